@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { serverSettings, sharedBuffersMib } from './server-settings.ts';
+
+const GIB = 1024 ** 3;
+
+test.each([
+  [0.5 * GIB, 128],
+  [1 * GIB, 128],
+  [4 * GIB, 512],
+  [8 * GIB, 1024],
+  [64 * GIB, 1024],
+])(
+  'of %d bytes of memory the server takes %d MB: an eighth, within 128 MB and 1 GB',
+  (memoryBytes, mebibytes) => {
+    expect(sharedBuffersMib(memoryBytes)).toBe(mebibytes);
+  },
+);
+
+test('whatever else is tuned, a commit is on disk before it is answered', () => {
+  expect(serverSettings('pglz')).toMatchObject({
+    fsync: 'on',
+    full_page_writes: 'on',
+    synchronous_commit: 'on',
+  });
+});

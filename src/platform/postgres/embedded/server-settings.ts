@@ -1,0 +1,73 @@
+import { totalmem } from 'node:os';
+import type { Binaries } from './binaries.ts';
+import { runProgram } from './run-program.ts';
+import type { ServerUser } from './server-user.ts';
+
+const MIB = 1024 * 1024;
+
+/**
+ * Every setting that is not PostgreSQL's default, given on the command line: a later version of the program then
+ * changes them with the next start, and no file in the cluster is ours to keep.
+ */
+export function serverSettings(walCompression: WalCompression): Readonly<Record<string, string>> {
+  return {
+    // Durability: an answer is sent after its commit is on disk (DESIGN §2). Defaults, pinned so that no file can relax them.
+    fsync: 'on',
+    full_page_writes: 'on',
+    synchronous_commit: 'on',
+    // Reachable from this machine by TCP only: a socket file would need a folder both users may enter.
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    // Several processes of ours, each with a hot pool, a back-office pool and listeners.
+    max_connections: '200',
+    // An eighth, not the usual quarter: the machine also runs the program, and the kernel caches the rest.
+    shared_buffers: `${sharedBuffersMib()}MB`,
+    // A random unique index writes a full page to the WAL for nearly every row after a checkpoint (4.4 KB a row, DESIGN §2):
+    // few checkpoints, spread out, and compressed pages.
+    max_wal_size: '8GB',
+    min_wal_size: '1GB',
+    checkpoint_timeout: '15min',
+    checkpoint_completion_target: '0.9',
+    wal_compression: walCompression,
+    // A batch's WAL fits, so that backends do not write it out themselves before the commit.
+    wal_buffers: '64MB',
+    // A deadlock costs its batch this long; every lock has one order (R3), so checking is rare.
+    deadlock_timeout: '100ms',
+    // Compiling a plan costs more than any of our short statements.
+    jit: 'off',
+    // The disks of today: with 4.0 the planner prefers sequential scans of warm tables.
+    random_page_cost: '1.1',
+    // Two clock readings a page for statistics nobody reads.
+    track_io_timing: 'off',
+    // The working set is cached; worker processes for reads compete for the cores with commits.
+    io_method: 'sync',
+    // Clients are told of their errors; the statement would bring customers' data into the log.
+    log_min_error_statement: 'panic',
+    log_timezone: 'UTC',
+    timezone: 'UTC',
+    lc_messages: 'C', // messages of the server are read by this program
+  };
+}
+
+export type WalCompression = 'lz4' | 'pglz';
+
+/** lz4 costs a tenth of pglz's CPU, but not every build has it (18.4.0-beta.17 for Linux does not). */
+export async function chooseWalCompression(
+  binaries: Binaries,
+  clusterFolder: string,
+  user: ServerUser,
+): Promise<WalCompression> {
+  const probe = ['-D', clusterFolder, '-c', 'wal_compression=lz4', '-C', 'wal_compression'];
+  const { exitCode } = await runProgram(binaries.postgres, probe, user);
+  return exitCode === 0 ? 'lz4' : 'pglz';
+}
+
+export function sharedBuffersMib(memoryBytes: number = availableMemoryBytes()): number {
+  return Math.min(1024, Math.max(128, Math.floor(memoryBytes / 8 / MIB)));
+}
+
+/** What a container grants, if it limits; Node says 0 or an absurd number when there is no limit. */
+function availableMemoryBytes(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}

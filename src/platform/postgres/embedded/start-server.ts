@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { Fault } from '#kernel/fault.ts';
+import type { Binaries } from './binaries.ts';
+import { type DataFolder, findLastPort, savePort } from './data-folder.ts';
+import { findFreePort, isPortFree } from './free-port.ts';
+import { clusterName, endSurvivors, findPostmaster, removeStalePidFile } from './postmaster.ts';
+import { notStarted, spawnOptions } from './run-program.ts';
+import { chooseWalCompression, serverSettings } from './server-settings.ts';
+import type { ServerUser } from './server-user.ts';
+import { waitUntil } from './wait-until.ts';
+
+/** Another program can take the port between our question and PostgreSQL's; five times in a row is something else. */
+const ATTEMPTS = 5;
+/** After a crash it first repeats up to 8 GB of WAL. */
+const READY_MS = 600_000;
+const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
+/** Enough for any start's messages. */
+const LOG_EXCERPT_BYTES = 4096;
+
+export interface StartServerOptions {
+  readonly data: DataFolder;
+  readonly clusterFolder: string;
+  readonly binaries: Binaries;
+  readonly user: ServerUser;
+  readonly onProgress: (message: string) => void;
+}
+
+/** @returns the port it listens on, once it accepts connections. Called under the folder lock, with no server running. */
+export async function startServer(options: StartServerOptions): Promise<number> {
+  removeStalePidFile(options.clusterFolder);
+  await endSurvivors(options.clusterFolder);
+  rotateLog(options.data.log);
+  const compression = await chooseWalCompression(options.binaries, options.clusterFolder, options.user);
+  const settings = { ...serverSettings(compression), cluster_name: clusterName(options.clusterFolder) };
+  let failure = '';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const port = await choosePort(options.data, attempt);
+    const outcome = await attemptStart(options, { ...settings, port: String(port) });
+    if (outcome === 'ready') {
+      savePort(options.data, port);
+      return port;
+    }
+    failure = outcome.stderr;
+    if (!(await isCured(failure, options.clusterFolder))) break;
+  }
+  throw new Fault(`PostgreSQL did not start: ${failure || `see ${options.data.log}`}`, { transient: false });
+}
+
+/** The port of last time, so that a developer's open tools find it again. */
+async function choosePort(data: DataFolder, attempt: number): Promise<number> {
+  const last = findLastPort(data);
+  return attempt === 0 && last !== undefined && (await isPortFree(last)) ? last : findFreePort();
+}
+
+/** Whether trying again helps: a port taken in the meantime, or a backend that outlived its server and is ended here. */
+async function isCured(stderr: string, clusterFolder: string): Promise<boolean> {
+  if (stderr.includes('Address already in use')) return true;
+  if (!stderr.includes('pre-existing shared memory block')) return false;
+  await endSurvivors(clusterFolder);
+  return true;
+}
+
+async function attemptStart(
+  options: StartServerOptions,
+  settings: Readonly<Record<string, string>>,
+): Promise<'ready' | { stderr: string }> {
+  const logStart = existsSync(options.data.log) ? statSync(options.data.log).size : 0;
+  const child = spawnServer(options, settings);
+  let spawnError: unknown;
+  child.once('error', (error) => {
+    spawnError = error;
+  });
+  const isReady = () => findPostmaster(options.clusterFolder)?.status === 'ready';
+  const hasEnded = () => spawnError !== undefined || child.exitCode !== null || child.signalCode !== null;
+  await waitUntil(() => hasEnded() || isReady(), READY_MS);
+  if (spawnError !== undefined) throw notStarted(options.binaries.postgres, options.user, spawnError);
+  child.unref();
+  return !hasEnded() && isReady() ? 'ready' : { stderr: readLog(options.data.log, logStart) };
+}
+
+/**
+ * In a session of its own (`detached`) with a log of its own: signals for our process group do not reach it, so it
+ * serves us until we have finished, and other processes on the same data folder after us.
+ */
+function spawnServer(options: StartServerOptions, settings: Readonly<Record<string, string>>): ChildProcess {
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const log = openSync(options.data.log, 'a', 0o600);
+  try {
+    return spawn(options.binaries.postgres, ['-D', options.clusterFolder, ...args], {
+      ...spawnOptions(options.user),
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The last messages since `offset`: the reason of a failure stands at the end. */
+function readLog(path: string, offset: number): string {
+  return readFileSync(path).subarray(offset).subarray(-LOG_EXCERPT_BYTES).toString().trim();
+}
+
+function rotateLog(path: string): void {
+  if (existsSync(path) && statSync(path).size > LOG_LIMIT_BYTES) renameSync(path, `${path}.1`);
+}
