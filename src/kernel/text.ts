@@ -1,0 +1,47 @@
+/**
+ * What may be stored (DESIGN R6). PostgreSQL has no NUL in text and fails the whole batch over one; half a
+ * surrogate pair has no UTF-8 and would be stored as another character than was hashed. Both are refused where
+ * they come in.
+ */
+
+/**
+ * Arrays and objects inside each other, `[[]]` being 2. Our own bodies nest three deep; what walks a body may
+ * then recurse, and a megabyte of brackets is refused instead of overflowing a stack.
+ */
+export const MAX_JSON_DEPTH = 32;
+
+/** No NUL and no lone surrogate. */
+export function isStorableText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+/**
+ * A JSON value of at most MAX_JSON_DEPTH levels whose every text, the names of members too, is storable. A
+ * number must be finite: JSON.parse makes `1e999` Infinity, which JSON cannot write. Anything that did not come
+ * from JSON (undefined, bigint, functions) is not storable.
+ */
+export function isStorableJson(value: unknown): boolean {
+  return isStorableAt(value, MAX_JSON_DEPTH);
+}
+
+function isStorableAt(value: unknown, levelsLeft: number): boolean {
+  switch (typeof value) {
+    case 'string':
+      return isStorableText(value);
+    case 'number':
+      return Number.isFinite(value);
+    case 'boolean':
+      return true;
+    case 'object':
+      return value === null || (levelsLeft > 0 && areMembersStorable(value, levelsLeft - 1));
+    default:
+      return false;
+  }
+}
+
+function areMembersStorable(container: object, levelsLeft: number): boolean {
+  if (Array.isArray(container)) return container.every((element) => isStorableAt(element, levelsLeft));
+  return Object.entries(container).every(
+    ([name, member]) => isStorableText(name) && isStorableAt(member, levelsLeft),
+  );
+}
