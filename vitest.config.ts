@@ -3,13 +3,42 @@ import { defineConfig } from 'vitest/config';
 // Node itself loads every module (`viteModuleRunner: false`), so that what Node's type stripping refuses
 // (enums, parameter properties, missing extensions) fails here too. The suffix tells what a test may touch (STYLE.md).
 const shared = { globalSetup: ['tests/global-setup.ts'], experimental: { viteModuleRunner: false } };
+// PostgreSQL is started only if a test that may touch it is about to run.
+const withDatabase = { ...shared, globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'] };
+const exclude = ['**/node_modules/**'];
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { ...shared, name: 'pure', include: ['**/*.test.ts'], exclude: ['**/node_modules/**', '**/*.db.test.ts', '**/*.e2e.test.ts'] } },
-      { test: { ...shared, name: 'db', include: ['**/*.db.test.ts'], exclude: ['**/node_modules/**'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { ...shared, name: 'e2e', include: ['**/*.e2e.test.ts'], exclude: ['**/node_modules/**'], testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } },
+      {
+        test: {
+          ...shared,
+          name: 'pure',
+          include: ['**/*.test.ts'],
+          exclude: [...exclude, '**/*.db.test.ts', '**/*.e2e.test.ts'],
+        },
+      },
+      {
+        test: {
+          ...withDatabase,
+          name: 'db',
+          include: ['**/*.db.test.ts'],
+          exclude,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...withDatabase,
+          name: 'e2e',
+          include: ['**/*.e2e.test.ts'],
+          exclude,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

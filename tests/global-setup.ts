@@ -2,6 +2,8 @@
 export default function setup(): void {
   const major = Number(process.versions.node.split('.')[0]);
   if (major < 24) {
-    throw new Error(`the tests run on Node 24 or later, this is ${process.version}; start them with "npm test"`);
+    throw new Error(
+      `the tests run on Node 24 or later, this is ${process.version}; start them with "npm test"`,
+    );
   }
 }
