@@ -41,7 +41,7 @@ const ARROWS: Readonly<Record<Part, readonly Part[]>> = {
   platform: ['kernel'],
   sagas: ['kernel'],
   service: ['kernel', 'platform', 'sagas', 'contract'],
-  contract: ['kernel', 'platform', 'sagas', 'service'],
+  contract: ['kernel', 'platform', 'sagas', 'contract'],
   proof: ['kernel', 'platform', 'sagas', 'contract'],
   main: PROGRAM,
   cli: ['kernel', 'platform', 'contract', 'proof', 'main'],
