@@ -1,0 +1,74 @@
+/**
+ * Pages are followed by a key, never by an offset: the cursor holds the key of the last row that was given, encoded so
+ * that nobody builds on its inside. Its first part is a version: a cursor of another version than ours is refused as
+ * malformed rather than misread.
+ */
+import type { Decision } from '#kernel/decision.ts';
+import { accepted, refused } from '#kernel/decision.ts';
+import type { Problem } from '#kernel/problem.ts';
+import { problem } from '#kernel/problem.ts';
+import { isStorableText } from '#kernel/text.ts';
+import { DEFAULT_PAGE_LIMIT } from './schemas.ts';
+
+const VERSION = 'v1';
+
+export interface Page<Item> {
+  readonly data: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+/** The cursor for the row after which the next page starts, from the texts of its key, in the list's order. */
+export function renderCursor(key: readonly string[]): string {
+  return Buffer.from(JSON.stringify([VERSION, ...key])).toString('base64url');
+}
+
+/**
+ * The key in a cursor, which must have `parts` texts; undefined if there is no cursor. What the texts may be is for
+ * the caller to check: a cursor is input like any other.
+ */
+export function parseCursor(
+  cursor: string | undefined,
+  parts: number,
+): Decision<readonly string[] | undefined, Problem<'request.invalid_parameter'>> {
+  if (cursor === undefined) return accepted(undefined);
+  const key = decode(cursor);
+  if (key?.length !== parts + 1 || key[0] !== VERSION) return refused(malformedCursor());
+  return accepted(key.slice(1));
+}
+
+export function malformedCursor(): Problem<'request.invalid_parameter'> {
+  return problem('request.invalid_parameter', 'The cursor is not one that this list gave.', {
+    errors: [
+      { pointer: '/query/cursor', code: 'malformed_cursor', detail: 'is not a cursor that this list gave' },
+    ],
+  });
+}
+
+/** Rows to ask the store for: one more than the page, so that it shows whether there is a next one. */
+export function rowsFor(limit: number = DEFAULT_PAGE_LIMIT): number {
+  return limit + 1;
+}
+
+/** A page of at most `limit` of `rows`, of which the store was asked for `rowsFor(limit)`. */
+export function renderPage<Row>(
+  rows: readonly Row[],
+  limit: number,
+  cursorOf: (last: Row) => readonly string[],
+): Page<Row> {
+  const data = rows.slice(0, limit);
+  const last = data.at(-1);
+  const more = rows.length > limit && last !== undefined;
+  return { data, next_cursor: more ? renderCursor(cursorOf(last)) : null };
+}
+
+function decode(cursor: string): string[] | undefined {
+  if (!/^[A-Za-z0-9_-]{1,512}$/.test(cursor)) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    return Array.isArray(value) && value.every((part) => typeof part === 'string' && isStorableText(part))
+      ? value
+      : undefined;
+  } catch {
+    return undefined; // not JSON, so not a cursor of ours
+  }
+}

@@ -1,0 +1,106 @@
+import type {
+  FastifyReply,
+  FastifyRequest,
+  HookHandlerDoneFunction,
+  onRequestHookHandler,
+  RouteOptions,
+} from 'fastify';
+import type { Clock } from '#kernel/clock.ts';
+import { correlationIdOf } from '#kernel/correlation-id.ts';
+import { InvariantViolation } from '#kernel/fault.ts';
+import type { Authenticate, Authentication } from './authenticate.ts';
+import { permits } from './principal.ts';
+import { edgeProblem, ProblemError } from './problem-error.ts';
+import type { RateLimiter } from './rate-limit.ts';
+import type { RouteMeter } from './route-meter.ts';
+import { parseTraceparent } from './traceparent.ts';
+
+export interface GuardOptions {
+  readonly authenticate: Authenticate;
+  readonly clock: Clock;
+  /** Undefined if there is no limit: then it costs nothing. */
+  readonly rateLimiter: RateLimiter | undefined;
+}
+
+/**
+ * What stands before one route, made once when the route is registered: it knows the route's scope and meter, so that
+ * a request looks nothing up. Synchronous unless the key has to be asked for or a rate limit is set.
+ */
+export function createRouteGuard(
+  route: { scope: string | undefined; meter: RouteMeter },
+  options: GuardOptions,
+): onRequestHookHandler {
+  const { scope, meter } = route;
+  if (scope === undefined) {
+    return (request, _reply, done) => {
+      request.meter = meter;
+      done();
+    };
+  }
+  const admit = (passage: Passage, authentication: Authentication): void => {
+    const refusal = letIn(passage.request, authentication, { scope, clock: options.clock });
+    if (refusal !== undefined || options.rateLimiter === undefined) passage.done(refusal);
+    else void countIn(passage, options.rateLimiter);
+  };
+  return (request, reply, done) => {
+    request.meter = meter;
+    const authentication = options.authenticate(request.raw);
+    const passage = { request, reply, done };
+    if (authentication instanceof Promise) authentication.then((known) => admit(passage, known), done);
+    else admit(passage, authentication);
+  };
+}
+
+interface Passage {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly done: HookHandlerDoneFunction;
+}
+
+/** A refusal names an error only to a caller who tried (RFC 6750 §3.1). */
+const WRONG_KEY_CHALLENGE = { 'www-authenticate': 'Bearer realm="lastro", error="invalid_token"' };
+
+/** Sets the request's context, or says why there is none. */
+function letIn(
+  request: FastifyRequest,
+  authentication: Authentication,
+  route: { scope: string; clock: Clock },
+): ProblemError | undefined {
+  if (!authentication.ok) {
+    const given = request.headers.authorization !== undefined;
+    return new ProblemError(authentication.problem, given ? WRONG_KEY_CHALLENGE : {});
+  }
+  const principal = authentication.value;
+  if (!permits(principal, route.scope)) {
+    return edgeProblem('access.forbidden', `This operation needs the scope ${route.scope}.`, {
+      members: { scope: route.scope },
+    });
+  }
+  request.caller = {
+    tenant: principal.tenant,
+    keyId: principal.keyId,
+    scopes: principal.scopes,
+    correlationId: correlationIdOf(request.id),
+    traceparent: parseTraceparent(request.headers['traceparent']),
+    receivedAt: route.clock.now(),
+  };
+  return undefined;
+}
+
+async function countIn({ request, reply, done }: Passage, rateLimiter: RateLimiter): Promise<void> {
+  try {
+    done(await rateLimiter(request, reply));
+  } catch (error) {
+    done(error instanceof Error ? error : new InvariantViolation(String(error)));
+  }
+}
+
+/** The scope of a route, undefined if it is open to all. A route that says neither does not start. */
+export function scopeOf(route: RouteOptions): string | undefined {
+  const { scope, open } = route.config ?? {};
+  if (open === true && scope === undefined) return undefined;
+  if (scope !== undefined && open === undefined) return scope;
+  throw new InvariantViolation(
+    `${String(route.method)} ${route.url} must say in its config which scope it needs, or open`,
+  );
+}
