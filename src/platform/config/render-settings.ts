@@ -17,10 +17,8 @@ export function renderSettings(settings: Settings, services: readonly string[]):
 }
 
 /** The reference page docs/reference/settings.md, whole. A test keeps it equal to what stands in the repository. */
-export function renderSettingsPage(services: readonly string[]): string {
-  const lines = Object.values(settingDefinitions(services)).map((setting) =>
-    pageRow(setting as Setting<unknown>),
-  );
+export function renderSettingsPage(): string {
+  const lines = Object.values(settingDefinitions([])).map((setting) => pageRow(setting as Setting<unknown>));
   return `# Settings
 
 Lastro is set by environment variables. \`./lastro config\` shows the values in force. A wrong value, and a

@@ -86,7 +86,7 @@ export function listOf(
   return {
     secret: false,
     ...described,
-    allowed: `a comma-separated list of ${choices.join(', ')}`,
+    allowed: `service names separated by commas${choices.length === 0 ? '' : `: ${choices.join(', ')}`}`,
     parse: (value) => {
       const names = value.split(',').map((name) => name.trim());
       const distinct = new Set(names);
