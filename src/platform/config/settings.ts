@@ -11,112 +11,115 @@ import { listOf, oneOf, optionalText, requiredText, type Setting, wholeNumber } 
 
 const MEBIBYTE = 1024 * 1024;
 
+const FIXED_SETTINGS = {
+  mode: oneOf({
+    name: 'LASTRO_MODE',
+    choices: ['sandbox', 'production'],
+    fallback: 'sandbox',
+    meaning:
+      'In `sandbox`, requests from this machine without credentials act as the sandbox tenant. `production` has no such tenant and does not start before an API key exists.',
+  }),
+  host: requiredText({
+    name: 'LASTRO_HOST',
+    fallback: '127.0.0.1',
+    allowed: 'a host name or an IP address to listen on',
+    matches: (value) => /^[A-Za-z0-9.:-]{1,255}$/.test(value),
+    meaning: 'The address to listen on. Anything but loopback needs an API key to exist before the start.',
+  }),
+  port: wholeNumber({
+    name: 'LASTRO_PORT',
+    min: 0,
+    max: 65_535,
+    fallback: 8080,
+    meaning: 'The TCP port to listen on; 0 takes a free one from the system and prints it.',
+  }),
+  dataDir: optionalText({
+    name: 'LASTRO_DATA_DIR',
+    fallback: undefined,
+    fallbackText: 'the folder `data` of the installation',
+    allowed: 'a path',
+    matches: (value) => value.length <= 4096 && !value.includes('\0'),
+    meaning: 'Where the embedded PostgreSQL, its log and the sandbox key are kept.',
+  }),
+  databaseUrl: optionalText({
+    name: 'LASTRO_DATABASE_URL',
+    fallback: undefined,
+    fallbackText: 'the embedded PostgreSQL',
+    allowed: 'postgres://user:password@host:port/database',
+    matches: (value) => /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
+    meaning: 'A PostgreSQL (15 or later) to use instead of the embedded one.',
+    secret: true,
+  }),
+  partitions: wholeNumber({
+    name: 'LASTRO_PARTITIONS',
+    min: 1,
+    max: 256,
+    fallback: 16,
+    meaning: 'Partitions of every log. Fixed when the database is created: a later start must say the same.',
+  }),
+  logLevel: oneOf({
+    name: 'LASTRO_LOG_LEVEL',
+    choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    fallback: 'info',
+    meaning:
+      'The least level that is logged. A request that succeeds is logged at `debug`, one that is refused at `info`, one that fails at `error`.',
+  }),
+  backpressureSoft: wholeNumber({
+    name: 'LASTRO_BACKPRESSURE_SOFT',
+    min: 1,
+    max: 10_000_000,
+    fallback: 4_000,
+    meaning: 'Events that a service on the path of a payment may lag behind before intake slows down.',
+  }),
+  backpressureHard: wholeNumber({
+    name: 'LASTRO_BACKPRESSURE_HARD',
+    min: 1,
+    max: 100_000_000,
+    fallback: 40_000,
+    meaning: 'Events of lag beyond which intake answers 503 with `Retry-After`.',
+  }),
+  batchMax: wholeNumber({
+    name: 'LASTRO_BATCH_MAX',
+    min: 1,
+    max: 5_000,
+    fallback: 500,
+    meaning: 'The most requests or events that one commit takes.',
+  }),
+  rateLimitPerSecond: wholeNumber({
+    name: 'LASTRO_RATE_LIMIT',
+    min: 0,
+    max: 1_000_000,
+    fallback: 0,
+    fallbackText: '0 (none)',
+    meaning: 'Requests per second that one API key may make on this process; 0 is no limit.',
+  }),
+  shutdownTimeoutMs: wholeNumber({
+    name: 'LASTRO_SHUTDOWN_TIMEOUT_MS',
+    min: 100,
+    max: 600_000,
+    fallback: 20_000,
+    meaning:
+      'Milliseconds that a stopping process gives to requests in flight before it cuts their connections.',
+  }),
+  bodyLimitBytes: wholeNumber({
+    name: 'LASTRO_BODY_LIMIT',
+    min: 1024,
+    max: 16 * MEBIBYTE,
+    fallback: MEBIBYTE,
+    meaning: 'The largest request body, in bytes; a larger one is answered 413.',
+  }),
+};
+
 /** The settings, given the services that exist (the platform knows none of them by name). */
 export function settingDefinitions(services: readonly string[]) {
   return {
-    mode: oneOf({
-      name: 'LASTRO_MODE',
-      choices: ['sandbox', 'production'],
-      fallback: 'sandbox',
-      meaning:
-        'In `sandbox`, requests from this machine without credentials act as the sandbox tenant. `production` has no such tenant and does not start before an API key exists.',
-    }),
-    host: requiredText({
-      name: 'LASTRO_HOST',
-      fallback: '127.0.0.1',
-      allowed: 'a host name or an IP address to listen on',
-      matches: (value) => /^[A-Za-z0-9.:-]{1,255}$/.test(value),
-      meaning: 'The address to listen on. Anything but loopback needs an API key to exist before the start.',
-    }),
-    port: wholeNumber({
-      name: 'LASTRO_PORT',
-      min: 0,
-      max: 65_535,
-      fallback: 8080,
-      meaning: 'The TCP port to listen on; 0 takes a free one from the system and prints it.',
-    }),
-    dataDir: optionalText({
-      name: 'LASTRO_DATA_DIR',
-      fallback: undefined,
-      fallbackText: 'the folder `data` of the installation',
-      allowed: 'a path',
-      matches: (value) => value.length <= 4096 && !value.includes('\0'),
-      meaning: 'Where the embedded PostgreSQL, its log and the sandbox key are kept.',
-    }),
-    databaseUrl: optionalText({
-      name: 'LASTRO_DATABASE_URL',
-      fallback: undefined,
-      fallbackText: 'the embedded PostgreSQL',
-      allowed: 'postgres://user:password@host:port/database',
-      matches: (value) => /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
-      meaning: 'A PostgreSQL (15 or later) to use instead of the embedded one.',
-      secret: true,
-    }),
+    ...FIXED_SETTINGS,
     services: listOf({
       name: 'LASTRO_SERVICES',
       choices: services,
       fallback: services,
       fallbackText: 'all of them',
       meaning: 'The services that this process runs. The routes of a service that runs nowhere answer 503.',
-    }),
-    partitions: wholeNumber({
-      name: 'LASTRO_PARTITIONS',
-      min: 1,
-      max: 256,
-      fallback: 16,
-      meaning:
-        'Partitions of every log. Fixed when the database is created: a later start must say the same.',
-    }),
-    logLevel: oneOf({
-      name: 'LASTRO_LOG_LEVEL',
-      choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
-      fallback: 'info',
-      meaning:
-        'The least level that is logged. A request that succeeds is logged at `debug`, one that is refused at `info`, one that fails at `error`.',
-    }),
-    backpressureSoft: wholeNumber({
-      name: 'LASTRO_BACKPRESSURE_SOFT',
-      min: 1,
-      max: 10_000_000,
-      fallback: 4_000,
-      meaning: 'Events that a service on the path of a payment may lag behind before intake slows down.',
-    }),
-    backpressureHard: wholeNumber({
-      name: 'LASTRO_BACKPRESSURE_HARD',
-      min: 1,
-      max: 100_000_000,
-      fallback: 40_000,
-      meaning: 'Events of lag beyond which intake answers 503 with `Retry-After`.',
-    }),
-    batchMax: wholeNumber({
-      name: 'LASTRO_BATCH_MAX',
-      min: 1,
-      max: 5_000,
-      fallback: 500,
-      meaning: 'The most requests or events that one commit takes.',
-    }),
-    rateLimitPerSecond: wholeNumber({
-      name: 'LASTRO_RATE_LIMIT',
-      min: 0,
-      max: 1_000_000,
-      fallback: 0,
-      fallbackText: '0 (none)',
-      meaning: 'Requests per second that one API key may make on this process; 0 is no limit.',
-    }),
-    shutdownTimeoutMs: wholeNumber({
-      name: 'LASTRO_SHUTDOWN_TIMEOUT_MS',
-      min: 100,
-      max: 600_000,
-      fallback: 20_000,
-      meaning:
-        'Milliseconds that a stopping process gives to requests in flight before it cuts their connections.',
-    }),
-    bodyLimitBytes: wholeNumber({
-      name: 'LASTRO_BODY_LIMIT',
-      min: 1024,
-      max: 16 * MEBIBYTE,
-      fallback: MEBIBYTE,
-      meaning: 'The largest request body, in bytes; a larger one is answered 413.',
     }),
   };
 }
