@@ -25,18 +25,11 @@ export function isStorableJson(value: unknown): boolean {
 }
 
 function isStorableAt(value: unknown, levelsLeft: number): boolean {
-  switch (typeof value) {
-    case 'string':
-      return isStorableText(value);
-    case 'number':
-      return Number.isFinite(value);
-    case 'boolean':
-      return true;
-    case 'object':
-      return value === null || (levelsLeft > 0 && areMembersStorable(value, levelsLeft - 1));
-    default:
-      return false;
-  }
+  if (typeof value === 'string') return isStorableText(value);
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value === 'object' && value !== null)
+    return levelsLeft > 0 && areMembersStorable(value, levelsLeft - 1);
+  return value === null || typeof value === 'boolean';
 }
 
 function areMembersStorable(container: object, levelsLeft: number): boolean {
