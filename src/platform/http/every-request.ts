@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, onResponseHookHandler } from 'fastify';
 import { type CorrelationId, correlationIdOf } from '#kernel/correlation-id.ts';
-import { isStorableText } from '#kernel/text.ts';
+import { isStorableJson, isStorableText } from '#kernel/text.ts';
 import { pointerStep } from './json-pointer.ts';
 import { edgeProblem, parameterProblem } from './problem-error.ts';
 import type { RouteMeter } from './route-meter.ts';
@@ -44,13 +44,16 @@ function unstorableParameter(request: FastifyRequest): Error | undefined {
 }
 
 function unstorable(root: string, parameters: unknown): Error | undefined {
-  for (const [name, value] of Object.entries(parameters ?? {})) {
-    const texts: readonly unknown[] = Array.isArray(value) ? [name, ...value] : [name, value];
-    if (!texts.every((text) => typeof text !== 'string' || isStorableText(text))) {
+  for (const [name, value] of entriesOf(parameters)) {
+    if (!isStorableText(name) || !isStorableJson(value)) {
       return parameterProblem(root + pointerStep(name), 'unstorable_text', 'holds a NUL');
     }
   }
   return undefined;
+}
+
+function entriesOf(parameters: unknown): [string, unknown][] {
+  return typeof parameters === 'object' && parameters !== null ? Object.entries(parameters) : [];
 }
 
 /** Measures and logs each answer; `unmatched` is the meter of requests that have no route. */

@@ -65,7 +65,7 @@ function parseKey(header: string): KeyDecision {
   if (key === '') return invalid('is empty');
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f-\u009f]/.test(key)) return invalid('holds a control character');
-  if (key.length > MAX_KEY_LENGTH && [...key].length > MAX_KEY_LENGTH) {
+  if (key.length > MAX_KEY_LENGTH && Array.from(key).length > MAX_KEY_LENGTH) {
     return invalid(`is longer than ${MAX_KEY_LENGTH} characters`);
   }
   return accepted(key);

@@ -21,6 +21,8 @@ import { problem } from '#kernel/problem.ts';
 import { isStorableText, MAX_JSON_DEPTH } from '#kernel/text.ts';
 import { pointerStep } from './json-pointer.ts';
 import type { EdgeProblemCode } from './problems.ts';
+import { repeatedNames } from './repeated-names.ts';
+import { roundedNumbers } from './rounded-numbers.ts';
 import { type JsonScan, scanJson } from './scan-json.ts';
 
 /** J5 */
@@ -65,15 +67,14 @@ function tooDeep(depth: number): Problem<EdgeProblemCode> {
   );
 }
 
-function faultsOf(body: { text: string; scan: JsonScan; value: unknown }): FieldProblem[] {
+function faultsOf(body: { text: string; scan: JsonScan; value: unknown }): readonly FieldProblem[] {
   const { text, scan, value } = body;
-  const faults: FieldProblem[] = [];
-  if (scan.members !== countMembers(value)) faults.push(...repeatedNames(text)); // J4
-  if (scan.delicateNumbers) faults.push(...roundedNumbers(text)); // J3
-  if (scan.unicodeEscapes || text.includes('__proto__') || text.includes('"constructor"')) {
-    inspect(value, '', faults); // J2, J5
-  }
-  return faults;
+  const repeated = scan.members === countMembers(value) ? [] : repeatedNames(text); // J4
+  const rounded = scan.delicateNumbers ? roundedNumbers(text) : []; // J3
+  const suspicious = scan.unicodeEscapes || text.includes('__proto__') || text.includes('"constructor"');
+  const unusable: FieldProblem[] = [];
+  if (suspicious) inspect(value, '', unusable); // J2, J5
+  return [...repeated, ...rounded, ...unusable];
 }
 
 function countMembers(value: unknown): number {
@@ -107,82 +108,4 @@ function inspect(value: unknown, pointer: string, faults: FieldProblem[]): void 
     }
     inspect(item, at, faults);
   }
-}
-
-/** J3. Parses again, this time with the text of every number beside its value. */
-function roundedNumbers(text: string): FieldProblem[] {
-  const rounded: { holder: unknown; key: string }[] = [];
-  const root: unknown = JSON.parse(
-    text,
-    function keepHolder(this: unknown, key: string, value: unknown, context?: { source?: string }) {
-      if (typeof value === 'number' && isRounded(value, context?.source ?? ''))
-        rounded.push({ holder: this, key });
-      return value;
-    },
-  );
-  if (rounded.length === 0) return [];
-  const pointers = new Map<unknown, string>();
-  locate(root, '', pointers);
-  return rounded.map(({ holder, key }) => ({
-    pointer: pointers.has(holder) ? pointers.get(holder) + pointerStep(key) : '',
-    code: 'number_not_exact',
-    detail: 'is a number that cannot be kept exactly (integers reach 2^53−1)',
-  }));
-}
-
-function locate(value: unknown, pointer: string, pointers: Map<unknown, string>): void {
-  if (typeof value !== 'object' || value === null) return;
-  pointers.set(value, pointer);
-  for (const [name, item] of Object.entries(value)) locate(item, pointer + pointerStep(name), pointers);
-}
-
-/** Whether reading `source` as a double lost what it said. A true fraction (0.1) is as good as a double can be. */
-function isRounded(value: number, source: string): boolean {
-  if (!Number.isInteger(value)) return !Number.isFinite(value);
-  return !Number.isSafeInteger(value) || integerText(source) !== String(Math.abs(value));
-}
-
-/** The integer that a number's text stands for, in plain digits without sign; undefined if it is none. */
-function integerText(source: string): string | undefined {
-  const [, whole = '', fraction = '', exponent = '0'] =
-    /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(source) ?? [];
-  const significant = (whole + fraction).replace(/0+$/, '');
-  const zeros = Number(exponent) - fraction.length + (whole.length + fraction.length - significant.length);
-  if (/^0*$/.test(significant)) return '0';
-  if (zeros < 0 || zeros > String(Number.MAX_SAFE_INTEGER).length) return undefined;
-  return (significant + '0'.repeat(zeros)).replace(/^0+/, '');
-}
-
-/** J4. Where names stand twice, from the tokens of a text that is known to be valid JSON. */
-function repeatedNames(text: string): FieldProblem[] {
-  const faults: FieldProblem[] = [];
-  const open: { names: Set<string> | undefined; pointer: string; next: string; index: number }[] = [];
-  let expectsName = false;
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:,]/gs)) {
-    const top = open.at(-1);
-    if (token === '{' || token === '[') {
-      const pointer =
-        top === undefined ? '' : top.pointer + pointerStep(top.names === undefined ? top.index : top.next);
-      open.push({ names: token === '{' ? new Set() : undefined, pointer, next: '', index: 0 });
-      expectsName = token === '{';
-    } else if (token === '}' || token === ']') {
-      open.pop();
-      expectsName = false;
-    } else if (token === ',') {
-      if (top !== undefined) top.index += 1;
-      expectsName = top?.names !== undefined;
-    } else if (expectsName && top?.names !== undefined && token !== ':') {
-      top.next = JSON.parse(token);
-      if (top.names.has(top.next)) {
-        faults.push({
-          pointer: top.pointer + pointerStep(top.next),
-          code: 'repeated_name',
-          detail: 'stands twice in one object',
-        });
-      }
-      top.names.add(top.next);
-      expectsName = false;
-    }
-  }
-  return faults;
 }

@@ -149,7 +149,7 @@ function withoutBranchesOf(errors: readonly ErrorObject[], union: ErrorObject): 
     return errors.filter((error) => error !== union && (!branches.has(error) || telling.includes(error)));
   const texts = [...branches]
     .filter((error) => error.keyword === 'const')
-    .map((error) => error.params['allowedValue']);
+    .map((error): unknown => error.params['allowedValue']);
   const said = texts.length === 0 ? union : { ...union, keyword: 'enum', params: { allowedValues: texts } };
   return errors.filter((error) => !branches.has(error)).map((error) => (error === union ? said : error));
 }
