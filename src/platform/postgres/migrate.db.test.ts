@@ -123,7 +123,7 @@ test('M2: processes that migrate at once apply each file once', async () => {
     '0003-row.sql': `insert into accounts values ('once')`,
   });
   const applied = await Promise.all([1, 2, 3, 4].map(() => migrate(database.url, [source])));
-  expect(applied.map((each) => each.length).toSorted()).toEqual([0, 0, 0, 3]);
+  expect(applied.filter((each) => each.length > 0)).toMatchObject([{ length: 3 }]);
   expect(await query('select * from ledger.accounts')).toEqual([{ id: 'once' }]);
 });
 

@@ -115,7 +115,8 @@ async function openToAll(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (entry.isSymbolicLink()) continue;
     const path = join(entry.parentPath, entry.name);
-    await chmod(path, entry.isDirectory() || lstatSync(path).mode & 0o100 ? 0o755 : 0o644);
+    const isExecutable = (lstatSync(path).mode & 0o100) !== 0; // also of a folder: to be entered
+    await chmod(path, isExecutable ? 0o755 : 0o644);
   }
 }
 

@@ -1,7 +1,14 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#kernel/fault.ts';
-import { findProcess, isAlive, listProcesses, type ProcessIdentity } from './process-identity.ts';
+import {
+  describeProcess,
+  findProcess,
+  isAlive,
+  listProcesses,
+  type ProcessIdentity,
+  type RunningProcess,
+} from './process-identity.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** The server process of one cluster, and what it says about itself in `postmaster.pid`. */
@@ -28,16 +35,22 @@ export function clusterName(clusterFolder: string): string {
 /** Undefined when no server works on this cluster, whatever `postmaster.pid` says: its number may be another process by now. */
 export function findPostmaster(clusterFolder: string): Postmaster | undefined {
   const lines = readPidFile(clusterFolder);
-  const pid = Number(lines[0]);
-  const identity = pid > 0 && listServerPids(clusterFolder).includes(pid) ? findProcess(pid) : undefined;
-  if (identity === undefined) return undefined;
-  return { identity, port: Number(lines[3]), status: parseStatus(lines[7]) };
+  const running = describePid(lines[0]);
+  if (running === undefined || !isServerOf(clusterFolder, running)) return undefined;
+  const identity = findProcess(running.pid);
+  return identity && { identity, port: Number(lines[3]), status: parseStatus(lines[7]) };
 }
 
-/** PostgreSQL believes a stale file when its number has been given to another process. */
+/**
+ * PostgreSQL believes a stale file when its number has been given to another process. A PostgreSQL that is not of
+ * our making is left to its own check: two servers on one cluster would destroy it.
+ */
 export function removeStalePidFile(clusterFolder: string): void {
-  if (findPostmaster(clusterFolder) === undefined)
+  const { command } = describePid(readPidFile(clusterFolder)[0]) ?? { command: '' };
+  const mayBeServer = command.includes('postgres') && !command.includes('cluster_name=lastro-');
+  if (!mayBeServer && findPostmaster(clusterFolder) === undefined) {
     rmSync(join(clusterFolder, 'postmaster.pid'), { force: true });
+  }
 }
 
 /** Fast shutdown: ends the sessions, writes a checkpoint. Harder ways follow when it does not come to an end. */
@@ -86,24 +99,26 @@ function parseStatus(line: string | undefined): Postmaster['status'] {
   return word === 'ready' || word === 'stopping' ? word : 'starting';
 }
 
-function listServerPids(clusterFolder: string): number[] {
-  const argument = ` cluster_name=${clusterName(clusterFolder)}`;
-  return listOwnedBy(clusterFolder, (command) => `${command} `.includes(`${argument} `));
-}
-
-function listClusterPids(clusterFolder: string): number[] {
-  const title = `postgres: ${clusterName(clusterFolder)}: `;
-  return [
-    ...listServerPids(clusterFolder),
-    ...listOwnedBy(clusterFolder, (command) => command.startsWith(title)),
-  ];
+function describePid(line: string | undefined): RunningProcess | undefined {
+  const pid = Number(line);
+  return Number.isInteger(pid) && pid > 0 ? describeProcess(pid) : undefined;
 }
 
 /** Anybody can name a process like ours; only the cluster's owner can be its server. */
-function listOwnedBy(clusterFolder: string, matches: (command: string) => boolean): number[] {
-  const owner = statSync(clusterFolder).uid;
+function isServerOf(clusterFolder: string, { uid, command }: RunningProcess): boolean {
+  const marks = [` cluster_name=${clusterName(clusterFolder)} `, ` -D ${clusterFolder} `];
+  return uid === statSync(clusterFolder).uid && marks.some((mark) => `${command} `.includes(mark));
+}
+
+function isBackendOf(clusterFolder: string, { uid, command }: RunningProcess): boolean {
+  return (
+    uid === statSync(clusterFolder).uid && command.startsWith(`postgres: ${clusterName(clusterFolder)}: `)
+  );
+}
+
+function listClusterPids(clusterFolder: string): number[] {
   return listProcesses()
-    .filter(({ uid, command }) => uid === owner && matches(command))
+    .filter((running) => isServerOf(clusterFolder, running) || isBackendOf(clusterFolder, running))
     .map(({ pid }) => pid);
 }
 

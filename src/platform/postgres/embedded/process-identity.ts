@@ -24,6 +24,12 @@ export function findProcess(pid: number): ProcessIdentity | undefined {
   return startedAt === undefined ? undefined : { pid, startedAt };
 }
 
+/** What runs under this number, undefined when nothing does. */
+export function describeProcess(pid: number): RunningProcess | undefined {
+  if (process.platform === 'linux') return describeLinux(pid);
+  return parsePs(runPs(['-ww', '-o', 'pid=,uid=,command=', '-p', String(pid)]))[0];
+}
+
 export function ownIdentity(): ProcessIdentity {
   const identity = findProcess(process.pid);
   if (identity === undefined) throw new Error('the system does not list the running process');
@@ -81,23 +87,25 @@ function readProcFile(pid: number, name: string): string | undefined {
 function listLinux(): RunningProcess[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => describeLinux(Number(name)));
+    .flatMap((name) => describeLinux(Number(name)) ?? []);
 }
 
-function describeLinux(pid: number): RunningProcess[] {
-  const command = readProcFile(pid, 'cmdline');
+/** A process that has ended and was not reaped has no command line any more. */
+function describeLinux(pid: number): RunningProcess | undefined {
+  const command = readProcFile(pid, 'cmdline')?.replaceAll('\0', ' ').trim();
   const uid = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
-  if (!command || uid === undefined) return [];
-  return [{ pid, uid, command: command.replaceAll('\0', ' ').trim() }];
+  return command && uid !== undefined ? { pid, uid, command } : undefined;
 }
 
 function listPs(): RunningProcess[] {
-  return runPs(['-axww', '-o', 'pid=,uid=,command='])
-    .split('\n')
-    .flatMap((line) => {
-      const [, pid, uid, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
-      return pid && uid && command ? [{ pid: Number(pid), uid: Number(uid), command }] : [];
-    });
+  return parsePs(runPs(['-axww', '-o', 'pid=,uid=,command=']));
+}
+
+function parsePs(output: string): RunningProcess[] {
+  return output.split('\n').flatMap((line) => {
+    const [, pid, uid, command] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+    return pid && uid && command ? [{ pid: Number(pid), uid: Number(uid), command }] : [];
+  });
 }
 
 function runPs(args: string[]): string {
