@@ -15,7 +15,7 @@ import { problem } from '#kernel/problem.ts';
 import { isLoopbackAddress, isLoopbackHost } from './loopback.ts';
 import { EVERY_SCOPE, type Principal, type VerifyKey } from './principal.ts';
 
-/** Ours have 63 characters; a longer text is not looked at. */
+/** Ours have 73 characters; a longer text is not looked at. */
 const MAX_KEY_LENGTH = 256;
 
 /** Headers that a proxy adds: the request then comes from wherever the proxy got it. */

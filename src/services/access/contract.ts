@@ -1,0 +1,5 @@
+export { type Access, createAccess, type NewKey, SANDBOX_TENANT } from './access.ts';
+export { type ApiKey, claimedId } from './api-key.ts';
+export { type AccessProblemCode, accessProblems } from './problems.ts';
+export { SCOPES, type Scope } from './scopes.ts';
+export type { AccessDatabase, ApiKeyRecord } from './store.ts';

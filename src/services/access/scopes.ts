@@ -1,0 +1,23 @@
+/**
+ * What a key can be allowed, a verb per kind of resource. A route names one; a key has some, or `*` for all there are
+ * and will be. A route with a scope that is not listed here could be reached by `*` alone: tests compare the two.
+ */
+export const SCOPES = [
+  '*',
+  'accounts:read',
+  'accounts:write',
+  'events:read',
+  'integrity:read',
+  'integrity:write',
+  'ledger:read',
+  'ledger:write',
+  'notifications:read',
+  'payments:read',
+  'payments:write',
+] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+export function isScope(text: string): text is Scope {
+  return SCOPES.some((scope) => scope === text);
+}
