@@ -1,0 +1,341 @@
+/**
+ * One worker per consumer group and process: one batch over all the partitions the process owns.
+ *
+ * W1: the fence is the first statement, and moves the positions; effects and positions commit together (U4).
+ * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
+ * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
+ * W4: events of a partition are handled in order, and none is passed over because it failed.
+ * W5: a position stays before the first event that its consumer retains.
+ */
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { InvariantViolation } from '#kernel/fault.ts';
+import { prepareAppend, sendAppend, type AppendedSegment } from '../log/append.ts';
+import type { EventDraft, LogEvent } from '../log/event.ts';
+import type { EventLog, TableRange } from '../log/event-log.ts';
+import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
+import { DatabaseFault, isTransient } from '../postgres/faults.ts';
+import { type Session, statement, type Transaction } from '../postgres/session.ts';
+import { backoffMs } from './backoff.ts';
+import type { Consumer, ConsumerPlan } from './consumer.ts';
+import type { BatchObserver } from './observer.ts';
+import { Signal } from './signal.ts';
+
+const FENCE = statement('log.fence', 'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[])');
+/** Behind the fence, which holds the rows' locks. */
+const MOVE = statement(
+  'log.move',
+  `update log.positions p set position = batch.position
+   from unnest($2::text[], $3::smallint[], $4::bigint[]) as batch(topic, partition, position)
+   where p.consumer_group = $1 and p.topic = batch.topic and p.partition = batch.partition`,
+);
+const READ_POSITIONS = statement(
+  'log.positions',
+  'select topic, partition, position from log.positions where consumer_group = $1',
+);
+
+/** Wake-ups may be lost; an idle worker looks this often. */
+const IDLE_LOOK_MS = 250;
+/** A batch of fewer events was not under load: the next one need not wait for company. */
+const PACED_FROM_EVENTS = 8;
+
+export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
+  readonly consumer: Consumer<Loaded, Plan>;
+  readonly log: EventLog;
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Most events in one batch. */
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+}
+
+/** How far one topic's partition has been read. */
+interface Reading {
+  readonly topic: string;
+  readonly partition: number;
+  /** As committed; behind `read` by what is retained. */
+  position: number;
+  /** Last position read. */
+  read: number;
+}
+
+interface Batch {
+  /** Where something new was read or something is retained, with the last position read. */
+  readonly readings: readonly { readonly reading: Reading; readonly upTo: number }[];
+  /** Those the consumer acts on: the retained ones, then the new ones. */
+  readonly events: readonly LogEvent[];
+  /** How many new ones were read, acted on or not. */
+  readonly passed: number;
+}
+
+export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
+  readonly #options: ConsumerWorkerOptions<Loaded, Plan>;
+  readonly #signal = new Signal();
+  readonly #readings = new Map<string, Reading>();
+  #positionsKnown = false;
+  #retained: readonly LogEvent[] = [];
+  readonly #unsubscribe: (() => void)[];
+  #owned: readonly number[] = [];
+  #rotation = 0;
+  #limit: number;
+  #failures = 0;
+  #stopping = false;
+  #paused = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ConsumerWorkerOptions<Loaded, Plan>) {
+    this.#options = options;
+    this.#limit = this.#batchMax;
+    this.#unsubscribe = options.consumer.topics.map((topic) =>
+      options.log.tail(topic).onGrowth(() => this.#signal.raise()),
+    );
+  }
+
+  get #batchMax(): number {
+    return this.#options.consumer.batchMax ?? this.#options.batchMax;
+  }
+
+  get group(): string {
+    return this.#options.consumer.group;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Which partitions the process holds leases for; positions of those that are new are read before the next batch. */
+  own(partitions: readonly number[]): void {
+    if (partitions.length === this.#owned.length && partitions.every((p, index) => p === this.#owned[index])) return;
+    this.#owned = partitions;
+    this.#positionsKnown = false;
+    this.#signal.raise();
+  }
+
+  /** Stops taking events until `resume`, as an operator does to a consumer that misbehaves. The batch in flight is finished. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#signal.raise();
+  }
+
+  /** Finishes the batch in flight. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#signal.raise();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const startedAt = performance.now();
+      const events = await this.#turn();
+      if (events === 'failed') {
+        await this.#signal.wait(backoffMs(this.#failures, this.#options.random));
+      } else if (events === 0) {
+        await this.#signal.wait(IDLE_LOOK_MS);
+      } else if (events >= PACED_FROM_EVENTS) {
+        await this.#pace(startedAt);
+      }
+    }
+  }
+
+  /** One batch: the number of events passed, or that it failed. */
+  async #turn(): Promise<number | 'failed'> {
+    if (this.#paused || this.#owned.length === 0) return 0;
+    try {
+      if (!this.#positionsKnown) await this.#readPositions();
+      const batch = await this.#collect();
+      if (batch.readings.length > 0) await this.#apply(batch);
+      this.#failures = 0;
+      this.#limit = Math.min(this.#batchMax, this.#limit * 2);
+      return batch.passed;
+    } catch (error) {
+      this.#failed(error);
+      return 'failed';
+    }
+  }
+
+  async #pace(startedAt: number): Promise<void> {
+    const restMs = this.#options.consumer.paceMs - (performance.now() - startedAt);
+    if (restMs >= 1 && !this.#stopping) await new Promise((resolve) => setTimeout(resolve, restMs));
+  }
+
+  #failed(error: unknown): void {
+    this.#failures++;
+    this.#positionsKnown = false; // W3
+    this.#options.observer.failed(this.group, error);
+    if (error instanceof DatabaseFault && error.fenced) {
+      this.#failures = 1;
+    } else if (!isTransient(error)) {
+      // R6: one event of the batch is at fault; halve the next ones until it stands alone. It is then tried again with
+      // backoff, and what follows it in its partition waits (W4).
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    }
+  }
+
+  async #readPositions(): Promise<void> {
+    const { session } = this.#options;
+    this.#positionsKnown = true;
+    const rows = await session.query<{ topic: string; partition: number; position: bigint }>(READ_POSITIONS, [this.group]);
+    this.#readings.clear();
+    this.#retained = [];
+    for (const { topic, partition, position } of rows) {
+      this.#readings.set(`${topic}/${partition}`, { topic, partition, position: Number(position), read: Number(position) });
+    }
+  }
+
+  async #collect(): Promise<Batch> {
+    const upTo = new Map<Reading, number>();
+    for (const { topic, partition } of this.#retained) {
+      const reading = this.#reading(topic, partition);
+      upTo.set(reading, reading.read);
+    }
+    const events = [...this.#retained];
+    const { topics, handles } = this.#options.consumer;
+    let room = this.#limit;
+    for (const [index, topic] of topics.entries()) {
+      // What a topic leaves of its share goes to the ones after it.
+      const share = Math.max(1, Math.floor(room / (topics.length - index)));
+      for (const [partition, found] of await this.#read(topic, share)) {
+        const last = found.at(-1);
+        if (last === undefined) continue;
+        room -= found.length;
+        upTo.set(this.#reading(topic, partition), last.position);
+        for (const event of found) if (handles.has(event.type)) events.push(event);
+      }
+    }
+    this.#rotation++;
+    const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
+    return { readings, events, passed: this.#limit - room };
+  }
+
+  /** Up to `room` events of the topic over the owned partitions, from the tail where it has them, else from the table. */
+  async #read(topic: string, room: number): Promise<Map<number, readonly LogEvent[]>> {
+    const tail = this.#options.log.tail(topic);
+    const found = new Map<number, readonly LogEvent[]>();
+    const elsewhere: TableRange[] = [];
+    let left = room;
+    for (let index = 0; index < this.#owned.length && left > 0; index++) {
+      // Another partition is first each time, so that one with a backlog does not starve the others.
+      const partition = this.#owned[(index + this.#rotation) % this.#owned.length] as number;
+      const after = this.#reading(topic, partition).read;
+      const read = tail.read(partition, after, left);
+      if (read.kind === 'events') {
+        found.set(partition, read.events);
+        left -= read.events.length;
+      } else if (read.kind === 'elsewhere') {
+        elsewhere.push({ partition, after, upTo: read.upTo });
+        left -= Math.min(left, read.upTo - after);
+      }
+    }
+    if (elsewhere.length > 0) await this.#readTable(topic, elsewhere, room, found);
+    return found;
+  }
+
+  async #readTable(
+    topic: string,
+    ranges: readonly TableRange[],
+    limit: number,
+    found: Map<number, readonly LogEvent[]>,
+  ): Promise<void> {
+    const share = Math.max(1, Math.floor(limit / ranges.length));
+    const events = await this.#options.log.readTable(this.#options.session, topic, ranges, share);
+    for (const { partition, after } of ranges) {
+      const own = events.filter((event) => event.partition === partition);
+      own.forEach((event, index) => {
+        if (event.position !== after + 1 + index) {
+          throw new InvariantViolation(`${topic}/${partition} lacks position ${after + 1 + index}: the log has a gap`);
+        }
+      });
+      found.set(partition, own);
+    }
+  }
+
+  #reading(topic: string, partition: number): Reading {
+    const reading = this.#readings.get(`${topic}/${partition}`);
+    if (reading === undefined) throw new InvariantViolation(`group ${this.group} has no position in ${topic}/${partition}`);
+    return reading;
+  }
+
+  async #apply({ readings, events, passed }: Batch): Promise<void> {
+    const { consumer, session, log, clock, observer } = this.#options;
+    const startedAt = performance.now();
+    let plan: Plan | undefined;
+    let moved: readonly Moved[] = [];
+    let segments: Promise<AppendedSegment[]> | undefined;
+    await session.transaction(async (tx) => {
+      this.#sendFence(tx, readings.map(({ reading }) => reading)); // W1
+      if (events.length > 0) {
+        const loaded = await consumer.load(tx, events);
+        const now = clock.now();
+        plan = consumer.decide(loaded, events, now);
+        consumer.save(tx, plan);
+        segments = this.#sendDrafts(tx, plan.drafts, now);
+      }
+      moved = readings.map(({ reading, upTo }) => ({ reading, upTo, position: upTo }));
+      moved = heldBack(moved, plan?.retained ?? []);
+      this.#sendMove(tx, moved);
+    });
+    for (const { reading, upTo, position } of moved) {
+      reading.position = position;
+      reading.read = upTo;
+    }
+    this.#retained = plan?.retained ?? [];
+    if (segments !== undefined) log.publish(await segments);
+    if (plan !== undefined) consumer.committed?.(plan);
+    observer.committed(consumer.group, { events: passed, durationMs: performance.now() - startedAt });
+  }
+
+  #sendDrafts(tx: Transaction, drafts: readonly EventDraft[], occurredAt: EpochMs): Promise<AppendedSegment[]> | undefined {
+    if (drafts.length === 0) return undefined;
+    const { consumer, log } = this.#options;
+    if (consumer.emits === null) throw new InvariantViolation(`group ${consumer.group} emits to no topic`);
+    return sendAppend(tx, prepareAppend({ topic: consumer.emits, partitions: log.partitions, occurredAt, drafts }));
+  }
+
+  /** R1: locks and compares the position rows, in (topic, partition) order. */
+  #sendFence(tx: Transaction, readings: readonly Reading[]): void {
+    tx.run(FENCE, [
+      this.group,
+      textArray(readings.map((reading) => reading.topic)),
+      int2Array(readings.map((reading) => reading.partition)),
+      int8Array(readings.map((reading) => reading.position)),
+    ]);
+  }
+
+  #sendMove(tx: Transaction, moved: readonly Moved[]): void {
+    const changed = moved.filter(({ reading, position }) => position !== reading.position);
+    if (changed.length === 0) return;
+    tx.run(MOVE, [
+      this.group,
+      textArray(changed.map(({ reading }) => reading.topic)),
+      int2Array(changed.map(({ reading }) => reading.partition)),
+      int8Array(changed.map(({ position }) => position)),
+    ]);
+  }
+}
+
+interface Moved {
+  readonly reading: Reading;
+  readonly upTo: number;
+  readonly position: number;
+}
+
+/** W5: each position no further than before the first retained event of its partition. */
+function heldBack(moved: readonly Moved[], retained: readonly LogEvent[]): readonly Moved[] {
+  if (retained.length === 0) return moved;
+  const firsts = new Map<string, number>();
+  for (const { topic, partition, position } of retained) {
+    const key = `${topic}/${partition}`;
+    const first = firsts.get(key);
+    if (first === undefined || position < first) firsts.set(key, position);
+  }
+  return moved.map((move) => {
+    const first = firsts.get(`${move.reading.topic}/${move.reading.partition}`);
+    return first === undefined ? move : { ...move, position: Math.min(move.position, first - 1) };
+  });
+}

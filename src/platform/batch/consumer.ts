@@ -1,0 +1,41 @@
+/**
+ * What a service does with events: the four steps of a batch (DESIGN §2). The worker around it (consumer-worker.ts)
+ * brings the fence, the positions, the append and the commit.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import type { EventDraft, LogEvent } from '../log/event.ts';
+import type { Transaction } from '../postgres/session.ts';
+
+export interface Consumer<Loaded, Plan extends ConsumerPlan> {
+  readonly group: string;
+  /** Read in this order; a group has one position per topic and partition. */
+  readonly topics: readonly string[];
+  /** The topic its events go to. */
+  readonly emits: string | null;
+  /** Event types it acts on; others are passed over. */
+  readonly handles: ReadonlySet<string>;
+  /**
+   * Least time between the starts of two batches while there is work, in ms. Small batches waste the fixed cost of a
+   * commit; a stage that nobody waits for can take larger ones.
+   */
+  readonly paceMs: number;
+  /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */
+  readonly batchMax?: number;
+  /** Locks and loads, all sent before any is awaited (R2: what depends on a lock is read by a later statement). */
+  load(tx: Transaction, events: readonly LogEvent[]): Promise<Loaded>;
+  /** Pure and synchronous. Seeing an event again must decide nothing for it (U3). */
+  decide(loaded: Loaded, events: readonly LogEvent[], now: EpochMs): Plan;
+  /** Sends the writes, awaits none. */
+  save(tx: Transaction, plan: Plan): void;
+  /** After the commit: wake who waits for the effect in this process. */
+  committed?(plan: Plan): void;
+}
+
+export interface ConsumerPlan {
+  readonly drafts: readonly EventDraft[];
+  /**
+   * Events of the batch to be seen again with the next one. The group's positions stay before them, so a crash brings
+   * them back; they are held in memory meanwhile.
+   */
+  readonly retained?: readonly LogEvent[];
+}

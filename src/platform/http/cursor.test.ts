@@ -1,0 +1,44 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
+
+const storable = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.length < 50);
+
+test('a cursor comes back as the key that it was made of', () => {
+  fc.assert(
+    fc.property(fc.array(storable, { minLength: 1, maxLength: 3 }), (key) => {
+      const cursor = renderCursor(key);
+      expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
+      expect(parseCursor(cursor, key.length)).toEqual({ ok: true, value: key });
+      expect(parseCursor(cursor, key.length + 1).ok).toBe(false);
+    }),
+  );
+});
+
+test('no text whatever makes reading a cursor throw', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.base64String(),
+        fc.json().map((text) => Buffer.from(text).toString('base64url')),
+      ),
+      (text) => {
+        const decision = parseCursor(text, 2);
+        expect(decision.ok || decision.problem.code).toBe('request.invalid_parameter');
+      },
+    ),
+  );
+});
+
+test('no cursor starts at the beginning', () => {
+  expect(parseCursor(undefined, 2)).toEqual({ ok: true, value: undefined });
+});
+
+test('a page has a next one only if the store had a row more than it', () => {
+  const cursorOf = (row: number) => [String(row)];
+  expect(rowsFor(2)).toBe(3);
+  expect(renderPage([1, 2, 3], 2, cursorOf)).toEqual({ data: [1, 2], next_cursor: renderCursor(['2']) });
+  expect(renderPage([1, 2], 2, cursorOf)).toEqual({ data: [1, 2], next_cursor: null });
+  expect(renderPage([], 2, cursorOf)).toEqual({ data: [], next_cursor: null });
+});

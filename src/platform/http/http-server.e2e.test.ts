@@ -1,0 +1,250 @@
+/** What shows only on a real connection: bytes that are no request, dribbling peers, draining. */
+import { once } from 'node:events';
+import { Agent, get as httpGet } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import fc from 'fast-check';
+import { afterEach, expect, test, vi } from 'vitest';
+import { type EdgeFixture, givenEdge, KEY, THING } from './edge-fixture.ts';
+import { closeHttpApp } from './http-app.ts';
+
+let edge: EdgeFixture | undefined;
+
+afterEach(async () => {
+  edge?.release();
+  if (edge !== undefined) await closeHttpApp(edge.app, 100);
+  edge = undefined;
+});
+
+async function givenServer(options: Parameters<typeof givenEdge>[0] = {}) {
+  edge = await givenEdge(options);
+  await edge.app.listen({ host: '127.0.0.1', port: 0 });
+  const address = edge.app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server does not listen');
+  return { ...edge, port: address.port };
+}
+
+/** A connection that collects what comes back. */
+function dial(port: number): { socket: Socket; received: () => string; closed: Promise<unknown> } {
+  const socket = connect(port, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += String(chunk);
+  });
+  socket.on('error', () => {
+    // A peer that is cut off may be reset; what it received is what counts.
+  });
+  return { socket, received: () => received, closed: once(socket, 'close') };
+}
+
+/** Sends bytes and gives what came back until the server closed the connection. */
+async function exchange(port: number, bytes: string | Uint8Array): Promise<string> {
+  const { socket, received, closed } = dial(port);
+  socket.write(bytes);
+  await closed;
+  return received();
+}
+
+const codeOf = (answer: string) => /"code":"([^"]+)"/.exec(answer)?.[1];
+
+test('request.malformed: bytes that are no request are answered as a problem, and the connection is closed', async () => {
+  const { port } = await givenServer();
+  const answer = await exchange(port, 'NONSENSE\r\n\r\n');
+  expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  expect(answer).toContain('content-type: application/problem+json; charset=utf-8');
+  expect(answer).toMatch(/x-correlation-id: cor_/);
+  expect(codeOf(answer)).toBe('request.malformed');
+});
+
+test.each([
+  ['no Host', 'GET /v1/things/1 HTTP/1.1\r\nConnection: close\r\n\r\n'],
+  ['a NUL in a header', 'GET / HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: a\0b\r\n\r\n'],
+  [
+    'two lengths',
+    'POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+  ],
+  [
+    'length and chunks',
+    'POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  ],
+  [
+    'a raw byte in the target',
+    'GET /v1/things/\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+  ],
+])('request.malformed: %s', async (_what, request) => {
+  const { port } = await givenServer();
+  expect(codeOf(await exchange(port, Buffer.from(request, 'latin1')))).toBe('request.malformed');
+});
+
+test('an empty Host is not the sandbox', async () => {
+  const { port } = await givenServer();
+  const answer = await exchange(port, 'GET /v1/things/1 HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n');
+  expect(codeOf(answer)).toBe('access.unauthenticated');
+});
+
+test('request.headers_too_large', async () => {
+  const { port } = await givenServer();
+  const answer = await exchange(
+    port,
+    `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+  );
+  expect(codeOf(answer)).toBe('request.headers_too_large');
+});
+
+test('request.timeout: a peer that dribbles its headers is cut off', async () => {
+  const fixture = await givenServer();
+  fixture.app.server.headersTimeout = 200;
+  const { socket, received, closed } = dial(fixture.port);
+  socket.write('GET /v1/things/1 HTTP/1.1\r\nHost: localhost\r\n');
+  const dribble = setInterval(() => socket.write('X: x\r\n'), 50);
+  await closed;
+  clearInterval(dribble);
+  expect(codeOf(received())).toBe('request.timeout');
+});
+
+test('request.timeout: a peer that dribbles its body is cut off', async () => {
+  const fixture = await givenServer();
+  fixture.app.server.requestTimeout = 300;
+  fixture.app.server.headersTimeout = 200;
+  const { socket, received, closed } = dial(fixture.port);
+  socket.write(
+    'POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
+  );
+  const dribble = setInterval(() => socket.write(' '), 50);
+  await closed;
+  clearInterval(dribble);
+  expect(codeOf(received())).toBe('request.timeout');
+});
+
+test('the limits on a peer’s time are in force', async () => {
+  const { app } = await givenServer();
+  expect(app.server).toMatchObject({
+    keepAliveTimeout: 75_000,
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+  });
+});
+
+test('request.too_large: a body that does not say its length is cut at the limit', async () => {
+  const { port } = await givenServer();
+  const { socket, received, closed } = dial(port);
+  socket.write(
+    'POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+  );
+  const chunk = `10000\r\n${' '.repeat(0x10000)}\r\n`;
+  for (let sent = 0; sent < 20; sent += 1) socket.write(chunk);
+  await vi.waitUntil(() => received().includes('\r\n\r\n'));
+  expect(codeOf(received())).toBe('request.too_large');
+  socket.destroy();
+  await closed;
+});
+
+test('a peer that goes away in the middle of its body harms nobody', async () => {
+  const { port, log } = await givenServer();
+  const { socket, closed } = dial(port);
+  socket.write(
+    'POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"a"',
+  );
+  await once(socket, 'ready');
+  socket.destroy();
+  await closed;
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/things/1`);
+  expect(answer.status).toBe(200);
+  expect(log.filter((line) => line['level'] === 'error')).toEqual([]);
+});
+
+test('whatever bytes are sent, the server answers 4xx or closes, and lives', async () => {
+  const { port, log } = await givenServer();
+  const head =
+    'POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n';
+  const bytes = fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: 300 }).map((array) => Buffer.from(array)),
+    fc.string({ unit: 'binary' }).map((text) => Buffer.from(`GET /${text} HTTP/1.1\r\n\r\n`)),
+    fc.string({ unit: 'binary' }).map((text) => Buffer.from(`${head}${text}\r\n\r\n`)),
+    fc
+      .uint8Array({ maxLength: 100 })
+      .map((array) => Buffer.concat([Buffer.from(`${head}Content-Length: ${array.length}\r\n\r\n`), array])),
+  );
+  await fc.assert(
+    fc.asyncProperty(bytes, async (sent) => {
+      const { socket, received, closed } = dial(port);
+      socket.end(sent);
+      await closed;
+      expect(received()).toMatch(/^(?:HTTP\/1\.1 (?:100|4\d\d) [^]*)?$/);
+    }),
+    { numRuns: 200 },
+  );
+  expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
+  expect(log.filter((line) => line['level'] === 'error')).toEqual([]);
+});
+
+test('pipelined requests are answered in order, each under its own correlation id', async () => {
+  const { port } = await givenServer();
+  const request = (id: string, more = '') =>
+    `GET /v1/things/${id} HTTP/1.1\r\nHost: localhost\r\nX-Correlation-ID: ${id}\r\n${more}\r\n`;
+  const answer = await exchange(port, request('a') + request('b') + request('c', 'Connection: close\r\n'));
+  expect([...answer.matchAll(/x-correlation-id: (\w+)/g)].map((match) => match[1])).toEqual(['a', 'b', 'c']);
+  expect([...answer.matchAll(/"id":"(\w+)"/g)].map((match) => match[1])).toEqual(['a', 'b', 'c']);
+});
+
+test('closing finishes what is in flight, says Connection: close, and accepts nothing new', async () => {
+  const fixture = await givenServer();
+  const agent = new Agent({ keepAlive: true });
+  const waiting = Promise.withResolvers<{ status: number | undefined; connection: string | undefined }>();
+  httpGet({ agent, port: fixture.port, host: '127.0.0.1', path: '/v1/waiting' }, (answer) => {
+    answer.resume();
+    waiting.resolve({ status: answer.statusCode, connection: answer.headers.connection });
+  });
+  await requestStarted(fixture);
+  const closing = closeHttpApp(fixture.app, 10_000);
+  await vi.waitUntil(() => !fixture.app.server.listening);
+  await expect(fetch(`http://127.0.0.1:${fixture.port}/livez`)).rejects.toThrow('fetch failed');
+  fixture.release();
+  expect(await waiting.promise).toEqual({ status: 200, connection: 'close' });
+  await closing;
+  agent.destroy();
+});
+
+test('closing cuts what does not finish in time', async () => {
+  const fixture = await givenServer();
+  const { socket, received, closed } = dial(fixture.port);
+  socket.write('GET /v1/waiting HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await requestStarted(fixture);
+  await closeHttpApp(fixture.app, 100);
+  await closed;
+  expect(received()).toBe('');
+});
+
+test('an idle connection does not hold a closing server', async () => {
+  const fixture = await givenServer();
+  const { socket, received, closed } = dial(fixture.port);
+  socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await vi.waitUntil(() => received().includes('alive'));
+  await closeHttpApp(fixture.app, 60_000);
+  await closed;
+  expect(fixture.app.server.listening).toBe(false);
+});
+
+test('a body is accepted over a real connection, under load of many at once', async () => {
+  const { port } = await givenServer({ logLevel: 'info' });
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, index) =>
+      fetch(`http://127.0.0.1:${port}/v1/things`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${KEY}`,
+          'idempotency-key': `k-${index}`,
+        },
+        body: JSON.stringify({ ...THING, amount: index + 1 }),
+      }).then((answer) => answer.json() as Promise<{ key: string; body: { amount: number } }>),
+    ),
+  );
+  expect(answers.map((answer) => [answer.key, answer.body.amount])).toEqual(
+    Array.from({ length: 100 }, (_, index) => [`k-${index}`, index + 1]),
+  );
+});
+
+/** When the server has begun to work on a request. */
+async function requestStarted(fixture: EdgeFixture): Promise<void> {
+  await vi.waitUntil(() => fixture.waiting() > 0);
+}

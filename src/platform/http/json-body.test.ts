@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseJsonBody } from './json-body.ts';
+
+const parse = (text: string) => parseJsonBody(Buffer.from(text));
+
+/** Values that JSON keeps exactly, nested, with names and texts of every kind that may be stored. */
+const exact = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom(null, true, false),
+    fc.maxSafeInteger(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).filter((number) => !Number.isInteger(number)),
+    tie('text'),
+    fc.array(tie('value'), { maxLength: 5 }),
+    fc.dictionary(tie('text') as fc.Arbitrary<string>, tie('value'), { maxKeys: 5, noNullPrototype: true }),
+  ),
+  text: fc.string({ unit: 'binary', maxLength: 12 }).filter((text) => !text.includes('\0')),
+})).value;
+
+test('what JSON keeps exactly is read as JSON.parse reads it', () => {
+  fc.assert(
+    fc.property(exact, fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
+      const text = JSON.stringify(value, null, indent);
+      expect(parse(text)).toEqual({ ok: true, value: JSON.parse(text) as unknown });
+    }),
+  );
+});
+
+test('an integer is accepted exactly if its text is one that a double keeps', () => {
+  const digits = fc.stringMatching(/^(?:0|[1-9]\d{0,17})$/);
+  const fraction = fc.stringMatching(/^(?:\.\d{1,20})?$/);
+  const exponent = fc.stringMatching(/^(?:[eE][+-]?\d{1,2})?$/);
+  fc.assert(
+    fc.property(digits, fraction, exponent, (whole, decimals, power) => {
+      const text = whole + decimals + power;
+      const value = Number(text);
+      const isExact = Number.isInteger(value)
+        ? Number.isSafeInteger(value) && isSame(text, value)
+        : Number.isFinite(value);
+      expect(parse(`[${text}]`).ok).toBe(isExact);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+/** The comparison by scaling both to integers: an oracle that shares nothing with the code. */
+function isSame(text: string, value: number): boolean {
+  const [mantissa = '', power = '0'] = text.toLowerCase().split('e');
+  const [whole = '', decimals = ''] = mantissa.split('.');
+  const scale = 200;
+  const shift = scale + Number(power) - decimals.length;
+  return BigInt(whole + decimals) * 10n ** BigInt(shift) === BigInt(value) * 10n ** BigInt(scale);
+}
+
+test('a name that stands twice is found wherever it is, and only then', () => {
+  const names = fc.array(fc.constantFrom('a', 'b', 'c', 'd', '{', '"', '\\', ',', ':'), { maxLength: 5 });
+  fc.assert(
+    fc.property(names, names, (outer, inner) => {
+      const members = (list: readonly string[], value: string) =>
+        list.map((name) => `${JSON.stringify(name)}:${value}`).join(', ');
+      const text = `{"x": [${inner.length}, {${members(inner, '"{,:\\""')}}], ${members(outer, '[]') || '"y": 1'}}`;
+      const isUnique = new Set(inner).size === inner.length && new Set(outer).size === outer.length;
+      expect(parse(text).ok).toBe(isUnique);
+    }),
+  );
+});
+
+test('no bytes whatever make reading a body throw', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.uint8Array(),
+        fc.json().map((text) => Buffer.from(text.slice(0, -1))),
+      ),
+      (bytes) => {
+        const decision = parseJsonBody(Buffer.from(bytes));
+        expect(decision.ok ? 'true' : decision.problem.code).toMatch(
+          /^(?:true|request\.(?:malformed_json|invalid))$/,
+        );
+      },
+    ),
+  );
+});
+
+test('a megabyte of the worst of each kind is read without running out of stack', () => {
+  const size = 300_000;
+  for (const text of [
+    `[${'1e999,'.repeat(size / 2)}1]`,
+    `{${'"a":1,'.repeat(size / 2)}"a":1}`,
+    `["${'\\u0000'.repeat(size / 2)}"]`,
+    `[${'"\\u0000",'.repeat(size / 3)}1]`,
+    `"${'\\\\'.repeat(size)}`,
+    '['.repeat(size),
+    `${' '.repeat(size)}1`,
+  ]) {
+    expect(typeof parse(text).ok).toBe('boolean');
+  }
+});

@@ -1,0 +1,114 @@
+/**
+ * Makes a migrated database ready for its services: the heads of all topics, the positions and leases of all consumer
+ * groups, the role without power over the books, and room in the range tables. Idempotent; every start calls it.
+ */
+import pg from 'pg';
+import { SERVICE_ROLE } from '../postgres/session.ts';
+
+/** Which topics there are, who reads them, and in which schemas. */
+export interface Topology {
+  readonly schemas: readonly string[];
+  readonly topics: readonly string[];
+  readonly groups: readonly { readonly group: string; readonly topics: readonly string[] }[];
+}
+
+/** Tables nobody updates or deletes from, in any service's schema (R7). */
+const APPEND_ONLY = ['events', 'batches', 'entries', 'postings'];
+/** Serialises the preparation of processes that start at once. */
+const PREPARATION_LOCK = 7_823_654_210;
+
+export class PartitionsDiffer extends Error {}
+
+/** `url` is the owner's. Throws `PartitionsDiffer` if the installation was made with another number of partitions. */
+export async function prepareInstallation(url: string, topology: Topology, partitions: number): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'lastro prepare' });
+  await client.connect();
+  try {
+    await client.query('begin');
+    await client.query('select pg_advisory_xact_lock($1)', [PREPARATION_LOCK]);
+    await recordPartitions(client, partitions);
+    await ensureRows(client, topology);
+    await ensureRole(client, topology);
+    await client.query('commit');
+    await makeRoom(client, topology.topics);
+  } finally {
+    await client.end();
+  }
+}
+
+async function recordPartitions(client: pg.Client, partitions: number): Promise<void> {
+  await client.query('insert into log.installation (partitions) values ($1) on conflict do nothing', [partitions]);
+  const { rows } = await client.query<{ partitions: number }>('select partitions from log.installation');
+  const recorded = rows[0]?.partitions;
+  if (recorded !== partitions) {
+    throw new PartitionsDiffer(
+      `this database was created with ${recorded} partitions and LASTRO_PARTITIONS is ${partitions}: the number is ` +
+        `constant for the life of an installation, so set it to ${recorded}`,
+    );
+  }
+}
+
+async function ensureRows(client: pg.Client, topology: Topology): Promise<void> {
+  await client.query(
+    `insert into log.heads (topic, partition, position, chain)
+     select topic, partition, 0, log.genesis(topic, partition)
+     from unnest($1::text[]) as t(topic), generate_series(0, (select partitions from log.installation) - 1) as p(partition)
+     on conflict do nothing`,
+    [topology.topics],
+  );
+  const pairs = topology.groups.flatMap(({ group, topics }) => topics.map((topic) => ({ group, topic })));
+  await client.query(
+    `insert into log.positions (consumer_group, topic, partition)
+     select consumer_group, topic, partition
+     from unnest($1::text[], $2::text[]) as g(consumer_group, topic),
+          generate_series(0, (select partitions from log.installation) - 1) as p(partition)
+     on conflict do nothing`,
+    [pairs.map((pair) => pair.group), pairs.map((pair) => pair.topic)],
+  );
+  await client.query(
+    `insert into log.leases (consumer_group, partition)
+     select consumer_group, partition
+     from unnest($1::text[]) as g(consumer_group), generate_series(0, (select partitions from log.installation) - 1) as p(partition)
+     on conflict do nothing`,
+    [topology.groups.map(({ group }) => group)],
+  );
+}
+
+/** R7: what runs the services can add to the books and never change them. */
+async function ensureRole(client: pg.Client, topology: Topology): Promise<void> {
+  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [SERVICE_ROLE]);
+  if (rowCount === 0) await client.query(`create role ${SERVICE_ROLE} nologin`);
+  const { rows: member } = await client.query<{ is: boolean }>(`select pg_has_role(current_user, $1, 'set') as is`, [SERVICE_ROLE]);
+  if (member[0]?.is !== true) await client.query(`grant ${SERVICE_ROLE} to current_user`);
+  for (const schema of [...topology.schemas, 'log']) {
+    await client.query(
+      `grant usage on schema "${schema}" to ${SERVICE_ROLE};
+       grant select, insert, update, delete on all tables in schema "${schema}" to ${SERVICE_ROLE};
+       grant usage on all sequences in schema "${schema}" to ${SERVICE_ROLE}`,
+    );
+  }
+  const { rows } = await client.query<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     left join pg_inherits i on i.inhrelid = c.oid left join pg_class parent on parent.oid = i.inhparent
+     where n.nspname = any($1) and c.relkind in ('r', 'p') and coalesce(parent.relname, c.relname) = any($2)`,
+    [topology.schemas, APPEND_ONLY],
+  );
+  for (const { name } of rows) await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);
+}
+
+/** Ranges ahead of every head, months ahead of the clock. Called at start and every few minutes (maintenance.ts). */
+export async function makeRoom(client: pg.ClientBase, topics: readonly string[]): Promise<void> {
+  // The lock of an attach is brief; behind a long reader it gives up, and the next turn tries again.
+  await client.query(`set lock_timeout = '2s'`);
+  await client.query(
+    `select log.add_event_range(h.topic, ahead.number)
+     from (select topic, (max(position) >> 22)::integer as range from log.heads where topic = any($1) group by topic) h,
+          generate_series(h.range, h.range + 1) as ahead(number)`,
+    [topics],
+  );
+  await client.query(
+    `select ledger.add_posting_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
+     from generate_series(0, 2) as n`,
+  );
+}

@@ -1,0 +1,76 @@
+/**
+ * Keeps this process's share of the partitions: a row per group and partition with an owner and an expiry by the
+ * database's clock, renewed every second, free for others three seconds after the last renewal. A lost lease costs
+ * time, never correctness: two processes that both believe in a partition meet at the fence (R1).
+ */
+import { textArray } from '../postgres/arrays.ts';
+import { type Session, statement } from '../postgres/session.ts';
+
+export const LEASE_RENEWAL_MS = 1000;
+export const LEASE_TTL_MS = 3000;
+
+const TEND = statement(
+  'log.tend_leases',
+  `select consumer_group, partition, live_processes
+   from log.tend_leases($1, $2::text[], $3::text[], make_interval(secs => $4::integer / 1000.0))`,
+);
+const LEAVE = statement('log.leave', 'select log.leave($1)');
+
+export interface LeaseKeeperOptions {
+  readonly session: Session;
+  readonly processId: string;
+  readonly groups: readonly string[];
+  readonly services: readonly string[];
+  /** Called after each turn with what is owned now, ascending. */
+  readonly onOwned: (group: string, partitions: readonly number[]) => void;
+  readonly onLiveProcesses: (count: number) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the first share before it resolves. */
+  async open(): Promise<void> {
+    await this.#tend();
+    this.#schedule();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#turn;
+    await this.#options.session.query(LEAVE, [this.#options.processId]);
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#turn = this.#tend()
+        .catch(this.#options.onError)
+        .finally(() => this.#schedule());
+    }, LEASE_RENEWAL_MS);
+  }
+
+  async #tend(): Promise<void> {
+    const { session, processId, groups, services } = this.#options;
+    const rows = await session.query<{ consumer_group: string; partition: number; live_processes: number }>(TEND, [
+      processId,
+      textArray(groups),
+      textArray(services),
+      LEASE_TTL_MS,
+    ]);
+    this.#options.onLiveProcesses(rows[0]?.live_processes ?? 1);
+    for (const group of groups) {
+      const partitions = rows.filter((row) => row.consumer_group === group).map((row) => row.partition);
+      this.#options.onOwned(group, partitions.sort((a, b) => a - b));
+    }
+  }
+}

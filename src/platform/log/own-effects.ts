@@ -1,0 +1,26 @@
+import { textArray } from '../postgres/arrays.ts';
+import { type Statement, statement, type Transaction } from '../postgres/session.ts';
+
+const statements = new Map<string, Statement>();
+
+/**
+ * Which of the subjects have an event in the topic. How a service without state of its own knows, when an event is
+ * delivered again, that it has answered it already (U3). By the index on subject.
+ */
+export async function subjectsIn(tx: Transaction, topic: string, subjects: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await tx.query<{ subject: string }>(subjectsStatement(topic), [textArray(subjects)]);
+  return new Set(rows.map((row) => row.subject));
+}
+
+export function subjectsStatement(topic: string): Statement {
+  let prepared = statements.get(topic);
+  if (prepared === undefined) {
+    prepared = statement(
+      `${topic}.subjects_in`,
+      `select e.subject from unnest($1::text[]) as wanted(subject)
+       cross join lateral (select e.subject from "${topic}".events e where e.subject = wanted.subject limit 1) e`,
+    );
+    statements.set(topic, prepared);
+  }
+  return prepared;
+}

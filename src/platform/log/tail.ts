@@ -1,0 +1,143 @@
+/**
+ * The tail of a topic, in memory: the newest events, decoded once per process and shared by its readers. What this
+ * process appends enters when its commit has succeeded; what others append is read from the database when a head shows
+ * that it is there. So a process alone never reads back what it wrote.
+ *
+ * T1: a partition's tail is contiguous: positions base+1 … end, never a gap.
+ * T2: only committed events enter, and they equal what a reader of the table would decode.
+ * T3: it is bounded; who is further behind reads the table.
+ */
+import { invariant } from '#kernel/fault.ts';
+import type { AppendedSegment } from './append.ts';
+import type { LogEvent } from './event.ts';
+
+/** At some 1 KB an event 20 MB a topic; at 6000 events a second more than two seconds, which the slowest reader needs. */
+const MAX_EVENTS_PER_PARTITION = 1280;
+
+/** Others append between ours: what cannot join after so many commits is dropped, and read from the table like theirs. */
+const MAX_EARLY_SEGMENTS = 64;
+
+interface PartitionTail {
+  /** Position before the first event kept. */
+  base: number;
+  /** The events base+1 … base+length; the first `dropped` slots are already given up (amortised trimming). */
+  events: LogEvent[];
+  /** Highest position known to be committed, here or elsewhere. */
+  head: number;
+  /** Segments that came before the ones that precede them: two commits of this process may be heard of in either order. */
+  readonly early: Map<number, readonly LogEvent[]>;
+}
+
+export type TailRead =
+  | { readonly kind: 'events'; readonly events: readonly LogEvent[] }
+  /** Nothing after this position is known to be committed. */
+  | { readonly kind: 'none' }
+  /** The events exist but are not here: read (after, upTo] from the table. */
+  | { readonly kind: 'elsewhere'; readonly upTo: number };
+
+export class TopicTail {
+  readonly topic: string;
+  readonly #partitions: PartitionTail[];
+  readonly #listeners = new Set<() => void>();
+
+  constructor(topic: string, heads: readonly number[]) {
+    this.topic = topic;
+    this.#partitions = heads.map((head) => ({ base: head, events: [], head, early: new Map() }));
+  }
+
+  /** Called at every change of a head; a wake-up, compared with positions and never trusted as an edge. */
+  onGrowth(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  head(partition: number): number {
+    return this.#at(partition).head;
+  }
+
+  /** Enters what a commit of this process appended. */
+  publish(segments: readonly AppendedSegment[]): void {
+    for (const { partition, events } of segments) this.#enter(this.#at(partition), events);
+    this.#grown();
+  }
+
+  /** A head as read from the database: others may have appended. */
+  noteHead(partition: number, head: number): void {
+    const tail = this.#at(partition);
+    if (head <= tail.head) return;
+    tail.head = head;
+    this.#grown();
+  }
+
+  /** Up to `limit` events after `position`. */
+  read(partition: number, position: number, limit: number): TailRead {
+    const tail = this.#at(partition);
+    if (position >= tail.head) return { kind: 'none' };
+    const end = tail.base + tail.events.length;
+    if (position >= tail.base && position < end) {
+      const from = position - tail.base;
+      return { kind: 'events', events: tail.events.slice(from, from + limit) };
+    }
+    return { kind: 'elsewhere', upTo: position < tail.base ? Math.min(tail.base, position + limit) : tail.head };
+  }
+
+  /** Enters what was read from the table, so that the other readers find it here (T2). Beyond a gap it starts the tail anew (T1). */
+  fill(partition: number, events: readonly LogEvent[]): void {
+    const first = events[0];
+    if (first === undefined) return;
+    const tail = this.#at(partition);
+    if (first.position > tail.base + tail.events.length + 1) {
+      tail.base = first.position - 1;
+      tail.events = [];
+    }
+    this.#enter(tail, events);
+  }
+
+  #enter(tail: PartitionTail, events: readonly LogEvent[]): void {
+    const first = events[0];
+    const last = events.at(-1);
+    invariant(first !== undefined && last !== undefined, 'a segment has events');
+    const end = tail.base + tail.events.length;
+    if (last.position > tail.head) tail.head = last.position;
+    if (last.position <= end) return;
+    if (first.position > end + 1) {
+      tail.early.set(first.position, events);
+      if (tail.early.size > MAX_EARLY_SEGMENTS) tail.early.clear();
+      return;
+    }
+    for (const event of events) if (event.position > end) tail.events.push(event);
+    this.#joinEarly(tail);
+    this.#trim(tail);
+  }
+
+  #joinEarly(tail: PartitionTail): void {
+    while (tail.early.size > 0) {
+      const next = tail.base + tail.events.length + 1;
+      const events = tail.early.get(next);
+      if (events === undefined) {
+        for (const position of tail.early.keys()) if (position < next) tail.early.delete(position);
+        return;
+      }
+      tail.early.delete(next);
+      tail.events.push(...events);
+    }
+  }
+
+  #trim(tail: PartitionTail): void {
+    // Twice the bound before anything moves, so that trimming is rare and its cost per event constant.
+    const excess = tail.events.length - MAX_EVENTS_PER_PARTITION;
+    if (excess < MAX_EVENTS_PER_PARTITION) return;
+    tail.events = tail.events.slice(excess);
+    tail.base += excess;
+  }
+
+  #grown(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #at(partition: number): PartitionTail {
+    const tail = this.#partitions[partition];
+    invariant(tail !== undefined, `${this.topic} has no partition ${partition}`);
+    return tail;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * One-dimensional arrays in PostgreSQL's binary format, as statement parameters. A batch travels as one array per
+ * column and is unnested by the server; in text form every quote of every JSON payload would be escaped here and
+ * unescaped there. `pg` sends a Buffer parameter as binary, so the statement must name its type: `$1::text[]`.
+ *
+ * Layout (array_recv): int32 dimensions, int32 has-nulls, int32 element oid, int32 length, int32 lower bound,
+ * then per element int32 byte length (-1 = null) and the bytes.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+
+const OID = { bool: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const HEADER_BYTES = 20;
+/** 2000-01-01T00:00:00Z, where PostgreSQL's timestamps begin. */
+const POSTGRES_EPOCH_MS = 946_684_800_000;
+
+function withHeader(totalBytes: number, elementOid: number, length: number, hasNulls: boolean): Buffer {
+  const out = Buffer.allocUnsafe(totalBytes);
+  out.writeInt32BE(1, 0);
+  out.writeInt32BE(hasNulls ? 1 : 0, 4);
+  out.writeInt32BE(elementOid, 8);
+  out.writeInt32BE(length, 12);
+  out.writeInt32BE(1, 16);
+  return out;
+}
+
+function fixedArray<T>(
+  elementOid: number,
+  width: number,
+  values: readonly (T | null)[],
+  write: (out: Buffer, value: T, at: number) => void,
+): Buffer {
+  let nulls = 0;
+  for (const value of values) if (value === null) nulls++;
+  const out = withHeader(HEADER_BYTES + values.length * 4 + (values.length - nulls) * width, elementOid, values.length, nulls > 0);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    if (value === null) {
+      out.writeInt32BE(-1, at);
+      at += 4;
+    } else {
+      out.writeInt32BE(width, at);
+      write(out, value, at + 4);
+      at += 4 + width;
+    }
+  }
+  return out;
+}
+
+export function int2Array(values: readonly (number | null)[]): Buffer {
+  return fixedArray(OID.int2, 2, values, (out, value: number, at) => out.writeInt16BE(value, at));
+}
+
+export function int4Array(values: readonly (number | null)[]): Buffer {
+  return fixedArray(OID.int4, 4, values, (out, value: number, at) => out.writeInt32BE(value, at));
+}
+
+export function int8Array(values: readonly (bigint | number | null)[]): Buffer {
+  return fixedArray(OID.int8, 8, values, (out, value: bigint | number, at) => {
+    out.writeBigInt64BE(typeof value === 'bigint' ? value : BigInt(value), at);
+  });
+}
+
+export function boolArray(values: readonly (boolean | null)[]): Buffer {
+  return fixedArray(OID.bool, 1, values, (out, value: boolean, at) => out.writeUInt8(value ? 1 : 0, at));
+}
+
+/** Canonical uuid text (36 characters) in, 16 bytes out. */
+export function uuidArray(values: readonly (string | null)[]): Buffer {
+  return fixedArray(OID.uuid, 16, values, writeUuid);
+}
+
+/** The 36 characters hold their 32 hex digits at fixed places: five runs, no intermediate string without dashes. */
+function writeUuid(out: Buffer, uuid: string, at: number): void {
+  out.write(uuid.slice(0, 8), at, 'hex');
+  out.write(uuid.slice(9, 13), at + 4, 'hex');
+  out.write(uuid.slice(14, 18), at + 6, 'hex');
+  out.write(uuid.slice(19, 23), at + 8, 'hex');
+  out.write(uuid.slice(24, 36), at + 10, 'hex');
+}
+
+export function timestamptzArray(values: readonly (EpochMs | null)[]): Buffer {
+  return fixedArray(OID.timestamptz, 8, values, (out, value: EpochMs, at) => {
+    // Microseconds stay below 2^53 until the year 2255, so the product is exact.
+    out.writeBigInt64BE(BigInt((value - POSTGRES_EPOCH_MS) * 1000), at);
+  });
+}
+
+export function byteaArray(values: readonly (Uint8Array | null)[]): Buffer {
+  let bytes = HEADER_BYTES + values.length * 4;
+  let nulls = 0;
+  for (const value of values) {
+    if (value === null) nulls++;
+    else bytes += value.length;
+  }
+  const out = withHeader(bytes, OID.bytea, values.length, nulls > 0);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    out.writeInt32BE(value === null ? -1 : value.length, at);
+    at += 4;
+    if (value !== null) {
+      out.set(value, at);
+      at += value.length;
+    }
+  }
+  return out;
+}
+
+export function textArray(values: readonly (string | null)[]): Buffer {
+  // One pass: a UTF-16 code unit becomes at most three bytes, so the worst case is reserved and the rest cut off.
+  let worst = HEADER_BYTES + values.length * 4;
+  let nulls = 0;
+  for (const value of values) {
+    if (value === null) nulls++;
+    else worst += value.length * 3;
+  }
+  const out = withHeader(worst, OID.text, values.length, nulls > 0);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    if (value === null) {
+      out.writeInt32BE(-1, at);
+      at += 4;
+    } else {
+      const written = out.write(value, at + 4, 'utf8');
+      out.writeInt32BE(written, at);
+      at += 4 + written;
+    }
+  }
+  return out.subarray(0, at);
+}

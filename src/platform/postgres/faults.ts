@@ -1,0 +1,70 @@
+import { Fault, InvariantViolation } from '#kernel/fault.ts';
+
+/** Raised by `log.fence` (R1): another process has moved the position; what this one believed is stale. */
+export const FENCED = 'LS001';
+
+/**
+ * SQLSTATEs after which the same transaction may succeed: deadlock, serialization, lock not available, timeouts, shutdown,
+ * too many connections, disk full, and the fence (after the caches were dropped).
+ */
+const TRANSIENT_STATES = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '25P03', '25P02', FENCED]);
+/** Connection exceptions, insufficient resources, system errors outside PostgreSQL. */
+const TRANSIENT_CLASSES = new Set(['08', '53', '58']);
+/** Data exception, integrity constraint violation: one input of the batch is at fault, not the world (R6). */
+const DATA_CLASSES = new Set(['22', '23']);
+
+export class DatabaseFault extends Fault {
+  /** SQLSTATE, or undefined when the connection itself failed. */
+  readonly state: string | undefined;
+
+  constructor(message: string, options: { transient: boolean; state: string | undefined; cause: unknown }) {
+    super(message, options);
+    this.state = options.state;
+  }
+
+  get fenced(): boolean {
+    return this.state === FENCED;
+  }
+
+  get uniqueViolation(): boolean {
+    return this.state === '23505';
+  }
+
+  /** Whether an input caused it, so that halving the batch isolates the one (R6). */
+  get causedByData(): boolean {
+    return this.state !== undefined && DATA_CLASSES.has(this.state.slice(0, 2));
+  }
+}
+
+/** What `pg` threw, as a fault of the database or of the connection to it. An error of our own code stays what it is. */
+export function asFault(error: unknown): Error {
+  if (!(error instanceof Error)) return new InvariantViolation(`not an error was thrown: ${String(error)}`);
+  if (error instanceof Fault) return error;
+  if (isConnectionLoss(error)) {
+    return new DatabaseFault(error.message, { transient: true, state: undefined, cause: error });
+  }
+  const state = stateOf(error);
+  if (state === undefined) return error;
+  const transient = TRANSIENT_STATES.has(state) || TRANSIENT_CLASSES.has(state.slice(0, 2));
+  return new DatabaseFault(error.message, { transient, state, cause: error });
+}
+
+export function isTransient(error: unknown): boolean {
+  return error instanceof Fault && error.transient;
+}
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
+function stateOf(error: Error): string | undefined {
+  const code = 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && SQLSTATE.test(code) ? code : undefined;
+}
+
+const CONNECTION_LOSS_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
+/** `pg` reports a lost connection by these texts, without a code. */
+const CONNECTION_LOSS_TEXTS = /Connection terminated|not queryable|timeout expired|Client was closed|Connection ended/;
+
+function isConnectionLoss(error: Error): boolean {
+  const code = 'code' in error ? error.code : undefined;
+  return (typeof code === 'string' && CONNECTION_LOSS_CODES.has(code)) || CONNECTION_LOSS_TEXTS.test(error.message);
+}

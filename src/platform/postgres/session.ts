@@ -1,0 +1,205 @@
+/**
+ * A session: one pipelined connection of its own for one worker. It opens itself when first needed and again after
+ * the connection was lost; a transaction that met the loss fails with a transient fault, and the worker retries.
+ *
+ * A transaction is two round trips: what is locked and loaded, and what is written. Statements are sent as soon as
+ * they are asked for; those whose rows nobody needs are not awaited until COMMIT has been sent behind them.
+ */
+import pg from 'pg';
+import { Fault } from '#kernel/fault.ts';
+import { asFault, isTransient } from './faults.ts';
+
+/** A hot statement: prepared once per connection under its name, planned once (generic), its plan asserted by test. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+export type Row = Record<string, unknown>;
+
+export function statement(name: string, text: string): Statement {
+  return { name, text };
+}
+
+/** R7: a session that hangs, waits or lost its peer ends by itself, whatever this process is doing. */
+const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+  idle_in_transaction_session_timeout: '3s',
+  lock_timeout: '2s',
+  // No transaction of ours lives longer than 5 s: a long one makes every head update several times slower.
+  statement_timeout: '5s',
+  tcp_user_timeout: '5s',
+  client_connection_check_interval: '1s',
+  // The durability of an acknowledged payment must not depend on how the server's default was set.
+  synchronous_commit: 'on',
+  // Every hot statement looks an unnested batch up by an index. Planned while a table is empty, or again when
+  // autoanalyze has seen it so, the server prefers scans and hash joins and keeps them as the table grows. The
+  // statements' form leaves one join order (docs/adr/0003), these settings one way to do it; a test pins the plans.
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  enable_bitmapscan: 'off',
+  enable_memoize: 'off',
+  jit: 'off',
+  timezone: 'UTC',
+};
+
+/** The role without UPDATE and DELETE on the books; assumed by every session of a service (R7). */
+export const SERVICE_ROLE = 'lastro_service';
+
+export interface SessionOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity, so that an operator sees which worker a backend belongs to. */
+  readonly name: string;
+  readonly role?: string;
+}
+
+export function connectionOptions({ url, name, role = SERVICE_ROLE }: SessionOptions): pg.ClientConfig {
+  const settings = Object.entries({ ...SESSION_SETTINGS, role }).map(([key, value]) => `-c ${key}=${value}`);
+  return {
+    connectionString: url,
+    application_name: `lastro ${name}`,
+    options: settings.join(' '),
+    keepAlive: true,
+    connectionTimeoutMillis: 5000,
+    types: { getTypeParser: typeParser },
+  };
+}
+
+const INT8_OID = 20;
+const TIMESTAMPTZ_OID = 1184;
+const DATE_OID = 1082;
+
+/** int8 as bigint (money and positions), timestamptz as epoch milliseconds, dates as their text. */
+function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (format !== 'binary') {
+    if (oid === INT8_OID) return BigInt;
+    if (oid === TIMESTAMPTZ_OID) return (value) => Date.parse(value);
+    if (oid === DATE_OID) return (value) => value;
+  }
+  return pg.types.getTypeParser(oid, format) as (value: string) => unknown;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  #client: Promise<pg.Client> | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  /** Runs one transaction; its statements in the order asked for. Rolled back if `work` throws or any statement fails. */
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const client = await this.#connected();
+    const tx = new Transaction(client);
+    try {
+      tx.run(BEGIN, []);
+      const result = await work(tx);
+      await tx.commit();
+      return result;
+    } catch (error) {
+      const first = await tx.rollback();
+      throw asFault(first ?? error);
+    }
+  }
+
+  /** One statement in a transaction of its own. */
+  async query<R = Row>(query: Statement, values: readonly unknown[]): Promise<R[]> {
+    try {
+      const client = await this.#connected();
+      return (await client.query({ ...query, values: [...values] })).rows as R[];
+    } catch (error) {
+      throw asFault(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#client;
+    this.#client = undefined;
+    if (opening === undefined) return;
+    try {
+      await (await opening).end();
+    } catch (error) {
+      // Closing a connection that is lost already has nothing left to do; anything else is worth knowing.
+      if (!isTransient(asFault(error))) throw error;
+    }
+  }
+
+  #connected(): Promise<pg.Client> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ ...connectionOptions(this.#options), pipeline: true });
+    const forget = () => {
+      this.#client = undefined;
+    };
+    client.on('error', forget);
+    client.on('end', forget);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      forget();
+      throw asFault(error);
+    }
+  }
+}
+
+const BEGIN = statement('begin', 'begin');
+
+export class Transaction {
+  readonly #client: pg.Client;
+  readonly #sent: Promise<pg.QueryResult>[] = [];
+
+  constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  /** Sends the statement now; its rows when they are there. A failure that is not awaited surfaces at commit. */
+  query<R = Row>(query: Statement, values: readonly unknown[]): Promise<R[]> {
+    return this.derive(this.#send(query, values), (result) => result.rows as R[]);
+  }
+
+  /** Sends the statement now; its failure surfaces at commit. */
+  run(query: Statement, values: readonly unknown[]): void {
+    void this.#send(query, values);
+  }
+
+  /** `map` over the result of a statement of this transaction; whoever does not await it hears of its failure at commit. */
+  derive<A, B>(source: Promise<A>, map: (value: A) => B): Promise<B> {
+    const mapped = source.then(map);
+    mapped.catch(surfacesAtCommit);
+    return mapped;
+  }
+
+  #send(query: Statement, values: readonly unknown[]): Promise<pg.QueryResult> {
+    const sent = this.#client.query({ name: query.name, text: query.text, values: [...values] });
+    sent.catch(surfacesAtCommit);
+    this.#sent.push(sent);
+    return sent;
+  }
+
+  async commit(): Promise<void> {
+    const commit = this.#client.query('commit');
+    commit.catch(surfacesAtCommit);
+    await Promise.all(this.#sent);
+    // A COMMIT of a failed transaction resolves, with ROLLBACK as its command (ECOSYSTEM: driver).
+    const { command } = await commit;
+    if (command !== 'COMMIT') throw new Fault(`the transaction ended by ${command}`, { transient: true });
+  }
+
+  /** Rolls back and returns the failure of the first statement that failed: the ones behind it only say that they came after. */
+  async rollback(): Promise<unknown> {
+    const outcomes = await Promise.allSettled(this.#sent);
+    // A connection that is lost has rolled back already; what led here is the failure to report.
+    await Promise.allSettled([this.#client.query('rollback')]);
+    return outcomes.find((outcome) => outcome.status === 'rejected')?.reason;
+  }
+}
+
+/** The rejection is kept in the transaction and reported by `commit` or `rollback`; here it only stops counting as unhandled. */
+function surfacesAtCommit(): void {
+  return;
+}

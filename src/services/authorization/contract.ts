@@ -1,0 +1,1 @@
+export type { PaymentAuthorized, PaymentCompleted, PaymentDeclined, PaymentFailed } from './events.ts';

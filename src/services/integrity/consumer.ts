@@ -1,0 +1,131 @@
+/** Reads every log and writes one verdict per saga, a little behind the work and never in its way (P5). */
+import type { EpochMs } from '#kernel/clock.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import type { LogEvent } from '#platform/log/event.ts';
+import { balancePayment } from '#sagas/balance-payment.ts';
+import { type Judgement, judge, type SeenEvent } from './follow-saga.ts';
+import { seenEvent } from './seen-event.ts';
+import { type FollowedSaga, findFollowed, findVerdicts, saveFollowed, saveVerdicts, type StoredVerdict, unfollow } from './store.ts';
+
+interface Loaded {
+  readonly groups: ReadonlyMap<string, readonly LogEvent[]>;
+  readonly followed: ReadonlyMap<string, readonly SeenEvent[]>;
+  readonly judged: ReadonlyMap<string, StoredVerdict>;
+}
+
+interface Plan extends ConsumerPlan {
+  readonly verdicts: readonly StoredVerdict[];
+  readonly following: readonly FollowedSaga[];
+  readonly ended: readonly string[];
+  readonly now: EpochMs;
+}
+
+const HANDLES = new Set([
+  balancePayment.begins,
+  ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
+]);
+
+export function integrityConsumer(): Consumer<Loaded, Plan> {
+  return {
+    group: 'integrity',
+    topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
+    emits: null,
+    handles: HANDLES,
+    // A saga under way is retained until it ends, so that it costs one row; nobody waits for the verdict.
+    paceMs: 200,
+    batchMax: 12_000,
+    async load(tx, events) {
+      const groups = bySubject(events);
+      // Of a saga whose beginning is at hand nothing is stored yet, unless its events are delivered again: then the
+      // verdict is the same, and storing it again changes nothing.
+      const open = [...groups].filter(([, group]) => !hasBeginning(group)).map(([subject]) => subject);
+      const [followed, judged] = await Promise.all([findFollowed(tx, open), findVerdicts(tx, open)]);
+      return { groups, followed, judged };
+    },
+    decide: (loaded, _events, now) => decideVerdicts(loaded, now),
+    save(tx, { verdicts, following, ended, now }) {
+      saveVerdicts(tx, verdicts, now);
+      saveFollowed(tx, following, now);
+      unfollow(tx, ended);
+    },
+  };
+}
+
+function bySubject(events: readonly LogEvent[]): Map<string, LogEvent[]> {
+  const groups = new Map<string, LogEvent[]>();
+  for (const event of events) {
+    if (!event.subject.startsWith('pay_')) continue;
+    const group = groups.get(event.subject);
+    if (group === undefined) groups.set(event.subject, [event]);
+    else group.push(event);
+  }
+  return groups;
+}
+
+function hasBeginning(group: readonly LogEvent[]): boolean {
+  return group.some((event) => event.type === balancePayment.begins);
+}
+
+function decideVerdicts({ groups, followed, judged }: Loaded, now: EpochMs): Plan {
+  const verdicts: StoredVerdict[] = [];
+  const following: FollowedSaga[] = [];
+  const ended: string[] = [];
+  const retained: LogEvent[] = [];
+  for (const [subject, group] of groups) {
+    const { tenant } = group[0] as LogEvent;
+    const stored = judged.get(subject);
+    if (stored !== undefined) {
+      const disturbed = afterEnd(stored, group);
+      if (disturbed !== undefined) verdicts.push(disturbed);
+      continue;
+    }
+    const before = followed.get(subject) ?? [];
+    const seen = merge(before, group.map(seenEvent));
+    const judgement = judge(balancePayment, seen);
+    if (judgement.verdict === 'running') {
+      if (before.length === 0 && isRecent(group, now)) retained.push(...group);
+      else if (seen.length > before.length) following.push({ subject, tenant, events: seen });
+      continue;
+    }
+    verdicts.push(verdictOf(subject, tenant, judgement));
+    if (before.length > 0) ended.push(subject);
+  }
+  return { drafts: [], verdicts, following, ended, retained, now };
+}
+
+/** A saga that takes longer than its events may be held in memory is stored, so that the positions can move on. */
+const RETAINED_MS = 10_000;
+
+function isRecent(group: readonly LogEvent[], now: EpochMs): boolean {
+  return group.every((event) => now - event.occurredAt < RETAINED_MS);
+}
+
+/** Events delivered again are known by their identity and change nothing (U3). */
+function merge(before: readonly SeenEvent[], fresh: readonly SeenEvent[]): readonly SeenEvent[] {
+  if (before.length === 0) return fresh;
+  const known = new Set(before.map((event) => event.identity));
+  return [...before, ...fresh.filter((event) => !known.has(event.identity))];
+}
+
+function verdictOf(subject: string, tenant: string, judgement: Judgement): StoredVerdict {
+  return {
+    subject,
+    tenant,
+    verdict: judgement.verdict === 'complete' ? 'complete' : 'broken',
+    stages: judgement.path.map(({ type, identity, at }) => [type, identity, at]),
+    findings: judgement.findings,
+  };
+}
+
+/** A saga that has its verdict is over: another event of it is a finding. */
+function afterEnd(stored: StoredVerdict, group: readonly LogEvent[]): StoredVerdict | undefined {
+  const known = new Set([...stored.stages.map(([, identity]) => identity), ...stored.findings.map(({ event }) => event)]);
+  const late = group.map(seenEvent).filter((event) => !known.has(event.identity));
+  if (late.length === 0) return undefined;
+  const findings = late.map((event) => ({
+    kind: 'event_after_end' as const,
+    event: event.identity,
+    detail: `${event.type} came after the saga had ended`,
+  }));
+  return { ...stored, verdict: 'broken', findings: [...stored.findings, ...findings] };
+}

@@ -1,0 +1,117 @@
+import type { EpochMs } from '#kernel/clock.ts';
+import { textArray } from '#platform/postgres/arrays.ts';
+import { statement, type Transaction } from '#platform/postgres/session.ts';
+import type { Finding, SeenEvent } from './follow-saga.ts';
+
+export interface StoredVerdict {
+  readonly subject: string;
+  readonly tenant: string;
+  readonly verdict: 'complete' | 'broken';
+  /** Type, identity and instant of each event on the saga's path. */
+  readonly stages: readonly (readonly [type: string, identity: string, at: EpochMs])[];
+  readonly findings: readonly Finding[];
+}
+
+export interface FollowedSaga {
+  readonly subject: string;
+  readonly tenant: string;
+  readonly events: readonly SeenEvent[];
+}
+
+/** By primary key. */
+export const FIND_FOLLOWED = statement(
+  'integrity.find_followed',
+  `select f.subject, f.events from unnest($1::text[]) as wanted(subject)
+   cross join lateral (select * from integrity.followed f where f.subject = wanted.subject offset 0) f`,
+);
+
+/** By primary key. */
+export const FIND_VERDICTS = statement(
+  'integrity.find_verdicts',
+  `select v.subject, v.tenant, v.verdict, v.stages, v.findings
+   from unnest($1::text[]) as wanted(subject)
+   cross join lateral (select * from integrity.verdicts v where v.subject = wanted.subject offset 0) v`,
+);
+
+/** A verdict delivered again is the same; a finding after the end replaces it. */
+export const SAVE_VERDICTS = statement(
+  'integrity.save_verdicts',
+  `insert into integrity.verdicts as v (subject, tenant, verdict, stages, findings, verified_at)
+   select subject, tenant, verdict, stages, findings, $6::timestamptz
+   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as fresh(subject, tenant, verdict, stages, findings)
+   on conflict (subject) do update
+     set verdict = excluded.verdict, findings = excluded.findings, verified_at = excluded.verified_at
+     where v.findings <> excluded.findings`,
+);
+
+export const SAVE_FOLLOWED = statement(
+  'integrity.save_followed',
+  `insert into integrity.followed as f (subject, tenant, events, updated_at)
+   select subject, tenant, events, $4::timestamptz
+   from unnest($1::text[], $2::text[], $3::text[]) as fresh(subject, tenant, events)
+   on conflict (subject) do update set events = excluded.events, updated_at = excluded.updated_at`,
+);
+
+export const UNFOLLOW = statement(
+  'integrity.unfollow',
+  `delete from integrity.followed f
+   using unnest($1::text[]) as ended(subject)
+   cross join lateral (select t.ctid from integrity.followed t where t.subject = ended.subject offset 0) as found(at)
+   where f.ctid = found.at`,
+);
+
+export async function findFollowed(tx: Transaction, subjects: readonly string[]): Promise<Map<string, readonly SeenEvent[]>> {
+  if (subjects.length === 0) return new Map();
+  const rows = await tx.query<{ subject: string; events: string }>(FIND_FOLLOWED, [textArray(subjects)]);
+  return new Map(rows.map((row) => [row.subject, JSON.parse(row.events) as SeenEvent[]]));
+}
+
+export interface VerdictRow {
+  subject: string;
+  tenant: string;
+  verdict: 'complete' | 'broken';
+  stages: string;
+  findings: string;
+}
+
+export function storedVerdict(row: VerdictRow): StoredVerdict {
+  return {
+    subject: row.subject,
+    tenant: row.tenant,
+    verdict: row.verdict,
+    stages: JSON.parse(row.stages) as StoredVerdict['stages'],
+    findings: JSON.parse(row.findings) as Finding[],
+  };
+}
+
+export async function findVerdicts(tx: Transaction, subjects: readonly string[]): Promise<Map<string, StoredVerdict>> {
+  if (subjects.length === 0) return new Map();
+  const rows = await tx.query<VerdictRow>(FIND_VERDICTS, [textArray(subjects)]);
+  return new Map(rows.map((row) => [row.subject, storedVerdict(row)]));
+}
+
+export function saveVerdicts(tx: Transaction, verdicts: readonly StoredVerdict[], now: EpochMs): void {
+  if (verdicts.length === 0) return;
+  tx.run(SAVE_VERDICTS, [
+    textArray(verdicts.map((verdict) => verdict.subject)),
+    textArray(verdicts.map((verdict) => verdict.tenant)),
+    textArray(verdicts.map((verdict) => verdict.verdict)),
+    textArray(verdicts.map((verdict) => JSON.stringify(verdict.stages))),
+    textArray(verdicts.map((verdict) => JSON.stringify(verdict.findings))),
+    new Date(now),
+  ]);
+}
+
+export function saveFollowed(tx: Transaction, sagas: readonly FollowedSaga[], now: EpochMs): void {
+  if (sagas.length === 0) return;
+  tx.run(SAVE_FOLLOWED, [
+    textArray(sagas.map((saga) => saga.subject)),
+    textArray(sagas.map((saga) => saga.tenant)),
+    textArray(sagas.map((saga) => JSON.stringify(saga.events))),
+    new Date(now),
+  ]);
+}
+
+export function unfollow(tx: Transaction, subjects: readonly string[]): void {
+  if (subjects.length > 0) tx.run(UNFOLLOW, [textArray(subjects)]);
+}

@@ -1,0 +1,12 @@
+import { derivedUuid } from '#kernel/derived-uuid.ts';
+
+/** Why an entry exists, beside what caused it; a cause has at most one entry per purpose (R5). */
+export type EntryPurpose = 'manual' | 'payment' | 'reversal';
+
+/** What a cause does first and, as a rule, only: its entry bears the cause's own uuid, so that inserts stay in time order. */
+const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['manual', 'payment']);
+
+/** The entry's uuid, a function of cause and purpose: re-delivering what caused it finds the same row. */
+export function entryIdOf(cause: string, purpose: EntryPurpose): string {
+  return MAIN_PURPOSES.has(purpose) ? cause : derivedUuid(cause, purpose);
+}

@@ -1,0 +1,35 @@
+/** Events of the ledger's log, as data. */
+
+export type AccountOpened = {
+  readonly account_id: string;
+  readonly kind: string;
+  readonly currency: string;
+  readonly floor: number | null;
+  readonly name: string | null;
+  readonly time_zone: string;
+};
+
+export type AccountClosed = { readonly account_id: string };
+
+/** An immutable journal entry, with each posting's place in its account. Amounts are minor units, positive. */
+export type EntryPosted = {
+  readonly entry_id: string;
+  readonly cause: string;
+  readonly purpose: string;
+  readonly postings: readonly {
+    readonly account_id: string;
+    readonly direction: 'debit' | 'credit';
+    readonly amount: number;
+    readonly currency: string;
+    readonly sequence: number;
+    readonly posted_after: number;
+    readonly posted_at: string;
+  }[];
+};
+
+/** The ledger could not post what was asked: nothing moved. */
+export type PostingRefused = {
+  readonly payment_id: string;
+  readonly code: string;
+  readonly detail: string;
+};

@@ -1,0 +1,266 @@
+/** The ledger's statements. Each says what it locks and which index it relies on (how: docs/adr/0003). */
+import type { EpochMs } from '#kernel/clock.ts';
+import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { statement, type Transaction } from '#platform/postgres/session.ts';
+import { AccountDirectory } from './account-directory.ts';
+import { type Account, type AccountKind, accountRef, type Balance, Books, type Entry, type Hold, type HoldState } from './books.ts';
+import type { AccountGlance, AccountRef, Ledger } from './contract.ts';
+
+/** By the unique index on (tenant, id). */
+export const FIND_ACCOUNTS = statement(
+  'ledger.find_accounts',
+  `select a.key, a.tenant, a.id, a.kind, a.currency, a.floor
+   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
+   cross join lateral (
+     select * from ledger.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
+   ) a`,
+);
+
+/** No lock. By primary key. */
+export const GLANCE_STATUS = statement(
+  'ledger.glance_status',
+  `select b.account_key, b.status
+   from unnest($1::bigint[]) as wanted(key)
+   cross join lateral (select * from ledger.balances b where b.account_key = wanted.key offset 0) b`,
+);
+
+/**
+ * Locks balances in the order of the array, which is R3's: with a floor ascending, then without. The rows it
+ * returns are the locked versions (their own columns only: R2). By primary key.
+ */
+export const LOCK_BALANCES = statement(
+  'ledger.lock_balances',
+  `select b.account_key, b.status, b.posted, b.held, b.sequence, b.last_posted_at
+   from unnest($1::bigint[]) as wanted(key)
+   cross join lateral (select * from ledger.balances b where b.account_key = wanted.key for no key update) b`,
+);
+
+/** After the lock of their accounts, which arbitrates their end (R5). By primary key. */
+export const LOAD_HOLDS = statement(
+  'ledger.load_holds',
+  `select h.id, h.account_key, h.amount, h.state
+   from unnest($1::uuid[]) as wanted(id)
+   cross join lateral (select * from ledger.holds h where h.id = wanted.id offset 0) h`,
+);
+
+/** Which of the entries exist. By primary key. */
+export const FIND_ENTRIES = statement(
+  'ledger.find_entries',
+  `select e.id from unnest($1::uuid[]) as wanted(id)
+   cross join lateral (select e.id from ledger.entries e where e.id = wanted.id offset 0) e`,
+);
+
+/** Locked before in this transaction, so that the row found is the row updated; touches no indexed column (HOT). */
+export const UPDATE_BALANCES = statement(
+  'ledger.update_balances',
+  `update ledger.balances b
+   set status = v.status, posted = v.posted, held = v.held, sequence = v.sequence, last_posted_at = v.last_posted_at
+   from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+     as v(account_key, status, posted, held, sequence, last_posted_at)
+   cross join lateral (select t.ctid from ledger.balances t where t.account_key = v.account_key offset 0) as found(at)
+   where b.ctid = found.at`,
+);
+
+export const INSERT_HOLDS = statement(
+  'ledger.insert_holds',
+  `insert into ledger.holds (id, account_key, amount, state, opened_at, closed_at)
+   select id, account_key, amount, state, $5::timestamptz, case when state = 'open' then null else $5::timestamptz end
+   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) as v(id, account_key, amount, state)`,
+);
+
+/** By primary key, under the lock of the hold's account; touches no indexed column (HOT). */
+export const CLOSE_HOLDS = statement(
+  'ledger.close_holds',
+  `update ledger.holds h set state = v.state, closed_at = $3::timestamptz
+   from unnest($1::uuid[], $2::text[]) as v(id, state)
+   cross join lateral (select t.ctid from ledger.holds t where t.id = v.id and t.state = 'open' offset 0) as found(at)
+   where h.ctid = found.at`,
+);
+
+export const INSERT_ENTRIES = statement(
+  'ledger.insert_entries',
+  `insert into ledger.entries (id, tenant, cause, purpose, posted_at, description, reference, effective_on)
+   select id, tenant, cause, purpose, posted_at, description, reference, effective_on::date
+   from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
+     as v(id, tenant, cause, purpose, posted_at, description, reference, effective_on)`,
+);
+
+export const INSERT_POSTINGS = statement(
+  'ledger.insert_postings',
+  `insert into ledger.postings (account_key, posted_at, sequence, entry_id, amount, posted_after)
+   select account_key, posted_at, sequence, entry_id, amount, posted_after
+   from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[])
+     as v(account_key, posted_at, sequence, entry_id, amount, posted_after)`,
+);
+
+interface AccountRow {
+  key: bigint;
+  tenant: string;
+  id: string;
+  kind: AccountKind;
+  currency: string;
+  floor: bigint | null;
+}
+
+export interface BalanceRow {
+  account_key: bigint;
+  status: 'open' | 'closed';
+  posted: bigint;
+  held: bigint;
+  sequence: bigint;
+  last_posted_at: EpochMs;
+}
+
+export class LedgerStore implements Ledger {
+  readonly #directory = new AccountDirectory();
+
+  async glance(tx: Transaction, refs: readonly AccountRef[]): Promise<ReadonlyMap<string, AccountGlance>> {
+    const accounts = await this.resolve(tx, refs);
+    const rows = await tx.query<{ account_key: bigint; status: 'open' | 'closed' }>(GLANCE_STATUS, [
+      int8Array([...accounts.values()].map((account) => account.key)),
+    ]);
+    const statuses = new Map(rows.map((row) => [row.account_key, row.status]));
+    const glances = new Map<string, AccountGlance>();
+    for (const [ref, { currency, key }] of accounts) {
+      const status = statuses.get(key);
+      if (status !== undefined) glances.set(ref, { currency, status });
+    }
+    return glances;
+  }
+
+  async openBooks(
+    tx: Transaction,
+    wanted: { accounts: readonly AccountRef[]; holds?: readonly string[]; entries?: readonly string[] },
+  ): Promise<Books> {
+    const accounts = await this.resolve(tx, wanted.accounts);
+    const byKey = new Map([...accounts.values()].map((account) => [account.key, account]));
+    const [balances, holds, entryIds] = await Promise.all([
+      this.#lockBalances(tx, byKey),
+      this.#loadHolds(tx, wanted.holds ?? []),
+      this.#findEntries(tx, wanted.entries ?? []),
+    ]);
+    return new Books({ balances, holds, entryIds });
+  }
+
+  saveBooks(tx: Transaction, books: Books, now: EpochMs): void {
+    const { balances, holdsOpened, holdsClosed, entries } = books.changes();
+    if (balances.length > 0) updateBalances(tx, balances);
+    if (holdsOpened.length > 0) insertHolds(tx, holdsOpened, now);
+    if (holdsClosed.length > 0) closeHolds(tx, holdsClosed, now);
+    if (entries.length > 0) insertEntries(tx, entries);
+  }
+
+  /** Accounts by ref; those never met before cost a round trip. Unknown ones are absent. */
+  async resolve(tx: Transaction, refs: readonly AccountRef[]): Promise<Map<string, Account>> {
+    const found = new Map<string, Account>();
+    const missing = new Map<string, AccountRef>();
+    for (const account of refs) {
+      const ref = accountRef(account);
+      const known = this.#directory.find(ref);
+      if (known === undefined) missing.set(ref, account);
+      else found.set(ref, known);
+    }
+    if (missing.size > 0) {
+      for (const account of await this.#findAccounts(tx, [...missing.values()])) found.set(accountRef(account), account);
+    }
+    return found;
+  }
+
+  async #findAccounts(tx: Transaction, refs: readonly AccountRef[]): Promise<Account[]> {
+    const rows = await tx.query<AccountRow>(FIND_ACCOUNTS, [
+      textArray(refs.map((ref) => ref.tenant)),
+      textArray(refs.map((ref) => ref.id)),
+    ]);
+    return rows.map(({ floor, ...row }) => {
+      const account: Account = { ...row, floorMinor: floor };
+      this.#directory.remember(account);
+      return account;
+    });
+  }
+
+  async #lockBalances(tx: Transaction, accounts: ReadonlyMap<bigint, Account>): Promise<Balance[]> {
+    if (accounts.size === 0) return [];
+    const inOrder = [...accounts.values()].sort(byLockOrder);
+    const rows = await tx.query<BalanceRow>(LOCK_BALANCES, [int8Array(inOrder.map((account) => account.key))]);
+    return rows.map((row) => ({
+      account: accounts.get(row.account_key) as Account,
+      status: row.status,
+      postedMinor: row.posted,
+      heldMinor: row.held,
+      sequence: row.sequence,
+      lastPostedAt: row.last_posted_at,
+    }));
+  }
+
+  async #loadHolds(tx: Transaction, ids: readonly string[]): Promise<Hold[]> {
+    if (ids.length === 0) return [];
+    const rows = await tx.query<{ id: string; account_key: bigint; amount: bigint; state: HoldState }>(LOAD_HOLDS, [
+      uuidArray(ids),
+    ]);
+    return rows.map((row) => ({ id: row.id, accountKey: row.account_key, amountMinor: row.amount, state: row.state }));
+  }
+
+  async #findEntries(tx: Transaction, ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const rows = await tx.query<{ id: string }>(FIND_ENTRIES, [uuidArray(ids)]);
+    return rows.map((row) => row.id);
+  }
+}
+
+/** R3: accounts with a floor ascending, then those without, which many payments share and which are so held shortest. */
+function byLockOrder(a: Account, b: Account): number {
+  const floorless = Number(a.floorMinor === null) - Number(b.floorMinor === null);
+  if (floorless !== 0) return floorless;
+  return a.key < b.key ? -1 : 1;
+}
+
+function updateBalances(tx: Transaction, balances: readonly Balance[]): void {
+  tx.run(UPDATE_BALANCES, [
+    int8Array(balances.map((balance) => balance.account.key)),
+    textArray(balances.map((balance) => balance.status)),
+    int8Array(balances.map((balance) => balance.postedMinor)),
+    int8Array(balances.map((balance) => balance.heldMinor)),
+    int8Array(balances.map((balance) => balance.sequence)),
+    timestamptzArray(balances.map((balance) => balance.lastPostedAt)),
+  ]);
+}
+
+function insertHolds(tx: Transaction, holds: readonly Hold[], now: EpochMs): void {
+  tx.run(INSERT_HOLDS, [
+    uuidArray(holds.map((hold) => hold.id)),
+    int8Array(holds.map((hold) => hold.accountKey)),
+    int8Array(holds.map((hold) => hold.amountMinor)),
+    textArray(holds.map((hold) => hold.state)),
+    new Date(now),
+  ]);
+}
+
+function closeHolds(tx: Transaction, holds: readonly Hold[], now: EpochMs): void {
+  tx.run(CLOSE_HOLDS, [
+    uuidArray(holds.map((hold) => hold.id)),
+    textArray(holds.map((hold) => hold.state)),
+    new Date(now),
+  ]);
+}
+
+function insertEntries(tx: Transaction, entries: readonly Entry[]): void {
+  tx.run(INSERT_ENTRIES, [
+    uuidArray(entries.map((entry) => entry.id)),
+    textArray(entries.map((entry) => entry.tenant)),
+    uuidArray(entries.map((entry) => entry.cause)),
+    textArray(entries.map((entry) => entry.purpose)),
+    timestamptzArray(entries.map((entry) => entry.postedAt)),
+    textArray(entries.map((entry) => entry.description ?? null)),
+    textArray(entries.map((entry) => entry.reference ?? null)),
+    textArray(entries.map((entry) => entry.effectiveOn ?? null)),
+  ]);
+  const postings = entries.flatMap((entry) => entry.postings.map((posting) => ({ entryId: entry.id, ...posting })));
+  tx.run(INSERT_POSTINGS, [
+    int8Array(postings.map((posting) => posting.account.key)),
+    timestamptzArray(postings.map((posting) => posting.postedAt)),
+    int8Array(postings.map((posting) => posting.sequence)),
+    uuidArray(postings.map((posting) => posting.entryId)),
+    int8Array(postings.map((posting) => posting.amountMinor)),
+    int8Array(postings.map((posting) => posting.postedAfterMinor)),
+  ]);
+}

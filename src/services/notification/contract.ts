@@ -1,0 +1,1 @@
+export type { NotificationQueued } from './events.ts';

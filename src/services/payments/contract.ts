@@ -1,0 +1,2 @@
+export type { PaymentRequested } from './events.ts';
+export { type PaymentProblemCode, paymentProblems } from './problems.ts';

@@ -1,0 +1,75 @@
+import type { EpochMs } from '#kernel/clock.ts';
+import { toRfc3339 } from '#kernel/clock.ts';
+import { idOf } from '#kernel/ids.ts';
+import { renderAmount } from '#kernel/money.ts';
+import type { JsonObject } from '#platform/log/event.ts';
+
+export const PAYMENT_STATUSES = [
+  'pending',
+  'authorized',
+  'completed',
+  'rejected',
+  'declined',
+  'cancelled',
+  'failed',
+  'compensated',
+  'reconciliation_required',
+] as const;
+export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
+
+const UNDER_WAY: ReadonlySet<PaymentStatus> = new Set(['pending', 'authorized', 'reconciliation_required']);
+
+export function isFinal(status: PaymentStatus): boolean {
+  return !UNDER_WAY.has(status);
+}
+
+/** A request to pay, its shape checked at the edge. */
+export interface PaymentOrder {
+  readonly wallet_id: string;
+  readonly service_id: string;
+  /** Minor units, 1 to 2^53−1. */
+  readonly amount: number;
+  readonly currency: string;
+  readonly method: 'balance' | 'gateway';
+  readonly reference?: string;
+  readonly description?: string;
+  readonly metadata?: JsonObject;
+}
+
+export interface Payment {
+  readonly tenant: string;
+  readonly uuid: string;
+  readonly walletId: string;
+  readonly serviceId: string;
+  readonly amountMinor: bigint;
+  readonly currency: string;
+  readonly method: 'balance' | 'gateway';
+  readonly reference: string | null;
+  readonly description: string | null;
+  readonly metadata: JsonObject | null;
+  readonly status: PaymentStatus;
+  readonly failure: { readonly code: string; readonly detail: string } | null;
+  readonly correlationId: string;
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+/** The resource on the wire (DESIGN §6). */
+export function renderPayment(payment: Payment): JsonObject {
+  return {
+    id: idOf('pay', payment.uuid),
+    status: payment.status,
+    wallet_id: payment.walletId,
+    service_id: payment.serviceId,
+    amount: renderAmount(payment.amountMinor),
+    currency: payment.currency,
+    method: payment.method,
+    reference: payment.reference,
+    description: payment.description,
+    metadata: payment.metadata,
+    refunded: 0,
+    failure: payment.failure,
+    created_at: toRfc3339(payment.createdAt),
+    updated_at: toRfc3339(payment.updatedAt),
+  };
+}

@@ -1,0 +1,194 @@
+import type { EpochMs } from '#kernel/clock.ts';
+import type { JsonObject } from '#platform/log/event.ts';
+import { int2Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { statement, type Transaction } from '#platform/postgres/session.ts';
+import type { Payment, PaymentOrder, PaymentStatus } from './payment.ts';
+import { referenceKey, type TakenReferences } from './request-payment.ts';
+
+/** No lock: the primary key arbitrates between processes, and the loser decides anew. */
+export const FIND_REFERENCES = statement(
+  'payments.find_references',
+  `select r.tenant, r.wallet_id, r.service_id, r.reference, r.payment_id
+   from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as wanted(tenant, wallet_id, service_id, reference)
+   cross join lateral (
+     select * from payments.payment_references r
+     where r.tenant = wanted.tenant and r.wallet_id = wanted.wallet_id and r.service_id = wanted.service_id
+       and r.reference = wanted.reference
+     offset 0
+   ) r`,
+);
+
+/** R3: the caller sorts; after the idempotency keys. */
+export const INSERT_REFERENCES = statement(
+  'payments.insert_references',
+  `insert into payments.payment_references (tenant, wallet_id, service_id, reference, payment_id)
+   select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[])`,
+);
+
+/** What ended without having moved money frees its reference. By primary key. */
+export const FREE_REFERENCES = statement(
+  'payments.free_references',
+  `delete from payments.payment_references r
+   using unnest($1::text[], $2::uuid[]) as ended(tenant, id)
+   cross join lateral (
+     select p.wallet_id, p.service_id, p.reference from payments.payments p
+     where p.tenant = ended.tenant and p.id = ended.id and p.reference is not null offset 0
+   ) p
+   cross join lateral (
+     select t.ctid from payments.payment_references t
+     where t.tenant = ended.tenant and t.wallet_id = p.wallet_id and t.service_id = p.service_id
+       and t.reference = p.reference and t.payment_id = ended.id offset 0
+   ) as found(at)
+   where r.ctid = found.at`,
+);
+
+export const INSERT_PAYMENTS = statement(
+  'payments.insert_payments',
+  `insert into payments.payments (tenant, id, wallet_id, service_id, amount, currency, method, reference, description,
+                                  metadata, status, correlation_id, created_at, updated_at)
+   select tenant, id, wallet_id, service_id, amount, currency, method, reference, description, metadata, 'pending',
+          correlation_id, $12::timestamptz, $12::timestamptz
+   from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+               $9::text[], $10::text[], $11::text[])
+     as v(tenant, id, wallet_id, service_id, amount, currency, method, reference, description, metadata, correlation_id)`,
+);
+
+/**
+ * Moves statuses forward only: pending → authorized → an ending, so that an event delivered again changes nothing
+ * (U3). By primary key, behind the fence (R1): nobody else updates payments; touches no indexed column (HOT).
+ */
+export const UPDATE_STATUSES = statement(
+  'payments.update_statuses',
+  `update payments.payments p
+   set status = v.status, failure_code = v.failure_code, failure_detail = v.failure_detail, updated_at = v.updated_at
+   from unnest($1::text[], $2::uuid[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::timestamptz[])
+     as v(tenant, id, status, rank, failure_code, failure_detail, updated_at)
+   cross join lateral (
+     select t.ctid from payments.payments t
+     where t.tenant = v.tenant and t.id = v.id
+       and case t.status when 'pending' then 0 when 'authorized' then 1 else 2 end < v.rank
+     offset 0
+   ) as found(at)
+   where p.ctid = found.at`,
+);
+
+export async function findReferences(
+  tx: Transaction,
+  orders: readonly { tenant: string; order: PaymentOrder }[],
+): Promise<TakenReferences> {
+  const wanted = orders.filter(({ order }) => order.reference !== undefined);
+  if (wanted.length === 0) return new Map();
+  const rows = await tx.query<{ tenant: string; wallet_id: string; service_id: string; reference: string; payment_id: string }>(
+    FIND_REFERENCES,
+    [
+      textArray(wanted.map(({ tenant }) => tenant)),
+      textArray(wanted.map(({ order }) => order.wallet_id)),
+      textArray(wanted.map(({ order }) => order.service_id)),
+      textArray(wanted.map(({ order }) => order.reference ?? null)),
+    ],
+  );
+  return new Map(rows.map((row) => [`${row.tenant}/${row.wallet_id}/${row.service_id}/${row.reference}`, row.payment_id]));
+}
+
+export function insertPayments(tx: Transaction, payments: readonly Payment[], now: EpochMs): void {
+  if (payments.length === 0) return;
+  insertReferences(tx, payments);
+  tx.run(INSERT_PAYMENTS, [
+    textArray(payments.map((payment) => payment.tenant)),
+    uuidArray(payments.map((payment) => payment.uuid)),
+    textArray(payments.map((payment) => payment.walletId)),
+    textArray(payments.map((payment) => payment.serviceId)),
+    int8Array(payments.map((payment) => payment.amountMinor)),
+    textArray(payments.map((payment) => payment.currency)),
+    textArray(payments.map((payment) => payment.method)),
+    textArray(payments.map((payment) => payment.reference)),
+    textArray(payments.map((payment) => payment.description)),
+    textArray(payments.map((payment) => (payment.metadata === null ? null : JSON.stringify(payment.metadata)))),
+    textArray(payments.map((payment) => payment.correlationId)),
+    new Date(now),
+  ]);
+}
+
+function insertReferences(tx: Transaction, payments: readonly Payment[]): void {
+  const taken = payments.filter((payment) => payment.reference !== null).sort(byReference);
+  if (taken.length === 0) return;
+  tx.run(INSERT_REFERENCES, [
+    textArray(taken.map((payment) => payment.tenant)),
+    textArray(taken.map((payment) => payment.walletId)),
+    textArray(taken.map((payment) => payment.serviceId)),
+    textArray(taken.map((payment) => payment.reference)),
+    uuidArray(taken.map((payment) => payment.uuid)),
+  ]);
+}
+
+function byReference(a: Payment, b: Payment): number {
+  return referenceOf(a) < referenceOf(b) ? -1 : 1;
+}
+
+function referenceOf({ tenant, walletId, serviceId, reference }: Payment): string {
+  const order = { wallet_id: walletId, service_id: serviceId, reference: reference ?? '' } as PaymentOrder;
+  return referenceKey(tenant, order) ?? '';
+}
+
+export interface StatusChange {
+  readonly tenant: string;
+  readonly uuid: string;
+  readonly status: PaymentStatus;
+  readonly failure: { readonly code: string; readonly detail: string } | null;
+  readonly at: EpochMs;
+}
+
+export function updateStatuses(tx: Transaction, changes: readonly StatusChange[]): void {
+  if (changes.length === 0) return;
+  tx.run(UPDATE_STATUSES, [
+    textArray(changes.map((change) => change.tenant)),
+    uuidArray(changes.map((change) => change.uuid)),
+    textArray(changes.map((change) => change.status)),
+    int2Array(changes.map((change) => (change.status === 'authorized' ? 1 : 2))),
+    textArray(changes.map((change) => change.failure?.code ?? null)),
+    textArray(changes.map((change) => change.failure?.detail ?? null)),
+    timestamptzArray(changes.map((change) => change.at)),
+  ]);
+  const freed = changes.filter((change) => change.failure !== null);
+  if (freed.length === 0) return;
+  tx.run(FREE_REFERENCES, [textArray(freed.map((change) => change.tenant)), uuidArray(freed.map((change) => change.uuid))]);
+}
+
+export interface PaymentRow {
+  tenant: string;
+  id: string;
+  wallet_id: string;
+  service_id: string;
+  amount: bigint;
+  currency: string;
+  method: 'balance' | 'gateway';
+  reference: string | null;
+  description: string | null;
+  metadata: string | null;
+  status: PaymentStatus;
+  failure_code: string | null;
+  failure_detail: string | null;
+  correlation_id: string;
+  created_at: EpochMs;
+  updated_at: EpochMs;
+}
+
+export function paymentOf(row: PaymentRow): Payment {
+  return {
+    tenant: row.tenant,
+    uuid: row.id,
+    walletId: row.wallet_id,
+    serviceId: row.service_id,
+    amountMinor: row.amount,
+    currency: row.currency,
+    method: row.method,
+    reference: row.reference,
+    description: row.description,
+    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as JsonObject),
+    status: row.status,
+    failure: row.failure_code === null ? null : { code: row.failure_code, detail: row.failure_detail ?? '' },
+    correlationId: row.correlation_id,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}

@@ -1,0 +1,2 @@
+export type { PaymentRejected, PaymentTerms, PaymentValidated } from './events.ts';
+export { validationProblems } from './problems.ts';

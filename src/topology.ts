@@ -1,0 +1,27 @@
+/** Which schemas, topics and consumer groups make up an installation: one table that start, migrate, verify and tests share. */
+import type { Topology } from '#platform/log/installation.ts';
+
+/** Migration order: the log first, a schema after those its migrations call. */
+export const MIGRATED_SCHEMAS = [
+  { schema: 'log', directory: new URL('./platform/log/migrations/', import.meta.url) },
+  { schema: 'access', directory: new URL('./services/access/migrations/', import.meta.url) },
+  { schema: 'ledger', directory: new URL('./services/ledger/migrations/', import.meta.url) },
+  { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },
+  { schema: 'validation', directory: new URL('./services/validation/migrations/', import.meta.url) },
+  { schema: 'authorization', directory: new URL('./services/authorization/migrations/', import.meta.url) },
+  { schema: 'notification', directory: new URL('./services/notification/migrations/', import.meta.url) },
+  { schema: 'integrity', directory: new URL('./services/integrity/migrations/', import.meta.url) },
+] as const;
+
+export const TOPOLOGY: Topology = {
+  schemas: MIGRATED_SCHEMAS.map(({ schema }) => schema).filter((schema) => schema !== 'log'),
+  topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
+  groups: [
+    { group: 'validation', topics: ['payments'] },
+    { group: 'authorization', topics: ['ledger', 'validation'] },
+    { group: 'ledger', topics: ['authorization'] },
+    { group: 'payments', topics: ['authorization', 'validation'] },
+    { group: 'notification', topics: ['authorization', 'validation'] },
+    { group: 'integrity', topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'] },
+  ],
+};
