@@ -149,12 +149,26 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
         : await createRateLimiter(app, settings.rateLimitPerSecond),
   };
   app.addHook('onRequest', beforeEveryRequest);
+  closeConnectionsWhileClosing(app);
   app.addHook(
     'onResponse',
     createAfterEveryRequest(new RouteMeter(durations, { route: 'none', method: 'any' })),
   );
   guardRoutes(app, { routes, durations, guard });
   app.setNotFoundHandler((request, reply) => refuseUnknown(request, reply, routes));
+}
+
+/** Fastify does so for requests that arrive after the closing began; those in flight should not be followed either. */
+function closeConnectionsWhileClosing(app: FastifyInstance): void {
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (isClosing) reply.header('connection', 'close');
+    done();
+  });
 }
 
 /** E3: puts the guard before every route that is registered from now on. */

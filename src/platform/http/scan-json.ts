@@ -7,8 +7,8 @@ export interface JsonScan {
   readonly depth: number;
   /** Members as written, repeated names included. */
   readonly members: number;
-  /** Some string has a `\u` escape: only through one can it hold a NUL or half a surrogate pair. */
-  readonly unicodeEscapes: boolean;
+  /** Some string has an escape: only through one can it hold a NUL, a quote or half a surrogate pair. */
+  readonly escapes: boolean;
   /** Some number has a fraction, an exponent or more digits than a double surely keeps. */
   readonly delicateNumbers: boolean;
 }
@@ -51,7 +51,7 @@ export function scanJson(text: string): JsonScan {
       at = end - 1;
     }
   }
-  return { depth: deepest, members, unicodeEscapes: text.includes('\\u'), delicateNumbers };
+  return { depth: deepest, members, escapes: text.includes('\\'), delicateNumbers };
 }
 
 /** Where the quote stands that ends the string beginning at `start`. */

@@ -60,9 +60,10 @@ export function pageOf<Item extends TSchema>(item: Item) {
 export const Metadata = Type.Unsafe<Record<string, string>>({
   type: 'object',
   maxProperties: 50,
-  propertyNames: { minLength: 1, maxLength: 64 },
+  propertyNames: { minLength: 1, maxLength: 64, pattern: '^[^"\\\\\\u0000-\\u001f\\u007f]*$' },
   additionalProperties: { type: 'string', maxLength: 500 },
-  description: 'Texts of your own, kept and given back as they are.',
+  description:
+    'Texts of your own, kept and given back as they are. A name has no quote, backslash or control character.',
 });
 
 /** What every refusal looks like (RFC 9457). */
