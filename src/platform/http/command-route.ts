@@ -1,0 +1,96 @@
+/**
+ * From a request to a command in a batch and back: what every route that changes something does alike. The order of
+ * its refusals: shape (before the handler) → idempotency key → admission → what the batch decides.
+ *
+ * What the worker rejects with, because its commit did not happen or cannot be known, is thrown on: the edge answers a
+ * transient fault with 503 `service.unavailable` and `Retry-After`.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { accepted, type Decision, refused } from '#kernel/decision.ts';
+import { newId } from '#kernel/ids.ts';
+import type { Problem } from '#kernel/problem.ts';
+import { problem } from '#kernel/problem.ts';
+import type { Command } from '../batch/command.ts';
+import { type CommandOutcome, QueueFull } from '../batch/command-worker.ts';
+import { parseIdempotencyKey, requireIdempotencyKey } from './idempotency-key.ts';
+import { PROBLEM_MEDIA_TYPE } from './render-problem.ts';
+import { contextOf } from './request-context.ts';
+import { sendProblem } from './send.ts';
+
+const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
+/** What a full queue tells its callers: a worker that moves at all has emptied it by then. */
+const QUEUE_FULL_RETRY_AFTER_S = 2;
+
+/** What a route hands its commands to: a `CommandWorker`. */
+export interface CommandQueue<Body> {
+  submit(command: Command<Body>): Promise<CommandOutcome>;
+}
+
+export interface CommandOrder<Body> {
+  /** `payments.create`: with the tenant, the scope of idempotency keys; aliases of a route share it. */
+  readonly operation: string;
+  /** As validated. It is compared with the body of an earlier request under the same key, so keep what was sent. */
+  readonly body: Body;
+  /** Of the resource that it makes or changes. */
+  readonly id: string;
+  /** Whether a request without an Idempotency-Key is refused: wherever money moves or is promised (DESIGN §6). */
+  readonly keyRequired: boolean;
+  /** Asked before the command is handed over; its problem is the answer, which is not stored. How backpressure says 503. */
+  readonly admit?: (() => Problem | undefined) | undefined;
+}
+
+/** Runs the command and answers with what was decided. */
+export async function runCommand<Body>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  queue: CommandQueue<Body>,
+  order: CommandOrder<Body>,
+): Promise<FastifyReply> {
+  const outcome = await submitCommand(request, queue, order);
+  return outcome.ok ? sendOutcome(reply, outcome.value) : sendProblem(reply, outcome.problem);
+}
+
+/** For a route that does more before it answers: the outcome, or the refusal of a request that never got into a batch. */
+export async function submitCommand<Body>(
+  request: FastifyRequest,
+  queue: CommandQueue<Body>,
+  order: CommandOrder<Body>,
+): Promise<Decision<CommandOutcome>> {
+  const key = order.keyRequired ? requireIdempotencyKey(request.raw) : parseIdempotencyKey(request.raw);
+  if (!key.ok) return key;
+  const obstacle = order.admit?.();
+  if (obstacle !== undefined) return refused(obstacle);
+  const { tenant, correlationId, traceparent } = contextOf(request);
+  const { operation, body, id } = order;
+  try {
+    const command = {
+      operation,
+      tenant,
+      idempotencyKey: key.value,
+      body,
+      id,
+      requestId: newId('req'),
+      correlationId,
+      traceparent: traceparent ?? null,
+    };
+    return accepted(await queue.submit(command));
+  } catch (error) {
+    if (error instanceof QueueFull) return refused(overloaded());
+    throw error;
+  }
+}
+
+/** Sends the decided bytes as they are; an answer of 400 or more is a problem. Says so if they were decided before (U1). */
+export function sendOutcome(reply: FastifyReply, { answer, replayed }: CommandOutcome): FastifyReply {
+  if (replayed) reply.header('idempotency-replayed', 'true');
+  return reply
+    .code(answer.status)
+    .header('content-type', answer.status < 400 ? JSON_MEDIA_TYPE : PROBLEM_MEDIA_TYPE)
+    .send(answer.body);
+}
+
+function overloaded(): Problem {
+  return problem('service.overloaded', 'Too many requests are waiting to be decided.', {
+    members: { retry_after_seconds: QUEUE_FULL_RETRY_AFTER_S },
+  });
+}
