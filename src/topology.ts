@@ -25,3 +25,9 @@ export const TOPOLOGY: Topology = {
     { group: 'integrity', topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'] },
   ],
 };
+
+/** The groups a payment waits for: only their lag slows intake down (DESIGN §3, backpressure). */
+export const CRITICAL_GROUPS = ['validation', 'authorization', 'ledger'];
+
+/** What LASTRO_SERVICES can name. */
+export const SERVICES = ['payments', 'validation', 'authorization', 'ledger', 'notification', 'integrity'];

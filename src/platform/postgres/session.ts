@@ -22,7 +22,7 @@ export function statement(name: string, text: string): Statement {
 }
 
 /** R7: a session that hangs, waits or lost its peer ends by itself, whatever this process is doing. */
-const SESSION_SETTINGS: Readonly<Record<string, string>> = {
+const SAFETY_SETTINGS = {
   idle_in_transaction_session_timeout: '3s',
   lock_timeout: '2s',
   // No transaction of ours lives longer than 5 s: a long one makes every head update several times slower.
@@ -31,6 +31,11 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   client_connection_check_interval: '1s',
   // The durability of an acknowledged payment must not depend on how the server's default was set.
   synchronous_commit: 'on',
+  jit: 'off',
+  timezone: 'UTC',
+} as const;
+
+const HOT_PLAN_SETTINGS = {
   // Every hot statement looks an unnested batch up by an index. Planned while a table is empty, or again when
   // autoanalyze has seen it so, the server prefers scans and hash joins and keeps them as the table grows. The
   // statements' form leaves one join order (docs/adr/0003), these settings one way to do it; a test pins the plans.
@@ -40,9 +45,7 @@ const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   enable_mergejoin: 'off',
   enable_bitmapscan: 'off',
   enable_memoize: 'off',
-  jit: 'off',
-  timezone: 'UTC',
-};
+} as const;
 
 /** The role without UPDATE and DELETE on the books; assumed by every session of a service (R7). */
 export const SERVICE_ROLE = 'lastro_service';
@@ -54,8 +57,13 @@ export interface SessionOptions {
   readonly role?: string;
 }
 
-export function connectionOptions({ url, name, role = SERVICE_ROLE }: SessionOptions): pg.ClientConfig {
-  const settings = Object.entries({ ...SESSION_SETTINGS, role }).map(([key, value]) => `-c ${key}=${value}`);
+/** `hot` sessions have their plans pinned, `reads` are planned by the values of each query. */
+export function connectionOptions(
+  { url, name, role = SERVICE_ROLE }: SessionOptions,
+  kind: 'hot' | 'reads' = 'hot',
+): pg.ClientConfig {
+  const planning = kind === 'hot' ? HOT_PLAN_SETTINGS : {};
+  const settings = Object.entries({ ...SAFETY_SETTINGS, ...planning, role }).map(([key, value]) => `-c ${key}=${value}`);
   return {
     connectionString: url,
     application_name: `lastro ${name}`,

@@ -25,7 +25,8 @@ const HANDLES = new Set([
   ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
 ]);
 
-export function integrityConsumer(): Consumer<Loaded, Plan> {
+/** `onJudged` hears of verdicts once they are committed. */
+export function integrityConsumer(onJudged: (verdicts: readonly StoredVerdict[]) => void): Consumer<Loaded, Plan> {
   return {
     group: 'integrity',
     topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
@@ -48,6 +49,7 @@ export function integrityConsumer(): Consumer<Loaded, Plan> {
       saveFollowed(tx, following, now);
       unfollow(tx, ended);
     },
+    committed: ({ verdicts }) => onJudged(verdicts),
   };
 }
 

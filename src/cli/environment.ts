@@ -1,0 +1,39 @@
+/** What every command needs to know of where it runs: settings, folders, version. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseSettings, renderSettingFaults, type Settings } from '#platform/config/settings.ts';
+import { SERVICES } from '../topology.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface CommandEnvironment {
+  readonly settings: Settings;
+  readonly dataDir: string;
+  readonly version: string;
+  readonly root: string;
+}
+
+/** Ends the process with 2 and every fault of the environment, if there is one. */
+export function readEnvironment(): CommandEnvironment {
+  const parsed = parseSettings(process.env, SERVICES);
+  if (!parsed.ok) {
+    console.error(`lastro cannot start with these settings:\n${renderSettingFaults(parsed.faults)}`);
+    process.exit(2);
+  }
+  const settings = parsed.value;
+  const dataDir = resolve(ROOT, settings.dataDir ?? 'data');
+  const { version } = JSON.parse(readFileSync(resolve(ROOT, 'package.json'), 'utf8')) as { version: string };
+  return { settings, dataDir, version, root: ROOT };
+}
+
+/** For people, on standard error: standard output belongs to what a command answers. */
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** A failure a person can act on: its message without a stack, and exit status 1. */
+export function fail(error: unknown): never {
+  say(`lastro: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}

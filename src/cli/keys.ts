@@ -1,0 +1,56 @@
+/** `lastro keys`: works beside running processes, on the same database. */
+import { systemClock } from '#kernel/clock.ts';
+import { isId } from '#kernel/ids.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { type Access, createAccess } from '#services/access/contract.ts';
+import { openDatabase } from '../open-database.ts';
+import { fail, readEnvironment, say } from './environment.ts';
+
+/** The key alone goes to standard output, so that a script can capture it. */
+export function createKey(options: { tenant: string; name: string; scopes: string }): Promise<void> {
+  return withAccess(async (access) => {
+    const tenant = await access.createTenant(options.tenant);
+    if (!tenant.ok && tenant.problem.code !== 'access.tenant_exists') throw new Error(tenant.problem.detail);
+    const scopes = options.scopes.split(',').map((scope) => scope.trim());
+    const created = await access.createKey({ tenant: options.tenant, name: options.name, scopes });
+    if (!created.ok) throw new Error(created.problem.detail);
+    say(`key ${created.value.id} of tenant ${options.tenant}; it is shown this once:`);
+    console.log(created.value.key);
+  });
+}
+
+export function listKeys(options: { tenant: string }): Promise<void> {
+  return withAccess(async (access) => {
+    for (const key of await access.listKeys(options.tenant)) {
+      const state = key.revokedAt === undefined ? 'usable' : `revoked ${new Date(key.revokedAt).toISOString()}`;
+      console.log([key.id, key.name, key.scopes.join(','), new Date(key.createdAt).toISOString(), state].join('\t'));
+    }
+  });
+}
+
+export function revokeKey(id: string, options: { tenant: string }): Promise<void> {
+  return withAccess(async (access) => {
+    if (!isId('key', id)) throw new Error(`${id} is not the id of a key; ./lastro keys list shows them`);
+    const revoked = await access.revokeKey({ tenant: options.tenant, id });
+    if (!revoked.ok) throw new Error(revoked.problem.detail);
+    say(`key ${id} is revoked`);
+  });
+}
+
+async function withAccess(work: (access: Access) => Promise<void>): Promise<void> {
+  const { settings, dataDir } = readEnvironment();
+  try {
+    const { databaseUrl, partitions } = settings;
+    const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
+    const pool = new ReadPool({ url: database.url, onError: fail });
+    try {
+      const db = { query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }) };
+      await work(createAccess({ db, clock: systemClock }));
+    } finally {
+      await pool.close();
+      await database.close();
+    }
+  } catch (error) {
+    fail(error);
+  }
+}

@@ -1,0 +1,54 @@
+/** The `lastro` command: reads settings from the environment, hands over to the command's own file. */
+import { enableCompileCache } from 'node:module';
+import { Command } from 'commander';
+
+enableCompileCache();
+
+const program = new Command('lastro')
+  .description('A self-hosted payments core')
+  .showHelpAfterError()
+  .configureHelp({ sortSubcommands: true });
+
+program
+  .command('start')
+  .description('start the services that LASTRO_SERVICES names (all by default)')
+  .action(async () => (await import('./start.ts')).start());
+
+program
+  .command('migrate')
+  .description('bring the database to the state of this version, and end')
+  .action(async () => (await import('./migrate.ts')).migrateOnly());
+
+program
+  .command('config')
+  .description('show every setting: its value, its default, what it means')
+  .action(async () => (await import('./config.ts')).showConfig());
+
+const keys = program.command('keys').description('API keys');
+keys
+  .command('create')
+  .description('create a key and print it, once')
+  .option('--tenant <id>', 'whose key it is; the tenant is made if it does not exist', 'sandbox')
+  .option('--name <text>', 'for people: who uses it', 'cli')
+  .option('--scopes <list>', 'comma-separated', '*')
+  .action(async (options) => (await import('./keys.ts')).createKey(options));
+keys
+  .command('list')
+  .description('list the keys of a tenant, without their secrets')
+  .option('--tenant <id>', 'whose keys', 'sandbox')
+  .action(async (options) => (await import('./keys.ts')).listKeys(options));
+keys
+  .command('revoke <id>')
+  .description('revoke a key; effective within a second on every process')
+  .option('--tenant <id>', 'whose key it is', 'sandbox')
+  .action(async (id: string, options) => (await import('./keys.ts')).revokeKey(id, options));
+
+program
+  .command('bench')
+  .description('measure the whole product under load, against two yardsticks')
+  .allowUnknownOption()
+  .helpOption(false)
+  .argument('[args...]')
+  .action(async (args: string[]) => (await import('./bench.ts')).bench(args));
+
+await program.parseAsync();

@@ -1,0 +1,15 @@
+import { openDatabase } from '../open-database.ts';
+import { fail, readEnvironment, say } from './environment.ts';
+
+/** `lastro migrate`: what a deployment runs before the new version starts. */
+export async function migrateOnly(): Promise<void> {
+  const { settings, dataDir } = readEnvironment();
+  try {
+    const { databaseUrl, partitions } = settings;
+    const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
+    await database.close();
+    say('the database is up to date');
+  } catch (error) {
+    fail(error);
+  }
+}

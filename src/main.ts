@@ -1,0 +1,359 @@
+/**
+ * The composition root: the only file that knows every service. It opens the database, gives each service what it
+ * needs, and starts and stops everything in order.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, systemClock } from '#kernel/clock.ts';
+import { newId } from '#kernel/ids.ts';
+import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts';
+import { CommandWorker } from '#platform/batch/command-worker.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
+import { LagMonitor } from '#platform/batch/lag-monitor.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { refusalToStart } from '#platform/config/credentials-required.ts';
+import type { Settings } from '#platform/config/settings.ts';
+import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
+import { renderProblem } from '#platform/http/render-problem.ts';
+import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import { EventLog } from '#platform/log/event-log.ts';
+import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
+import { RangeMaintenance } from '#platform/log/maintenance.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { Session } from '#platform/postgres/session.ts';
+import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
+import { type Access, accessProblems, createAccess, SANDBOX_TENANT } from '#services/access/contract.ts';
+import { authorizationConsumer } from '#services/authorization/consumer.ts';
+import { integrityConsumer } from '#services/integrity/consumer.ts';
+import { VerdictReads } from '#services/integrity/reads.ts';
+import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
+import { ledgerConsumer } from '#services/ledger/consumer.ts';
+import { ledgerProblems } from '#services/ledger/problems.ts';
+import { LedgerStore } from '#services/ledger/store.ts';
+import { notificationConsumer } from '#services/notification/consumer.ts';
+import { NotificationReads } from '#services/notification/reads.ts';
+import { registerNotificationRoutes } from '#services/notification/routes.ts';
+import { FinalStates } from '#services/payments/final-states.ts';
+import type { PaymentOrder } from '#services/payments/payment.ts';
+import { PaymentIntake } from '#services/payments/payment-intake.ts';
+import { paymentProblems } from '#services/payments/problems.ts';
+import { PaymentReads } from '#services/payments/reads.ts';
+import { registerPaymentRoutes } from '#services/payments/routes.ts';
+import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { validationConsumer } from '#services/validation/consumer.ts';
+import { validationProblems } from '#services/validation/problems.ts';
+import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { seedSandbox } from './seed-sandbox.ts';
+import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
+
+const SERVICE_PROBLEMS = mergeProblems(accessProblems, ledgerProblems, paymentProblems, validationProblems);
+
+/** Every code that the product can answer or put into a payment's failure. */
+export const PROBLEMS: ProblemRegistry = mergeProblems(edgeProblems, SERVICE_PROBLEMS);
+
+export interface StartOptions {
+  readonly settings: Settings;
+  /** Where the embedded database and the sandbox key are. */
+  readonly dataDir: string;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly onProgress?: (message: string) => void;
+  /** Hears of every batch beside the metrics. */
+  readonly observer?: BatchObserver;
+}
+
+export interface Lastro {
+  readonly url: string;
+  readonly sandboxKey: string | undefined;
+  readonly joinedDatabase: boolean;
+  /** Finishes what is in flight, then leaves; nothing that was acknowledged is lost. */
+  close(): Promise<void>;
+}
+
+/** Starts the services that the settings name; resolves when requests are taken. */
+export async function startLastro(options: StartOptions): Promise<Lastro> {
+  const { settings, dataDir } = options;
+  const stops = new Stops();
+  try {
+    const database = await openDatabase({
+      dataDir,
+      databaseUrl: settings.databaseUrl,
+      partitions: settings.partitions,
+      onProgress: options.onProgress ?? (() => undefined),
+    });
+    stops.add(() => database.close());
+    return await startServices(options, database, stops);
+  } catch (error) {
+    await stops.run();
+    throw error;
+  }
+}
+
+async function startServices(options: StartOptions, database: OpenedDatabase, stops: Stops): Promise<Lastro> {
+  const { settings, logger } = options;
+  const part = new Parts(options, database, stops);
+  const sandboxKey = settings.mode === 'sandbox' ? await ensureSandboxKey(part.access, options.dataDir) : undefined;
+  const refusal = refusalToStart(settings, await part.access.countUsableKeys());
+  if (refusal !== undefined) throw new Error(refusal);
+
+  const log = await part.openLog();
+  const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
+  const workers = part.consumerWorkers(log, finalStates);
+  const lags = await part.openLagMonitor();
+  const intake = part.paymentIntake(log, lags);
+  await part.openLeases(log, workers);
+  part.openMaintenance();
+
+  const app = await part.httpApp();
+  registerPaymentRoutes(app, { intake, admit: () => overload(lags), reads: part.paymentReads, finalStates });
+  registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
+  registerNotificationRoutes(app, new NotificationReads(part.reads));
+  const url = await app.listen({ host: settings.host, port: settings.port });
+  stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
+  if (sandboxKey !== undefined) await seedSandbox(app, sandboxKey);
+  logger.info({ url, services: settings.services }, 'started');
+  return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
+}
+
+/** What has to be undone, last first; every step is tried, the first failure is thrown. */
+class Stops {
+  readonly #steps: (() => Promise<void>)[] = [];
+
+  add(step: () => Promise<void>): void {
+    this.#steps.push(step);
+  }
+
+  async run(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      await step().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Makes each part once, with what they share, and notes how it is stopped. */
+class Parts {
+  readonly reads: ReadPool;
+  readonly access: Access;
+  readonly paymentReads: PaymentReads;
+  readonly #options: StartOptions;
+  readonly #database: OpenedDatabase;
+  readonly #stops: Stops;
+  readonly #metrics: Metrics = createMetrics();
+  readonly #observer: BatchObserver;
+  readonly #clock: Clock = systemClock;
+  readonly #ledger = new LedgerStore();
+
+  constructor(options: StartOptions, database: OpenedDatabase, stops: Stops) {
+    this.#options = options;
+    this.#database = database;
+    this.#stops = stops;
+    const telemetry = batchTelemetry({ metrics: this.#metrics, logger: options.logger });
+    this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
+    this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
+    stops.add(() => this.reads.close());
+    const db = { query: async (text: string, values: unknown[]) => ({ rows: await this.reads.query(text, values) }) };
+    this.access = createAccess({ db, clock: this.#clock });
+    stops.add(() => this.access.settled());
+    this.paymentReads = new PaymentReads(this.reads);
+  }
+
+  async openLog(): Promise<EventLog> {
+    const log = await EventLog.open({
+      session: this.#session('heads'),
+      topics: TOPOLOGY.topics,
+      partitions: this.#options.settings.partitions,
+      onError: this.#onError('the heads could not be read'),
+    });
+    this.#stops.add(() => log.close());
+    return log;
+  }
+
+  consumerWorkers(log: EventLog, finalStates: FinalStates): Worker[] {
+    const { services } = this.#options.settings;
+    const judged = this.#metrics.counter({
+      name: 'lastro_sagas_judged_total',
+      help: 'Verdicts that this process has written.',
+      labels: ['verdict'],
+    });
+    const made = {
+      validation: () => this.#worker(log, validationConsumer(this.#ledger)),
+      authorization: () => this.#worker(log, authorizationConsumer(this.#ledger)),
+      ledger: () => this.#worker(log, ledgerConsumer(this.#ledger)),
+      payments: () => this.#worker(log, paymentStatusConsumer((changes) => finalStates.noteChanges(changes))),
+      notification: () => this.#worker(log, notificationConsumer()),
+      integrity: () =>
+        this.#worker(
+          log,
+          integrityConsumer((verdicts) => {
+            for (const { verdict } of verdicts) judged.with({ verdict }).inc();
+          }),
+        ),
+    };
+    return Object.entries(made)
+      .filter(([service]) => services.includes(service))
+      .map(([, make]) => make());
+  }
+
+  #worker<Loaded, Plan extends ConsumerPlan>(log: EventLog, consumer: Consumer<Loaded, Plan>): Worker {
+    const worker = new ConsumerWorker({ consumer, ...this.#machine(log, consumer.group) });
+    this.#stops.add(() => worker.stop());
+    worker.start();
+    return worker;
+  }
+
+  paymentIntake(log: EventLog, lags: LagMonitor): CommandWorker<PaymentOrder, unknown, unknown> {
+    const worker = new CommandWorker({
+      name: 'payments.intake',
+      topic: 'payments',
+      handler: new PaymentIntake({ renderProblem: renderAnswer }),
+      idempotency: new IdempotencyStore('payments'),
+      keyReused: (pointers) => renderAnswer(keyReused('payments.idempotency_key_reused', pointers)),
+      delayMs: () => lags.delayMs(),
+      ...this.#machine(log, 'payments.intake'),
+    });
+    this.#stops.add(() => worker.stop());
+    worker.start();
+    return worker as CommandWorker<PaymentOrder, unknown, unknown>;
+  }
+
+  #machine(log: EventLog, name: string) {
+    const { batchMax } = this.#options.settings;
+    return { log, session: this.#session(name), clock: this.#clock, random: Math.random, batchMax, observer: this.#observer };
+  }
+
+  async openLagMonitor(): Promise<LagMonitor> {
+    const { backpressureSoft: soft, backpressureHard: hard } = this.#options.settings;
+    const lags = new LagMonitor({
+      session: this.#session('lags'),
+      criticalGroups: CRITICAL_GROUPS,
+      soft,
+      hard,
+      onError: this.#onError('the lags could not be read'),
+    });
+    await lags.open();
+    this.#stops.add(() => lags.close());
+    const gauge = this.#metrics.gauge({
+      name: 'lastro_consumer_lag_events',
+      help: 'Events that a consumer group has still to pass, over all processes.',
+      labels: ['group'],
+    });
+    this.#metrics.beforeScrape(() => {
+      for (const [group, events] of lags.lags) gauge.with({ group }).set(events);
+    });
+    return lags;
+  }
+
+  async openLeases(log: EventLog, workers: readonly Worker[]): Promise<void> {
+    const byGroup = new Map(workers.map((worker) => [worker.group, worker]));
+    const keeper = new LeaseKeeper({
+      session: this.#session('leases'),
+      processId: newId('prc'),
+      groups: [...byGroup.keys()],
+      services: this.#options.settings.services,
+      onOwned: (group, partitions) => byGroup.get(group)?.own(partitions),
+      onLiveProcesses: (count) => {
+        log.othersLive = count > 1;
+      },
+      onError: this.#onError('the leases could not be renewed'),
+    });
+    await keeper.open();
+    this.#stops.add(() => keeper.close());
+  }
+
+  openMaintenance(): void {
+    const maintenance = new RangeMaintenance({
+      url: this.#database.url,
+      topics: TOPOLOGY.topics,
+      onError: this.#onError('room in the range tables could not be made'),
+    });
+    maintenance.open();
+    this.#stops.add(() => maintenance.close());
+  }
+
+  httpApp(): Promise<HttpApp> {
+    const { settings, logger, version } = this.#options;
+    return createHttpApp({
+      settings,
+      problems: SERVICE_PROBLEMS,
+      logger,
+      metrics: this.#metrics,
+      clock: this.#clock,
+      verifyKey: this.access.verifyKey,
+      sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
+      readiness: [{ name: 'database', check: () => this.#databaseAnswers() }],
+      version,
+    });
+  }
+
+  async #databaseAnswers(): Promise<undefined> {
+    await this.reads.query('select 1', []);
+    return undefined;
+  }
+
+  #session(name: string): Session {
+    const session = new Session({ url: this.#database.url, name });
+    this.#stops.add(() => session.close());
+    return session;
+  }
+
+  #onError(what: string): (error: unknown) => void {
+    return (error) => this.#options.logger.warn({ err: error }, what);
+  }
+}
+
+interface Worker {
+  readonly group: string;
+  own(partitions: readonly number[]): void;
+}
+
+function both(first: BatchObserver, second: BatchObserver): BatchObserver {
+  return {
+    committed(worker, batch) {
+      first.committed(worker, batch);
+      second.committed(worker, batch);
+    },
+    failed(worker, error) {
+      first.failed(worker, error);
+      second.failed(worker, error);
+    },
+  };
+}
+
+function renderAnswer(refusal: Problem): Answer {
+  const { status, body } = renderProblem(PROBLEMS, refusal);
+  return { status, body };
+}
+
+/** U1: the same key with another body, naming the fields that differ. */
+function keyReused(code: string, pointers: readonly string[]): Problem {
+  return problem(code, 'The key was used before with a body that differs.', {
+    errors: pointers.map((pointer) => ({ pointer, code: 'differs', detail: 'differs from the first request' })),
+  });
+}
+
+const RETRY_AFTER_S = 1;
+
+function overload(lags: LagMonitor): Problem | undefined {
+  if (!lags.overloaded) return undefined;
+  return problem('service.overloaded', 'The stages of earlier payments lag too far behind; nothing was accepted.', {
+    members: { retry_after_seconds: RETRY_AFTER_S },
+  });
+}
+
+/** The sandbox's own key, in a file that only its user can read; made anew when it works no more. */
+async function ensureSandboxKey(access: Access, dataDir: string): Promise<string> {
+  const file = join(dataDir, 'sandbox-key');
+  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  const key = await access.ensureSandbox(kept);
+  if (key !== kept) {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  }
+  return key;
+}

@@ -1,0 +1,41 @@
+/** Keeps room ahead in the range tables while a process runs, by a connection of the owner's that lives as long as one turn. */
+import pg from 'pg';
+import { makeRoom } from './installation.ts';
+
+/** A range lasts more than two hours at 16 × 375 events a second; a month lasts a month. */
+const EVERY_MS = 5 * 60_000;
+
+export class RangeMaintenance {
+  readonly #url: string;
+  readonly #topics: readonly string[];
+  readonly #onError: (error: unknown) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(options: { url: string; topics: readonly string[]; onError: (error: unknown) => void }) {
+    this.#url = options.url;
+    this.#topics = options.topics;
+    this.#onError = options.onError;
+  }
+
+  open(): void {
+    this.#timer = setInterval(() => {
+      this.#turn = this.#makeRoom().catch(this.#onError);
+    }, EVERY_MS);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#turn;
+  }
+
+  async #makeRoom(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#url, application_name: 'lastro maintenance' });
+    await client.connect();
+    try {
+      await makeRoom(client, this.#topics);
+    } finally {
+      await client.end();
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** Connections for reads that hold no lock: pages, single resources, timelines. Planned per query by its values, unlike the hot sessions. */
+import pg from 'pg';
+import { asFault } from './faults.ts';
+import { connectionOptions } from './session.ts';
+
+/** Reads wait for a connection rather than crowd out the sessions that move money. */
+const MAX_CONNECTIONS = 8;
+
+export interface Reader {
+  /** One statement of its own; rows as `Row` says. Values are parameters, never text. */
+  query<Row>(text: string, values: readonly unknown[]): Promise<Row[]>;
+}
+
+export class ReadPool implements Reader {
+  readonly #pool: pg.Pool;
+
+  /** `onError` hears of connections lost while idle. */
+  constructor(options: { url: string; onError: (error: unknown) => void }) {
+    this.#pool = new pg.Pool({ ...connectionOptions({ url: options.url, name: 'reads' }, 'reads'), max: MAX_CONNECTIONS });
+    this.#pool.on('error', options.onError);
+  }
+
+  async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      return (await this.#pool.query({ text, values: [...values] })).rows as Row[];
+    } catch (error) {
+      throw asFault(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+}

@@ -1,0 +1,36 @@
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { idOf } from '#kernel/ids.ts';
+import type { JsonObject } from '#platform/log/event.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+
+interface NotificationRow {
+  id: string;
+  subject: string;
+  type: string;
+  payload: string;
+  created_at: EpochMs;
+}
+
+export class NotificationReads {
+  readonly #reader: Reader;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /** What was told about a subject, oldest first; by primary key. */
+  async list(tenant: string, subject: string): Promise<JsonObject[]> {
+    const rows = await this.#reader.query<NotificationRow>(
+      `select id, subject, type, payload, created_at from notification.notifications
+       where subject = $1 and tenant = $2 order by created_at, type`,
+      [subject, tenant],
+    );
+    return rows.map((row) => ({
+      id: idOf('ntf', row.id),
+      subject: row.subject,
+      type: row.type,
+      payload: JSON.parse(row.payload) as JsonObject,
+      created_at: toRfc3339(row.created_at),
+    }));
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Waiting for a payment's end, for callers that asked for it (`Prefer: wait`). An end that this process writes is
+ * heard of at once; one that another process writes is found by looking.
+ */
+import type { Payment } from './payment.ts';
+import { isFinal } from './payment.ts';
+import type { StatusChange } from './store.ts';
+
+/** How often a payment whose end may be written elsewhere is looked at. */
+const LOOK_EVERY_MS = 100;
+
+export class FinalStates {
+  readonly #find: (tenant: string, uuid: string) => Promise<Payment | undefined>;
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(find: (tenant: string, uuid: string) => Promise<Payment | undefined>) {
+    this.#find = find;
+  }
+
+  /** Told by the status consumer after its commit. */
+  noteChanges(changes: readonly StatusChange[]): void {
+    if (this.#waiting.size === 0) return;
+    for (const { uuid } of changes) for (const wake of this.#waiting.get(uuid) ?? []) wake();
+  }
+
+  /** The payment in its final state, or undefined if it did not end within `timeoutMs`. */
+  async wait(tenant: string, uuid: string, timeoutMs: number): Promise<Payment | undefined> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const payment = await this.#find(tenant, uuid);
+      if (payment !== undefined && isFinal(payment.status)) return payment;
+      const left = deadline - performance.now();
+      if (left <= 0) return undefined;
+      await this.#nextChange(uuid, Math.min(left, LOOK_EVERY_MS));
+    }
+  }
+
+  async #nextChange(uuid: string, timeoutMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wakers = this.#waiting.get(uuid) ?? new Set();
+      this.#waiting.set(uuid, wakers);
+      const wake = (): void => {
+        clearTimeout(timer);
+        wakers.delete(wake);
+        if (wakers.size === 0) this.#waiting.delete(uuid);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      wakers.add(wake);
+    });
+  }
+}

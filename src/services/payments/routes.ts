@@ -1,0 +1,145 @@
+/** The payments API (DESIGN §6). */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isId, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
+import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
+import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import { parsePreferWait } from '#platform/http/prefer-wait.ts';
+import { contextOf } from '#platform/http/request-context.ts';
+import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
+import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import type { FinalStates } from './final-states.ts';
+import { type PaymentOrder, type PaymentStatus, renderPayment } from './payment.ts';
+import { REQUEST_PAYMENT } from './payment-intake.ts';
+import type { PaymentFilter, PaymentReads } from './reads.ts';
+import { PaymentDocument, PaymentListQuery, PaymentOrderBody, PaymentPage, PaymentParams } from './schemas.ts';
+
+export interface PaymentRoutes {
+  readonly intake: CommandQueue<PaymentOrder>;
+  /** Asked before an order is taken in: the problem is the answer while the stages lag too far behind. */
+  readonly admit: () => Problem | undefined;
+  readonly reads: PaymentReads;
+  readonly finalStates: FinalStates;
+}
+
+const READ = { scope: 'payments:read' } as const;
+const WRITE = { scope: 'payments:write' } as const;
+
+export function registerPaymentRoutes(app: HttpApp, routes: PaymentRoutes): void {
+  const request = {
+    config: WRITE,
+    schema: {
+      tags: ['payments'],
+      summary: 'Request a payment',
+      description:
+        'Answers 202 once the order is durable; the saga decides the rest. Needs an Idempotency-Key. With `Prefer: wait=N` the answer is the final state with 200, if it comes within N seconds.',
+      body: PaymentOrderBody,
+      response: { 200: PaymentDocument, 202: PaymentDocument, '4xx': ProblemDocument, 503: ProblemDocument },
+    },
+  };
+  // The second is the route of requirement D1: an alias, so it shares the idempotency keys.
+  for (const url of ['/v1/payments', '/payments']) {
+    app.post(url, request, async (incoming, reply) => {
+      await requestPayment(routes, incoming, reply);
+      return reply;
+    });
+  }
+
+  app.get(
+    '/v1/payments/:id',
+    {
+      config: READ,
+      schema: {
+        tags: ['payments'],
+        summary: 'Read a payment',
+        params: PaymentParams,
+        response: { 200: PaymentDocument, 404: ProblemDocument },
+      },
+    },
+    async (incoming, reply) => {
+      await sendPayment(routes.reads, { incoming, reply, id: incoming.params.id });
+      return reply;
+    },
+  );
+  app.get(
+    '/v1/payments',
+    {
+      config: READ,
+      schema: {
+        tags: ['payments'],
+        summary: 'List payments, newest first',
+        querystring: PaymentListQuery,
+        response: { 200: PaymentPage, 400: ProblemDocument },
+      },
+    },
+    async (incoming, reply) => {
+      await sendPayments(routes.reads, { incoming, reply, query: incoming.query });
+      return reply;
+    },
+  );
+}
+
+async function requestPayment(routes: PaymentRoutes, incoming: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const outcome = await submitCommand<PaymentOrder>(incoming, routes.intake, {
+    operation: REQUEST_PAYMENT,
+    body: incoming.body as PaymentOrder,
+    id: newId('pay'),
+    keyRequired: true,
+    admit: routes.admit,
+  });
+  if (!outcome.ok) return sendProblem(reply, outcome.problem);
+  const { answer } = outcome.value;
+  const waitS = answer.status === 202 ? parsePreferWait(incoming.headers['prefer']) : undefined;
+  if (waitS !== undefined) {
+    const { id } = JSON.parse(answer.body) as { id: PaymentId };
+    const ended = await routes.finalStates.wait(contextOf(incoming).tenant, uuidOf(id), waitS * 1000);
+    reply.header('preference-applied', `wait=${waitS}`);
+    if (ended !== undefined) {
+      if (outcome.value.replayed) reply.header('idempotency-replayed', 'true');
+      return sendJsonText(reply, { status: 200, body: JSON.stringify(renderPayment(ended)) });
+    }
+  }
+  return sendOutcome(reply, outcome.value);
+}
+
+async function sendPayment(
+  reads: PaymentReads,
+  { incoming, reply, id }: { incoming: FastifyRequest; reply: FastifyReply; id: string },
+): Promise<FastifyReply> {
+  const found = isId('pay', id) ? await reads.find(contextOf(incoming).tenant, uuidOf(id)) : undefined;
+  if (found === undefined) return sendProblem(reply, paymentNotFound(id));
+  return sendJsonText(reply, { status: 200, body: JSON.stringify(renderPayment(found)) });
+}
+
+export function paymentNotFound(id: string): Problem {
+  return problem('payments.not_found', `There is no payment ${id}.`);
+}
+
+async function sendPayments(
+  reads: PaymentReads,
+  { incoming, reply, query }: { incoming: FastifyRequest; reply: FastifyReply; query: PaymentListQuery },
+): Promise<FastifyReply> {
+  const cursor = parseCursor(query.cursor, 1);
+  if (!cursor.ok) return sendProblem(reply, cursor.problem);
+  const before = cursor.value?.[0];
+  if (before !== undefined && !isId('pay', before)) return sendProblem(reply, malformedCursor());
+  const limit = query.limit ?? DEFAULT_PAGE_LIMIT;
+  const payments = await reads.list(contextOf(incoming).tenant, filterOf(query), {
+    before: before === undefined ? undefined : uuidOf(before as PaymentId),
+    limit: rowsFor(limit),
+  });
+  const page = renderPage(payments.map(renderPayment), limit, (last) => [String(last['id'])]);
+  return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
+}
+
+function filterOf(query: PaymentListQuery): PaymentFilter {
+  return {
+    ...(query.status === undefined ? {} : { status: query.status as PaymentStatus }),
+    ...(query.wallet_id === undefined ? {} : { walletId: query.wallet_id }),
+    ...(query.service_id === undefined ? {} : { serviceId: query.service_id }),
+    ...(query.reference === undefined ? {} : { reference: query.reference }),
+    ...(query.created_from === undefined ? {} : { createdFrom: Date.parse(query.created_from) }),
+    ...(query.created_to === undefined ? {} : { createdTo: Date.parse(query.created_to) }),
+  };
+}

@@ -1,0 +1,62 @@
+import { type Static, Type } from 'typebox';
+import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
+import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { PAYMENT_STATUSES } from './payment.ts';
+
+const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
+/** Three capital letters; whether ISO 4217 knows them is decided with the payment. */
+const CurrencyText = Type.String({ minLength: 1, maxLength: 8, description: 'ISO 4217, such as BRL.' });
+
+/** Properties the caller keeps with a payment; bounded by the body's own limit. */
+const PaymentMetadata = Type.Object({}, { additionalProperties: true, maxProperties: 50, description: 'Kept and given back as it is.' });
+
+export const PaymentOrderBody = closed(
+  {
+    wallet_id: AccountIdText,
+    service_id: AccountIdText,
+    amount: Amount,
+    currency: CurrencyText,
+    method: Type.Union([Type.Literal('balance'), Type.Literal('gateway')]),
+    reference: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, description: 'Unique per wallet and service, whatever the amount.' }),
+    ),
+    description: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+    metadata: Type.Optional(PaymentMetadata),
+  },
+  'A payment from a wallet to a service.',
+);
+
+const Status = Type.Union(PAYMENT_STATUSES.map((status) => Type.Literal(status)));
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const PaymentDocument = Type.Object({
+  id: Type.String({ description: '`pay_…`' }),
+  status: Status,
+  wallet_id: Type.String(),
+  service_id: Type.String(),
+  amount: Type.Integer(),
+  currency: Type.String(),
+  method: Type.String(),
+  reference: nullable(Type.String()),
+  description: nullable(Type.String()),
+  metadata: nullable(Type.Object({}, { additionalProperties: true })),
+  refunded: Type.Integer({ description: 'Minor units given back so far.' }),
+  failure: nullable(Type.Object({ code: Type.String(), detail: Type.String() })),
+  created_at: Type.String({ format: 'date-time' }),
+  updated_at: Type.String({ format: 'date-time' }),
+});
+
+export const PaymentPage = pageOf(PaymentDocument);
+
+export const PaymentListQuery = closed({
+  ...pageQuery,
+  status: Type.Optional(Status),
+  wallet_id: Type.Optional(AccountIdText),
+  service_id: Type.Optional(AccountIdText),
+  reference: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+  created_from: Type.Optional(Type.String({ format: 'date-time' })),
+  created_to: Type.Optional(Type.String({ format: 'date-time' })),
+});
+export type PaymentListQuery = Static<typeof PaymentListQuery>;
+
+export const PaymentParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
