@@ -33,7 +33,7 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
         title: 'Lastro',
         version,
         description:
-          'A self-hosted payments core. Refusals are problem details (RFC 9457) with a stable `code`. Unknown members of a body are refused.',
+          'A self-hosted payments core. Refusals are problem details (RFC 9457) with a stable `code`. A body is read strictly: a member that is not described here, a name that stands twice, a number that a double does not keep and a text with a NUL or half a surrogate pair are refused.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       components: {
@@ -49,7 +49,7 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
   });
 }
 
-/** `/openapi.json`, and the page. Registered last, so that the document is whole. */
+/** `/openapi.json`, and the page. The document is made when it is first asked for: by then every route is registered. */
 export async function registerDocsPages(app: FastifyInstance): Promise<void> {
   let document: string | undefined;
   app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, (_request, reply) => {
@@ -62,7 +62,11 @@ export async function registerDocsPages(app: FastifyInstance): Promise<void> {
       contentSecurityPolicy: { useDefaults: false, directives: DOCS_CSP },
       hsts: false,
     });
-    await docs.register(swaggerUi, { routePrefix: DOCS_PREFIX, uiConfig: { url: '/openapi.json' } });
+    await docs.register(swaggerUi, {
+      routePrefix: DOCS_PREFIX,
+      uiConfig: { layout: 'BaseLayout', deepLinking: true },
+      theme: { title: 'Lastro API' },
+    });
   });
 }
 
