@@ -12,12 +12,14 @@ import { InvariantViolation } from '#kernel/fault.ts';
 import { prepareAppend, sendAppend, type AppendedSegment } from '../log/append.ts';
 import type { EventDraft, LogEvent } from '../log/event.ts';
 import type { EventLog, TableRange } from '../log/event-log.ts';
+import type { TailReader } from '../log/tail.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
+import type { PartitionTurns } from './partition-turns.ts';
 import { Signal } from './signal.ts';
 
 const FENCE = statement('log.fence', 'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[])');
@@ -47,6 +49,8 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   /** Most events in one batch. */
   readonly batchMax: number;
   readonly observer: BatchObserver;
+  /** Shared by the groups of this process that lock the same accounts. */
+  readonly turns?: PartitionTurns;
 }
 
 /** How far one topic's partition has been read. */
@@ -75,6 +79,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   #positionsKnown = false;
   #retained: readonly LogEvent[] = [];
   readonly #unsubscribe: (() => void)[];
+  readonly #tailReaders = new Map<string, TailReader>();
   #owned: readonly number[] = [];
   #rotation = 0;
   #limit: number;
@@ -86,6 +91,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   constructor(options: ConsumerWorkerOptions<Loaded, Plan>) {
     this.#options = options;
     this.#limit = this.#batchMax;
+    options.turns?.join(this.group, () => this.#signal.raise());
+    for (const topic of options.consumer.topics) this.#tailReaders.set(topic, options.log.tail(topic).addReader());
     this.#unsubscribe = options.consumer.topics.map((topic) =>
       options.log.tail(topic).onGrowth(() => this.#signal.raise()),
     );
@@ -107,6 +114,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   own(partitions: readonly number[]): void {
     if (partitions.length === this.#owned.length && partitions.every((p, index) => p === this.#owned[index])) return;
     this.#owned = partitions;
+    for (const reader of this.#tailReaders.values()) reader.readOnly(partitions);
     this.#positionsKnown = false;
     this.#signal.raise();
   }
@@ -148,7 +156,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (this.#paused || this.#owned.length === 0) return 0;
     try {
       if (!this.#positionsKnown) await this.#readPositions();
-      const batch = await this.#collect();
+      const batch = await this.#collect(this.#takePartitions());
       if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
       this.#limit = Math.min(this.#batchMax, this.#limit * 2);
@@ -156,7 +164,24 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     } catch (error) {
       this.#failed(error);
       return 'failed';
+    } finally {
+      this.#options.turns?.release(this.group);
     }
+  }
+
+  /** What the next batch covers: another partition is first each time, so that one with a backlog does not starve the others. */
+  #takePartitions(): readonly number[] {
+    const { turns } = this.#options;
+    const first = this.#rotation++ % this.#owned.length;
+    const rotated = [...this.#owned.slice(first), ...this.#owned.slice(0, first)];
+    if (turns === undefined) return rotated;
+    const waiting = rotated.filter((partition) => this.#hasWaiting(partition));
+    return turns.take(this.group, waiting, this.#owned.length);
+  }
+
+  #hasWaiting(partition: number): boolean {
+    const { consumer, log } = this.#options;
+    return consumer.topics.some((topic) => log.tail(topic).head(partition) > this.#reading(topic, partition).read);
   }
 
   async #pace(startedAt: number): Promise<void> {
@@ -184,11 +209,13 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#readings.clear();
     this.#retained = [];
     for (const { topic, partition, position } of rows) {
-      this.#readings.set(`${topic}/${partition}`, { topic, partition, position: Number(position), read: Number(position) });
+      const from = Number(position);
+      this.#readings.set(`${topic}/${partition}`, { topic, partition, position: from, read: from });
+      if (this.#owned.includes(partition)) this.#passed(topic)[partition] = from;
     }
   }
 
-  async #collect(): Promise<Batch> {
+  async #collect(partitions: readonly number[]): Promise<Batch> {
     const upTo = new Map<Reading, number>();
     for (const { topic, partition } of this.#retained) {
       const reading = this.#reading(topic, partition);
@@ -200,7 +227,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     for (const [index, topic] of topics.entries()) {
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
-      for (const [partition, found] of await this.#read(topic, share)) {
+      for (const [partition, found] of await this.#read(topic, partitions, share)) {
         const last = found.at(-1);
         if (last === undefined) continue;
         room -= found.length;
@@ -208,20 +235,18 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         for (const event of found) if (handles.has(event.type)) events.push(event);
       }
     }
-    this.#rotation++;
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
     return { readings, events, passed: this.#limit - room };
   }
 
-  /** Up to `room` events of the topic over the owned partitions, from the tail where it has them, else from the table. */
-  async #read(topic: string, room: number): Promise<Map<number, readonly LogEvent[]>> {
+  /** Up to `room` events of the topic over the partitions, from the tail where it has them, else from the table. */
+  async #read(topic: string, partitions: readonly number[], room: number): Promise<Map<number, readonly LogEvent[]>> {
     const tail = this.#options.log.tail(topic);
     const found = new Map<number, readonly LogEvent[]>();
     const elsewhere: TableRange[] = [];
     let left = room;
-    for (let index = 0; index < this.#owned.length && left > 0; index++) {
-      // Another partition is first each time, so that one with a backlog does not starve the others.
-      const partition = this.#owned[(index + this.#rotation) % this.#owned.length] as number;
+    for (const partition of partitions) {
+      if (left <= 0) break;
       const after = this.#reading(topic, partition).read;
       const read = tail.read(partition, after, left);
       if (read.kind === 'events') {
@@ -255,6 +280,12 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     }
   }
 
+  #passed(topic: string): (number | undefined)[] {
+    const reader = this.#tailReaders.get(topic);
+    if (reader === undefined) throw new InvariantViolation(`group ${this.group} does not read ${topic}`);
+    return reader.passed;
+  }
+
   #reading(topic: string, partition: number): Reading {
     const reading = this.#readings.get(`${topic}/${partition}`);
     if (reading === undefined) throw new InvariantViolation(`group ${this.group} has no position in ${topic}/${partition}`);
@@ -283,6 +314,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     for (const { reading, upTo, position } of moved) {
       reading.position = position;
       reading.read = upTo;
+      this.#passed(reading.topic)[reading.partition] = upTo;
     }
     this.#retained = plan?.retained ?? [];
     if (segments !== undefined) log.publish(await segments);

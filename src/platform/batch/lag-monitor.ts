@@ -6,7 +6,9 @@
 import { type Session, statement } from '../postgres/session.ts';
 
 const LOOK_EVERY_MS = 100;
-/** At the hard bound a commit is delayed by so much; below it in proportion. */
+/** The least delay past the soft bound, how fast it grows with the lag, and where it ends: a caller's patience. */
+const FIRST_DELAY_MS = 2;
+const DELAY_MS_PER_EVENT = 0.01;
 const MAX_DELAY_MS = 100;
 
 const LAGS = statement(
@@ -54,9 +56,9 @@ export class LagMonitor {
 
   /** How long intake waits before its next commit. */
   delayMs(): number {
-    const { soft, hard } = this.#options;
-    if (this.#critical <= soft) return 0;
-    return Math.min(MAX_DELAY_MS, ((this.#critical - soft) / (hard - soft)) * MAX_DELAY_MS);
+    const excess = this.#critical - this.#options.soft;
+    if (excess <= 0) return 0;
+    return Math.min(MAX_DELAY_MS, FIRST_DELAY_MS + excess * DELAY_MS_PER_EVENT);
   }
 
   async close(): Promise<void> {

@@ -25,7 +25,7 @@ test('an empty environment is the sandbox on loopback with the documented defaul
     services: SERVICES,
     partitions: 16,
     logLevel: 'info',
-    backpressureSoft: 4_000,
+    backpressureSoft: 1_500,
     backpressureHard: 40_000,
     batchMax: 500,
     rateLimitPerSecond: 0,

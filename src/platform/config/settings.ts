@@ -68,7 +68,7 @@ const FIXED_SETTINGS = {
     name: 'LASTRO_BACKPRESSURE_SOFT',
     min: 1,
     max: 10_000_000,
-    fallback: 4_000,
+    fallback: 1_500,
     meaning: 'Events that a service on the path of a payment may lag behind before intake slows down.',
   }),
   backpressureHard: wholeNumber({

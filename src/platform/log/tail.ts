@@ -5,14 +5,16 @@
  *
  * T1: a partition's tail is contiguous: positions base+1 … end, never a gap.
  * T2: only committed events enter, and they equal what a reader of the table would decode.
- * T3: it is bounded; who is further behind reads the table.
+ * T3: it holds what some reader of this process has still to pass, and is bounded; who is further behind reads the table.
  */
 import { invariant } from '#kernel/fault.ts';
 import type { AppendedSegment } from './append.ts';
 import type { LogEvent } from './event.ts';
 
-/** At some 1 KB an event 20 MB a topic; at 6000 events a second more than two seconds, which the slowest reader needs. */
+/** At 6000 events a second over 16 partitions more than three seconds, which is more than the slowest reader needs. */
 const MAX_EVENTS_PER_PARTITION = 1280;
+/** What all readers have passed is given up in lots of so many, so that trimming costs little an event. */
+const TRIM_LOT = 32;
 
 /** Others append between ours: what cannot join after so many commits is dropped, and read from the table like theirs. */
 const MAX_EARLY_SEGMENTS = 64;
@@ -20,7 +22,7 @@ const MAX_EARLY_SEGMENTS = 64;
 interface PartitionTail {
   /** Position before the first event kept. */
   base: number;
-  /** The events base+1 … base+length; the first `dropped` slots are already given up (amortised trimming). */
+  /** The events base+1 … base+length. */
   events: LogEvent[];
   /** Highest position known to be committed, here or elsewhere. */
   head: number;
@@ -35,8 +37,25 @@ export type TailRead =
   /** The events exist but are not here: read (after, upTo] from the table. */
   | { readonly kind: 'elsewhere'; readonly upTo: number };
 
+/** How far a consumer of this process has read, by partition; undefined where it reads nothing. */
+export class TailReader {
+  readonly passed: (number | undefined)[];
+
+  constructor(partitions: number) {
+    this.passed = new Array<number | undefined>(partitions).fill(undefined);
+  }
+
+  /** Reads only these from now on. */
+  readOnly(partitions: readonly number[]): void {
+    for (let partition = 0; partition < this.passed.length; partition++) {
+      if (!partitions.includes(partition)) this.passed[partition] = undefined;
+    }
+  }
+}
+
 export class TopicTail {
   readonly topic: string;
+  readonly #readers: TailReader[] = [];
   readonly #partitions: PartitionTail[];
   readonly #listeners = new Set<() => void>();
 
@@ -51,13 +70,19 @@ export class TopicTail {
     return () => this.#listeners.delete(listener);
   }
 
+  addReader(): TailReader {
+    const reader = new TailReader(this.#partitions.length);
+    this.#readers.push(reader);
+    return reader;
+  }
+
   head(partition: number): number {
     return this.#at(partition).head;
   }
 
   /** Enters what a commit of this process appended. */
   publish(segments: readonly AppendedSegment[]): void {
-    for (const { partition, events } of segments) this.#enter(this.#at(partition), events);
+    for (const { partition, events } of segments) this.#enter(partition, events);
     this.#grown();
   }
 
@@ -90,10 +115,11 @@ export class TopicTail {
       tail.base = first.position - 1;
       tail.events = [];
     }
-    this.#enter(tail, events);
+    this.#enter(partition, events);
   }
 
-  #enter(tail: PartitionTail, events: readonly LogEvent[]): void {
+  #enter(partition: number, events: readonly LogEvent[]): void {
+    const tail = this.#at(partition);
     const first = events[0];
     const last = events.at(-1);
     invariant(first !== undefined && last !== undefined, 'a segment has events');
@@ -107,7 +133,14 @@ export class TopicTail {
     }
     for (const event of events) if (event.position > end) tail.events.push(event);
     this.#joinEarly(tail);
-    this.#trim(tail);
+    this.#trim(tail, this.#passedByAll(partition));
+  }
+
+  /** The last position that every reader of the partition has passed; where nobody reads, everything. */
+  #passedByAll(partition: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { passed } of this.#readers) least = Math.min(least, passed[partition] ?? least);
+    return least;
   }
 
   #joinEarly(tail: PartitionTail): void {
@@ -123,10 +156,10 @@ export class TopicTail {
     }
   }
 
-  #trim(tail: PartitionTail): void {
-    // Twice the bound before anything moves, so that trimming is rare and its cost per event constant.
-    const excess = tail.events.length - MAX_EVENTS_PER_PARTITION;
-    if (excess < MAX_EVENTS_PER_PARTITION) return;
+  #trim(tail: PartitionTail, passedByAll: number): void {
+    const passed = Math.min(tail.events.length, passedByAll - tail.base);
+    const excess = Math.max(passed, tail.events.length - MAX_EVENTS_PER_PARTITION);
+    if (excess < TRIM_LOT) return;
     tail.events = tail.events.slice(excess);
     tail.base += excess;
   }

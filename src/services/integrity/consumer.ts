@@ -3,6 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
+import { stageDueAfter } from '#sagas/saga.ts';
 import { type Judgement, judge, type SeenEvent } from './follow-saga.ts';
 import { seenEvent } from './seen-event.ts';
 import { type FollowedSaga, findFollowed, findVerdicts, saveFollowed, saveVerdicts, type StoredVerdict, unfollow } from './store.ts';
@@ -68,6 +69,10 @@ function hasBeginning(group: readonly LogEvent[]): boolean {
   return group.some((event) => event.type === balancePayment.begins);
 }
 
+function hasEnding(group: readonly LogEvent[]): boolean {
+  return group.some((event) => stageDueAfter(balancePayment, event.type) === undefined);
+}
+
 function decideVerdicts({ groups, followed, judged }: Loaded, now: EpochMs): Plan {
   const verdicts: StoredVerdict[] = [];
   const following: FollowedSaga[] = [];
@@ -82,6 +87,11 @@ function decideVerdicts({ groups, followed, judged }: Loaded, now: EpochMs): Pla
       continue;
     }
     const before = followed.get(subject) ?? [];
+    // Not at its end, and short enough under way: nothing to judge yet.
+    if (before.length === 0 && !hasEnding(group) && isRecent(group, now)) {
+      retained.push(...group);
+      continue;
+    }
     const seen = merge(before, group.map(seenEvent));
     const judgement = judge(balancePayment, seen);
     if (judgement.verdict === 'running') {
