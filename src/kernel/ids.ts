@@ -4,7 +4,7 @@
  * UUID in a `uuid` column (16 bytes, ordered by time), the wire and the events carry the text.
  *
  * Only the edges call `newId`: it reads the clock and the random source, a decider gets its ids as inputs.
- * Accounts have none: their ids are the caller's (`account-id.ts`).
+ * An account's id is a text, usually the caller's own (`account-id.ts`); `acc_…` is what one gets that was named by nobody.
  *
  * A payment converts about ten ids and the aim is thousands of payments a second, so the conversions are tables
  * and shifts over scratch memory: 0.1 µs each, where BigInt and regular expressions took 1.6. Everything here is
@@ -13,7 +13,7 @@
 import { V7Generator } from 'uuidv7';
 import { InvariantViolation } from './fault.ts';
 
-export type IdPrefix = 'pay' | 'jen' | 'hld' | 'ntf' | 'key' | 'prc' | 'cor' | 'req';
+export type IdPrefix = 'acc' | 'pay' | 'jen' | 'hld' | 'ntf' | 'key' | 'prc' | 'cor' | 'req';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -47,6 +47,7 @@ const bytes = new Uint8Array(BYTES);
 const uuidText = Buffer.alloc(UUID_LENGTH, '-');
 /** One text per kind with its prefix already written: joining strings would leave a rope that is copied again. */
 const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
+  acc: textWithPrefix('acc'),
   pay: textWithPrefix('pay'),
   jen: textWithPrefix('jen'),
   hld: textWithPrefix('hld'),

@@ -93,15 +93,12 @@ export class Books {
   readonly #holds = new Map<string, Hold>();
   readonly #entryIds: Set<string>;
   readonly #changed = new Set<Balance>();
-  readonly #opened: Hold[] = [];
+  readonly #opened = new Set<Hold>();
   readonly #closed: Hold[] = [];
   readonly #entries: Entry[] = [];
 
   constructor(content: BooksContent) {
-    for (const balance of content.balances) {
-      this.#balances.set(accountRef(balance.account), balance);
-      this.#balancesByKey.set(balance.account.key, balance);
-    }
+    for (const balance of content.balances) this.#enter(balance);
     for (const hold of content.holds) this.#holds.set(hold.id, hold);
     this.#entryIds = new Set(content.entryIds);
   }
@@ -111,23 +108,43 @@ export class Books {
     return this.#balances.get(accountRef({ tenant, id: accountId }));
   }
 
+  /** A hold that was asked for when the books were opened, if it exists. */
+  findHold(id: string): Hold | undefined {
+    return this.#holds.get(id);
+  }
+
   /** Sets an amount aside: available falls, posted does not. */
-  reserve(hold: { id: string; tenant: string; accountId: string; amountMinor: bigint }): Decision<HoldOutcome, LedgerProblem> {
+  reserve(hold: {
+    id: string;
+    tenant: string;
+    accountId: string;
+    amountMinor: bigint;
+  }): Decision<HoldOutcome, LedgerProblem> {
     if (this.#holds.has(hold.id)) return accepted('already');
     const balance = this.find(hold.tenant, hold.accountId);
     if (balance === undefined) return refused(accountNotFound(hold.accountId));
     if (balance.status === 'closed') return refused(accountClosed(hold.accountId));
     if (!canSpend(balance, hold.amountMinor)) return refused(insufficientFunds(balance, hold.amountMinor));
-    const opened: Hold = { id: hold.id, accountKey: balance.account.key, amountMinor: hold.amountMinor, state: 'open' };
+    // Below zero without a floor, what is held may pass the range before what is available does.
+    if (!isInMoneyRange(balance.heldMinor + hold.amountMinor)) return refused(outOfRange(balance));
+    const opened: Hold = {
+      id: hold.id,
+      accountKey: balance.account.key,
+      amountMinor: hold.amountMinor,
+      state: 'open',
+    };
     balance.heldMinor += hold.amountMinor;
     this.#holds.set(hold.id, opened);
-    this.#opened.push(opened);
+    this.#opened.add(opened);
     this.#changed.add(balance);
     return accepted('held');
   }
 
   /** Ends a hold by giving the amount back. */
-  release(holdId: string, how: 'released' | 'expired' = 'released'): Decision<'released' | 'already', LedgerProblem> {
+  release(
+    holdId: string,
+    how: 'released' | 'expired' = 'released',
+  ): Decision<'released' | 'already', LedgerProblem> {
     const hold = this.#holds.get(holdId);
     if (hold === undefined || hold.state === 'captured') return refused(holdClosed(hold));
     if (hold.state !== 'open') return accepted('already');
@@ -169,6 +186,21 @@ export class Books {
     return accepted(posted);
   }
 
+  /** Enters an account that is new; the caller writes its rows before `saveBooks` (store.ts, `insertAccounts`). */
+  openAccount(account: Account, now: EpochMs): Decision<Balance, LedgerProblem> {
+    if (this.find(account.tenant, account.id) !== undefined) return refused(accountExists(account.id));
+    const balance: Balance = {
+      account,
+      status: 'open',
+      postedMinor: 0n,
+      heldMinor: 0n,
+      sequence: 0n,
+      lastPostedAt: now,
+    };
+    this.#enter(balance);
+    return accepted(balance);
+  }
+
   /** Closes an account that holds nothing. */
   closeAccount(tenant: string, accountId: string): Decision<Balance, LedgerProblem> {
     const balance = this.find(tenant, accountId);
@@ -176,7 +208,7 @@ export class Books {
     if (balance.status === 'closed') return refused(accountClosed(accountId));
     if (balance.postedMinor !== 0n || balance.heldMinor !== 0n) {
       const detail = `Account ${accountId} has posted ${balance.postedMinor} and held ${balance.heldMinor}; both must be 0.`;
-      return refused(problem('ledger.account_not_empty', detail));
+      return refused(problem('ledger.account_not_empty', detail, { members: { account_id: accountId } }));
     }
     balance.status = 'closed';
     this.#changed.add(balance);
@@ -192,10 +224,15 @@ export class Books {
   } {
     return {
       balances: [...this.#changed],
-      holdsOpened: this.#opened,
+      holdsOpened: [...this.#opened],
       holdsClosed: this.#closed,
       entries: this.#entries,
     };
+  }
+
+  #enter(balance: Balance): void {
+    this.#balances.set(accountRef(balance.account), balance);
+    this.#balancesByKey.set(balance.account.key, balance);
   }
 
   #postLine({ balance, amountMinor }: Line, postedAt: EpochMs): Posting {
@@ -218,12 +255,13 @@ export class Books {
     hold.state = state;
     this.#changed.add(balance);
     // A hold opened and ended in the same batch is written once, in its final state.
-    if (!this.#opened.includes(hold)) this.#closed.push(hold);
+    if (!this.#opened.has(hold)) this.#closed.push(hold);
   }
 
   #balanceOf(hold: Hold): Balance {
     const balance = this.#balancesByKey.get(hold.accountKey);
-    if (balance === undefined) throw new InvariantViolation(`the account of hold ${hold.id} was not locked with it`);
+    if (balance === undefined)
+      throw new InvariantViolation(`the account of hold ${hold.id} was not locked with it`);
     return balance;
   }
 }
@@ -238,7 +276,7 @@ export function accountRef(account: { readonly tenant: string; readonly id: stri
   return `${account.tenant}/${account.id}`;
 }
 
-export function availableMinor(balance: Balance): bigint {
+export function availableMinor(balance: Pick<Balance, 'postedMinor' | 'heldMinor'>): bigint {
   return balance.postedMinor - balance.heldMinor;
 }
 
@@ -257,39 +295,66 @@ function unbalanced(lines: readonly Line[]): LedgerProblem | undefined {
   for (const [currency, sum] of sums) {
     if (sum !== 0n) {
       const code = sums.size > 1 ? 'ledger.currency_mismatch' : 'ledger.unbalanced_entry';
-      return problem(code, `In ${currency} credits exceed debits by ${sum}; they must be equal.`);
+      const [more, less] = sum > 0n ? ['credits', 'debits'] : ['debits', 'credits'];
+      return problem(
+        code,
+        `In ${currency} ${more} exceed ${less} by ${sum > 0n ? sum : -sum}; they must be equal.`,
+      );
     }
   }
   return undefined;
 }
 
-/** Funds and range, by the net change of each account: an entry may touch one account more than once. */
+/**
+ * Funds by the net change of each account, as an entry may touch one account more than once; range after every line,
+ * because each posting tells the balance after it.
+ */
 function outOfBounds(lines: readonly Line[]): LedgerProblem | undefined {
   const nets = new Map<Balance, bigint>();
-  for (const { balance, amountMinor } of lines) nets.set(balance, (nets.get(balance) ?? 0n) + amountMinor);
+  for (const { balance, amountMinor } of lines) {
+    const net = (nets.get(balance) ?? 0n) + amountMinor;
+    if (!isInMoneyRange(balance.postedMinor + net)) return outOfRange(balance);
+    nets.set(balance, net);
+  }
   for (const [balance, net] of nets) {
-    if (!isInMoneyRange(balance.postedMinor + net)) {
-      return problem('ledger.amount_out_of_range', `Account ${balance.account.id} would leave the range of ±(2^53−1).`);
-    }
     if (net < 0n && !canSpend(balance, -net)) return insufficientFunds(balance, -net);
   }
   return undefined;
 }
 
-function accountNotFound(accountId: string): LedgerProblem {
-  return problem('ledger.account_not_found', `There is no account ${accountId}.`);
+export function accountNotFound(accountId: string): LedgerProblem {
+  return problem('ledger.account_not_found', `There is no account ${accountId}.`, {
+    members: { account_id: accountId },
+  });
+}
+
+function accountExists(accountId: string): LedgerProblem {
+  return problem('ledger.account_exists', `There is an account ${accountId}.`, {
+    members: { account_id: accountId },
+  });
 }
 
 function accountClosed(accountId: string): LedgerProblem {
-  return problem('ledger.account_closed', `Account ${accountId} is closed.`);
+  return problem('ledger.account_closed', `Account ${accountId} is closed.`, {
+    members: { account_id: accountId },
+  });
 }
 
 function insufficientFunds(balance: Balance, amountMinor: bigint): LedgerProblem {
   const { id, currency, floorMinor } = balance.account;
   const detail = `Account ${id} has ${availableMinor(balance)} ${currency} available (minor units, floor ${floorMinor ?? 'none'}); ${amountMinor} were asked for.`;
-  return problem('ledger.insufficient_funds', detail);
+  return problem('ledger.insufficient_funds', detail, { members: { account_id: id } });
+}
+
+function outOfRange({ account: { id } }: Balance): LedgerProblem {
+  return problem('ledger.amount_out_of_range', `Account ${id} would leave the range of ±(2^53−1).`, {
+    members: { account_id: id },
+  });
 }
 
 function holdClosed(hold: Hold | undefined): LedgerProblem {
-  return problem('ledger.hold_closed', hold === undefined ? 'There is no such hold.' : `The hold was ${hold.state} before.`);
+  return problem(
+    'ledger.hold_closed',
+    hold === undefined ? 'There is no such hold.' : `The hold was ${hold.state} before.`,
+  );
 }

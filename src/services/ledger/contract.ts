@@ -10,8 +10,8 @@ import type { Books } from './books.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';
 export { accountRef, availableMinor, Books } from './books.ts';
 export { entryIdOf } from './entry-id.ts';
-export { type LedgerProblemCode, ledgerProblems } from './problems.ts';
 export type { AccountOpened, EntryPosted, PostingRefused } from './events.ts';
+export { type LedgerProblemCode, ledgerProblems } from './problems.ts';
 
 export interface AccountRef {
   readonly tenant: string;

@@ -1,4 +1,5 @@
-/** Events of the ledger's log, as data. */
+/** Events of the ledger's log, as data. Their schemas, which are permanent, are the files of `events/`. */
+import type { JsonObject } from '#platform/log/event.ts';
 
 export type AccountOpened = {
   readonly account_id: string;
@@ -7,6 +8,7 @@ export type AccountOpened = {
   readonly floor: number | null;
   readonly name: string | null;
   readonly time_zone: string;
+  readonly metadata: JsonObject | null;
 };
 
 export type AccountClosed = { readonly account_id: string };
@@ -16,6 +18,10 @@ export type EntryPosted = {
   readonly entry_id: string;
   readonly cause: string;
   readonly purpose: string;
+  readonly description?: string;
+  readonly reference?: string;
+  /** A calendar date. */
+  readonly effective_on?: string;
   readonly postings: readonly {
     readonly account_id: string;
     readonly direction: 'debit' | 'credit';

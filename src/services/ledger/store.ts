@@ -1,9 +1,20 @@
 /** The ledger's statements. Each says what it locks and which index it relies on (how: docs/adr/0003). */
 import type { EpochMs } from '#kernel/clock.ts';
+import type { JsonObject } from '#platform/log/event.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
+import type { AccountProfile, NewAccount } from './account.ts';
 import { AccountDirectory } from './account-directory.ts';
-import { type Account, type AccountKind, accountRef, type Balance, Books, type Entry, type Hold, type HoldState } from './books.ts';
+import {
+  type Account,
+  type AccountKind,
+  accountRef,
+  type Balance,
+  Books,
+  type Entry,
+  type Hold,
+  type HoldState,
+} from './books.ts';
 import type { AccountGlance, AccountRef, Ledger } from './contract.ts';
 
 /** By the unique index on (tenant, id). */
@@ -93,6 +104,39 @@ export const INSERT_POSTINGS = statement(
      as v(account_key, posted_at, sequence, entry_id, amount, posted_after)`,
 );
 
+/** What decisions about money leave aside. By the unique index on (tenant, id). */
+export const FIND_PROFILES = statement(
+  'ledger.find_profiles',
+  `select a.tenant, a.id, a.name, a.time_zone, a.metadata, a.opened_at
+   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
+   cross join lateral (
+     select * from ledger.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
+   ) a`,
+);
+
+export const RESERVE_KEYS = statement(
+  'ledger.reserve_keys',
+  `select nextval('ledger.account_keys') as key from generate_series(1, $1::integer)`,
+);
+
+/** R3: the caller sorts by (tenant, id). An id that another process took meanwhile raises a unique violation; the batch is then decided anew. */
+export const INSERT_ACCOUNTS = statement(
+  'ledger.insert_accounts',
+  `insert into ledger.accounts (key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at)
+   select key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at
+   from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
+               $9::text[], $10::timestamptz[])
+     as v(key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at)`,
+);
+
+/** As they begin; what the same batch posts to them follows as an update. */
+export const INSERT_BALANCES = statement(
+  'ledger.insert_balances',
+  `insert into ledger.balances (account_key, status, posted, held, sequence, last_posted_at)
+   select account_key, 'open', 0, 0, 0, opened_at
+   from unnest($1::bigint[], $2::timestamptz[]) as v(account_key, opened_at)`,
+);
+
 interface AccountRow {
   key: bigint;
   tenant: string;
@@ -100,6 +144,18 @@ interface AccountRow {
   kind: AccountKind;
   currency: string;
   floor: bigint | null;
+}
+
+export interface ProfileRow {
+  name: string | null;
+  time_zone: string;
+  metadata: string | null;
+  opened_at: EpochMs;
+}
+
+export function profileOf(row: ProfileRow): AccountProfile {
+  const metadata = row.metadata === null ? null : (JSON.parse(row.metadata) as JsonObject);
+  return { name: row.name, timeZone: row.time_zone, metadata, openedAt: row.opened_at };
 }
 
 export interface BalanceRow {
@@ -150,6 +206,46 @@ export class LedgerStore implements Ledger {
     if (entries.length > 0) insertEntries(tx, entries);
   }
 
+  /** By ref; unknown accounts are absent. */
+  async findProfiles(tx: Transaction, refs: readonly AccountRef[]): Promise<Map<string, AccountProfile>> {
+    if (refs.length === 0) return new Map();
+    const rows = await tx.query<ProfileRow & AccountRef>(FIND_PROFILES, [
+      textArray(refs.map((ref) => ref.tenant)),
+      textArray(refs.map((ref) => ref.id)),
+    ]);
+    return new Map(rows.map((row) => [accountRef(row), profileOf(row)]));
+  }
+
+  /** Keys that no account has or will have: what is not used is lost. */
+  async reserveKeys(tx: Transaction, count: number): Promise<bigint[]> {
+    if (count === 0) return [];
+    const rows = await tx.query<{ key: bigint }>(RESERVE_KEYS, [count]);
+    return rows.map((row) => row.key);
+  }
+
+  /** Sends the rows of new accounts. They are remembered when somebody finds them committed, not before. */
+  insertAccounts(tx: Transaction, created: readonly NewAccount[]): void {
+    if (created.length === 0) return;
+    const sorted = created.toSorted((a, b) => (accountRef(a.account) < accountRef(b.account) ? -1 : 1)); // R3
+    const keys = int8Array(sorted.map(({ account }) => account.key));
+    const openedAts = timestamptzArray(sorted.map(({ profile }) => profile.openedAt));
+    tx.run(INSERT_ACCOUNTS, [
+      keys,
+      textArray(sorted.map(({ account }) => account.tenant)),
+      textArray(sorted.map(({ account }) => account.id)),
+      textArray(sorted.map(({ account }) => account.kind)),
+      textArray(sorted.map(({ account }) => account.currency)),
+      int8Array(sorted.map(({ account }) => account.floorMinor)),
+      textArray(sorted.map(({ profile }) => profile.name)),
+      textArray(sorted.map(({ profile }) => profile.timeZone)),
+      textArray(
+        sorted.map(({ profile: { metadata } }) => (metadata === null ? null : JSON.stringify(metadata))),
+      ),
+      openedAts,
+    ]);
+    tx.run(INSERT_BALANCES, [keys, openedAts]);
+  }
+
   /** Accounts by ref; those never met before cost a round trip. Unknown ones are absent. */
   async resolve(tx: Transaction, refs: readonly AccountRef[]): Promise<Map<string, Account>> {
     const found = new Map<string, Account>();
@@ -161,7 +257,8 @@ export class LedgerStore implements Ledger {
       else found.set(ref, known);
     }
     if (missing.size > 0) {
-      for (const account of await this.#findAccounts(tx, [...missing.values()])) found.set(accountRef(account), account);
+      for (const account of await this.#findAccounts(tx, [...missing.values()]))
+        found.set(accountRef(account), account);
     }
     return found;
   }
@@ -181,7 +278,9 @@ export class LedgerStore implements Ledger {
   async #lockBalances(tx: Transaction, accounts: ReadonlyMap<bigint, Account>): Promise<Balance[]> {
     if (accounts.size === 0) return [];
     const inOrder = [...accounts.values()].sort(byLockOrder);
-    const rows = await tx.query<BalanceRow>(LOCK_BALANCES, [int8Array(inOrder.map((account) => account.key))]);
+    const rows = await tx.query<BalanceRow>(LOCK_BALANCES, [
+      int8Array(inOrder.map((account) => account.key)),
+    ]);
     return rows.map((row) => ({
       account: accounts.get(row.account_key) as Account,
       status: row.status,
@@ -194,10 +293,16 @@ export class LedgerStore implements Ledger {
 
   async #loadHolds(tx: Transaction, ids: readonly string[]): Promise<Hold[]> {
     if (ids.length === 0) return [];
-    const rows = await tx.query<{ id: string; account_key: bigint; amount: bigint; state: HoldState }>(LOAD_HOLDS, [
-      uuidArray(ids),
-    ]);
-    return rows.map((row) => ({ id: row.id, accountKey: row.account_key, amountMinor: row.amount, state: row.state }));
+    const rows = await tx.query<{ id: string; account_key: bigint; amount: bigint; state: HoldState }>(
+      LOAD_HOLDS,
+      [uuidArray(ids)],
+    );
+    return rows.map((row) => ({
+      id: row.id,
+      accountKey: row.account_key,
+      amountMinor: row.amount,
+      state: row.state,
+    }));
   }
 
   async #findEntries(tx: Transaction, ids: readonly string[]): Promise<string[]> {
@@ -254,7 +359,9 @@ function insertEntries(tx: Transaction, entries: readonly Entry[]): void {
     textArray(entries.map((entry) => entry.reference ?? null)),
     textArray(entries.map((entry) => entry.effectiveOn ?? null)),
   ]);
-  const postings = entries.flatMap((entry) => entry.postings.map((posting) => ({ entryId: entry.id, ...posting })));
+  const postings = entries.flatMap((entry) =>
+    entry.postings.map((posting) => ({ entryId: entry.id, ...posting })),
+  );
   tx.run(INSERT_POSTINGS, [
     int8Array(postings.map((posting) => posting.account.key)),
     timestamptzArray(postings.map((posting) => posting.postedAt)),
