@@ -33,5 +33,9 @@ export const SANDBOX_SEED: readonly SeedRequest[] = [
 ];
 
 function account(id: string, kind: string, name: string): SeedRequest {
-  return { url: '/v1/accounts', idempotencyKey: `sandbox-seed-${id}`, body: { id, kind, currency: 'USD', name } };
+  return {
+    url: '/v1/accounts',
+    idempotencyKey: `sandbox-seed-${id}`,
+    body: { id, kind, currency: 'USD', name },
+  };
 }

@@ -7,13 +7,16 @@ import { join } from 'node:path';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
 import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts';
+import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
+import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import type { CommandQueue } from '#platform/http/command-route.ts';
 import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
@@ -32,7 +35,11 @@ import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
+import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
+import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
+import { LedgerReads } from '#services/ledger/reads.ts';
+import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
@@ -96,7 +103,8 @@ export async function startLastro(options: StartOptions): Promise<Lastro> {
 async function startServices(options: StartOptions, database: OpenedDatabase, stops: Stops): Promise<Lastro> {
   const { settings, logger } = options;
   const part = new Parts(options, database, stops);
-  const sandboxKey = settings.mode === 'sandbox' ? await ensureSandboxKey(part.access, options.dataDir) : undefined;
+  const sandboxKey =
+    settings.mode === 'sandbox' ? await ensureSandboxKey(part.access, options.dataDir) : undefined;
   const refusal = refusalToStart(settings, await part.access.countUsableKeys());
   if (refusal !== undefined) throw new Error(refusal);
 
@@ -105,11 +113,13 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const workers = part.consumerWorkers(log, finalStates);
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
+  const ledgerCommands = part.ledgerCommands(log);
   await part.openLeases(log, workers);
   part.openMaintenance();
 
   const app = await part.httpApp();
   registerPaymentRoutes(app, { intake, admit: () => overload(lags), reads: part.paymentReads, finalStates });
+  registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   const url = await app.listen({ host: settings.host, port: settings.port });
@@ -148,6 +158,8 @@ class Parts {
   readonly #observer: BatchObserver;
   readonly #clock: Clock = systemClock;
   readonly #ledger = new LedgerStore();
+  /** Of the groups that lock wallets. */
+  readonly #turns = new PartitionTurns();
 
   constructor(options: StartOptions, database: OpenedDatabase, stops: Stops) {
     this.#options = options;
@@ -157,7 +169,9 @@ class Parts {
     this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
     this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
     stops.add(() => this.reads.close());
-    const db = { query: async (text: string, values: unknown[]) => ({ rows: await this.reads.query(text, values) }) };
+    const db = {
+      query: async (text: string, values: unknown[]) => ({ rows: await this.reads.query(text, values) }),
+    };
     this.access = createAccess({ db, clock: this.#clock });
     stops.add(() => this.access.settled());
     this.paymentReads = new PaymentReads(this.reads);
@@ -183,9 +197,13 @@ class Parts {
     });
     const made = {
       validation: () => this.#worker(log, validationConsumer(this.#ledger)),
-      authorization: () => this.#worker(log, authorizationConsumer(this.#ledger)),
-      ledger: () => this.#worker(log, ledgerConsumer(this.#ledger)),
-      payments: () => this.#worker(log, paymentStatusConsumer((changes) => finalStates.noteChanges(changes))),
+      authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
+      ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
+      payments: () =>
+        this.#worker(
+          log,
+          paymentStatusConsumer((changes) => finalStates.noteChanges(changes)),
+        ),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () =>
         this.#worker(
@@ -200,31 +218,61 @@ class Parts {
       .map(([, make]) => make());
   }
 
-  #worker<Loaded, Plan extends ConsumerPlan>(log: EventLog, consumer: Consumer<Loaded, Plan>): Worker {
-    const worker = new ConsumerWorker({ consumer, ...this.#machine(log, consumer.group) });
+  #worker<Loaded, Plan extends ConsumerPlan>(
+    log: EventLog,
+    consumer: Consumer<Loaded, Plan>,
+    turns?: PartitionTurns,
+  ): Worker {
+    const shared = turns === undefined ? {} : { turns };
+    const worker = new ConsumerWorker({ consumer, ...this.#machine(log, consumer.group), ...shared });
     this.#stops.add(() => worker.stop());
     worker.start();
     return worker;
   }
 
-  paymentIntake(log: EventLog, lags: LagMonitor): CommandWorker<PaymentOrder, unknown, unknown> {
+  paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
+    const handler = new PaymentIntake({ renderProblem: renderAnswer });
+    return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
+  }
+
+  ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
+    const handler = new LedgerCommands({ store: this.#ledger, renderProblem: renderAnswer });
+    return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
+  }
+
+  #commandWorker<Body, Loaded, Effect>(
+    log: EventLog,
+    {
+      topic,
+      handler,
+      delayMs,
+    }: { topic: string; handler: CommandHandler<Body, Loaded, Effect>; delayMs: () => number },
+  ): CommandQueue<Body> {
+    const name = `${topic}.intake`;
     const worker = new CommandWorker({
-      name: 'payments.intake',
-      topic: 'payments',
-      handler: new PaymentIntake({ renderProblem: renderAnswer }),
-      idempotency: new IdempotencyStore('payments'),
-      keyReused: (pointers) => renderAnswer(keyReused('payments.idempotency_key_reused', pointers)),
-      delayMs: () => lags.delayMs(),
-      ...this.#machine(log, 'payments.intake'),
+      name,
+      topic,
+      handler,
+      idempotency: new IdempotencyStore(topic),
+      keyReused: (pointers) => renderAnswer(keyReused(`${topic}.idempotency_key_reused`, pointers)),
+      delayMs,
+      ...this.#machine(log, name),
     });
     this.#stops.add(() => worker.stop());
     worker.start();
-    return worker as CommandWorker<PaymentOrder, unknown, unknown>;
+    return worker;
   }
 
   #machine(log: EventLog, name: string) {
     const { batchMax } = this.#options.settings;
-    return { log, session: this.#session(name), clock: this.#clock, random: Math.random, batchMax, observer: this.#observer };
+    return {
+      log,
+      session: this.#session(name),
+      clock: this.#clock,
+      random: Math.random,
+      batchMax,
+      observer: this.#observer,
+    };
   }
 
   async openLagMonitor(): Promise<LagMonitor> {
@@ -333,7 +381,11 @@ function renderAnswer(refusal: Problem): Answer {
 /** U1: the same key with another body, naming the fields that differ. */
 function keyReused(code: string, pointers: readonly string[]): Problem {
   return problem(code, 'The key was used before with a body that differs.', {
-    errors: pointers.map((pointer) => ({ pointer, code: 'differs', detail: 'differs from the first request' })),
+    errors: pointers.map((pointer) => ({
+      pointer,
+      code: 'differs',
+      detail: 'differs from the first request',
+    })),
   });
 }
 
@@ -341,9 +393,13 @@ const RETRY_AFTER_S = 1;
 
 function overload(lags: LagMonitor): Problem | undefined {
   if (!lags.overloaded) return undefined;
-  return problem('service.overloaded', 'The stages of earlier payments lag too far behind; nothing was accepted.', {
-    members: { retry_after_seconds: RETRY_AFTER_S },
-  });
+  return problem(
+    'service.overloaded',
+    'The stages of earlier payments lag too far behind; nothing was accepted.',
+    {
+      members: { retry_after_seconds: RETRY_AFTER_S },
+    },
+  );
 }
 
 /** The sandbox's own key, in a file that only its user can read; made anew when it works no more. */

@@ -20,12 +20,18 @@ export interface DatabaseOptions {
   readonly onProgress: (message: string) => void;
 }
 
-export async function connectDatabase({ dataDir, databaseUrl, onProgress }: DatabaseOptions): Promise<OpenedDatabase> {
+export async function connectDatabase({
+  dataDir,
+  databaseUrl,
+  onProgress,
+}: DatabaseOptions): Promise<OpenedDatabase> {
   if (databaseUrl !== undefined) return { url: databaseUrl, joined: false, close: () => Promise.resolve() };
   return openEmbeddedPostgres({ dataDir, onProgress });
 }
 
-export async function openDatabase(options: DatabaseOptions & { readonly partitions: number }): Promise<OpenedDatabase> {
+export async function openDatabase(
+  options: DatabaseOptions & { readonly partitions: number },
+): Promise<OpenedDatabase> {
   const database = await connectDatabase(options);
   try {
     const unmet = await unmetRequirements(database.url);

@@ -13,9 +13,12 @@ export async function seedSandbox(app: HttpApp, apiKey: string): Promise<void> {
     });
     // 409: an account of that id was opened by the user before; the sandbox is theirs.
     if (answer.statusCode >= 400 && answer.statusCode !== 409) {
-      throw new Fault(`the sandbox could not be seeded: ${url} answered ${answer.statusCode} ${answer.body}`, {
-        transient: false,
-      });
+      throw new Fault(
+        `the sandbox could not be seeded: ${url} answered ${answer.statusCode} ${answer.body}`,
+        {
+          transient: false,
+        },
+      );
     }
   }
 }

@@ -22,8 +22,11 @@ export function createKey(options: { tenant: string; name: string; scopes: strin
 export function listKeys(options: { tenant: string }): Promise<void> {
   return withAccess(async (access) => {
     for (const key of await access.listKeys(options.tenant)) {
-      const state = key.revokedAt === undefined ? 'usable' : `revoked ${new Date(key.revokedAt).toISOString()}`;
-      console.log([key.id, key.name, key.scopes.join(','), new Date(key.createdAt).toISOString(), state].join('\t'));
+      const state =
+        key.revokedAt === undefined ? 'usable' : `revoked ${new Date(key.revokedAt).toISOString()}`;
+      console.log(
+        [key.id, key.name, key.scopes.join(','), new Date(key.createdAt).toISOString(), state].join('\t'),
+      );
     }
   });
 }
@@ -44,7 +47,9 @@ async function withAccess(work: (access: Access) => Promise<void>): Promise<void
     const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
     const pool = new ReadPool({ url: database.url, onError: fail });
     try {
-      const db = { query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }) };
+      const db = {
+        query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }),
+      };
       await work(createAccess({ db, clock: systemClock }));
     } finally {
       await pool.close();

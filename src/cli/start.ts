@@ -11,7 +11,13 @@ export async function start(): Promise<void> {
   const { settings, dataDir, version } = readEnvironment();
   const logger = createLogger({ level: settings.logLevel });
   try {
-    const lastro = await startLastro({ settings, dataDir, version, logger, onProgress: (text) => say(`… ${text}`) });
+    const lastro = await startLastro({
+      settings,
+      dataDir,
+      version,
+      logger,
+      onProgress: (text) => say(`… ${text}`),
+    });
     stopOnSignal(lastro);
     welcome(lastro, dataDir);
   } catch (error) {

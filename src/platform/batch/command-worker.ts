@@ -8,7 +8,13 @@
  */
 import type { Clock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
-import { type Answer, differences, type IdempotencyStore, keyDigest, type StoredAnswer } from '../idempotency/idempotency.ts';
+import {
+  type Answer,
+  differences,
+  type IdempotencyStore,
+  keyDigest,
+  type StoredAnswer,
+} from '../idempotency/idempotency.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
 import type { EventDraft } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -83,7 +89,8 @@ export class CommandWorker<Body, Loaded, Effect> {
   }
 
   submit(command: Command<Body>): Promise<CommandOutcome> {
-    if (this.#queue.length >= QUEUE_MAX) return Promise.reject(new QueueFull('too many requests are waiting'));
+    if (this.#queue.length >= QUEUE_MAX)
+      return Promise.reject(new QueueFull('too many requests are waiting'));
     return new Promise((resolve, reject) => {
       this.#queue.push({
         command,
@@ -124,7 +131,10 @@ export class CommandWorker<Body, Loaded, Effect> {
         return;
       } catch (error) {
         this.#options.observer.failed(this.#options.name, error);
-        if (isTransient(error) || (error instanceof DatabaseFault && error.uniqueViolation && attempt <= batch.length + 3)) {
+        if (
+          isTransient(error) ||
+          (error instanceof DatabaseFault && error.uniqueViolation && attempt <= batch.length + 3)
+        ) {
           batch = this.#giveUpLate(batch, error);
           if (batch.length === 0) return;
           await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, this.#options.random)));
@@ -151,7 +161,9 @@ export class CommandWorker<Body, Loaded, Effect> {
     const now = performance.now();
     const [late, rest] = partitionBy(batch, (waiting) => now - waiting.arrivedAt > RETRY_FOR_MS);
     for (const waiting of late) {
-      waiting.reject(new Fault('the database did not take the request in time', { transient: true, cause: error }));
+      waiting.reject(
+        new Fault('the database did not take the request in time', { transient: true, cause: error }),
+      );
     }
     return rest;
   }
@@ -178,7 +190,10 @@ export class CommandWorker<Body, Loaded, Effect> {
     const { handler, idempotency, clock, topic, log } = this.#options;
     const [stored, loaded] = await Promise.all([
       idempotency.find(tx, [...new Set(batch.map((waiting) => waiting.digest))]),
-      handler.load(tx, batch.map((waiting) => waiting.command)),
+      handler.load(
+        tx,
+        batch.map((waiting) => waiting.command),
+      ),
     ]);
     const now = clock.now();
     const fresh = new Map<string, StoredAnswer>();

@@ -9,7 +9,7 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
-import { prepareAppend, sendAppend, type AppendedSegment } from '../log/append.ts';
+import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
 import type { EventDraft, LogEvent } from '../log/event.ts';
 import type { EventLog, TableRange } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
@@ -92,7 +92,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#options = options;
     this.#limit = this.#batchMax;
     options.turns?.join(this.group, () => this.#signal.raise());
-    for (const topic of options.consumer.topics) this.#tailReaders.set(topic, options.log.tail(topic).addReader());
+    for (const topic of options.consumer.topics)
+      this.#tailReaders.set(topic, options.log.tail(topic).addReader());
     this.#unsubscribe = options.consumer.topics.map((topic) =>
       options.log.tail(topic).onGrowth(() => this.#signal.raise()),
     );
@@ -112,7 +113,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   /** Which partitions the process holds leases for; positions of those that are new are read before the next batch. */
   own(partitions: readonly number[]): void {
-    if (partitions.length === this.#owned.length && partitions.every((p, index) => p === this.#owned[index])) return;
+    if (partitions.length === this.#owned.length && partitions.every((p, index) => p === this.#owned[index]))
+      return;
     this.#owned = partitions;
     for (const reader of this.#tailReaders.values()) reader.readOnly(partitions);
     this.#positionsKnown = false;
@@ -181,7 +183,9 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   #hasWaiting(partition: number): boolean {
     const { consumer, log } = this.#options;
-    return consumer.topics.some((topic) => log.tail(topic).head(partition) > this.#reading(topic, partition).read);
+    return consumer.topics.some(
+      (topic) => log.tail(topic).head(partition) > this.#reading(topic, partition).read,
+    );
   }
 
   async #pace(startedAt: number): Promise<void> {
@@ -205,7 +209,9 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   async #readPositions(): Promise<void> {
     const { session } = this.#options;
     this.#positionsKnown = true;
-    const rows = await session.query<{ topic: string; partition: number; position: bigint }>(READ_POSITIONS, [this.group]);
+    const rows = await session.query<{ topic: string; partition: number; position: bigint }>(READ_POSITIONS, [
+      this.group,
+    ]);
     this.#readings.clear();
     this.#retained = [];
     for (const { topic, partition, position } of rows) {
@@ -240,7 +246,11 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   }
 
   /** Up to `room` events of the topic over the partitions, from the tail where it has them, else from the table. */
-  async #read(topic: string, partitions: readonly number[], room: number): Promise<Map<number, readonly LogEvent[]>> {
+  async #read(
+    topic: string,
+    partitions: readonly number[],
+    room: number,
+  ): Promise<Map<number, readonly LogEvent[]>> {
     const tail = this.#options.log.tail(topic);
     const found = new Map<number, readonly LogEvent[]>();
     const elsewhere: TableRange[] = [];
@@ -273,7 +283,9 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       const own = events.filter((event) => event.partition === partition);
       own.forEach((event, index) => {
         if (event.position !== after + 1 + index) {
-          throw new InvariantViolation(`${topic}/${partition} lacks position ${after + 1 + index}: the log has a gap`);
+          throw new InvariantViolation(
+            `${topic}/${partition} lacks position ${after + 1 + index}: the log has a gap`,
+          );
         }
       });
       found.set(partition, own);
@@ -288,7 +300,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   #reading(topic: string, partition: number): Reading {
     const reading = this.#readings.get(`${topic}/${partition}`);
-    if (reading === undefined) throw new InvariantViolation(`group ${this.group} has no position in ${topic}/${partition}`);
+    if (reading === undefined)
+      throw new InvariantViolation(`group ${this.group} has no position in ${topic}/${partition}`);
     return reading;
   }
 
@@ -299,7 +312,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let moved: readonly Moved[] = [];
     let segments: Promise<AppendedSegment[]> | undefined;
     await session.transaction(async (tx) => {
-      this.#sendFence(tx, readings.map(({ reading }) => reading)); // W1
+      this.#sendFence(
+        tx,
+        readings.map(({ reading }) => reading),
+      ); // W1
       if (events.length > 0) {
         const loaded = await consumer.load(tx, events);
         const now = clock.now();
@@ -322,11 +338,18 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     observer.committed(consumer.group, { events: passed, durationMs: performance.now() - startedAt });
   }
 
-  #sendDrafts(tx: Transaction, drafts: readonly EventDraft[], occurredAt: EpochMs): Promise<AppendedSegment[]> | undefined {
+  #sendDrafts(
+    tx: Transaction,
+    drafts: readonly EventDraft[],
+    occurredAt: EpochMs,
+  ): Promise<AppendedSegment[]> | undefined {
     if (drafts.length === 0) return undefined;
     const { consumer, log } = this.#options;
     if (consumer.emits === null) throw new InvariantViolation(`group ${consumer.group} emits to no topic`);
-    return sendAppend(tx, prepareAppend({ topic: consumer.emits, partitions: log.partitions, occurredAt, drafts }));
+    return sendAppend(
+      tx,
+      prepareAppend({ topic: consumer.emits, partitions: log.partitions, occurredAt, drafts }),
+    );
   }
 
   /** R1: locks and compares the position rows, in (topic, partition) order. */

@@ -79,6 +79,9 @@ export class LagMonitor {
   async #read(): Promise<void> {
     const rows = await this.#options.session.query<{ consumer_group: string; events: bigint }>(LAGS, []);
     this.#lags = new Map(rows.map((row) => [row.consumer_group, Number(row.events)]));
-    this.#critical = this.#options.criticalGroups.reduce((sum, group) => sum + (this.#lags.get(group) ?? 0), 0);
+    this.#critical = this.#options.criticalGroups.reduce(
+      (sum, group) => sum + (this.#lags.get(group) ?? 0),
+      0,
+    );
   }
 }

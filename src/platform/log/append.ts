@@ -102,10 +102,20 @@ export function sendAppend(tx: Transaction, append: PreparedAppend): Promise<App
   );
 }
 
-function segmentOf(append: PreparedAppend, slot: PreparedAppend['slots'][number], first: number): AppendedSegment {
+function segmentOf(
+  append: PreparedAppend,
+  slot: PreparedAppend['slots'][number],
+  first: number,
+): AppendedSegment {
   const { topic, occurredAt } = append;
   const { partition } = slot;
-  const events = slot.drafts.map((draft, offset) => ({ ...draft, topic, partition, position: first + offset, occurredAt }));
+  const events = slot.drafts.map((draft, offset) => ({
+    ...draft,
+    topic,
+    partition,
+    position: first + offset,
+    occurredAt,
+  }));
   return { topic, partition, events };
 }
 

@@ -88,7 +88,12 @@ export class EventLog {
   }
 
   /** Events after `after` up to and including `upTo` from the table, at most `limit`; decoded into the tail for the other readers. */
-  async readTable(session: Session, topic: string, ranges: readonly TableRange[], limit: number): Promise<LogEvent[]> {
+  async readTable(
+    session: Session,
+    topic: string,
+    ranges: readonly TableRange[],
+    limit: number,
+  ): Promise<LogEvent[]> {
     const rows = await session.query<EventRow>(readRanges(topic), [
       int2Array(ranges.map((range) => range.partition)),
       int8Array(ranges.map((range) => range.after)),
@@ -96,7 +101,11 @@ export class EventLog {
     ]);
     const events = rows.map((row) => decodeEvent(topic, row));
     const tail = this.tail(topic);
-    for (const range of ranges) tail.fill(range.partition, events.filter((event) => event.partition === range.partition));
+    for (const range of ranges)
+      tail.fill(
+        range.partition,
+        events.filter((event) => event.partition === range.partition),
+      );
     return events;
   }
 

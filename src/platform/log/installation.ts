@@ -20,7 +20,11 @@ const PREPARATION_LOCK = 7_823_654_210;
 export class PartitionsDiffer extends Error {}
 
 /** `url` is the owner's. Throws `PartitionsDiffer` if the installation was made with another number of partitions. */
-export async function prepareInstallation(url: string, topology: Topology, partitions: number): Promise<void> {
+export async function prepareInstallation(
+  url: string,
+  topology: Topology,
+  partitions: number,
+): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'lastro prepare' });
   await client.connect();
   try {
@@ -37,7 +41,9 @@ export async function prepareInstallation(url: string, topology: Topology, parti
 }
 
 async function recordPartitions(client: pg.Client, partitions: number): Promise<void> {
-  await client.query('insert into log.installation (partitions) values ($1) on conflict do nothing', [partitions]);
+  await client.query('insert into log.installation (partitions) values ($1) on conflict do nothing', [
+    partitions,
+  ]);
   const { rows } = await client.query<{ partitions: number }>('select partitions from log.installation');
   const recorded = rows[0]?.partitions;
   if (recorded !== partitions) {
@@ -78,7 +84,10 @@ async function ensureRows(client: pg.Client, topology: Topology): Promise<void> 
 async function ensureRole(client: pg.Client, topology: Topology): Promise<void> {
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [SERVICE_ROLE]);
   if (rowCount === 0) await client.query(`create role ${SERVICE_ROLE} nologin`);
-  const { rows: member } = await client.query<{ is: boolean }>(`select pg_has_role(current_user, $1, 'set') as is`, [SERVICE_ROLE]);
+  const { rows: member } = await client.query<{ is: boolean }>(
+    `select pg_has_role(current_user, $1, 'set') as is`,
+    [SERVICE_ROLE],
+  );
   if (member[0]?.is !== true) await client.query(`grant ${SERVICE_ROLE} to current_user`);
   for (const schema of [...topology.schemas, 'log']) {
     await client.query(
@@ -94,7 +103,8 @@ async function ensureRole(client: pg.Client, topology: Topology): Promise<void> 
      where n.nspname = any($1) and c.relkind in ('r', 'p') and coalesce(parent.relname, c.relname) = any($2)`,
     [topology.schemas, APPEND_ONLY],
   );
-  for (const { name } of rows) await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);
+  for (const { name } of rows)
+    await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);
 }
 
 /** Ranges ahead of every head, months ahead of the clock. Called at start and every few minutes (maintenance.ts). */

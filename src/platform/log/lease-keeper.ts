@@ -61,16 +61,17 @@ export class LeaseKeeper {
 
   async #tend(): Promise<void> {
     const { session, processId, groups, services } = this.#options;
-    const rows = await session.query<{ consumer_group: string; partition: number; live_processes: number }>(TEND, [
-      processId,
-      textArray(groups),
-      textArray(services),
-      LEASE_TTL_MS,
-    ]);
+    const rows = await session.query<{ consumer_group: string; partition: number; live_processes: number }>(
+      TEND,
+      [processId, textArray(groups), textArray(services), LEASE_TTL_MS],
+    );
     this.#options.onLiveProcesses(rows[0]?.live_processes ?? 1);
     for (const group of groups) {
       const partitions = rows.filter((row) => row.consumer_group === group).map((row) => row.partition);
-      this.#options.onOwned(group, partitions.sort((a, b) => a - b));
+      this.#options.onOwned(
+        group,
+        partitions.sort((a, b) => a - b),
+      );
     }
   }
 }

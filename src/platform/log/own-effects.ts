@@ -7,7 +7,11 @@ const statements = new Map<string, Statement>();
  * Which of the subjects have an event in the topic. How a service without state of its own knows, when an event is
  * delivered again, that it has answered it already (U3). By the index on subject.
  */
-export async function subjectsIn(tx: Transaction, topic: string, subjects: readonly string[]): Promise<ReadonlySet<string>> {
+export async function subjectsIn(
+  tx: Transaction,
+  topic: string,
+  subjects: readonly string[],
+): Promise<ReadonlySet<string>> {
   const rows = await tx.query<{ subject: string }>(subjectsStatement(topic), [textArray(subjects)]);
   return new Set(rows.map((row) => row.subject));
 }

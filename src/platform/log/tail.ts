@@ -103,7 +103,10 @@ export class TopicTail {
       const from = position - tail.base;
       return { kind: 'events', events: tail.events.slice(from, from + limit) };
     }
-    return { kind: 'elsewhere', upTo: position < tail.base ? Math.min(tail.base, position + limit) : tail.head };
+    return {
+      kind: 'elsewhere',
+      upTo: position < tail.base ? Math.min(tail.base, position + limit) : tail.head,
+    };
   }
 
   /** Enters what was read from the table, so that the other readers find it here (T2). Beyond a gap it starts the tail anew (T1). */

@@ -1,8 +1,8 @@
 /** A subject's events over several topics, oldest first: how every step of a saga is read back (D8, P2). */
 import { toRfc3339 } from '#kernel/clock.ts';
 import type { Reader } from '../postgres/read-pool.ts';
-import { decodeEvent, type EventRow } from './event-log.ts';
 import { eventIdentity, type JsonObject, type LogEvent } from './event.ts';
+import { decodeEvent, type EventRow } from './event-log.ts';
 
 /** By each topic's index on subject. Events of another tenant are not there. */
 export async function readTimeline(
@@ -11,9 +11,13 @@ export async function readTimeline(
   about: { readonly tenant: string; readonly subject: string },
 ): Promise<LogEvent[]> {
   const parts = topics.map(
-    (topic) => `select '${topic}' as topic, e.* from "${topic}".events e where e.subject = $1 and e.tenant = $2`,
+    (topic) =>
+      `select '${topic}' as topic, e.* from "${topic}".events e where e.subject = $1 and e.tenant = $2`,
   );
-  const rows = await reader.query<EventRow & { topic: string }>(parts.join(' union all '), [about.subject, about.tenant]);
+  const rows = await reader.query<EventRow & { topic: string }>(parts.join(' union all '), [
+    about.subject,
+    about.tenant,
+  ]);
   return inCausalOrder(rows.map((row) => decodeEvent(row.topic, row)));
 }
 

@@ -31,7 +31,10 @@ export function authorizationConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
       const payments = events.filter(isOfPayment);
       const holders = payments.filter((event) => MOVES_MONEY.has(event.type));
       const [known, books] = await Promise.all([
-        findSagas(tx, payments.map((event) => uuidOf(event.subject as PaymentId))),
+        findSagas(
+          tx,
+          payments.map((event) => uuidOf(event.subject as PaymentId)),
+        ),
         ledger.openBooks(tx, {
           accounts: holders.map((event) => ({ tenant: event.tenant, id: event.key })),
           holds: holders.map((event) => uuidOf(event.subject as PaymentId)),

@@ -74,10 +74,18 @@ function authorize(event: LogEvent<PaymentTerms>, sagas: Sagas, books: Books): E
   const { wallet_id, service_id, amount, currency, method } = event.data;
   const terms: PaymentTerms = { wallet_id, service_id, amount, currency, method };
   const saga = { paymentUuid, definition: DEFINITION, terms };
-  const held = books.reserve({ id: paymentUuid, tenant: event.tenant, accountId: wallet_id, amountMinor: BigInt(amount) });
+  const held = books.reserve({
+    id: paymentUuid,
+    tenant: event.tenant,
+    accountId: wallet_id,
+    amountMinor: BigInt(amount),
+  });
   if (held.ok) {
     sagas.begin({ ...saga, state: 'authorized' });
-    return follow(event, { type: 'payment.authorized', data: { ...terms, hold_id: idOf('hld', paymentUuid) } });
+    return follow(event, {
+      type: 'payment.authorized',
+      data: { ...terms, hold_id: idOf('hld', paymentUuid) },
+    });
   }
   sagas.begin({ ...saga, state: 'declined' });
   const { code, detail } = held.problem;

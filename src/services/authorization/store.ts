@@ -40,7 +40,10 @@ interface SagaRow {
   method: PaymentTerms['method'];
 }
 
-export async function findSagas(tx: Transaction, paymentUuids: readonly string[]): Promise<Map<string, Saga>> {
+export async function findSagas(
+  tx: Transaction,
+  paymentUuids: readonly string[],
+): Promise<Map<string, Saga>> {
   const rows = await tx.query<SagaRow>(FIND_SAGAS, [uuidArray(paymentUuids)]);
   return new Map(
     rows.map(({ payment_id, definition, state, amount, ...terms }) => [

@@ -6,7 +6,15 @@ import { balancePayment } from '#sagas/balance-payment.ts';
 import { stageDueAfter } from '#sagas/saga.ts';
 import { type Judgement, judge, type SeenEvent } from './follow-saga.ts';
 import { seenEvent } from './seen-event.ts';
-import { type FollowedSaga, findFollowed, findVerdicts, saveFollowed, saveVerdicts, type StoredVerdict, unfollow } from './store.ts';
+import {
+  type FollowedSaga,
+  findFollowed,
+  findVerdicts,
+  type StoredVerdict,
+  saveFollowed,
+  saveVerdicts,
+  unfollow,
+} from './store.ts';
 
 interface Loaded {
   readonly groups: ReadonlyMap<string, readonly LogEvent[]>;
@@ -27,7 +35,9 @@ const HANDLES = new Set([
 ]);
 
 /** `onJudged` hears of verdicts once they are committed. */
-export function integrityConsumer(onJudged: (verdicts: readonly StoredVerdict[]) => void): Consumer<Loaded, Plan> {
+export function integrityConsumer(
+  onJudged: (verdicts: readonly StoredVerdict[]) => void,
+): Consumer<Loaded, Plan> {
   return {
     group: 'integrity',
     topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
@@ -131,7 +141,10 @@ function verdictOf(subject: string, tenant: string, judgement: Judgement): Store
 
 /** A saga that has its verdict is over: another event of it is a finding. */
 function afterEnd(stored: StoredVerdict, group: readonly LogEvent[]): StoredVerdict | undefined {
-  const known = new Set([...stored.stages.map(([, identity]) => identity), ...stored.findings.map(({ event }) => event)]);
+  const known = new Set([
+    ...stored.stages.map(([, identity]) => identity),
+    ...stored.findings.map(({ event }) => event),
+  ]);
   const late = group.map(seenEvent).filter((event) => !known.has(event.identity));
   if (late.length === 0) return undefined;
   const findings = late.map((event) => ({

@@ -18,7 +18,13 @@ export interface SeenEvent {
   readonly terms: string | null;
 }
 
-export type FindingKind = 'duplicate_stage' | 'missing_stage' | 'out_of_order' | 'mismatched_terms' | 'event_after_end' | 'unknown_event';
+export type FindingKind =
+  | 'duplicate_stage'
+  | 'missing_stage'
+  | 'out_of_order'
+  | 'mismatched_terms'
+  | 'event_after_end'
+  | 'unknown_event';
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -43,7 +49,11 @@ export function judge(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgeme
   const onPath = new Set(path.map((event) => event.identity));
   for (const event of seen) {
     if (!onPath.has(event.identity) && !findings.some((finding) => finding.event === event.identity)) {
-      findings.push({ kind: 'out_of_order', event: event.identity, detail: `${event.type} does not follow from the saga` });
+      findings.push({
+        kind: 'out_of_order',
+        event: event.identity,
+        detail: `${event.type} does not follow from the saga`,
+      });
     }
   }
   findings.push(...mismatches(path));

@@ -38,7 +38,12 @@ export class VerdictReads {
     const { verdict, path, findings } = judge(balancePayment, events.map(seenEvent));
     // Complete as it may look: it is verified when the integrity service has followed every log up to its end.
     const settled = verdict === 'complete' ? 'running' : verdict;
-    return { verdict: settled, stages: path.map(({ type, identity, at }) => [type, identity, at]), findings, verifiedAt: null };
+    return {
+      verdict: settled,
+      stages: path.map(({ type, identity, at }) => [type, identity, at]),
+      findings,
+      verifiedAt: null,
+    };
   }
 
   timeline(tenant: string, paymentId: string): Promise<LogEvent[]> {

@@ -24,6 +24,7 @@ function termsOf(event: LogEvent): string | null {
 function termsOfEntry({ postings }: EntryPosted): string {
   const debit = postings.find((posting) => posting.direction === 'debit');
   const credit = postings.find((posting) => posting.direction === 'credit');
-  if (debit?.amount !== credit?.amount || postings.length !== 2) return `${postings.length} postings that do not match`;
+  if (debit?.amount !== credit?.amount || postings.length !== 2)
+    return `${postings.length} postings that do not match`;
   return `${debit?.account_id} ${credit?.account_id} ${debit?.amount} ${debit?.currency}`;
 }

@@ -60,7 +60,10 @@ export const UNFOLLOW = statement(
    where f.ctid = found.at`,
 );
 
-export async function findFollowed(tx: Transaction, subjects: readonly string[]): Promise<Map<string, readonly SeenEvent[]>> {
+export async function findFollowed(
+  tx: Transaction,
+  subjects: readonly string[],
+): Promise<Map<string, readonly SeenEvent[]>> {
   if (subjects.length === 0) return new Map();
   const rows = await tx.query<{ subject: string; events: string }>(FIND_FOLLOWED, [textArray(subjects)]);
   return new Map(rows.map((row) => [row.subject, JSON.parse(row.events) as SeenEvent[]]));
@@ -84,7 +87,10 @@ export function storedVerdict(row: VerdictRow): StoredVerdict {
   };
 }
 
-export async function findVerdicts(tx: Transaction, subjects: readonly string[]): Promise<Map<string, StoredVerdict>> {
+export async function findVerdicts(
+  tx: Transaction,
+  subjects: readonly string[],
+): Promise<Map<string, StoredVerdict>> {
   if (subjects.length === 0) return new Map();
   const rows = await tx.query<VerdictRow>(FIND_VERDICTS, [textArray(subjects)]);
   return new Map(rows.map((row) => [row.subject, storedVerdict(row)]));

@@ -31,7 +31,10 @@ export function notificationConsumer(): Consumer<Loaded, Plan> {
       const drafts = fresh.map((event, index) =>
         follow(event, {
           type: 'notification.queued',
-          data: { notification_id: idOf('ntf', (notifications[index] as Notification).uuid), about: event.type },
+          data: {
+            notification_id: idOf('ntf', (notifications[index] as Notification).uuid),
+            about: event.type,
+          },
         }),
       );
       return { drafts, notifications, now };

@@ -1,6 +1,6 @@
 import { toRfc3339 } from '#kernel/clock.ts';
-import { formatMoney } from '#kernel/money.ts';
 import type { Currency } from '#kernel/currencies.ts';
+import { formatMoney } from '#kernel/money.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { PaymentTerms } from '../validation/contract.ts';
 

@@ -43,7 +43,11 @@ export async function findNotifications(
   return new Set(rows.map(notificationKey));
 }
 
-export function insertNotifications(tx: Transaction, notifications: readonly Notification[], now: EpochMs): void {
+export function insertNotifications(
+  tx: Transaction,
+  notifications: readonly Notification[],
+  now: EpochMs,
+): void {
   if (notifications.length === 0) return;
   tx.run(INSERT_NOTIFICATIONS, [
     textArray(notifications.map((notification) => notification.subject)),

@@ -19,13 +19,20 @@ export class PaymentIntake implements CommandHandler<PaymentOrder, TakenReferenc
   }
 
   load(tx: Transaction, commands: readonly Command<PaymentOrder>[]): Promise<TakenReferences> {
-    return findReferences(tx, commands.map(({ tenant, body }) => ({ tenant, order: body })));
+    return findReferences(
+      tx,
+      commands.map(({ tenant, body }) => ({ tenant, order: body })),
+    );
   }
 
   decide(taken: TakenReferences, command: Command<PaymentOrder>, now: EpochMs): Verdict<Payment> {
     const { tenant, correlationId, traceparent } = command;
     const uuid = uuidOf(command.id as PaymentId);
-    const decision = requestPayment(taken, { tenant, uuid, order: command.body, correlationId, traceparent }, now);
+    const decision = requestPayment(
+      taken,
+      { tenant, uuid, order: command.body, correlationId, traceparent },
+      now,
+    );
     if (!decision.ok) return { answer: this.#renderProblem(decision.problem), effect: undefined, drafts: [] };
     const payment = decision.value;
     return {

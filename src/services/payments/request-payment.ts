@@ -57,18 +57,27 @@ export function requestPayment(
   });
 }
 
-function obstacleTo(taken: TakenReferences, { tenant, order }: PaymentRequest): Problem<PaymentProblemCode> | undefined {
+function obstacleTo(
+  taken: TakenReferences,
+  { tenant, order }: PaymentRequest,
+): Problem<PaymentProblemCode> | undefined {
   if (!isCurrency(order.currency)) {
     const detail = `${order.currency} is not an active ISO 4217 code.`;
-    return problem('payments.unknown_currency', detail, { errors: [{ pointer: '/currency', code: 'unknown', detail }] });
+    return problem('payments.unknown_currency', detail, {
+      errors: [{ pointer: '/currency', code: 'unknown', detail }],
+    });
   }
   if (order.wallet_id === order.service_id) {
     const detail = `${order.wallet_id} cannot pay itself.`;
-    return problem('payments.same_account', detail, { errors: [{ pointer: '/service_id', code: 'same_account', detail }] });
+    return problem('payments.same_account', detail, {
+      errors: [{ pointer: '/service_id', code: 'same_account', detail }],
+    });
   }
   if (order.method !== 'balance') {
     const detail = `Method ${order.method} has no provider here.`;
-    return problem('payments.method_unavailable', detail, { errors: [{ pointer: '/method', code: 'unavailable', detail }] });
+    return problem('payments.method_unavailable', detail, {
+      errors: [{ pointer: '/method', code: 'unavailable', detail }],
+    });
   }
   const reference = referenceKey(tenant, order);
   const holder = reference === undefined ? undefined : taken.get(reference);
@@ -80,7 +89,10 @@ function obstacleTo(taken: TakenReferences, { tenant, order }: PaymentRequest): 
   });
 }
 
-export function paymentRequested(payment: Payment, cause: { requestId: string; traceparent: string | null }): EventDraft<PaymentRequested> {
+export function paymentRequested(
+  payment: Payment,
+  cause: { requestId: string; traceparent: string | null },
+): EventDraft<PaymentRequested> {
   return {
     type: 'payment.requested',
     version: 1,

@@ -13,7 +13,13 @@ import type { FinalStates } from './final-states.ts';
 import { type PaymentOrder, type PaymentStatus, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
-import { PaymentDocument, PaymentListQuery, PaymentOrderBody, PaymentPage, PaymentParams } from './schemas.ts';
+import {
+  PaymentDocument,
+  PaymentListQuery,
+  PaymentOrderBody,
+  PaymentPage,
+  PaymentParams,
+} from './schemas.ts';
 
 export interface PaymentRoutes {
   readonly intake: CommandQueue<PaymentOrder>;
@@ -80,7 +86,11 @@ export function registerPaymentRoutes(app: HttpApp, routes: PaymentRoutes): void
   );
 }
 
-async function requestPayment(routes: PaymentRoutes, incoming: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function requestPayment(
+  routes: PaymentRoutes,
+  incoming: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const outcome = await submitCommand<PaymentOrder>(incoming, routes.intake, {
     operation: REQUEST_PAYMENT,
     body: incoming.body as PaymentOrder,

@@ -8,7 +8,10 @@ const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'T
 const CurrencyText = Type.String({ minLength: 1, maxLength: 8, description: 'ISO 4217, such as BRL.' });
 
 /** Properties the caller keeps with a payment; bounded by the body's own limit. */
-const PaymentMetadata = Type.Object({}, { additionalProperties: true, maxProperties: 50, description: 'Kept and given back as it is.' });
+const PaymentMetadata = Type.Object(
+  {},
+  { additionalProperties: true, maxProperties: 50, description: 'Kept and given back as it is.' },
+);
 
 export const PaymentOrderBody = closed(
   {
@@ -18,7 +21,11 @@ export const PaymentOrderBody = closed(
     currency: CurrencyText,
     method: Type.Union([Type.Literal('balance'), Type.Literal('gateway')]),
     reference: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 255, description: 'Unique per wallet and service, whatever the amount.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description: 'Unique per wallet and service, whatever the amount.',
+      }),
     ),
     description: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
     metadata: Type.Optional(PaymentMetadata),
@@ -27,7 +34,8 @@ export const PaymentOrderBody = closed(
 );
 
 const Status = Type.Union(PAYMENT_STATUSES.map((status) => Type.Literal(status)));
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()]);
 
 export const PaymentDocument = Type.Object({
   id: Type.String({ description: '`pay_…`' }),

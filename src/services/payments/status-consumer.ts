@@ -13,10 +13,15 @@ interface Plan extends ConsumerPlan {
 
 const STATUS_AFTER = new Map<string, PaymentStatus>([
   ['payment.authorized', 'authorized'],
-  ...Object.entries(balancePayment.endings).map(([type, status]): [string, PaymentStatus] => [type, status as PaymentStatus]),
+  ...Object.entries(balancePayment.endings).map(([type, status]): [string, PaymentStatus] => [
+    type,
+    status as PaymentStatus,
+  ]),
 ]);
 
-export function paymentStatusConsumer(onChanged: (changes: readonly StatusChange[]) => void): Consumer<undefined, Plan> {
+export function paymentStatusConsumer(
+  onChanged: (changes: readonly StatusChange[]) => void,
+): Consumer<undefined, Plan> {
   return {
     group: 'payments',
     topics: ['authorization', 'validation'],
@@ -55,5 +60,11 @@ function decideChanges(events: readonly LogEvent[], now: EpochMs): Plan {
 function changeOf(event: LogEvent, status: PaymentStatus): StatusChange {
   const { code, detail } = event.data as { code?: string; detail?: string };
   const failure = code === undefined ? null : { code, detail: detail ?? '' };
-  return { tenant: event.tenant, uuid: uuidOf(event.subject as PaymentId), status, failure, at: event.occurredAt };
+  return {
+    tenant: event.tenant,
+    uuid: uuidOf(event.subject as PaymentId),
+    status,
+    failure,
+    at: event.occurredAt,
+  };
 }

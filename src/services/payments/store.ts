@@ -78,16 +78,21 @@ export async function findReferences(
 ): Promise<TakenReferences> {
   const wanted = orders.filter(({ order }) => order.reference !== undefined);
   if (wanted.length === 0) return new Map();
-  const rows = await tx.query<{ tenant: string; wallet_id: string; service_id: string; reference: string; payment_id: string }>(
-    FIND_REFERENCES,
-    [
-      textArray(wanted.map(({ tenant }) => tenant)),
-      textArray(wanted.map(({ order }) => order.wallet_id)),
-      textArray(wanted.map(({ order }) => order.service_id)),
-      textArray(wanted.map(({ order }) => order.reference ?? null)),
-    ],
+  const rows = await tx.query<{
+    tenant: string;
+    wallet_id: string;
+    service_id: string;
+    reference: string;
+    payment_id: string;
+  }>(FIND_REFERENCES, [
+    textArray(wanted.map(({ tenant }) => tenant)),
+    textArray(wanted.map(({ order }) => order.wallet_id)),
+    textArray(wanted.map(({ order }) => order.service_id)),
+    textArray(wanted.map(({ order }) => order.reference ?? null)),
+  ]);
+  return new Map(
+    rows.map((row) => [`${row.tenant}/${row.wallet_id}/${row.service_id}/${row.reference}`, row.payment_id]),
   );
-  return new Map(rows.map((row) => [`${row.tenant}/${row.wallet_id}/${row.service_id}/${row.reference}`, row.payment_id]));
 }
 
 export function insertPayments(tx: Transaction, payments: readonly Payment[], now: EpochMs): void {
@@ -103,7 +108,9 @@ export function insertPayments(tx: Transaction, payments: readonly Payment[], no
     textArray(payments.map((payment) => payment.method)),
     textArray(payments.map((payment) => payment.reference)),
     textArray(payments.map((payment) => payment.description)),
-    textArray(payments.map((payment) => (payment.metadata === null ? null : JSON.stringify(payment.metadata)))),
+    textArray(
+      payments.map((payment) => (payment.metadata === null ? null : JSON.stringify(payment.metadata))),
+    ),
     textArray(payments.map((payment) => payment.correlationId)),
     new Date(now),
   ]);
@@ -151,7 +158,10 @@ export function updateStatuses(tx: Transaction, changes: readonly StatusChange[]
   ]);
   const freed = changes.filter((change) => change.failure !== null);
   if (freed.length === 0) return;
-  tx.run(FREE_REFERENCES, [textArray(freed.map((change) => change.tenant)), uuidArray(freed.map((change) => change.uuid))]);
+  tx.run(FREE_REFERENCES, [
+    textArray(freed.map((change) => change.tenant)),
+    uuidArray(freed.map((change) => change.uuid)),
+  ]);
 }
 
 export interface PaymentRow {

@@ -23,7 +23,11 @@ export function validationConsumer(ledger: Ledger): Consumer<Loaded, ConsumerPla
     paceMs: 8,
     async load(tx, events) {
       const [answered, accounts] = await Promise.all([
-        subjectsIn(tx, 'validation', events.map((event) => event.subject)),
+        subjectsIn(
+          tx,
+          'validation',
+          events.map((event) => event.subject),
+        ),
         ledger.glance(tx, events.flatMap(partiesOf)),
       ]);
       return { accounts, answered };

@@ -1,4 +1,4 @@
-import { type Decision, accepted, refused } from '#kernel/decision.ts';
+import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type AccountGlance, accountRef } from '../ledger/contract.ts';
 import type { PaymentTerms } from './events.ts';
@@ -14,12 +14,22 @@ export function validatePayment(
   terms: PaymentTerms,
 ): Decision<'valid', Problem<ValidationProblemCode>> {
   const parties = [
-    { role: 'wallet', id: terms.wallet_id, account: accounts.get(accountRef({ tenant, id: terms.wallet_id })) },
-    { role: 'service', id: terms.service_id, account: accounts.get(accountRef({ tenant, id: terms.service_id })) },
+    {
+      role: 'wallet',
+      id: terms.wallet_id,
+      account: accounts.get(accountRef({ tenant, id: terms.wallet_id })),
+    },
+    {
+      role: 'service',
+      id: terms.service_id,
+      account: accounts.get(accountRef({ tenant, id: terms.service_id })),
+    },
   ];
   for (const { role, id, account } of parties) {
-    if (account === undefined) return refused(problem('validation.account_not_found', `There is no ${role} account ${id}.`));
-    if (account.status === 'closed') return refused(problem('validation.account_closed', `The ${role} account ${id} is closed.`));
+    if (account === undefined)
+      return refused(problem('validation.account_not_found', `There is no ${role} account ${id}.`));
+    if (account.status === 'closed')
+      return refused(problem('validation.account_closed', `The ${role} account ${id} is closed.`));
     if (account.currency !== terms.currency) {
       const detail = `The ${role} account ${id} is in ${account.currency}, the payment in ${terms.currency}.`;
       return refused(problem('validation.currency_mismatch', detail));

@@ -1,0 +1,27 @@
+/** What the verdicts say, for who judges the sagas again; see the ledger's audit. */
+import {
+  type Comparison,
+  compareRange,
+  type Differences,
+  type ExpectedRow,
+} from '#platform/postgres/differences.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+
+const VERDICTS: Comparison = {
+  key: { subject: 'text' },
+  columns: { tenant: 'text', verdict: 'text', stages: 'text', sound: 'text' },
+  // How a broken saga is described is integrity's own affair; that it is broken is not.
+  actual: `select v.subject, v.tenant, v.verdict, case when v.verdict = 'complete' then v.stages end as stages,
+                  case when (v.findings = '[]') = (v.verdict = 'complete') then 'yes' else 'no' end as sound
+           from integrity.verdicts v
+           where ($1::text is null or v.subject > $1) and ($2::text is null or v.subject <= $2)`,
+};
+
+/** Verdicts of the range of subjects (after the first, up to the second) that are missing, extra or different. */
+export function differingVerdicts(
+  reader: Reader,
+  range: { readonly after: string | null; readonly upTo: string | null },
+  expected: readonly ExpectedRow[],
+): Promise<Differences> {
+  return compareRange(reader, VERDICTS, { parameters: [range.after, range.upTo], expected });
+}
