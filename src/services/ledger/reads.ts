@@ -45,23 +45,20 @@ export const LIST_ACCOUNTS = `
   join ledger.balances b on b.account_key = a.key
   order by a.id`;
 
+/** By the unique index on (tenant, id). */
+export const FIND_ACCOUNT_KEY =
+  'select a.key, a.currency from ledger.accounts a where a.tenant = $1 and a.id = $2';
+
 /**
- * Newest first, before the place ($4, $5) in the account's order, from $3 on. By primary key, backwards; the bare bound
+ * Newest first, before the place ($3, $4) in the account's order, from $2 on. By primary key, backwards; the bare bound
  * on posted_at leaves out the months beyond it.
  */
 export const LIST_POSTINGS = `
-  select a.currency, p.entry_id, p.sequence, p.amount, p.posted_after, p.posted_at
-  from ledger.accounts a
-  cross join lateral (
-    select * from ledger.postings p
-    where p.account_key = a.key and p.posted_at >= $3 and p.posted_at <= $4 and (p.posted_at, p.sequence) < ($4, $5)
-    order by p.posted_at desc, p.sequence desc
-    limit $6
-  ) p
-  where a.tenant = $1 and a.id = $2
-  order by p.posted_at desc, p.sequence desc`;
-
-export const ACCOUNT_EXISTS = 'select from ledger.accounts a where a.tenant = $1 and a.id = $2';
+  select p.entry_id, p.sequence, p.amount, p.posted_after, p.posted_at
+  from ledger.postings p
+  where p.account_key = $1 and p.posted_at >= $2 and p.posted_at <= $3 and (p.posted_at, p.sequence) < ($3, $4)
+  order by p.posted_at desc, p.sequence desc
+  limit $5`;
 
 /** By primary key. */
 export const FIND_ENTRY = `
@@ -141,10 +138,14 @@ export class LedgerReads {
     const { from, to, before, limit } = range;
     const start =
       before !== undefined && before.postedAt <= to ? before : { postedAt: to, sequence: LAST_SEQUENCE };
-    const values = [tenant, accountId, new Date(from), new Date(start.postedAt), start.sequence, limit];
+    const [account] = await this.#reader.query<{ key: bigint; currency: string }>(FIND_ACCOUNT_KEY, [
+      tenant,
+      accountId,
+    ]);
+    if (account === undefined) return undefined;
+    const values = [account.key, new Date(from), new Date(start.postedAt), start.sequence, limit];
     const rows = await this.#reader.query<PostingRow>(LIST_POSTINGS, values);
-    if (rows.length === 0 && !(await this.#exists(tenant, accountId))) return undefined;
-    return rows.map(postingReadingOf);
+    return rows.map((row) => postingReadingOf(row, account.currency));
   }
 
   async findEntry(tenant: string, uuid: string): Promise<EntryReading | undefined> {
@@ -160,10 +161,6 @@ export class LedgerReads {
     const { effective_on: effectiveOn, posted_at: postedAt } = row;
     return { id, cause, purpose, description, reference, effectiveOn, postedAt, postings: posted.postings };
   }
-
-  async #exists(tenant: string, accountId: string): Promise<boolean> {
-    return (await this.#reader.query(ACCOUNT_EXISTS, [tenant, accountId])).length > 0;
-  }
 }
 
 interface AccountRow extends ProfileRow {
@@ -178,7 +175,6 @@ interface AccountRow extends ProfileRow {
 }
 
 interface PostingRow {
-  currency: string;
   entry_id: string;
   sequence: bigint;
   amount: bigint;
@@ -206,9 +202,9 @@ function accountReadingOf(row: AccountRow): AccountReading {
   };
 }
 
-function postingReadingOf(row: PostingRow): PostingReading {
+function postingReadingOf(row: PostingRow, currency: string): PostingReading {
   return {
-    currency: row.currency,
+    currency,
     entryUuid: row.entry_id,
     sequence: row.sequence,
     amountMinor: row.amount,
