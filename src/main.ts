@@ -21,9 +21,11 @@ import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-a
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
 import { RangeMaintenance } from '#platform/log/maintenance.ts';
+import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
@@ -158,6 +160,7 @@ class Parts {
   readonly #observer: BatchObserver;
   readonly #clock: Clock = systemClock;
   readonly #ledger = new LedgerStore();
+  #leases: LeaseKeeper | undefined;
   /** Of the groups that lock wallets. */
   readonly #turns = new PartitionTurns();
 
@@ -185,6 +188,13 @@ class Parts {
       onError: this.#onError('the heads could not be read'),
     });
     this.#stops.add(() => log.close());
+    const listener = new WakeUpListener({
+      url: this.#database.url,
+      onWake: () => log.wake(),
+      onError: this.#onError('the wake-up connection was lost'),
+    });
+    await listener.open();
+    this.#stops.add(() => listener.close());
     return log;
   }
 
@@ -224,10 +234,24 @@ class Parts {
     turns?: PartitionTurns,
   ): Worker {
     const shared = turns === undefined ? {} : { turns };
-    const worker = new ConsumerWorker({ consumer, ...this.#machine(log, consumer.group), ...shared });
+    const worker = new ConsumerWorker({
+      consumer,
+      ...this.#machine(log, consumer.group),
+      ...shared,
+      onUnknownVersion: (group, partition, event) => this.#giveUp(group, partition, event),
+    });
     this.#stops.add(() => worker.stop());
     worker.start();
     return worker;
+  }
+
+  #giveUp(group: string, partition: number, event: LogEvent): void {
+    const line = { group, partition, event: eventIdentity(event), type: event.type, version: event.version };
+    this.#options.logger.warn(
+      line,
+      'an event is newer than this program: its partition is left to a newer process',
+    );
+    this.#leases?.refuse(group, partition);
   }
 
   paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
@@ -310,6 +334,7 @@ class Parts {
       },
       onError: this.#onError('the leases could not be renewed'),
     });
+    this.#leases = keeper;
     await keeper.open();
     this.#stops.add(() => keeper.close());
   }

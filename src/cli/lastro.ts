@@ -31,17 +31,21 @@ keys
   .option('--tenant <id>', 'whose key it is; the tenant is made if it does not exist', 'sandbox')
   .option('--name <text>', 'for people: who uses it', 'cli')
   .option('--scopes <list>', 'comma-separated', '*')
-  .action(async (options) => (await import('./keys.ts')).createKey(options));
+  .action(async (options: { tenant: string; name: string; scopes: string }) =>
+    (await import('./keys.ts')).createKey(options),
+  );
 keys
   .command('list')
   .description('list the keys of a tenant, without their secrets')
   .option('--tenant <id>', 'whose keys', 'sandbox')
-  .action(async (options) => (await import('./keys.ts')).listKeys(options));
+  .action(async (options: { tenant: string }) => (await import('./keys.ts')).listKeys(options));
 keys
   .command('revoke <id>')
   .description('revoke a key; effective within a second on every process')
   .option('--tenant <id>', 'whose key it is', 'sandbox')
-  .action(async (id: string, options) => (await import('./keys.ts')).revokeKey(id, options));
+  .action(async (id: string, options: { tenant: string }) =>
+    (await import('./keys.ts')).revokeKey(id, options),
+  );
 
 program
   .command('bench')

@@ -49,6 +49,11 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   /** Most events in one batch. */
   readonly batchMax: number;
   readonly observer: BatchObserver;
+  /**
+   * Told of an event of a newer version than the consumer reads: not a fault of the event, so the partition goes to a
+   * process that reads it (DESIGN §3).
+   */
+  readonly onUnknownVersion?: (group: string, partition: number, event: LogEvent) => void;
   /** Shared by the groups of this process that lock the same accounts. */
   readonly turns?: PartitionTurns;
 }
@@ -233,7 +238,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     for (const [index, topic] of topics.entries()) {
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
-      for (const [partition, found] of await this.#read(topic, partitions, share)) {
+      for (const [partition, read] of await this.#read(topic, partitions, share)) {
+        const found = this.#upToUnknown(partition, read);
         const last = found.at(-1);
         if (last === undefined) continue;
         room -= found.length;
@@ -243,6 +249,15 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
     return { readings, events, passed: this.#limit - room };
+  }
+
+  /** What comes before the first event of a version that this program does not read; the partition is then given up. */
+  #upToUnknown(partition: number, events: readonly LogEvent[]): readonly LogEvent[] {
+    const { handles } = this.#options.consumer;
+    const unknown = events.findIndex(({ type, version }) => version > (handles.get(type) ?? version));
+    if (unknown === -1) return events;
+    this.#options.onUnknownVersion?.(this.group, partition, events[unknown] as LogEvent);
+    return events.slice(0, unknown);
   }
 
   /** Up to `room` events of the topic over the partitions, from the tail where it has them, else from the table. */

@@ -12,8 +12,8 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly topics: readonly string[];
   /** The topic its events go to. */
   readonly emits: string | null;
-  /** Event types it acts on; others are passed over. */
-  readonly handles: ReadonlySet<string>;
+  /** Event types it acts on, each with the newest version it reads; others are passed over. */
+  readonly handles: ReadonlyMap<string, number>;
   /**
    * Least time between the starts of two batches while there is work, in ms. Small batches waste the fixed cost of a
    * commit; a stage that nobody waits for can take larger ones.

@@ -8,9 +8,10 @@ import { type Session, type Statement, statement } from '../postgres/session.ts'
 import type { AppendedSegment } from './append.ts';
 import type { JsonObject, LogEvent } from './event.ts';
 import { TopicTail } from './tail.ts';
+import { WAKE_UP_CHANNEL } from './wake-up.ts';
 
 const SELECT_HEADS = statement('log.heads', 'select topic, partition, position from log.heads');
-const NOTIFY = statement('log.notify', `select pg_notify('lastro_log', '')`);
+const NOTIFY = statement('log.notify', `select pg_notify('${WAKE_UP_CHANNEL}', '')`);
 
 /** A wake-up inside the batch would serialise commits (DESIGN §2: 7.6k → 2.4k/s); after it, at most so often, it is free. */
 const NOTIFY_INTERVAL_MS = 10;
@@ -47,7 +48,7 @@ export class EventLog {
     const rows = await options.session.query<HeadRow>(SELECT_HEADS, []);
     const tails = new Map<string, TopicTail>();
     for (const topic of options.topics) {
-      const heads = new Array<number>(options.partitions).fill(0);
+      const heads = Array.from({ length: options.partitions }, () => 0);
       for (const row of rows) if (row.topic === topic) heads[row.partition] = Number(row.position);
       tails.set(topic, new TopicTail(topic, heads));
     }

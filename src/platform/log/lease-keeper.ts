@@ -8,11 +8,13 @@ import { type Session, statement } from '../postgres/session.ts';
 
 export const LEASE_RENEWAL_MS = 1000;
 export const LEASE_TTL_MS = 3000;
+/** How long a partition that was given up is left to others: longer than their next turns, shorter than a deployment. */
+const REFUSAL_MS = 15_000;
 
 const TEND = statement(
   'log.tend_leases',
   `select consumer_group, partition, live_processes
-   from log.tend_leases($1, $2::text[], $3::text[], make_interval(secs => $4::integer / 1000.0))`,
+   from log.tend_leases($1, $2::text[], $3::text[], make_interval(secs => $4::integer / 1000.0), $5::text[])`,
 );
 const LEAVE = statement('log.leave', 'select log.leave($1)');
 
@@ -32,6 +34,8 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
   #closed = false;
+  /** `group/partition` → when the refusal ends, on the clock of `performance`. */
+  readonly #refused = new Map<string, number>();
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -41,6 +45,11 @@ export class LeaseKeeper {
   async open(): Promise<void> {
     await this.#tend();
     this.#schedule();
+  }
+
+  /** Leaves the partition to another process for a while. */
+  refuse(group: string, partition: number): void {
+    this.#refused.set(`${group}/${partition}`, performance.now() + REFUSAL_MS);
   }
 
   async close(): Promise<void> {
@@ -59,11 +68,16 @@ export class LeaseKeeper {
     }, LEASE_RENEWAL_MS);
   }
 
+  #refusals(): string[] {
+    for (const [key, until] of this.#refused) if (until < performance.now()) this.#refused.delete(key);
+    return [...this.#refused.keys()];
+  }
+
   async #tend(): Promise<void> {
     const { session, processId, groups, services } = this.#options;
     const rows = await session.query<{ consumer_group: string; partition: number; live_processes: number }>(
       TEND,
-      [processId, textArray(groups), textArray(services), LEASE_TTL_MS],
+      [processId, textArray(groups), textArray(services), LEASE_TTL_MS, textArray(this.#refusals())],
     );
     this.#options.onLiveProcesses(rows[0]?.live_processes ?? 1);
     for (const group of groups) {

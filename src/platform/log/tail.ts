@@ -42,7 +42,7 @@ export class TailReader {
   readonly passed: (number | undefined)[];
 
   constructor(partitions: number) {
-    this.passed = new Array<number | undefined>(partitions).fill(undefined);
+    this.passed = Array.from({ length: partitions }, () => undefined);
   }
 
   /** Reads only these from now on. */

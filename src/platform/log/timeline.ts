@@ -34,7 +34,9 @@ function inCausalOrder(events: readonly LogEvent[]): LogEvent[] {
     depths.set(eventIdentity(event), depth);
     return depth;
   };
-  return events.toSorted((a, b) => a.occurredAt - b.occurredAt || depthOf(a) - depthOf(b));
+  return events.toSorted((a, b) =>
+    a.occurredAt === b.occurredAt ? depthOf(a) - depthOf(b) : a.occurredAt - b.occurredAt,
+  );
 }
 
 /** An event in a timeline on the wire (DESIGN §6). */

@@ -8,7 +8,16 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 
-const OID = { bool: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25, timestamptz: 1184, uuid: 2950 } as const;
+const OID = {
+  bool: 16,
+  bytea: 17,
+  int8: 20,
+  int2: 21,
+  int4: 23,
+  text: 25,
+  timestamptz: 1184,
+  uuid: 2950,
+} as const;
 const HEADER_BYTES = 20;
 /** 2000-01-01T00:00:00Z, where PostgreSQL's timestamps begin. */
 const POSTGRES_EPOCH_MS = 946_684_800_000;
@@ -31,7 +40,12 @@ function fixedArray<T>(
 ): Buffer {
   let nulls = 0;
   for (const value of values) if (value === null) nulls++;
-  const out = withHeader(HEADER_BYTES + values.length * 4 + (values.length - nulls) * width, elementOid, values.length, nulls > 0);
+  const out = withHeader(
+    HEADER_BYTES + values.length * 4 + (values.length - nulls) * width,
+    elementOid,
+    values.length,
+    nulls > 0,
+  );
   let at = HEADER_BYTES;
   for (const value of values) {
     if (value === null) {

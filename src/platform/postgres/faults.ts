@@ -7,7 +7,18 @@ export const FENCED = 'LS001';
  * SQLSTATEs after which the same transaction may succeed: deadlock, serialization, lock not available, timeouts, shutdown,
  * too many connections, disk full, and the fence (after the caches were dropped).
  */
-const TRANSIENT_STATES = new Set(['40001', '40P01', '55P03', '57014', '57P01', '57P02', '57P03', '25P03', '25P02', FENCED]);
+const TRANSIENT_STATES = new Set([
+  '40001',
+  '40P01',
+  '55P03',
+  '57014',
+  '57P01',
+  '57P02',
+  '57P03',
+  '25P03',
+  '25P02',
+  FENCED,
+]);
 /** Connection exceptions, insufficient resources, system errors outside PostgreSQL. */
 const TRANSIENT_CLASSES = new Set(['08', '53', '58']);
 /** Data exception, integrity constraint violation: one input of the batch is at fault, not the world (R6). */
@@ -60,11 +71,22 @@ function stateOf(error: Error): string | undefined {
   return typeof code === 'string' && SQLSTATE.test(code) ? code : undefined;
 }
 
-const CONNECTION_LOSS_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
+const CONNECTION_LOSS_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+]);
 /** `pg` reports a lost connection by these texts, without a code. */
-const CONNECTION_LOSS_TEXTS = /Connection terminated|not queryable|timeout expired|Client was closed|Connection ended/;
+const CONNECTION_LOSS_TEXTS =
+  /Connection terminated|not queryable|timeout expired|Client was closed|Connection ended/;
 
 function isConnectionLoss(error: Error): boolean {
   const code = 'code' in error ? error.code : undefined;
-  return (typeof code === 'string' && CONNECTION_LOSS_CODES.has(code)) || CONNECTION_LOSS_TEXTS.test(error.message);
+  return (
+    (typeof code === 'string' && CONNECTION_LOSS_CODES.has(code)) || CONNECTION_LOSS_TEXTS.test(error.message)
+  );
 }

@@ -16,7 +16,10 @@ export class ReadPool implements Reader {
 
   /** `onError` hears of connections lost while idle. */
   constructor(options: { url: string; onError: (error: unknown) => void }) {
-    this.#pool = new pg.Pool({ ...connectionOptions({ url: options.url, name: 'reads' }, 'reads'), max: MAX_CONNECTIONS });
+    this.#pool = new pg.Pool({
+      ...connectionOptions({ url: options.url, name: 'reads' }, 'reads'),
+      max: MAX_CONNECTIONS,
+    });
     this.#pool.on('error', options.onError);
   }
 

@@ -17,10 +17,12 @@ export async function unmetRequirements(url: string): Promise<string[]> {
     const settings = new Map(rows.map((row) => [row.name, row.setting]));
     const unmet: string[] = [];
     for (const name of DURABILITY) {
-      if (settings.get(name) === 'off') unmet.push(`the server runs with ${name}=off: commits could be lost; set it to on`);
+      if (settings.get(name) === 'off')
+        unmet.push(`the server runs with ${name}=off: commits could be lost; set it to on`);
     }
     const version = Number(settings.get('server_version_num'));
-    if (version < MIN_VERSION) unmet.push(`the server is PostgreSQL ${version / 10_000}; 15 or later is needed`);
+    if (version < MIN_VERSION)
+      unmet.push(`the server is PostgreSQL ${version / 10_000}; 15 or later is needed`);
     const encoding = settings.get('server_encoding');
     if (encoding !== 'UTF8') unmet.push(`the database's encoding is ${encoding}; UTF8 is needed`);
     return unmet;

@@ -15,7 +15,11 @@ interface Plan extends ConsumerPlan, Loaded {
   readonly now: number;
 }
 
-const HANDLES = new Set(['payment.validated', 'entry.posted', 'posting.refused']);
+const HANDLES = new Map([
+  ['payment.validated', 1],
+  ['entry.posted', 1],
+  ['posting.refused', 1],
+]);
 /** Events whose answer moves money, and so needs the wallet locked. The wallet is the event's key. */
 const MOVES_MONEY = new Set(['payment.validated', 'posting.refused']);
 

@@ -7,7 +7,7 @@ import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
-import { compensationsBefore, stageEndedBy } from '#sagas/saga.ts';
+import { compensationsBefore, type Stage, stageEndedBy } from '#sagas/saga.ts';
 import { type Books, entryIdOf, type PostingRefused } from '../ledger/contract.ts';
 import type { PaymentTerms } from '../validation/contract.ts';
 
@@ -100,18 +100,23 @@ function complete(event: LogEvent, sagas: Sagas): EventDraft | undefined {
   return follow(event, { type: 'payment.completed', data: { ...saga.terms, entry_id: entryId } });
 }
 
+/** What undoes a stage, by the name the definition gives it; a new one does not compile until it stands here. */
+const COMPENSATIONS: Readonly<
+  Record<NonNullable<Stage['compensation']>, (saga: Saga, books: Books) => void>
+> = {
+  release_hold: (saga, books) => {
+    const released = books.release(saga.paymentUuid);
+    invariant(released.ok, `the hold of payment ${saga.paymentUuid} ended otherwise than its saga`);
+  },
+};
+
 function compensate(event: LogEvent<PostingRefused>, sagas: Sagas, books: Books): EventDraft | undefined {
   const saga = sagas.find(uuidOf(event.subject as PaymentId));
   if (saga?.state !== 'authorized') return undefined;
   const failed = stageEndedBy(balancePayment, event.type);
   invariant(failed !== undefined, `no stage ends by ${event.type}`);
   for (const compensation of compensationsBefore(balancePayment, failed)) {
-    switch (compensation) {
-      case 'release_hold': {
-        const released = books.release(saga.paymentUuid);
-        invariant(released.ok, `the hold of ${event.subject} ended otherwise than its saga`);
-      }
-    }
+    COMPENSATIONS[compensation](saga, books);
   }
   sagas.move(saga, 'failed');
   const { code, detail } = event.data;

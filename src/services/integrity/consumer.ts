@@ -29,10 +29,12 @@ interface Plan extends ConsumerPlan {
   readonly now: EpochMs;
 }
 
-const HANDLES = new Set([
-  balancePayment.begins,
-  ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
-]);
+const HANDLES = new Map(
+  [
+    balancePayment.begins,
+    ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
+  ].map((type) => [type, 1]),
+);
 
 /** `onJudged` hears of verdicts once they are committed. */
 export function integrityConsumer(

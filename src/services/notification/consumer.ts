@@ -21,7 +21,7 @@ export function notificationConsumer(): Consumer<Loaded, Plan> {
     group: 'notification',
     topics: ['authorization', 'validation'],
     emits: 'notification',
-    handles: new Set(Object.keys(balancePayment.endings)),
+    handles: new Map(Object.keys(balancePayment.endings).map((type) => [type, 1])),
     paceMs: 40,
     batchMax: 2000,
     load: (tx, events) => findNotifications(tx, events),

@@ -1,1 +1,2 @@
+export { type AuditedNotification, listAuditedNotifications } from './audit.ts';
 export type { NotificationQueued } from './events.ts';

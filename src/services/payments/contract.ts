@@ -1,2 +1,3 @@
+export { countPaymentKeys, differingPayments, listPaymentIds, type PaymentCursor } from './audit.ts';
 export type { PaymentRequested } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';

@@ -24,15 +24,17 @@ export class FinalStates {
   }
 
   /** The payment in its final state, or undefined if it did not end within `timeoutMs`. */
-  async wait(tenant: string, uuid: string, timeoutMs: number): Promise<Payment | undefined> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      const payment = await this.#find(tenant, uuid);
-      if (payment !== undefined && isFinal(payment.status)) return payment;
-      const left = deadline - performance.now();
-      if (left <= 0) return undefined;
-      await this.#nextChange(uuid, Math.min(left, LOOK_EVERY_MS));
-    }
+  wait(tenant: string, uuid: string, timeoutMs: number): Promise<Payment | undefined> {
+    return this.#waitUntil(tenant, uuid, performance.now() + timeoutMs);
+  }
+
+  async #waitUntil(tenant: string, uuid: string, deadline: number): Promise<Payment | undefined> {
+    const payment = await this.#find(tenant, uuid);
+    if (payment !== undefined && isFinal(payment.status)) return payment;
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0) return undefined;
+    await this.#nextChange(uuid, Math.min(leftMs, LOOK_EVERY_MS));
+    return this.#waitUntil(tenant, uuid, deadline);
   }
 
   async #nextChange(uuid: string, timeoutMs: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** The payments API (DESIGN §6). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isId, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { idOf, isId, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
@@ -10,7 +10,7 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { FinalStates } from './final-states.ts';
-import { type PaymentOrder, type PaymentStatus, renderPayment } from './payment.ts';
+import { type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
@@ -136,16 +136,17 @@ async function sendPayments(
   if (before !== undefined && !isId('pay', before)) return sendProblem(reply, malformedCursor());
   const limit = query.limit ?? DEFAULT_PAGE_LIMIT;
   const payments = await reads.list(contextOf(incoming).tenant, filterOf(query), {
-    before: before === undefined ? undefined : uuidOf(before as PaymentId),
+    before: before === undefined ? undefined : uuidOf(before),
     limit: rowsFor(limit),
   });
-  const page = renderPage(payments.map(renderPayment), limit, (last) => [String(last['id'])]);
+  const { data, next_cursor } = renderPage(payments, limit, (last) => [idOf('pay', last.uuid)]);
+  const page = { data: data.map(renderPayment), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }
 
 function filterOf(query: PaymentListQuery): PaymentFilter {
   return {
-    ...(query.status === undefined ? {} : { status: query.status as PaymentStatus }),
+    ...(query.status === undefined ? {} : { status: query.status }),
     ...(query.wallet_id === undefined ? {} : { walletId: query.wallet_id }),
     ...(query.service_id === undefined ? {} : { serviceId: query.service_id }),
     ...(query.reference === undefined ? {} : { reference: query.reference }),

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
 import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
-import { PAYMENT_STATUSES } from './payment.ts';
+import { PAYMENT_STATUSES, type PaymentStatus } from './payment.ts';
 
 const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
 /** Three capital letters; whether ISO 4217 knows them is decided with the payment. */
@@ -33,7 +33,7 @@ export const PaymentOrderBody = closed(
   'A payment from a wallet to a service.',
 );
 
-const Status = Type.Union(PAYMENT_STATUSES.map((status) => Type.Literal(status)));
+const Status = Type.Unsafe<PaymentStatus>({ type: 'string', enum: [...PAYMENT_STATUSES] });
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
   Type.Union([schema, Type.Null()]);
 

@@ -26,7 +26,7 @@ export function paymentStatusConsumer(
     group: 'payments',
     topics: ['authorization', 'validation'],
     emits: null,
-    handles: new Set(STATUS_AFTER.keys()),
+    handles: new Map([...STATUS_AFTER.keys()].map((type) => [type, 1])),
     paceMs: 50,
     batchMax: 4000,
     load: () => Promise.resolve(undefined),

@@ -19,7 +19,7 @@ export function validationConsumer(ledger: Ledger): Consumer<Loaded, ConsumerPla
     group: 'validation',
     topics: ['payments'],
     emits: 'validation',
-    handles: new Set(['payment.requested']),
+    handles: new Map([['payment.requested', 1]]),
     paceMs: 8,
     async load(tx, events) {
       const [answered, accounts] = await Promise.all([

@@ -175,7 +175,8 @@ end $$;
 -- or expired up to it. The share: partitions / live processes, the first (by id) taking one more each until none
 -- is left over; so processes differ by one at most. Returns what the process owns now, and one row without a group that
 -- carries the number of live processes alone. Clock: the database's.
-create function tend_leases(p_process text, p_groups text[], p_services text[], p_ttl interval)
+-- p_refused: `group/partition` that this process cannot work on, because it met an event it does not read yet.
+create function tend_leases(p_process text, p_groups text[], p_services text[], p_ttl interval, p_refused text[])
 returns table (consumer_group text, partition smallint, epoch bigint, live_processes integer) language plpgsql as $$
 declare
   now_at timestamptz := clock_timestamp();
@@ -190,6 +191,9 @@ begin
   values (p_process, p_groups, p_services, now_at, now_at)
   on conflict (id) do update set seen_at = excluded.seen_at;
   delete from log.processes where seen_at < now_at - 20 * p_ttl;
+
+  update log.leases l set owner = null, expires_at = '-infinity'
+  where l.owner = p_process and l.consumer_group || '/' || l.partition = any (p_refused);
 
   foreach grp in array p_groups loop
     select count(*), count(*) filter (where p.id < p_process) into live, my_rank
@@ -209,6 +213,7 @@ begin
       where l.consumer_group = grp and l.partition in (
         select s.partition from log.leases s
         where s.consumer_group = grp and (s.owner is null or s.expires_at < now_at) and s.owner is distinct from p_process
+          and s.consumer_group || '/' || s.partition <> all (p_refused)
         order by s.partition limit quota - owned for update skip locked);
     end if;
   end loop;

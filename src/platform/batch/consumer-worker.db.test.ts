@@ -1,0 +1,325 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Fault, InvariantViolation } from '#kernel/fault.ts';
+import { DatabaseFault } from '#platform/postgres/faults.ts';
+import { statement } from '#platform/postgres/session.ts';
+import { type Effect, Gate, interleaved, keysNamed, Probe, stepOf } from '../../../tests/probe.ts';
+
+let probe: Probe;
+
+beforeAll(async () => {
+  probe = await Probe.open();
+});
+
+afterEach(() => probe.reset());
+
+afterAll(() => probe.close());
+
+const PATIENCE = { timeout: 10_000, interval: 10 };
+
+async function effectsReach(count: number): Promise<Effect[]> {
+  await expect.poll(() => probe.countEffects(), PATIENCE).toBeGreaterThanOrEqual(count);
+  return probe.effects();
+}
+
+/** Every event had one effect, effects of a key came in its order, and each left one event and a moved position. */
+async function expectEachOnceInOrder(steps: readonly { key: string; step: number }[]): Promise<void> {
+  const effects = await effectsReach(steps.length);
+  const bySteps = Map.groupBy(effects, ({ key }) => key);
+  const expected = Map.groupBy(steps, ({ key }) => key);
+  for (const [key, own] of expected) {
+    expect(
+      bySteps.get(key)?.map(({ step }) => step),
+      key,
+    ).toEqual(own.map(({ step }) => step));
+  }
+  expect(effects).toHaveLength(steps.length);
+  const [counts] = await probe.query(
+    `select (select count(*) from target.events)::int as events,
+            (select coalesce(sum(position), 0) from log.heads where topic = 'target')::int as head`,
+  );
+  expect(counts).toEqual({ events: steps.length, head: steps.length });
+  await expect.poll(behind, PATIENCE).toEqual([]);
+}
+
+function behind(): Promise<unknown[]> {
+  return probe.query(
+    `select topic, partition from log.positions p join log.heads h using (topic, partition)
+     where p.position <> h.position and exists (select from probe.effects e where e.topic = p.topic)`,
+  );
+}
+
+function isFence(error: unknown): boolean {
+  return error instanceof DatabaseFault && error.fenced;
+}
+
+test('R1: an owner paused before its transaction is fenced when another has passed, and doubles nothing', async () => {
+  const gate = new Gate();
+  const steps = interleaved(keysNamed(10), 2);
+  await probe.append(steps);
+  const paused = await probe.start({ session: { beforeTransaction: () => gate.pass() } });
+  await gate.reached;
+  const other = await probe.start();
+  await expectEachOnceInOrder(steps);
+  gate.open();
+  await expect.poll(() => paused.failures.some(isFence), PATIENCE).toBe(true);
+  await expectEachOnceInOrder(steps);
+  expect(other.failures).toEqual([]);
+});
+
+test('R1: an owner paused between load and commit loses its session, the other passes, and it recovers', async () => {
+  const gate = new Gate();
+  const steps = interleaved(keysNamed(10), 2);
+  await probe.append(steps);
+  const paused = await probe.start({ onLoad: () => gate.pass() });
+  await gate.reached;
+  // What idle_in_transaction_session_timeout does to a process that was stopped with its locks in hand (R7).
+  await probe.cutWorkers();
+  await probe.start();
+  await expectEachOnceInOrder(steps);
+  gate.open();
+  const more = interleaved(keysNamed(10), 4).slice(20);
+  await probe.append(more);
+  await expectEachOnceInOrder([...steps, ...more]);
+  expect(paused.failures.length).toBeGreaterThan(0);
+});
+
+test('R1: an owner that holds its locks makes the other wait, and the other then sees that it has moved', async () => {
+  const gate = new Gate();
+  const steps = interleaved(keysNamed(10), 2);
+  await probe.append(steps);
+  await probe.start({ onLoad: () => gate.pass() });
+  await gate.reached;
+  const waiting = await probe.start();
+  await expect.poll(() => lockWaits(), PATIENCE).toBeGreaterThan(0);
+  gate.open();
+  await expectEachOnceInOrder(steps);
+  await expect.poll(() => waiting.failures.some(isFence), PATIENCE).toBe(true);
+});
+
+async function lockWaits(): Promise<number> {
+  const [row] = await probe.query(
+    `select count(*)::int as waits from pg_stat_activity
+     where datname = current_database() and application_name = 'lastro probe' and wait_event_type = 'Lock'`,
+  );
+  return row?.['waits'] as number;
+}
+
+test('U6: 1000 interleaved keys keep their order, whatever the size of the batches', async () => {
+  const steps = interleaved(keysNamed(1000), 3);
+  await probe.append(steps);
+  await probe.start({ batchMax: 333 });
+  await expectEachOnceInOrder(steps);
+});
+
+test('U6: keys keep their order while two processes wrest the partitions from each other', async () => {
+  const steps = interleaved(keysNamed(60), 8);
+  const everything = probe.allPartitions;
+  const [first, second] = [await probe.start({ batchMax: 7 }), await probe.start({ batchMax: 5 })];
+  for (let from = 0; from < steps.length; from += 40) {
+    await probe.append(steps.slice(from, from + 40));
+    // Both believe in all partitions, then in overlapping ones, then in none.
+    first.worker.own(from % 80 === 0 ? everything : [0, 1]);
+    second.worker.own(from % 120 === 0 ? [] : everything);
+  }
+  first.worker.own(everything);
+  await expectEachOnceInOrder(steps);
+});
+
+test('what a process is told to give up it leaves alone, until it is given back', async () => {
+  const { worker } = await probe.start({}, [0, 1]);
+  const steps = interleaved(keysNamed(40), 1);
+  await probe.append(steps);
+  const [row] = await probe.query(
+    'select count(*)::int as count from source.events where partition in (0, 1)',
+  );
+  const effects = await effectsReach(row?.['count'] as number);
+  expect(effects.filter(({ partition }) => partition > 1)).toEqual([]);
+  worker.own([2, 3]);
+  await expectEachOnceInOrder(steps);
+});
+
+test('R6: one event that cannot be handled stands alone at last; other keys go on, and it after it is mended', async () => {
+  let isMended = false;
+  const failing: number[] = [];
+  const steps = interleaved(keysNamed(100), 2);
+  const { worker, failures } = await probe.start({
+    onDecide(events) {
+      if (isMended || !events.some(isPoison)) return;
+      failing.push(events.length);
+      throw new RangeError('cannot be handled');
+    },
+  });
+  await probe.append(steps);
+  await expect.poll(() => failing.at(-1), PATIENCE).toBe(1);
+  const poisoned = await partitionOfKey('key-50');
+  const others = await probe.query('select count(*)::int as count from source.events where partition <> $1', [
+    poisoned,
+  ]);
+  await effectsReach(others[0]?.['count'] as number);
+  expect((await probe.effects()).filter(({ key }) => key === 'key-50')).toEqual([]);
+  expect(failures.every((error) => error instanceof RangeError)).toBe(true);
+  isMended = true;
+  worker.own(probe.allPartitions);
+  await expectEachOnceInOrder(steps);
+});
+
+function isPoison(event: { readonly key: string }): boolean {
+  return event.key === 'key-50';
+}
+
+async function partitionOfKey(key: string): Promise<number> {
+  const [row] = await probe.query('select partition from source.events where key = $1 limit 1', [key]);
+  return row?.['partition'] as number;
+}
+
+test('R6: of two topics, an event that cannot be handled does not hold up the other topic', async () => {
+  let isMended = false;
+  await probe.start({
+    topics: ['source', 'second'],
+    onDecide(events) {
+      if (!isMended && events.some(isPoison)) throw new RangeError('cannot be handled');
+    },
+  });
+  await probe.append([{ key: 'key-50', step: 1 }]);
+  const free = interleaved(keysNamed(40), 2);
+  await probe.append(free, 'second');
+  const effects = await effectsReach(free.length);
+  expect(effects.every(({ topic }) => topic === 'second')).toBe(true);
+  isMended = true;
+  await effectsReach(free.length + 1);
+});
+
+const DIVIDE_BY = statement('probe.divide', 'select 1 / $1::integer');
+
+test('R6: data that the database refuses is isolated as well', async () => {
+  let isMended = false;
+  const steps = interleaved(keysNamed(60), 1);
+  const { failures } = await probe.start({
+    onSave(tx, events) {
+      const divisor = !isMended && events.some(isPoison) ? 0 : 1;
+      tx.run(DIVIDE_BY, [divisor]);
+    },
+  });
+  await probe.append(steps);
+  const poisoned = await partitionOfKey('key-50');
+  const [others] = await probe.query(
+    'select count(*)::int as count from source.events where partition <> $1',
+    [poisoned],
+  );
+  await effectsReach(others?.['count'] as number);
+  expect(failures.every((error) => error instanceof DatabaseFault && error.causedByData)).toBe(true);
+  isMended = true;
+  await expectEachOnceInOrder(steps);
+});
+
+test('W5: what a consumer retains comes back to its successor after a crash, and none of it is lost', async () => {
+  const steps = interleaved(keysNamed(20), 3);
+  // Keeps the first two steps of a key back until the third is there.
+  const retains = (event: { key: string }, events: readonly { key: string; data: unknown }[]): boolean =>
+    events.filter(({ key }) => key === event.key).length < 3;
+  const crashing = await probe.start({ retains });
+  await probe.append(steps.slice(0, 40));
+  await expect.poll(() => tailIsRead(crashing), PATIENCE).toBe(true);
+  expect(await probe.effects()).toEqual([]);
+  await crashing.stop();
+  await probe.start({ retains, batchMax: 7 });
+  await probe.append(steps.slice(40));
+  await expectEachOnceInOrder(steps);
+});
+
+/** The worker has been given everything: its position is held back, so the log's end is all there is to see. */
+async function tailIsRead(process: {
+  log: { tail(topic: string): { head(partition: number): number } };
+}): Promise<boolean> {
+  const rows = await probe.query(`select partition, position::int from log.heads where topic = 'source'`);
+  return rows.every((row) => process.log.tail('source').head(row['partition'] as number) === row['position']);
+}
+
+test('U4: connections that are lost at any moment lose and double nothing', async () => {
+  const steps = interleaved(keysNamed(50), 20);
+  const { failures } = await probe.start({ batchMax: 20 });
+  let cuts = 0;
+  for (let from = 0; from < steps.length; from += 100) {
+    await probe.append(steps.slice(from, from + 100));
+    await probe.cutWorkers();
+    cuts++;
+  }
+  await expectEachOnceInOrder(steps);
+  expect(cuts).toBe(10);
+  expect(failures.length).toBeGreaterThan(0);
+  expect(failures.every((error) => error instanceof Fault && error.transient)).toBe(true);
+});
+
+test('U4: a commit whose answer is lost counts once', async () => {
+  let losses = 3;
+  const steps = interleaved(keysNamed(30), 4);
+  await probe.start({
+    batchMax: 10,
+    session: {
+      afterCommit: () =>
+        losses-- > 0
+          ? Promise.reject(new Fault('the connection was lost after the commit', { transient: true }))
+          : Promise.resolve(),
+    },
+  });
+  await probe.append(steps);
+  await expectEachOnceInOrder(steps);
+});
+
+test('a backlog in one partition does not keep the others waiting', async () => {
+  const backlog = Array.from({ length: 600 }, (_, step) => ({ key: 'key-1', step }));
+  await probe.append(backlog);
+  const order: string[] = [];
+  await probe.start({ batchMax: 20, onDecide: (events) => void order.push(...events.map(({ key }) => key)) });
+  await expect.poll(() => order.length, PATIENCE).toBeGreaterThan(0);
+  const others = keysNamed(60).filter((key) => key !== 'key-1');
+  await probe.append(others.map((key) => ({ key, step: 0 })));
+  await effectsReach(backlog.length + others.length);
+  const full = await partitionOfKey('key-1');
+  const elsewhere = (await probe.effects()).filter(({ partition }) => partition !== full);
+  const lastElsewhere = order.lastIndexOf(elsewhere.at(-1)?.key ?? '');
+  expect(order.slice(lastElsewhere).filter((key) => key === 'key-1').length).toBeGreaterThan(100);
+});
+
+test('an event that is missing from the log is never passed over', async () => {
+  await probe.append(interleaved(['key-1'], 5));
+  const partition = await partitionOfKey('key-1');
+  await probe.query('delete from source.events where partition = $1 and position = 3', [partition]);
+  const { failures } = await probe.start({ batchMax: 2 });
+  await expect.poll(() => failures.length, PATIENCE).toBeGreaterThan(3);
+  expect((await probe.effects()).map(stepIn)).toEqual([1, 2]);
+  expect(failures.every((error) => error instanceof InvariantViolation)).toBe(true);
+});
+
+function stepIn({ step }: Effect): number {
+  return step;
+}
+
+test('W2: a worker has one batch in flight', async () => {
+  let inFlight = 0;
+  let most = 0;
+  await probe.start({
+    batchMax: 10,
+    async onLoad() {
+      most = Math.max(most, ++inFlight);
+      await new Promise((resolve) => setImmediate(resolve));
+      inFlight--;
+    },
+  });
+  const steps = interleaved(keysNamed(50), 4);
+  for (let from = 0; from < steps.length; from += 20) await probe.append(steps.slice(from, from + 20));
+  await expectEachOnceInOrder(steps);
+  expect(most).toBe(1);
+});
+
+test('a paused worker takes nothing, a resumed one all that came meanwhile', async () => {
+  const seen: number[] = [];
+  const { worker, log } = await probe.start({ onDecide: (events) => void seen.push(...events.map(stepOf)) });
+  worker.pause();
+  const steps = interleaved(keysNamed(10), 2);
+  await probe.append(steps);
+  await expect.poll(() => tailIsRead({ log }), PATIENCE).toBe(true);
+  expect(seen).toEqual([]);
+  worker.resume();
+  await expectEachOnceInOrder(steps);
+});

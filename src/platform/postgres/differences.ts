@@ -1,0 +1,147 @@
+/**
+ * Compares rows as they should be with rows as they are, in the database: what should be travels as one array per
+ * column, and only what differs comes back. How a service's audit tells whether its tables agree with the logs without
+ * handing the tables out.
+ */
+import { int8Array, textArray, timestamptzArray, uuidArray } from './arrays.ts';
+import type { Reader } from './read-pool.ts';
+
+/** `instant`: epoch milliseconds. `date`: a calendar date as text. */
+export type ColumnKind = 'text' | 'uuid' | 'bigint' | 'instant' | 'date';
+
+type ColumnValue = string | bigint | number | null;
+
+/** A row as it should be: its key and its columns. */
+export type ExpectedRow = Readonly<Record<string, ColumnValue>>;
+
+export interface Comparison {
+  readonly key: Readonly<Record<string, ColumnKind>>;
+  readonly columns: Readonly<Record<string, ColumnKind>>;
+  /**
+   * SQL that selects key and columns. For a range: all rows of it, bounded by its own parameters `$1` …; for look-ups:
+   * the row of the key of `expected`, by an index on it.
+   */
+  readonly actual: string;
+}
+
+export interface Difference {
+  readonly key: Readonly<Record<string, string>>;
+  /** `missing`: expected, not there. `extra`: there, not expected. */
+  readonly kind: 'missing' | 'extra' | 'different';
+  /** For `different`: which columns, what they are and what they should be. */
+  readonly detail: string;
+}
+
+export interface Differences {
+  /** At most `LISTED_MAX`. */
+  readonly listed: readonly Difference[];
+  readonly total: number;
+}
+
+/** What is told of one comparison: a table that is wrong throughout is not listed row by row. */
+const LISTED_MAX = 100;
+
+/** Rows of the range that are missing, extra or different. */
+export function compareRange(
+  reader: Reader,
+  comparison: Comparison,
+  input: { readonly parameters: readonly unknown[]; readonly expected: readonly ExpectedRow[] },
+): Promise<Differences> {
+  const { parameters, expected } = input;
+  const onKey = Object.keys(comparison.key).map((key) => `actual.${key} = expected.${key}`);
+  const joined = `${unnested(comparison, parameters.length)}
+    full join (select true as present, found.* from (${comparison.actual}) as found) as actual on ${onKey.join(' and ')}`;
+  return findDifferences(reader, differenceSql(comparison, joined), [
+    ...parameters,
+    ...arraysOf(comparison, expected),
+  ]);
+}
+
+/** Expected rows that are missing or different; what else there is is not looked at. */
+export async function compareLookups(
+  reader: Reader,
+  comparison: Comparison,
+  expected: readonly ExpectedRow[],
+): Promise<Differences> {
+  if (expected.length === 0) return { listed: [], total: 0 };
+  // `offset 0` leaves the planner one way: a look-up per row.
+  const joined = `${unnested(comparison, 0)}
+    left join lateral (select true as present, found.* from (${comparison.actual}) as found offset 0) as actual on true`;
+  return findDifferences(reader, differenceSql(comparison, joined), arraysOf(comparison, expected));
+}
+
+interface DifferenceRow {
+  key: Record<string, string>;
+  kind: Difference['kind'];
+  detail: string;
+  total: number;
+}
+
+async function findDifferences(
+  reader: Reader,
+  text: string,
+  values: readonly unknown[],
+): Promise<Differences> {
+  const rows = await reader.query<DifferenceRow>(text, values);
+  return { listed: rows.map(({ key, kind, detail }) => ({ key, kind, detail })), total: rows[0]?.total ?? 0 };
+}
+
+function differenceSql({ key, columns }: Comparison, joined: string): string {
+  const keys = Object.keys(key);
+  const names = Object.keys(columns);
+  const keyMembers = keys.map((name) => `'${name}', coalesce(actual.${name}, expected.${name})::text`);
+  const details = names.map(
+    (name) => `case when actual.${name} is distinct from expected.${name} then
+      format('${name} is %s, not %s', coalesce(actual.${name}::text, 'null'), coalesce(expected.${name}::text, 'null')) end`,
+  );
+  const row = (side: string) =>
+    `row(${[...names.map((name) => `${side}.${name}`), `${side}.present`].join(', ')})`;
+  return `
+    select jsonb_build_object(${keyMembers.join(', ')}) as key,
+           case when actual.present is null then 'missing' when expected.present is null then 'extra' else 'different' end as kind,
+           case when actual.present and expected.present then concat_ws('; ', ${details.join(', ')}) else '' end as detail,
+           (count(*) over ())::integer as total
+    from ${joined}
+    where ${row('expected')} is distinct from ${row('actual')}
+    limit ${LISTED_MAX}`;
+}
+
+const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
+  text: 'text',
+  uuid: 'uuid',
+  bigint: 'bigint',
+  instant: 'timestamptz',
+  date: 'text',
+};
+
+/** The expected rows as a table, from parameters that follow `before` others. */
+function unnested({ key, columns }: Comparison, before: number): string {
+  const all = Object.entries({ ...key, ...columns });
+  const arrays = all.map(([, kind], index) => `$${before + index + 1}::${SQL_TYPES[kind]}[]`);
+  const selected = all.map(([name, kind]) => (kind === 'date' ? `e.${name}::date as ${name}` : `e.${name}`));
+  return `(select true as present, ${selected.join(', ')}
+     from unnest(${arrays.join(', ')}) as e(${all.map(([name]) => name).join(', ')})) as expected`;
+}
+
+function arraysOf({ key, columns }: Comparison, expected: readonly ExpectedRow[]): Buffer[] {
+  return Object.entries({ ...key, ...columns }).map(([name, kind]) =>
+    arrayOf(
+      kind,
+      expected.map((row) => row[name] ?? null),
+    ),
+  );
+}
+
+function arrayOf(kind: ColumnKind, values: readonly ColumnValue[]): Buffer {
+  switch (kind) {
+    case 'bigint':
+      return int8Array(values as readonly (bigint | number | null)[]);
+    case 'instant':
+      return timestamptzArray(values as readonly (number | null)[]);
+    case 'uuid':
+      return uuidArray(values as readonly (string | null)[]);
+    case 'text':
+    case 'date':
+      return textArray(values as readonly (string | null)[]);
+  }
+}

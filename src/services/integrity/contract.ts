@@ -1,0 +1,1 @@
+export { differingVerdicts } from './audit.ts';
