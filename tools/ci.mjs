@@ -1,0 +1,230 @@
+/**
+ * What `.ci/run` runs, in the order in which a newcomer meets it: `npm start` with the README's curl, `npm run check`,
+ * `npm run bench`. Every step is run whatever the earlier ones said. Each counts as one, the tests as many as there
+ * are; the last line is `N passed, N failed`, and the exit code is 1 if anything failed.
+ *
+ * Plain JavaScript for Node 20, because on a clean clone nothing is installed when it begins.
+ */
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** A first start installs the packages. */
+const START_MS = 240_000;
+const PAYMENT_MS = 10_000;
+const STOP_MS = 30_000;
+const CHECK_MS = 600_000;
+const BENCH_MS = 300_000;
+const POLL_MS = 50;
+
+const HAPPY_PATH = [
+  'payment.requested',
+  'payment.validated',
+  'payment.authorized',
+  'entry.posted',
+  'payment.completed',
+  'notification.queued',
+];
+
+const totals = { passed: 0, failed: 0 };
+
+function count(name, isPassed, seconds) {
+  totals[isPassed ? 'passed' : 'failed'] += 1;
+  console.log(`${isPassed ? 'ok    ' : 'FAILED'}  ${name} (${seconds.toFixed(1)} s)`);
+}
+
+/** Runs and counts one step; what it returns goes to the next. A step that throws has failed, and is told why. */
+async function step(name, work) {
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1000;
+  try {
+    const result = await work();
+    count(name, true, seconds());
+    return result;
+  } catch (error) {
+    console.log(error instanceof Error ? error.message : String(error));
+    count(name, false, seconds());
+    return undefined;
+  }
+}
+
+function ensure(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+/** A command in a process group of its own, so that nothing of it outlives its time; its output is shown and kept. */
+function launch(program, args, env = {}) {
+  const child = spawn(program, args, {
+    cwd: ROOT,
+    detached: true,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const command = { pid: child.pid, output: '', exit: undefined, kill: () => killGroup(child.pid) };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (text) => {
+      command.output += text;
+      process.stdout.write(text);
+    });
+  }
+  command.ended = new Promise((resolve) => {
+    const end = (exit) => {
+      command.exit ??= exit;
+      resolve(command.exit);
+    };
+    child.on('error', (error) => end(error.message));
+    child.on('close', (code, signal) => end(signal ?? code));
+  });
+  return command;
+}
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
+}
+
+/** The exit code or signal; what does not end in time is killed. */
+async function endOf(command, timeoutMs) {
+  const timeout = new AbortController();
+  const late = delay(timeoutMs, 'late', { signal: timeout.signal }).catch(() => 'late');
+  const exit = await Promise.race([command.ended, late]);
+  timeout.abort();
+  if (exit !== 'late') return exit;
+  command.kill();
+  throw new Error(`did not end within ${timeoutMs / 1000} s`);
+}
+
+async function until(find, timeoutMs, what) {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined) return found;
+    ensure(performance.now() < deadline, `${what} did not come within ${timeoutMs / 1000} s`);
+    await delay(POLL_MS);
+  }
+}
+
+// --- the README's first command, and its curl ---
+
+async function start(dataDir) {
+  const server = launch('npm', ['start'], { LASTRO_DATA_DIR: dataDir, LASTRO_PORT: '0' });
+  const find = () => {
+    ensure(server.exit === undefined, `npm start ended with ${server.exit}`);
+    return /ready at (http:\/\/\S+)/.exec(server.output)?.[1];
+  };
+  try {
+    return { server, url: await until(find, START_MS, 'the address') };
+  } catch (error) {
+    server.kill();
+    throw error;
+  }
+}
+
+/** The README's curl as it stands there, sent to where this server listens. */
+async function payByCurl(url) {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const curl = /^curl [^`]*/m.exec(readme)?.[0];
+  ensure(curl !== undefined, 'the README has no curl');
+  const target = /--location '([^']+)'/.exec(curl)[1].replace(/^localhost:8080/, url);
+  const headers = Object.fromEntries(
+    [...curl.matchAll(/--header '([^:]+): ([^']*)'/g)].map((match) => match.slice(1)),
+  );
+  const body = /--data '([^']*)'/.exec(curl)[1];
+  const answer = await fetch(target, { method: 'POST', headers, body });
+  const text = await answer.text();
+  ensure(answer.status === 202, `${answer.status} ${text}`);
+  return JSON.parse(text).id;
+}
+
+async function read(url) {
+  const answer = await fetch(url);
+  const text = await answer.text();
+  ensure(answer.status === 200, `${url} answered ${answer.status} ${text}`);
+  return JSON.parse(text);
+}
+
+/** Resolves when the payment is final, told of and judged. */
+async function followPayment(url, id) {
+  const path = `${url}/v1/payments/${id}`;
+  await until(
+    async () => ((await read(path)).status === 'completed' ? true : undefined),
+    PAYMENT_MS,
+    'completion',
+  );
+  await until(
+    async () => ((await read(`${path}/verdict`)).verdict === 'complete' ? true : undefined),
+    PAYMENT_MS,
+    'the verdict',
+  );
+  const types = (await read(`${path}/events`)).data.map((event) => event.type);
+  ensure(types.join() === HAPPY_PATH.join(), `the timeline is ${types.join(', ')}`);
+}
+
+async function stop({ server }, dataDir) {
+  process.kill(server.pid, 'SIGTERM');
+  const exit = await endOf(server, STOP_MS);
+  ensure(exit === 0, `npm start ended with ${exit}`);
+  ensure(!existsSync(join(dataDir, 'postgres/cluster/postmaster.pid')), 'PostgreSQL still runs');
+}
+
+async function tryAsNewcomer() {
+  const dataDir = mkdtempSync(join(tmpdir(), 'lastro-ci-'));
+  chmodSync(dataDir, 0o711); // root's PostgreSQL runs as nobody
+  let id;
+  for (const turn of ['npm start', 'npm start again']) {
+    const running = await step(turn, () => start(dataDir));
+    if (running === undefined) break;
+    // The second time, the same key gets the same payment.
+    const answered = await step(`${turn}: the README's curl`, async () => {
+      const paid = await payByCurl(running.url);
+      ensure(id === undefined || id === paid, `the same key made ${paid} beside ${id}`);
+      return paid;
+    });
+    id ??= answered;
+    await step(`${turn}: completed, six events, verified`, () => followPayment(running.url, id));
+    await step(`${turn}: SIGTERM ends it in order`, () => stop(running, dataDir));
+  }
+  rmSync(dataDir, { recursive: true, force: true });
+}
+
+// --- the one check ---
+
+/** Its parts as it lists them at its end, and the tests one by one. */
+async function check() {
+  const folder = mkdtempSync(join(tmpdir(), 'lastro-ci-'));
+  const report = join(folder, 'tests.json');
+  const args = ['run', 'check', '--', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const command = launch('npm', args);
+  await step('npm run check', async () => ensure((await endOf(command, CHECK_MS)) === 0, 'it failed'));
+  const summary = command.output.slice(command.output.lastIndexOf('\ncheck\n'));
+  for (const [, verdict] of summary.matchAll(/^(ok|FAILED) +(?:format|lint|types) /gm)) {
+    totals[verdict === 'ok' ? 'passed' : 'failed'] += 1;
+  }
+  if (existsSync(report)) {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    totals.passed += numPassedTests;
+    totals.failed += numFailedTests;
+  }
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function bench() {
+  const command = launch('npm', ['run', 'bench', '--', '--quick']);
+  await step('npm run bench -- --quick', async () =>
+    ensure((await endOf(command, BENCH_MS)) === 0, 'it failed'),
+  );
+}
+
+await tryAsNewcomer();
+await check();
+await bench();
+process.exitCode = totals.failed === 0 ? 0 : 1;
+console.log(`${totals.passed} passed, ${totals.failed} failed`);
