@@ -1,5 +1,6 @@
 /** The ledger's own machine over a database of its own: its store, its reads, and command workers as separate processes would run them. */
 import { Client } from 'pg';
+import { vi } from 'vitest';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
@@ -33,6 +34,8 @@ export interface LedgerProcess {
   readonly store: LedgerStore;
   readonly commands: { submit: CommandWorker<LedgerOrder, unknown, unknown>['submit'] };
   order(order: LedgerOrder, more?: Ordered): Promise<CommandOutcome>;
+  /** What its batches met and tried again after. */
+  readonly failures: readonly unknown[];
 }
 
 export class LedgerFixture {
@@ -80,6 +83,7 @@ export class LedgerFixture {
   /** A command worker with a connection and caches of its own. */
   process(clock: Clock = systemClock): LedgerProcess {
     const store = new LedgerStore();
+    const failures: unknown[] = [];
     const worker = new CommandWorker({
       name: 'ledger',
       topic: 'ledger',
@@ -92,7 +96,7 @@ export class LedgerFixture {
       random: Math.random,
       batchMax: BATCH_MAX,
       delayMs: () => 0,
-      observer: { committed: () => undefined, failed: () => undefined },
+      observer: { committed: () => undefined, failed: (_worker, error) => failures.push(error) },
     });
     worker.start();
     this.#workers.push(worker);
@@ -107,12 +111,17 @@ export class LedgerFixture {
         traceparent: null,
         body,
       });
-    return { store, commands: worker, order };
+    return { store, commands: worker, order, failures };
   }
 
   /** Rows of the owner, who may read everything. */
   async rows<Row extends Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.owner.query<Row>(sql, values)).rows;
+  }
+
+  /** Resolves when a session waits for the lock of another. */
+  async somebodyWaits(): Promise<void> {
+    await vi.waitUntil(async () => (await this.rows(WAITING)).length > 0, { timeout: 2000, interval: 5 });
   }
 
   async close(): Promise<void> {
@@ -124,6 +133,8 @@ export class LedgerFixture {
     await this.#database.drop();
   }
 }
+
+const WAITING = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
 
 export function openLedger(): Promise<LedgerFixture> {
   return LedgerFixture.open();
