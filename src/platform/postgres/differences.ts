@@ -3,6 +3,7 @@
  * column, and only what differs comes back. How a service's audit tells whether its tables agree with the logs without
  * handing the tables out.
  */
+import { assertNever } from '#kernel/fault.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from './arrays.ts';
 import type { Reader } from './read-pool.ts';
 
@@ -51,7 +52,8 @@ export function compareRange(
   const onKey = Object.keys(comparison.key).map((key) => `actual.${key} = expected.${key}`);
   const joined = `${unnested(comparison, parameters.length)}
     full join (select true as present, found.* from (${comparison.actual}) as found) as actual on ${onKey.join(' and ')}`;
-  return findDifferences(reader, differenceSql(comparison, joined), [
+  const keyOf = (name: string) => `coalesce(actual.${name}, expected.${name})`;
+  return findDifferences(reader, differenceSql(comparison, joined, keyOf), [
     ...parameters,
     ...arraysOf(comparison, expected),
   ]);
@@ -67,7 +69,11 @@ export async function compareLookups(
   // `offset 0` leaves the planner one way: a look-up per row.
   const joined = `${unnested(comparison, 0)}
     left join lateral (select true as present, found.* from (${comparison.actual}) as found offset 0) as actual on true`;
-  return findDifferences(reader, differenceSql(comparison, joined), arraysOf(comparison, expected));
+  return findDifferences(
+    reader,
+    differenceSql(comparison, joined, (name) => `expected.${name}`),
+    arraysOf(comparison, expected),
+  );
 }
 
 interface DifferenceRow {
@@ -86,10 +92,14 @@ async function findDifferences(
   return { listed: rows.map(({ key, kind, detail }) => ({ key, kind, detail })), total: rows[0]?.total ?? 0 };
 }
 
-function differenceSql({ key, columns }: Comparison, joined: string): string {
+function differenceSql(
+  { key, columns }: Comparison,
+  joined: string,
+  keyOf: (name: string) => string,
+): string {
   const keys = Object.keys(key);
   const names = Object.keys(columns);
-  const keyMembers = keys.map((name) => `'${name}', coalesce(actual.${name}, expected.${name})::text`);
+  const keyMembers = keys.map((name) => `'${name}', ${keyOf(name)}::text`);
   const details = names.map(
     (name) => `case when actual.${name} is distinct from expected.${name} then
       format('${name} is %s, not %s', coalesce(actual.${name}::text, 'null'), coalesce(expected.${name}::text, 'null')) end`,
@@ -143,5 +153,7 @@ function arrayOf(kind: ColumnKind, values: readonly ColumnValue[]): Buffer {
     case 'text':
     case 'date':
       return textArray(values as readonly (string | null)[]);
+    default:
+      return assertNever(kind);
   }
 }

@@ -14,14 +14,19 @@ const VERDICTS: Comparison = {
   actual: `select v.subject, v.tenant, v.verdict, case when v.verdict = 'complete' then v.stages end as stages,
                   case when (v.findings = '[]') = (v.verdict = 'complete') then 'yes' else 'no' end as sound
            from integrity.verdicts v
-           where ($1::text is null or v.subject > $1) and ($2::text is null or v.subject <= $2)`,
+           where ($1::text is null or v.subject > $1) and ($2::text is null or v.subject <= $2)
+             and not v.subject = any ($3::text[])`,
 };
 
-/** Verdicts of the range of subjects (after the first, up to the second) that are missing, extra or different. */
+/**
+ * Verdicts of the range of subjects (after the first, up to the second) that are missing, extra or different; not of the
+ * subjects in `undecided`, whose events integrity has not all read.
+ */
 export function differingVerdicts(
   reader: Reader,
   range: { readonly after: string | null; readonly upTo: string | null },
-  expected: readonly ExpectedRow[],
+  verdicts: { readonly expected: readonly ExpectedRow[]; readonly undecided: readonly string[] },
 ): Promise<Differences> {
-  return compareRange(reader, VERDICTS, { parameters: [range.after, range.upTo], expected });
+  const { expected, undecided } = verdicts;
+  return compareRange(reader, VERDICTS, { parameters: [range.after, range.upTo, undecided], expected });
 }

@@ -167,7 +167,8 @@ export interface PostingCursor {
 }
 
 export interface PostingBreach {
-  readonly accountKey: bigint;
+  /** `tenant/id`, or the key of an account that is not there. */
+  readonly account: string;
   readonly sequence: bigint;
   readonly entryUuid: string;
   readonly kind: 'sequence_gap' | 'wrong_running_sum' | 'posting_without_balance';
@@ -223,9 +224,10 @@ const WALK_POSTINGS = `
   select (select count(*) from page)::integer as count,
          last.account_key, last.posted_at::text as posted_at, last.sequence, last.posted_after,
          (select count(*) from breach)::integer as breaches_total,
-         (select jsonb_agg(jsonb_build_object('account_key', account_key::text, 'sequence', sequence::text,
-                                              'entry_id', entry_id, 'kind', kind, 'detail', detail))
-          from (select * from breach limit 100) as listed) as breaches
+         (select jsonb_agg(jsonb_build_object('account', coalesce(a.tenant || '/' || a.id, l.account_key::text),
+                                              'sequence', l.sequence::text, 'entry_id', l.entry_id, 'kind', l.kind,
+                                              'detail', l.detail))
+          from (select * from breach limit 100) as l left join ledger.accounts a on a.key = l.account_key) as breaches
   from (select true) as one
   left join lateral (
     select * from page order by account_key desc, posted_at desc, sequence desc limit 1
@@ -240,7 +242,7 @@ interface WalkedRow {
   breaches_total: number;
   breaches:
     | readonly {
-        account_key: string;
+        account: string;
         sequence: string;
         entry_id: string;
         kind: PostingBreach['kind'];
@@ -281,7 +283,7 @@ export async function walkPostings(
       postedAfterMinor: row.posted_after,
     },
     breaches: (row.breaches ?? []).map((breach) => ({
-      accountKey: BigInt(breach.account_key),
+      account: breach.account,
       sequence: BigInt(breach.sequence),
       entryUuid: breach.entry_id,
       kind: breach.kind,

@@ -7,6 +7,21 @@ import type { EpochMs } from '#kernel/clock.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Books } from './books.ts';
 
+export {
+  type AuditedAccount,
+  countLedgerKeys,
+  differingEntries,
+  differingEntryIds,
+  differingHolds,
+  differingPostings,
+  findAccountKeys,
+  listAuditedAccounts,
+  measureBalances,
+  postingsAfter,
+  sumBalances,
+  type UuidRange,
+  walkPostings,
+} from './audit.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';
 export { accountRef, availableMinor, Books } from './books.ts';
 export { entryIdOf } from './entry-id.ts';

@@ -1,0 +1,139 @@
+/**
+ * What a proof needs of an event's data, read with distrust: whoever edited an event may have left anything there.
+ * Undefined means that the data is not what its type promises.
+ */
+import { type EpochMs } from '#kernel/clock.ts';
+import { isId, uuidOf } from '#kernel/ids.ts';
+import type { JsonObject, JsonValue } from '#platform/log/event.ts';
+
+export interface Terms {
+  readonly walletId: string;
+  readonly serviceId: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly method: string;
+}
+
+export interface OpenedAccount {
+  readonly kind: string;
+  readonly currency: string;
+  readonly floorMinor: number | null;
+  readonly name: string | null;
+  readonly timeZone: string;
+  /** JSON. */
+  readonly metadata: string | null;
+}
+
+export interface TracedPosting {
+  readonly accountId: string;
+  /** Credits positive, debits negative. */
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly sequence: number;
+  readonly postedAfterMinor: number;
+  readonly postedAt: EpochMs;
+}
+
+export interface TracedEntry {
+  readonly tenant: string;
+  readonly id: string;
+  readonly uuid: string;
+  readonly causeUuid: string;
+  readonly purpose: string;
+  readonly description: string | null;
+  readonly reference: string | null;
+  readonly effectiveOn: string | null;
+  readonly postings: readonly TracedPosting[];
+}
+
+export function parseData(text: string): JsonObject | undefined {
+  try {
+    const value = JSON.parse(text) as JsonValue;
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export function termsOf({ wallet_id, service_id, amount, currency, method }: JsonObject): Terms | undefined {
+  if (typeof wallet_id !== 'string' || typeof service_id !== 'string' || !isAmount(amount)) return undefined;
+  if (typeof currency !== 'string' || typeof method !== 'string') return undefined;
+  return { walletId: wallet_id, serviceId: service_id, amountMinor: amount, currency, method };
+}
+
+export function openedAccountOf({
+  kind,
+  currency,
+  floor,
+  name,
+  time_zone,
+  metadata,
+}: JsonObject): OpenedAccount | undefined {
+  if (typeof kind !== 'string' || typeof currency !== 'string' || typeof time_zone !== 'string')
+    return undefined;
+  if (floor !== null && !Number.isSafeInteger(floor)) return undefined;
+  return {
+    kind,
+    currency,
+    floorMinor: floor as number | null,
+    name: textOf(name),
+    timeZone: time_zone,
+    metadata: metadata === undefined || metadata === null ? null : JSON.stringify(metadata),
+  };
+}
+
+export function entryOf(tenant: string, data: JsonObject): TracedEntry | undefined {
+  const { entry_id, cause, purpose, description, reference, effective_on, postings } = data;
+  if (typeof entry_id !== 'string' || !isId('jen', entry_id)) return undefined;
+  if (typeof cause !== 'string' || !(isId('pay', cause) || isId('jen', cause))) return undefined;
+  if (typeof purpose !== 'string' || !Array.isArray(postings)) return undefined;
+  const traced = (postings as readonly JsonValue[]).map(postingOf);
+  if (traced.includes(undefined)) return undefined;
+  return {
+    tenant,
+    id: entry_id,
+    uuid: uuidOf(entry_id),
+    causeUuid: uuidOf(cause),
+    purpose,
+    description: textOf(description),
+    reference: textOf(reference),
+    effectiveOn: textOf(effective_on),
+    postings: traced as TracedPosting[],
+  };
+}
+
+function postingOf(value: JsonValue): TracedPosting | undefined {
+  if (!isObject(value)) return undefined;
+  const { account_id, direction, amount, currency, sequence, posted_after, posted_at } = value;
+  if (typeof account_id !== 'string' || typeof currency !== 'string' || typeof posted_at !== 'string')
+    return undefined;
+  if (!isAmount(amount) || !isInteger(sequence) || !isInteger(posted_after)) return undefined;
+  if (direction !== 'debit' && direction !== 'credit') return undefined;
+  const postedAt = Date.parse(posted_at);
+  if (Number.isNaN(postedAt)) return undefined;
+  return {
+    accountId: account_id,
+    amountMinor: direction === 'debit' ? -amount : amount,
+    currency,
+    sequence,
+    postedAfterMinor: posted_after,
+    postedAt,
+  };
+}
+
+export function textOf(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function isAmount(value: JsonValue | undefined): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isInteger(value: JsonValue | undefined): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isObject(value: JsonValue): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,108 @@
+/**
+ * A lane: one connection that reads for a proof. Statements stand alone, or share one snapshot; both end within a few
+ * seconds (DESIGN §2: a transaction open for 40 s makes every head update six times slower).
+ */
+import pg from 'pg';
+import { asFault, isTransient } from '#platform/postgres/faults.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { connectionOptions } from '#platform/postgres/session.ts';
+
+/** A page that meets a lost connection, a deadlock or a time-out is read again so often. */
+const ATTEMPTS = 4;
+
+export class Lane implements Reader {
+  readonly #url: string;
+  #client: Promise<pg.Client> | undefined;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.#retrying(
+      async (client) => (await client.query({ text, values: [...values] })).rows as Row[],
+    );
+  }
+
+  /**
+   * Everything `work` reads is of one instant: a service's rows, the events that tell of them and the positions up to
+   * which they were read agree, whatever goes on meanwhile. `work` may be run again, and must not keep what it found
+   * in an attempt that failed.
+   */
+  snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+    return this.#retrying(async (client) => {
+      await client.query('begin isolation level repeatable read read only');
+      try {
+        const result = await work(readerOf(client));
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        await Promise.allSettled([client.query('rollback')]);
+        throw error;
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#client;
+    this.#client = undefined;
+    if (opening !== undefined) await Promise.allSettled([opening.then((client) => client.end())]);
+  }
+
+  async #retrying<T>(attempt: (client: pg.Client) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await attempt(await this.#connected());
+      } catch (error) {
+        const fault = asFault(error);
+        if (!isTransient(fault) || tries === ATTEMPTS) throw fault;
+      }
+    }
+  }
+
+  #connected(): Promise<pg.Client> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({
+      ...connectionOptions({ url: this.#url, name: 'proof' }, 'reads'),
+      pipeline: true,
+    });
+    const forget = () => {
+      this.#client = undefined;
+    };
+    client.on('error', forget);
+    client.on('end', forget);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+}
+
+function readerOf(client: pg.Client): Reader {
+  return {
+    async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+      return (await client.query({ text, values: [...values] })).rows as Row[];
+    },
+  };
+}
+
+/** Works through the tasks with so many lanes at once, each taking the next task that is left. */
+export async function eachInLanes<Task>(
+  lanes: readonly Lane[],
+  tasks: readonly Task[],
+  work: (lane: Lane, task: Task) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let task = tasks[next++]; task !== undefined; task = tasks[next++]) await work(lane, task);
+    }),
+  );
+}

@@ -1,0 +1,187 @@
+/** The payments of the logs, in the order of their ids, a page at a time, each page of one instant. */
+import type { EpochMs } from '#kernel/clock.ts';
+import { type Id, isId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { UuidRange } from '#services/ledger/contract.ts';
+import { parseData } from './event-data.ts';
+import { schemaOf } from './installation.ts';
+import type { TracedEvent } from './judge-saga.ts';
+
+/** The logs that tell of payments. */
+export const PAYMENT_TOPICS = ['payments', 'validation', 'authorization', 'ledger', 'notification'] as const;
+
+/** The least and the greatest text behind an id's prefix. */
+const FIRST_SUFFIX = '';
+const LAST_SUFFIX = '7zzzzzzzzzzzzzzzzzzzzzzzzz';
+
+/** Ids after the first suffix up to and including the second, of any prefix. */
+export interface IdRange {
+  readonly after: string;
+  readonly upTo: string;
+}
+
+export const FIRST_RANGE: IdRange = { after: FIRST_SUFFIX, upTo: FIRST_SUFFIX };
+
+export interface SubjectRange {
+  readonly after: string | null;
+  readonly upTo: string | null;
+}
+
+export function isLast(range: IdRange): boolean {
+  return range.upTo === LAST_SUFFIX;
+}
+
+export function subjectsOf({ after, upTo }: IdRange, prefix: 'pay' | 'jen'): { after: string; upTo: string } {
+  return { after: `${prefix}_${after}`, upTo: `${prefix}_${upTo}` };
+}
+
+/** The first and last range are open, so that what has an id no log ever gave is in one of them too. */
+export function uuidsOf({ after, upTo }: IdRange): UuidRange {
+  return {
+    after: after === FIRST_SUFFIX ? null : uuidOf(`pay_${after}` as Id<'pay'>),
+    upTo: upTo === LAST_SUFFIX ? null : uuidOf(`pay_${upTo}` as Id<'pay'>),
+  };
+}
+
+/**
+ * The range after `previous` that holds about `rows` payments, or manual entries if there are more of those. By the
+ * index on subjects: ids rise with time, so a range is a stretch of time.
+ */
+export async function nextRange(reader: Reader, previous: IdRange, rows: number): Promise<IdRange> {
+  const rest = { after: previous.upTo, upTo: LAST_SUFFIX };
+  const payments = subjectsOf(rest, 'pay');
+  const entries = subjectsOf(rest, 'jen');
+  const [row] = await reader.query<{ payment: string | null; entry: string | null }>(
+    `select (select subject from payments.events where subject > $1 and subject <= $2
+             order by subject offset $5 limit 1) as payment,
+            (select subject from ledger.events where subject > $3 and subject <= $4
+             order by subject offset $5 limit 1) as entry`,
+    [payments.after, payments.upTo, entries.after, entries.upTo, rows],
+  );
+  const ends = [row?.payment, row?.entry].flatMap((subject) => suffixOf(subject ?? null) ?? []);
+  return { after: previous.upTo, upTo: ends.sort()[0] ?? LAST_SUFFIX };
+}
+
+/** The suffix of the last payment there is; the first suffix if there is none. */
+export async function lastSuffix(reader: Reader): Promise<string> {
+  const { after, upTo } = subjectsOf({ after: FIRST_SUFFIX, upTo: LAST_SUFFIX }, 'pay');
+  const [row] = await reader.query<{ subject: string }>(
+    'select subject from payments.events where subject > $1 and subject <= $2 order by subject desc limit 1',
+    [after, upTo],
+  );
+  return suffixOf(row?.subject ?? null) ?? FIRST_SUFFIX;
+}
+
+/** Subjects that are no payment's. */
+export const STRAY_SUBJECTS: readonly SubjectRange[] = [
+  { after: null, upTo: `pay_${FIRST_SUFFIX}` },
+  { after: `pay_${LAST_SUFFIX}`, upTo: null },
+];
+
+/** Undefined for what is no id of ours: such a subject bounds no range. */
+function suffixOf(subject: string | null): string | undefined {
+  if (subject === null || !(isId('pay', subject) || isId('jen', subject))) return undefined;
+  return subject.slice('pay_'.length);
+}
+
+/** Everything the logs tell of one payment. */
+export interface PaymentTimeline {
+  readonly subject: PaymentId;
+  readonly uuid: string;
+  /** By topic, in the order of the saga's topics; within one by position. */
+  readonly events: readonly TracedEvent[];
+  /** Of the request; the row keeps it. */
+  readonly correlationId: string | undefined;
+}
+
+interface EventRow {
+  partition: number;
+  position: bigint;
+  type: string;
+  subject: string;
+  tenant: string;
+  data: string;
+  occurred_at: EpochMs;
+  causation: string;
+  correlation_id: string | null;
+}
+
+/** The timelines of the payments of the range; by the index on subjects, once for each topic. */
+export async function readTimelines(reader: Reader, range: IdRange): Promise<PaymentTimeline[]> {
+  const { after, upTo } = subjectsOf(range, 'pay');
+  const byTopic = await Promise.all(
+    PAYMENT_TOPICS.map((topic) =>
+      reader.query<EventRow>(
+        `select partition, position, type, subject, tenant, data, occurred_at, causation,
+                ${topic === 'payments' ? 'correlation_id' : 'null as correlation_id'}
+         from ${schemaOf(topic)}.events where subject > $1 and subject <= $2`,
+        [after, upTo],
+      ),
+    ),
+  );
+  const timelines = new Map<string, Mutable<PaymentTimeline>>();
+  byTopic.forEach((rows, index) => {
+    const topic = PAYMENT_TOPICS[index] as string;
+    for (const row of rows) enter(timelines, topic, row);
+  });
+  return [...timelines.values()];
+}
+
+type Mutable<Timeline> = { -readonly [Member in keyof Timeline]: Timeline[Member] } & {
+  events: TracedEvent[];
+};
+
+/** Accounts are named by their owners, and may be named like a payment. */
+function enter(timelines: Map<string, Mutable<PaymentTimeline>>, topic: string, row: EventRow): void {
+  const { subject } = row;
+  if (!isId('pay', subject) || row.type.startsWith('account.')) return;
+  let timeline = timelines.get(subject);
+  if (timeline === undefined) {
+    timeline = { subject, uuid: uuidOf(subject), events: [], correlationId: undefined };
+    timelines.set(subject, timeline);
+  }
+  const position = Number(row.position);
+  timeline.correlationId ??= row.correlation_id ?? undefined;
+  timeline.events.push({
+    topic,
+    partition: row.partition,
+    position,
+    identity: `${topic}/${row.partition}/${position}`,
+    type: row.type,
+    tenant: row.tenant,
+    at: row.occurred_at,
+    causation: row.causation,
+    data: parseData(row.data),
+  });
+}
+
+/** Uuids of the manual entries that the log has in the range. */
+export async function readManualEntries(reader: Reader, range: IdRange): Promise<string[]> {
+  const { after, upTo } = subjectsOf(range, 'jen');
+  const rows = await reader.query<{ subject: string }>(
+    `select subject from ledger.events where subject > $1 and subject <= $2 and type = 'entry.posted'`,
+    [after, upTo],
+  );
+  return rows.flatMap(({ subject }) => (isId('jen', subject) ? uuidOf(subject) : []));
+}
+
+/** How far each group has read each partition. */
+export class Positions {
+  readonly #positions: ReadonlyMap<string, number>;
+
+  private constructor(positions: ReadonlyMap<string, number>) {
+    this.#positions = positions;
+  }
+
+  static async read(reader: Reader): Promise<Positions> {
+    const rows = await reader.query<{ place: string; position: bigint }>(
+      `select consumer_group || ' ' || topic || '/' || partition as place, position from log.positions`,
+      [],
+    );
+    return new Positions(new Map(rows.map(({ place, position }) => [place, Number(position)])));
+  }
+
+  hasPassed(group: string, event: TracedEvent): boolean {
+    return event.position <= (this.#positions.get(`${group} ${event.topic}/${event.partition}`) ?? 0);
+  }
+}

@@ -1,0 +1,101 @@
+/** What a proof found: findings by check, and how long it took. */
+import type { Difference } from '#platform/postgres/differences.ts';
+
+/** Something that the logs and the tables do not agree on, or that the definitions rule out. */
+export interface Finding {
+  /** `wrong_root`, `missing_event`, `different`, … */
+  readonly kind: string;
+  /** What it is about: `payments/3/1041`, `pay_…`, `acme/wal-1234`. */
+  readonly subject: string;
+  readonly detail: string;
+}
+
+export interface CheckReport {
+  readonly name: CheckName;
+  /** How many things of its kind were looked at. */
+  readonly checked: number;
+  /** The first ones, at most `LISTED_MAX`. */
+  readonly findings: readonly Finding[];
+  readonly total: number;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly checks: readonly CheckReport[];
+  /** Payments under way: no finding, whatever is still missing of them. */
+  readonly running: number;
+  readonly payments: number;
+  readonly durationMs: number;
+  readonly paymentsPerSecond: number;
+  /** Where the time went, by phase. */
+  readonly phases: readonly { readonly phase: string; readonly durationMs: number }[];
+}
+
+/** In the order of the report. */
+export const CHECKS = {
+  log: 'every position is there once, every batch root and chain value is what its events make it',
+  postings: 'sequences have no gap, posted_after is the running sum, posted_at never goes back',
+  entries: 'each entry sums to zero, and stands in the tables as its event tells it',
+  accounts: 'posted, held, sequence and status are what the logs add up to; available is not below the floor',
+  currencies: 'all balances of a currency sum to zero',
+  holds: 'each hold is open, captured or released as its saga says',
+  sagas: "the coordinator's state is what its events say, and no stage was passed over",
+  payments: 'each payment and its status are what its events say',
+  verdicts: 'each verdict is what its events and the saga definition make it',
+  notifications: 'one for each ending, about that ending',
+  'idempotency keys': 'counted only: they are sourced from no log',
+} as const;
+
+export type CheckName = keyof typeof CHECKS;
+
+/** A table that is wrong throughout is not listed row by row. */
+const LISTED_MAX = 100;
+
+/** Collects what one check finds. */
+export class Check {
+  readonly name: CheckName;
+  readonly #findings: Finding[] = [];
+  #total = 0;
+  #checked = 0;
+
+  constructor(name: CheckName) {
+    this.name = name;
+  }
+
+  looked(count: number): void {
+    this.#checked += count;
+  }
+
+  found(finding: Finding): void {
+    this.#total++;
+    if (this.#findings.length < LISTED_MAX) this.#findings.push(finding);
+  }
+
+  /** Findings of which only some were listed. */
+  foundMore(unlisted: number): void {
+    this.#total += unlisted;
+  }
+
+  report(): CheckReport {
+    return { name: this.name, checked: this.#checked, findings: this.#findings, total: this.#total };
+  }
+}
+
+export type Checks = Readonly<Record<CheckName, Check>>;
+
+export function newChecks(): Checks {
+  return Object.fromEntries(
+    (Object.keys(CHECKS) as CheckName[]).map((name) => [name, new Check(name)]),
+  ) as Checks;
+}
+
+/** `missing_hold`, `extra_hold`, `different_hold`. */
+export function differenceFinding(noun: string, subject: string, { kind, detail }: Difference): Finding {
+  return { kind: `${kind}_${noun}`, subject, detail: detail === '' ? DIFFERENCES[kind] : detail };
+}
+
+const DIFFERENCES: Readonly<Record<Difference['kind'], string>> = {
+  missing: 'the logs tell of it, the table does not have it',
+  extra: 'the table has it, no log tells of it',
+  different: 'it is not as the logs tell',
+};

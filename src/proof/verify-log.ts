@@ -1,0 +1,361 @@
+/**
+ * Proves each partition of each topic from its first event to its head.
+ *
+ * C1: the positions 1 … head are there, and none beside them.
+ * C2: the batches tile the positions.
+ * C3: a batch's root is the Merkle root of its events' leaves.
+ * C4: a batch's chain value is what the one before it and its own row make; the first follows from the partition's name,
+ *     the last stands in the head. Each link is checked from its stored predecessor, so one break is one finding.
+ * C5: no consumer has read further than the head.
+ */
+import { hash } from 'node:crypto';
+import { DIGEST_BYTES, merkleRoot } from '#kernel/merkle.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { type Installation, schemaOf } from './installation.ts';
+import { eachInLanes, type Lane } from './lane.ts';
+import { LEAF_SQL } from './leaf-sql.ts';
+import { PageSize } from './page-size.ts';
+import type { Phase } from './progress.ts';
+import type { Check } from './report.ts';
+
+const PAGE = { first: 8_000, least: 500, most: 64_000 };
+/** What is listed of events where none may be. */
+const STRAY_MAX = 100;
+
+interface Partition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+interface Tip extends Partition {
+  /** Undefined: the partition has no head. */
+  readonly head: { readonly position: number; readonly chain: Buffer } | undefined;
+  readonly lastEvent: number;
+  readonly lastChain: Buffer | undefined;
+}
+
+interface Batch {
+  readonly first: number;
+  readonly count: number;
+  readonly root: Buffer;
+  readonly chain: Buffer;
+}
+
+export interface LogProof {
+  readonly check: Check;
+  readonly phase: Phase;
+}
+
+export async function verifyLog(
+  lanes: readonly Lane[],
+  installation: Installation,
+  { check, phase }: LogProof,
+): Promise<void> {
+  const pageSize = new PageSize(PAGE);
+  const tips: Tip[] = [];
+  await eachInLanes(lanes, installation.topics, async (lane, topic) => {
+    tips.push(...(await readTips(lane, topic, installation.partitions)));
+    await findStrays(lane, { topic, partitions: installation.partitions }, check);
+  });
+  for (const tip of tips) judgeTip(tip, check);
+  await eachInLanes(lanes, tips, (lane, tip) =>
+    new PartitionWalk({ lane, tip, pageSize, check, phase }).run(),
+  );
+  await findReadersAhead(lanes[0] as Lane, check);
+}
+
+interface TipRow {
+  partition: number;
+  position: bigint | null;
+  chain: Buffer;
+  last_event: bigint | null;
+  last_chain: Buffer | null;
+}
+
+/** One statement, so one instant: an append moves head, batches and events together. By primary keys. */
+async function readTips(reader: Reader, topic: string, partitions: number): Promise<Tip[]> {
+  const schema = schemaOf(topic);
+  const rows = await reader.query<TipRow>(
+    `select p.partition::smallint as partition, h.position, h.chain, e.position as last_event, b.chain as last_chain
+     from generate_series(0, $2::integer - 1) as p(partition)
+     left join log.heads h on h.topic = $1 and h.partition = p.partition
+     left join lateral (
+       select position from ${schema}.events e where e.partition = p.partition order by position desc limit 1
+     ) e on true
+     left join lateral (
+       select chain from ${schema}.batches b where b.partition = p.partition order by first desc limit 1
+     ) b on true`,
+    [topic, partitions],
+  );
+  return rows.map((row) => ({
+    topic,
+    partition: row.partition,
+    head: row.position === null ? undefined : { position: Number(row.position), chain: row.chain },
+    lastEvent: Number(row.last_event ?? 0n),
+    lastChain: row.last_chain ?? undefined,
+  }));
+}
+
+function judgeTip(tip: Tip, check: Check): void {
+  const { head, lastEvent, lastChain } = tip;
+  const subject = nameOf(tip);
+  if (head === undefined) {
+    check.found({
+      kind: 'missing_head',
+      subject,
+      detail: `the log goes up to ${lastEvent}, and has no head`,
+    });
+    return;
+  }
+  if (lastEvent > head.position) {
+    const detail = `the head is at ${head.position}, the last event at ${lastEvent}`;
+    check.found({ kind: 'event_beyond_head', subject: `${subject}/${head.position + 1}`, detail });
+  }
+  if (!head.chain.equals(lastChain ?? genesisOf(tip))) {
+    check.found({
+      kind: 'wrong_head_chain',
+      subject,
+      detail: 'the chain value of the head is not that of the last batch',
+    });
+  }
+}
+
+/** Events of partitions that are not, and before the first position. By primary key. */
+async function findStrays(
+  reader: Reader,
+  { topic, partitions }: { readonly topic: string; readonly partitions: number },
+  check: Check,
+): Promise<void> {
+  const events = `${schemaOf(topic)}.events`;
+  const rows = await reader.query<{ partition: number; position: bigint }>(
+    `(select partition, position from ${events} where partition < 0 limit ${STRAY_MAX})
+     union all (select partition, position from ${events} where partition >= $1 limit ${STRAY_MAX})
+     union all (
+       select e.partition, e.position from generate_series(0, $1::integer - 1) as p(partition)
+       cross join lateral (
+         select partition, position from ${events} e where e.partition = p.partition and e.position < 1 limit ${STRAY_MAX}
+       ) e
+     )`,
+    [partitions],
+  );
+  for (const { partition, position } of rows) {
+    const subject = `${topic}/${partition}/${position}`;
+    check.found({ kind: 'stray_event', subject, detail: 'no event can stand there' });
+  }
+}
+
+/** C5; a group that had read what is gone shows a log that was cut off, however well. One statement, one instant. */
+async function findReadersAhead(reader: Reader, check: Check): Promise<void> {
+  const rows = await reader.query<{
+    consumer_group: string;
+    topic: string;
+    partition: number;
+    position: bigint;
+    head: bigint;
+  }>(
+    `select p.consumer_group, p.topic, p.partition, p.position, coalesce(h.position, 0) as head
+     from log.positions p left join log.heads h on h.topic = p.topic and h.partition = p.partition
+     where p.position > coalesce(h.position, 0)
+     order by 1, 2, 3`,
+    [],
+  );
+  for (const row of rows) {
+    const detail = `${row.consumer_group} has read up to ${row.position}, the log ends at ${row.head}`;
+    check.found({ kind: 'truncated_log', subject: nameOf(row), detail });
+  }
+}
+
+/** One partition, page by page, in order. */
+class PartitionWalk {
+  readonly #lane: Lane;
+  readonly #tip: Tip;
+  readonly #pageSize: PageSize;
+  readonly #check: Check;
+  readonly #phase: Phase;
+  /** The next position that no batch has covered yet. */
+  #next = 1;
+  #chain: Buffer;
+
+  constructor(options: LogProof & { lane: Lane; tip: Tip; pageSize: PageSize }) {
+    this.#lane = options.lane;
+    this.#tip = options.tip;
+    this.#pageSize = options.pageSize;
+    this.#check = options.check;
+    this.#phase = options.phase;
+    this.#chain = genesisOf(options.tip);
+  }
+
+  async run(): Promise<void> {
+    const end = this.#tip.head?.position ?? this.#tip.lastEvent;
+    let after = Number.MIN_SAFE_INTEGER;
+    for (;;) {
+      const startedAt = performance.now();
+      const batches = await this.#readBatches(after, end);
+      const last = batches.at(-1);
+      if (last === undefined) break;
+      await this.#provePage(batches, end);
+      after = last.first;
+      this.#pageSize.took(performance.now() - startedAt);
+    }
+    if (this.#next <= end) await this.#reportUncovered(end);
+  }
+
+  /** The next batches, together about a page of events; at least one. By primary key. */
+  async #readBatches(after: number, end: number): Promise<Batch[]> {
+    const rows = await this.#lane.query<{ first: bigint; count: number; root: Buffer; chain: Buffer }>(
+      `select first, count, root, chain
+       from (
+         select *, sum(count) over (order by first) - count as before
+         from (
+           select first, count, root, chain from ${schemaOf(this.#tip.topic)}.batches
+           where partition = $1 and first > $2 and first <= $3
+           order by first limit $4
+         ) as next
+       ) as counted
+       where before < $4
+       order by first`,
+      [this.#tip.partition, after, end, this.#pageSize.rows],
+    );
+    return rows.map((row) => ({ ...row, first: Number(row.first) }));
+  }
+
+  async #provePage(batches: readonly Batch[], end: number): Promise<void> {
+    const from = (batches[0] as Batch).first;
+    const last = batches.reduce((most, batch) => Math.max(most, endOf(batch)), 0);
+    const leaves = await this.#readLeaves(from, Math.min(last, end));
+    for (const batch of batches) {
+      this.#proveTiling(batch, end);
+      this.#proveRoot(batch, leaves);
+      this.#next = Math.max(this.#next, endOf(batch) + 1);
+      this.#chain = batch.chain;
+    }
+    for (const position of leaves.missing) this.#missingEvent(position);
+    this.#check.looked(leaves.count);
+    this.#phase.advance(leaves.count);
+  }
+
+  /** C2, C4. Where batches do not join, their chain values cannot: that is one finding, not two. */
+  #proveTiling(batch: Batch, end: number): void {
+    const { first } = batch;
+    if (first > this.#next) {
+      this.#found('missing_batch', this.#next, `no batch covers ${this.#next} to ${first - 1}`);
+    } else if (first < this.#next) {
+      this.#found('overlapping_batch', first, `the batch before it goes up to ${this.#next - 1}`);
+    } else if (endOf(batch) > end) {
+      this.#found('overlapping_batch', first, `it goes up to ${endOf(batch)}, the log to ${end}`);
+    } else if (!batch.chain.equals(chainOf(this.#chain, batch))) {
+      this.#found(
+        'wrong_chain',
+        first,
+        'the chain value does not follow from the one before it and the batch',
+      );
+    }
+  }
+
+  /** C3. A batch that lacks an event cannot be hashed; the event is the finding. */
+  #proveRoot(batch: Batch, leaves: Leaves): void {
+    const own = leaves.of(batch);
+    if (own === undefined || merkleRoot(own).equals(batch.root)) return;
+    const detail = `the events ${batch.first} to ${endOf(batch)} do not hash to the root of their batch`;
+    this.#found('wrong_root', batch.first, detail);
+  }
+
+  async #readLeaves(from: number, upTo: number): Promise<Leaves> {
+    const events = `${schemaOf(this.#tip.topic)}.events`;
+    const [row] = await this.#lane.query<{ count: number; leaves: Buffer | null }>(
+      `select count(*)::integer as count, string_agg(leaf, ''::bytea order by position) as leaves
+       from (select position, ${LEAF_SQL} as leaf from ${events}
+             where partition = $1 and position between $2 and $3) as hashed`,
+      [this.#tip.partition, from, upTo],
+    );
+    const count = row?.count ?? 0;
+    const missing = count === upTo - from + 1 ? [] : await this.#readMissing(from, upTo);
+    return new Leaves({ from, upTo, bytes: row?.leaves ?? Buffer.alloc(0), count, missing });
+  }
+
+  async #readMissing(from: number, upTo: number): Promise<number[]> {
+    const rows = await this.#lane.query<{ position: bigint }>(
+      `select position from generate_series($2::bigint, $3::bigint) as expected(position)
+       except select position from ${schemaOf(this.#tip.topic)}.events where partition = $1 and position between $2 and $3
+       order by position`,
+      [this.#tip.partition, from, upTo],
+    );
+    return rows.map(({ position }) => Number(position));
+  }
+
+  /** Positions up to the head that no batch covers: whether their events are there or not. */
+  async #reportUncovered(end: number): Promise<void> {
+    this.#found('missing_batch', this.#next, `no batch covers ${this.#next} to ${end}`);
+    while (this.#next <= end) {
+      const upTo = Math.min(end, this.#next + PAGE.most - 1);
+      for (const position of await this.#readMissing(this.#next, upTo)) this.#missingEvent(position);
+      this.#phase.advance(upTo - this.#next + 1);
+      this.#next = upTo + 1;
+    }
+  }
+
+  /** C1 */
+  #missingEvent(position: number): void {
+    this.#found('missing_event', position, 'the log has no event at this position');
+  }
+
+  #found(kind: string, position: number, detail: string): void {
+    this.#check.found({ kind, subject: `${nameOf(this.#tip)}/${position}`, detail });
+  }
+}
+
+/** The leaves of a page, one after the other, without those of missing events. */
+class Leaves {
+  readonly count: number;
+  readonly missing: readonly number[];
+  readonly #from: number;
+  readonly #upTo: number;
+  readonly #bytes: Buffer;
+
+  constructor(page: {
+    from: number;
+    upTo: number;
+    bytes: Buffer;
+    count: number;
+    missing: readonly number[];
+  }) {
+    this.#from = page.from;
+    this.#upTo = page.upTo;
+    this.#bytes = page.bytes;
+    this.count = page.count;
+    this.missing = page.missing;
+  }
+
+  /** Undefined unless all are there. */
+  of({ first, count }: Batch): Buffer[] | undefined {
+    const end = first + count - 1;
+    if (end > this.#upTo || this.missing.some((position) => position >= first && position <= end))
+      return undefined;
+    const missingBefore = this.missing.filter((position) => position < first).length;
+    const start = (first - this.#from - missingBefore) * DIGEST_BYTES;
+    return Array.from({ length: count }, (_, index) =>
+      this.#bytes.subarray(start + index * DIGEST_BYTES, start + (index + 1) * DIGEST_BYTES),
+    );
+  }
+}
+
+function endOf({ first, count }: Batch): number {
+  return first + count - 1;
+}
+
+function nameOf({ topic, partition }: Partition): string {
+  return `${topic}/${partition}`;
+}
+
+/** The chain value before the first append: the hash of the partition's name. */
+function genesisOf(partition: Partition): Buffer {
+  return hash('sha256', nameOf(partition), 'buffer');
+}
+
+/** SHA-256(previous ‖ first as 8 bytes ‖ count as 4 ‖ root), big-endian. */
+function chainOf(previous: Buffer, { first, count, root }: Batch): Buffer {
+  const place = Buffer.alloc(12);
+  place.writeBigInt64BE(BigInt(first));
+  place.writeInt32BE(count, 8);
+  return hash('sha256', Buffer.concat([previous, place, root]), 'buffer');
+}
