@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { parseOptions } from './options.ts';
+
+describe('parseOptions', () => {
+  it('measures everything for a minute each when nothing is asked', () => {
+    expect(parseOptions([], 7)).toMatchObject({
+      ok: true,
+      value: {
+        quick: false,
+        scenarios: ['uniform', 'hot', 'open'],
+        seconds: 60,
+        connections: 200,
+        peers: false,
+        seed: 7,
+      },
+    });
+  });
+
+  it('is short when quick, except where told otherwise', () => {
+    expect(parseOptions(['--quick', '--rate', '50', '--scenario', 'open, hot'], 1)).toMatchObject({
+      ok: true,
+      value: { quick: true, seconds: 3, rate: 50, scenarios: ['open', 'hot'] },
+    });
+  });
+
+  it('leaves the yardsticks out when asked', () => {
+    expect(parseOptions(['--no-yardsticks'], 1)).toMatchObject({ ok: true, value: { plainSqlPayments: 0 } });
+  });
+
+  it.each([
+    ['an unknown option', ['--qick']],
+    ['an unknown scenario', ['--scenario', 'uniform,cold']],
+    ['no load', ['--seconds', '0']],
+    ['half a connection', ['--connections', '1.5']],
+    ['a word for a number', ['--fill', 'many']],
+  ])('refuses %s', (_, args) => {
+    expect(parseOptions(args, 1).ok).toBe(false);
+  });
+});

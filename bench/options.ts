@@ -1,0 +1,124 @@
+/** What can be asked of the bench, and what it does when nothing is asked. */
+import { parseArgs } from 'node:util';
+
+export const SCENARIOS = ['uniform', 'hot', 'open'] as const;
+export type ScenarioName = (typeof SCENARIOS)[number];
+
+export interface BenchOptions {
+  readonly quick: boolean;
+  readonly scenarios: readonly ScenarioName[];
+  readonly seconds: number;
+  readonly connections: number;
+  /** Of the open loop, requests a second. */
+  readonly rate: number;
+  readonly wallets: number;
+  readonly services: number;
+  /** Payments that the plain-SQL yardstick writes; 0 to leave the yardsticks out. */
+  readonly plainSqlPayments: number;
+  readonly peers: boolean;
+  /** Stored payments at which the cost is measured again; undefined to leave it out. */
+  readonly fill: number | undefined;
+  readonly seed: number;
+  /** Used and kept instead of a scratch folder. */
+  readonly dataDir: string | undefined;
+  /** A PostgreSQL to use instead of the embedded one. */
+  readonly databaseUrl: string | undefined;
+}
+
+export type ParsedOptions =
+  | { readonly ok: true; readonly value: BenchOptions }
+  | { readonly ok: false; readonly fault: string };
+
+export const USAGE = `lastro bench [options]
+
+  --quick             a few seconds a scenario, few accounts; asserts correctness, not speed
+  --scenario <list>   of ${SCENARIOS.join(', ')} (default: all)
+  --seconds <n>       a scenario's load (default 60; quick 3)
+  --connections <n>   requests in flight (default 200; quick 20)
+  --rate <n>          requests a second in the open loop (default 2000; quick 200)
+  --wallets <n>       paying accounts (default 10000; quick 200)
+  --services <n>      paid accounts (default 500; quick 20)
+  --no-yardsticks     without the plain-SQL ceiling
+  --peers             also the durable-execution peer, installed on first use
+  --fill <n>          also the cost of a payment at 10 thousand and at n stored payments
+  --seed <n>          of accounts, amounts and keys (default: from the clock)
+  --data-dir <path>   data folder to use and to keep (default: a scratch folder)
+  --database-url <u>  a PostgreSQL to use instead of the embedded one
+`;
+
+const FULL = {
+  seconds: 60,
+  connections: 200,
+  rate: 2000,
+  wallets: 10_000,
+  services: 500,
+  plainSql: 100_000,
+};
+const QUICK = { seconds: 3, connections: 20, rate: 200, wallets: 200, services: 20, plainSql: 4000 };
+
+const OPTION_TYPES = {
+  quick: { type: 'boolean' },
+  scenario: { type: 'string' },
+  seconds: { type: 'string' },
+  connections: { type: 'string' },
+  rate: { type: 'string' },
+  wallets: { type: 'string' },
+  services: { type: 'string' },
+  'no-yardsticks': { type: 'boolean' },
+  peers: { type: 'boolean' },
+  fill: { type: 'string' },
+  seed: { type: 'string' },
+  'data-dir': { type: 'string' },
+  'database-url': { type: 'string' },
+} as const;
+
+/** `seed`: used when none is given. */
+export function parseOptions(args: readonly string[], seed: number): ParsedOptions {
+  try {
+    const { values } = parseArgs({ args: [...args], options: OPTION_TYPES });
+    const quick = values.quick ?? false;
+    const defaults = quick ? QUICK : FULL;
+    return {
+      ok: true,
+      value: {
+        quick,
+        scenarios: parseScenarios(values.scenario),
+        seconds: countOf('seconds', values.seconds, { fallback: defaults.seconds, max: 3600 }),
+        connections: countOf('connections', values.connections, {
+          fallback: defaults.connections,
+          max: 5000,
+        }),
+        rate: countOf('rate', values.rate, { fallback: defaults.rate, max: 100_000 }),
+        wallets: countOf('wallets', values.wallets, { fallback: defaults.wallets, max: 1_000_000 }),
+        services: countOf('services', values.services, { fallback: defaults.services, max: 1_000_000 }),
+        plainSqlPayments: values['no-yardsticks'] === true ? 0 : defaults.plainSql,
+        peers: values.peers ?? false,
+        fill:
+          values.fill === undefined
+            ? undefined
+            : countOf('fill', values.fill, { fallback: 0, max: 100_000_000 }),
+        seed: countOf('seed', values.seed, { fallback: seed, max: 2 ** 31 - 1 }),
+        dataDir: values['data-dir'],
+        databaseUrl: values['database-url'],
+      },
+    };
+  } catch (error) {
+    return { ok: false, fault: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function countOf(name: string, given: string | undefined, bounds: { fallback: number; max: number }): number {
+  const value = given === undefined ? bounds.fallback : Number(given);
+  if (Number.isInteger(value) && value >= 1 && value <= bounds.max) return value;
+  throw new Error(`--${name} takes a whole number from 1 to ${bounds.max}, not ${given}`);
+}
+
+function parseScenarios(given: string | undefined): ScenarioName[] {
+  const names = given === undefined ? SCENARIOS : given.split(',');
+  return names.map((name) => {
+    const known = SCENARIOS.find((scenario) => scenario === name.trim());
+    if (known === undefined)
+      throw new Error(`there is no scenario ${name}; there are ${SCENARIOS.join(', ')}`);
+    return known;
+  });
+}

@@ -1,0 +1,211 @@
+/** The result as people read it. Every figure is explained in README.md. */
+import type { DurationSummary } from './load/histogram.ts';
+import type { Machine, Revision } from './measure/machine.ts';
+import type { ScenarioReport } from './scenario.ts';
+import type { PeerYardstick, Yardstick } from './yardsticks/yardstick-run.ts';
+
+export interface CostPoint {
+  readonly storedPayments: number;
+  readonly scenario: ScenarioReport;
+}
+
+export interface BenchReport {
+  readonly at: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly machine: Machine;
+  readonly database: Readonly<Record<string, string>>;
+  readonly revision: Revision;
+  readonly scenarios: readonly ScenarioReport[];
+  /** Cost of a payment at few and at many stored ones; empty unless asked for. */
+  readonly costs: readonly CostPoint[];
+  readonly plainSql: Yardstick | undefined;
+  readonly peer: PeerYardstick | undefined;
+  /** Exit status of `lastro verify`; undefined when the bench ended before it. */
+  readonly verify: { readonly status: number | null; readonly output: string } | undefined;
+  readonly faults: readonly string[];
+}
+
+const NOT_KNOWN = 'n/a';
+const LABEL_WIDTH = 34;
+const COLUMN_WIDTH = 13;
+
+export function renderReport(report: BenchReport): string {
+  const sections = [
+    renderMachine(report),
+    ...(report.scenarios.length > 0
+      ? [renderScenarios(report.scenarios), renderWorkers(report.scenarios)]
+      : []),
+    ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
+    renderYardsticks(report),
+    renderOutcome(report),
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+function renderMachine({ at, machine, database, revision, options }: BenchReport): string {
+  const settings = Object.entries(database).map(([name, value]) => `${name}=${value}`);
+  const modified = revision.modified === true ? ', with changes' : '';
+  return [
+    `lastro bench, ${at}`,
+    `  machine   ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.system}`,
+    `  disk      8 KiB written and synced in ${duration(machine.syncMs)} (median)`,
+    `  node      ${machine.node}`,
+    `  database  ${settings.join(' ')}`,
+    `  commit    ${revision.commit}${modified}`,
+    `  options   ${JSON.stringify(options)}`,
+  ].join('\n');
+}
+
+function renderScenarios(scenarios: readonly ScenarioReport[]): string {
+  const row = (label: string, value: (scenario: ScenarioReport) => string): string =>
+    line(label, scenarios.map(value));
+  return [
+    line(
+      '',
+      scenarios.map(({ name }) => name),
+    ),
+    row('accepted/s', (scenario) => whole(scenario.acceptedPerSecond)),
+    row('completed/s', (scenario) => whole(scenario.completedPerSecond)),
+    row('payments accepted', ({ load }) => whole(load.accepted)),
+    row('refused (429, 503)', ({ load }) => whole(load.refused)),
+    row('other answers', ({ load }) => whole(sum(Object.values(load.unexpected)))),
+    row('dropped', ({ load }) => whole(load.dropped)),
+    row('lost, broken', ({ lost, broken }) => `${lost}, ${broken}`),
+    ...durationRows('to 202', scenarios, ({ load }) => load.acceptance),
+    ...durationRows('to final state', scenarios, ({ load }) => load.completion),
+    row('final state not in time', ({ load }) => whole(load.incomplete)),
+    row('lag after the load: completion', ({ completionLagMs }) => duration(completionLagMs)),
+    row('lag after the load: integrity', ({ integrityLagMs }) => duration(integrityLagMs)),
+    row('most events lagging', ({ maxLagEvents }) => whole(maxLagEvents)),
+    row('Node CPU per payment', (scenario) => cpu(scenario.usage.nodeCpuUs, scenario)),
+    row('PostgreSQL CPU per payment', (scenario) => cpu(scenario.usage.postgresCpuUs, scenario)),
+    row('generator CPU per payment', (scenario) => cpu(scenario.load.cpuUs, scenario)),
+    row('Node peak memory', ({ usage }) => bytes(usage.nodePeakRssBytes)),
+    row('PostgreSQL peak memory', ({ usage }) => bytes(usage.postgresPeakRssBytes)),
+    row('generator peak memory', ({ load }) => bytes(load.peakRssBytes)),
+    row('generator late by at most', ({ plan, load }) =>
+      plan.ratePerSecond === null ? '-' : duration(load.sentLateMs),
+    ),
+  ].join('\n');
+}
+
+function durationRows(
+  label: string,
+  scenarios: readonly ScenarioReport[],
+  summaryOf: (scenario: ScenarioReport) => DurationSummary,
+): string[] {
+  const row = (name: string, value: (summary: DurationSummary) => number | null) =>
+    line(
+      `${label}, ${name}`,
+      scenarios.map((scenario) => duration(value(summaryOf(scenario)))),
+    );
+  return [
+    row('p50', ({ p50Ms }) => p50Ms),
+    row('p99', ({ p99Ms }) => p99Ms),
+    row('p99.9', ({ p999Ms }) => p999Ms),
+    row('max', ({ maxMs }) => maxMs),
+  ];
+}
+
+function renderWorkers(scenarios: readonly ScenarioReport[]): string {
+  const names = [...new Set(scenarios.flatMap(({ workers }) => Object.keys(workers)))];
+  const rows = names.map((name) =>
+    line(
+      `  ${name}`,
+      scenarios.map(({ workers }) => {
+        const worker = workers[name];
+        if (worker === undefined) return NOT_KNOWN;
+        return `${worker.usPerPayment.toFixed(1)} µs`;
+      }),
+    ),
+  );
+  const sizes = names.map((name) =>
+    line(
+      `  ${name}`,
+      scenarios.map(({ workers }) => (workers[name]?.eventsPerBatch ?? 0).toFixed(0)),
+    ),
+  );
+  return ['batch time per payment, by worker', ...rows, 'requests or events per batch', ...sizes].join('\n');
+}
+
+function renderCosts(costs: readonly CostPoint[]): string {
+  const row = (label: string, value: (scenario: ScenarioReport) => string): string =>
+    line(
+      label,
+      costs.map(({ scenario }) => value(scenario)),
+    );
+  return [
+    line(
+      'stored payments',
+      costs.map(({ storedPayments }) => whole(storedPayments)),
+    ),
+    row('completed/s', (scenario) => whole(scenario.completedPerSecond)),
+    row('Node CPU per payment', (scenario) => cpu(scenario.usage.nodeCpuUs, scenario)),
+    row('PostgreSQL CPU per payment', (scenario) => cpu(scenario.usage.postgresCpuUs, scenario)),
+  ].join('\n');
+}
+
+function renderYardsticks({ scenarios, plainSql, peer }: BenchReport): string {
+  const uniform = scenarios.find(({ name }) => name === 'uniform');
+  const hot = scenarios.find(({ name }) => name === 'hot');
+  const lines: string[] = [];
+  if (plainSql !== undefined) {
+    const cpuText =
+      plainSql.postgresCpuUsPerPayment === null
+        ? NOT_KNOWN
+        : `${plainSql.postgresCpuUsPerPayment.toFixed(0)} µs`;
+    lines.push(
+      `plain SQL, no program: ${whole(plainSql.perSecond)} payments/s, ${cpuText} of PostgreSQL each`,
+    );
+    if (uniform !== undefined)
+      lines.push(`  uniform reaches ${percent(uniform.completedPerSecond / plainSql.perSecond)} of it`);
+  }
+  if (peer !== undefined) {
+    lines.push(`DBOS Transact, 4 steps: ${whole(peer.perSecond)} payments/s (${peer.concurrency} at once)`);
+    if (uniform !== undefined)
+      lines.push(`  uniform is ${(uniform.completedPerSecond / peer.perSecond).toFixed(1)} times it`);
+  }
+  if (uniform !== undefined && hot !== undefined)
+    lines.push(
+      `one hot account reaches ${percent(hot.completedPerSecond / uniform.completedPerSecond)} of uniform`,
+    );
+  return lines.join('\n');
+}
+
+function renderOutcome({ verify, faults }: BenchReport): string {
+  const verified =
+    verify === undefined ? 'not run' : verify.status === 0 ? 'clean' : `status ${verify.status}`;
+  return [
+    `verify: ${verified}`,
+    ...(faults.length === 0 ? ['nothing lost'] : faults.map((fault) => `FAILED  ${fault}`)),
+  ].join('\n');
+}
+
+function line(label: string, columns: readonly string[]): string {
+  return label.padEnd(LABEL_WIDTH) + columns.map((column) => column.padStart(COLUMN_WIDTH)).join('');
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(0)} %`;
+}
+
+function duration(ms: number | null): string {
+  if (ms === null) return NOT_KNOWN;
+  return ms >= 100 ? `${whole(ms)} ms` : `${ms.toFixed(1)} ms`;
+}
+
+function bytes(value: number | null): string {
+  return value === null ? NOT_KNOWN : `${whole(value / 1024 ** 2)} MiB`;
+}
+
+function cpu(us: number | null, { load }: ScenarioReport): string {
+  return us === null || load.accepted === 0 ? NOT_KNOWN : `${(us / load.accepted).toFixed(1)} µs`;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
