@@ -134,7 +134,7 @@ export function eventLeaf(
     event.subject,
     event.tenant,
     event.key,
-    hash('sha256', dataText, 'buffer'),
+    Buffer.from(hash('sha256', dataText, 'binary'), 'binary'),
     String(occurredAt),
     event.correlationId,
     event.causation,
