@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
@@ -27,10 +28,10 @@ afterAll(() => ledger.close());
 
 let accounts = 0;
 
-async function givenAccount(fundedMinor = 0n): Promise<string> {
+async function givenAccount(fundedMinor = 0n, floor: number | null = 0): Promise<string> {
   accounts += 1;
   const id = `account-${accounts}`;
-  await one.order({ operation: 'accounts.create', id, kind: 'wallet', currency: 'USD' });
+  await one.order({ operation: 'accounts.create', id, kind: 'wallet', currency: 'USD', floor });
   if (fundedMinor > 0n) expect(statusOf(await transfer(one, ['outside', id, fundedMinor]))).toBe(201);
   return id;
 }
@@ -338,6 +339,75 @@ describe('two processes', () => {
     );
     expect(rows.map(({ at }) => at.getTime())).toEqual([now + 5000, now + 5000]);
   });
+});
+
+describe('R3: locks are taken in one order, whatever order they are asked for in', () => {
+  /** Of these accounts, those that nobody has locked. */
+  async function unlocked(ids: readonly string[]): Promise<string[]> {
+    const rows = await ledger.rows<{ id: string }>(
+      `select a.id from ledger.balances b join ledger.accounts a on a.key = b.account_key
+       where a.id = any ($1) for no key update of b skip locked`,
+      [ids],
+    );
+    return rows.map(({ id }) => id).toSorted();
+  }
+
+  /** While `blocked` is held by another, the accounts that a load of `asked` has not locked. */
+  async function unlockedBehind(blocked: string, asked: readonly string[]): Promise<string[]> {
+    const holder = await holding(ledger.session('holder'), blocked, () => undefined);
+    const loading = ledger
+      .session('loader')
+      .transaction((tx) => other.store.openBooks(tx, { accounts: asked.map(ref) }));
+    await ledger.somebodyWaits();
+    const left = await unlocked(asked);
+    await holder.commit();
+    await loading;
+    return left;
+  }
+
+  test('of balances ascending', async () => {
+    const [first, second, third] = [await givenAccount(), await givenAccount(), await givenAccount()];
+    expect(await unlockedBehind(second, [third, second, first])).toEqual([third]);
+  });
+
+  test('those with a floor before those without, which many share and which are so held shortest', async () => {
+    const floorless = await givenAccount(0n, null);
+    const [first, second] = [await givenAccount(), await givenAccount()];
+    expect(await unlockedBehind(second, [floorless, second, first])).toEqual([floorless]);
+  });
+
+  test('of new accounts by id', async () => {
+    const owner = await holdingNewAccount('new-b');
+    const opening = Promise.all(['new-c', 'new-a', 'new-b'].map((id) => openWallet(other, id)));
+    await ledger.somebodyWaits();
+    // By now new-a is entered and new-c is not: only the one of them would be waited for.
+    expect([await isEntered('new-a'), await isEntered('new-c')]).toEqual([true, false]);
+    await owner.rollback();
+    expect((await opening).map(statusOf)).toEqual([201, 201, 201]);
+  });
+
+  function openWallet(process: LedgerProcess, id: string): Promise<CommandOutcome> {
+    return process.order({ operation: 'accounts.create', id, kind: 'wallet', currency: 'USD' });
+  }
+
+  const INSERT = `insert into ledger.accounts (key, tenant, id, kind, currency, time_zone, opened_at)
+                  values (nextval('ledger.account_keys'), $1, $2, 'wallet', 'USD', 'UTC', now())`;
+
+  async function holdingNewAccount(id: string): Promise<{ rollback: () => Promise<void> }> {
+    const client = new Client({ connectionString: ledger.url });
+    await client.connect();
+    await client.query('begin');
+    await client.query(INSERT, [TENANT, id]);
+    return { rollback: () => client.end() };
+  }
+
+  /** Whether some transaction under way has entered the id: then another that enters it waits. */
+  async function isEntered(id: string): Promise<boolean> {
+    await ledger.owner.query(`begin; set local lock_timeout = '50ms'`);
+    const entering = await Promise.allSettled([ledger.owner.query(INSERT, [TENANT, id])]);
+    await ledger.owner.query('rollback');
+    return entering[0].status === 'rejected';
+  }
 });
 
 function isDeadlock(error: unknown): boolean {
