@@ -40,7 +40,7 @@ test('a settled engine has brought every payment to its end, whatever the end', 
   engine.pause('ledger');
   const failing = await engine.submit({ service_id: 'closing', amount: 1 });
   await engine.settled(['validation', 'authorization']);
-  await engine.forceClosed('closing');
+  await engine.closeAccount('closing');
   engine.resume('ledger');
   const [completing, declining, rejecting] = await Promise.all([
     engine.submit({ amount: 600 }),

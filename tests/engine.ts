@@ -5,24 +5,24 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, systemClock } from '#kernel/clock.ts';
-import { idOf, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import type { Problem } from '#kernel/problem.ts';
+import type { Command, CommandHandler } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
-import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
-import type { EventDraft } from '#platform/log/event.ts';
+import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
-import { Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import { Session, statement } from '#platform/postgres/session.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
-import type { Entry } from '#services/ledger/books.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import type { AccountKind } from '#services/ledger/contract.ts';
-import { renderEntryPosted } from '#services/ledger/render-events.ts';
+import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
+import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
@@ -44,7 +44,7 @@ export interface NewAccount {
   readonly kind: AccountKind;
   /** Default USD. */
   readonly currency?: string;
-  /** Default 0, for `external` none. */
+  /** Default 0, for `external` and `cashbook` none. */
   readonly floorMinor?: bigint | null;
   /** Posted from an external account `outside-<currency>`, which is opened when first needed. */
   readonly fundedMinor?: bigint;
@@ -70,9 +70,10 @@ export class Engine {
     string,
     { start(): void; stop(): Promise<void>; pause(): void; resume(): void }
   >();
-  readonly #intake: CommandWorker<PaymentOrder, Map<string, string>, unknown>;
+  readonly #intakes: { readonly waiting: number; start(): void; stop(): Promise<void> }[] = [];
+  readonly #payments: { submit(command: Command<PaymentOrder>): Promise<CommandOutcome> };
+  readonly #ledgerCommands: { submit(command: Command<LedgerOrder>): Promise<CommandOutcome> };
   readonly #reads: Session;
-  readonly #writes: Session;
   #failure: unknown;
 
   private constructor(options: { url: string; log: EventLog; heads: Session; clock: Clock }) {
@@ -82,14 +83,17 @@ export class Engine {
     this.#sessions.push(options.heads);
     this.ledger = new LedgerStore();
     this.#reads = this.#session('reads');
-    this.#writes = this.#session('accounts');
     this.#consume(validationConsumer(this.ledger));
     this.#consume(authorizationConsumer(this.ledger));
     this.#consume(ledgerConsumer(this.ledger));
     this.#consume(paymentStatusConsumer(() => undefined));
     this.#consume(notificationConsumer());
     this.#consume(integrityConsumer(() => undefined));
-    this.#intake = this.#openIntake();
+    this.#payments = this.#take('payments', new PaymentIntake({ renderProblem: refusal }));
+    this.#ledgerCommands = this.#take(
+      'ledger',
+      new LedgerCommands({ store: this.ledger, renderProblem: refusal }),
+    );
   }
 
   /** @internal Use `startEngine`. */
@@ -105,14 +109,14 @@ export class Engine {
     });
     const engine = new Engine({ url, log, heads, clock: options.clock ?? systemClock });
     for (const worker of engine.#workers.values()) worker.start();
-    engine.#intake.start();
+    for (const intake of engine.#intakes) intake.start();
     return engine;
   }
 
   /** Asks for a payment as the edge does; resolves when it is accepted or refused, not when it is done. */
   async submit(order: Partial<PaymentOrder>, options: SubmitOptions = {}): Promise<SubmittedPayment> {
     const id = newId('pay');
-    const outcome = await this.#intake.submit({
+    const outcome = await this.#payments.submit({
       operation: REQUEST_PAYMENT,
       tenant: options.tenant ?? TENANT,
       idempotencyKey: options.idempotencyKey ?? randomUUID(),
@@ -132,21 +136,30 @@ export class Engine {
     return { ...outcome, id, uuid: uuidOf(id) };
   }
 
-  /** Opens accounts with their events, and funds them by entries. */
+  /** Opens accounts by the ledger's own commands, and funds them by entries. */
   async openAccounts(accounts: readonly NewAccount[], tenant: string = TENANT): Promise<void> {
     const funded = accounts.filter((account) => account.fundedMinor !== undefined);
     const outside = [...new Set(funded.map(currencyOf))].map(
       (currency): NewAccount => ({ id: outsideOf(currency), kind: 'external', currency }),
     );
-    await this.#append(async (tx, now) =>
-      Promise.all([...outside, ...accounts].map((account) => insertAccount(tx, { tenant, account, now }))),
+    await Promise.all(
+      [...outside, ...accounts].map((account) => this.#order(tenant, openingOf(account), account.id)),
     );
-    for (const account of funded) await this.#fund(tenant, account);
+    await Promise.all(funded.map((account) => this.#order(tenant, fundingOf(account), newId('jen'))));
   }
 
-  /** Closes an account whatever it holds, as no request could: the way to a refused posting. */
-  async forceClosed(accountId: string, tenant: string = TENANT): Promise<void> {
-    await this.#writes.query(FORCE_CLOSED, [tenant, accountId]);
+  /** The account must be empty: a service that was not paid yet. */
+  async closeAccount(accountId: string, tenant: string = TENANT): Promise<void> {
+    await this.#order(tenant, { operation: 'accounts.close', account_id: accountId }, newId('req'));
+  }
+
+  /** Posts an entry between two accounts of one currency. */
+  async transfer(transfer: {
+    readonly from: string;
+    readonly to: string;
+    readonly amountMinor: bigint;
+  }): Promise<void> {
+    await this.#order(TENANT, entryBetween(transfer), newId('jen'));
   }
 
   /** The group takes no events until `resume`. */
@@ -165,7 +178,7 @@ export class Engine {
       if (this.#failure !== undefined) throw new Error('a worker failed', { cause: this.#failure });
       // One snapshot: positions and appends are committed together, so nothing is under way between equal ones.
       const behind = await this.#reads.query<{ place: string }>(BEHIND, [groups]);
-      if (behind.length === 0 && this.#intake.waiting === 0) return;
+      if (behind.length === 0 && this.#intakes.every(({ waiting }) => waiting === 0)) return;
       if (performance.now() > deadline)
         throw new Error(`not settled: ${behind.map(({ place }) => place).join(', ')}`);
       await delay(POLL_MS);
@@ -174,7 +187,7 @@ export class Engine {
 
   /** Finishes the batches in flight and closes every connection. */
   async close(): Promise<void> {
-    await this.#intake.stop();
+    await Promise.all(this.#intakes.map((intake) => intake.stop()));
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
     await this.log.close();
     await Promise.all(this.#sessions.map((session) => session.close()));
@@ -216,52 +229,44 @@ export class Engine {
     this.#workers.set(consumer.group, worker);
   }
 
-  #openIntake(): CommandWorker<PaymentOrder, Map<string, string>, unknown> {
-    return new CommandWorker({
-      name: 'intake',
-      topic: 'payments',
-      handler: new PaymentIntake({
-        renderProblem: (problem) => ({ status: 422, body: JSON.stringify(problem) }),
-      }),
-      idempotency: new IdempotencyStore('payments'),
+  #take<Body, Loaded, Effect>(
+    topic: string,
+    handler: CommandHandler<Body, Loaded, Effect>,
+  ): CommandWorker<Body, Loaded, Effect> {
+    const worker = new CommandWorker({
+      name: topic,
+      topic,
+      handler,
+      idempotency: new IdempotencyStore(topic),
       keyReused: (pointers) => ({ status: 422, body: JSON.stringify(pointers) }),
       log: this.log,
-      session: this.#session('intake'),
+      session: this.#session(`${topic} commands`),
       clock: this.clock,
       random: Math.random,
       batchMax: BATCH_MAX,
       delayMs: () => 0,
       observer: this.#observer(),
     });
+    this.#intakes.push(worker);
+    return worker;
   }
 
-  async #fund(tenant: string, account: NewAccount): Promise<void> {
-    const outside = outsideOf(currencyOf(account));
-    const amountMinor = account.fundedMinor ?? 0n;
-    await this.#append(async (tx, now) => {
-      const books = await this.ledger.openBooks(tx, {
-        accounts: [outside, account.id].map((id) => ({ tenant, id })),
-      });
-      const id = uuidOf(newId('jen'));
-      const postings = [
-        { accountId: outside, amountMinor: -amountMinor },
-        { accountId: account.id, amountMinor },
-      ];
-      const posted = books.post({ id, tenant, cause: id, purpose: 'manual', postings }, now);
-      if (!posted.ok || posted.value === 'already') throw new Error(`${account.id} was not funded`);
-      this.ledger.saveBooks(tx, books, now);
-      return [entryPosted(posted.value)];
+  async #order(tenant: string, body: LedgerOrder, id: string): Promise<void> {
+    const { operation } = body;
+    const causes = { requestId: newId('req'), correlationId: newId('cor'), traceparent: null };
+    const outcome = await this.#ledgerCommands.submit({
+      operation,
+      tenant,
+      idempotencyKey: undefined,
+      body,
+      id,
+      ...causes,
     });
-  }
-
-  async #append(work: (tx: Transaction, now: number) => Promise<EventDraft[]>): Promise<void> {
-    const now = this.clock.now();
-    const { partitions } = this.log;
-    const segments = await this.#writes.transaction(async (tx) => {
-      const drafts = await work(tx, now);
-      return sendAppend(tx, prepareAppend({ topic: 'ledger', partitions, occurredAt: now, drafts }));
-    });
-    this.log.publish(segments);
+    const { status, body: answer } = outcome.answer;
+    // An account from outside is opened by whoever needs it first.
+    const taken =
+      operation === 'accounts.create' && status === 422 && answer.includes('ledger.account_exists');
+    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${answer}`);
   }
 }
 
@@ -284,59 +289,28 @@ const BEHIND = statement(
    where p.position < h.position and p.consumer_group = any ($1)`,
 );
 
-const FORCE_CLOSED = statement(
-  'tests.force_closed',
-  `update ledger.balances set status = 'closed'
-   where account_key = (select key from ledger.accounts where tenant = $1 and id = $2)`,
-);
-
-const INSERT_ACCOUNT = statement(
-  'tests.insert_account',
-  `with account as (
-     insert into ledger.accounts (key, tenant, id, kind, currency, floor, time_zone, opened_at)
-     values (nextval('ledger.account_keys'), $1, $2, $3, $4, $5, 'UTC', $6)
-     on conflict do nothing
-     returning key
-   )
-   insert into ledger.balances (account_key, status, posted, held, sequence, last_posted_at)
-   select key, 'open', 0, 0, 0, $6::timestamptz from account returning account_key`,
-);
-
-async function insertAccount(
-  tx: Transaction,
-  { tenant, account, now }: { tenant: string; account: NewAccount; now: number },
-): Promise<EventDraft> {
-  const { id, kind } = account;
-  const currency = currencyOf(account);
-  const floorMinor = account.floorMinor === undefined ? defaultFloor(kind) : account.floorMinor;
-  await tx.query(INSERT_ACCOUNT, [tenant, id, kind, currency, floorMinor, new Date(now)]);
-  const floor = floorMinor === null ? null : Number(floorMinor);
-  return {
-    type: 'account.opened',
-    version: 1,
-    subject: id,
-    tenant,
-    key: id,
-    data: { account_id: id, kind, currency, floor, name: null, time_zone: 'UTC' },
-    correlationId: newId('cor'),
-    causation: newId('req'),
-    traceparent: null,
-  };
+function openingOf(account: NewAccount): LedgerOrder {
+  const { id, kind, floorMinor } = account;
+  const floor = floorMinor === undefined ? {} : { floor: floorMinor === null ? null : Number(floorMinor) };
+  return { operation: 'accounts.create', id, kind, currency: currencyOf(account), ...floor };
 }
 
-function entryPosted(entry: Entry): EventDraft {
-  const id = idOf('jen', entry.id);
-  return {
-    type: 'entry.posted',
-    version: 1,
-    subject: id,
-    tenant: entry.tenant,
-    key: id,
-    data: renderEntryPosted(entry, id),
-    correlationId: newId('cor'),
-    causation: newId('req'),
-    traceparent: null,
-  };
+function fundingOf(account: NewAccount): LedgerOrder {
+  const from = outsideOf(currencyOf(account));
+  return entryBetween({ from, to: account.id, amountMinor: account.fundedMinor ?? 0n });
+}
+
+function entryBetween(transfer: {
+  readonly from: string;
+  readonly to: string;
+  readonly amountMinor: bigint;
+}): LedgerOrder {
+  const amount = Number(transfer.amountMinor);
+  const postings = [
+    { account_id: transfer.from, direction: 'debit', amount },
+    { account_id: transfer.to, direction: 'credit', amount },
+  ] as const;
+  return { operation: 'journal_entries.create', postings };
 }
 
 function currencyOf(account: NewAccount): string {
@@ -347,8 +321,8 @@ function outsideOf(currency: string): string {
   return `outside-${currency}`;
 }
 
-function defaultFloor(kind: AccountKind): bigint | null {
-  return kind === 'external' ? null : 0n;
+function refusal(problem: Problem): Answer {
+  return { status: 422, body: JSON.stringify(problem) };
 }
 
 function rethrow(error: unknown): void {
