@@ -156,7 +156,8 @@ export class Probe {
     const database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
-    for (const topic of TOPICS) await owner.query(`create schema ${topic}; select log.create_topic('${topic}')`);
+    for (const topic of TOPICS)
+      await owner.query(`create schema ${topic}; select log.create_topic('${topic}')`);
     await owner.query(
       `create schema probe;
        create table probe.effects (id bigserial, topic text, partition smallint, position bigint, key text, step bigint)`,
@@ -201,7 +202,10 @@ export class Probe {
   }
 
   /** Appends a `tick` per step, in one commit; every process is told at once. */
-  async append(steps: readonly { readonly key: string; readonly step: number }[], topic: ProbeTopic = 'source'): Promise<void> {
+  async append(
+    steps: readonly { readonly key: string; readonly step: number }[],
+    topic: ProbeTopic = 'source',
+  ): Promise<void> {
     const drafts = steps.map(tick);
     const append = prepareAppend({ topic, partitions: PARTITIONS, occurredAt: Date.now(), drafts });
     await this.#session.transaction((tx) => sendAppend(tx, append));

@@ -6,6 +6,7 @@
  * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
  * W4: events of a partition are handled in order, and none is passed over because it failed.
  * W5: a position stays before the first event that its consumer retains.
+ * W6: an event that fails alone holds up its own partition of its topic, and nothing else.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
@@ -68,6 +69,12 @@ interface Reading {
   read: number;
 }
 
+interface SetAside {
+  readonly failures: number;
+  /** By `performance.now()`. */
+  readonly until: number;
+}
+
 interface Batch {
   /** Where something new was read or something is retained, with the last position read. */
   readonly readings: readonly { readonly reading: Reading; readonly upTo: number }[];
@@ -83,6 +90,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #readings = new Map<string, Reading>();
   #positionsKnown = false;
   #retained: readonly LogEvent[] = [];
+  /** Where an event stands that failed alone, by topic and partition: read again, alone, when its time has come (W6). */
+  readonly #setAside = new Map<string, SetAside>();
   readonly #unsubscribe: (() => void)[];
   readonly #tailReaders = new Map<string, TailReader>();
   #owned: readonly number[] = [];
@@ -161,15 +170,16 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   /** One batch: the number of events passed, or that it failed. */
   async #turn(): Promise<number | 'failed'> {
     if (this.#paused || this.#owned.length === 0) return 0;
+    let batch: Batch | undefined;
     try {
       if (!this.#positionsKnown) await this.#readPositions();
-      const batch = await this.#collect(this.#takePartitions());
+      batch = await this.#collect(this.#takePartitions());
       if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
       this.#limit = Math.min(this.#batchMax, this.#limit * 2);
       return batch.passed;
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, batch);
       return 'failed';
     } finally {
       this.#options.turns?.release(this.group);
@@ -198,16 +208,31 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (restMs >= 1 && !this.#stopping) await new Promise((resolve) => setTimeout(resolve, restMs));
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, batch: Batch | undefined): void {
     this.#failures++;
     this.#positionsKnown = false; // W3
     this.#options.observer.failed(this.group, error);
     if (error instanceof DatabaseFault && error.fenced) {
       this.#failures = 1;
     } else if (!isTransient(error)) {
-      // R6: one event of the batch is at fault; halve the next ones until it stands alone. It is then tried again with
-      // backoff, and what follows it in its partition waits (W4).
-      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      // R6: one event of the batch is at fault; halve the next ones until it stands alone.
+      if (batch?.passed === 1) this.#putAside(batch);
+      else this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    }
+  }
+
+  /** W6: it is tried again with backoff, what follows it in its partition waits (W4), and the others go on in full batches. */
+  #putAside({ readings }: Batch): void {
+    this.#limit = this.#batchMax;
+    this.#failures = 1;
+    for (const { reading, upTo } of readings) {
+      if (upTo === reading.read) continue;
+      const key = placeOf(reading.topic, reading.partition);
+      const failures = (this.#setAside.get(key)?.failures ?? 0) + 1;
+      this.#setAside.set(key, {
+        failures,
+        until: performance.now() + backoffMs(failures, this.#options.random),
+      });
     }
   }
 
@@ -220,8 +245,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#readings.clear();
     this.#retained = [];
     for (const { topic, partition, position } of rows) {
+      // A topic that the group reads in another version only, earlier or later.
+      if (!this.#tailReaders.has(topic)) continue;
       const from = Number(position);
-      this.#readings.set(`${topic}/${partition}`, { topic, partition, position: from, read: from });
+      this.#readings.set(placeOf(topic, partition), { topic, partition, position: from, read: from });
       if (this.#owned.includes(partition)) this.#passed(topic)[partition] = from;
     }
   }
@@ -233,12 +260,17 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       upTo.set(reading, reading.read);
     }
     const events = [...this.#retained];
-    const { topics, handles } = this.#options.consumer;
-    let room = this.#limit;
+    const { handles, topics } = this.#options.consumer;
+    const again = this.#dueAgain(partitions);
+    const limit = again === undefined ? this.#limit : 1;
+    let room = limit;
     for (const [index, topic] of topics.entries()) {
+      if (room <= 0) break;
+      if (again !== undefined && again.topic !== topic) continue;
+      const among = again === undefined ? this.#notAside(topic, partitions) : [again.partition];
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
-      for (const [partition, read] of await this.#read(topic, partitions, share)) {
+      for (const [partition, read] of await this.#read(topic, among, share)) {
         const found = this.#upToUnknown(partition, read);
         const last = found.at(-1);
         if (last === undefined) continue;
@@ -248,7 +280,22 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       }
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
-    return { readings, events, passed: this.#limit - room };
+    return { readings, events, passed: limit - room };
+  }
+
+  /** A place set aside whose time has come; its event is read alone. */
+  #dueAgain(partitions: readonly number[]): Reading | undefined {
+    if (this.#setAside.size === 0) return undefined;
+    const now = performance.now();
+    return [...this.#readings.values()].find(({ topic, partition }) => {
+      const aside = this.#setAside.get(placeOf(topic, partition));
+      return aside !== undefined && aside.until <= now && partitions.includes(partition);
+    });
+  }
+
+  #notAside(topic: string, partitions: readonly number[]): readonly number[] {
+    if (this.#setAside.size === 0) return partitions;
+    return partitions.filter((partition) => !this.#setAside.has(placeOf(topic, partition)));
   }
 
   /** What comes before the first event of a version that this program does not read; the partition is then given up. */
@@ -314,7 +361,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   }
 
   #reading(topic: string, partition: number): Reading {
-    const reading = this.#readings.get(`${topic}/${partition}`);
+    const reading = this.#readings.get(placeOf(topic, partition));
     if (reading === undefined)
       throw new InvariantViolation(`group ${this.group} has no position in ${topic}/${partition}`);
     return reading;
@@ -345,6 +392,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     for (const { reading, upTo, position } of moved) {
       reading.position = position;
       reading.read = upTo;
+      this.#setAside.delete(placeOf(reading.topic, reading.partition));
       this.#passed(reading.topic)[reading.partition] = upTo;
     }
     this.#retained = plan?.retained ?? [];
@@ -387,6 +435,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       int8Array(changed.map(({ position }) => position)),
     ]);
   }
+}
+
+function placeOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
 }
 
 interface Moved {
