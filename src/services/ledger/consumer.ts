@@ -32,7 +32,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
     group: 'ledger',
     topics: ['authorization'],
     emits: 'ledger',
-    handles: new Set(['payment.authorized']),
+    handles: new Map([['payment.authorized', 1]]),
     paceMs: 8,
     async load(tx, events) {
       const authorized = events as readonly LogEvent<PaymentAuthorized>[];
