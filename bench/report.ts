@@ -26,6 +26,8 @@ export interface BenchReport {
 }
 
 const NOT_KNOWN = 'n/a';
+/** The whole of what it said is in the JSON. */
+const VERIFY_LINES = 40;
 const LABEL_WIDTH = 34;
 const COLUMN_WIDTH = 13;
 
@@ -108,7 +110,10 @@ function durationRows(
 }
 
 function renderWorkers(scenarios: readonly ScenarioReport[]): string {
-  const names = [...new Set(scenarios.flatMap(({ workers }) => Object.keys(workers)))];
+  const worked = scenarios.flatMap(({ workers }) =>
+    Object.entries(workers).filter(([, { batches }]) => batches > 0),
+  );
+  const names = [...new Set(worked.map(([name]) => name))];
   const rows = names.map((name) =>
     line(
       `  ${name}`,
@@ -173,10 +178,11 @@ function renderYardsticks({ scenarios, plainSql, peer }: BenchReport): string {
 }
 
 function renderOutcome({ verify, faults }: BenchReport): string {
-  const verified =
-    verify === undefined ? 'not run' : verify.status === 0 ? 'clean' : `status ${verify.status}`;
+  const isClean = verify?.status === 0;
+  const said = verify === undefined || isClean ? [] : verify.output.split('\n').slice(0, VERIFY_LINES);
   return [
-    `verify: ${verified}`,
+    `verify: ${verify === undefined ? 'not run' : isClean ? 'clean' : 'not clean'}`,
+    ...said.map((text) => `  ${text}`),
     ...(faults.length === 0 ? ['nothing lost'] : faults.map((fault) => `FAILED  ${fault}`)),
   ].join('\n');
 }
