@@ -57,20 +57,28 @@ async function explain({ url, kind, sql, values }: Question): Promise<QueryPlan>
     const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(sql, [...values]);
     const root = rows[0]?.['QUERY PLAN'][0].Plan;
     if (root === undefined) throw new Error('the server explained nothing');
-    return planOf(root);
+    return planOf(root, await leadingColumns(client));
   } finally {
     await client.end();
   }
 }
 
-function planOf(root: PlanNode): QueryPlan {
+/** The first column of each index, by the index's name; those of one name in several schemas are alike. */
+async function leadingColumns(client: pg.Client): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query<{ index: string; leading: string }>(
+    'select indexrelid::regclass::text as index, pg_get_indexdef(indexrelid, 1, true) as leading from pg_index',
+  );
+  return new Map(rows.map(({ index, leading }) => [index.replace(/^.*\./, ''), leading]));
+}
+
+function planOf(root: PlanNode, leading: ReadonlyMap<string, string>): QueryPlan {
   const nodes = [...flatten(root)];
   const indexes = nodes.flatMap((node) => node['Index Name'] ?? []);
   return {
     indexes: [...new Set(indexes)].toSorted(),
     filters: nodes.filter((node) => node['Index Name'] !== undefined).flatMap((node) => node.Filter ?? []),
     sorts: nodes.flatMap((node) => node['Sort Key'] ?? []),
-    faults: nodes.flatMap(faultsOf),
+    faults: nodes.flatMap((node) => faultsOf(node, leading)),
     text: JSON.stringify(root, null, 1),
   };
 }
@@ -80,15 +88,21 @@ function* flatten(node: PlanNode): Generator<PlanNode> {
   for (const child of node.Plans ?? []) yield* flatten(child);
 }
 
-function faultsOf(node: PlanNode): string[] {
+function faultsOf(node: PlanNode, leading: ReadonlyMap<string, string>): string[] {
   const what = [node['Node Type'], node['Relation Name'], node['Index Name']].filter(Boolean).join(' ');
   const faults: string[] = [];
   if (WHOLESALE.has(node['Node Type']) && !isFree(node)) faults.push(what);
-  // Without a condition an index is read from end to end: a sequential scan by another name.
-  if (node['Index Name'] !== undefined && node['Index Cond'] === undefined)
-    faults.push(`${what} without a condition`);
+  if (isReadWhole(node, leading)) faults.push(`${what} from end to end`);
   if (node.Disabled === true) faults.push(`${what}, disabled and yet the only way`);
   return faults;
+}
+
+/** Without a condition on its first column an index is read whole: a sequential scan by another name. */
+function isReadWhole(node: PlanNode, leading: ReadonlyMap<string, string>): boolean {
+  const index = node['Index Name'];
+  if (index === undefined) return false;
+  const column = leading.get(index);
+  return column === undefined || !new RegExp(`\\b${column}\\b`).test(node['Index Cond'] ?? '');
 }
 
 /** A table without a single page, such as the range after the present one, is read for nothing. Hot plans, which stay, are faulted for it as disabled. */
