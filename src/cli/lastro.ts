@@ -48,6 +48,14 @@ keys
   );
 
 program
+  .command('verify')
+  .description(
+    'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs',
+  )
+  .option('--json', 'the report as JSON')
+  .action(async (options: { json?: boolean }) => (await import('./verify.ts')).verifyCommand(options));
+
+program
   .command('bench')
   .description('measure the whole product under load, against two yardsticks')
   .allowUnknownOption()

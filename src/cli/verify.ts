@@ -1,0 +1,45 @@
+/** `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs. */
+import { CHECKS, type VerifyReport } from '#proof/report.ts';
+import { verify } from '#proof/verify.ts';
+import { connectDatabase } from '../open-database.ts';
+import { fail, readEnvironment, say } from './environment.ts';
+import { ProgressLine } from './progress-line.ts';
+
+export async function verifyCommand(options: { json?: boolean }): Promise<void> {
+  const { settings, dataDir } = readEnvironment();
+  const line = new ProgressLine();
+  try {
+    const database = await connectDatabase({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
+    try {
+      const report = await verify({ url: database.url, onProgress: (progress) => line.show(progress) });
+      line.end();
+      console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
+      process.exitCode = report.ok ? 0 : 1;
+    } finally {
+      await database.close();
+    }
+  } catch (error) {
+    line.end();
+    fail(error);
+  }
+}
+
+function renderReport(report: VerifyReport): string {
+  const width = Math.max(...report.checks.map(({ name }) => name.length));
+  const rows = report.checks.map(
+    ({ name, checked, total }) =>
+      `${name.padEnd(width)}  ${String(checked).padStart(10)}  ${total === 0 ? 'ok' : `${total} found`.padEnd(12)}  ${CHECKS[name]}`,
+  );
+  const findings = report.checks.flatMap(({ name, findings: found }) =>
+    found.map(({ kind, subject, detail }) => `  ${name}  ${kind}  ${subject}  ${detail}`),
+  );
+  const phases = report.phases.map(({ phase, durationMs }) => `${phase} ${durationMs} ms`).join(', ');
+  return [
+    `${'check'.padEnd(width)}  ${'checked'.padStart(10)}`,
+    ...rows,
+    '',
+    ...(findings.length === 0 ? [] : ['findings', ...findings, '']),
+    `${report.payments} payments, ${report.running} under way, in ${report.durationMs} ms (${Math.round(report.paymentsPerSecond)}/s): ${phases}`,
+    report.ok ? 'verified: logs and tables agree' : 'NOT VERIFIED: logs and tables differ',
+  ].join('\n');
+}
