@@ -28,6 +28,14 @@ export async function createTestDatabase({
   return { url: urlOf(name), drop: () => withAdmin((admin) => dropDatabase(admin, name)) };
 }
 
+/** A copy of a database as it is now; nobody may be connected to it. */
+export async function cloneTestDatabase(source: TestDatabase): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const template = new URL(source.url).pathname.slice(1);
+  await withAdmin((admin) => admin.query(`create database ${name} template ${template} strategy file_copy`));
+  return { url: urlOf(name), drop: () => withAdmin((admin) => dropDatabase(admin, name)) };
+}
+
 /** Test files run in several processes: the first one makes the template, the others wait for it. */
 async function ensureTemplate(admin: Client, migrations: readonly MigrationSource[]): Promise<string> {
   const name = `template_${fingerprint(migrations)}`;

@@ -62,11 +62,14 @@ export interface ProbeHooks {
 
 export interface SessionHooks {
   beforeTransaction?(): Promise<void>;
+  /** Everything of the transaction has been sent but its commit. */
+  beforeCommit?(): Promise<void>;
   /** After a commit, before the worker hears of it; may throw, as a connection does that is lost just then. */
   afterCommit?(): Promise<void>;
 }
 
-class HookedSession extends Session {
+/** The real session, with the test before and after its transactions. */
+export class HookedSession extends Session {
   readonly #hooks: SessionHooks;
 
   constructor(options: { url: string; name: string }, hooks: SessionHooks) {
@@ -76,7 +79,11 @@ class HookedSession extends Session {
 
   override async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     await this.#hooks.beforeTransaction?.();
-    const result = await super.transaction(work);
+    const result = await super.transaction(async (tx) => {
+      const worked = await work(tx);
+      await this.#hooks.beforeCommit?.();
+      return worked;
+    });
     await this.#hooks.afterCommit?.();
     return result;
   }

@@ -41,7 +41,10 @@ export function stageDueAfter(saga: SagaDefinition, eventType: string): Stage | 
 }
 
 /** The compensations owed when `failed` fails: those of the stages before it, last first. */
-export function compensationsBefore(saga: SagaDefinition, failed: Stage): readonly NonNullable<Stage['compensation']>[] {
+export function compensationsBefore(
+  saga: SagaDefinition,
+  failed: Stage,
+): readonly NonNullable<Stage['compensation']>[] {
   return saga.stages
     .slice(0, saga.stages.indexOf(failed))
     .flatMap((stage) => stage.compensation ?? [])

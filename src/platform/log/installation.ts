@@ -82,8 +82,13 @@ async function ensureRows(client: pg.Client, topology: Topology): Promise<void> 
 
 /** R7: what runs the services can add to the books and never change them. */
 async function ensureRole(client: pg.Client, topology: Topology): Promise<void> {
-  const { rowCount } = await client.query('select from pg_roles where rolname = $1', [SERVICE_ROLE]);
-  if (rowCount === 0) await client.query(`create role ${SERVICE_ROLE} nologin`);
+  // A role belongs to the whole server: another database's preparation may be making it at this moment.
+  await client.query(
+    `do $$ begin
+       create role ${SERVICE_ROLE} nologin;
+     exception when duplicate_object or unique_violation then null;
+     end $$`,
+  );
   const { rows: member } = await client.query<{ is: boolean }>(
     `select pg_has_role(current_user, $1, 'set') as is`,
     [SERVICE_ROLE],
