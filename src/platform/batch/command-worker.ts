@@ -27,6 +27,11 @@ import { Signal } from './signal.ts';
 
 /** Requests waiting beyond this are refused at once: at 6000/s they would wait longer than their callers do. */
 const QUEUE_MAX = 20_000;
+/**
+ * A key or reference that another process took meanwhile is found by the next try. What collides more often is at fault
+ * itself, or so unlucky that in halves it is faster.
+ */
+const RACES_MAX = 4;
 /** How long a request outlives a database that does not answer before its caller is told to try again. */
 const RETRY_FOR_MS = 8000;
 /** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
@@ -89,6 +94,7 @@ export class CommandWorker<Body, Loaded, Effect> {
   }
 
   submit(command: Command<Body>): Promise<CommandOutcome> {
+    if (this.#stopping) return Promise.reject(new Fault('the process is stopping', { transient: true }));
     if (this.#queue.length >= QUEUE_MAX)
       return Promise.reject(new QueueFull('too many requests are waiting'));
     return new Promise((resolve, reject) => {
@@ -125,16 +131,15 @@ export class CommandWorker<Body, Loaded, Effect> {
 
   /** Commits the batch, trying again and in halves as its failures ask for; every request of it is answered. */
   async #settle(batch: Waiting<Body>[]): Promise<void> {
+    let races = 0;
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#commit(batch);
         return;
       } catch (error) {
         this.#options.observer.failed(this.#options.name, error);
-        if (
-          isTransient(error) ||
-          (error instanceof DatabaseFault && error.uniqueViolation && attempt <= batch.length + 3)
-        ) {
+        const isRace = error instanceof DatabaseFault && error.uniqueViolation;
+        if (isTransient(error) || (isRace && ++races <= RACES_MAX)) {
           batch = this.#giveUpLate(batch, error);
           if (batch.length === 0) return;
           await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, this.#options.random)));
