@@ -192,6 +192,10 @@ async function tryAsNewcomer() {
     await step(`${turn}: completed, six events, verified`, () => followPayment(running.url, id));
     await step(`${turn}: SIGTERM ends it in order`, () => stop(running, dataDir));
   }
+  await step('./lastro verify', async () => {
+    const command = launch('./lastro', ['verify'], { LASTRO_DATA_DIR: dataDir });
+    ensure((await endOf(command, START_MS)) === 0, 'it found differences');
+  });
   rmSync(dataDir, { recursive: true, force: true });
 }
 
