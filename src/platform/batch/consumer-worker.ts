@@ -20,6 +20,7 @@ import { type Session, statement, type Transaction } from '../postgres/session.t
 import { backoffMs } from './backoff.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
+import { rest } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
 import { Signal } from './signal.ts';
 
@@ -38,8 +39,6 @@ const READ_POSITIONS = statement(
 
 /** Wake-ups may be lost; an idle worker looks this often. */
 const IDLE_LOOK_MS = 250;
-/** A batch of fewer events was not under load: the next one need not wait for company. */
-const PACED_FROM_EVENTS = 8;
 
 export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   readonly consumer: Consumer<Loaded, Plan>;
@@ -161,8 +160,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         await this.#signal.wait(backoffMs(this.#failures, this.#options.random));
       } else if (events === 0) {
         await this.#signal.wait(IDLE_LOOK_MS);
-      } else if (events >= PACED_FROM_EVENTS) {
-        await this.#pace(startedAt);
+      } else if (!this.#stopping) {
+        await rest({ events, startedAt, paceMs: this.#options.consumer.paceMs });
       }
     }
   }
@@ -201,11 +200,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     return consumer.topics.some(
       (topic) => log.tail(topic).head(partition) > this.#reading(topic, partition).read,
     );
-  }
-
-  async #pace(startedAt: number): Promise<void> {
-    const restMs = this.#options.consumer.paceMs - (performance.now() - startedAt);
-    if (restMs >= 1 && !this.#stopping) await new Promise((resolve) => setTimeout(resolve, restMs));
   }
 
   #failed(error: unknown, batch: Batch | undefined): void {

@@ -14,10 +14,7 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly emits: string | null;
   /** Event types it acts on, each with the newest version it reads; others are passed over. */
   readonly handles: ReadonlyMap<string, number>;
-  /**
-   * Least time between the starts of two batches while there is work, in ms. Small batches waste the fixed cost of a
-   * commit; a stage that nobody waits for can take larger ones.
-   */
+  /** Least time between the starts of two batches under load (pace.ts), in ms; a stage that nobody waits for can take longer. */
   readonly paceMs: number;
   /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */
   readonly batchMax?: number;

@@ -24,12 +24,16 @@ const POSTGRES_EPOCH_MS = 946_684_800_000;
 
 function withHeader(totalBytes: number, elementOid: number, length: number, hasNulls: boolean): Buffer {
   const out = Buffer.allocUnsafe(totalBytes);
-  out.writeInt32BE(1, 0);
-  out.writeInt32BE(hasNulls ? 1 : 0, 4);
-  out.writeInt32BE(elementOid, 8);
-  out.writeInt32BE(length, 12);
-  out.writeInt32BE(1, 16);
+  writeHeader(out, { elementOid, length, hasNulls });
   return out;
+}
+
+function writeHeader(out: Buffer, header: { elementOid: number; length: number; hasNulls: boolean }): void {
+  out.writeInt32BE(1, 0);
+  out.writeInt32BE(header.hasNulls ? 1 : 0, 4);
+  out.writeInt32BE(header.elementOid, 8);
+  out.writeInt32BE(header.length, 12);
+  out.writeInt32BE(1, 16);
 }
 
 function fixedArray<T>(
@@ -119,25 +123,30 @@ export function byteaArray(values: readonly (Uint8Array | null)[]): Buffer {
   return out;
 }
 
+/** Where text arrays are laid out before their length is known; grows to the largest there was. Used and copied from within one call. */
+let scratch = Buffer.allocUnsafe(1 << 16);
+
 export function textArray(values: readonly (string | null)[]): Buffer {
-  // One pass: a UTF-16 code unit becomes at most three bytes, so the worst case is reserved and the rest cut off.
+  // One pass: a UTF-16 code unit becomes at most three bytes, so room for the worst case is made in the scratch buffer,
+  // and only what was needed is kept.
   let worst = HEADER_BYTES + values.length * 4;
   let nulls = 0;
   for (const value of values) {
     if (value === null) nulls++;
     else worst += value.length * 3;
   }
-  const out = withHeader(worst, OID.text, values.length, nulls > 0);
+  if (scratch.length < worst) scratch = Buffer.allocUnsafe(2 ** Math.ceil(Math.log2(worst)));
+  writeHeader(scratch, { elementOid: OID.text, length: values.length, hasNulls: nulls > 0 });
   let at = HEADER_BYTES;
   for (const value of values) {
     if (value === null) {
-      out.writeInt32BE(-1, at);
+      scratch.writeInt32BE(-1, at);
       at += 4;
     } else {
-      const written = out.write(value, at + 4, 'utf8');
-      out.writeInt32BE(written, at);
+      const written = scratch.write(value, at + 4, 'utf8');
+      scratch.writeInt32BE(written, at);
       at += 4 + written;
     }
   }
-  return out.subarray(0, at);
+  return Buffer.from(scratch.subarray(0, at));
 }

@@ -46,7 +46,7 @@ export function integrityConsumer(
     emits: null,
     handles: HANDLES,
     // A saga under way is retained until it ends, so that it costs one row; nobody waits for the verdict.
-    paceMs: 200,
+    paceMs: 250,
     batchMax: 12_000,
     async load(tx, events) {
       const groups = bySubject(events);

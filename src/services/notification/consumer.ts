@@ -22,7 +22,7 @@ export function notificationConsumer(): Consumer<Loaded, Plan> {
     topics: ['authorization', 'validation'],
     emits: 'notification',
     handles: new Map(Object.keys(balancePayment.endings).map((type) => [type, 1])),
-    paceMs: 40,
+    paceMs: 60,
     batchMax: 2000,
     load: (tx, events) => findNotifications(tx, events),
     decide: (told, events, now) => {

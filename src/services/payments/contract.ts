@@ -1,3 +1,9 @@
-export { countPaymentKeys, differingPayments, listPaymentIds, type PaymentCursor } from './audit.ts';
+export {
+  countPaymentKeys,
+  differingPayments,
+  differingRequests,
+  listPaymentIds,
+  type PaymentCursor,
+} from './audit.ts';
 export type { PaymentRequested } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';

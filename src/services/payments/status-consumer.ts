@@ -27,7 +27,7 @@ export function paymentStatusConsumer(
     topics: ['authorization', 'validation'],
     emits: null,
     handles: new Map([...STATUS_AFTER.keys()].map((type) => [type, 1])),
-    paceMs: 50,
+    paceMs: 60,
     batchMax: 4000,
     load: () => Promise.resolve(undefined),
     decide: (_, events, now) => decideChanges(events, now),
