@@ -123,7 +123,7 @@ export class Engine {
       id,
       requestId: newId('req'),
       correlationId: newId('cor'),
-      traceparent: null,
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       body: {
         wallet_id: 'wallet',
         service_id: 'service',

@@ -3,15 +3,15 @@ import type { ExpectedRow } from '#platform/postgres/differences.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
 import { entryOf, type Terms, termsOf, textOf } from './event-data.ts';
 import type { SagaJudgement, TracedEvent } from './judge-saga.ts';
-import type { PaymentTimeline, Positions } from './payment-pages.ts';
+import type { PaymentTimeline } from './payment-pages.ts';
 
 /** Undefined if the log has no request, or none that can be read. */
-export function expectedPayment(timeline: PaymentTimeline, positions: Positions): ExpectedRow | undefined {
+export function expectedPayment(timeline: PaymentTimeline): ExpectedRow | undefined {
   const requested = find(timeline, balancePayment.begins);
   const terms = termsIn(requested);
   if (requested === undefined || terms === undefined) return undefined;
   const { reference, description, metadata } = requested.data ?? {};
-  const told = lastStatus(timeline, positions);
+  const told = lastStatus(timeline);
   return {
     tenant: requested.tenant,
     id: timeline.uuid,
@@ -28,17 +28,15 @@ export function expectedPayment(timeline: PaymentTimeline, positions: Positions)
   };
 }
 
-/** The status that the events give which the payments service has read: an ending if there is one. */
+/** The status that the events give: an ending if there is one. */
 function lastStatus(
   timeline: PaymentTimeline,
-  positions: Positions,
 ): { readonly status: string; readonly event: TracedEvent } | undefined {
-  const read = timeline.events.filter((event) => positions.hasPassed('payments', event));
-  for (const event of read) {
+  for (const event of timeline.events) {
     const status = balancePayment.endings[event.type];
     if (status !== undefined) return { status, event };
   }
-  const authorized = read.find((event) => event.type === 'payment.authorized');
+  const authorized = find(timeline, 'payment.authorized');
   return authorized === undefined ? undefined : { status: 'authorized', event: authorized };
 }
 

@@ -181,7 +181,20 @@ export class Positions {
     return new Positions(new Map(rows.map(({ place, position }) => [place, Number(position)])));
   }
 
+  /** Whether the event is of a topic of the group. */
+  reads(group: string, event: TracedEvent): boolean {
+    return this.#of(group, event) !== undefined;
+  }
+
+  /**
+   * Whether the group has committed what follows from the event. It may have before: a group that keeps an event for
+   * its next batch keeps its position before it, and goes on with the ones behind.
+   */
   hasPassed(group: string, event: TracedEvent): boolean {
-    return event.position <= (this.#positions.get(`${group} ${event.topic}/${event.partition}`) ?? 0);
+    return event.position <= (this.#of(group, event) ?? 0);
+  }
+
+  #of(group: string, { topic, partition }: TracedEvent): number | undefined {
+    return this.#positions.get(`${group} ${topic}/${partition}`);
   }
 }

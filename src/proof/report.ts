@@ -51,6 +51,13 @@ export type CheckName = keyof typeof CHECKS;
 /** A table that is wrong throughout is not listed row by row. */
 const LISTED_MAX = 100;
 
+/** A detail shows values of columns, and some are long. */
+const DETAIL_MAX = 300;
+
+function shortened(detail: string): string {
+  return detail.length <= DETAIL_MAX ? detail : `${detail.slice(0, DETAIL_MAX)}…`;
+}
+
 /** Collects what one check finds. */
 export class Check {
   readonly name: CheckName;
@@ -68,7 +75,8 @@ export class Check {
 
   found(finding: Finding): void {
     this.#total++;
-    if (this.#findings.length < LISTED_MAX) this.#findings.push(finding);
+    if (this.#findings.length < LISTED_MAX)
+      this.#findings.push({ ...finding, detail: shortened(finding.detail) });
   }
 
   /** Findings of which only some were listed. */
