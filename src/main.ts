@@ -17,6 +17,7 @@ import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import type { CommandQueue } from '#platform/http/command-route.ts';
+import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
@@ -24,6 +25,7 @@ import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
+import { LogPages } from '#platform/log/log-pages.ts';
 import { RangeMaintenance } from '#platform/log/maintenance.ts';
 import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
@@ -124,6 +126,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   const url = await app.listen({ host: settings.host, port: settings.port });
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   if (sandboxKey !== undefined) await seedSandbox(app, sandboxKey);

@@ -33,6 +33,9 @@ type Part =
   | 'tools'
   | 'tests';
 
+/** The files of `src` itself. */
+const COMPOSITION = new Set(['main.ts', 'topology.ts', 'open-database.ts', 'seed-sandbox.ts']);
+
 const PROGRAM: readonly Part[] = ['kernel', 'platform', 'sagas', 'service', 'contract', 'proof'];
 
 /** I1. A part always sees itself; I2 narrows what `service` and `contract` see of other services. */
@@ -43,8 +46,9 @@ const ARROWS: Readonly<Record<Part, readonly Part[]>> = {
   service: ['kernel', 'platform', 'sagas', 'contract'],
   contract: ['kernel', 'platform', 'sagas', 'contract'],
   proof: ['kernel', 'platform', 'sagas', 'contract'],
-  main: PROGRAM,
-  cli: ['kernel', 'platform', 'contract', 'proof', 'main'],
+  // The composition root and the files beside it that it is made of.
+  main: [...PROGRAM, 'main', 'sandbox'],
+  cli: ['kernel', 'platform', 'contract', 'proof', 'main', 'sandbox'],
   sandbox: ['kernel'],
   bench: ['kernel'],
   torture: ['kernel'],
@@ -153,10 +157,10 @@ function partOf(path: string): Part | undefined {
     case 'services':
       if (fourth === '') return undefined;
       return fourth === 'contract.ts' ? 'contract' : 'service';
-    case 'main.ts':
-      return 'main';
     default:
-      return isTest(path) && second === 'main.test.ts' ? 'main' : undefined;
+      return /^[a-z-]+(?:\.test)?\.ts$/.test(second) && COMPOSITION.has(second.replace('.test', ''))
+        ? 'main'
+        : undefined;
   }
 }
 

@@ -23,7 +23,7 @@ import type { Session, Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
 import type { Command, CommandHandler } from './command.ts';
 import type { BatchObserver } from './observer.ts';
-import { rest } from './pace.ts';
+import { restAfter } from './pace.ts';
 import { Signal } from './signal.ts';
 
 /** Requests waiting beyond this are refused at once: at 6000/s they would wait longer than their callers do. */
@@ -132,7 +132,7 @@ export class CommandWorker<Body, Loaded, Effect> {
       const batch = this.#queue.splice(0, this.#options.batchMax);
       const events = batch.length;
       await this.#settle(batch);
-      if (!this.#stopping) await rest({ events, startedAt, paceMs: PACE_MS });
+      if (!this.#stopping) await restAfter({ events, startedAt, paceMs: PACE_MS });
     }
   }
 

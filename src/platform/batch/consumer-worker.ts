@@ -20,7 +20,7 @@ import { type Session, statement, type Transaction } from '../postgres/session.t
 import { backoffMs } from './backoff.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
-import { rest } from './pace.ts';
+import { restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
 import { Signal } from './signal.ts';
 
@@ -160,8 +160,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         await this.#signal.wait(backoffMs(this.#failures, this.#options.random));
       } else if (events === 0) {
         await this.#signal.wait(IDLE_LOOK_MS);
-      } else if (!this.#stopping) {
-        await rest({ events, startedAt, paceMs: this.#options.consumer.paceMs });
+      } else {
+        await restAfter({ events, startedAt, paceMs: this.#options.consumer.paceMs });
       }
     }
   }

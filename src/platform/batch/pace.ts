@@ -11,7 +11,7 @@ const SOME_LOAD_PACE_MS = 5;
 const MANY_EVENTS = 100;
 
 /** Waits out the pace of a batch that began at `startedAt` (on the clock of `performance`). */
-export async function rest(batch: { events: number; startedAt: number; paceMs: number }): Promise<void> {
+export async function restAfter(batch: { events: number; startedAt: number; paceMs: number }): Promise<void> {
   const paceMs =
     batch.events >= MANY_EVENTS ? batch.paceMs : batch.events >= SOME_EVENTS ? SOME_LOAD_PACE_MS : 0;
   const restMs = paceMs - (performance.now() - batch.startedAt);

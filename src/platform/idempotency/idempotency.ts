@@ -60,10 +60,12 @@ export class IdempotencyStore {
   async find(tx: Transaction, digests: readonly string[]): Promise<Map<string, StoredAnswer>> {
     const found = new Map<string, StoredAnswer>();
     if (digests.length === 0) return found;
-    const rows = await tx.query<{ digest: string; request: string; status: number; answer: string }>(this.#select, [
-      uuidArray(digests),
-    ]);
-    for (const row of rows) found.set(row.digest, { request: row.request, status: row.status, body: row.answer });
+    const rows = await tx.query<{ digest: string; request: string; status: number; answer: string }>(
+      this.#select,
+      [uuidArray(digests)],
+    );
+    for (const row of rows)
+      found.set(row.digest, { request: row.request, status: row.status, body: row.answer });
     return found;
   }
 

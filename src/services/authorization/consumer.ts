@@ -2,7 +2,7 @@
 import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { LogEvent } from '#platform/log/event.ts';
-import type { Books, Ledger } from '../ledger/contract.ts';
+import type { Books, Ledger } from '#services/ledger/contract.ts';
 import { coordinate, Sagas } from './coordinate.ts';
 import { findSagas, insertSagas, updateSagas } from './store.ts';
 

@@ -8,8 +8,8 @@ import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
 import { compensationsBefore, type Stage, stageEndedBy } from '#sagas/saga.ts';
-import { type Books, entryIdOf, type PostingRefused } from '../ledger/contract.ts';
-import type { PaymentTerms } from '../validation/contract.ts';
+import { type Books, entryIdOf, type PostingRefused } from '#services/ledger/contract.ts';
+import type { PaymentTerms } from '#services/validation/contract.ts';
 
 export type SagaState = 'authorized' | 'declined' | 'completed' | 'failed';
 

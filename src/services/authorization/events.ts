@@ -1,4 +1,4 @@
-import type { PaymentTerms } from '../validation/contract.ts';
+import type { PaymentTerms } from '#services/validation/contract.ts';
 
 export type PaymentAuthorized = PaymentTerms & { readonly hold_id: string };
 export type PaymentDeclined = PaymentTerms & { readonly code: string; readonly detail: string };

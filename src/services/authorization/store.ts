@@ -1,7 +1,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { int8Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
-import type { PaymentTerms } from '../validation/contract.ts';
+import type { PaymentTerms } from '#services/validation/contract.ts';
 import type { Saga, SagaState } from './coordinate.ts';
 
 /** By primary key. No lock: a payment's events are in one partition, and the fence admits one worker to it (R1). */

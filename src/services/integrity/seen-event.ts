@@ -1,6 +1,6 @@
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
-import type { EntryPosted } from '../ledger/contract.ts';
-import type { PaymentTerms } from '../validation/contract.ts';
+import type { EntryPosted } from '#services/ledger/contract.ts';
+import type { PaymentTerms } from '#services/validation/contract.ts';
 import type { SeenEvent } from './follow-saga.ts';
 
 export function seenEvent(event: LogEvent): SeenEvent {

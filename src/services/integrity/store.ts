@@ -44,11 +44,13 @@ export const SAVE_VERDICTS = statement(
      where v.findings <> excluded.findings`,
 );
 
+/** Not for a saga that has its verdict: an event of it that was delivered again alone would be followed for ever. */
 export const SAVE_FOLLOWED = statement(
   'integrity.save_followed',
   `insert into integrity.followed as f (subject, tenant, events, updated_at)
    select subject, tenant, events, $4::timestamptz
    from unnest($1::text[], $2::text[], $3::text[]) as fresh(subject, tenant, events)
+   where (select v.subject from integrity.verdicts v where v.subject = fresh.subject) is null
    on conflict (subject) do update set events = excluded.events, updated_at = excluded.updated_at`,
 );
 

@@ -2,7 +2,7 @@ import { toRfc3339 } from '#kernel/clock.ts';
 import type { Currency } from '#kernel/currencies.ts';
 import { formatMoney } from '#kernel/money.ts';
 import type { LogEvent } from '#platform/log/event.ts';
-import type { PaymentTerms } from '../validation/contract.ts';
+import type { PaymentTerms } from '#services/validation/contract.ts';
 
 /** The payload as it will be signed and sent (STANDARDS §7): type, time of the event, data. Exact bytes, stored. */
 export function renderNotification(event: LogEvent): string {

@@ -3,8 +3,8 @@ import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { subjectsIn } from '#platform/log/own-effects.ts';
-import type { AccountGlance, Ledger } from '../ledger/contract.ts';
-import type { PaymentRequested } from '../payments/contract.ts';
+import type { AccountGlance, Ledger } from '#services/ledger/contract.ts';
+import type { PaymentRequested } from '#services/payments/contract.ts';
 import type { PaymentTerms } from './events.ts';
 import { validatePayment } from './validate-payment.ts';
 

@@ -1,6 +1,6 @@
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import { type AccountGlance, accountRef } from '../ledger/contract.ts';
+import { type AccountGlance, accountRef } from '#services/ledger/contract.ts';
 import type { PaymentTerms } from './events.ts';
 import type { ValidationProblemCode } from './problems.ts';
 

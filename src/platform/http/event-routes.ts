@@ -1,0 +1,74 @@
+/** `GET /v1/events`: the logs, as CloudEvents, for whoever wants to keep up with them (DESIGN §6). */
+import { Type } from 'typebox';
+import { renderCloudEvent } from '../log/cloud-event.ts';
+import type { LogPages, LogPlace } from '../log/log-pages.ts';
+import { malformedCursor, parseCursor, renderCursor } from './cursor.ts';
+import type { HttpApp } from './http-app.ts';
+import { contextOf } from './request-context.ts';
+import { closed, DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, ProblemDocument } from './schemas.ts';
+import { sendJsonText, sendProblem } from './send.ts';
+
+const CloudEventPage = Type.Object({
+  data: Type.Array(
+    Type.Object({}, { additionalProperties: true, description: 'A CloudEvent 1.0 in the JSON format.' }),
+  ),
+  next_cursor: Type.String({
+    description: 'Give it as `after` to go on, now or later: a log has no last page.',
+  }),
+});
+
+export function registerEventRoutes(app: HttpApp, topics: readonly string[], pages: LogPages): void {
+  const Query = closed({
+    topic: Type.Unsafe<string>({ type: 'string', enum: [...topics], description: 'Whose log.' }),
+    after: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 8192,
+        description: 'A `next_cursor`, or the id of an event: then what follows it in its partition.',
+      }),
+    ),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE_LIMIT })),
+  });
+  app.get(
+    '/v1/events',
+    {
+      config: { scope: 'events:read' },
+      schema: {
+        tags: ['events'],
+        summary: 'Read a log, oldest first within each partition',
+        querystring: Query,
+        response: { 200: CloudEventPage, 400: ProblemDocument },
+      },
+    },
+    async (request, reply) => {
+      const { topic, after, limit = DEFAULT_PAGE_LIMIT } = request.query;
+      const place = await placeOf(pages, topic, after);
+      if (place === undefined) return sendProblem(reply, malformedCursor());
+      const page = await pages.read(topic, contextOf(request).tenant, place, limit);
+      const body = {
+        data: page.events.map(renderCloudEvent),
+        next_cursor: renderCursor(page.place.map(String)),
+      };
+      return sendJsonText(reply, { status: 200, body: JSON.stringify(body) });
+    },
+  );
+}
+
+/** Where reading starts; undefined for what is neither a cursor nor an event of the topic. */
+async function placeOf(
+  pages: LogPages,
+  topic: string,
+  after: string | undefined,
+): Promise<LogPlace | undefined> {
+  if (after === undefined) return [];
+  const heads = await pages.heads(topic);
+  const [, named, partition, position] = /^([a-z]+)\/(\d{1,4})\/(\d{1,15})$/.exec(after) ?? [];
+  if (named !== undefined) {
+    if (named !== topic || Number(partition) >= heads.length) return undefined;
+    return heads.map((head, index) => (index === Number(partition) ? Number(position) : head));
+  }
+  const cursor = parseCursor(after, heads.length);
+  if (!cursor.ok || cursor.value === undefined) return undefined;
+  const place = cursor.value.map(Number);
+  return place.every((at) => Number.isSafeInteger(at) && at >= 0) ? place : undefined;
+}
