@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
+import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { startEngine } from './engine.ts';
+import { type PaidInstallation, payEveryEnding } from './paid-installation.ts';
+import { DELIVERIES, type Delivery, dumpTables, setBack } from './redelivery.ts';
+
+let installation: PaidInstallation;
+let url: string;
+let before: Record<string, string[]>;
+
+beforeAll(async () => {
+  installation = await payEveryEnding();
+  ({ url } = installation.database);
+  before = await dumpTables(url);
+});
+
+afterAll(() => installation.database.drop());
+
+const HOUR_MS = 3_600_000;
+const later = { now: () => systemClock.now() + HOUR_MS };
+
+const WAYS: readonly (Delivery & { readonly way: string })[] = [
+  { way: 'at once', batchMax: 1000, clock: systemClock },
+  { way: 'in batches of 7', batchMax: 7, clock: systemClock },
+  { way: 'an hour later', batchMax: 1000, clock: later },
+  { way: 'an hour later in batches of 7', batchMax: 7, clock: later },
+  { way: 'an hour later one by one', batchMax: 1, clock: later },
+];
+
+const CASES = Object.keys(DELIVERIES).flatMap((group) => WAYS.map((way) => ({ group, ...way })));
+
+test('every consumer group is tried', () => {
+  expect(Object.keys(DELIVERIES).toSorted()).toEqual(TOPOLOGY.groups.map(({ group }) => group).toSorted());
+});
+
+test('the payments to deliver again came to every end there is', () => {
+  const { completed, declined, rejected, failed } = installation;
+  expect([completed, declined, rejected, failed].every((ids) => ids.length > 1)).toBe(true);
+  expect(before['integrity.followed']).toEqual([]);
+});
+
+test.each(CASES)(
+  'U3: $group changes nothing when every event is delivered again $way',
+  async ({ group, ...way }) => {
+    await setBack(url, [group]);
+    await DELIVERIES[group]?.(url, way);
+    expect(await dumpTables(url)).toEqual(before);
+  },
+);
+
+test('U3: all groups at once change nothing when every event is delivered again', async () => {
+  const groups = Object.keys(DELIVERIES);
+  await setBack(url, groups);
+  await Promise.all(
+    Object.values(DELIVERIES).map((deliver) => deliver(url, { batchMax: 1000, clock: systemClock })),
+  );
+  expect(await dumpTables(url)).toEqual(before);
+});
+
+/** Payments held up before a group: two to be posted, one of them to be refused. */
+async function givenPaymentsBefore(group: 'ledger' | 'authorization'): Promise<TestDatabase> {
+  const database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  const engine = await startEngine(database.url);
+  try {
+    await engine.openAccounts([
+      { id: 'wallet', kind: 'wallet', fundedMinor: 1000n },
+      { id: 'service', kind: 'service' },
+      { id: 'closing', kind: 'service' },
+    ]);
+    engine.pause('ledger');
+    await Promise.all([engine.submit({ amount: 10 }), engine.submit({ service_id: 'closing', amount: 20 })]);
+    await engine.settled(['validation', 'authorization', 'payments']);
+    await engine.closeAccount('closing');
+    if (group === 'authorization') {
+      engine.pause('authorization');
+      engine.resume('ledger');
+      await engine.settled(['ledger']);
+    }
+    return database;
+  } finally {
+    await engine.close();
+  }
+}
+
+test.each([
+  { held: 'ledger', again: 'authorization', state: 'funds are held and nothing is posted' },
+  { held: 'ledger', again: 'validation', state: 'funds are held and nothing is posted' },
+  {
+    held: 'authorization',
+    again: 'ledger',
+    state: 'one is posted, the other refused with its hold still open',
+  },
+  {
+    held: 'authorization',
+    again: 'payments',
+    state: 'one is posted, the other refused with its hold still open',
+  },
+] as const)(
+  'U3: while $state, $again changes nothing when its events come again',
+  async ({ held, again }) => {
+    const database = await givenPaymentsBefore(held);
+    try {
+      const midway = await dumpTables(database.url);
+      await setBack(database.url, [again]);
+      await DELIVERIES[again]?.(database.url, { batchMax: 7, clock: later });
+      expect(await dumpTables(database.url)).toEqual(midway);
+    } finally {
+      await database.drop();
+    }
+  },
+);
