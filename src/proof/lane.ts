@@ -1,8 +1,10 @@
 /**
- * A lane: one connection that reads for a proof. Statements stand alone, or share one snapshot; both end within a few
- * seconds (DESIGN §2: a transaction open for 40 s makes every head update six times slower).
+ * A lane: one connection of a proof. Statements stand alone, share one snapshot, or one transaction; all end within a
+ * few seconds (DESIGN §2: a transaction open for 40 s makes every head update six times slower).
  */
 import pg from 'pg';
+import { Fault } from '#kernel/fault.ts';
+import type { ModelTransaction } from '#platform/log/read-model.ts';
 import { asFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { connectionOptions } from '#platform/postgres/session.ts';
@@ -30,11 +32,22 @@ export class Lane implements Reader {
    * in an attempt that failed.
    */
   snapshot<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
+    return this.#within('begin isolation level repeatable read read only', work);
+  }
+
+  /** Each statement sees what was committed before it; all they write is committed together. `work` may be run again. */
+  transaction<T>(work: (tx: ModelTransaction) => Promise<T>): Promise<T> {
+    return this.#within('begin isolation level read committed', work);
+  }
+
+  #within<T>(begin: string, work: (reader: Reader) => Promise<T>): Promise<T> {
     return this.#retrying(async (client) => {
-      await client.query('begin isolation level repeatable read read only');
+      await client.query(begin);
       try {
         const result = await work(readerOf(client));
-        await client.query('commit');
+        // A COMMIT of a failed transaction resolves, with ROLLBACK as its command.
+        const { command } = await client.query('commit');
+        if (command !== 'COMMIT') throw new Fault(`the transaction ended by ${command}`, { transient: true });
         return result;
       } catch (error) {
         await Promise.allSettled([client.query('rollback')]);

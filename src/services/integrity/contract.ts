@@ -1,1 +1,2 @@
 export { differingVerdicts } from './audit.ts';
+export { verdictsModel } from './rebuild.ts';

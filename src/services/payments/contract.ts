@@ -7,3 +7,4 @@ export {
 } from './audit.ts';
 export type { PaymentRequested } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
+export { paymentsModel, type RowCursor, removeForgedPayments } from './rebuild.ts';

@@ -1,0 +1,135 @@
+/** The payments table made anew from the logs. */
+import type { EpochMs } from '#kernel/clock.ts';
+import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import type { LogEvent } from '#platform/log/event.ts';
+import type {
+  Correction,
+  ModelTransaction,
+  ReadModel,
+  SubjectsInRange,
+  Timeline,
+} from '#platform/log/read-model.ts';
+import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { balancePayment } from '#sagas/balance-payment.ts';
+import type { PaymentRequested } from './events.ts';
+
+/** A row as the logs tell it. */
+interface TracedPayment {
+  readonly requested: LogEvent<PaymentRequested>;
+  readonly status: string;
+  readonly failureCode: string | null;
+  readonly failureDetail: string | null;
+  readonly updatedAt: EpochMs;
+}
+
+const WRITE = `
+  insert into payments.payments as p
+     (tenant, id, wallet_id, service_id, amount, currency, method, reference, description, metadata, status,
+      failure_code, failure_detail, correlation_id, created_at, updated_at)
+   select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+                        $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
+                        $15::timestamptz[], $16::timestamptz[])
+   on conflict (tenant, id) do update
+     set wallet_id = excluded.wallet_id, service_id = excluded.service_id, amount = excluded.amount,
+         currency = excluded.currency, method = excluded.method, reference = excluded.reference,
+         description = excluded.description, metadata = excluded.metadata, status = excluded.status,
+         failure_code = excluded.failure_code, failure_detail = excluded.failure_detail,
+         correlation_id = excluded.correlation_id, created_at = excluded.created_at, updated_at = excluded.updated_at
+     where p.* is distinct from excluded.*
+   returning 1 as written`;
+
+/** Ids of the table after a place, in the order of the primary key. */
+const LIST = `
+  select p.tenant, p.id from payments.payments p
+   where (p.tenant, p.id) > ($1::text, $2::uuid) order by p.tenant, p.id limit $3`;
+
+/**
+ * Of the rows of a page those without the event that asks for them. Row and event are of one commit, so what a
+ * statement before this one saw has its event in this one. By the index on subjects.
+ */
+const REMOVE = `
+  delete from payments.payments p
+   using unnest($1::text[], $2::uuid[], $3::text[]) as listed(tenant, id, subject)
+   where p.tenant = listed.tenant and p.id = listed.id and not exists (
+     select from payments.events e
+     where e.subject = listed.subject and e.tenant = listed.tenant and e.type = 'payment.requested'
+   )
+   returning 1 as removed`;
+
+export const paymentsModel: ReadModel = {
+  name: 'payments',
+  group: 'payments',
+  topics: ['payments', 'validation', 'authorization'],
+  correct: correctPayments,
+};
+
+async function correctPayments(tx: ModelTransaction, { timelines }: SubjectsInRange): Promise<Correction> {
+  const payments = timelines.map(tracedPayment).filter((payment) => payment !== undefined);
+  if (payments.length === 0) return { written: 0, removed: 0 };
+  const written = await tx.query(WRITE, [
+    textArray(payments.map(({ requested }) => requested.tenant)),
+    uuidArray(payments.map(({ requested }) => uuidOf(requested.subject as PaymentId))),
+    textArray(payments.map(({ requested }) => requested.data.wallet_id)),
+    textArray(payments.map(({ requested }) => requested.data.service_id)),
+    int8Array(payments.map(({ requested }) => requested.data.amount)),
+    textArray(payments.map(({ requested }) => requested.data.currency)),
+    textArray(payments.map(({ requested }) => requested.data.method)),
+    textArray(payments.map(({ requested }) => requested.data.reference)),
+    textArray(payments.map(({ requested }) => requested.data.description)),
+    textArray(payments.map(({ requested }) => metadataOf(requested.data))),
+    textArray(payments.map(({ status }) => status)),
+    textArray(payments.map(({ failureCode }) => failureCode)),
+    textArray(payments.map(({ failureDetail }) => failureDetail)),
+    textArray(payments.map(({ requested }) => requested.correlationId)),
+    timestamptzArray(payments.map(({ requested }) => requested.occurredAt)),
+    timestamptzArray(payments.map(({ updatedAt }) => updatedAt)),
+  ]);
+  return { written: written.length, removed: 0 };
+}
+
+/** Undefined for events about what was never asked for. */
+function tracedPayment({ events }: Timeline): TracedPayment | undefined {
+  const requested = events.find((event) => event.type === balancePayment.begins);
+  if (requested === undefined) return undefined;
+  const told = events.find(({ type }) => type in balancePayment.endings) ?? events.find(isAuthorized);
+  const { code = null, detail = null } = (told?.data ?? {}) as { code?: string; detail?: string };
+  return {
+    requested: requested as LogEvent<PaymentRequested>,
+    status: told === undefined ? 'pending' : (balancePayment.endings[told.type] ?? 'authorized'),
+    failureCode: code,
+    failureDetail: detail,
+    updatedAt: told?.occurredAt ?? requested.occurredAt,
+  };
+}
+
+function isAuthorized({ type }: LogEvent): boolean {
+  return type === 'payment.authorized';
+}
+
+function metadataOf({ metadata }: PaymentRequested): string | null {
+  return metadata === null ? null : JSON.stringify(metadata);
+}
+
+/** Where a walk over the table stands. */
+export interface RowCursor {
+  readonly tenant: string;
+  readonly uuid: string;
+}
+
+/** Removes rows that no event asked for among the next ones by primary key; undefined when there are no more. */
+export async function removeForgedPayments(
+  tx: ModelTransaction,
+  after: RowCursor | undefined,
+  limit: number,
+): Promise<{ readonly next: RowCursor | undefined; readonly checked: number; readonly removed: number }> {
+  const { tenant, uuid } = after ?? { tenant: '', uuid: '00000000-0000-0000-0000-000000000000' };
+  const rows = await tx.query<{ tenant: string; id: string }>(LIST, [tenant, uuid, limit]);
+  const removed = await tx.query(REMOVE, [
+    textArray(rows.map((row) => row.tenant)),
+    uuidArray(rows.map((row) => row.id)),
+    textArray(rows.map((row) => idOf('pay', row.id))),
+  ]);
+  const last = rows.at(-1);
+  const next = last === undefined ? undefined : { tenant: last.tenant, uuid: last.id };
+  return { next, checked: rows.length, removed: removed.length };
+}
