@@ -56,6 +56,12 @@ program
   .action(async (options: { json?: boolean }) => (await import('./verify.ts')).verifyCommand(options));
 
 program
+  .command('rebuild')
+  .description('make the read models anew from the logs, while payments come in')
+  .argument('[models...]', 'payments, verdicts, notifications; all by default')
+  .action(async (models: string[]) => (await import('./rebuild.ts')).rebuildCommand(models));
+
+program
   .command('bench')
   .description('measure the whole product under load, against two yardsticks')
   .allowUnknownOption()
