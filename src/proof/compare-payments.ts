@@ -35,7 +35,7 @@ export async function comparePayments(
   payments: readonly JudgedPayment[],
   positions: Positions,
 ): Promise<NamedDifferences> {
-  const isDecided = ({ timeline }: JudgedPayment) => hasPassedAll('payments', timeline, positions);
+  const isDecided = ({ timeline }: JudgedPayment) => positions.hasPassedAll('payments', timeline.events);
   const expect = ({ timeline }: JudgedPayment) => expectedPayment(timeline);
   const decided = rowsOf(payments.filter(isDecided), expect);
   const undecided = rowsOf(
@@ -54,11 +54,6 @@ export async function comparePayments(
     noun: 'payment',
     subjectOf: idBy('id', 'pay'),
   };
-}
-
-/** Whether the group has passed every event of the topics that it reads. */
-function hasPassedAll(group: string, { events }: PaymentTimeline, positions: Positions): boolean {
-  return events.every((event) => !positions.reads(group, event) || positions.hasPassed(group, event));
 }
 
 export async function compareHolds(
@@ -102,7 +97,7 @@ export async function compareVerdicts(
   const decided: JudgedPayment[] = [];
   const undecided: string[] = [];
   for (const payment of payments) {
-    if (hasPassedAll('integrity', payment.timeline, positions)) decided.push(payment);
+    if (positions.hasPassedAll('integrity', payment.timeline.events)) decided.push(payment);
     else undecided.push(payment.timeline.subject);
   }
   const expected = rowsOf(decided, ({ timeline, judgement }) => expectedVerdict(timeline, judgement));

@@ -24,7 +24,7 @@ import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding } from './report.ts';
 
-const PAGE = { first: 4_000, least: 250, most: 16_000 };
+const PAGE = { first: 2_000, least: 250, most: 8_000 };
 
 /** Which events of which topic change an account, or what is held of it. */
 const TYPES = {

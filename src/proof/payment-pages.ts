@@ -165,36 +165,42 @@ export async function readManualEntries(reader: Reader, range: IdRange): Promise
   return rows.flatMap(({ subject }) => (isId('jen', subject) ? uuidOf(subject) : []));
 }
 
-/** How far each group has read each partition. */
+/** How far each group has read each partition of its topics. */
 export class Positions {
-  readonly #positions: ReadonlyMap<string, number>;
+  readonly #groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>;
 
-  private constructor(positions: ReadonlyMap<string, number>) {
-    this.#positions = positions;
+  private constructor(groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>) {
+    this.#groups = groups;
   }
 
   static async read(reader: Reader): Promise<Positions> {
-    const rows = await reader.query<{ place: string; position: bigint }>(
-      `select consumer_group || ' ' || topic || '/' || partition as place, position from log.positions`,
+    const rows = await reader.query<{ consumer_group: string; topic: string; positions: readonly string[] }>(
+      `select consumer_group, topic, array_agg(position::text order by partition) as positions
+       from log.positions group by consumer_group, topic`,
       [],
     );
-    return new Positions(new Map(rows.map(({ place, position }) => [place, Number(position)])));
+    const groups = new Map<string, Map<string, readonly number[]>>();
+    for (const { consumer_group, topic, positions } of rows) {
+      const topics = groups.get(consumer_group) ?? new Map<string, readonly number[]>();
+      groups.set(consumer_group, topics.set(topic, positions.map(Number)));
+    }
+    return new Positions(groups);
   }
 
-  /** Whether the event is of a topic of the group. */
-  reads(group: string, event: TracedEvent): boolean {
-    return this.#of(group, event) !== undefined;
+  /** Whether the group has passed every one of the events that are of its topics. */
+  hasPassedAll(group: string, events: readonly TracedEvent[]): boolean {
+    const topics = this.#groups.get(group);
+    return events.every(({ topic, partition, position }) => {
+      const positions = topics?.get(topic);
+      return positions === undefined || position <= (positions[partition] ?? 0);
+    });
   }
 
   /**
    * Whether the group has committed what follows from the event. It may have before: a group that keeps an event for
    * its next batch keeps its position before it, and goes on with the ones behind.
    */
-  hasPassed(group: string, event: TracedEvent): boolean {
-    return event.position <= (this.#of(group, event) ?? 0);
-  }
-
-  #of(group: string, { topic, partition }: TracedEvent): number | undefined {
-    return this.#positions.get(`${group} ${topic}/${partition}`);
+  hasPassed(group: string, { topic, partition, position }: TracedEvent): boolean {
+    return position <= (this.#groups.get(group)?.get(topic)?.[partition] ?? 0);
   }
 }

@@ -18,7 +18,7 @@ import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
 import type { Check } from './report.ts';
 
-const PAGE = { first: 8_000, least: 500, most: 64_000 };
+const PAGE = { first: 4_000, least: 500, most: 16_000 };
 /** What is listed of events where none may be. */
 const STRAY_MAX = 100;
 
