@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { importsOf, type SourceFile, violationsOf } from './import-arrows.ts';
@@ -8,7 +8,7 @@ const FOLDERS = ['src', 'sandbox', 'bench', 'torture', 'tools', 'tests'];
 
 /** Every module of ours, committed or not. */
 function treeOf(root: string): SourceFile[] {
-  return FOLDERS.flatMap((folder) =>
+  return FOLDERS.filter((folder) => existsSync(`${root}/${folder}`)).flatMap((folder) =>
     readdirSync(`${root}/${folder}`, { recursive: true, encoding: 'utf8' })
       .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
       .filter((path) => /\.m?[jt]s$/.test(path) && !path.includes('/node_modules/'))

@@ -13,6 +13,7 @@ export interface Reader {
 
 export class ReadPool implements Reader {
   readonly #pool: pg.Pool;
+  #closing = false;
 
   /** `onError` hears of connections lost while idle. */
   constructor(options: { url: string; onError: (error: unknown) => void }) {
@@ -20,7 +21,10 @@ export class ReadPool implements Reader {
       ...connectionOptions({ url: options.url, name: 'reads' }, 'reads'),
       max: MAX_CONNECTIONS,
     });
-    this.#pool.on('error', options.onError);
+    // While closing, a server that stops before the last goodbye has arrived is no loss.
+    this.#pool.on('error', (error) => {
+      if (!this.#closing) options.onError(error);
+    });
   }
 
   async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
@@ -32,6 +36,7 @@ export class ReadPool implements Reader {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#pool.end();
   }
 }
