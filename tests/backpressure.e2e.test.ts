@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MIGRATED_SCHEMAS, SERVICES } from '../src/topology.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { type HttpAnswer, http, type LastroProcess, startLastroProcess } from './lastro-process.ts';
+import { paymentFrom } from './payers.ts';
+
+const SOFT = 20;
+const HARD = 60;
+const PATIENCE = { timeout: 15_000, interval: 50 };
+
+let folder: string;
+let database: TestDatabase;
+let processes: LastroProcess[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'lastro-backpressure-'));
+  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+});
+
+afterEach(async () => {
+  for (const process of processes) process.kill('SIGKILL');
+  await Promise.all(processes.map(({ ended }) => ended));
+  processes = [];
+  await database.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function start(services: readonly string[]): Promise<LastroProcess> {
+  const process = await startLastroProcess({
+    DATABASE_URL: database.url,
+    DATA_DIR: folder,
+    SERVICES: services.join(','),
+    BACKPRESSURE_SOFT: String(SOFT),
+    BACKPRESSURE_HARD: String(HARD),
+  });
+  processes.push(process);
+  return process;
+}
+
+function allBut(...stopped: readonly string[]): string[] {
+  return SERVICES.filter((service) => !stopped.includes(service));
+}
+
+function pay(url: string, key: string, headers: Readonly<Record<string, string>> = {}): Promise<HttpAnswer> {
+  return http(`${url}/v1/payments`, {
+    headers: { 'idempotency-key': key, ...headers },
+    body: paymentFrom('wal-1234'),
+  });
+}
+
+async function statusesOf(url: string): Promise<Set<unknown>> {
+  const { data } = (await http(`${url}/v1/payments?limit=500`)).json() as { data: { status: string }[] };
+  return new Set(data.map(({ status }) => status));
+}
+
+test('a stage of the payment that stands still makes intake refuse at the hard bound, and take up again when it moves', async () => {
+  const intake = await start(allBut('authorization'));
+  const accepted = new Map<string, string>();
+  let asked = 0;
+  let refusal: HttpAnswer | undefined;
+  const payNext = async (): Promise<void> => {
+    const key = `pressed-${asked++}`;
+    const answer = await pay(intake.url, key);
+    if (answer.status === 202) accepted.set(key, answer.text);
+    else refusal = answer;
+  };
+  await expect
+    .poll(async () => (await payNext(), refusal?.status), { timeout: 20_000, interval: 0 })
+    .toBe(503);
+  expect(Number(refusal?.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(refusal?.json()).toMatchObject({ code: 'service.overloaded', status: 503 });
+  expect(accepted.size).toBeGreaterThan(HARD);
+  // What was decided before can still be read and what is unfinished is not lost.
+  expect(await statusesOf(intake.url)).toEqual(new Set(['pending']));
+  const refusedKey = `pressed-${asked - 1}`;
+
+  await start(['authorization']);
+  await expect.poll(async () => (await pay(intake.url, refusedKey)).status, PATIENCE).toBe(202);
+  await expect.poll(() => statusesOf(intake.url), PATIENCE).toEqual(new Set(['completed']));
+  for (const [key, text] of accepted) expect((await pay(intake.url, key)).text).toBe(text);
+});
+
+test('what nobody’s payment waits for may stand still: notification and integrity refuse nobody', async () => {
+  const { url } = await start(allBut('notification', 'integrity'));
+  for (let round = 0; round < 10; round++) {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => pay(url, `free-${round}-${n}`, { prefer: 'wait=10' })),
+    );
+    expect(answers.map(({ json }) => json()['status'])).toEqual(answers.map(() => 'completed'));
+  }
+  const lags = await lagsOf(url);
+  expect(lags.get('notification')).toBeGreaterThan(HARD);
+  expect(lags.get('integrity')).toBeGreaterThan(HARD);
+});
+
+async function lagsOf(url: string): Promise<Map<string, number>> {
+  const { text } = await http(`${url}/metrics`);
+  const lines = text.matchAll(/^lastro_consumer_lag_events\{group="(\w+)"\} (\d+)$/gm);
+  return new Map([...lines].map(([, group, lag]) => [String(group), Number(lag)]));
+}
