@@ -220,11 +220,10 @@ export class Probe {
   }
 
   /** Every effect, in the order of the table. */
-  async effects(): Promise<Effect[]> {
-    const rows = await this.query(
+  effects(): Promise<Effect[]> {
+    return this.query<Effect>(
       'select topic, partition, position::int, key, step::int from probe.effects order by id',
     );
-    return rows as unknown[] as Effect[];
   }
 
   async countEffects(): Promise<number> {
@@ -233,8 +232,11 @@ export class Probe {
   }
 
   /** As the owner of the database. */
-  async query(text: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> {
-    return (await this.#owner.query<Record<string, unknown>>(text, [...values])).rows;
+  async query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> {
+    return (await this.#owner.query<Row>(text, [...values])).rows;
   }
 
   /** Ends the connections of the workers' sessions as an administrator or a failover does. */

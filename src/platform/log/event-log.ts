@@ -2,7 +2,7 @@
  * The logs of the installation as one process sees them: a tail per topic, kept up to date by what this process
  * appends, by the notifications of others, and by a slow poll in case those are lost.
  */
-import { invariant } from '#kernel/fault.ts';
+import { InvariantViolation, invariant } from '#kernel/fault.ts';
 import { int2Array, int8Array } from '../postgres/arrays.ts';
 import { type Session, type Statement, statement } from '../postgres/session.ts';
 import type { AppendedSegment } from './append.ts';
@@ -102,11 +102,14 @@ export class EventLog {
     ]);
     const events = rows.map((row) => decodeEvent(topic, row));
     const tail = this.tail(topic);
-    for (const range of ranges)
-      tail.fill(
-        range.partition,
-        events.filter((event) => event.partition === range.partition),
-      );
+    for (const range of ranges) {
+      const own = events.filter((event) => event.partition === range.partition);
+      // Before the tail takes them: what lacks a position must not reach the other readers either (T1).
+      own.forEach((event, index) => {
+        if (event.position !== range.after + 1 + index) throw new LogGap(topic, range.partition, range.after + 1 + index);
+      });
+      tail.fill(range.partition, own);
+    }
     return events;
   }
 
@@ -127,6 +130,18 @@ export class EventLog {
       this.#notifyDue = undefined;
       this.#session.query(NOTIFY, []).catch(this.#onError);
     }, NOTIFY_INTERVAL_MS);
+  }
+}
+
+/** A position is missing in a table whose head has passed it: somebody has taken an event away. */
+export class LogGap extends InvariantViolation {
+  readonly topic: string;
+  readonly partition: number;
+
+  constructor(topic: string, partition: number, position: number) {
+    super(`${topic}/${partition} lacks position ${position}: the log has a gap; lastro verify tells more`);
+    this.topic = topic;
+    this.partition = partition;
   }
 }
 

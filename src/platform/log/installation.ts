@@ -112,18 +112,29 @@ async function ensureRole(client: pg.Client, topology: Topology): Promise<void> 
     await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);
 }
 
-/** Ranges ahead of every head, months ahead of the clock. Called at start and every few minutes (maintenance.ts). */
+/**
+ * Ranges ahead of every head, months ahead of the clock. Called at start and every few minutes (maintenance.ts), by any
+ * number of processes: under the lock of the preparation, since two that make the same table fail in the catalogs.
+ */
 export async function makeRoom(client: pg.ClientBase, topics: readonly string[]): Promise<void> {
-  // The lock of an attach is brief; behind a long reader it gives up, and the next turn tries again.
-  await client.query(`set lock_timeout = '2s'`);
-  await client.query(
-    `select log.add_event_range(h.topic, ahead.number)
-     from (select topic, (max(position) >> 22)::integer as range from log.heads where topic = any($1) group by topic) h,
-          generate_series(h.range, h.range + 1) as ahead(number)`,
-    [topics],
-  );
-  await client.query(
-    `select ledger.add_posting_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
-     from generate_series(0, 2) as n`,
-  );
+  await client.query('begin');
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [PREPARATION_LOCK]);
+    // The lock of an attach is brief; behind a long reader it gives up, and the next turn tries again.
+    await client.query(`set local lock_timeout = '2s'`);
+    await client.query(
+      `select log.add_event_range(h.topic, ahead.number)
+       from (select topic, (max(position) >> 22)::integer as range from log.heads where topic = any($1) group by topic) h,
+            generate_series(h.range, h.range + 1) as ahead(number)`,
+      [topics],
+    );
+    await client.query(
+      `select ledger.add_posting_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
+       from generate_series(0, 2) as n`,
+    );
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
 }

@@ -17,6 +17,8 @@ create table positions (
   topic text not null,
   partition smallint not null,
   position bigint not null default 0 check (position >= 0),
+  -- Counts the group's commits here, so that one which leaves the position where it is fences others too.
+  turn bigint not null default 0,
   primary key (consumer_group, topic, partition)
 ) with (fillfactor = 10, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
 
@@ -26,7 +28,9 @@ create table leases (
   partition smallint not null,
   owner text,
   epoch bigint not null default 0,
-  expires_at timestamptz not null default '-infinity',
+  -- When it ends, or since when nobody has it.
+  expires_at timestamptz not null default now(),
+  taken_at timestamptz not null default '-infinity',
   primary key (consumer_group, partition)
 ) with (fillfactor = 25);
 
@@ -48,20 +52,20 @@ create table installation (
 
 -- R1: locks the group's position rows in (topic, partition) order and raises LS001 unless every one is where the
 -- batch started. First statement of every consumer's transaction: nothing is read before the fence.
-create function fence(p_group text, p_topics text[], p_partitions smallint[], p_from bigint[])
+create function fence(p_group text, p_topics text[], p_partitions smallint[], p_from bigint[], p_turns bigint[])
 returns void language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
   matched integer;
 begin
   select count(*) into matched
   from (
-    select p.position, batch.start
-    from unnest(p_topics, p_partitions, p_from) as batch(topic, partition, start)
+    select p.position, p.turn, batch.start, batch.expected
+    from unnest(p_topics, p_partitions, p_from, p_turns) as batch(topic, partition, start, expected)
     join log.positions p on p.consumer_group = p_group and p.topic = batch.topic and p.partition = batch.partition
     order by p.topic, p.partition
     for no key update of p
   ) as locked
-  where locked.position = locked.start;
+  where locked.position = locked.start and locked.turn = locked.expected;
 
   if matched <> cardinality(p_topics) then
     raise exception 'group % is fenced: another process has moved its position', p_group using errcode = 'LS001';
@@ -192,7 +196,7 @@ begin
   on conflict (id) do update set seen_at = excluded.seen_at;
   delete from log.processes where seen_at < now_at - 20 * p_ttl;
 
-  update log.leases l set owner = null, expires_at = '-infinity'
+  update log.leases l set owner = null, expires_at = now_at
   where l.owner = p_process and l.consumer_group || '/' || l.partition = any (p_refused);
 
   foreach grp in array p_groups loop
@@ -204,17 +208,26 @@ begin
     get diagnostics owned = row_count;
 
     if owned > quota then
-      update log.leases l set owner = null, expires_at = '-infinity'
+      -- The longest held first: what was taken beyond the share, because nobody else wanted it, stays.
+      update log.leases l set owner = null, expires_at = now_at
       where l.consumer_group = grp and l.owner = p_process and l.partition in (
         select s.partition from log.leases s where s.consumer_group = grp and s.owner = p_process
-        order by s.partition desc limit owned - quota);
+        order by s.taken_at, s.partition desc limit owned - quota);
     elsif owned < quota then
-      update log.leases l set owner = p_process, epoch = l.epoch + 1, expires_at = now_at + p_ttl
+      update log.leases l set owner = p_process, epoch = l.epoch + 1, expires_at = now_at + p_ttl, taken_at = now_at
       where l.consumer_group = grp and l.partition in (
         select s.partition from log.leases s
         where s.consumer_group = grp and (s.owner is null or s.expires_at < now_at) and s.owner is distinct from p_process
           and s.consumer_group || '/' || s.partition <> all (p_refused)
         order by s.partition limit quota - owned for update skip locked);
+    else
+      -- One that has had no owner for longer than a lease lasts is refused by those who have room for it.
+      update log.leases l set owner = p_process, epoch = l.epoch + 1, expires_at = now_at + p_ttl, taken_at = now_at
+      where l.consumer_group = grp and l.partition in (
+        select s.partition from log.leases s
+        where s.consumer_group = grp and s.owner is null and s.expires_at < now_at - p_ttl
+          and s.consumer_group || '/' || s.partition <> all (p_refused)
+        order by s.partition limit 1 for update skip locked);
     end if;
   end loop;
 
@@ -225,6 +238,6 @@ end $$;
 
 -- Leaves at once: the leases are free for the others' next turn.
 create function leave(p_process text) returns void language sql as $$
-  update log.leases set owner = null, expires_at = '-infinity' where owner = p_process;
+  update log.leases set owner = null, expires_at = clock_timestamp() where owner = p_process;
   delete from log.processes where id = p_process;
 $$;

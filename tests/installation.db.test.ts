@@ -1,0 +1,74 @@
+import { Client } from 'pg';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeRoom, PartitionsDiffer, prepareInstallation } from '#platform/log/installation.ts';
+import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+
+let database: TestDatabase;
+let owner: Client;
+
+beforeEach(async () => {
+  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  owner = new Client({ connectionString: database.url });
+  await owner.connect();
+});
+
+afterEach(async () => {
+  await owner.end();
+  await database.drop();
+});
+
+test('processes that start at once prepare one installation', async () => {
+  await Promise.all(Array.from({ length: 6 }, () => prepareInstallation(database.url, TOPOLOGY, 4)));
+  const { rows } = await owner.query(
+    `select (select count(*) from log.heads)::int as heads, (select count(*) from log.positions)::int as positions,
+            (select count(*) from log.leases)::int as leases`,
+  );
+  const readings = TOPOLOGY.groups.flatMap(({ topics }) => topics).length;
+  expect(rows).toEqual([
+    { heads: TOPOLOGY.topics.length * 4, positions: readings * 4, leases: TOPOLOGY.groups.length * 4 },
+  ]);
+});
+
+test('maintenance of several processes at once makes the same room', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  await owner.query(`update log.heads set position = 3::bigint << 22`);
+  const clients = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const client = new Client({ connectionString: database.url });
+      await client.connect();
+      return client;
+    }),
+  );
+  try {
+    await Promise.all(clients.map((client) => makeRoom(client, TOPOLOGY.topics)));
+  } finally {
+    await Promise.all(clients.map((client) => client.end()));
+  }
+  const { rows } = await owner.query<{ name: string }>(
+    `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'payments.events'::regclass order by 1`,
+  );
+  expect(rows.map(({ name }) => name)).toEqual(
+    ['000000', '000001', '000003', '000004'].map((n) => `payments.events_${n}`),
+  );
+});
+
+test('another number of partitions than the installation was made with is refused, and changes nothing', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  await expect(prepareInstallation(database.url, TOPOLOGY, 8)).rejects.toBeInstanceOf(PartitionsDiffer);
+  const { rows } = await owner.query('select max(partition)::int as last from log.heads');
+  expect(rows).toEqual([{ last: 3 }]);
+});
+
+test('preparing again moves no position and takes no lease away', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  await owner.query(
+    `update log.positions set position = 7; update log.leases set owner = 'prc_1', epoch = 3`,
+  );
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const { rows } = await owner.query(
+    `select (select array_agg(distinct position::int) from log.positions) as positions,
+            (select array_agg(distinct owner) from log.leases) as owners`,
+  );
+  expect(rows).toEqual([{ positions: [7], owners: ['prc_1'] }]);
+});
