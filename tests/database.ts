@@ -32,7 +32,7 @@ export async function createTestDatabase({
 export async function cloneTestDatabase(source: TestDatabase): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const template = new URL(source.url).pathname.slice(1);
-  await withAdmin((admin) => admin.query(`create database ${name} template ${template} strategy file_copy`));
+  await withAdmin((admin) => admin.query(`create database ${name} template ${template} strategy wal_log`));
   return { url: urlOf(name), drop: () => withAdmin((admin) => dropDatabase(admin, name)) };
 }
 

@@ -1,8 +1,7 @@
 /** A small installation in which payments came to every end there is, settled and at rest. */
 import type { PaymentId } from '#kernel/ids.ts';
-import { MIGRATED_SCHEMAS } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
-import { type Engine, startEngine } from './engine.ts';
+import type { TestDatabase } from './database.ts';
+import { createEngineDatabase, type Engine, startEngine } from './engine.ts';
 
 export interface PaidInstallation {
   readonly database: TestDatabase;
@@ -15,7 +14,7 @@ export interface PaidInstallation {
 
 /** Nobody is connected to the database when it resolves. */
 export async function payEveryEnding(): Promise<PaidInstallation> {
-  const database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  const database = await createEngineDatabase();
   const engine = await startEngine(database.url);
   try {
     return { database, ...(await payWith(engine)) };
@@ -27,13 +26,22 @@ export async function payEveryEnding(): Promise<PaidInstallation> {
 /** Opens its own accounts, so it can be called once for an engine. */
 export async function payWith(engine: Engine): Promise<Omit<PaidInstallation, 'database'>> {
   await engine.openAccounts([
-    { id: 'wallet', kind: 'wallet', fundedMinor: 100_000n },
+    {
+      id: 'wallet',
+      kind: 'wallet',
+      fundedMinor: 100_000n,
+      name: 'Ana’s',
+      metadata: { z: 1, a: [{ b: null }] },
+    },
     { id: 'other-wallet', kind: 'wallet', fundedMinor: 5_000n },
     { id: 'euros', kind: 'wallet', currency: 'EUR', fundedMinor: 700n },
-    { id: 'service', kind: 'service' },
+    { id: 'service', kind: 'service', floorMinor: -50n, time_zone: 'Europe/Lisbon' },
     { id: 'closing', kind: 'service' },
   ]);
-  await engine.transfer({ from: 'other-wallet', to: 'service', amountMinor: 25n });
+  await engine.transfer(
+    { from: 'other-wallet', to: 'service', amountMinor: 25n },
+    { description: 'a correction', reference: 'c-1', effective_on: '2026-01-31' },
+  );
   const failed = await refusePostings(engine);
   const completed = await submitAll(engine, [
     ...Array.from({ length: 12 }, (_, index) => ({ amount: 100 + index })),

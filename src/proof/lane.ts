@@ -59,6 +59,7 @@ export class Lane implements Reader {
   async close(): Promise<void> {
     const opening = this.#client;
     this.#client = undefined;
+    // A connection that cannot be ended properly is lost already.
     if (opening !== undefined) await Promise.allSettled([opening.then((client) => client.end())]);
   }
 
@@ -113,9 +114,19 @@ export async function eachInLanes<Task>(
   work: (lane: Lane, task: Task) => Promise<void>,
 ): Promise<void> {
   let next = 0;
-  await Promise.all(
-    lanes.map(async (lane) => {
+  await inAllLanes(lanes, async (lane) => {
+    try {
       for (let task = tasks[next++]; task !== undefined; task = tasks[next++]) await work(lane, task);
-    }),
-  );
+    } catch (error) {
+      next = tasks.length; // The other lanes end with the task they are at.
+      throw error;
+    }
+  });
+}
+
+/** Resolves when every lane is done; throws the first failure, and then too no lane is still at work. */
+export async function inAllLanes(lanes: readonly Lane[], work: (lane: Lane) => Promise<void>): Promise<void> {
+  const outcomes = await Promise.allSettled(lanes.map(work));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

@@ -22,7 +22,7 @@ import {
 import { expectedNotifications } from './expected-rows.ts';
 import { judgeNotifications } from './judge-notifications.ts';
 import { judgeSaga, SagaMap } from './judge-saga.ts';
-import type { Lane } from './lane.ts';
+import { inAllLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
 import {
   FIRST_RANGE,
@@ -94,7 +94,7 @@ class PaymentWalk {
   async run(): Promise<void> {
     const lane = this.#lanes[0] as Lane;
     this.#lastSuffix = await lastSuffix(lane);
-    await Promise.all(this.#lanes.map((each) => this.#walk(each)));
+    await inAllLanes(this.#lanes, (each) => this.#walk(each));
     for (const range of STRAY_SUBJECTS) await this.#findStrays(lane, range);
   }
 

@@ -3,9 +3,10 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DAMAGES, type Damage, type ExpectedFinding } from '../../tests/damages.ts';
 import { cloneTestDatabase } from '../../tests/database.ts';
-import { startEngine } from '../../tests/engine.ts';
+import { createEngineDatabase, startEngine } from '../../tests/engine.ts';
 import { type PaidInstallation, payEveryEnding } from '../../tests/paid-installation.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
+import { rebuild } from './rebuild.ts';
 import type { VerifyReport } from './report.ts';
 import { verify } from './verify.ts';
 
@@ -38,6 +39,15 @@ test('an installation at rest verifies clean, and everything in it was looked at
   });
 });
 
+test('an installation without a payment verifies clean', async () => {
+  const database = await createEngineDatabase();
+  const engine = await startEngine(database.url);
+  await engine.close();
+  expect(await verify({ url: database.url })).toMatchObject({ ok: true, payments: 0, running: 0 });
+  expect(await rebuild({ url: database.url })).toHaveLength(3);
+  await database.drop();
+});
+
 test('progress is told by phase, to the end of each', async () => {
   const last = new Map<string, number>();
   await verify({
@@ -51,6 +61,8 @@ test('progress is told by phase, to the end of each', async () => {
 test('it ends when it is told to', async () => {
   const reason = new Error('enough');
   await expect(verify({ url: sound.database.url, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  // Nobody is connected any more, or the copy could not be made.
+  await (await cloneTestDatabase(sound.database)).drop();
 });
 
 test('what is ahead while payments come in is no finding', async () => {
@@ -116,7 +128,7 @@ async function inflict(url: string, damage: Damage): Promise<readonly ExpectedFi
   }
 }
 
-test.each([...DAMAGES, DUPLICATED_EVENT])('$title is found', async (damage) => {
+test.concurrent.each([...DAMAGES, DUPLICATED_EVENT])('$title is found', async (damage) => {
   const database = await cloneTestDatabase(sound.database);
   try {
     const expected = await inflict(database.url, damage);
