@@ -126,7 +126,10 @@ class World {
 
   #take(follower: Follower, events: readonly LogEvent[]): number {
     const expected = eventsFrom(follower.position + 1, events.length);
-    this.#must(isDeepStrictEqual(events, expected), `after ${follower.position} came ${positionsOf(events)}`); // T1, T2
+    this.#must(
+      isDeepStrictEqual(events, expected),
+      `after ${follower.position} came ${positionsOf(events).join(' ')}`,
+    ); // T1, T2
     follower.seen.push(...positionsOf(events));
     return follower.position + events.length;
   }
