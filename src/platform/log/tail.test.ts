@@ -148,7 +148,7 @@ const steps = fc.array(
   fc.oneof(
     fc.record({
       step: fc.constant('commit' as const),
-      count: fc.integer({ min: 1, max: 60 }),
+      count: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 60 })),
       isOurs: fc.boolean(),
     }),
     fc.record({ step: fc.constant('publish' as const), which: fc.nat({ max: 5 }) }),
