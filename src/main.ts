@@ -163,6 +163,7 @@ class Parts {
   readonly #observer: BatchObserver;
   readonly #clock: Clock = systemClock;
   readonly #ledger = new LedgerStore();
+  readonly #checks: ReadPool;
   #leases: LeaseKeeper | undefined;
   /** Of the groups that lock wallets. */
   readonly #turns = new PartitionTurns();
@@ -175,8 +176,15 @@ class Parts {
     this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
     this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
     stops.add(() => this.reads.close());
+    // Of their own, so that slow lists of one tenant never keep another's key from being checked.
+    this.#checks = new ReadPool({
+      url: database.url,
+      onError: this.#onError('an idle connection was lost'),
+      connections: 2,
+    });
+    stops.add(() => this.#checks.close());
     const db = {
-      query: async (text: string, values: unknown[]) => ({ rows: await this.reads.query(text, values) }),
+      query: async (text: string, values: unknown[]) => ({ rows: await this.#checks.query(text, values) }),
     };
     this.access = createAccess({ db, clock: this.#clock });
     stops.add(() => this.access.settled());
@@ -368,7 +376,7 @@ class Parts {
   }
 
   async #databaseAnswers(): Promise<undefined> {
-    await this.reads.query('select 1', []);
+    await this.#checks.query('select 1', []);
     return undefined;
   }
 

@@ -11,7 +11,7 @@ export class Fault extends Error {
 
 /** We are wrong: something that the design rules out was seen. Thrown, rolls back, is loud, and is never retried blindly. */
 export class InvariantViolation extends Error {
-  override readonly name = 'InvariantViolation';
+  override readonly name: string = 'InvariantViolation';
 }
 
 export function invariant(condition: unknown, message: string): asserts condition {

@@ -149,6 +149,10 @@ export class CommandWorker<Body, Loaded, Effect> {
         if (isTransient(error) || (isRace && ++races <= RACES_MAX)) {
           batch = this.#giveUpLate(batch, error);
           if (batch.length === 0) return;
+          if (attempt > 1 && batch.length > 1 && error instanceof DatabaseFault && error.overwhelmed) {
+            await this.#isolate(batch, error);
+            return;
+          }
           await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, this.#options.random)));
           continue;
         }

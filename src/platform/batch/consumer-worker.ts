@@ -8,11 +8,12 @@
  * W5: a position stays before the first event that its consumer retains.
  * W6: an event that fails alone holds up its own partition of its topic, and nothing else.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
 import type { EventDraft, LogEvent } from '../log/event.ts';
-import type { EventLog, TableRange } from '../log/event-log.ts';
+import { type EventLog, LogGap, type TableRange } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
@@ -24,17 +25,20 @@ import { restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
 import { Signal } from './signal.ts';
 
-const FENCE = statement('log.fence', 'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[])');
+const FENCE = statement(
+  'log.fence',
+  'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
+);
 /** Behind the fence, which holds the rows' locks. */
 const MOVE = statement(
   'log.move',
-  `update log.positions p set position = batch.position
+  `update log.positions p set position = batch.position, turn = p.turn + 1
    from unnest($2::text[], $3::smallint[], $4::bigint[]) as batch(topic, partition, position)
    where p.consumer_group = $1 and p.topic = batch.topic and p.partition = batch.partition`,
 );
 const READ_POSITIONS = statement(
   'log.positions',
-  'select topic, partition, position from log.positions where consumer_group = $1',
+  'select topic, partition, position, turn from log.positions where consumer_group = $1',
 );
 
 /** Wake-ups may be lost; an idle worker looks this often. */
@@ -64,12 +68,16 @@ interface Reading {
   readonly partition: number;
   /** As committed; behind `read` by what is retained. */
   position: number;
+  /** Counts the group's commits here: also one that retains everything, and leaves the position, fences others (R1). */
+  turn: number;
   /** Last position read. */
   read: number;
 }
 
 interface SetAside {
   readonly failures: number;
+  /** After which the event stands that failed. */
+  readonly position: number;
   /** By `performance.now()`. */
   readonly until: number;
 }
@@ -157,7 +165,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       const startedAt = performance.now();
       const events = await this.#turn();
       if (events === 'failed') {
-        await this.#signal.wait(backoffMs(this.#failures, this.#options.random));
+        // Not by the signal: new events are no reason to try again sooner.
+        await delay(backoffMs(this.#failures, this.#options.random));
       } else if (events === 0) {
         await this.#signal.wait(IDLE_LOOK_MS);
       } else {
@@ -208,6 +217,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#options.observer.failed(this.group, error);
     if (error instanceof DatabaseFault && error.fenced) {
       this.#failures = 1;
+    } else if (error instanceof DatabaseFault && error.overwhelmed) {
+      this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+    } else if (error instanceof LogGap) {
+      this.#putAsideAt(this.#reading(error.topic, error.partition));
     } else if (!isTransient(error)) {
       // R6: one event of the batch is at fault; halve the next ones until it stands alone.
       if (batch?.passed === 1) this.#putAside(batch);
@@ -219,30 +232,33 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   #putAside({ readings }: Batch): void {
     this.#limit = this.#batchMax;
     this.#failures = 1;
-    for (const { reading, upTo } of readings) {
-      if (upTo === reading.read) continue;
-      const key = placeOf(reading.topic, reading.partition);
-      const failures = (this.#setAside.get(key)?.failures ?? 0) + 1;
-      this.#setAside.set(key, {
-        failures,
-        until: performance.now() + backoffMs(failures, this.#options.random),
-      });
-    }
+    for (const { reading, upTo } of readings) if (upTo !== reading.read) this.#putAsideAt(reading);
+  }
+
+  #putAsideAt(reading: Reading): void {
+    const key = placeOf(reading.topic, reading.partition);
+    const failures = (this.#setAside.get(key)?.failures ?? 0) + 1;
+    const until = performance.now() + backoffMs(failures, this.#options.random);
+    this.#setAside.set(key, { failures, position: reading.read, until });
   }
 
   async #readPositions(): Promise<void> {
     const { session } = this.#options;
     this.#positionsKnown = true;
-    const rows = await session.query<{ topic: string; partition: number; position: bigint }>(READ_POSITIONS, [
-      this.group,
-    ]);
+    const rows = await session.query<PositionRow>(READ_POSITIONS, [this.group]);
     this.#readings.clear();
     this.#retained = [];
-    for (const { topic, partition, position } of rows) {
+    for (const { topic, partition, position, turn } of rows) {
       // A topic that the group reads in another version only, earlier or later.
       if (!this.#tailReaders.has(topic)) continue;
       const from = Number(position);
-      this.#readings.set(placeOf(topic, partition), { topic, partition, position: from, read: from });
+      this.#readings.set(placeOf(topic, partition), {
+        topic,
+        partition,
+        position: from,
+        turn: Number(turn),
+        read: from,
+      });
       if (this.#owned.includes(partition)) this.#passed(topic)[partition] = from;
     }
   }
@@ -280,11 +296,23 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   /** A place set aside whose time has come; its event is read alone. */
   #dueAgain(partitions: readonly number[]): Reading | undefined {
     if (this.#setAside.size === 0) return undefined;
+    this.#dropSettled();
     const now = performance.now();
     return [...this.#readings.values()].find(({ topic, partition }) => {
       const aside = this.#setAside.get(placeOf(topic, partition));
       return aside !== undefined && aside.until <= now && partitions.includes(partition);
     });
+  }
+
+  /** What another process has passed meanwhile, or works on now, is set aside here no more. */
+  #dropSettled(): void {
+    for (const { topic, partition, read } of this.#readings.values()) {
+      const key = placeOf(topic, partition);
+      const aside = this.#setAside.get(key);
+      if (aside !== undefined && (aside.position !== read || !this.#owned.includes(partition))) {
+        this.#setAside.delete(key);
+      }
+    }
   }
 
   #notAside(topic: string, partitions: readonly number[]): readonly number[] {
@@ -335,16 +363,11 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   ): Promise<void> {
     const share = Math.max(1, Math.floor(limit / ranges.length));
     const events = await this.#options.log.readTable(this.#options.session, topic, ranges, share);
-    for (const { partition, after } of ranges) {
-      const own = events.filter((event) => event.partition === partition);
-      own.forEach((event, index) => {
-        if (event.position !== after + 1 + index) {
-          throw new InvariantViolation(
-            `${topic}/${partition} lacks position ${after + 1 + index}: the log has a gap`,
-          );
-        }
-      });
-      found.set(partition, own);
+    for (const { partition } of ranges) {
+      found.set(
+        partition,
+        events.filter((event) => event.partition === partition),
+      );
     }
   }
 
@@ -374,7 +397,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       ); // W1
       if (events.length > 0) {
         const loaded = await consumer.load(tx, events);
-        const now = clock.now();
+        // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
+        const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
         plan = consumer.decide(loaded, events, now);
         consumer.save(tx, plan);
         segments = this.#sendDrafts(tx, plan.drafts, now);
@@ -385,6 +409,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     });
     for (const { reading, upTo, position } of moved) {
       reading.position = position;
+      reading.turn += 1;
       reading.read = upTo;
       this.#setAside.delete(placeOf(reading.topic, reading.partition));
       this.#passed(reading.topic)[reading.partition] = upTo;
@@ -416,19 +441,26 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       textArray(readings.map((reading) => reading.topic)),
       int2Array(readings.map((reading) => reading.partition)),
       int8Array(readings.map((reading) => reading.position)),
+      int8Array(readings.map((reading) => reading.turn)),
     ]);
   }
 
+  /** Every reading of the batch, moved or not: its turn is over. */
   #sendMove(tx: Transaction, moved: readonly Moved[]): void {
-    const changed = moved.filter(({ reading, position }) => position !== reading.position);
-    if (changed.length === 0) return;
     tx.run(MOVE, [
       this.group,
-      textArray(changed.map(({ reading }) => reading.topic)),
-      int2Array(changed.map(({ reading }) => reading.partition)),
-      int8Array(changed.map(({ position }) => position)),
+      textArray(moved.map(({ reading }) => reading.topic)),
+      int2Array(moved.map(({ reading }) => reading.partition)),
+      int8Array(moved.map(({ position }) => position)),
     ]);
   }
+}
+
+interface PositionRow {
+  topic: string;
+  partition: number;
+  position: bigint;
+  turn: bigint;
 }
 
 function placeOf(topic: string, partition: number): string {

@@ -105,9 +105,11 @@ export class EventLog {
     for (const range of ranges) {
       const own = events.filter((event) => event.partition === range.partition);
       // Before the tail takes them: what lacks a position must not reach the other readers either (T1).
-      own.forEach((event, index) => {
-        if (event.position !== range.after + 1 + index) throw new LogGap(topic, range.partition, range.after + 1 + index);
-      });
+      const count = Math.min(range.upTo - range.after, limit);
+      for (let index = 0; index < count; index++) {
+        const position = range.after + 1 + index;
+        if (own[index]?.position !== position) throw new LogGap(topic, range.partition, position);
+      }
       tail.fill(range.partition, own);
     }
     return events;

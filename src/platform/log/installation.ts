@@ -125,7 +125,7 @@ export async function makeRoom(client: pg.ClientBase, topics: readonly string[])
     await client.query(
       `select log.add_event_range(h.topic, ahead.number)
        from (select topic, (max(position) >> 22)::integer as range from log.heads where topic = any($1) group by topic) h,
-            generate_series(h.range, h.range + 1) as ahead(number)`,
+            generate_series(h.range, h.range + 2) as ahead(number)`,
       [topics],
     );
     await client.query(

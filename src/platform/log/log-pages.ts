@@ -43,7 +43,9 @@ export class LogPages {
     let room = limit;
     heads.forEach((head, partition) => {
       const from = next[partition] ?? 0;
-      const count = Math.min(room, head - from);
+      // A fair part for each that is left, so that a busy partition never keeps the ones behind it from being read.
+      const part = Math.ceil(room / (heads.length - partition));
+      const count = Math.min(part, head - from);
       if (count <= 0) return;
       room -= count;
       partitions.push(partition);

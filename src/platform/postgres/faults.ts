@@ -8,6 +8,8 @@ export const FENCED = 'LS001';
  * too many connections, disk full, and the fence (after the caches were dropped).
  */
 const TRANSIENT_STATES = new Set([
+  '25006',
+  '25P04',
   '40001',
   '40P01',
   '55P03',
@@ -19,6 +21,8 @@ const TRANSIENT_STATES = new Set([
   '25P02',
   FENCED,
 ]);
+const READ_ONLY = '25006';
+const OVERWHELMED_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
 /** Connection exceptions, insufficient resources, system errors outside PostgreSQL. */
 const TRANSIENT_CLASSES = new Set(['08', '53', '58']);
 /** Data exception, integrity constraint violation: one input of the batch is at fault, not the world (R6). */
@@ -35,6 +39,16 @@ export class DatabaseFault extends Fault {
 
   get fenced(): boolean {
     return this.state === FENCED;
+  }
+
+  /** Out of time, memory or connections: a smaller batch may pass where this one did not. */
+  get overwhelmed(): boolean {
+    return this.state !== undefined && (OVERWHELMED_STATES.has(this.state) || this.state.startsWith('53'));
+  }
+
+  /** The session is on a server that takes no writes (any more): after a failover another connection finds the one that does. */
+  get readOnly(): boolean {
+    return this.state === READ_ONLY;
   }
 
   get uniqueViolation(): boolean {
@@ -79,10 +93,12 @@ const CONNECTION_LOSS_CODES = new Set([
   'ENOTFOUND',
   'EHOSTUNREACH',
   'EAI_AGAIN',
+  'ENETUNREACH',
+  'ECONNABORTED',
 ]);
 /** `pg` reports a lost connection by these texts, without a code. */
 const CONNECTION_LOSS_TEXTS =
-  /Connection terminated|not queryable|timeout expired|Client was closed|Connection ended/;
+  /Connection terminated|Query read timeout|timeout exceeded when trying to connect|not queryable|timeout expired|Client was closed|Connection ended/;
 
 function isConnectionLoss(error: Error): boolean {
   const code = 'code' in error ? error.code : undefined;

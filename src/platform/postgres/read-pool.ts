@@ -16,10 +16,10 @@ export class ReadPool implements Reader {
   #closing = false;
 
   /** `onError` hears of connections lost while idle. */
-  constructor(options: { url: string; onError: (error: unknown) => void }) {
+  constructor(options: { url: string; onError: (error: unknown) => void; connections?: number }) {
     this.#pool = new pg.Pool({
       ...connectionOptions({ url: options.url, name: 'reads' }, 'reads'),
-      max: MAX_CONNECTIONS,
+      max: options.connections ?? MAX_CONNECTIONS,
     });
     // While closing, a server that stops before the last goodbye has arrived is no loss.
     this.#pool.on('error', (error) => {

@@ -7,7 +7,7 @@
  */
 import pg from 'pg';
 import { Fault } from '#kernel/fault.ts';
-import { asFault, isTransient } from './faults.ts';
+import { asFault, DatabaseFault, isTransient } from './faults.ts';
 
 /** A hot statement: prepared once per connection under its name, planned once (generic), its plan asserted by test. */
 export interface Statement {
@@ -20,6 +20,8 @@ export type Row = Record<string, unknown>;
 export function statement(name: string, text: string): Statement {
   return { name, text };
 }
+
+const ANSWER_TIMEOUT_MS = 8000;
 
 /** R7: a session that hangs, waits or lost its peer ends by itself, whatever this process is doing. */
 const SAFETY_SETTINGS = {
@@ -72,6 +74,9 @@ export function connectionOptions(
     options: settings.join(' '),
     keepAlive: true,
     connectionTimeoutMillis: 5000,
+    // The server ends statements after 5 s; if it says nothing for longer, it or the way to it is gone, and the
+    // connection with it. Without this a host that vanished would hold a worker until TCP gives up.
+    query_timeout: ANSWER_TIMEOUT_MS,
     types: { getTypeParser: typeParser },
   };
 }
@@ -109,7 +114,9 @@ export class Session {
       return result;
     } catch (error) {
       const first = await tx.rollback();
-      throw asFault(first ?? error);
+      const fault = asFault(first ?? error);
+      if (fault instanceof DatabaseFault && fault.readOnly) await this.close();
+      throw fault;
     }
   }
 
@@ -136,15 +143,17 @@ export class Session {
   }
 
   #connected(): Promise<pg.Client> {
-    this.#client ??= this.#connect();
-    return this.#client;
+    if (this.#client !== undefined) return this.#client;
+    const opening: Promise<pg.Client> = this.#connect(() => {
+      // A later connection may stand in its place.
+      if (this.#client === opening) this.#client = undefined;
+    });
+    this.#client = opening;
+    return opening;
   }
 
-  async #connect(): Promise<pg.Client> {
+  async #connect(forget: () => void): Promise<pg.Client> {
     const client = new pg.Client({ ...connectionOptions(this.#options), pipeline: true });
-    const forget = () => {
-      this.#client = undefined;
-    };
     client.on('error', forget);
     client.on('end', forget);
     try {
@@ -163,6 +172,7 @@ export class Transaction {
   readonly #client: pg.Client;
   readonly #sent: Promise<pg.QueryResult>[] = [];
   #corked = false;
+  #failure: Error | undefined;
 
   constructor(client: pg.Client) {
     this.#client = client;
@@ -186,9 +196,13 @@ export class Transaction {
   }
 
   #send(query: Statement, values: readonly unknown[]): Promise<pg.QueryResult> {
+    // Nothing is sent behind a failure: if it was BEGIN that failed, each statement would commit for itself.
+    if (this.#failure !== undefined) throw this.#failure;
     this.#cork();
     const sent = this.#client.query({ name: query.name, text: query.text, values: [...values] });
-    sent.catch(surfacesAtCommit);
+    sent.catch((error: unknown) => {
+      this.#failure ??= asFault(error);
+    });
     this.#sent.push(sent);
     return sent;
   }

@@ -1,5 +1,5 @@
 /** Reads every log and writes one verdict per saga, a little behind the work and never in its way (P5). */
-import type { EpochMs } from '#kernel/clock.ts';
+import { type Clock, type EpochMs, systemClock } from '#kernel/clock.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
@@ -18,6 +18,8 @@ import {
 
 interface Loaded {
   readonly groups: ReadonlyMap<string, readonly LogEvent[]>;
+  /** Of which nothing was looked up (`freshSagas`). */
+  readonly fresh: ReadonlySet<string>;
   readonly followed: ReadonlyMap<string, readonly SeenEvent[]>;
   readonly judged: ReadonlyMap<string, StoredVerdict>;
 }
@@ -39,6 +41,7 @@ const HANDLES = new Map(
 /** `onJudged` hears of verdicts once they are committed. */
 export function integrityConsumer(
   onJudged: (verdicts: readonly StoredVerdict[]) => void,
+  clock: Clock = systemClock,
 ): Consumer<Loaded, Plan> {
   return {
     group: 'integrity',
@@ -50,11 +53,10 @@ export function integrityConsumer(
     batchMax: 12_000,
     async load(tx, events) {
       const groups = bySubject(events);
-      // Of a saga whose beginning is at hand nothing is stored yet, unless its events are delivered again: then the
-      // verdict is the same, and storing it again changes nothing.
-      const open = [...groups].filter(([, group]) => !hasBeginning(group)).map(([subject]) => subject);
+      const fresh = freshSagas(groups, clock.now());
+      const open = [...groups.keys()].filter((subject) => !fresh.has(subject));
       const [followed, judged] = await Promise.all([findFollowed(tx, open), findVerdicts(tx, open)]);
-      return { groups, followed, judged };
+      return { groups, fresh, followed, judged };
     },
     decide: (loaded, _events, now) => decideVerdicts(loaded, now),
     save(tx, { verdicts, following, ended, now }) {
@@ -85,7 +87,23 @@ function hasEnding(group: readonly LogEvent[]): boolean {
   return group.some((event) => stageDueAfter(balancePayment, event.type) === undefined);
 }
 
-function decideVerdicts({ groups, followed, judged }: Loaded, now: EpochMs): Plan {
+/**
+ * Sagas of which nothing can be stored yet, because they began a moment ago and their beginning is at hand. They cost no
+ * look-up; while they run they are retained, as many as memory is meant to hold. (If their events are delivered again,
+ * the verdict is the same, and storing it again changes nothing.)
+ */
+function freshSagas(groups: ReadonlyMap<string, readonly LogEvent[]>, now: EpochMs): ReadonlySet<string> {
+  const fresh = new Set<string>();
+  let room = RETAINED_MAX;
+  for (const [subject, group] of groups) {
+    if (!hasBeginning(group) || !isRecent(group, now)) continue;
+    if (!hasEnding(group)) room -= group.length;
+    if (room >= 0) fresh.add(subject);
+  }
+  return fresh;
+}
+
+function decideVerdicts({ groups, fresh, followed, judged }: Loaded, now: EpochMs): Plan {
   const verdicts: StoredVerdict[] = [];
   const following: FollowedSaga[] = [];
   const ended: string[] = [];
@@ -100,14 +118,14 @@ function decideVerdicts({ groups, followed, judged }: Loaded, now: EpochMs): Pla
     }
     const before = followed.get(subject) ?? [];
     // Not at its end, and short enough under way: nothing to judge yet.
-    if (before.length === 0 && !hasEnding(group) && isRecent(group, now)) {
+    if (fresh.has(subject) && !hasEnding(group)) {
       retained.push(...group);
       continue;
     }
     const seen = merge(before, group.map(seenEvent));
     const judgement = judge(balancePayment, seen);
     if (judgement.verdict === 'running') {
-      if (before.length === 0 && isRecent(group, now)) retained.push(...group);
+      if (fresh.has(subject)) retained.push(...group);
       else if (seen.length > before.length) following.push({ subject, tenant, events: seen });
       continue;
     }
@@ -119,6 +137,8 @@ function decideVerdicts({ groups, followed, judged }: Loaded, now: EpochMs): Pla
 
 /** A saga that takes longer than its events may be held in memory is stored, so that the positions can move on. */
 const RETAINED_MS = 10_000;
+/** Events; some 30 MB. At 6000 payments a second and half a second each there are 15 000 under way. */
+const RETAINED_MAX = 40_000;
 
 function isRecent(group: readonly LogEvent[], now: EpochMs): boolean {
   return group.every((event) => now - event.occurredAt < RETAINED_MS);

@@ -28,7 +28,10 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.INSERT_HOLDS, []],
   [store.INSERT_ENTRIES, []],
   [store.INSERT_POSTINGS, []],
-  [subjectsStatement('ledger'), ['events_000000_subject_idx', 'events_000001_subject_idx']],
+  [
+    subjectsStatement('ledger'),
+    ['events_000000_subject_idx', 'events_000001_subject_idx', 'events_000002_subject_idx'],
+  ],
 ];
 
 /** Of a row found by its primary key: at most one is thrown away. */

@@ -10,7 +10,7 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { FinalStates } from './final-states.ts';
-import { type PaymentOrder, renderPayment } from './payment.ts';
+import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
@@ -91,9 +91,13 @@ async function requestPayment(
   incoming: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  const order = incoming.body as PaymentOrder;
+  if (order.metadata !== undefined && JSON.stringify(order.metadata).length > METADATA_MAX) {
+    return sendProblem(reply, metadataTooLarge());
+  }
   const outcome = await submitCommand<PaymentOrder>(incoming, routes.intake, {
     operation: REQUEST_PAYMENT,
-    body: incoming.body as PaymentOrder,
+    body: order,
     id: newId('pay'),
     keyRequired: true,
     admit: routes.admit,
@@ -103,7 +107,7 @@ async function requestPayment(
   const waitS = answer.status === 202 ? parsePreferWait(incoming.headers['prefer']) : undefined;
   if (waitS !== undefined) {
     const { id } = JSON.parse(answer.body) as { id: PaymentId };
-    const ended = await routes.finalStates.wait(contextOf(incoming).tenant, uuidOf(id), waitS * 1000);
+    const ended = await finalState(routes, incoming, { uuid: uuidOf(id), waitS });
     reply.header('preference-applied', `wait=${waitS}`);
     if (ended !== undefined) {
       if (outcome.value.replayed) reply.header('idempotency-replayed', 'true');
@@ -111,6 +115,33 @@ async function requestPayment(
     }
   }
   return sendOutcome(reply, outcome.value);
+}
+
+/** Characters of JSON. It stands in the payment, its event, its stored answer and its stored request, hundreds to a batch. */
+const METADATA_MAX = 16_384;
+
+function metadataTooLarge(): Problem {
+  const detail = `has more than ${METADATA_MAX} characters`;
+  return problem('request.invalid', `/metadata ${detail}.`, {
+    errors: [{ pointer: '/metadata', code: 'too_long', detail }],
+  });
+}
+
+/** The payment is accepted whatever happens to the wait: a read that fails leaves the stored 202 as the answer. */
+async function finalState(
+  { finalStates }: PaymentRoutes,
+  incoming: FastifyRequest,
+  { uuid, waitS }: { uuid: string; waitS: number },
+): Promise<Payment | undefined> {
+  try {
+    return await finalStates.wait(contextOf(incoming).tenant, uuid, waitS * 1000);
+  } catch (error) {
+    incoming.log.warn(
+      { err: error },
+      'the final state could not be read; answered with the accepted payment',
+    );
+    return undefined;
+  }
 }
 
 async function sendPayment(
