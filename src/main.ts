@@ -21,6 +21,7 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
+import { sendProblem } from '#platform/http/send.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
@@ -122,6 +123,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.openMaintenance();
 
   const app = await part.httpApp();
+  refuseAbsentServices(app, settings.services);
   registerPaymentRoutes(app, { intake, admit: () => overload(lags), reads: part.paymentReads, finalStates });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
@@ -426,6 +428,30 @@ function keyReused(code: string, pointers: readonly string[]): Problem {
 }
 
 const RETRY_AFTER_S = 1;
+
+/** Whose a route is, by the route's own path; the first that matches. */
+const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
+  [/^\/v1\/payments\/:id\/(?:events|verdict)$/, 'integrity'],
+  [/^\/v1\/payments\/:id\/notifications$/, 'notification'],
+  [/^(?:\/v1)?\/payments/, 'payments'],
+  [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],
+];
+
+/** The routes of a service that LASTRO_SERVICES leaves out answer 503 (DESIGN §7). A process that runs all pays nothing for it. */
+function refuseAbsentServices(app: HttpApp, services: readonly string[]): void {
+  const absent = ROUTE_OWNERS.filter(([, service]) => !services.includes(service));
+  if (absent.length === 0) return;
+  app.addHook('onRequest', (request, reply, done) => {
+    const path = request.routeOptions.url ?? '';
+    const owner = ROUTE_OWNERS.find(([pattern]) => pattern.test(path))?.[1];
+    if (owner === undefined || services.includes(owner)) done();
+    else
+      sendProblem(
+        reply,
+        problem('service.unavailable', `The service ${owner} does not run in this process.`),
+      );
+  });
+}
 
 function overload(lags: LagMonitor): Problem | undefined {
   if (!lags.overloaded) return undefined;
