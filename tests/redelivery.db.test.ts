@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
 import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
@@ -58,6 +59,31 @@ test('U3: all groups at once change nothing when every event is delivered again'
   );
   expect(await dumpTables(url)).toEqual(before);
 });
+
+test.each(WAYS)(
+  'U15: verdicts that were wiped are the same again when the logs are judged anew $way',
+  async (way) => {
+    await wipeVerdicts();
+    await setBack(url, ['integrity']);
+    await DELIVERIES['integrity']?.(url, way);
+    const { 'integrity.verdicts': verdicts = [], ...others } = await dumpTables(url);
+    const { 'integrity.verdicts': expected = [], ...unchanged } = before;
+    expect(verdicts.map(withoutInstant)).toEqual(expected.map(withoutInstant));
+    expect(others).toEqual(unchanged);
+  },
+);
+
+async function wipeVerdicts(): Promise<void> {
+  const owner = new Client({ connectionString: url });
+  await owner.connect();
+  await owner.query('truncate integrity.verdicts, integrity.followed');
+  await owner.end();
+}
+
+/** A row's text ends with when it was verified. */
+function withoutInstant(row: string): string {
+  return row.replace(/,[^,]*\)$/, '');
+}
 
 /** Payments held up before a group: two to be posted, one of them to be refused. */
 async function givenPaymentsBefore(group: 'ledger' | 'authorization'): Promise<TestDatabase> {

@@ -33,14 +33,16 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
   ledger: deliverTo(() => ledgerConsumer(new LedgerStore())),
   payments: deliverTo(() => paymentStatusConsumer(() => undefined)),
   notification: deliverTo(() => notificationConsumer()),
-  integrity: deliverTo(() => integrityConsumer(() => undefined)),
+  integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };
 
 /** Rejects if a batch fails: nothing is wrong with events that were handled before. */
-function deliverTo<Loaded, Plan extends ConsumerPlan>(make: () => Consumer<Loaded, Plan>): Deliver {
+function deliverTo<Loaded, Plan extends ConsumerPlan>(
+  make: (clock: Clock) => Consumer<Loaded, Plan>,
+): Deliver {
   return async (url, { batchMax, clock }) => {
     const [heads, session] = [new Session({ url, name: 'heads' }), new Session({ url, name: 'again' })];
-    const consumer = { ...make(), paceMs: 0, batchMax };
+    const consumer = { ...make(clock), paceMs: 0, batchMax };
     const failures: unknown[] = [];
     const onError = (error: unknown): void => void failures.push(error);
     const { partitions, rows } = await partitionsOf(url);
