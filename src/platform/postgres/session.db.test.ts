@@ -1,0 +1,321 @@
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CutProxy } from '../../../tests/cut-proxy.ts';
+import { Probe } from '../../../tests/probe.ts';
+import { DatabaseFault } from './faults.ts';
+import { Session, statement, type Transaction } from './session.ts';
+
+const PATIENCE = { timeout: 10_000, interval: 10 };
+
+let probe: Probe;
+let proxy: CutProxy;
+let session: Session;
+
+beforeAll(async () => {
+  probe = await Probe.open();
+  await probe.query(
+    `create table probe.notes (id int primary key, note text);
+     create table probe.pairs (a int, b int, constraint paired foreign key (b) references probe.notes deferrable initially deferred);
+     grant select, insert, update on probe.notes, probe.pairs to lastro_service`,
+  );
+});
+
+afterAll(() => probe.close());
+
+beforeEach(async () => {
+  await probe.query('truncate probe.notes, probe.pairs');
+  proxy = await CutProxy.open(probe.url);
+  session = new Session({ url: proxy.url, name: 'session test' });
+});
+
+afterEach(async () => {
+  await session.close();
+  await proxy.close();
+});
+
+const NOTE = statement('tests.note', 'insert into probe.notes values ($1, $2)');
+const DIVIDE = statement('tests.divide', 'select 1 / $1::int as quotient');
+const SLEEP = statement('tests.sleep', 'select pg_sleep($1)');
+const PAIR = statement('tests.pair', 'insert into probe.pairs values (1, 404)');
+
+function notes(): Promise<unknown[]> {
+  return probe.query('select id from probe.notes order by id');
+}
+
+async function faultOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'no fault',
+    (error: unknown) => error,
+  );
+}
+
+/** That the session works, whatever was before, on one connection. */
+async function worksAgain(): Promise<void> {
+  await session.transaction((tx) => tx.query(NOTE, [99, 'again']));
+  expect(await notes()).toContainEqual({ id: 99 });
+  expect(proxy.connections).toBe(1);
+}
+
+describe('a pipelined failure', () => {
+  test('is reported as the first that happened, whichever result was awaited', async () => {
+    const fault = await faultOf(
+      session.transaction(async (tx) => {
+        tx.run(NOTE, [1, 'before']);
+        tx.run(DIVIDE, [0]);
+        tx.run(NOTE, [2, 'behind']);
+        await tx.query(NOTE, [3, 'awaited']);
+      }),
+    );
+    expect(fault).toMatchObject({ state: '22012', transient: false });
+    expect(await notes()).toEqual([]);
+    await worksAgain();
+  });
+
+  test('that nobody awaited makes the transaction fail', async () => {
+    const work = async (tx: Transaction): Promise<string> => {
+      tx.run(NOTE, [1, 'before']);
+      tx.run(DIVIDE, [0]);
+      return 'done';
+    };
+    expect(await faultOf(session.transaction(work))).toMatchObject({ state: '22012' });
+    expect(await notes()).toEqual([]);
+    await worksAgain();
+  });
+
+  test('that the work has swallowed makes the transaction fail: a COMMIT of what failed is no success', async () => {
+    const work = async (tx: Transaction): Promise<string> => {
+      await tx.query(NOTE, [1, 'before']);
+      await tx.query(DIVIDE, [0]).catch(() => undefined);
+      return 'done';
+    };
+    expect(await faultOf(session.transaction(work))).toMatchObject({ state: '22012' });
+    expect(await notes()).toEqual([]);
+    await worksAgain();
+  });
+
+  test('of the commit itself is a failure', async () => {
+    const fault = await faultOf(session.transaction(async (tx) => tx.run(PAIR, [])));
+    expect(fault).toMatchObject({ state: '23503', causedByData: true });
+    await worksAgain();
+  });
+
+  test('of our own code rolls back and stays what it is', async () => {
+    class Ours extends Error {}
+    const fault = await faultOf(
+      session.transaction(async (tx) => {
+        tx.run(NOTE, [1, 'before']);
+        throw new Ours();
+      }),
+    );
+    expect(fault).toBeInstanceOf(Ours);
+    expect(await notes()).toEqual([]);
+    await worksAgain();
+  });
+});
+
+describe('a connection lost', () => {
+  const lost = expect.objectContaining({ transient: true, state: undefined }) as unknown;
+
+  test('before the transaction costs that transaction nothing or one try', async () => {
+    await session.transaction((tx) => tx.query(DIVIDE, [1]));
+    proxy.cut();
+    await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+    await worksAgain();
+  });
+
+  test('while nothing can be reached is a transient fault, until somebody answers again', async () => {
+    const { port } = new URL(proxy.url);
+    await proxy.close();
+    expect(await faultOf(session.transaction((tx) => tx.query(DIVIDE, [1])))).toEqual(lost);
+    expect(await faultOf(session.query(DIVIDE, [1]))).toEqual(lost);
+    proxy = await CutProxy.open(probe.url, Number(port));
+    await worksAgain();
+  });
+
+  test('after BEGIN, with a statement in flight, or between statements is a transient fault and leaves nothing', async () => {
+    const moments: ((tx: Transaction) => Promise<unknown>)[] = [
+      async (tx) => {
+        tx.run(NOTE, [1, 'sent']);
+        proxy.cut();
+        return tx.query(NOTE, [2, 'sent after']);
+      },
+      async (tx) => {
+        tx.run(NOTE, [1, 'sent']);
+        const sleeping = tx.query(SLEEP, [5]);
+        await expect.poll(asleep, PATIENCE).toBe(1);
+        proxy.cut();
+        return sleeping;
+      },
+      async (tx) => {
+        await tx.query(NOTE, [1, 'done']);
+        proxy.cut();
+        await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+        return tx.query(NOTE, [2, 'sent to nobody']);
+      },
+      async (tx) => {
+        await tx.query(NOTE, [1, 'done']);
+        proxy.cut();
+        await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+        return 'to be committed';
+      },
+    ];
+    for (const moment of moments) {
+      expect(await faultOf(session.transaction(moment))).toEqual(lost);
+      expect(await notes()).toEqual([]);
+      await session.transaction((tx) => tx.query(DIVIDE, [1]));
+    }
+    expect(proxy.connections).toBe(1);
+  });
+
+  async function asleep(): Promise<number> {
+    const rows = await probe.query(
+      `select from pg_stat_activity where application_name = 'lastro session test' and query like '%pg_sleep%' and state = 'active'`,
+    );
+    return rows.length;
+  }
+
+  test('with the commit under way is a transient fault, although the commit has happened', async () => {
+    await session.query(DIVIDE, [1]);
+    const committed = proxy.loseAnswerTo('commit');
+    const answer = faultOf(session.transaction((tx) => tx.query(NOTE, [1, 'unknown'])));
+    await committed;
+    await expect.poll(notes, PATIENCE).toEqual([{ id: 1 }]);
+    proxy.cut();
+    expect(await answer).toEqual(lost);
+    proxy.restore();
+    await worksAgain();
+  });
+
+  test('without a word is given up after 8 s', async () => {
+    await session.transaction((tx) => tx.query(DIVIDE, [1]));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      proxy.silence();
+      const answer = faultOf(session.transaction((tx) => tx.query(DIVIDE, [1])));
+      await vi.advanceTimersByTimeAsync(8000);
+      expect(await answer).toEqual(lost);
+    } finally {
+      vi.useRealTimers();
+      proxy.restore();
+    }
+    await worksAgain();
+  });
+
+  test('by an administrator’s hand says so and is transient', async () => {
+    const fault = await faultOf(
+      session.transaction(async (tx) => {
+        await tx.query(NOTE, [1, 'done']);
+        await probe.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lastro session test'`,
+        );
+        return tx.query(NOTE, [2, 'behind']);
+      }),
+    );
+    expect(fault).toMatchObject({ transient: true });
+    expect(await notes()).toEqual([]);
+    await worksAgain();
+  });
+});
+
+describe('R7', () => {
+  const SETTINGS = statement(
+    'tests.settings',
+    `select name, setting from pg_settings where name = any ($1) order by name`,
+  );
+
+  test('sessions protect themselves, and commit durably whatever the server’s default', async () => {
+    const wanted = {
+      client_connection_check_interval: '1000',
+      idle_in_transaction_session_timeout: '3000',
+      jit: 'off',
+      lock_timeout: '2000',
+      plan_cache_mode: 'force_generic_plan',
+      statement_timeout: '5000',
+      synchronous_commit: 'on',
+      tcp_user_timeout: '5000',
+      TimeZone: 'UTC',
+    };
+    const rows = await session.query<{ name: string; setting: string }>(SETTINGS, [Object.keys(wanted)]);
+    expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual(wanted);
+  });
+
+  test('a session whose process is stopped within a transaction gives its locks up by itself', async () => {
+    await probe.query(`insert into probe.notes values (1, 'locked')`);
+    const work = session.transaction(async (tx) => {
+      await tx.query(statement('tests.lock', 'select from probe.notes for update'), []);
+      const startedAt = performance.now();
+      await expect.poll(unlocked, PATIENCE).toBe(true);
+      expect(performance.now() - startedAt).toBeGreaterThan(1000);
+    });
+    expect(await faultOf(work)).toMatchObject({ transient: true });
+    await worksAgain();
+  });
+
+  async function unlocked(): Promise<boolean> {
+    const rows = await probe.query('select from probe.notes for update skip locked');
+    return rows.length === 1;
+  }
+
+  test('the role of the services can add to the books and never change them', async () => {
+    const tables = await probe.query<{ name: string }>(
+      `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       left join pg_inherits i on i.inhrelid = c.oid left join pg_class parent on parent.oid = i.inhparent
+       where c.relkind in ('r', 'p') and n.nspname in ('source', 'second', 'target')
+         and coalesce(parent.relname, c.relname) in ('events', 'batches')`,
+    );
+    expect(tables.length).toBeGreaterThan(6);
+    const attempts = tables.flatMap(({ name }) => [
+      `update ${name} set partition = 0`,
+      `delete from ${name}`,
+      `truncate ${name}`,
+    ]);
+    for (const text of [...attempts, 'drop table source.events']) {
+      const fault = await faultOf(session.query(statement(`tests.${text}`, text), []));
+      expect({ text, fault }).toMatchObject({ text, fault: { state: '42501' } });
+    }
+  });
+});
+
+test('numbers beyond 2^53 arrive exactly, instants as milliseconds, dates as they are written', async () => {
+  const [row] = await session.query(
+    statement(
+      'tests.types',
+      `select 9223372036854775807::bigint as big, '2026-03-01 12:00:00.123456+02'::timestamptz as instant,
+              '1969-12-31 23:59:59.5+00'::timestamptz as before, '2026-03-01'::date as day, 7::smallint as small`,
+    ),
+    [],
+  );
+  expect(row).toEqual({
+    big: 9_223_372_036_854_775_807n,
+    instant: Date.UTC(2026, 2, 1, 10, 0, 0, 123),
+    before: -500,
+    day: '2026-03-01',
+    small: 7,
+  });
+});
+
+test('a fault says what kind it is', async () => {
+  expect(await faultOf(session.query(DIVIDE, [0]))).toBeInstanceOf(DatabaseFault);
+  expect(await faultOf(session.query(statement('tests.nonsense', 'select nonsense'), []))).toMatchObject({
+    state: '42703',
+    transient: false,
+    causedByData: false,
+  });
+});
+
+test('closing ends the connection, and the session opens another when it is needed again', async () => {
+  await session.query(DIVIDE, [1]);
+  await session.close();
+  await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+  await worksAgain();
+});
+
+test('closing a session whose connection is lost already is no failure', async () => {
+  await session.query(DIVIDE, [1]);
+  proxy.cut();
+  await session.close();
+  const client = new Client({ connectionString: probe.url });
+  await client.connect();
+  await client.end();
+  expect(proxy.connections).toBe(0);
+});

@@ -1,0 +1,98 @@
+/** A TCP proxy before PostgreSQL that a test can cut, silence or close: how connections are lost at a chosen moment. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+export class CutProxy {
+  /** The target's, by way of the proxy. */
+  readonly url: string;
+  readonly #server: Server;
+  readonly #pairs = new Set<{ readonly client: Socket; readonly server: Socket }>();
+  #onAsked: ((bytes: Buffer) => void) | undefined;
+  #isSilent = false;
+
+  private constructor(server: Server, targetUrl: string) {
+    this.#server = server;
+    const url = new URL(targetUrl);
+    url.hostname = '127.0.0.1';
+    url.port = String((server.address() as AddressInfo).port);
+    this.url = url.toString();
+  }
+
+  /** On a free port, or on the one that is named. */
+  static async open(targetUrl: string, port = 0): Promise<CutProxy> {
+    const target = new URL(targetUrl);
+    const server = createServer();
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const proxy = new CutProxy(server, targetUrl);
+    server.on('connection', (client) => {
+      proxy.#join(client, connect({ host: target.hostname, port: Number(target.port) }));
+    });
+    return proxy;
+  }
+
+  /** Connections through the proxy now. */
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Ends every connection, both ways, without a goodbye. */
+  cut(): void {
+    for (const { client, server } of this.#pairs) {
+      client.resetAndDestroy();
+      server.destroy();
+    }
+  }
+
+  /** From now on nothing reaches the client, as from a host that has vanished; what the client sends still arrives. */
+  silence(): void {
+    this.#isSilent = true;
+  }
+
+  /** What the client has sent reaches the server, no answer comes back, and then the connection is lost. */
+  async loseAnswerTo(text: string): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onAsked = (bytes) => {
+        if (!bytes.includes(text)) return;
+        this.#onAsked = undefined;
+        this.#isSilent = true;
+        resolve();
+      };
+    });
+  }
+
+  /** Lets answers through again, for connections to come. */
+  restore(): void {
+    this.#isSilent = false;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.cut();
+    await closed;
+  }
+
+  #join(client: Socket, server: Socket): void {
+    const pair = { client, server };
+    this.#pairs.add(pair);
+    client.on('data', (bytes) => {
+      this.#onAsked?.(bytes);
+      server.write(bytes);
+    });
+    server.on('data', (bytes) => {
+      if (!this.#isSilent) client.write(bytes);
+    });
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        this.#pairs.delete(pair);
+        to.destroy();
+      });
+    }
+  }
+}
