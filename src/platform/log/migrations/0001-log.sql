@@ -214,20 +214,21 @@ begin
         select s.partition from log.leases s where s.consumer_group = grp and s.owner = p_process
         order by s.taken_at, s.partition desc limit owned - quota);
     elsif owned < quota then
+      -- The array is made once. As a subquery of IN it may be run again for every lease, each time locking others.
       update log.leases l set owner = p_process, epoch = l.epoch + 1, expires_at = now_at + p_ttl, taken_at = now_at
-      where l.consumer_group = grp and l.partition in (
+      where l.consumer_group = grp and l.partition = any (array(
         select s.partition from log.leases s
         where s.consumer_group = grp and (s.owner is null or s.expires_at < now_at) and s.owner is distinct from p_process
           and s.consumer_group || '/' || s.partition <> all (p_refused)
-        order by s.partition limit quota - owned for update skip locked);
+        order by s.partition limit quota - owned for update skip locked));
     else
       -- One that has had no owner for longer than a lease lasts is refused by those who have room for it.
       update log.leases l set owner = p_process, epoch = l.epoch + 1, expires_at = now_at + p_ttl, taken_at = now_at
-      where l.consumer_group = grp and l.partition in (
+      where l.consumer_group = grp and l.partition = any (array(
         select s.partition from log.leases s
         where s.consumer_group = grp and s.owner is null and s.expires_at < now_at - p_ttl
           and s.consumer_group || '/' || s.partition <> all (p_refused)
-        order by s.partition limit 1 for update skip locked);
+        order by s.partition limit 1 for update skip locked));
     end if;
   end loop;
 
