@@ -212,9 +212,10 @@ export class Probe {
   async append(
     steps: readonly { readonly key: string; readonly step: number }[],
     topic: ProbeTopic = 'source',
+    occurredAt: number = Date.now(),
   ): Promise<void> {
     const drafts = steps.map(tick);
-    const append = prepareAppend({ topic, partitions: PARTITIONS, occurredAt: Date.now(), drafts });
+    const append = prepareAppend({ topic, partitions: PARTITIONS, occurredAt, drafts });
     await this.#session.transaction((tx) => sendAppend(tx, append));
     for (const { log } of this.#processes) log.wake();
   }

@@ -283,14 +283,53 @@ test('a backlog in one partition does not keep the others waiting', async () => 
   expect(order.slice(lastElsewhere).filter((key) => key === 'key-1').length).toBeGreaterThan(100);
 });
 
-test('an event that is missing from the log is never passed over', async () => {
+test('an event that is missing from the log is never passed over, and holds up its own partition alone', async () => {
   await probe.append(interleaved(['key-1'], 5));
   const partition = await partitionOfKey('key-1');
   await probe.query('delete from source.events where partition = $1 and position = 3', [partition]);
   const { failures } = await probe.start({ batchMax: 2 });
   await expect.poll(() => failures.length, PATIENCE).toBeGreaterThan(3);
-  expect(stepsIn(await probe.effects())).toBe('1 2');
+  const others = interleaved(keysNamed(40), 1);
+  await probe.append(others);
+  const [row] = await probe.query<{ count: number }>(
+    'select count(*)::int as count from source.events where partition <> $1',
+    [partition],
+  );
+  const effects = await effectsReach(2 + (row?.count ?? 0));
+  expect(stepsIn(effects.filter((effect) => effect.partition === partition))).toBe('1 2');
   expect(failures.every((error) => error instanceof InvariantViolation)).toBe(true);
+});
+
+test('R1: of two that retain all they read, and so move no position, one is fenced: nothing is done twice', async () => {
+  const gate = new Gate();
+  const retains = (event: { key: string }): boolean => event.key === 'key-0';
+  await probe.append([{ key: 'key-0', step: 1 }]);
+  const partition = await partitionOfKey('key-0');
+  const together = keysNamed(60).filter((key) => key !== 'key-0');
+  let isGated = false;
+  const paused = await probe.start({
+    retains,
+    session: { beforeTransaction: () => (isGated ? gate.pass() : Promise.resolve()) },
+  });
+  const other = await probe.start({ retains });
+  isGated = true;
+  await probe.append(together.map((key) => ({ key, step: 1 })));
+  await gate.reached;
+  const effects = await effectsReach(together.length);
+  gate.open();
+  await expect.poll(() => paused.failures.some(isFence), PATIENCE).toBe(true);
+  expect(await probe.effects()).toEqual(effects);
+  expect(effects.some((effect) => effect.partition === partition)).toBe(true);
+  expect(other.failures.every(isFence)).toBe(true);
+});
+
+test('an effect is never stamped before its cause, whatever the clocks of two processes', async () => {
+  const ahead = Date.now() + 60_000;
+  await probe.append([{ key: 'key-1', step: 1 }], 'source', ahead);
+  await probe.start();
+  await effectsReach(1);
+  const [row] = await probe.query<{ at: Date }>('select occurred_at as at from target.events');
+  expect(row?.at.getTime()).toBe(ahead);
 });
 
 test('W2: a worker has one batch in flight', async () => {
