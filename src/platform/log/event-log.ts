@@ -34,6 +34,7 @@ export class EventLog {
   #polling: Promise<void> | undefined;
   #pollAgain = false;
   #notifyDue: NodeJS.Timeout | undefined;
+  #closed = false;
   /** Whether anybody else would hear: decided by the lease keeper's last look at the live processes. */
   othersLive = false;
 
@@ -73,6 +74,7 @@ export class EventLog {
 
   /** Somebody else may have appended: look at the heads. Calls while a look is under way ask for one more after it. */
   wake(): void {
+    if (this.#closed) return;
     if (this.#polling !== undefined) {
       this.#pollAgain = true;
       return;
@@ -115,7 +117,9 @@ export class EventLog {
     return events;
   }
 
+  /** Asks the session nothing more: a question after its end would open it again. */
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#poll);
     clearTimeout(this.#notifyDue);
     await this.#polling;
