@@ -88,6 +88,11 @@ export class Connection {
       this.#socket?.destroy(error instanceof Error ? error : new Error(String(error)));
       return;
     }
+    // A connection that was opened and not used is closed by the server with a 408 that answers nothing.
+    if (!this.#inFlight) {
+      this.#socket?.destroy();
+      return;
+    }
     const intendedAtMs = this.#intendedAtMs;
     this.#inFlight = false;
     this.#options.events.answered(this, intendedAtMs);
