@@ -58,6 +58,7 @@ export interface ProbeHooks {
   readonly session?: SessionHooks;
   readonly batchMax?: number;
   readonly turns?: PartitionTurns;
+  readonly onUnknownVersion?: (partition: number, event: LogEvent) => void;
 }
 
 export interface SessionHooks {
@@ -135,6 +136,13 @@ export function stepOf(event: LogEvent): number {
   return event.data['step'] as number;
 }
 
+export interface Step {
+  readonly key: string;
+  readonly step: number;
+  /** The probe reads version 1. */
+  readonly version?: number;
+}
+
 /** What one process of the installation has; ended with the probe. */
 export interface ProbeProcess {
   readonly log: EventLog;
@@ -193,6 +201,7 @@ export class Probe {
       random: () => 0,
       batchMax: hooks.batchMax ?? 100,
       observer: { committed: () => undefined, failed: (_worker, error) => onError(error) },
+      onUnknownVersion: (_group, partition, event) => hooks.onUnknownVersion?.(partition, event),
       ...(hooks.turns === undefined ? {} : { turns: hooks.turns }),
     });
     worker.own(owned);
@@ -210,7 +219,7 @@ export class Probe {
 
   /** Appends a `tick` per step, in one commit; every process is told at once. */
   async append(
-    steps: readonly { readonly key: string; readonly step: number }[],
+    steps: readonly Step[],
     topic: ProbeTopic = 'source',
     occurredAt: number = Date.now(),
   ): Promise<void> {
@@ -265,10 +274,10 @@ export class Probe {
   }
 }
 
-function tick({ key, step }: { readonly key: string; readonly step: number }): EventDraft {
+function tick({ key, step, version = 1 }: Step): EventDraft {
   return {
     type: 'tick',
-    version: 1,
+    version,
     subject: key,
     tenant: 'acme',
     key,

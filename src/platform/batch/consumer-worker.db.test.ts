@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { statement } from '#platform/postgres/session.ts';
 import { type Effect, Gate, interleaved, keysNamed, Probe, stepOf } from '../../../tests/probe.ts';
@@ -332,6 +333,35 @@ test('an effect is never stamped before its cause, whatever the clocks of two pr
   expect(row?.at.getTime()).toBe(ahead);
 });
 
+test('an event of a version that the process does not read stops its partition there, tells why, and loses nothing', async () => {
+  const unknown: LogEvent[] = [];
+  const [before, newer, after] = [1, 2, 3].map((step) => ({
+    key: 'key-1',
+    step,
+    version: step === 2 ? 2 : 1,
+  }));
+  await probe.append([before, newer, after].flatMap((step) => step ?? []));
+  await probe.start({ onUnknownVersion: (_partition, event) => void unknown.push(event) });
+  const others = keysNamed(40).filter((key) => key !== 'key-1');
+  await probe.append(others.map((key) => ({ key, step: 1 })));
+  const partition = await partitionOfKey('key-1');
+  const [row] = await probe.query<{ count: number }>(
+    'select count(*)::int as count from source.events where partition <> $1',
+    [partition],
+  );
+  const effects = await effectsReach(1 + (row?.count ?? 0));
+  expect(effects.filter((effect) => effect.partition === partition)).toMatchObject([
+    { key: 'key-1', step: 1 },
+  ]);
+  expect(unknown.length).toBeGreaterThan(0);
+  expect(unknown.every((event) => event.position === 2 && event.version === 2)).toBe(true);
+  const positions = await probe.query(
+    `select position::int from log.positions where topic = 'source' and partition = $1`,
+    [partition],
+  );
+  expect(positions).toEqual([{ position: 1 }]);
+});
+
 test('W2: a worker has one batch in flight', async () => {
   let inFlight = 0;
   let most = 0;
@@ -352,11 +382,13 @@ test('W2: a worker has one batch in flight', async () => {
 test('a paused worker takes nothing, a resumed one all that came meanwhile', async () => {
   const seen: number[] = [];
   const { worker, log } = await probe.start({ onDecide: (events) => void seen.push(...events.map(stepOf)) });
+  await probe.append([{ key: 'key-0', step: 0 }]);
+  await effectsReach(1);
   worker.pause();
   const steps = interleaved(keysNamed(10), 2);
   await probe.append(steps);
   await expect.poll(() => tailIsRead({ log }), PATIENCE).toBe(true);
-  expect(seen).toEqual([]);
+  expect(seen).toEqual([0]);
   worker.resume();
-  expect(await faultsAfter(steps)).toEqual([]);
+  expect(await faultsAfter([{ key: 'key-0', step: 0 }, ...steps])).toEqual([]);
 });

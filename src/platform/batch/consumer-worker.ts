@@ -231,11 +231,12 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   /** W6: it is tried again with backoff, what follows it in its partition waits (W4), and the others go on in full batches. */
   #putAside({ readings }: Batch): void {
     this.#limit = this.#batchMax;
-    this.#failures = 1;
     for (const { reading, upTo } of readings) if (upTo !== reading.read) this.#putAsideAt(reading);
   }
 
   #putAsideAt(reading: Reading): void {
+    // The backoff is the place's own: the others do not wait for it.
+    this.#failures = 1;
     const key = placeOf(reading.topic, reading.partition);
     const failures = (this.#setAside.get(key)?.failures ?? 0) + 1;
     const until = performance.now() + backoffMs(failures, this.#options.random);
