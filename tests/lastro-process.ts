@@ -65,12 +65,13 @@ async function readyUrl(
   output: () => string,
 ): Promise<string> {
   const waiting = new AbortController();
-  const timer = setTimeout(() => waiting.abort(), START_TIMEOUT_MS);
+  const giveUp = (): void => waiting.abort();
+  const timer = setTimeout(giveUp, START_TIMEOUT_MS);
+  child.once('close', giveUp);
   try {
     for (;;) {
       const url = READY.exec(output())?.[1];
       if (url !== undefined) return url;
-      if (child.exitCode !== null) throw new Error('it has ended');
       await once(child.stderr, 'data', { signal: waiting.signal });
     }
   } catch (error) {
@@ -78,6 +79,7 @@ async function readyUrl(
     throw new Error(`lastro did not start:\n${output()}`, { cause: error });
   } finally {
     clearTimeout(timer);
+    child.off('close', giveUp);
   }
 }
 
