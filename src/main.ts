@@ -131,7 +131,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   const url = await app.listen({ host: settings.host, port: settings.port });
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
-  if (sandboxKey !== undefined) await seedSandbox(app, sandboxKey);
+  // A process without the ledger has no accounts to seed; one that has it does.
+  if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }

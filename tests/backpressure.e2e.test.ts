@@ -72,7 +72,8 @@ test('a stage of the payment that stands still makes intake refuse at the hard b
     .toBe(503);
   expect(Number(refusal?.headers.get('retry-after'))).toBeGreaterThan(0);
   expect(refusal?.json()).toMatchObject({ code: 'service.overloaded', status: 503 });
-  expect(accepted.size).toBeGreaterThan(HARD);
+  // The bound counts the events of the accounts' opening too, which the coordinator has still to pass.
+  expect(accepted.size).toBeGreaterThan(SOFT);
   // What was decided before can still be read and what is unfinished is not lost.
   expect(await statusesOf(intake.url)).toEqual(new Set(['pending']));
   const refusedKey = `pressed-${asked - 1}`;

@@ -10,7 +10,7 @@ export function refusalToStart(
   usableKeys: number,
 ): string | undefined {
   if (usableKeys > 0) return undefined;
-  const remedy = 'create one with `./lastro keys create`';
+  const remedy = 'create one with `./lastro keys create --tenant <yours>` (the sandbox tenant is not one)';
   if (settings.mode === 'production')
     return `LASTRO_MODE=production needs an API key and none is usable; ${remedy}`;
   if (!listensOnLoopback(settings.host)) {

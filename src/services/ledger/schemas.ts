@@ -16,6 +16,8 @@ const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 
 /** A balance: an integer of minor units, negative where the account may go below zero. */
 const SignedAmount = Type.Integer({ minimum: -MAX_AMOUNT_MINOR, maximum: MAX_AMOUNT_MINOR });
+/** A new account has nothing: a floor above 0 would be broken from the start. */
+const Floor = Type.Integer({ minimum: -MAX_AMOUNT_MINOR, maximum: 0 });
 const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
 const Instant = Type.String({ format: 'date-time' });
 const Kind = Type.Unsafe<AccountKind>({ type: 'string', enum: [...ACCOUNT_KINDS] });
@@ -44,9 +46,9 @@ export const OpenAccountBody = closed(
     }),
     name: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: NAME_MAX }))),
     floor: Type.Optional(
-      Type.Union([SignedAmount, Type.Null()], {
+      Type.Union([Floor, Type.Null()], {
         description:
-          'The least `available` may be, in minor units; null means none. Default 0, and none for external and cashbook.',
+          'The least `available` may be, in minor units, at most 0; null means none. Default 0, and none for external and cashbook.',
       }),
     ),
     time_zone: Type.Optional(

@@ -1,6 +1,7 @@
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import { readTimeline } from '#platform/log/timeline.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 
 interface NotificationRow {
@@ -16,6 +17,12 @@ export class NotificationReads {
 
   constructor(reader: Reader) {
     this.#reader = reader;
+  }
+
+  /** Whether the payments log knows the payment; nothing may have been told of it yet. */
+  async isKnown(tenant: string, paymentId: string): Promise<boolean> {
+    const events = await readTimeline(this.#reader, ['payments'], { tenant, subject: paymentId });
+    return events.length > 0;
   }
 
   /** What was told about a subject, oldest first; by primary key. */

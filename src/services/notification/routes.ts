@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
+import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { sendJsonText } from '#platform/http/send.ts';
+import { ProblemDocument } from '#platform/http/schemas.ts';
+import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { NotificationReads } from './reads.ts';
 
 const NotificationList = Type.Object({
@@ -26,11 +28,16 @@ export function registerNotificationRoutes(app: HttpApp, reads: NotificationRead
         tags: ['notifications'],
         summary: 'What was told about a payment',
         params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
-        response: { 200: NotificationList },
+        response: { 200: NotificationList, 404: ProblemDocument },
       },
     },
     async (request, reply) => {
-      const data = await reads.list(contextOf(request).tenant, request.params.id);
+      const { tenant } = contextOf(request);
+      const { id } = request.params;
+      const data = await reads.list(tenant, id);
+      if (data.length === 0 && !(await reads.isKnown(tenant, id))) {
+        return sendProblem(reply, problem('payments.not_found', `There is no payment ${id}.`));
+      }
       return sendJsonText(reply, { status: 200, body: JSON.stringify({ data, next_cursor: null }) });
     },
   );
