@@ -2,11 +2,15 @@ const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 const DATE_TIME =
   /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
 
-/** Whether a text is a day of the Gregorian calendar, `2026-02-29` not being one (RFC 3339 §5.6 `full-date`). */
+/** Whether a text is a day that a date column holds: PostgreSQL has no year 0. */
 export function isCalendarDate(text: string): boolean {
+  return !text.startsWith('0000') && isFullDate(text);
+}
+
+/** Whether a text is a day of the Gregorian calendar, `2026-02-29` not being one (RFC 3339 §5.6 `full-date`). */
+function isFullDate(text: string): boolean {
   const [, year, month, day] = DATE.exec(text) ?? [];
   if (year === undefined || month === undefined || day === undefined) return false;
-  if (Number(year) < 1) return false; // the year 0 is none of PostgreSQL's
   const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
   return date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
 }
@@ -16,7 +20,7 @@ export function isRfc3339(text: string): boolean {
   const [, date, hour, minute, second, offsetHour = '0', offsetMinute = '0'] = DATE_TIME.exec(text) ?? [];
   return (
     date !== undefined &&
-    isCalendarDate(date) &&
+    isFullDate(date) &&
     Number(hour) < 24 &&
     Number(minute) < 60 &&
     Number(second) < 60 &&
