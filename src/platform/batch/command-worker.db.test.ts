@@ -104,10 +104,10 @@ async function lockWaits(): Promise<number> {
   return row?.['waits'] as number;
 }
 
-test('R3: two processes with the same keys in opposite order end each with one effect, and none deadlocks', async () => {
+test('R3: two processes that write the same keys in opposite order at the same moment end each with one effect, and none deadlocks', async () => {
+  const [rounds, perRound] = [4, 40];
+  await slowDownKeys();
   const [first, second] = await Promise.all([start(), start()]);
-  const rounds = 15;
-  const perRound = 20;
   for (let round = 0; round < rounds; round++) {
     const keys = Array.from({ length: perRound }, (_, n) => `round-${round}-${n}`);
     const outcomes = await Promise.all([
@@ -117,11 +117,21 @@ test('R3: two processes with the same keys in opposite order end each with one e
     expect(bodiesOf(outcomes).size).toBe(perRound);
     expect(replaysOf(outcomes)).toBe(perRound);
   }
+  await probe.query('drop trigger slowly on probe.idempotency_keys');
   const all = rounds * perRound;
   expect(await traces()).toEqual({ orders: all, events: all, answers: all });
   const states = [...first.failures, ...second.failures].map((error) => (error as DatabaseFault).state);
   expect(new Set(states)).toEqual(new Set(['23505']));
 });
+
+/** So that both are in the middle of their keys at the same time. */
+function slowDownKeys(): Promise<unknown> {
+  return probe.query(
+    `create or replace function probe.wait() returns trigger language plpgsql as
+       $$ begin perform pg_sleep(0.001); return new; end $$;
+     create trigger slowly before insert on probe.idempotency_keys for each row execute function probe.wait()`,
+  );
+}
 
 test('I2: the same key with another body names the fields that differ, before and after a restart', async () => {
   const first = await start();
