@@ -24,14 +24,13 @@ const later = { now: () => systemClock.now() + HOUR_MS };
 
 const WAYS: readonly (Delivery & { readonly way: string })[] = [
   { way: 'at once', batchMax: 1000, clock: systemClock },
-  { way: 'in batches of 7', batchMax: 7, clock: systemClock },
   { way: 'an hour later', batchMax: 1000, clock: later },
   { way: 'an hour later in batches of 7', batchMax: 7, clock: later },
   { way: 'an hour later one by one', batchMax: 1, clock: later },
 ];
 /** What these do depends on the age of an event and on what comes with it; for the others two ways tell as much. */
 const TIMELY = ['payments', 'integrity'];
-const TELLING = ['in batches of 7', 'an hour later one by one'];
+const TELLING = ['an hour later in batches of 7', 'an hour later one by one'];
 
 const CASES = Object.keys(DELIVERIES).flatMap((group) =>
   WAYS.filter(({ way }) => TIMELY.includes(group) || TELLING.includes(way)).map((way) => ({ group, ...way })),
