@@ -2,9 +2,10 @@
  * A lane: one connection of a proof. Statements stand alone, share one snapshot, or one transaction; all end within a
  * few seconds (DESIGN §2: a transaction open for 40 s makes every head update six times slower).
  */
-import pg from 'pg';
+import type pg from 'pg';
 import { Fault } from '#kernel/fault.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
+import { Connection } from '#platform/postgres/connection.ts';
 import { asFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { connectionOptions } from '#platform/postgres/session.ts';
@@ -13,11 +14,10 @@ import { connectionOptions } from '#platform/postgres/session.ts';
 const ATTEMPTS = 4;
 
 export class Lane implements Reader {
-  readonly #url: string;
-  #client: Promise<pg.Client> | undefined;
+  readonly #connection: Connection;
 
   constructor(url: string) {
-    this.#url = url;
+    this.#connection = new Connection(connectionOptions({ url, name: 'proof' }, 'reads'));
   }
 
   async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
@@ -56,45 +56,18 @@ export class Lane implements Reader {
     });
   }
 
-  async close(): Promise<void> {
-    const opening = this.#client;
-    this.#client = undefined;
-    // A connection that cannot be ended properly is lost already.
-    if (opening !== undefined) await Promise.allSettled([opening.then((client) => client.end())]);
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   async #retrying<T>(attempt: (client: pg.Client) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return await attempt(await this.#connected());
+        return await attempt(await this.#connection.open());
       } catch (error) {
         const fault = asFault(error);
         if (!isTransient(fault) || tries === ATTEMPTS) throw fault;
       }
-    }
-  }
-
-  #connected(): Promise<pg.Client> {
-    this.#client ??= this.#connect();
-    return this.#client;
-  }
-
-  async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({
-      ...connectionOptions({ url: this.#url, name: 'proof' }, 'reads'),
-      pipeline: true,
-    });
-    const forget = () => {
-      this.#client = undefined;
-    };
-    client.on('error', forget);
-    client.on('end', forget);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      forget();
-      throw error;
     }
   }
 }

@@ -7,7 +7,8 @@
  */
 import pg from 'pg';
 import { Fault } from '#kernel/fault.ts';
-import { asFault, DatabaseFault, isTransient } from './faults.ts';
+import { Connection } from './connection.ts';
+import { asFault, DatabaseFault } from './faults.ts';
 
 /** A hot statement: prepared once per connection under its name, planned once (generic), its plan asserted by test. */
 export interface Statement {
@@ -96,16 +97,15 @@ function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) =>
 }
 
 export class Session {
-  readonly #options: SessionOptions;
-  #client: Promise<pg.Client> | undefined;
+  readonly #connection: Connection;
 
   constructor(options: SessionOptions) {
-    this.#options = options;
+    this.#connection = new Connection(connectionOptions(options));
   }
 
   /** Runs one transaction; its statements in the order asked for. Rolled back if `work` throws or any statement fails. */
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const client = await this.#connected();
+    const client = await this.#connection.open();
     const tx = new Transaction(client);
     try {
       tx.run(BEGIN, []);
@@ -123,46 +123,15 @@ export class Session {
   /** One statement in a transaction of its own. */
   async query<R = Row>(query: Statement, values: readonly unknown[]): Promise<R[]> {
     try {
-      const client = await this.#connected();
+      const client = await this.#connection.open();
       return (await client.query({ ...query, values: [...values] })).rows as R[];
     } catch (error) {
       throw asFault(error);
     }
   }
 
-  async close(): Promise<void> {
-    const opening = this.#client;
-    this.#client = undefined;
-    if (opening === undefined) return;
-    try {
-      await (await opening).end();
-    } catch (error) {
-      // Closing a connection that is lost already has nothing left to do; anything else is worth knowing.
-      if (!isTransient(asFault(error))) throw error;
-    }
-  }
-
-  #connected(): Promise<pg.Client> {
-    if (this.#client !== undefined) return this.#client;
-    const opening: Promise<pg.Client> = this.#connect(() => {
-      // A later connection may stand in its place.
-      if (this.#client === opening) this.#client = undefined;
-    });
-    this.#client = opening;
-    return opening;
-  }
-
-  async #connect(forget: () => void): Promise<pg.Client> {
-    const client = new pg.Client({ ...connectionOptions(this.#options), pipeline: true });
-    client.on('error', forget);
-    client.on('end', forget);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      forget();
-      throw asFault(error);
-    }
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 }
 

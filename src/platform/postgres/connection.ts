@@ -1,0 +1,47 @@
+/** One pipelined connection, opened when first needed and again after it was lost. */
+import pg from 'pg';
+import { asFault, isTransient } from './faults.ts';
+
+export class Connection {
+  readonly #config: pg.ClientConfig;
+  #client: Promise<pg.Client> | undefined;
+
+  constructor(config: pg.ClientConfig) {
+    this.#config = config;
+  }
+
+  open(): Promise<pg.Client> {
+    if (this.#client !== undefined) return this.#client;
+    const opening: Promise<pg.Client> = this.#connect(() => {
+      // A later connection may stand in its place.
+      if (this.#client === opening) this.#client = undefined;
+    });
+    this.#client = opening;
+    return opening;
+  }
+
+  async close(): Promise<void> {
+    const opening = this.#client;
+    this.#client = undefined;
+    if (opening === undefined) return;
+    try {
+      await (await opening).end();
+    } catch (error) {
+      // Closing a connection that is lost already has nothing left to do; anything else is worth knowing.
+      if (!isTransient(asFault(error))) throw error;
+    }
+  }
+
+  async #connect(forget: () => void): Promise<pg.Client> {
+    const client = new pg.Client({ ...this.#config, pipeline: true });
+    client.on('error', forget);
+    client.on('end', forget);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      forget();
+      throw asFault(error);
+    }
+  }
+}
