@@ -32,7 +32,7 @@ const PLANNED_ANEW = ['payments.free_references', 'payments.update_statuses'];
 
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger pins its own (plans.db.test.ts). */
 const HOT: Readonly<Record<string, readonly string[]>> = {
-  'log.move': ['positions_pkey'],
+  'log.hold_back': ['positions_pkey'],
   'payments.idempotency_select': ['idempotency_keys_pkey'],
   'payments.idempotency_insert': [],
   'payments.find_references': ['payment_references_pkey'],

@@ -1,7 +1,7 @@
 /**
  * One worker per consumer group and process: one batch over all the partitions the process owns.
  *
- * W1: the fence is the first statement, and moves the positions; effects and positions commit together (U4).
+ * W1: the fence is the first statement and moves the positions; effects and positions commit together (U4).
  * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
  * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
  * W4: events of a partition are handled in order, and none is passed over because it failed.
@@ -27,12 +27,12 @@ import { Signal } from './signal.ts';
 
 const FENCE = statement(
   'log.fence',
-  'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
+  'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])',
 );
-/** Behind the fence, which holds the rows' locks. */
-const MOVE = statement(
-  'log.move',
-  `update log.positions p set position = batch.position, turn = p.turn + 1
+/** Behind the fence, which has moved the rows: they go back to before what is retained. */
+const HOLD_BACK = statement(
+  'log.hold_back',
+  `update log.positions p set position = batch.position
    from unnest($2::text[], $3::smallint[], $4::bigint[]) as batch(topic, partition, position)
    where p.consumer_group = $1 and p.topic = batch.topic and p.partition = batch.partition`,
 );
@@ -389,27 +389,21 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const { consumer, session, log, clock, observer } = this.#options;
     const startedAt = performance.now();
     let plan: Plan | undefined;
-    let moved: readonly Moved[] = [];
+    let held: ReadonlyMap<Reading, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
     await session.transaction(async (tx) => {
-      this.#sendFence(
-        tx,
-        readings.map(({ reading }) => reading),
-      ); // W1
-      if (events.length > 0) {
-        const loaded = await consumer.load(tx, events);
-        // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
-        const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
-        plan = consumer.decide(loaded, events, now);
-        consumer.save(tx, plan);
-        segments = this.#sendDrafts(tx, plan.drafts, now);
-      }
-      moved = readings.map(({ reading, upTo }) => ({ reading, upTo, position: upTo }));
-      moved = heldBack(moved, plan?.retained ?? []);
-      this.#sendMove(tx, moved);
+      this.#sendFence(tx, readings); // W1
+      if (events.length === 0) return;
+      const loaded = await consumer.load(tx, events);
+      // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
+      const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
+      plan = consumer.decide(loaded, events, now);
+      consumer.save(tx, plan);
+      segments = this.#sendDrafts(tx, plan.drafts, now);
+      held = this.#sendHeldBack(tx, readings, plan.retained ?? []);
     });
-    for (const { reading, upTo, position } of moved) {
-      reading.position = position;
+    for (const { reading, upTo } of readings) {
+      reading.position = held.get(reading) ?? upTo;
       reading.turn += 1;
       reading.read = upTo;
       this.#setAside.delete(placeOf(reading.topic, reading.partition));
@@ -435,25 +429,40 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     );
   }
 
-  /** R1: locks and compares the position rows, in (topic, partition) order. */
-  #sendFence(tx: Transaction, readings: readonly Reading[]): void {
+  /** R1: compares the position rows with where the batch starts and moves them, every reading of the batch: its turn is over. */
+  #sendFence(tx: Transaction, readings: Batch['readings']): void {
     tx.run(FENCE, [
       this.group,
-      textArray(readings.map((reading) => reading.topic)),
-      int2Array(readings.map((reading) => reading.partition)),
-      int8Array(readings.map((reading) => reading.position)),
-      int8Array(readings.map((reading) => reading.turn)),
+      textArray(readings.map(({ reading }) => reading.topic)),
+      int2Array(readings.map(({ reading }) => reading.partition)),
+      int8Array(readings.map(({ reading }) => reading.position)),
+      int8Array(readings.map(({ reading }) => reading.turn)),
+      int8Array(readings.map(({ upTo }) => upTo)),
     ]);
   }
 
-  /** Every reading of the batch, moved or not: its turn is over. */
-  #sendMove(tx: Transaction, moved: readonly Moved[]): void {
-    tx.run(MOVE, [
-      this.group,
-      textArray(moved.map(({ reading }) => reading.topic)),
-      int2Array(moved.map(({ reading }) => reading.partition)),
-      int8Array(moved.map(({ position }) => position)),
-    ]);
+  /** W5: sends back the positions that must stay before what is retained, and says where they stay. */
+  #sendHeldBack(
+    tx: Transaction,
+    readings: Batch['readings'],
+    retained: readonly LogEvent[],
+  ): ReadonlyMap<Reading, number> {
+    const firsts = firstPositions(retained);
+    const held = new Map<Reading, number>();
+    for (const { reading } of readings) {
+      const first = firsts.get(placeOf(reading.topic, reading.partition));
+      if (first !== undefined) held.set(reading, first - 1);
+    }
+    if (held.size > 0) {
+      const rows = [...held];
+      tx.run(HOLD_BACK, [
+        this.group,
+        textArray(rows.map(([reading]) => reading.topic)),
+        int2Array(rows.map(([reading]) => reading.partition)),
+        int8Array(rows.map(([, position]) => position)),
+      ]);
+    }
+    return held;
   }
 }
 
@@ -468,23 +477,13 @@ function placeOf(topic: string, partition: number): string {
   return `${topic}/${partition}`;
 }
 
-interface Moved {
-  readonly reading: Reading;
-  readonly upTo: number;
-  readonly position: number;
-}
-
-/** W5: each position no further than before the first retained event of its partition. */
-function heldBack(moved: readonly Moved[], retained: readonly LogEvent[]): readonly Moved[] {
-  if (retained.length === 0) return moved;
+/** The first position among the events, by topic and partition. */
+function firstPositions(events: readonly LogEvent[]): ReadonlyMap<string, number> {
   const firsts = new Map<string, number>();
-  for (const { topic, partition, position } of retained) {
-    const key = `${topic}/${partition}`;
-    const first = firsts.get(key);
-    if (first === undefined || position < first) firsts.set(key, position);
+  for (const { topic, partition, position } of events) {
+    const place = placeOf(topic, partition);
+    const first = firsts.get(place);
+    if (first === undefined || position < first) firsts.set(place, position);
   }
-  return moved.map((move) => {
-    const first = firsts.get(`${move.reading.topic}/${move.reading.partition}`);
-    return first === undefined ? move : { ...move, position: Math.min(move.position, first - 1) };
-  });
+  return firsts;
 }
