@@ -30,14 +30,36 @@ export interface SagaDefinition {
   readonly endings: Readonly<Record<string, string>>;
 }
 
+interface StagesByEvent {
+  readonly ended: ReadonlyMap<string, Stage>;
+  readonly due: ReadonlyMap<string, Stage>;
+}
+
+/** Asked several times for every event of every saga. */
+const stagesByEvent = new WeakMap<SagaDefinition, StagesByEvent>();
+
+function stagesOf(saga: SagaDefinition): StagesByEvent {
+  let stages = stagesByEvent.get(saga);
+  if (stages === undefined) {
+    const ended = saga.stages.flatMap((stage) =>
+      [stage.success, ...stage.failures].map((type) => [type, stage] as const),
+    );
+    const due = saga.stages.flatMap((stage) => stage.after.map((type) => [type, stage] as const));
+    // The first stage that names an event is meant, and a map keeps the last.
+    stages = { ended: new Map(ended.toReversed()), due: new Map(due.toReversed()) };
+    stagesByEvent.set(saga, stages);
+  }
+  return stages;
+}
+
 /** The stage that an event ends, by success or failure. */
 export function stageEndedBy(saga: SagaDefinition, eventType: string): Stage | undefined {
-  return saga.stages.find((stage) => stage.success === eventType || stage.failures.includes(eventType));
+  return stagesOf(saga).ended.get(eventType);
 }
 
 /** The stage that an event makes due; undefined when nothing follows. */
 export function stageDueAfter(saga: SagaDefinition, eventType: string): Stage | undefined {
-  return saga.stages.find((stage) => stage.after.includes(eventType));
+  return stagesOf(saga).due.get(eventType);
 }
 
 /** The compensations owed when `failed` fails: those of the stages before it, last first. */

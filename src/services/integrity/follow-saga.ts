@@ -46,46 +46,66 @@ export function judge(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgeme
   const last = path.at(-1);
   const ended = last !== undefined && stageDueAfter(saga, last.type) === undefined;
   if (!ended) return { verdict: findings.length > 0 ? 'broken' : 'running', path, findings };
-  const onPath = new Set(path.map((event) => event.identity));
-  for (const event of seen) {
-    if (!onPath.has(event.identity) && !findings.some((finding) => finding.event === event.identity)) {
-      findings.push({
-        kind: 'out_of_order',
-        event: event.identity,
-        detail: `${event.type} does not follow from the saga`,
-      });
-    }
-  }
+  // As many on the path as there are: none stands beside it, which is the rule.
+  if (path.length < seen.length) findings.push(...besidePath(path, seen, findings));
   findings.push(...mismatches(path));
   return { verdict: findings.length > 0 ? 'broken' : 'complete', path, findings };
 }
 
+function besidePath(
+  path: readonly SeenEvent[],
+  seen: readonly SeenEvent[],
+  known: readonly Finding[],
+): Finding[] {
+  const explained = new Set([...path.map(({ identity }) => identity), ...known.map(({ event }) => event)]);
+  return seen
+    .filter(({ identity }) => !explained.has(identity))
+    .map(({ type, identity }) => ({
+      kind: 'out_of_order',
+      event: identity,
+      detail: `${type} does not follow from the saga`,
+    }));
+}
+
 /** Follows causations from the first event, as far as each next event ends the stage that is due (V2). */
 function causalPath(saga: SagaDefinition, seen: readonly SeenEvent[]): SeenEvent[] {
-  let current = seen.find((event) => event.type === saga.begins);
   const path: SeenEvent[] = [];
+  let current = seen.find((event) => event.type === saga.begins);
   while (current !== undefined) {
     path.push(current);
-    const { identity, type } = current;
-    const due = stageDueAfter(saga, type);
-    current =
-      due === undefined
-        ? undefined
-        : seen.find((event) => event.causation === identity && stageEndedBy(saga, event.type) === due);
+    current = nextOnPath(saga, seen, current);
   }
   return path;
 }
 
+function nextOnPath(
+  saga: SagaDefinition,
+  seen: readonly SeenEvent[],
+  { type, identity }: SeenEvent,
+): SeenEvent | undefined {
+  const due = stageDueAfter(saga, type);
+  if (due === undefined) return undefined;
+  for (const event of seen) {
+    if (event.causation === identity && stageEndedBy(saga, event.type) === due) return event;
+  }
+  return undefined;
+}
+
 function duplicates(seen: readonly SeenEvent[]): Finding[] {
   const findings: Finding[] = [];
-  seen.forEach((event, index) => {
-    const first = seen.findIndex((other) => other.type === event.type);
-    if (first < index) {
-      const detail = `${event.type} stands at ${seen[first]?.identity} and again at ${event.identity}`;
-      findings.push({ kind: 'duplicate_stage', event: event.identity, detail });
-    }
-  });
+  for (let index = 1; index < seen.length; index++) {
+    const event = seen[index] as SeenEvent;
+    const first = firstOfType(seen, event.type);
+    if (first === event) continue;
+    const detail = `${event.type} stands at ${first?.identity} and again at ${event.identity}`;
+    findings.push({ kind: 'duplicate_stage', event: event.identity, detail });
+  }
   return findings;
+}
+
+function firstOfType(seen: readonly SeenEvent[], type: string): SeenEvent | undefined {
+  for (const event of seen) if (event.type === type) return event;
+  return undefined;
 }
 
 function mismatches(path: readonly SeenEvent[]): Finding[] {
