@@ -7,10 +7,10 @@ test.each([
   [0.5 * GIB, 128],
   [1 * GIB, 128],
   [4 * GIB, 512],
-  [8 * GIB, 1024],
-  [64 * GIB, 1024],
+  [8 * GIB, 512],
+  [64 * GIB, 512],
 ])(
-  'of %d bytes of memory the server takes %d MB: an eighth, within 128 MB and 1 GB',
+  'of %d bytes of memory the server takes %d MB: an eighth, within 128 and 512 MB',
   (memoryBytes, mebibytes) => {
     expect(sharedBuffersMib(memoryBytes)).toBe(mebibytes);
   },
