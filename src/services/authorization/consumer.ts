@@ -30,7 +30,7 @@ export function authorizationConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
     topics: ['ledger', 'validation'],
     emits: 'authorization',
     handles: HANDLES,
-    paceMs: 30,
+    paceMs: 20,
     async load(tx, events) {
       const payments = events.filter(isOfPayment);
       const holders = payments.filter((event) => MOVES_MONEY.has(event.type));

@@ -33,7 +33,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
     topics: ['authorization'],
     emits: 'ledger',
     handles: new Map([['payment.authorized', 1]]),
-    paceMs: 30,
+    paceMs: 20,
     async load(tx, events) {
       const authorized = events as readonly LogEvent<PaymentAuthorized>[];
       const books = await openBooks(tx, ledger, authorized);

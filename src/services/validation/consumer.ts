@@ -20,7 +20,7 @@ export function validationConsumer(ledger: Ledger): Consumer<Loaded, ConsumerPla
     topics: ['payments'],
     emits: 'validation',
     handles: new Map([['payment.requested', 1]]),
-    paceMs: 30,
+    paceMs: 20,
     async load(tx, events) {
       const [answered, accounts] = await Promise.all([
         subjectsIn(
