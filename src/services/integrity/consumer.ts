@@ -49,7 +49,7 @@ export function integrityConsumer(
     emits: null,
     handles: HANDLES,
     // A saga under way is retained until it ends, so that it costs one row; nobody waits for the verdict.
-    paceMs: 250,
+    paceMs: 100,
     batchMax: 12_000,
     async load(tx, events) {
       const groups = bySubject(events);
