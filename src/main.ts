@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, systemClock } from '#kernel/clock.ts';
+import { Fault } from '#kernel/fault.ts';
 import { newId } from '#kernel/ids.ts';
 import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
@@ -129,12 +130,22 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
-  const url = await app.listen({ host: settings.host, port: settings.port });
+  const url = await listen(app, settings);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   // A process without the ledger has no accounts to seed; one that has it does.
   if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
+}
+
+async function listen(app: HttpApp, { host, port }: Settings): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const message = `port ${port} of ${host} is taken by another program: end that one, or set LASTRO_PORT to a free port`;
+    throw new Fault(message, { transient: false, cause: error });
+  }
 }
 
 /** What has to be undone, last first; every step is tried, the first failure is thrown. */
