@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
+import { malformedCursor, parseCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
 
 const storable = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.length < 50);
 
@@ -13,6 +13,16 @@ test('a cursor comes back as the key that it was made of', () => {
       expect(parseCursor(cursor, key.length + 1).ok).toBe(false);
     }),
   );
+});
+
+test('the place in a log of 256 partitions is read back, however far each of them is', () => {
+  const place = Array.from({ length: 256 }, (_, partition) => String(2 ** 40 + partition));
+  expect(parseCursor(renderCursor(place), place.length)).toEqual({ ok: true, value: place });
+});
+
+test('what is wrong with a cursor is said of the parameter that holds it', () => {
+  expect(malformedCursor().errors).toMatchObject([{ pointer: '/query/cursor' }]);
+  expect(malformedCursor('after').errors).toMatchObject([{ pointer: '/query/after' }]);
 });
 
 test('no text whatever makes reading a cursor throw', () => {

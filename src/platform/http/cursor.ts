@@ -36,11 +36,11 @@ export function parseCursor(
   return accepted(key.slice(1));
 }
 
-export function malformedCursor(): Problem<'request.invalid_parameter'> {
+/** `parameter` is the one of the query that holds it. */
+export function malformedCursor(parameter = 'cursor'): Problem<'request.invalid_parameter'> {
+  const detail = 'is not a cursor that this list gave';
   return problem('request.invalid_parameter', 'The cursor is not one that this list gave.', {
-    errors: [
-      { pointer: '/query/cursor', code: 'malformed_cursor', detail: 'is not a cursor that this list gave' },
-    ],
+    errors: [{ pointer: `/query/${parameter}`, code: 'malformed_cursor', detail }],
   });
 }
 
@@ -61,8 +61,11 @@ export function renderPage<Row>(
   return { data, next_cursor: more ? renderCursor(cursorOf(last)) : null };
 }
 
+/** The place in a log of many partitions has a part for each; of 256, some 8000 characters. */
+const MAX_CURSOR_LENGTH = 12_288;
+
 function decode(cursor: string): string[] | undefined {
-  if (!/^[A-Za-z0-9_-]{1,512}$/.test(cursor)) return undefined;
+  if (cursor.length > MAX_CURSOR_LENGTH || !/^[A-Za-z0-9_-]+$/.test(cursor)) return undefined;
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
     return Array.isArray(value) && value.every((part) => typeof part === 'string' && isStorableText(part))

@@ -23,7 +23,7 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
     after: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 8192,
+        maxLength: 12_288,
         description: 'A `next_cursor`, or the id of an event: then what follows it in its partition.',
       }),
     ),
@@ -43,7 +43,7 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
     async (request, reply) => {
       const { topic, after, limit = DEFAULT_PAGE_LIMIT } = request.query;
       const place = await placeOf(pages, topic, after);
-      if (place === undefined) return sendProblem(reply, malformedCursor());
+      if (place === undefined) return sendProblem(reply, malformedCursor('after'));
       const page = await pages.read(topic, contextOf(request).tenant, place, limit);
       const body = {
         data: page.events.map(renderCloudEvent),

@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MIGRATED_SCHEMAS } from '../src/topology.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { http, type LastroProcess, startLastroProcess } from './lastro-process.ts';
+
+interface CloudEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+}
+
+interface Page {
+  readonly data: readonly CloudEvent[];
+  readonly next_cursor: string;
+}
+
+let folder: string;
+let database: TestDatabase;
+let lastro: LastroProcess;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'lastro-events-'));
+  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  // So many that a place in the log is a long text.
+  lastro = await startLastroProcess({ DATABASE_URL: database.url, DATA_DIR: folder, PARTITIONS: '256' });
+});
+
+afterAll(async () => {
+  lastro.kill('SIGTERM');
+  await lastro.ended;
+  await database.drop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function ledgerLog(query: string): Promise<Page> {
+  const answer = await http(`${lastro.url}/v1/events?topic=ledger${query}`);
+  expect(answer.status).toBe(200);
+  return JSON.parse(answer.text) as Page;
+}
+
+test('a log is read page by page to its end, each event once, and goes on from there', async () => {
+  const whole = await ledgerLog('&limit=500');
+  // The sandbox opens its accounts and funds one.
+  expect(whole.data.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['lastro.account.opened.v1', 'lastro.entry.posted.v1']),
+  );
+  const seen: string[] = [];
+  let page = await ledgerLog('&limit=1');
+  while (page.data.length > 0) {
+    seen.push(...page.data.map(({ id }) => id));
+    page = await ledgerLog(`&limit=1&after=${page.next_cursor}`);
+  }
+  expect(seen.toSorted()).toEqual(whole.data.map(({ id }) => id).toSorted());
+
+  const opened = await http(`${lastro.url}/v1/accounts`, {
+    body: { id: 'opened-later', kind: 'wallet', currency: 'USD' },
+  });
+  expect(opened.status).toBe(201);
+  const later = await ledgerLog(`&after=${page.next_cursor}`);
+  expect(later.data.map(({ subject }) => subject)).toEqual(['opened-later']);
+});
+
+test.each(['zzz', 'payments/0/1', 'ledger/256/1'])(
+  'a place that is none in the log, %s, is refused by the name of its parameter',
+  async (after) => {
+    const answer = await http(`${lastro.url}/v1/events?topic=ledger&after=${after}`);
+    expect(answer.status).toBe(400);
+    expect(answer.json()).toMatchObject({ errors: [{ pointer: '/query/after', code: 'malformed_cursor' }] });
+  },
+);
