@@ -1,27 +1,13 @@
 /** `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs. */
 import { CHECKS, type VerifyReport } from '#proof/report.ts';
 import { verify } from '#proof/verify.ts';
-import { connectDatabase } from '../open-database.ts';
-import { fail, readEnvironment, say } from './environment.ts';
-import { ProgressLine } from './progress-line.ts';
+import { onDatabase } from './on-database.ts';
 
-export async function verifyCommand(options: { json?: boolean }): Promise<void> {
-  const { settings, dataDir } = readEnvironment();
-  const line = new ProgressLine();
-  try {
-    const database = await connectDatabase({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
-    try {
-      const report = await verify({ url: database.url, onProgress: (progress) => line.show(progress) });
-      line.end();
-      console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
-      process.exitCode = report.ok ? 0 : 1;
-    } finally {
-      await database.close();
-    }
-  } catch (error) {
-    line.end();
-    fail(error);
-  }
+export function verifyCommand(options: { json?: boolean }): Promise<void> {
+  return onDatabase(verify, (report) => {
+    console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
+    process.exitCode = report.ok ? 0 : 1;
+  });
 }
 
 function renderReport(report: VerifyReport): string {

@@ -1,0 +1,27 @@
+/** What `verify` and `rebuild` have in common: long work on the database of the environment, with its progress. */
+import type { OnProgress } from '#proof/progress.ts';
+import { connectDatabase } from '../open-database.ts';
+import { fail, readEnvironment, say } from './environment.ts';
+import { ProgressLine } from './progress-line.ts';
+
+/** `report` writes the result when the progress has ended. A failure ends the process (`fail`). */
+export async function onDatabase<Result>(
+  work: (options: { readonly url: string; readonly onProgress: OnProgress }) => Promise<Result>,
+  report: (result: Result) => void,
+): Promise<void> {
+  const { settings, dataDir } = readEnvironment();
+  const line = new ProgressLine();
+  try {
+    const database = await connectDatabase({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
+    try {
+      const result = await work({ url: database.url, onProgress: (progress) => line.show(progress) });
+      line.end();
+      report(result);
+    } finally {
+      await database.close();
+    }
+  } catch (error) {
+    line.end();
+    fail(error);
+  }
+}
