@@ -1,43 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MIGRATED_SCHEMAS, SERVICES } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
-import { type HttpAnswer, http, type LastroProcess, startLastroProcess } from './lastro-process.ts';
+import { SERVICES } from '../src/topology.ts';
+import { LastroHome } from './lastro-home.ts';
+import { type HttpAnswer, http, type LastroProcess } from './lastro-process.ts';
 import { paymentFrom } from './payers.ts';
 
 const SOFT = 20;
 const HARD = 60;
 const PATIENCE = { timeout: 15_000, interval: 50 };
 
-let folder: string;
-let database: TestDatabase;
-let processes: LastroProcess[] = [];
+let home: LastroHome;
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'lastro-backpressure-'));
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  home = await LastroHome.open();
 });
 
-afterEach(async () => {
-  for (const process of processes) process.kill('SIGKILL');
-  await Promise.all(processes.map(({ ended }) => ended));
-  processes = [];
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => home.remove());
 
-async function start(services: readonly string[]): Promise<LastroProcess> {
-  const process = await startLastroProcess({
-    DATABASE_URL: database.url,
-    DATA_DIR: folder,
+function start(services: readonly string[]): Promise<LastroProcess> {
+  return home.start({
     SERVICES: services.join(','),
     BACKPRESSURE_SOFT: String(SOFT),
     BACKPRESSURE_HARD: String(HARD),
   });
-  processes.push(process);
-  return process;
 }
 
 function allBut(...stopped: readonly string[]): string[] {

@@ -4,9 +4,9 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
 import { verify } from '#proof/verify.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
+import { TOPOLOGY } from '../src/topology.ts';
 import type { CrashMoment } from './crash-harness.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 import { startEngine } from './engine.ts';
 
 const HARNESS = fileURLToPath(new URL('crash-harness.ts', import.meta.url));
@@ -29,7 +29,7 @@ const accepted = new Map<number, string>();
 const contradictions: string[] = [];
 
 beforeAll(async () => {
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  database = await createProductDatabase();
   const engine = await startEngine(database.url);
   await engine.openAccounts([
     { id: 'wallet', kind: 'wallet', fundedMinor: 900_000_000n },

@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '#platform/postgres/migrate.ts';
 import { loadMigrationFiles, type MigrationSource } from '#platform/postgres/migration-files.ts';
+import { MIGRATED_SCHEMAS } from '../src/topology.ts';
 
 export interface TestDatabase {
   /** A superuser's, on a server of the whole test run. */
@@ -20,20 +21,25 @@ export interface TestDatabaseOptions {
 export async function createTestDatabase({
   migrations = [],
 }: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await withAdmin(async (admin) => {
-    const template = migrations.length === 0 ? 'template0' : await ensureTemplate(admin, migrations);
-    await admin.query(`create database ${name} template ${template} strategy wal_log`);
-  });
-  return { url: urlOf(name), drop: () => withAdmin((admin) => dropDatabase(admin, name)) };
+  return withAdmin(async (admin) =>
+    copyOf(admin, migrations.length === 0 ? 'template0' : await ensureTemplate(admin, migrations)),
+  );
+}
+
+/** With the tables of the whole product. */
+export function createProductDatabase(): Promise<TestDatabase> {
+  return createTestDatabase({ migrations: MIGRATED_SCHEMAS });
 }
 
 /** A copy of a database as it is now; nobody may be connected to it. */
-export async function cloneTestDatabase(source: TestDatabase): Promise<TestDatabase> {
+export function cloneTestDatabase(source: TestDatabase): Promise<TestDatabase> {
+  return withAdmin((admin) => copyOf(admin, new URL(source.url).pathname.slice(1)));
+}
+
+async function copyOf(admin: Client, template: string): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const template = new URL(source.url).pathname.slice(1);
-  await withAdmin((admin) => admin.query(`create database ${name} template ${template} strategy wal_log`));
-  return { url: urlOf(name), drop: () => withAdmin((admin) => dropDatabase(admin, name)) };
+  await admin.query(`create database ${name} template ${template} strategy wal_log`);
+  return { url: urlOf(name), drop: () => withAdmin((owner) => dropDatabase(owner, name)) };
 }
 
 /** Test files run in several processes: the first one makes the template, the others wait for it. */

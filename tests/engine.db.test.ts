@@ -1,14 +1,13 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MIGRATED_SCHEMAS } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, startEngine } from './engine.ts';
 
 let database: TestDatabase;
 let engine: Engine;
 
 beforeAll(async () => {
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  database = await createProductDatabase();
   engine = await startEngine(database.url);
   await engine.openAccounts([
     { id: 'wallet', kind: 'wallet', fundedMinor: 1000n },

@@ -29,8 +29,7 @@ import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentIntake, REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { TOPOLOGY } from '../src/topology.ts';
 
 export const TENANT = 'acme';
 
@@ -283,11 +282,6 @@ export interface EngineOptions {
   readonly partitions?: number;
   /** Default the system's. */
   readonly clock?: Clock;
-}
-
-/** A migrated database, for an engine to be started on. */
-export function createEngineDatabase(): Promise<TestDatabase> {
-  return createTestDatabase({ migrations: MIGRATED_SCHEMAS });
 }
 
 /** `url` is the owner's, of a database migrated with MIGRATED_SCHEMAS. */

@@ -1,10 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MIGRATED_SCHEMAS } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
-import { http, type LastroProcess, startLastroProcess } from './lastro-process.ts';
+import { LastroHome } from './lastro-home.ts';
+import { http, type LastroProcess } from './lastro-process.ts';
 
 interface CloudEvent {
   readonly id: string;
@@ -17,23 +13,16 @@ interface Page {
   readonly next_cursor: string;
 }
 
-let folder: string;
-let database: TestDatabase;
+let home: LastroHome;
 let lastro: LastroProcess;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'lastro-events-'));
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  home = await LastroHome.open();
   // So many that a place in the log is a long text.
-  lastro = await startLastroProcess({ DATABASE_URL: database.url, DATA_DIR: folder, PARTITIONS: '256' });
+  lastro = await home.start({ PARTITIONS: '256' });
 });
 
-afterAll(async () => {
-  lastro.kill('SIGTERM');
-  await lastro.ended;
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => home.remove());
 
 async function ledgerLog(query: string): Promise<Page> {
   const answer = await http(`${lastro.url}/v1/events?topic=ledger${query}`);

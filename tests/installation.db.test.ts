@@ -1,14 +1,14 @@
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeRoom, PartitionsDiffer, prepareInstallation } from '#platform/log/installation.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 
 let database: TestDatabase;
 let owner: Client;
 
 beforeEach(async () => {
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  database = await createProductDatabase();
   owner = new Client({ connectionString: database.url });
   await owner.connect();
 });

@@ -18,8 +18,8 @@ import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 
 export const TENANT = 'acme';
 
@@ -60,7 +60,7 @@ export class LedgerFixture {
 
   /** @internal Use `openLedger`. */
   static async open(): Promise<LedgerFixture> {
-    const database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+    const database = await createProductDatabase();
     await prepareInstallation(database.url, TOPOLOGY, PARTITIONS);
     const heads = new Session({ url: database.url, name: 'heads' });
     const log = await EventLog.open({

@@ -1,7 +1,7 @@
 /** A small installation in which payments came to every end there is, settled and at rest. */
 import type { PaymentId } from '#kernel/ids.ts';
-import type { TestDatabase } from './database.ts';
-import { createEngineDatabase, type Engine, startEngine } from './engine.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
+import { type Engine, startEngine } from './engine.ts';
 
 export interface PaidInstallation {
   readonly database: TestDatabase;
@@ -14,7 +14,7 @@ export interface PaidInstallation {
 
 /** Nobody is connected to the database when it resolves. */
 export async function payEveryEnding(): Promise<PaidInstallation> {
-  const database = await createEngineDatabase();
+  const database = await createProductDatabase();
   const engine = await startEngine(database.url);
   try {
     return { database, ...(await payWith(engine)) };

@@ -1,7 +1,6 @@
 /** U2: whatever the idempotency key, a wallet pays a service once per reference, until that payment ends unpaid. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MIGRATED_SCHEMAS } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, type SubmittedPayment, startEngine } from './engine.ts';
 
 let database: TestDatabase;
@@ -9,7 +8,7 @@ let engine: Engine;
 let other: Engine;
 
 beforeAll(async () => {
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  database = await createProductDatabase();
   engine = await startEngine(database.url);
   other = await startEngine(database.url);
   const accounts = [

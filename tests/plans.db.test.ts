@@ -6,8 +6,8 @@ import type { Statement } from '#platform/postgres/session.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 import { startEngine } from './engine.ts';
 import { payWith } from './paid-installation.ts';
 import { hotPlan, readPlan } from './query-plan.ts';
@@ -58,7 +58,7 @@ let owner: Client;
 let sent: ReadonlyMap<string, Statement>;
 
 beforeAll(async () => {
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  database = await createProductDatabase();
   owner = new Client({ connectionString: database.url });
   await owner.connect();
   const recording = recordStatements();

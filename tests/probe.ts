@@ -16,8 +16,7 @@ import { follow } from '#platform/log/follow.ts';
 import { prepareInstallation, type Topology } from '#platform/log/installation.ts';
 import { int2Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { Session, statement, type Transaction } from '#platform/postgres/session.ts';
-import { MIGRATED_SCHEMAS } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 
 export const PROBE_GROUP = 'probe';
 const TOPICS = ['source', 'second', 'target'] as const;
@@ -168,7 +167,7 @@ export class Probe {
   }
 
   static async open(): Promise<Probe> {
-    const database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+    const database = await createProductDatabase();
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
     for (const topic of TOPICS)

@@ -1,11 +1,10 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
 import { startEngine } from './engine.ts';
 import { type PaidInstallation, payEveryEnding } from './paid-installation.ts';
-import { DELIVERIES, type Delivery, dumpTables, setBack } from './redelivery.ts';
+import { ask, DELIVERIES, type Delivery, dumpTables, setBack } from './redelivery.ts';
 
 let installation: PaidInstallation;
 let url: string;
@@ -67,7 +66,7 @@ test('U3: all groups at once change nothing when every event is delivered again'
 test.each(WAYS)(
   'U15: verdicts that were wiped are the same again when the logs are judged anew $way',
   async (way) => {
-    await wipeVerdicts();
+    await ask(url, 'truncate integrity.verdicts, integrity.followed');
     await setBack(url, ['integrity']);
     await DELIVERIES['integrity']?.(url, way);
     const { 'integrity.verdicts': verdicts = [], ...others } = await dumpTables(url);
@@ -77,13 +76,6 @@ test.each(WAYS)(
   },
 );
 
-async function wipeVerdicts(): Promise<void> {
-  const owner = new Client({ connectionString: url });
-  await owner.connect();
-  await owner.query('truncate integrity.verdicts, integrity.followed');
-  await owner.end();
-}
-
 /** A row's text ends with when it was verified. */
 function withoutInstant(row: string): string {
   return row.replace(/,[^,]*\)$/, '');
@@ -91,7 +83,7 @@ function withoutInstant(row: string): string {
 
 /** Payments held up before a group: two to be posted, one of them to be refused. */
 async function givenPaymentsBefore(group: 'ledger' | 'authorization'): Promise<TestDatabase> {
-  const database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+  const database = await createProductDatabase();
   const engine = await startEngine(database.url);
   try {
     await engine.openAccounts([

@@ -117,7 +117,12 @@ export function dumpTables(url: string): Promise<Record<string, string[]>> {
   });
 }
 
-async function ask(url: string, text: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
+/** One statement as the owner. */
+export async function ask(
+  url: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Record<string, unknown>[]> {
   return connected(url, async (client) => (await client.query<Record<string, unknown>>(text, values)).rows);
 }
 

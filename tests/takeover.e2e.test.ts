@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
 import { verify } from '#proof/verify.ts';
-import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
-import { http, type LastroProcess, startLastroProcess } from './lastro-process.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { LastroHome } from './lastro-home.ts';
+import { http, type LastroProcess } from './lastro-process.ts';
 import { openWallets, Payers, paymentFrom } from './payers.ts';
 
 const PARTITIONS = 16;
@@ -15,33 +12,26 @@ const PARTITIONS = 16;
 const TAKEOVER = { timeout: 5000, interval: 50 };
 const DRAIN = { timeout: 20_000, interval: 100 };
 
-let folder: string;
-let database: TestDatabase;
+let home: LastroHome;
 let client: Client;
 let payers: Payers;
 /** Those that take requests. */
 const live = new Set<LastroProcess>();
-const started = new Set<LastroProcess>();
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'lastro-takeover-'));
-  database = await createTestDatabase({ migrations: MIGRATED_SCHEMAS });
-  client = new Client({ connectionString: database.url });
+  home = await LastroHome.open();
+  client = new Client({ connectionString: home.database.url });
   await client.connect();
 });
 
 afterAll(async () => {
   await payers.stop();
-  for (const process of started) process.kill('SIGKILL');
-  await Promise.all([...started].map(({ ended }) => ended));
   await client.end();
-  await database.drop();
-  rmSync(folder, { recursive: true, force: true });
+  await home.remove();
 });
 
 async function start(): Promise<LastroProcess> {
-  const process = await startLastroProcess({ DATABASE_URL: database.url, DATA_DIR: folder });
-  started.add(process);
+  const process = await home.start();
   live.add(process);
   return process;
 }
@@ -84,7 +74,7 @@ async function losses(): Promise<string[]> {
     rows.filter(({ status }) => status === 'completed').map(({ id }) => idOf('pay', id)),
   );
   const lost = [...payers.accepted].filter(([, id]) => !completed.has(id));
-  const report = await verify({ url: database.url });
+  const report = await verify({ url: home.database.url });
   return [
     ...lost.map(([key, id]) => `${key}: ${id} is not completed`),
     ...payers.contradictions,

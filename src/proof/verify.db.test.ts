@@ -2,8 +2,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DAMAGES, type Damage, type ExpectedFinding } from '../../tests/damages.ts';
-import { cloneTestDatabase } from '../../tests/database.ts';
-import { createEngineDatabase, startEngine } from '../../tests/engine.ts';
+import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
+import { startEngine } from '../../tests/engine.ts';
 import { type PaidInstallation, payEveryEnding } from '../../tests/paid-installation.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
 import { rebuild } from './rebuild.ts';
@@ -40,7 +40,7 @@ test('an installation at rest verifies clean, and everything in it was looked at
 });
 
 test('an installation without a payment verifies clean', async () => {
-  const database = await createEngineDatabase();
+  const database = await createProductDatabase();
   const engine = await startEngine(database.url);
   await engine.close();
   expect(await verify({ url: database.url })).toMatchObject({ ok: true, payments: 0, running: 0 });
