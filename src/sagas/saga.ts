@@ -35,7 +35,7 @@ interface StagesByEvent {
   readonly due: ReadonlyMap<string, Stage>;
 }
 
-/** Asked several times for every event of every saga. */
+/** Asked several times for every event of every saga. An event ends one stage and makes one due, so each has its own. */
 const stagesByEvent = new WeakMap<SagaDefinition, StagesByEvent>();
 
 function stagesOf(saga: SagaDefinition): StagesByEvent {
@@ -45,8 +45,7 @@ function stagesOf(saga: SagaDefinition): StagesByEvent {
       [stage.success, ...stage.failures].map((type) => [type, stage] as const),
     );
     const due = saga.stages.flatMap((stage) => stage.after.map((type) => [type, stage] as const));
-    // The first stage that names an event is meant, and a map keeps the last.
-    stages = { ended: new Map(ended.toReversed()), due: new Map(due.toReversed()) };
+    stages = { ended: new Map(ended), due: new Map(due) };
     stagesByEvent.set(saga, stages);
   }
   return stages;

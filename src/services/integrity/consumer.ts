@@ -4,8 +4,8 @@ import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
 import { stageDueAfter } from '#sagas/saga.ts';
-import { type Judgement, judge, type SeenEvent } from './follow-saga.ts';
-import { seenEvent } from './seen-event.ts';
+import { judge, type SeenEvent } from './follow-saga.ts';
+import { SAGA_EVENTS, seenEvent } from './seen-event.ts';
 import {
   type FollowedSaga,
   findFollowed,
@@ -14,6 +14,7 @@ import {
   saveFollowed,
   saveVerdicts,
   unfollow,
+  verdictOf,
 } from './store.ts';
 
 interface Loaded {
@@ -31,12 +32,7 @@ interface Plan extends ConsumerPlan {
   readonly now: EpochMs;
 }
 
-const HANDLES = new Map(
-  [
-    balancePayment.begins,
-    ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
-  ].map((type) => [type, 1]),
-);
+const HANDLES = new Map(SAGA_EVENTS.map((type) => [type, 1]));
 
 /** `onJudged` hears of verdicts once they are committed. */
 export function integrityConsumer(
@@ -149,16 +145,6 @@ function merge(before: readonly SeenEvent[], fresh: readonly SeenEvent[]): reado
   if (before.length === 0) return fresh;
   const known = new Set(before.map((event) => event.identity));
   return [...before, ...fresh.filter((event) => !known.has(event.identity))];
-}
-
-function verdictOf(subject: string, tenant: string, judgement: Judgement): StoredVerdict {
-  return {
-    subject,
-    tenant,
-    verdict: judgement.verdict === 'complete' ? 'complete' : 'broken',
-    stages: judgement.path.map(({ type, identity, at }) => [type, identity, at]),
-    findings: judgement.findings,
-  };
 }
 
 /** A saga that has its verdict is over: another event of it is a finding. */

@@ -9,7 +9,8 @@ import type {
 import { boolArray, textArray } from '#platform/postgres/arrays.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
 import { type Judgement, judge, type SeenEvent } from './follow-saga.ts';
-import { seenEvent } from './seen-event.ts';
+import { SAGA_EVENTS, seenEvent } from './seen-event.ts';
+import { verdictColumns, verdictOf } from './store.ts';
 
 /** When a verdict was reached is in no log: what is written anew is of now. */
 const WRITE_VERDICTS = `
@@ -55,10 +56,7 @@ export const verdictsModel: ReadModel = {
   correct: correctVerdicts,
 };
 
-const HANDLED = new Set([
-  balancePayment.begins,
-  ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
-]);
+const HANDLED = new Set(SAGA_EVENTS);
 
 interface JudgedSaga {
   readonly subject: string;
@@ -73,16 +71,12 @@ async function correctVerdicts(
   { after, upTo, timelines }: SubjectsInRange,
 ): Promise<Correction> {
   const sagas = timelines.map(judged);
-  const ended = sagas.filter(({ judgement }) => judgement.verdict !== 'running');
+  const ended = sagas
+    .filter(({ judgement }) => judgement.verdict !== 'running')
+    .map(({ subject, tenant, judgement }) => verdictOf(subject, tenant, judgement));
   const running = sagas.filter(({ judgement }) => judgement.verdict === 'running');
   const changed = await Promise.all([
-    tx.query(WRITE_VERDICTS, [
-      textArray(ended.map(({ subject }) => subject)),
-      textArray(ended.map(({ tenant }) => tenant)),
-      textArray(ended.map(({ judgement }) => judgement.verdict)),
-      textArray(ended.map(({ judgement }) => JSON.stringify(stagesOf(judgement)))),
-      textArray(ended.map(({ judgement }) => JSON.stringify(judgement.findings))),
-    ]),
+    tx.query(WRITE_VERDICTS, verdictColumns(ended)),
     tx.query(WRITE_FOLLOWED, [
       textArray(running.map(({ subject }) => subject)),
       textArray(running.map(({ tenant }) => tenant)),
@@ -103,8 +97,4 @@ function judged({ subject, events, begun }: Timeline): JudgedSaga {
   const handled = events.filter(({ type }) => HANDLED.has(type));
   const seen = handled.map(seenEvent);
   return { subject, tenant: events[0]?.tenant ?? '', seen, judgement: judge(balancePayment, seen), begun };
-}
-
-function stagesOf({ path }: Judgement): (readonly [type: string, identity: string, at: number])[] {
-  return path.map(({ type, identity, at }) => [type, identity, at]);
 }

@@ -1,7 +1,14 @@
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { balancePayment } from '#sagas/balance-payment.ts';
 import type { EntryPosted } from '#services/ledger/contract.ts';
 import type { PaymentTerms } from '#services/validation/contract.ts';
 import type { SeenEvent } from './follow-saga.ts';
+
+/** The types a saga is judged by: its beginning, and what ends each stage. */
+export const SAGA_EVENTS: readonly string[] = [
+  balancePayment.begins,
+  ...balancePayment.stages.flatMap((stage) => [stage.success, ...stage.failures]),
+];
 
 export function seenEvent(event: LogEvent): SeenEvent {
   return {

@@ -1,7 +1,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
-import type { Finding, SeenEvent } from './follow-saga.ts';
+import type { Finding, Judgement, SeenEvent } from './follow-saga.ts';
 
 export interface StoredVerdict {
   readonly subject: string;
@@ -10,6 +10,17 @@ export interface StoredVerdict {
   /** Type, identity and instant of each event on the saga's path. */
   readonly stages: readonly (readonly [type: string, identity: string, at: EpochMs])[];
   readonly findings: readonly Finding[];
+}
+
+/** Of a saga that has ended. */
+export function verdictOf(subject: string, tenant: string, judgement: Judgement): StoredVerdict {
+  return {
+    subject,
+    tenant,
+    verdict: judgement.verdict === 'complete' ? 'complete' : 'broken',
+    stages: judgement.path.map(({ type, identity, at }) => [type, identity, at]),
+    findings: judgement.findings,
+  };
 }
 
 export interface FollowedSaga {
@@ -100,14 +111,18 @@ export async function findVerdicts(
 
 export function saveVerdicts(tx: Transaction, verdicts: readonly StoredVerdict[], now: EpochMs): void {
   if (verdicts.length === 0) return;
-  tx.run(SAVE_VERDICTS, [
+  tx.run(SAVE_VERDICTS, [...verdictColumns(verdicts), new Date(now)]);
+}
+
+/** Subject, tenant, verdict, stages and findings: an array of text for each column of the rows. */
+export function verdictColumns(verdicts: readonly StoredVerdict[]): Buffer[] {
+  return [
     textArray(verdicts.map((verdict) => verdict.subject)),
     textArray(verdicts.map((verdict) => verdict.tenant)),
     textArray(verdicts.map((verdict) => verdict.verdict)),
     textArray(verdicts.map((verdict) => JSON.stringify(verdict.stages))),
     textArray(verdicts.map((verdict) => JSON.stringify(verdict.findings))),
-    new Date(now),
-  ]);
+  ];
 }
 
 export function saveFollowed(tx: Transaction, sagas: readonly FollowedSaga[], now: EpochMs): void {
