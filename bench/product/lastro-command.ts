@@ -48,7 +48,7 @@ export async function runLastro(
 }
 
 export function spawnLastro({ root, settings }: Installation, args: readonly string[]): ChildProcess {
-  return spawn(join(root, 'lastro'), [...args], {
+  return spawn(join(root, 'lastro'), args, {
     cwd: root,
     env: { ...withoutSettings(process.env), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],

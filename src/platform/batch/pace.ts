@@ -4,6 +4,9 @@
  * cost the server and this process as much for ten rows as for a hundred.
  */
 
+/** Of a stage that a payment waits for, in ms: a longer one is felt by callers whose next request waits for this one's end. */
+export const AWAITED_PACE_MS = 20;
+
 /** A batch this large was not alone; the next one starts no sooner than so much after it did. */
 const SOME_EVENTS = 8;
 const SOME_LOAD_PACE_MS = 5;

@@ -11,6 +11,8 @@ import { isStorableText } from '#kernel/text.ts';
 import { DEFAULT_PAGE_LIMIT } from './schemas.ts';
 
 const VERSION = 'v1';
+/** The place in a log of many partitions has a part for each; of 256, some 5000 characters. */
+export const MAX_CURSOR_LENGTH = 12_288;
 
 export interface Page<Item> {
   readonly data: readonly Item[];
@@ -60,9 +62,6 @@ export function renderPage<Row>(
   const more = rows.length > limit && last !== undefined;
   return { data, next_cursor: more ? renderCursor(cursorOf(last)) : null };
 }
-
-/** The place in a log of many partitions has a part for each; of 256, some 8000 characters. */
-const MAX_CURSOR_LENGTH = 12_288;
 
 function decode(cursor: string): string[] | undefined {
   if (cursor.length > MAX_CURSOR_LENGTH || !/^[A-Za-z0-9_-]+$/.test(cursor)) return undefined;

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { renderCloudEvent } from '../log/cloud-event.ts';
 import type { LogPages, LogPlace } from '../log/log-pages.ts';
-import { malformedCursor, parseCursor, renderCursor } from './cursor.ts';
+import { MAX_CURSOR_LENGTH, malformedCursor, parseCursor, renderCursor } from './cursor.ts';
 import type { HttpApp } from './http-app.ts';
 import { contextOf } from './request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, ProblemDocument } from './schemas.ts';
@@ -23,7 +23,7 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
     after: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 12_288,
+        maxLength: MAX_CURSOR_LENGTH,
         description: 'A `next_cursor`, or the id of an event: then what follows it in its partition.',
       }),
     ),

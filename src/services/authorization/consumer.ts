@@ -1,6 +1,7 @@
 /** Stages two and four, and every compensation: the coordinator at work on batches. */
 import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Books, Ledger } from '#services/ledger/contract.ts';
 import { coordinate, Sagas } from './coordinate.ts';
@@ -30,7 +31,7 @@ export function authorizationConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
     topics: ['ledger', 'validation'],
     emits: 'authorization',
     handles: HANDLES,
-    paceMs: 20,
+    paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
       const payments = events.filter(isOfPayment);
       const holders = payments.filter((event) => MOVES_MONEY.has(event.type));

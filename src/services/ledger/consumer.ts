@@ -3,6 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { isInMoneyRange } from '#kernel/money.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { subjectsIn } from '#platform/log/own-effects.ts';
@@ -33,7 +34,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
     topics: ['authorization'],
     emits: 'ledger',
     handles: new Map([['payment.authorized', 1]]),
-    paceMs: 20,
+    paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
       const authorized = events as readonly LogEvent<PaymentAuthorized>[];
       const books = await openBooks(tx, ledger, authorized);

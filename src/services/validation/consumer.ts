@@ -1,5 +1,6 @@
 /** Stage one: payment.requested → payment.validated or payment.rejected. Stateless but for its log. */
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { subjectsIn } from '#platform/log/own-effects.ts';
@@ -20,7 +21,7 @@ export function validationConsumer(ledger: Ledger): Consumer<Loaded, ConsumerPla
     topics: ['payments'],
     emits: 'validation',
     handles: new Map([['payment.requested', 1]]),
-    paceMs: 20,
+    paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
       const [answered, accounts] = await Promise.all([
         subjectsIn(
