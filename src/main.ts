@@ -11,6 +11,8 @@ import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts'
 import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { PassageShares } from '#platform/batch/passage-shares.ts';
+import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
@@ -37,6 +39,7 @@ import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
 import { type Access, accessProblems, createAccess, SANDBOX_TENANT } from '#services/access/contract.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
+import { straightThrough } from '#services/authorization/straight-through.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
@@ -44,6 +47,7 @@ import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
+import { postPayment } from '#services/ledger/post-payment.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
@@ -57,6 +61,7 @@ import { paymentProblems } from '#services/payments/problems.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { answerRequest } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { validationProblems } from '#services/validation/problems.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
@@ -120,7 +125,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
   const ledgerCommands = part.ledgerCommands(log);
-  await part.openLeases(log, workers);
+  await part.openLeases(log, part.withStraightThrough(log, workers));
   part.openMaintenance();
 
   const app = await part.httpApp();
@@ -270,6 +275,35 @@ class Parts {
     return worker;
   }
 
+  /** Where all services of the short cut run, their workers share the partitions with it. */
+  withStraightThrough(log: EventLog, workers: readonly Worker[]): readonly Worker[] {
+    const stages = new Map(
+      workers.filter(({ group }) => CRITICAL_GROUPS.includes(group)).map((worker) => [worker.group, worker]),
+    );
+    if (stages.size < CRITICAL_GROUPS.length) return workers;
+    const passages = Array.from({ length: STRAIGHT_THROUGH_LANES }, () =>
+      this.#passageWorker(log, () => shares),
+    );
+    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passages });
+    return workers.map((worker) =>
+      stages.has(worker.group)
+        ? { group: worker.group, own: (partitions) => shares.own(worker.group, partitions) }
+        : worker,
+    );
+  }
+
+  #passageWorker(log: EventLog, shares: () => PassageShares): { own(partitions: readonly number[]): void } {
+    const passage = straightThrough(this.#ledger, { answerRequest, postPayment });
+    const worker = new PassageWorker({
+      passage,
+      ...this.#machine(log, passage.name),
+      onYield: (partitions, forMs) => shares().yield(partitions, forMs),
+    });
+    this.#stops.add(() => worker.stop());
+    worker.start();
+    return worker;
+  }
+
   #giveUp(group: string, partition: number, event: LogEvent): void {
     const line = { group, partition, event: eventIdentity(event), type: event.type, version: event.version };
     this.#options.logger.warn(
@@ -404,6 +438,9 @@ class Parts {
     return (error) => this.#options.logger.warn({ err: error }, what);
   }
 }
+
+/** While one waits for its commit another decides; more would only wait for each other's payees. */
+const STRAIGHT_THROUGH_LANES = 1;
 
 interface Worker {
   readonly group: string;

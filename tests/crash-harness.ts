@@ -28,13 +28,20 @@ export type CrashMoment = (typeof CRASH_MOMENTS)[number];
 
 /** Payments asked for at once; several rounds make several batches. */
 const ROUND = 10;
-/** The batch to die in: something of this process is committed, and more is under way. */
+/** The first batch to die in: something of this process is committed, and more is under way. One without an effect is survived. */
 const FATAL_BATCH = 2;
 /**
  * Before the last rounds every worker passes what there is: on a slow machine one batch would take the payments of all
  * rounds, and there would be none to die in.
  */
 const ROUNDS_AFTER_FIRST_BATCH = 2;
+
+const FENCES = new Set(['log.fence', 'log.hold_positions']);
+/** The first statement of a batch that is no consumer group's. */
+const BEGINNINGS = new Map([
+  ['log.hold_positions', 'straight-through'],
+  ['payments.idempotency_select', 'intake'],
+]);
 
 /** Which worker's batch a transaction is, once its first statement tells. */
 const workers = new WeakMap<Transaction, string>();
@@ -45,12 +52,12 @@ function crashAt(worker: string, moment: CrashMoment): void {
   // oxlint-disable-next-line typescript/unbound-method
   const { run, query, commit } = Transaction.prototype;
   const isFatal = (tx: Transaction, at: CrashMoment): boolean =>
-    at === moment && workers.get(tx) === worker && begun.get(worker) === FATAL_BATCH;
+    at === moment && workers.get(tx) === worker && (begun.get(worker) ?? 0) >= FATAL_BATCH;
 
   Transaction.prototype.run = function (statement, values) {
     noteBatch(this, statement, values);
-    if (isFatal(this, 'before the fence') && statement.name === 'log.fence') die();
-    if (isFatal(this, 'after the load') && statement.name !== 'log.fence') die();
+    if (isFatal(this, 'before the fence') && FENCES.has(statement.name)) die();
+    if (isFatal(this, 'after the load') && !FENCES.has(statement.name)) die();
     run.call(this, statement, values);
   };
   Transaction.prototype.query = function <R>(statement: Statement, values: readonly unknown[]): Promise<R[]> {
@@ -72,8 +79,7 @@ function crashAt(worker: string, moment: CrashMoment): void {
 }
 
 function noteBatch(tx: Transaction, { name }: Statement, values: readonly unknown[]): void {
-  const worker =
-    name === 'log.fence' ? String(values[0]) : name === 'payments.idempotency_select' ? 'intake' : undefined;
+  const worker = name === 'log.fence' ? String(values[0]) : BEGINNINGS.get(name);
   if (worker === undefined) return;
   workers.set(tx, worker);
   begun.set(worker, (begun.get(worker) ?? 0) + 1);
@@ -112,7 +118,12 @@ function groupsUpTo(worker: string | undefined): string[] {
 async function main([url = '', death = 'none', from = '0', to = '0']: readonly string[]): Promise<void> {
   const [worker, moment] = death.split(':');
   if (worker !== undefined && moment !== undefined) crashAt(worker, moment as CrashMoment);
-  const engine = await startEngine(url);
+  const engine = await startEngine(url, { straightThrough: worker === 'straight-through' });
+  if (worker === 'straight-through') {
+    // What the one before left between the stages is the stages' to finish.
+    await engine.settled(groupsUpTo(worker));
+    await engine.inStep();
+  }
   for (let first = Number(from); first < Number(to); first += ROUND) {
     const isTimeToPass = first === Number(to) - ROUNDS_AFTER_FIRST_BATCH * ROUND;
     if (moment !== undefined && isTimeToPass) await engine.settled(groupsUpTo(worker));

@@ -20,7 +20,7 @@ const MOMENTS: readonly CrashMoment[] = [
   'during the commit',
   'after the commit',
 ];
-const WORKERS = ['intake', ...TOPOLOGY.groups.map(({ group }) => group)];
+const WORKERS = ['intake', ...TOPOLOGY.groups.map(({ group }) => group), 'straight-through'];
 const DEATHS = WORKERS.flatMap((worker) => MOMENTS.map((moment) => ({ worker, moment })));
 
 let database: TestDatabase;

@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
+import { PassageShares } from '#platform/batch/passage-shares.ts';
+import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import type { Command, CommandHandler } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
@@ -18,18 +20,21 @@ import { prepareInstallation } from '#platform/log/installation.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import { Session, statement } from '#platform/postgres/session.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
+import { straightThrough } from '#services/authorization/straight-through.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import type { AccountKind } from '#services/ledger/contract.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder, OpenAccountOrder, PostEntryOrder } from '#services/ledger/orders.ts';
+import { postPayment } from '#services/ledger/post-payment.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentIntake, REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { answerRequest } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
-import { TOPOLOGY } from '../src/topology.ts';
+import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 
 export const TENANT = 'acme';
 
@@ -38,6 +43,10 @@ const PARTITIONS = 4;
 const BATCH_MAX = 500;
 const SETTLE_TIMEOUT_MS = 30_000;
 const POLL_MS = 5;
+/** As the product has it. */
+const LANES = 2;
+/** Instead of the turns of leases: what a passage has left to the stages comes back to it with one. */
+const LEASE_TURN_MS = 100;
 
 /** Of an entry, beside its postings. */
 export type EntryTexts = Pick<PostEntryOrder, 'description' | 'reference' | 'effective_on'>;
@@ -77,15 +86,35 @@ export class Engine {
   readonly #sessions: Session[] = [];
   readonly #workers = new Map<
     string,
-    { start(): void; stop(): Promise<void>; pause(): void; resume(): void }
+    {
+      start(): void;
+      stop(): Promise<void>;
+      pause(): void;
+      resume(): void;
+      own(partitions: readonly number[]): void;
+    }
   >();
+  readonly #passages: { start(): void; stop(): Promise<void> }[] = [];
+  /** Partitions that take the short cut, by lane. */
+  readonly #passing: number[] = [];
+  #leaseTurns: NodeJS.Timeout | undefined;
+  /** Batches that each worker has committed. */
+  readonly batches = new Map<string, number>();
+  /** Why the short cut left partitions to the stages. */
+  readonly yields: unknown[] = [];
   readonly #intakes: { readonly waiting: number; start(): void; stop(): Promise<void> }[] = [];
   readonly #payments: { submit(command: Command<PaymentOrder>): Promise<CommandOutcome> };
   readonly #ledgerCommands: { submit(command: Command<LedgerOrder>): Promise<CommandOutcome> };
   readonly #reads: Session;
   #failure: unknown;
 
-  private constructor(options: { url: string; log: EventLog; heads: Session; clock: Clock }) {
+  private constructor(options: {
+    url: string;
+    log: EventLog;
+    heads: Session;
+    clock: Clock;
+    straightThrough: boolean;
+  }) {
     this.#url = options.url;
     this.log = options.log;
     this.clock = options.clock;
@@ -98,6 +127,7 @@ export class Engine {
     this.#consume(paymentStatusConsumer(() => undefined));
     this.#consume(notificationConsumer());
     this.#consume(integrityConsumer(() => undefined));
+    if (options.straightThrough) this.#shareWithPassages();
     this.#payments = this.#take('payments', new PaymentIntake({ renderProblem: refusal }));
     this.#ledgerCommands = this.#take(
       'ledger',
@@ -116,7 +146,9 @@ export class Engine {
       partitions,
       onError: rethrow,
     });
-    const engine = new Engine({ url, log, heads, clock: options.clock ?? systemClock });
+    const { clock = systemClock, straightThrough: short = false } = options;
+    const engine = new Engine({ url, log, heads, clock, straightThrough: short });
+    for (const passage of engine.#passages) passage.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();
     return engine;
@@ -190,10 +222,17 @@ export class Engine {
     }
   }
 
+  /** Resolves when every partition takes the short cut: nothing that the stages have to do is left anywhere. */
+  async inStep(): Promise<void> {
+    while (this.#passing.reduce((sum, partitions) => sum + partitions, 0) < this.log.partitions)
+      await delay(POLL_MS);
+  }
+
   /** Finishes the batches in flight and closes every connection. */
   async close(): Promise<void> {
     await Promise.all(this.#intakes.map((intake) => intake.stop()));
-    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
+    clearInterval(this.#leaseTurns);
+    await Promise.all([...this.#workers.values(), ...this.#passages].map((worker) => worker.stop()));
     await this.log.close();
     await Promise.all(this.#sessions.map((session) => session.close()));
   }
@@ -212,11 +251,13 @@ export class Engine {
 
   #observer(): BatchObserver {
     return {
-      committed: () => undefined,
-      failed: (_worker, error) => {
+      committed: (worker) => this.batches.set(worker, (this.batches.get(worker) ?? 0) + 1),
+      failed: (worker, error) => {
         // A key that another process stored first is how batches race; the batch is decided anew (R3).
         const raced = error instanceof DatabaseFault && error.uniqueViolation;
-        if (!raced && !isTransient(error)) this.#failure ??= error;
+        if (isTransient(error)) return;
+        if (worker === 'straight-through') this.yields.push(error);
+        else if (!raced) this.#failure ??= error;
       },
     };
   }
@@ -232,8 +273,49 @@ export class Engine {
       batchMax: BATCH_MAX,
       observer: this.#observer(),
     });
-    worker.own(Array.from({ length: this.log.partitions }, (_, partition) => partition));
+    worker.own(this.#partitions());
     this.#workers.set(consumer.group, worker);
+  }
+
+  #partitions(): number[] {
+    return Array.from({ length: this.log.partitions }, (_, partition) => partition);
+  }
+
+  #shareWithPassages(): void {
+    const stages = new Map([...this.#workers].filter(([group]) => CRITICAL_GROUPS.includes(group)));
+    const passages = Array.from({ length: LANES }, () =>
+      this.#passage((partitions, forMs) => shares.yield(partitions, forMs)),
+    );
+    this.#passages.push(...passages);
+    const shares: PassageShares = new PassageShares({
+      groups: CRITICAL_GROUPS,
+      stages,
+      passages: passages.map((passage, lane) => ({
+        own: (partitions) => {
+          this.#passing[lane] = partitions.length;
+          passage.own(partitions);
+        },
+      })),
+    });
+    const turn = (): void => {
+      for (const group of CRITICAL_GROUPS) shares.own(group, this.#partitions());
+    };
+    turn();
+    this.#leaseTurns = setInterval(turn, LEASE_TURN_MS);
+  }
+
+  #passage(onYield: (partitions: readonly number[], forMs: number) => void) {
+    const passage = straightThrough(this.ledger, { answerRequest, postPayment });
+    return new PassageWorker({
+      passage: { ...passage, paceMs: 0 },
+      log: this.log,
+      session: this.#session(passage.name),
+      clock: this.clock,
+      random: Math.random,
+      batchMax: BATCH_MAX,
+      observer: this.#observer(),
+      onYield,
+    });
   }
 
   #take<Body, Loaded, Effect>(
@@ -241,7 +323,7 @@ export class Engine {
     handler: CommandHandler<Body, Loaded, Effect>,
   ): CommandWorker<Body, Loaded, Effect> {
     const worker = new CommandWorker({
-      name: topic,
+      name: `${topic}.intake`,
       topic,
       handler,
       idempotency: new IdempotencyStore(topic),
@@ -282,6 +364,8 @@ export interface EngineOptions {
   readonly partitions?: number;
   /** Default the system's. */
   readonly clock?: Clock;
+  /** Whether payments take the short cut where they can, as in a process that runs all services. Default false: every stage by itself. */
+  readonly straightThrough?: boolean;
 }
 
 /** `url` is the owner's, of a database migrated with MIGRATED_SCHEMAS. */

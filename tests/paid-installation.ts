@@ -1,7 +1,7 @@
 /** A small installation in which payments came to every end there is, settled and at rest. */
 import type { PaymentId } from '#kernel/ids.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { type Engine, startEngine } from './engine.ts';
+import { type Engine, type EngineOptions, startEngine } from './engine.ts';
 
 export interface PaidInstallation {
   readonly database: TestDatabase;
@@ -13,9 +13,9 @@ export interface PaidInstallation {
 }
 
 /** Nobody is connected to the database when it resolves. */
-export async function payEveryEnding(): Promise<PaidInstallation> {
+export async function payEveryEnding(options: EngineOptions = {}): Promise<PaidInstallation> {
   const database = await createProductDatabase();
-  const engine = await startEngine(database.url);
+  const engine = await startEngine(database.url, options);
   try {
     return { database, ...(await payWith(engine)) };
   } finally {

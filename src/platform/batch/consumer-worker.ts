@@ -13,7 +13,7 @@ import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
 import type { EventDraft, LogEvent } from '../log/event.ts';
-import { type EventLog, LogGap, type TableRange } from '../log/event-log.ts';
+import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
@@ -23,6 +23,7 @@ import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
 import { restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
+import { readNew } from './read-new.ts';
 import { Signal } from './signal.ts';
 
 const FENCE = statement(
@@ -271,7 +272,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       upTo.set(reading, reading.read);
     }
     const events = [...this.#retained];
-    const { handles, topics } = this.#options.consumer;
+    const { log, session, consumer } = this.#options;
+    const { handles, topics } = consumer;
     const again = this.#dueAgain(partitions);
     const limit = again === undefined ? this.#limit : 1;
     let room = limit;
@@ -281,7 +283,15 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       const among = again === undefined ? this.#notAside(topic, partitions) : [again.partition];
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
-      for (const [partition, read] of await this.#read(topic, among, share)) {
+      const after = (partition: number): number => this.#reading(topic, partition).read;
+      for (const [partition, read] of await readNew({
+        log,
+        session,
+        topic,
+        partitions: among,
+        after,
+        room: share,
+      })) {
         const found = this.#upToUnknown(partition, read);
         const last = found.at(-1);
         if (last === undefined) continue;
@@ -328,48 +338,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (unknown === -1) return events;
     this.#options.onUnknownVersion?.(this.group, partition, events[unknown] as LogEvent);
     return events.slice(0, unknown);
-  }
-
-  /** Up to `room` events of the topic over the partitions, from the tail where it has them, else from the table. */
-  async #read(
-    topic: string,
-    partitions: readonly number[],
-    room: number,
-  ): Promise<Map<number, readonly LogEvent[]>> {
-    const tail = this.#options.log.tail(topic);
-    const found = new Map<number, readonly LogEvent[]>();
-    const elsewhere: TableRange[] = [];
-    let left = room;
-    for (const partition of partitions) {
-      if (left <= 0) break;
-      const after = this.#reading(topic, partition).read;
-      const read = tail.read(partition, after, left);
-      if (read.kind === 'events') {
-        found.set(partition, read.events);
-        left -= read.events.length;
-      } else if (read.kind === 'elsewhere') {
-        elsewhere.push({ partition, after, upTo: read.upTo });
-        left -= Math.min(left, read.upTo - after);
-      }
-    }
-    if (elsewhere.length > 0) await this.#readTable(topic, elsewhere, room, found);
-    return found;
-  }
-
-  async #readTable(
-    topic: string,
-    ranges: readonly TableRange[],
-    limit: number,
-    found: Map<number, readonly LogEvent[]>,
-  ): Promise<void> {
-    const share = Math.max(1, Math.floor(limit / ranges.length));
-    const events = await this.#options.log.readTable(this.#options.session, topic, ranges, share);
-    for (const { partition } of ranges) {
-      found.set(
-        partition,
-        events.filter((event) => event.partition === partition),
-      );
-    }
   }
 
   #passed(topic: string): (number | undefined)[] {

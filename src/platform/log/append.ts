@@ -7,7 +7,7 @@ import { hash } from 'node:crypto';
 import type { EpochMs } from '#kernel/clock.ts';
 import { leafHash, merkleRoot } from '#kernel/merkle.ts';
 import { partitionOf } from '#kernel/partition-of.ts';
-import { byteaArray, int2Array, int4Array, textArray } from '../postgres/arrays.ts';
+import { byteaArray, int2Array, int4Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { type Statement, statement, type Transaction } from '../postgres/session.ts';
 import type { EventDraft, LogEvent } from './event.ts';
 
@@ -47,6 +47,19 @@ export function prepareAppend(options: {
 
 /** Sends the append; call it last. The promise gives what was written, to be published once the commit has succeeded. */
 export function sendAppend(tx: Transaction, append: PreparedAppend): Promise<AppendedSegment[]> {
+  const rows = tx.query<{ firsts: bigint[] }>(appendTo(append.topic), columnsOf(append));
+  return tx.derive(rows, ([row]) =>
+    append.slots.map((slot, index) => segmentOf(append, slot, Number(row?.firsts[index]))),
+  );
+}
+
+/** Sends the append of events whose positions are known; the transaction fails as fenced if they would stand elsewhere. */
+export function sendAppendAt(tx: Transaction, append: PreparedAppend, firsts: readonly number[]): void {
+  tx.run(appendAt(append.topic), [...columnsOf(append), int8Array(firsts)]);
+}
+
+/** The parameters of `<topic>.append`. */
+function columnsOf(append: PreparedAppend): unknown[] {
   const slots: number[] = [];
   const offsets: number[] = [];
   const types: string[] = [];
@@ -80,7 +93,7 @@ export function sendAppend(tx: Transaction, append: PreparedAppend): Promise<App
     roots.push(merkleRoot(leaves));
   });
 
-  const rows = tx.query<{ firsts: bigint[] }>(appendTo(append.topic), [
+  return [
     int2Array(append.slots.map((slot) => slot.partition)),
     int4Array(append.slots.map((slot) => slot.drafts.length)),
     byteaArray(roots),
@@ -96,10 +109,7 @@ export function sendAppend(tx: Transaction, append: PreparedAppend): Promise<App
     textArray(correlations),
     textArray(causations),
     textArray(traces),
-  ]);
-  return tx.derive(rows, ([row]) =>
-    append.slots.map((slot, index) => segmentOf(append, slot, Number(row?.firsts[index]))),
-  );
+  ];
 }
 
 function segmentOf(
@@ -142,18 +152,26 @@ export function eventLeaf(
   ]);
 }
 
-const appendStatements = new Map<string, Statement>();
+const APPEND_ARGUMENTS = `$1::smallint[], $2::integer[], $3::bytea[], $4::timestamptz, $5::smallint[], $6::integer[],
+   $7::text[], $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]`;
 
-function appendTo(topic: string): Statement {
-  let prepared = appendStatements.get(topic);
-  if (prepared === undefined) {
-    prepared = statement(
-      `${topic}.append`,
-      `select "${topic}".append($1::smallint[], $2::integer[], $3::bytea[], $4::timestamptz, $5::smallint[], $6::integer[],
-         $7::text[], $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
-         $15::text[]) as firsts`,
-    );
-    appendStatements.set(topic, prepared);
-  }
-  return prepared;
+const appendTo = perTopic((topic) =>
+  statement(`${topic}.append`, `select "${topic}".append(${APPEND_ARGUMENTS}) as firsts`),
+);
+
+const appendAt = perTopic((topic) =>
+  statement(
+    `${topic}.append_at`,
+    `select log.require_firsts("${topic}".append(${APPEND_ARGUMENTS}), $16::bigint[])`,
+  ),
+);
+
+/** A statement is prepared under its name once per connection, and its text made once per topic. */
+function perTopic(make: (topic: string) => Statement): (topic: string) => Statement {
+  const made = new Map<string, Statement>();
+  return (topic) => {
+    const known = made.get(topic) ?? make(topic);
+    made.set(topic, known);
+    return known;
+  };
 }

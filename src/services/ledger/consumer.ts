@@ -4,16 +4,14 @@ import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { isInMoneyRange } from '#kernel/money.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
-import type { EventDraft, LogEvent } from '#platform/log/event.ts';
-import { follow } from '#platform/log/follow.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import { subjectsIn } from '#platform/log/own-effects.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { PaymentAuthorized } from '#services/authorization/contract.ts';
-import type { Books, EntryDraft } from './books.ts';
+import type { Books } from './books.ts';
 import type { Ledger } from './contract.ts';
 import { entryIdOf } from './entry-id.ts';
-import type { PostingRefused } from './events.ts';
-import { renderEntryPosted } from './render-events.ts';
+import { postPayment } from './post-payment.ts';
 
 interface Loaded {
   readonly books: Books;
@@ -85,27 +83,4 @@ function mayBeRefused(books: Books, { tenant, subject, data }: LogEvent<PaymentA
 
 function subjectOf(event: LogEvent): string {
   return event.subject;
-}
-
-function postPayment(books: Books, event: LogEvent<PaymentAuthorized>, now: EpochMs): EventDraft | undefined {
-  const payment = uuidOf(event.subject as PaymentId);
-  const { wallet_id, service_id, amount } = event.data;
-  const entry: EntryDraft = {
-    id: entryIdOf(payment, 'payment'),
-    tenant: event.tenant,
-    cause: payment,
-    purpose: 'payment',
-    postings: [
-      { accountId: wallet_id, amountMinor: -BigInt(amount) },
-      { accountId: service_id, amountMinor: BigInt(amount) },
-    ],
-  };
-  const posted = books.capture(payment, entry, now);
-  if (!posted.ok) {
-    const { code, detail } = posted.problem;
-    const data: PostingRefused = { payment_id: event.subject, code, detail };
-    return follow(event, { type: 'posting.refused', data });
-  }
-  if (posted.value === 'already') return undefined;
-  return follow(event, { type: 'entry.posted', data: renderEntryPosted(posted.value, event.subject) });
 }

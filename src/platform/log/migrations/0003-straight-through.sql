@@ -1,0 +1,47 @@
+-- What a commit of several groups needs (docs/adr/0011): to hold all their positions from its first statement to its
+-- last, and to append where it said that it would.
+
+-- R1 for several groups: locks their rows, in the order given, and raises LS001 unless every one is where the batch
+-- started. First statement of the transaction. What waited for a lock sees the row as it is after the wait.
+create function hold_positions(p_groups text[], p_topics text[], p_partitions smallint[], p_from bigint[],
+                               p_turns bigint[])
+returns void language plpgsql set plan_cache_mode = force_generic_plan as $$
+declare
+  matched integer;
+begin
+  select count(*) into matched
+  from unnest(p_groups, p_topics, p_partitions, p_from, p_turns) as batch(grp, topic, partition, start, expected)
+  cross join lateral (
+    select p.position, p.turn from log.positions p
+    where p.consumer_group = batch.grp and p.topic = batch.topic and p.partition = batch.partition
+    for no key update
+  ) as held
+  where held.position = batch.start and held.turn = batch.expected;
+
+  if matched <> cardinality(p_groups) then
+    raise exception 'a position is not where the batch started: another process has moved it' using errcode = 'LS001';
+  end if;
+end $$;
+
+-- Moves the positions that `hold_positions` has locked in this transaction: the row that is found is the row that is moved.
+create function move_positions(p_groups text[], p_topics text[], p_partitions smallint[], p_to bigint[])
+returns void language sql as $$
+  update log.positions p set position = batch.target, turn = p.turn + 1
+  from unnest(p_groups, p_topics, p_partitions, p_to) as batch(grp, topic, partition, target)
+  cross join lateral (
+    select t.ctid from log.positions t
+    where t.consumer_group = batch.grp and t.topic = batch.topic and t.partition = batch.partition
+    offset 0
+  ) as found(at)
+  where p.ctid = found.at
+$$;
+
+-- An event's identity is in the events that follow from it, so a batch that appends both has said where the first will
+-- stand. Raises LS001 if somebody else has appended meanwhile.
+create function require_firsts(p_firsts bigint[], p_expected bigint[]) returns void language plpgsql as $$
+begin
+  if p_firsts <> p_expected then
+    raise exception 'the heads are not where the batch expected them: another process has appended'
+      using errcode = 'LS001';
+  end if;
+end $$;

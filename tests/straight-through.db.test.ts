@@ -1,0 +1,224 @@
+/** The short cut (docs/adr/0011): what it commits is what the stages would have committed, and it is never in their way. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { verify } from '#proof/verify.ts';
+import { CRITICAL_GROUPS } from '../src/topology.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
+import { type Engine, startEngine } from './engine.ts';
+import { payWith } from './paid-installation.ts';
+import { ask, dumpTables, setBack } from './redelivery.ts';
+
+let database: TestDatabase;
+const engines: Engine[] = [];
+
+beforeEach(async () => {
+  database = await createProductDatabase();
+});
+
+afterEach(async () => {
+  await closeAll();
+  await database.drop();
+});
+
+async function start(straightThrough: boolean): Promise<Engine> {
+  const engine = await startEngine(database.url, { straightThrough });
+  engines.push(engine);
+  return engine;
+}
+
+async function closeAll(): Promise<void> {
+  await Promise.all(engines.splice(0).map((engine) => engine.close()));
+}
+
+async function openAccounts(engine: Engine): Promise<void> {
+  await engine.openAccounts([
+    { id: 'wallet', kind: 'wallet', fundedMinor: 10_000_000n },
+    ...WALLETS.map((id) => ({ id, kind: 'wallet' as const, fundedMinor: 1_000_000n })),
+    { id: 'service', kind: 'service' },
+  ]);
+}
+
+/** Of several partitions. */
+const WALLETS = Array.from({ length: 8 }, (_, index) => `wallet-${index}`);
+
+async function pay(engine: Engine, count: number): Promise<string[]> {
+  const submitted = await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      engine.submit({ wallet_id: WALLETS[index % WALLETS.length] ?? '', amount: 1 + index }),
+    ),
+  );
+  return submitted.map(({ id }) => id);
+}
+
+async function statusesOf(): Promise<Record<string, number>> {
+  const rows = await ask(database.url, 'select status, count(*)::int as n from payments.payments group by 1');
+  return Object.fromEntries(rows.map((row) => [row['status'], row['n']])) as Record<string, number>;
+}
+
+async function findings(): Promise<unknown[]> {
+  const report = await verify({ url: database.url });
+  return [...report.checks.flatMap((check) => check.findings), ...(report.running === 0 ? [] : ['running'])];
+}
+
+/** In how many commits the stages of each payment happened, by their count: one row version's transaction is one commit. */
+async function commitsPerPayment(): Promise<unknown[]> {
+  return ask(
+    database.url,
+    `select commits, count(*)::int as payments from (
+       select e.subject, count(distinct e.tx)::int as commits from (
+         select subject, xmin::text as tx from validation.events
+         union all select subject, xmin::text from "authorization".events
+         union all select data::json->>'cause', xmin::text from ledger.events where type = 'entry.posted'
+       ) e where e.subject like 'pay%' group by 1
+     ) c group by 1 order by 1`,
+  );
+}
+
+test('a payment is validated, authorized, posted and completed in one commit, with an event of each stage', async () => {
+  const engine = await start(true);
+  await openAccounts(engine);
+  const [id] = await pay(engine, 1);
+  await engine.settled();
+  const events = await ask(
+    database.url,
+    `select type, causation, topic || '/' || partition || '/' || position as identity from (
+       select 1 as n, 'payments' as topic, * from payments.events union all
+       select 2, 'validation', * from validation.events union all
+       select 3 + (type = 'payment.completed')::int * 2, 'authorization', * from "authorization".events union all
+       select 4, 'ledger', * from ledger.events union all
+       select 6, 'notification', * from notification.events) e
+     where subject = $1 order by n`,
+    [id],
+  );
+  expect(events.map(({ type }) => type)).toEqual([
+    'payment.requested',
+    'payment.validated',
+    'payment.authorized',
+    'entry.posted',
+    'payment.completed',
+    'notification.queued',
+  ]);
+  const identities = events.map(({ identity }) => identity);
+  expect(events.slice(1).map(({ causation }) => causation)).toEqual(identities.slice(0, -1));
+  expect(await commitsPerPayment()).toEqual([{ commits: 1, payments: 1 }]);
+});
+
+test('every ending is reached, nothing is left for the stages to do, and all of it verifies', async () => {
+  const engine = await start(true);
+  await openAccounts(engine);
+  await pay(engine, 60);
+  await Promise.all([
+    engine.submit({ amount: 900_000_000 }),
+    engine.submit({ service_id: 'nobody' }),
+    engine.submit({ currency: 'EUR' }),
+    engine.submit({ wallet_id: 'nobody', reference: 'r' }),
+  ]);
+  await engine.settled();
+  expect(await statusesOf()).toEqual({ completed: 60, declined: 1, rejected: 3 });
+  expect(engine.yields).toEqual([]);
+  for (const group of CRITICAL_GROUPS) expect([group, engine.batches.get(group)]).toEqual([group, undefined]);
+  expect(await findings()).toEqual([]);
+});
+
+test('payments that wait between the stages are finished by the stages, later ones go straight through again', async () => {
+  const stages = await start(false);
+  await openAccounts(stages);
+  stages.pause('ledger');
+  await pay(stages, 40);
+  await stages.settled(['validation', 'authorization']);
+  await closeAll();
+
+  const engine = await start(true);
+  await engine.settled();
+  expect(await statusesOf()).toEqual({ completed: 40 });
+  const byStages = engine.batches.get('ledger');
+  expect(byStages).toBeGreaterThan(0);
+  await engine.inStep();
+  await pay(engine, 8);
+  await engine.settled();
+  expect(engine.batches.get('straight-through')).toBeGreaterThan(0);
+  expect(await findings()).toEqual([]);
+});
+
+test('entries and accounts of others in between are passed over', async () => {
+  const engine = await start(true);
+  await openAccounts(engine);
+  for (let round = 0; round < 10; round++) {
+    await Promise.all([
+      pay(engine, 12),
+      ...WALLETS.map((from, index) =>
+        engine.transfer({ from, to: 'wallet', amountMinor: BigInt(index + 1) }),
+      ),
+    ]);
+  }
+  await engine.settled();
+  expect(await statusesOf()).toEqual({ completed: 120 });
+  expect(engine.yields).toEqual([]);
+  expect(await findings()).toEqual([]);
+});
+
+test('R1: where another process works on the same partitions by stages, every payment is done once', async () => {
+  const engine = await start(true);
+  await openAccounts(engine);
+  const other = await start(false);
+  const rival = await start(true);
+  for (let round = 0; round < 12; round++)
+    await Promise.all([engine, other, rival].map((one) => pay(one, 15)));
+  await Promise.all([engine.settled(), other.settled(), rival.settled()]);
+  expect(await statusesOf()).toEqual({ completed: 12 * 45 });
+  expect(await findings()).toEqual([]);
+});
+
+test('X4: a batch that fails by one of its payments is left to the stages, which do the others', async () => {
+  const stages = await start(false);
+  await openAccounts(stages);
+  const [broken] = await pay(stages, 1);
+  await stages.settled();
+  await closeAll();
+  // Validation forgets that it answered: its event is taken away, and its position set back.
+  await ask(database.url, 'delete from validation.events where subject = $1', [broken]);
+  await setBack(database.url, ['validation']);
+  const engine = await start(true);
+  await expect.poll(() => engine.yields.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await pay(engine, 30);
+  await engine.settled();
+  expect(await statusesOf()).toEqual({ completed: 31 });
+  expect(
+    await ask(database.url, 'select count(*)::int as n from ledger.entries where purpose = $1', ['payment']),
+  ).toEqual([{ n: 31 }]);
+});
+
+test('X4: where one partition fails by itself, the others go straight through on, and it is left to the stages', async () => {
+  const stages = await start(false);
+  await openAccounts(stages);
+  const [broken] = await pay(stages, 1);
+  await stages.settled();
+  await closeAll();
+  await ask(database.url, 'delete from validation.events where subject = $1', [broken]);
+  await setBack(database.url, ['validation']);
+  const engine = await start(true);
+  await expect.poll(() => engine.yields.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await engine.settled();
+  engine.batches.clear();
+  await pay(engine, 40);
+  await engine.settled();
+  expect(engine.batches.get('straight-through')).toBeGreaterThan(0);
+  const byCommits = await commitsPerPayment();
+  expect(byCommits).toContainEqual({ commits: 1, payments: expect.any(Number) as number });
+  expect(await statusesOf()).toEqual({ completed: 41 });
+});
+
+test.each([{ groups: ['validation'] }, { groups: CRITICAL_GROUPS }])(
+  'U3: nothing changes when the events of $groups are delivered again to a process with the short cut',
+  async ({ groups }) => {
+    const engine = await start(true);
+    await payWith(await start(false));
+    await engine.settled();
+    await closeAll();
+    const before = await dumpTables(database.url);
+    await setBack(database.url, groups);
+    const again = await start(true);
+    await again.settled();
+    await closeAll();
+    expect(await dumpTables(database.url)).toEqual(before);
+  },
+);
