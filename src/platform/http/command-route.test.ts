@@ -22,8 +22,9 @@ let obstacle: Problem | undefined;
 
 beforeAll(async () => {
   edge = await givenEdge({ sandboxTenant: undefined });
-  addRoute(edge.app, '/v1/keyed', true);
-  addRoute(edge.app, '/v1/keyless', false);
+  addRoute(edge.app, '/v1/keyed', 'required');
+  addRoute(edge.app, '/v1/keyless', 'optional');
+  addRoute(edge.app, '/v1/silent');
 });
 
 afterAll(() => edge.app.close());
@@ -34,20 +35,20 @@ beforeEach(() => {
   obstacle = undefined;
 });
 
-function addRoute(app: HttpApp, url: string, keyRequired: boolean): void {
+function addRoute(app: HttpApp, url: string, idempotencyKey?: 'required' | 'optional'): void {
   const queue = {
     submit: (command: Command) => {
       submitted.push(command);
       return answering(command);
     },
   };
-  app.post(url, { config: { scope: 'things:write' } }, (request, reply) => {
+  const config = { scope: 'things:write', ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+  app.post(url, { config }, (request, reply) => {
     const { body } = request;
     return runCommand(request, reply, queue, {
       operation: 'things.create',
       body,
       id: 't1',
-      keyRequired,
       admit: () => obstacle,
     });
   });
@@ -112,6 +113,11 @@ test('where the key is optional, its absence is passed on and a faulty one is st
   expect(submitted[0]?.idempotencyKey).toBeUndefined();
   const faulty = await post({ 'idempotency-key': 'x'.repeat(256) }, '/v1/keyless');
   expect(refusalOf(faulty)).toEqual([400, 'request.invalid_idempotency_key']);
+});
+
+test('a route of commands that does not say whether it needs a key runs none', async () => {
+  expect(refusalOf(await post({}, '/v1/silent'))).toEqual([500, 'internal.fault']);
+  expect(submitted).toEqual([]);
 });
 
 test('what admission refuses never reaches the batch, and says when to come again', async () => {

@@ -1,5 +1,6 @@
 /**
- * From a request to a command in a batch and back: what every route that changes something does alike. The order of
+ * From a request to a command in a batch and back: what every route that changes something does alike. Whether it needs
+ * an idempotency key stands in its config (`idempotencyKey`), where the API document reads it too. The order of
  * its refusals: shape (before the handler) → idempotency key → admission → what the batch decides.
  *
  * What the worker rejects with, because its commit did not happen or cannot be known, is thrown on: the edge answers a
@@ -7,6 +8,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
+import { InvariantViolation } from '#kernel/fault.ts';
 import { newId } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
@@ -33,8 +35,6 @@ export interface CommandOrder<Body> {
   readonly body: Body;
   /** Of the resource that it makes or changes. */
   readonly id: string;
-  /** Whether a request without an Idempotency-Key is refused: wherever money moves or is promised (DESIGN §6). */
-  readonly keyRequired: boolean;
   /** Asked before the command is handed over; its problem is the answer, which is not stored. How backpressure says 503. */
   readonly admit?: (() => Problem | undefined) | undefined;
 }
@@ -56,7 +56,7 @@ export async function submitCommand<Body>(
   queue: CommandQueue<Body>,
   order: CommandOrder<Body>,
 ): Promise<Decision<CommandOutcome>> {
-  const key = order.keyRequired ? requireIdempotencyKey(request.raw) : parseIdempotencyKey(request.raw);
+  const key = idempotencyKeyOf(request);
   if (!key.ok) return key;
   const obstacle = order.admit?.();
   if (obstacle !== undefined) return refused(obstacle);
@@ -78,6 +78,15 @@ export async function submitCommand<Body>(
     if (error instanceof QueueFull) return refused(overloaded());
     throw error;
   }
+}
+
+function idempotencyKeyOf(request: FastifyRequest) {
+  const { config, url } = request.routeOptions;
+  if (config.idempotencyKey === undefined)
+    throw new InvariantViolation(`${url} runs commands and must say in its config whether it needs a key`);
+  return config.idempotencyKey === 'required'
+    ? requireIdempotencyKey(request.raw)
+    : parseIdempotencyKey(request.raw);
 }
 
 /** Sends the decided bytes as they are; an answer of 400 or more is a problem. Says so if they were decided before (U1). */

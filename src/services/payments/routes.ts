@@ -30,7 +30,7 @@ export interface PaymentRoutes {
 }
 
 const READ = { scope: 'payments:read' } as const;
-const WRITE = { scope: 'payments:write' } as const;
+const WRITE = { scope: 'payments:write', idempotencyKey: 'required', waits: true } as const;
 
 export function registerPaymentRoutes(app: HttpApp, routes: PaymentRoutes): void {
   const request = {
@@ -99,7 +99,6 @@ async function requestPayment(
     operation: REQUEST_PAYMENT,
     body: order,
     id: newId('pay'),
-    keyRequired: true,
     admit: routes.admit,
   });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
