@@ -134,6 +134,25 @@ describe('a refusal tells what to do', () => {
     expect((await call({ method: 'POST', url: '/v1/things/abc' })).headers['allow']).toBe('GET, HEAD');
   });
 
+  test.each([
+    ['broken JSON', JSON_POST, '{"broken'],
+    ['JSON of another charset', { 'content-type': 'application/json; charset=utf-16' }, '{}'],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 'a=1'],
+    ['more than is accepted', JSON_POST, JSON.stringify('x'.repeat(1024 * 1024))],
+  ])('404 and 405 come before what is wrong with the body: %s', async (_what, headers, payload) => {
+    const send = (url: string, method: Method) => call({ method, url, headers, payload });
+    expect((await send('/v1/nothing', 'POST')).json()).toMatchObject({ code: 'request.not_found' });
+    const wrongMethod = await send('/v1/things', 'PUT');
+    expect(wrongMethod.json()).toMatchObject({ code: 'request.method_not_allowed' });
+    expect(wrongMethod.headers['allow']).toBe('GET, HEAD, POST');
+  });
+
+  test('a file that the documentation does not have is a 404, not a wrong method', async () => {
+    expect((await call({ url: '/docs/static/none.png' })).json()).toMatchObject({
+      code: 'request.not_found',
+    });
+  });
+
   test('429 and 503 say when to come again', async () => {
     const overloaded = await call({ url: '/v1/faults/overloaded' });
     expect(overloaded.headers['retry-after']).toBe('7');
