@@ -36,6 +36,7 @@ import type { VerifyKey } from './principal.ts';
 import { ProblemError } from './problem-error.ts';
 import { edgeProblems, mergeProblems } from './problems.ts';
 import { createRateLimiter } from './rate-limit.ts';
+import { pathOf } from './request-target.ts';
 import { createRouteGuard, type GuardOptions, scopeOf } from './route-guard.ts';
 import { createHttpDurations, type HttpDurations, RouteMeter } from './route-meter.ts';
 import type { SchemaTypes } from './schemas.ts';
@@ -192,8 +193,7 @@ function guardRoutes(
 
 /** Why a request that no route takes is refused. Said before its body is read, whatever that is (E4). */
 function unknownTarget(request: FastifyRequest, routes: readonly RegisteredRoute[]): ProblemError {
-  const path = request.url.replace(/[?#].*$/s, '');
-  const allowed = allowedMethods(routes, path).join(', ');
+  const allowed = allowedMethods(routes, pathOf(request.url)).join(', ');
   if (allowed === '') return new ProblemError(notFound());
   const refusal = problem('request.method_not_allowed', `This address takes ${allowed}.`);
   return new ProblemError(refusal, { allow: allowed });
