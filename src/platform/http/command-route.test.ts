@@ -19,6 +19,8 @@ let edge: EdgeFixture;
 let submitted: Command[];
 let answering: Answering;
 let obstacle: Problem | undefined;
+/** By key, what was answered before. */
+let decided: Map<string | undefined, CommandOutcome>;
 
 beforeAll(async () => {
   edge = await givenEdge({ sandboxTenant: undefined });
@@ -33,6 +35,7 @@ beforeEach(() => {
   submitted = [];
   answering = () => Promise.resolve(CREATED);
   obstacle = undefined;
+  decided = new Map();
 });
 
 function addRoute(app: HttpApp, url: string, idempotencyKey?: 'required' | 'optional'): void {
@@ -49,7 +52,10 @@ function addRoute(app: HttpApp, url: string, idempotencyKey?: 'required' | 'opti
       operation: 'things.create',
       body,
       id: 't1',
-      admit: () => obstacle,
+      admission: {
+        obstacle: () => obstacle,
+        findDecided: (command) => Promise.resolve(decided.get(command.idempotencyKey)),
+      },
     });
   });
 }
@@ -126,6 +132,20 @@ test('what admission refuses never reaches the batch, and says when to come agai
   expect(refusalOf(answer)).toEqual([503, 'service.overloaded']);
   expect(answer.headers['retry-after']).toBe('7');
   expect(submitted).toEqual([]);
+});
+
+test('U1: what was decided before is replayed whatever refuses new commands', async () => {
+  decided.set('k1', { ...CREATED, replayed: true });
+  obstacle = problem('service.overloaded', 'Events wait.');
+  const overloaded = await post();
+  obstacle = undefined;
+  answering = () => Promise.reject(new QueueFull('too many requests are waiting'));
+  const full = await post();
+  for (const answer of [overloaded, full]) {
+    expect([answer.statusCode, answer.body]).toEqual([201, CREATED.answer.body]);
+    expect(answer.headers['idempotency-replayed']).toBe('true');
+  }
+  expect(refusalOf(await post({ 'idempotency-key': 'k2' }))).toEqual([503, 'service.overloaded']);
 });
 
 test('a full queue is an overload that passes', async () => {
