@@ -14,12 +14,13 @@ import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
+import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
-import type { CommandQueue } from '#platform/http/command-route.ts';
+import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
@@ -130,7 +131,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);
-  registerPaymentRoutes(app, { intake, admit: () => overload(lags), reads: part.paymentReads, finalStates });
+  const admission = part.paymentAdmission(lags);
+  registerPaymentRoutes(app, { intake, admission, reads: part.paymentReads, finalStates });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
@@ -318,6 +320,15 @@ class Parts {
     return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
   }
 
+  paymentAdmission(lags: LagMonitor): Admission {
+    const decided = new DecidedAnswers({
+      idempotency: new IdempotencyStore('payments'),
+      session: this.#session('payments.decided'),
+      keyReused: keyReusedOf('payments'),
+    });
+    return { obstacle: () => overload(lags), findDecided: (command) => decided.find(command) };
+  }
+
   ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
     const handler = new LedgerCommands({ store: this.#ledger, renderProblem: renderAnswer });
     return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
@@ -337,7 +348,7 @@ class Parts {
       topic,
       handler,
       idempotency: new IdempotencyStore(topic),
-      keyReused: (pointers) => renderAnswer(keyReused(`${topic}.idempotency_key_reused`, pointers)),
+      keyReused: keyReusedOf(topic),
       delayMs,
       ...this.#machine(log, name),
     });
@@ -466,14 +477,16 @@ function renderAnswer(refusal: Problem): Answer {
 }
 
 /** U1: the same key with another body, naming the fields that differ. */
-function keyReused(code: string, pointers: readonly string[]): Problem {
-  return problem(code, 'The key was used before with a body that differs.', {
-    errors: pointers.map((pointer) => ({
+function keyReusedOf(topic: string): (pointers: readonly string[]) => Answer {
+  return (pointers) => {
+    const errors = pointers.map((pointer) => ({
       pointer,
       code: 'differs',
       detail: 'differs from the first request',
-    })),
-  });
+    }));
+    const detail = 'The key was used before with a body that differs.';
+    return renderAnswer(problem(`${topic}.idempotency_key_reused`, detail, { errors }));
+  };
 }
 
 const RETRY_AFTER_S = 1;

@@ -40,7 +40,7 @@ async function statusesOf(url: string): Promise<Set<unknown>> {
   return new Set(data.map(({ status }) => status));
 }
 
-test('a stage of the payment that stands still makes intake refuse at the hard bound, and take up again when it moves', async () => {
+test('a stage of the payment that stands still makes intake refuse what is new at the hard bound, and take up again when it moves', async () => {
   const intake = await start(allBut('authorization'));
   const accepted = new Map<string, string>();
   let asked = 0;
@@ -61,12 +61,28 @@ test('a stage of the payment that stands still makes intake refuse at the hard b
   // What was decided before can still be read and what is unfinished is not lost.
   expect(await statusesOf(intake.url)).toEqual(new Set(['pending']));
   const refusedKey = `pressed-${asked - 1}`;
+  await expectReplays(intake.url, accepted);
 
   await start(['authorization']);
   await expect.poll(async () => (await pay(intake.url, refusedKey)).status, PATIENCE).toBe(202);
   await expect.poll(() => statusesOf(intake.url), PATIENCE).toEqual(new Set(['completed']));
   for (const [key, text] of accepted) expect((await pay(intake.url, key)).text).toBe(text);
 });
+
+/** U1: what was answered is answered again while new payments are refused; another body under its key is told so. */
+async function expectReplays(url: string, accepted: ReadonlyMap<string, string>): Promise<void> {
+  const [[key = '', text] = []] = accepted;
+  const replay = await pay(url, key);
+  expect([replay.status, replay.text]).toEqual([202, text]);
+  expect(replay.headers.get('idempotency-replayed')).toBe('true');
+  const body = { ...paymentFrom('wal-1234'), description: 'another' };
+  const other = await http(`${url}/v1/payments`, { headers: { 'idempotency-key': key }, body });
+  expect(other.json()).toMatchObject({
+    code: 'payments.idempotency_key_reused',
+    errors: [{ pointer: '/description' }],
+  });
+  expect((await pay(url, 'pressed-anew')).status).toBe(503);
+}
 
 test('what nobody’s payment waits for may stand still: notification and integrity refuse nobody', async () => {
   const { url } = await start(allBut('notification', 'integrity'));

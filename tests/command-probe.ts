@@ -7,7 +7,7 @@ import { systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
 import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
-import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { Session, statement, type Transaction } from '#platform/postgres/session.ts';
@@ -105,6 +105,10 @@ export async function prepareOrders(probe: Probe): Promise<void> {
   await probe.query('grant select, insert on probe.orders, probe.idempotency_keys to lastro_service');
 }
 
+export function renderKeyReused(pointers: readonly string[]): Answer {
+  return { status: 422, body: JSON.stringify(pointers) };
+}
+
 export async function startOrdering(probe: Probe, hooks: CommandHooks = {}): Promise<CommandProcess> {
   const { url, partitions } = probe;
   const failures: unknown[] = [];
@@ -123,7 +127,7 @@ export async function startOrdering(probe: Probe, hooks: CommandHooks = {}): Pro
       },
     },
     idempotency: new IdempotencyStore('probe'),
-    keyReused: (pointers) => ({ status: 422, body: JSON.stringify(pointers) }),
+    keyReused: renderKeyReused,
     log,
     session,
     clock: systemClock,
@@ -145,7 +149,11 @@ export async function startOrdering(probe: Probe, hooks: CommandHooks = {}): Pro
   };
 }
 
-function orderCommand(order: Order, key: string | undefined, scope: Partial<OrderScope>): Command<Order> {
+export function orderCommand(
+  order: Order,
+  key: string | undefined,
+  scope: Partial<OrderScope> = {},
+): Command<Order> {
   return {
     operation: scope.operation ?? 'orders.create',
     tenant: scope.tenant ?? 'acme',

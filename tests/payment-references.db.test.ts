@@ -53,6 +53,9 @@ test('it belongs to one tenant, wallet and service, and a payment without one is
     [{ reference: 'Invoice-2' }],
     [{}],
     [{}],
+    [{ reference: 'null' }],
+    [{ reference: null }],
+    [{ reference: null }],
   ] as const;
   const outcomes = await Promise.all(orders.map(([order, options]) => engine.submit(order, options)));
   expect(outcomes.map(outcomeOf)).toEqual(orders.map(() => 'accepted'));

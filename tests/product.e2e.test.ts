@@ -257,6 +257,20 @@ describe('U1, U2: one request, one effect', () => {
     expect(pointersOf(refused).toSorted()).toEqual(['/amount', '/description']);
   });
 
+  test('null for what may be absent is as good as absence, and to a key the body that was sent', async () => {
+    const nulls = { ...ORDER, reference: null, description: null, metadata: null };
+    const answer = await pay(nulls, { key: 'nulls' });
+    expect(answer.status).toBe(202);
+    expect(answer.json()).toMatchObject(nulls);
+    expect((await pay(nulls, { key: 'nulls' })).headers.get('idempotency-replayed')).toBe('true');
+    expect((await pay(nulls)).status).toBe(202);
+    expect(pointersOf(await pay(ORDER, { key: 'nulls' })).toSorted()).toEqual([
+      '/description',
+      '/metadata',
+      '/reference',
+    ]);
+  });
+
   test('P3: a second payment with the reference is refused, naming the first; a declined one frees it', async () => {
     const referenced = { ...ORDER, reference: 'invoice-1' };
     const holder = await pay(referenced);

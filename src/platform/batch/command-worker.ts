@@ -203,7 +203,7 @@ export class CommandWorker<Body, Loaded, Effect> {
     tx: Transaction,
     batch: readonly Waiting<Body>[],
   ): Promise<{ outcomes: CommandOutcome[]; segments: Promise<AppendedSegment[]> | undefined }> {
-    const { handler, idempotency, clock, topic, log } = this.#options;
+    const { handler, idempotency, keyReused, clock, topic, log } = this.#options;
     const [stored, loaded] = await Promise.all([
       idempotency.find(tx, [...new Set(batch.map((waiting) => waiting.digest))]),
       handler.load(
@@ -217,7 +217,7 @@ export class CommandWorker<Body, Loaded, Effect> {
     const drafts: EventDraft[] = [];
     const outcomes = batch.map((waiting): CommandOutcome => {
       const earlier = stored.get(waiting.digest) ?? fresh.get(waiting.digest);
-      if (earlier !== undefined) return this.#replay(earlier, waiting.request); // C2
+      if (earlier !== undefined) return replayOf(earlier, waiting.request, keyReused); // C2
       const verdict = handler.decide(loaded, waiting.command, now);
       if (verdict.effect !== undefined) effects.push(verdict.effect);
       drafts.push(...verdict.drafts);
@@ -232,12 +232,17 @@ export class CommandWorker<Body, Loaded, Effect> {
         : sendAppend(tx, prepareAppend({ topic, partitions: log.partitions, occurredAt: now, drafts }));
     return { outcomes, segments };
   }
+}
 
-  #replay(stored: StoredAnswer, request: string): CommandOutcome {
-    const pointers = differences(stored, request);
-    if (pointers.length > 0) return { answer: this.#options.keyReused(pointers), replayed: false };
-    return { answer: { status: stored.status, body: stored.body }, replayed: true };
-  }
+/** What a request gets whose key was used before: the stored answer, or a refusal of its other body (I2). */
+export function replayOf(
+  stored: StoredAnswer,
+  request: string,
+  keyReused: (pointers: readonly string[]) => Answer,
+): CommandOutcome {
+  const pointers = differences(stored, request);
+  if (pointers.length > 0) return { answer: keyReused(pointers), replayed: false };
+  return { answer: { status: stored.status, body: stored.body }, replayed: true };
 }
 
 /**

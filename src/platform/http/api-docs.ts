@@ -1,9 +1,8 @@
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema, onRequestHookHandler } from 'fastify';
-import { PROBLEM_MEDIA_TYPE } from './render-problem.ts';
-import { ProblemDocument } from './schemas.ts';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import { describeOperation } from './operation-docs.ts';
 import { STATIC_HEADERS } from './static-headers.ts';
 
 /** Where the page is; its routes are open to all. */
@@ -45,7 +44,7 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
       buildLocalReference: (json, _base, _fragment, index) =>
         typeof json['$id'] === 'string' ? json['$id'] : `schema_${index}`,
     },
-    transform: ({ schema, url, route }) => ({ schema: described(schema, route.config), url }),
+    transform: ({ schema, url, route }) => ({ schema: describeOperation(schema, route.config), url }),
   });
 }
 
@@ -75,27 +74,3 @@ const leaveHeadersToHelmet: onRequestHookHandler = (_request, reply, done) => {
   for (const name of Object.keys(STATIC_HEADERS)) reply.removeHeader(name);
   done();
 };
-
-interface DescribedSchema extends FastifySchema {
-  security?: readonly Record<string, readonly string[]>[];
-}
-
-/** Adds to an operation's description what holds for all of them: how it refuses, and who may call it. */
-function described(
-  schema: FastifySchema | undefined,
-  config: { open?: true; scope?: string } | undefined,
-): FastifySchema {
-  const problems = {
-    description: 'A refusal.',
-    content: { [mediaType(PROBLEM_MEDIA_TYPE)]: { schema: ProblemDocument } },
-  };
-  const responses = typeof schema?.response === 'object' && schema.response !== null ? schema.response : {};
-  const operation: DescribedSchema = { ...schema, response: { ...responses, default: problems } };
-  if (config?.open === true) operation.security = [];
-  else if (config?.scope !== undefined) operation.security = [{ api_key: [config.scope] }];
-  return operation;
-}
-
-function mediaType(contentType: string): string {
-  return contentType.replace(/;.*$/, '');
-}

@@ -3,8 +3,9 @@
  *
  * A1: credentials that are given decide, also in the sandbox: a wrong key is refused, never replaced by the sandbox.
  * A2: without credentials, only a request that certainly comes from a program on this machine acts as the sandbox: its
- *     peer is loopback, it names us by a loopback Host (a re-bound DNS name does not), nothing forwarded it, and no
- *     page of another origin made a browser send it.
+ *     peer is loopback, it names us by a loopback Host (a re-bound DNS name does not) and by nothing else (a target of a
+ *     proxy names its own host), nothing forwarded it, and no page of another origin made a browser send it. A second
+ *     Host is refused before (every-request.ts).
  * A3: a refusal does not tell an unknown key from a revoked one.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
@@ -14,6 +15,7 @@ import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { isLoopbackAddress, isLoopbackHost } from './loopback.ts';
 import { EVERY_SCOPE, type Principal, type VerifyKey } from './principal.ts';
+import { authorityOf } from './request-target.ts';
 
 /** Ours have 73 characters; a longer text is not looked at. */
 const MAX_KEY_LENGTH = 256;
@@ -78,8 +80,16 @@ function whyNotFromHere(request: IncomingMessage): string | undefined {
   const { headers } = request;
   if (!isLoopbackAddress(request.socket.remoteAddress ?? '')) return 'comes from another machine';
   if (!isLoopbackHost(headers.host ?? '')) return 'its Host is not a name of this machine';
+  if (namesAnotherHost(request.url ?? '', headers.host ?? ''))
+    return 'its target names another host than its Host';
   if (FORWARDING_HEADERS.some((name) => headers[name] !== undefined)) return 'a proxy forwarded it';
   return isFromAnotherSite(headers) ? 'a page of another origin sent it' : undefined;
+}
+
+/** RFC 9112 §3.2.2: of a target in absolute form and a Host that differ, the target is what was meant. */
+function namesAnotherHost(target: string, host: string): boolean {
+  const authority = authorityOf(target);
+  return authority !== undefined && authority.toLowerCase() !== host.toLowerCase();
 }
 
 /** Fetch §3.1: browsers send Origin with whatever can change something; Sec-Fetch-Site with everything. */

@@ -19,11 +19,14 @@ let edge: EdgeFixture;
 let submitted: Command[];
 let answering: Answering;
 let obstacle: Problem | undefined;
+/** By key, what was answered before. */
+let decided: Map<string | undefined, CommandOutcome>;
 
 beforeAll(async () => {
   edge = await givenEdge({ sandboxTenant: undefined });
-  addRoute(edge.app, '/v1/keyed', true);
-  addRoute(edge.app, '/v1/keyless', false);
+  addRoute(edge.app, '/v1/keyed', 'required');
+  addRoute(edge.app, '/v1/keyless', 'optional');
+  addRoute(edge.app, '/v1/silent');
 });
 
 afterAll(() => edge.app.close());
@@ -32,23 +35,27 @@ beforeEach(() => {
   submitted = [];
   answering = () => Promise.resolve(CREATED);
   obstacle = undefined;
+  decided = new Map();
 });
 
-function addRoute(app: HttpApp, url: string, keyRequired: boolean): void {
+function addRoute(app: HttpApp, url: string, idempotencyKey?: 'required' | 'optional'): void {
   const queue = {
     submit: (command: Command) => {
       submitted.push(command);
       return answering(command);
     },
   };
-  app.post(url, { config: { scope: 'things:write' } }, (request, reply) => {
+  const config = { scope: 'things:write', ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+  app.post(url, { config }, (request, reply) => {
     const { body } = request;
     return runCommand(request, reply, queue, {
       operation: 'things.create',
       body,
       id: 't1',
-      keyRequired,
-      admit: () => obstacle,
+      admission: {
+        obstacle: () => obstacle,
+        findDecided: (command) => Promise.resolve(decided.get(command.idempotencyKey)),
+      },
     });
   });
 }
@@ -114,12 +121,31 @@ test('where the key is optional, its absence is passed on and a faulty one is st
   expect(refusalOf(faulty)).toEqual([400, 'request.invalid_idempotency_key']);
 });
 
+test('a route of commands that does not say whether it needs a key runs none', async () => {
+  expect(refusalOf(await post({}, '/v1/silent'))).toEqual([500, 'internal.fault']);
+  expect(submitted).toEqual([]);
+});
+
 test('what admission refuses never reaches the batch, and says when to come again', async () => {
   obstacle = problem('service.overloaded', 'Events wait.', { members: { retry_after_seconds: 7 } });
   const answer = await post();
   expect(refusalOf(answer)).toEqual([503, 'service.overloaded']);
   expect(answer.headers['retry-after']).toBe('7');
   expect(submitted).toEqual([]);
+});
+
+test('U1: what was decided before is replayed whatever refuses new commands', async () => {
+  decided.set('k1', { ...CREATED, replayed: true });
+  obstacle = problem('service.overloaded', 'Events wait.');
+  const overloaded = await post();
+  obstacle = undefined;
+  answering = () => Promise.reject(new QueueFull('too many requests are waiting'));
+  const full = await post();
+  for (const answer of [overloaded, full]) {
+    expect([answer.statusCode, answer.body]).toEqual([201, CREATED.answer.body]);
+    expect(answer.headers['idempotency-replayed']).toBe('true');
+  }
+  expect(refusalOf(await post({ 'idempotency-key': 'k2' }))).toEqual([503, 'service.overloaded']);
 });
 
 test('a full queue is an overload that passes', async () => {

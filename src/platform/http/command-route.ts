@@ -1,12 +1,15 @@
 /**
- * From a request to a command in a batch and back: what every route that changes something does alike. The order of
- * its refusals: shape (before the handler) → idempotency key → admission → what the batch decides.
+ * From a request to a command in a batch and back: what every route that changes something does alike. Whether it needs
+ * an idempotency key stands in its config (`idempotencyKey`), where the API document reads it too. The order of
+ * its refusals: shape (before the handler) → idempotency key → admission, unless the key was decided before → what the
+ * batch decides.
  *
  * What the worker rejects with, because its commit did not happen or cannot be known, is thrown on: the edge answers a
  * transient fault with 503 `service.unavailable` and `Retry-After`.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
+import { InvariantViolation } from '#kernel/fault.ts';
 import { newId } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
@@ -26,6 +29,14 @@ export interface CommandQueue<Body> {
   submit(command: Command<Body>): Promise<CommandOutcome>;
 }
 
+/** Whether a route takes commands in just now. */
+export interface Admission {
+  /** Why not: its problem is the answer, which is not stored. How backpressure says 503. */
+  obstacle(): Problem | undefined;
+  /** What the command's key was answered before: that is the answer whatever the obstacle (DESIGN §6). */
+  findDecided(command: Command): Promise<CommandOutcome | undefined>;
+}
+
 export interface CommandOrder<Body> {
   /** `payments.create`: with the tenant, the scope of idempotency keys; aliases of a route share it. */
   readonly operation: string;
@@ -33,10 +44,8 @@ export interface CommandOrder<Body> {
   readonly body: Body;
   /** Of the resource that it makes or changes. */
   readonly id: string;
-  /** Whether a request without an Idempotency-Key is refused: wherever money moves or is promised (DESIGN §6). */
-  readonly keyRequired: boolean;
-  /** Asked before the command is handed over; its problem is the answer, which is not stored. How backpressure says 503. */
-  readonly admit?: (() => Problem | undefined) | undefined;
+  /** Asked before the command is handed over, where something may stand in its way. */
+  readonly admission?: Admission;
 }
 
 /** Runs the command and answers with what was decided. */
@@ -56,28 +65,53 @@ export async function submitCommand<Body>(
   queue: CommandQueue<Body>,
   order: CommandOrder<Body>,
 ): Promise<Decision<CommandOutcome>> {
-  const key = order.keyRequired ? requireIdempotencyKey(request.raw) : parseIdempotencyKey(request.raw);
+  const key = idempotencyKeyOf(request);
   if (!key.ok) return key;
-  const obstacle = order.admit?.();
-  if (obstacle !== undefined) return refused(obstacle);
-  const { tenant, correlationId, traceparent } = contextOf(request);
-  const { operation, body, id } = order;
+  const command = commandOf(request, order, key.value);
+  const obstacle = order.admission?.obstacle();
+  if (obstacle !== undefined) return decidedOr(obstacle, command, order.admission);
   try {
-    const command = {
-      operation,
-      tenant,
-      idempotencyKey: key.value,
-      body,
-      id,
-      requestId: newId('req'),
-      correlationId,
-      traceparent: traceparent ?? null,
-    };
     return accepted(await queue.submit(command));
   } catch (error) {
-    if (error instanceof QueueFull) return refused(overloaded());
+    if (error instanceof QueueFull) return decidedOr(overloaded(), command, order.admission);
     throw error;
   }
+}
+
+function commandOf<Body>(
+  request: FastifyRequest,
+  { operation, body, id }: CommandOrder<Body>,
+  idempotencyKey: string | undefined,
+): Command<Body> {
+  const { tenant, correlationId, traceparent } = contextOf(request);
+  return {
+    operation,
+    tenant,
+    idempotencyKey,
+    body,
+    id,
+    requestId: newId('req'),
+    correlationId,
+    traceparent: traceparent ?? null,
+  };
+}
+
+async function decidedOr(
+  obstacle: Problem,
+  command: Command,
+  admission: Admission | undefined,
+): Promise<Decision<CommandOutcome>> {
+  const decided = await admission?.findDecided(command);
+  return decided === undefined ? refused(obstacle) : accepted(decided);
+}
+
+function idempotencyKeyOf(request: FastifyRequest) {
+  const { config, url } = request.routeOptions;
+  if (config.idempotencyKey === undefined)
+    throw new InvariantViolation(`${url} runs commands and must say in its config whether it needs a key`);
+  return config.idempotencyKey === 'required'
+    ? requireIdempotencyKey(request.raw)
+    : parseIdempotencyKey(request.raw);
 }
 
 /** Sends the decided bytes as they are; an answer of 400 or more is a problem. Says so if they were decided before (U1). */

@@ -11,7 +11,7 @@ import { requireIdempotencyKey } from './idempotency-key.ts';
 import type { ReadinessCheck } from './operational-routes.ts';
 import type { VerifyKey } from './principal.ts';
 import { contextOf } from './request-context.ts';
-import { Amount, closed, Metadata, pageQuery } from './schemas.ts';
+import { Amount, closed, Metadata, ProblemDocument, pageQuery } from './schemas.ts';
 import { sendProblem } from './send.ts';
 
 export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -99,7 +99,11 @@ const Thing = closed({
 });
 
 function addThings(app: HttpApp): void {
-  app.post('/v1/things', { config: { scope: 'things:write' }, schema: { body: Thing } }, (request, reply) => {
+  const making = {
+    config: { scope: 'things:write', idempotencyKey: 'required', waits: true },
+    schema: { body: Thing, response: { 202: Type.Unknown(), '4xx': ProblemDocument } },
+  } as const;
+  app.post('/v1/things', making, (request, reply) => {
     const key = requireIdempotencyKey(request.raw);
     if (!key.ok) return sendProblem(reply, key.problem);
     const { scopes, ...context } = contextOf(request);

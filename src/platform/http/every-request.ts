@@ -26,9 +26,13 @@ export function beforeEveryRequest(
   done: HookHandlerDoneFunction,
 ): void {
   setHeaders(request, reply);
-  const { url, headers, httpVersion } = request.raw;
+  const { url, headers, rawHeaders, httpVersion } = request.raw;
   if (headers.host === undefined && httpVersion !== '1.0') {
     done(edgeProblem('request.malformed', 'The request has no Host header (RFC 9112 §3.2).'));
+    return;
+  }
+  if (repeatsHost(rawHeaders)) {
+    done(edgeProblem('request.malformed', 'The request has more than one Host header (RFC 9112 §3.2).'));
     return;
   }
   if (!/^[\x21-\x7e]*$/.test(url ?? '')) {
@@ -37,6 +41,16 @@ export function beforeEveryRequest(
   }
   // Only what was percent-encoded can be a NUL.
   done(url?.includes('%') === true ? unstorableParameter(request) : undefined);
+}
+
+/** Node keeps the first of several and hides the others; what stands before us may have gone by another one. */
+function repeatsHost(rawHeaders: readonly string[]): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts > 1;
 }
 
 function unstorableParameter(request: FastifyRequest): Error | undefined {

@@ -134,6 +134,25 @@ describe('a refusal tells what to do', () => {
     expect((await call({ method: 'POST', url: '/v1/things/abc' })).headers['allow']).toBe('GET, HEAD');
   });
 
+  test.each([
+    ['broken JSON', JSON_POST, '{"broken'],
+    ['JSON of another charset', { 'content-type': 'application/json; charset=utf-16' }, '{}'],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 'a=1'],
+    ['more than is accepted', JSON_POST, JSON.stringify('x'.repeat(1024 * 1024))],
+  ])('404 and 405 come before what is wrong with the body: %s', async (_what, headers, payload) => {
+    const send = (url: string, method: Method) => call({ method, url, headers, payload });
+    expect((await send('/v1/nothing', 'POST')).json()).toMatchObject({ code: 'request.not_found' });
+    const wrongMethod = await send('/v1/things', 'PUT');
+    expect(wrongMethod.json()).toMatchObject({ code: 'request.method_not_allowed' });
+    expect(wrongMethod.headers['allow']).toBe('GET, HEAD, POST');
+  });
+
+  test('a file that the documentation does not have is a 404, not a wrong method', async () => {
+    expect((await call({ url: '/docs/static/none.png' })).json()).toMatchObject({
+      code: 'request.not_found',
+    });
+  });
+
   test('429 and 503 say when to come again', async () => {
     const overloaded = await call({ url: '/v1/faults/overloaded' });
     expect(overloaded.headers['retry-after']).toBe('7');
@@ -628,19 +647,68 @@ describe('health and metrics are open to all', () => {
 });
 
 describe('the documentation', () => {
+  interface Operation {
+    readonly security: unknown;
+    readonly requestBody?: unknown;
+    readonly parameters: readonly {
+      readonly in: string;
+      readonly name: string;
+      readonly required?: boolean;
+    }[];
+    readonly responses: Readonly<Record<string, { readonly content?: object; readonly headers: object }>>;
+  }
+  interface ApiDocument {
+    readonly openapi: string;
+    readonly info: { readonly version: string };
+    readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  }
+
+  const apiDocument = async () => (await call({ url: '/openapi.json' })).json<ApiDocument>();
+
+  async function operationOf(method: string, path: string): Promise<Operation> {
+    const operation = (await apiDocument()).paths[path]?.[method];
+    if (operation === undefined) throw new Error(`${method} ${path} is not in the document`);
+    return operation;
+  }
+
   test('is OpenAPI 3.1, made of the schemas that validate', async () => {
-    const document = (await call({ url: '/openapi.json' })).json<{
-      openapi: string;
-      info: { version: string };
-      paths: Record<string, Record<string, { security: unknown; requestBody?: unknown; responses: unknown }>>;
-    }>();
+    const document = await apiDocument();
     expect(document.openapi).toBe('3.1.0');
     expect(document.info.version).toBe('1.2.3');
     expect(Object.keys(document.paths)).toContain('/v1/things/{id}');
     const operation = document.paths['/v1/things']?.['post'];
     expect(operation?.security).toEqual([{ api_key: ['things:write'] }]);
     expect(JSON.stringify(operation?.requestBody)).toContain('"additionalProperties":false');
-    expect(operation?.responses).toHaveProperty(['default', 'content', 'application/problem+json']);
+  });
+
+  test('says of every refusal that it is a problem, and when to come again', async () => {
+    const { responses } = await operationOf('post', '/v1/things');
+    expect(Object.keys(responses)).toEqual(['202', '429', '503', 'default', '4XX']);
+    for (const [status, { content, headers }] of Object.entries(responses)) {
+      const mediaType = status === '202' ? 'application/json' : 'application/problem+json';
+      expect(Object.keys(content ?? {})).toEqual([mediaType]);
+      expect('Retry-After' in headers).toBe(status === '429' || status === '503');
+    }
+  });
+
+  test('lists the headers that an operation reads and sends', async () => {
+    const headersIn = ({ parameters }: Operation) =>
+      parameters.filter((one) => one.in === 'header').map(({ name, required }) => [name, required ?? false]);
+    const making = await operationOf('post', '/v1/things');
+    expect(headersIn(making)).toEqual([
+      ['Idempotency-Key', true],
+      ['Prefer', false],
+      ['X-Correlation-ID', false],
+    ]);
+    expect(Object.keys(making.responses['202']?.headers ?? {})).toEqual([
+      'X-Correlation-ID',
+      'Idempotency-Replayed',
+      'Preference-Applied',
+    ]);
+    expect(making.responses['4XX']?.headers).toHaveProperty('Idempotency-Replayed');
+    const reading = await operationOf('get', '/v1/things');
+    expect(headersIn(reading)).toEqual([['X-Correlation-ID', false]]);
+    expect(Object.keys(reading.responses['default']?.headers ?? {})).toEqual(['X-Correlation-ID']);
   });
 
   test('has a page that loads nothing from elsewhere and may run its own scripts only', async () => {

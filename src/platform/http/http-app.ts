@@ -4,14 +4,14 @@
  * E1: every refusal is a problem (RFC 9457), also of what never reached a route; what was sent never makes a 5xx.
  * E2: every answer has X-Correlation-ID, and so has every line that is logged on its behalf (U17).
  * E3: a route says which scope it needs, or that it is open; one that says neither does not start (U19).
- * E4: authentication comes before the body is read; nothing malformed reaches a handler (DESIGN R6).
+ * E4: that there is no such route, and authentication, come before the body is read; nothing malformed reaches a handler
+ *     (DESIGN R6).
  * E5: nothing on the way of a request that is let in is asynchronous but its body, unless its key has to be looked up
  *     or a rate limit is set.
  */
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
-  type FastifyReply,
   type FastifyRequest,
   fastify,
   LogController,
@@ -20,7 +20,7 @@ import {
   type RawServerDefault,
 } from 'fastify';
 import type { Clock } from '#kernel/clock.ts';
-import { type ProblemRegistry, problem } from '#kernel/problem.ts';
+import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { allowedMethods, type RegisteredRoute } from './allowed-methods.ts';
@@ -33,8 +33,10 @@ import { beforeEveryRequest, createAfterEveryRequest, requestIdOf, setHeaders } 
 import { parseJsonContent } from './json-content.ts';
 import { type ReadinessCheck, registerOperationalRoutes } from './operational-routes.ts';
 import type { VerifyKey } from './principal.ts';
+import { ProblemError } from './problem-error.ts';
 import { edgeProblems, mergeProblems } from './problems.ts';
 import { createRateLimiter } from './rate-limit.ts';
+import { pathOf } from './request-target.ts';
 import { createRouteGuard, type GuardOptions, scopeOf } from './route-guard.ts';
 import { createHttpDurations, type HttpDurations, RouteMeter } from './route-meter.ts';
 import type { SchemaTypes } from './schemas.ts';
@@ -149,13 +151,17 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
         : await createRateLimiter(app, settings.rateLimitPerSecond),
   };
   app.addHook('onRequest', beforeEveryRequest);
+  app.addHook('onRequest', (request, _reply, done) => {
+    done(request.is404 ? unknownTarget(request, routes) : undefined);
+  });
   closeConnectionsWhileClosing(app);
   app.addHook(
     'onResponse',
     createAfterEveryRequest(new RouteMeter(durations, { route: 'none', method: 'any' })),
   );
   guardRoutes(app, { routes, durations, guard });
-  app.setNotFoundHandler((request, reply) => refuseUnknown(request, reply, routes));
+  // What is left for it: a route that exists and gives up, as the one of the page's files does.
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
 }
 
 /** Fastify does so for requests that arrive after the closing began; those in flight should not be followed either. */
@@ -185,17 +191,14 @@ function guardRoutes(
   });
 }
 
-function refuseUnknown(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  routes: readonly RegisteredRoute[],
-): void {
-  const path = request.url.replace(/[?#].*$/s, '');
-  const allowed = allowedMethods(routes, path);
-  if (allowed.length === 0) {
-    sendProblem(reply, problem('request.not_found', 'There is nothing at this address.'));
-    return;
-  }
-  reply.header('allow', allowed.join(', '));
-  sendProblem(reply, problem('request.method_not_allowed', `This address takes ${allowed.join(', ')}.`));
+/** Why a request that no route takes is refused. Said before its body is read, whatever that is (E4). */
+function unknownTarget(request: FastifyRequest, routes: readonly RegisteredRoute[]): ProblemError {
+  const allowed = allowedMethods(routes, pathOf(request.url)).join(', ');
+  if (allowed === '') return new ProblemError(notFound());
+  const refusal = problem('request.method_not_allowed', `This address takes ${allowed}.`);
+  return new ProblemError(refusal, { allow: allowed });
+}
+
+function notFound(): Problem {
+  return problem('request.not_found', 'There is nothing at this address.');
 }

@@ -57,6 +57,10 @@ test('request.malformed: bytes that are no request are answered as a problem, an
 
 test.each([
   ['no Host', 'GET /v1/things/1 HTTP/1.1\r\nConnection: close\r\n\r\n'],
+  [
+    'two Hosts',
+    'GET /v1/things/1 HTTP/1.1\r\nHost: localhost\r\nhOST: localhost\r\nConnection: close\r\n\r\n',
+  ],
   ['a NUL in a header', 'GET / HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: a\0b\r\n\r\n'],
   [
     'two lengths',
@@ -79,6 +83,31 @@ test('an empty Host is not the sandbox', async () => {
   const { port } = await givenServer();
   const answer = await exchange(port, 'GET /v1/things/1 HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n');
   expect(codeOf(answer)).toBe('access.unauthenticated');
+});
+
+test.each([
+  ['http://other.example/v1/things/1', 'localhost', 'access.unauthenticated'],
+  ['http://localhost@other.example/v1/things/1', 'localhost', 'access.unauthenticated'],
+  ['http://localhost:81/v1/things/1', 'localhost:80', 'access.unauthenticated'],
+  ['http://other.example/v1/things/1', 'other.example', 'access.unauthenticated'],
+  ['http://LOCALHOST:80/v1/things/1', 'localhost:80', undefined],
+])(
+  'a target of %s with Host: %s is the sandbox only if both are the same name of this machine',
+  async (target, host, code) => {
+    const { port } = await givenServer();
+    const answer = await exchange(
+      port,
+      `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+    );
+    expect(codeOf(answer)).toBe(code);
+    expect(answer.includes('"tenant":"sandbox"')).toBe(code === undefined);
+  },
+);
+
+test('405 is told of a target in absolute form too', async () => {
+  const { port } = await givenServer();
+  const head = 'PUT http://localhost/v1/things?x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+  expect(await exchange(port, head)).toContain('allow: GET, HEAD, POST\r\n');
 });
 
 test('request.headers_too_large', async () => {

@@ -26,6 +26,13 @@ declare module 'fastify' {
     scope?: string;
     /** Answers anybody, without credentials: health, metrics, documentation. */
     open?: true;
+    /**
+     * Of a route that runs commands: whether a request without an Idempotency-Key is refused. It is wherever money moves
+     * or is promised (DESIGN §6).
+     */
+    idempotencyKey?: 'required' | 'optional';
+    /** The operation honours `Prefer: wait`. */
+    waits?: true;
   }
 }
 

@@ -10,7 +10,7 @@ import { hash } from 'node:crypto';
 import { differingPointers } from '#kernel/canonical-json.ts';
 import type { EpochMs } from '#kernel/clock.ts';
 import { int2Array, textArray, uuidArray } from '../postgres/arrays.ts';
-import { type Statement, statement, type Transaction } from '../postgres/session.ts';
+import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
 
 /** A decided answer: what the edge sends, to the byte. */
 export interface Answer {
@@ -57,10 +57,10 @@ export class IdempotencyStore {
     );
   }
 
-  async find(tx: Transaction, digests: readonly string[]): Promise<Map<string, StoredAnswer>> {
+  async find(reader: Transaction | Session, digests: readonly string[]): Promise<Map<string, StoredAnswer>> {
     const found = new Map<string, StoredAnswer>();
     if (digests.length === 0) return found;
-    const rows = await tx.query<{ digest: string; request: string; status: number; answer: string }>(
+    const rows = await reader.query<{ digest: string; request: string; status: number; answer: string }>(
       this.#select,
       [uuidArray(digests)],
     );

@@ -25,7 +25,7 @@ import {
 } from './schemas.ts';
 
 const READ = { scope: 'accounts:read' } as const;
-const WRITE = { scope: 'accounts:write' } as const;
+const WRITE = { scope: 'accounts:write', idempotencyKey: 'optional' } as const;
 const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument } as const;
 
 export function registerAccountCommands(app: HttpApp, commands: CommandQueue<LedgerOrder>): void {
@@ -41,7 +41,6 @@ export function registerAccountCommands(app: HttpApp, commands: CommandQueue<Led
       operation: 'accounts.create',
       body: { operation: 'accounts.create', ...request.body },
       id: request.body.id ?? newId('acc'),
-      keyRequired: false,
     });
     return reply;
   });
@@ -58,7 +57,6 @@ export function registerAccountCommands(app: HttpApp, commands: CommandQueue<Led
       operation: 'accounts.close',
       body: { operation: 'accounts.close', account_id: request.params.id },
       id: request.params.id,
-      keyRequired: false,
     });
     return reply;
   });

@@ -22,13 +22,12 @@ export function registerEntryCommand(app: HttpApp, commands: CommandQueue<Ledger
   };
   app.post(
     '/v1/journal-entries',
-    { config: { scope: 'ledger:write' }, schema: post },
+    { config: { scope: 'ledger:write', idempotencyKey: 'required' }, schema: post },
     async (request, reply) => {
       await runCommand(request, reply, commands, {
         operation: 'journal_entries.create',
         body: { operation: 'journal_entries.create', ...request.body },
         id: newId('jen'),
-        keyRequired: true,
       });
       return reply;
     },

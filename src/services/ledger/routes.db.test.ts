@@ -767,6 +767,19 @@ test('every operation is in the API document, with its answer', async () => {
   );
 });
 
+test('the API document says which operations need an Idempotency-Key', async () => {
+  const { paths } = (await get('/openapi.json')).json<{
+    paths: Record<string, Record<string, { parameters: { name: string; required?: boolean }[] }>>;
+  }>();
+  const isRequired = (path: string) =>
+    paths[path]?.['post']?.parameters.find(({ name }) => name === 'Idempotency-Key')?.required;
+  expect(['/v1/journal-entries', '/v1/accounts', '/v1/accounts/{id}/close'].map(isRequired)).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
 // Last: it looks back on the others.
 test('every problem of the ledger was met above, but for the one that only other services can meet', () => {
   const codes = Object.keys(ledgerProblems).filter((code) => code !== 'ledger.hold_closed');

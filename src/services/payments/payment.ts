@@ -23,7 +23,7 @@ export function isFinal(status: PaymentStatus): boolean {
   return !UNDER_WAY.has(status);
 }
 
-/** A request to pay, its shape checked at the edge. */
+/** A request to pay as it was sent, its shape checked at the edge. Null means what absence does. */
 export interface PaymentOrder {
   readonly wallet_id: string;
   readonly service_id: string;
@@ -31,9 +31,9 @@ export interface PaymentOrder {
   readonly amount: number;
   readonly currency: string;
   readonly method: 'balance' | 'gateway';
-  readonly reference?: string;
-  readonly description?: string;
-  readonly metadata?: JsonObject;
+  readonly reference?: string | null;
+  readonly description?: string | null;
+  readonly metadata?: JsonObject | null;
 }
 
 export interface Payment {

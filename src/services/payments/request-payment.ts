@@ -22,7 +22,7 @@ export interface PaymentRequest {
 export type TakenReferences = Map<string, string>;
 
 export function referenceKey(tenant: string, order: PaymentOrder): string | undefined {
-  if (order.reference === undefined) return undefined;
+  if (order.reference === undefined || order.reference === null) return undefined;
   // Neither tenants nor account ids contain a slash, so the reference may contain anything.
   return `${tenant}/${order.wallet_id}/${order.service_id}/${order.reference}`;
 }

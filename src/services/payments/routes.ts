@@ -2,7 +2,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
+import {
+  type Admission,
+  type CommandQueue,
+  sendOutcome,
+  submitCommand,
+} from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parsePreferWait } from '#platform/http/prefer-wait.ts';
@@ -23,14 +28,14 @@ import {
 
 export interface PaymentRoutes {
   readonly intake: CommandQueue<PaymentOrder>;
-  /** Asked before an order is taken in: the problem is the answer while the stages lag too far behind. */
-  readonly admit: () => Problem | undefined;
+  /** Refuses new orders while the stages lag too far behind. */
+  readonly admission: Admission;
   readonly reads: PaymentReads;
   readonly finalStates: FinalStates;
 }
 
 const READ = { scope: 'payments:read' } as const;
-const WRITE = { scope: 'payments:write' } as const;
+const WRITE = { scope: 'payments:write', idempotencyKey: 'required', waits: true } as const;
 
 export function registerPaymentRoutes(app: HttpApp, routes: PaymentRoutes): void {
   const request = {
@@ -99,8 +104,7 @@ async function requestPayment(
     operation: REQUEST_PAYMENT,
     body: order,
     id: newId('pay'),
-    keyRequired: true,
-    admit: routes.admit,
+    admission: routes.admission,
   });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   const { answer } = outcome.value;

@@ -3,6 +3,9 @@ import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
 import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { PAYMENT_STATUSES, type PaymentStatus } from './payment.ts';
 
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()]);
+
 const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
 /** Three capital letters; whether ISO 4217 knows them is decided with the payment. */
 const CurrencyText = Type.String({ minLength: 1, maxLength: 8, description: 'ISO 4217, such as BRL.' });
@@ -13,6 +16,9 @@ const PaymentMetadata = Type.Object(
   { additionalProperties: true, maxProperties: 50, description: 'Kept and given back as it is.' },
 );
 
+/** Answers render what was not given as null, and callers send it back so. */
+const absentOrNull = <T extends Parameters<typeof nullable>[0]>(schema: T) => Type.Optional(nullable(schema));
+
 export const PaymentOrderBody = closed(
   {
     wallet_id: AccountIdText,
@@ -20,22 +26,20 @@ export const PaymentOrderBody = closed(
     amount: Amount,
     currency: CurrencyText,
     method: Type.Union([Type.Literal('balance'), Type.Literal('gateway')]),
-    reference: Type.Optional(
+    reference: absentOrNull(
       Type.String({
         minLength: 1,
         maxLength: 255,
         description: 'Unique per wallet and service, whatever the amount.',
       }),
     ),
-    description: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
-    metadata: Type.Optional(PaymentMetadata),
+    description: absentOrNull(Type.String({ minLength: 1, maxLength: 500 })),
+    metadata: absentOrNull(PaymentMetadata),
   },
   'A payment from a wallet to a service.',
 );
 
 const Status = Type.Unsafe<PaymentStatus>({ type: 'string', enum: [...PAYMENT_STATUSES] });
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-  Type.Union([schema, Type.Null()]);
 
 export const PaymentDocument = Type.Object({
   id: Type.String({ description: '`pay_…`' }),

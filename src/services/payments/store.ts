@@ -76,7 +76,7 @@ export async function findReferences(
   tx: Transaction,
   orders: readonly { tenant: string; order: PaymentOrder }[],
 ): Promise<TakenReferences> {
-  const wanted = orders.filter(({ order }) => order.reference !== undefined);
+  const wanted = orders.filter(({ tenant, order }) => referenceKey(tenant, order) !== undefined);
   if (wanted.length === 0) return new Map();
   const rows = await tx.query<{
     tenant: string;
