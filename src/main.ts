@@ -59,7 +59,7 @@ import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { validationProblems } from '#services/validation/problems.ts';
-import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { seedSandbox } from './seed-sandbox.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
 
@@ -97,6 +97,7 @@ export async function startLastro(options: StartOptions): Promise<Lastro> {
       databaseUrl: settings.databaseUrl,
       partitions: settings.partitions,
       onProgress: options.onProgress ?? (() => undefined),
+      keepRunning: logServer(options.logger),
     });
     stops.add(() => database.close());
     return await startServices(options, database, stops);
