@@ -126,7 +126,12 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);
-  registerPaymentRoutes(app, { intake, admit: () => overload(lags), reads: part.paymentReads, finalStates });
+  registerPaymentRoutes(app, {
+    intake,
+    admit: (payer) => overload(lags, payer),
+    reads: part.paymentReads,
+    finalStates,
+  });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
@@ -326,10 +331,11 @@ class Parts {
   }
 
   async openLagMonitor(): Promise<LagMonitor> {
-    const { backpressureSoft: soft, backpressureHard: hard } = this.#options.settings;
+    const { backpressureSoft: soft, backpressureHard: hard, partitions } = this.#options.settings;
     const lags = new LagMonitor({
       session: this.#session('lags'),
       criticalGroups: CRITICAL_GROUPS,
+      partitions,
       soft,
       hard,
       onError: this.#onError('the lags could not be read'),
@@ -466,8 +472,11 @@ function refuseAbsentServices(app: HttpApp, services: readonly string[]): void {
   });
 }
 
-function overload(lags: LagMonitor): Problem | undefined {
-  if (!lags.overloaded) return undefined;
+function overload(
+  lags: LagMonitor,
+  { tenant, walletId }: { readonly tenant: string; readonly walletId: string },
+): Problem | undefined {
+  if (!lags.isOverloaded({ tenant, key: walletId })) return undefined;
   return problem(
     'service.overloaded',
     'The stages of earlier payments lag too far behind; nothing was accepted.',

@@ -24,7 +24,7 @@ import {
 export interface PaymentRoutes {
   readonly intake: CommandQueue<PaymentOrder>;
   /** Asked before an order is taken in: the problem is the answer while the stages lag too far behind. */
-  readonly admit: () => Problem | undefined;
+  readonly admit: (payer: { readonly tenant: string; readonly walletId: string }) => Problem | undefined;
   readonly reads: PaymentReads;
   readonly finalStates: FinalStates;
 }
@@ -100,7 +100,7 @@ async function requestPayment(
     body: order,
     id: newId('pay'),
     keyRequired: true,
-    admit: routes.admit,
+    admit: () => routes.admit({ tenant: contextOf(incoming).tenant, walletId: order.wallet_id }),
   });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   const { answer } = outcome.value;
