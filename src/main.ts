@@ -65,7 +65,7 @@ import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { answerRequest } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { validationProblems } from '#services/validation/problems.ts';
-import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { seedSandbox } from './seed-sandbox.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
 
@@ -103,6 +103,7 @@ export async function startLastro(options: StartOptions): Promise<Lastro> {
       databaseUrl: settings.databaseUrl,
       partitions: settings.partitions,
       onProgress: options.onProgress ?? (() => undefined),
+      keepRunning: logServer(options.logger),
     });
     stops.add(() => database.close());
     return await startServices(options, database, stops);
@@ -320,13 +321,16 @@ class Parts {
     return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
   }
 
-  paymentAdmission(lags: LagMonitor): Admission {
+  paymentAdmission(lags: LagMonitor): Admission<PaymentOrder> {
     const decided = new DecidedAnswers({
       idempotency: new IdempotencyStore('payments'),
       session: this.#session('payments.decided'),
       keyReused: keyReusedOf('payments'),
     });
-    return { obstacle: () => overload(lags), findDecided: (command) => decided.find(command) };
+    return {
+      obstacle: ({ tenant, body }) => overload(lags, { tenant, key: body.wallet_id }),
+      findDecided: (command) => decided.find(command),
+    };
   }
 
   ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
@@ -370,10 +374,11 @@ class Parts {
   }
 
   async openLagMonitor(): Promise<LagMonitor> {
-    const { backpressureSoft: soft, backpressureHard: hard } = this.#options.settings;
+    const { backpressureSoft: soft, backpressureHard: hard, partitions } = this.#options.settings;
     const lags = new LagMonitor({
       session: this.#session('lags'),
       criticalGroups: CRITICAL_GROUPS,
+      partitions,
       soft,
       hard,
       onError: this.#onError('the lags could not be read'),
@@ -515,8 +520,9 @@ function refuseAbsentServices(app: HttpApp, services: readonly string[]): void {
   });
 }
 
-function overload(lags: LagMonitor): Problem | undefined {
-  if (!lags.overloaded) return undefined;
+/** `key`: the wallet's id, by which its payments have their partition. */
+function overload(lags: LagMonitor, payer: { tenant: string; key: string }): Problem | undefined {
+  if (!lags.isOverloaded(payer)) return undefined;
   return problem(
     'service.overloaded',
     'The stages of earlier payments lag too far behind; nothing was accepted.',

@@ -2,8 +2,10 @@
 import { Fault } from '#kernel/fault.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
+import type { ServerReport } from '#platform/postgres/embedded/keep-running.ts';
 import { migrate } from '#platform/postgres/migrate.ts';
 import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
 import { MIGRATED_SCHEMAS, TOPOLOGY } from './topology.ts';
 
 export interface OpenedDatabase {
@@ -18,15 +20,29 @@ export interface DatabaseOptions {
   readonly dataDir: string;
   readonly databaseUrl: string | undefined;
   readonly onProgress: (message: string) => void;
+  /** If given, the embedded server is started again whenever it ends while it is used; see `logServer`. */
+  readonly keepRunning?: ServerReport;
+}
+
+/** What is told of the embedded server, as log lines. */
+export function logServer(logger: Logger): ServerReport {
+  return {
+    ended: () => logger.error('the embedded PostgreSQL has ended: it is started again'),
+    restarted: () => logger.warn('the embedded PostgreSQL runs again'),
+    notRestarted: (error, nextAttemptMs) =>
+      logger.error(
+        { err: error, next_attempt_ms: nextAttemptMs },
+        'the embedded PostgreSQL could not be started again',
+      ),
+  };
 }
 
 export async function connectDatabase({
-  dataDir,
   databaseUrl,
-  onProgress,
+  ...embedded
 }: DatabaseOptions): Promise<OpenedDatabase> {
   if (databaseUrl !== undefined) return { url: databaseUrl, joined: false, close: () => Promise.resolve() };
-  return openEmbeddedPostgres({ dataDir, onProgress });
+  return openEmbeddedPostgres(embedded);
 }
 
 export async function openDatabase(

@@ -3,56 +3,8 @@
  * (paid-installation.ts). A damage says what a proof must find: which check, what kind, and about what.
  */
 import { idOf } from '#kernel/ids.ts';
-
-/** Runs one statement as the owner and returns the first column of its first row, as text. */
-export type Run = (sql: string, ...values: readonly unknown[]) => Promise<string>;
-
-export interface Damage {
-  readonly title: string;
-  readonly inflict: (run: Run) => Promise<readonly ExpectedFinding[]>;
-}
-
-export interface ExpectedFinding {
-  readonly check: string;
-  readonly kind: string;
-  readonly subject: string;
-}
-
-/** A damage to a payment or an entry, whose statement returns its uuid. */
-function toOne(
-  prefix: 'pay' | 'jen',
-  title: string,
-  sql: string,
-  found: readonly (readonly [check: string, kind: string])[],
-): Damage {
-  return {
-    title,
-    async inflict(run) {
-      const subject = idOf(prefix, await run(sql));
-      return found.map(([check, kind]) => ({ check, kind, subject }));
-    },
-  };
-}
-
-/** A damage whose statement returns the subject as it will be reported. */
-function toNamed(
-  title: string,
-  sql: string,
-  found: readonly (readonly [check: string, kind: string])[],
-): Damage {
-  return {
-    title,
-    async inflict(run) {
-      const subject = await run(sql);
-      return found.map(([check, kind]) => ({ check, kind, subject }));
-    },
-  };
-}
-
-/** The uuid of a payment of that status, always the same one. */
-function some(status: string): string {
-  return `(select id from payments.payments where status = '${status}' order by id offset 1 limit 1)`;
-}
+import { type Damage, some, toNamed, toOne } from './damage.ts';
+import { TO_REFERENCES } from './damages-to-references.ts';
 
 /** The subject (`pay_…`) of that payment, as the verdicts and notifications have it. */
 function someSubject(ending: string): string {
@@ -493,4 +445,10 @@ const TO_PAYMENTS: readonly Damage[] = [
   ),
 ];
 
-export const DAMAGES: readonly Damage[] = [...TO_EVENTS, ...TO_BATCHES, ...TO_THE_BOOKS, ...TO_PAYMENTS];
+export const DAMAGES: readonly Damage[] = [
+  ...TO_EVENTS,
+  ...TO_BATCHES,
+  ...TO_THE_BOOKS,
+  ...TO_PAYMENTS,
+  ...TO_REFERENCES,
+];

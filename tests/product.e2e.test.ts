@@ -561,6 +561,12 @@ describe('U19: who may see and do what', () => {
     expect((await get('/v1/payments', reader)).status).toBe(200);
     expect((await pay(ORDER, { bearer: reader })).status).toBe(403);
   });
+
+  test('in production no key is made for a tenant that was not named', async () => {
+    const production = { ...settings, MODE: 'production' };
+    await expect(runLastro(['keys', 'create'], production)).rejects.toThrow(/with --tenant <id>/);
+    expect(await runLastro(['keys', 'create', '--tenant', 'stranger'], production)).toMatch(/^lk_/);
+  });
 });
 
 test('the metrics are the counted truth', async () => {

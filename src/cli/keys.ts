@@ -5,23 +5,27 @@ import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { type Access, createAccess } from '#services/access/contract.ts';
 import { openDatabase } from '../open-database.ts';
 import { fail, readEnvironment, say } from './environment.ts';
+import { keyTenant } from './key-tenant.ts';
+
+/** Undefined: the mode's own (`keyTenant`). */
+type TenantOption = { readonly tenant?: string };
 
 /** The key alone goes to standard output, so that a script can capture it. */
-export function createKey(options: { tenant: string; name: string; scopes: string }): Promise<void> {
-  return withAccess(async (access) => {
-    const tenant = await access.createTenant(options.tenant);
-    if (!tenant.ok && tenant.problem.code !== 'access.tenant_exists') throw new Error(tenant.problem.detail);
+export function createKey(options: TenantOption & { name: string; scopes: string }): Promise<void> {
+  return withAccess(options, async (access, tenant) => {
+    const made = await access.createTenant(tenant);
+    if (!made.ok && made.problem.code !== 'access.tenant_exists') throw new Error(made.problem.detail);
     const scopes = options.scopes.split(',').map((scope) => scope.trim());
-    const created = await access.createKey({ tenant: options.tenant, name: options.name, scopes });
+    const created = await access.createKey({ tenant, name: options.name, scopes });
     if (!created.ok) throw new Error(created.problem.detail);
-    say(`key ${created.value.id} of tenant ${options.tenant}; it is shown this once:`);
+    say(`key ${created.value.id} of tenant ${tenant}; it is shown this once:`);
     console.log(created.value.key);
   });
 }
 
-export function listKeys(options: { tenant: string }): Promise<void> {
-  return withAccess(async (access) => {
-    for (const key of await access.listKeys(options.tenant)) {
+export function listKeys(options: TenantOption): Promise<void> {
+  return withAccess(options, async (access, tenant) => {
+    for (const key of await access.listKeys(tenant)) {
       const state =
         key.revokedAt === undefined ? 'usable' : `revoked ${new Date(key.revokedAt).toISOString()}`;
       console.log(
@@ -31,26 +35,30 @@ export function listKeys(options: { tenant: string }): Promise<void> {
   });
 }
 
-export function revokeKey(id: string, options: { tenant: string }): Promise<void> {
-  return withAccess(async (access) => {
+export function revokeKey(id: string, options: TenantOption): Promise<void> {
+  return withAccess(options, async (access, tenant) => {
     if (!isId('key', id)) throw new Error(`${id} is not the id of a key; ./lastro keys list shows them`);
-    const revoked = await access.revokeKey({ tenant: options.tenant, id });
+    const revoked = await access.revokeKey({ tenant, id });
     if (!revoked.ok) throw new Error(revoked.problem.detail);
     say(`key ${id} is revoked`);
   });
 }
 
-async function withAccess(work: (access: Access) => Promise<void>): Promise<void> {
+async function withAccess(
+  options: TenantOption,
+  work: (access: Access, tenant: string) => Promise<void>,
+): Promise<void> {
   const { settings, dataDir } = readEnvironment();
   try {
-    const { databaseUrl, partitions } = settings;
+    const { databaseUrl, partitions, mode } = settings;
+    const tenant = keyTenant(options.tenant, mode);
     const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
     const pool = new ReadPool({ url: database.url, onError: fail });
     try {
       const db = {
         query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }),
       };
-      await work(createAccess({ db, clock: systemClock }));
+      await work(createAccess({ db, clock: systemClock }), tenant);
     } finally {
       await pool.close();
       await database.close();

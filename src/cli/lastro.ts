@@ -24,26 +24,27 @@ program
   .description('show every setting: its value, its default, what it means')
   .action(async () => (await import('./config.ts')).showConfig());
 
+const BY_DEFAULT = 'by default the sandbox tenant; LASTRO_MODE=production has no default';
 const keys = program.command('keys').description('API keys');
 keys
   .command('create')
   .description('create a key and print it, once')
-  .option('--tenant <id>', 'whose key it is; the tenant is made if it does not exist', 'sandbox')
+  .option('--tenant <id>', `whose key it is, made if it does not exist; ${BY_DEFAULT}`)
   .option('--name <text>', 'for people: who uses it', 'cli')
   .option('--scopes <list>', 'comma-separated', '*')
-  .action(async (options: { tenant: string; name: string; scopes: string }) =>
+  .action(async (options: { tenant?: string; name: string; scopes: string }) =>
     (await import('./keys.ts')).createKey(options),
   );
 keys
   .command('list')
   .description('list the keys of a tenant, without their secrets')
-  .option('--tenant <id>', 'whose keys', 'sandbox')
-  .action(async (options: { tenant: string }) => (await import('./keys.ts')).listKeys(options));
+  .option('--tenant <id>', `whose keys; ${BY_DEFAULT}`)
+  .action(async (options: { tenant?: string }) => (await import('./keys.ts')).listKeys(options));
 keys
   .command('revoke <id>')
   .description('revoke a key; effective within a second on every process')
-  .option('--tenant <id>', 'whose key it is', 'sandbox')
-  .action(async (id: string, options: { tenant: string }) =>
+  .option('--tenant <id>', `whose key it is; ${BY_DEFAULT}`)
+  .action(async (id: string, options: { tenant?: string }) =>
     (await import('./keys.ts')).revokeKey(id, options),
   );
 

@@ -5,11 +5,12 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingSagas } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { differingEntryIds, differingHolds } from '#services/ledger/contract.ts';
-import { differingPayments, differingRequests } from '#services/payments/contract.ts';
+import { differingPayments, differingReferences, differingRequests } from '#services/payments/contract.ts';
 import {
   expectedEntries,
   expectedHold,
   expectedPayment,
+  expectedReference,
   expectedSaga,
   expectedVerdict,
 } from './expected-rows.ts';
@@ -18,7 +19,7 @@ import { type IdRange, type PaymentTimeline, type Positions, subjectsOf, uuidsOf
 
 /** What one check found of one page. */
 export interface NamedDifferences extends Differences {
-  readonly check: 'payments' | 'holds' | 'sagas' | 'verdicts' | 'entries';
+  readonly check: 'payments' | 'references' | 'holds' | 'sagas' | 'verdicts' | 'entries';
   readonly looked: number;
   readonly noun: string;
   readonly subjectOf: (difference: Difference) => string;
@@ -53,6 +54,21 @@ export async function comparePayments(
     looked: decided.length + undecided.length,
     noun: 'payment',
     subjectOf: idBy('id', 'pay'),
+  };
+}
+
+/** That a payment which has not ended unpaid holds its reference. What else is held is looked at row by row. */
+export async function compareReferences(
+  reader: Reader,
+  payments: readonly JudgedPayment[],
+): Promise<NamedDifferences> {
+  const expected = rowsOf(payments, ({ timeline }) => expectedReference(timeline));
+  return {
+    ...(await differingReferences(reader, expected)),
+    check: 'references',
+    looked: expected.length,
+    noun: 'reference',
+    subjectOf: idBy('payment_id', 'pay'),
   };
 }
 

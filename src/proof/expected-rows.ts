@@ -40,6 +40,34 @@ function lastStatus(
   return authorized === undefined ? undefined : { status: 'authorized', event: authorized };
 }
 
+/** Whose endings free the reference. Any other payment holds it, whatever becomes of it yet (U2). */
+const UNPAID = new Set(['rejected', 'declined', 'cancelled', 'failed', 'compensated']);
+
+/** The ending without money moved, if the events have one. */
+export function unpaidEnding({ events }: PaymentTimeline): TracedEvent | undefined {
+  return events.find(({ type }) => UNPAID.has(balancePayment.endings[type] ?? ''));
+}
+
+/** The reference that the request names; undefined if it names none. */
+export function namedReference(timeline: PaymentTimeline): ExpectedRow | undefined {
+  const requested = find(timeline, balancePayment.begins);
+  const terms = termsIn(requested);
+  const reference = textOf(requested?.data?.['reference']);
+  if (requested === undefined || terms === undefined || reference === null) return undefined;
+  return {
+    tenant: requested.tenant,
+    wallet_id: terms.walletId,
+    service_id: terms.serviceId,
+    reference,
+    payment_id: timeline.uuid,
+  };
+}
+
+/** Key and reference are of one commit with the request, and stay until an unpaid ending. */
+export function expectedReference(timeline: PaymentTimeline): ExpectedRow | undefined {
+  return unpaidEnding(timeline) === undefined ? namedReference(timeline) : undefined;
+}
+
 /** A hold is placed with payment.authorized, captured with the entry, released with payment.failed. */
 export function expectedHold(timeline: PaymentTimeline): ExpectedRow | undefined {
   const authorized = find(timeline, 'payment.authorized');

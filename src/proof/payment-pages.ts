@@ -1,6 +1,7 @@
 /** The payments of the logs, in the order of their ids, a page at a time, each page of one instant. */
 import type { EpochMs } from '#kernel/clock.ts';
 import { type Id, isId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { UuidRange } from '#services/ledger/contract.ts';
 import { parseData } from './event-data.ts';
@@ -9,6 +10,8 @@ import type { TracedEvent } from './judge-saga.ts';
 
 /** The logs that tell of payments. */
 export const PAYMENT_TOPICS = ['payments', 'validation', 'authorization', 'ledger', 'notification'] as const;
+
+export type PaymentTopic = (typeof PAYMENT_TOPICS)[number];
 
 /** The least and the greatest text behind an id's prefix. */
 const FIRST_SUFFIX = '';
@@ -107,21 +110,47 @@ interface EventRow {
 }
 
 /** The timelines of the payments of the range; by the index on subjects, once for each topic. */
-export async function readTimelines(reader: Reader, range: IdRange): Promise<PaymentTimeline[]> {
+export function readTimelines(reader: Reader, range: IdRange): Promise<PaymentTimeline[]> {
   const { after, upTo } = subjectsOf(range, 'pay');
-  const byTopic = await Promise.all(
-    PAYMENT_TOPICS.map((topic) =>
-      reader.query<EventRow>(
-        `select partition, position, type, subject, tenant, data, occurred_at, causation,
-                ${topic === 'payments' ? 'correlation_id' : 'null as correlation_id'}
-         from ${schemaOf(topic)}.events where subject > $1 and subject <= $2`,
-        [after, upTo],
-      ),
+  return timelinesFrom(PAYMENT_TOPICS, (topic) =>
+    reader.query<EventRow>(
+      `select ${columnsOf(topic)} from ${schemaOf(topic)}.events e where subject > $1 and subject <= $2`,
+      [after, upTo],
     ),
   );
+}
+
+/** What the topics tell of the payments; by the index on subjects, a look-up for each. */
+export function readTimelinesOf(
+  reader: Reader,
+  subjects: readonly PaymentId[],
+  topics: readonly PaymentTopic[],
+): Promise<PaymentTimeline[]> {
+  return timelinesFrom(topics, (topic) =>
+    reader.query<EventRow>(
+      `select ${columnsOf(topic)}
+       from unnest($1::text[]) as wanted(subject)
+       cross join lateral (
+         select * from ${schemaOf(topic)}.events e where e.subject = wanted.subject offset 0
+       ) e`,
+      [textArray(subjects)],
+    ),
+  );
+}
+
+function columnsOf(topic: PaymentTopic): string {
+  return `e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at, e.causation,
+          ${topic === 'payments' ? 'e.correlation_id' : 'null as correlation_id'}`;
+}
+
+async function timelinesFrom(
+  topics: readonly PaymentTopic[],
+  read: (topic: PaymentTopic) => Promise<EventRow[]>,
+): Promise<PaymentTimeline[]> {
+  const byTopic = await Promise.all(topics.map(read));
   const timelines = new Map<string, Mutable<PaymentTimeline>>();
   byTopic.forEach((rows, index) => {
-    const topic = PAYMENT_TOPICS[index] as string;
+    const topic = topics[index] as PaymentTopic;
     for (const row of rows) enter(timelines, topic, row);
   });
   return [...timelines.values()];

@@ -41,6 +41,7 @@ export const CHECKS = {
   holds: 'each hold is open, captured or released as its saga says',
   sagas: "the coordinator's state is what its events say, and no stage was passed over",
   payments: 'each payment and its status are what its events say',
+  references: 'each is held by the payment that names it, unless that one ended unpaid',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',

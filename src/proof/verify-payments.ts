@@ -13,6 +13,7 @@ import {
   compareEntries,
   compareHolds,
   comparePayments,
+  compareReferences,
   compareSagas,
   compareVerdicts,
   type JudgedPayment,
@@ -169,6 +170,7 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
   const [told, ...differences] = await Promise.all([
     listAuditedNotifications(reader, subjectsOf(range, 'pay')),
     comparePayments(reader, payments, positions),
+    compareReferences(reader, payments),
     compareHolds(reader, range, payments),
     compareSagas(reader, range, payments),
     compareVerdicts(reader, range, { payments, positions }),

@@ -1,9 +1,10 @@
 /** Every kind of damage that an owner of the database can do is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DAMAGES, type Damage, type ExpectedFinding } from '../../tests/damages.ts';
+import type { Damage, ExpectedFinding } from '../../tests/damage.ts';
+import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
-import { startEngine } from '../../tests/engine.ts';
+import { type Engine, startEngine } from '../../tests/engine.ts';
 import { type PaidInstallation, payEveryEnding } from '../../tests/paid-installation.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
 import { rebuild } from './rebuild.ts';
@@ -34,6 +35,7 @@ test('an installation at rest verifies clean, and everything in it was looked at
     holds: 21,
     sagas: 23,
     payments: 25,
+    references: 1,
     verdicts: 25,
     notifications: 25,
   });
@@ -54,7 +56,15 @@ test('progress is told by phase, to the end of each', async () => {
     url: sound.database.url,
     onProgress: ({ phase, done, total }) => last.set(phase, done / total),
   });
-  expect([...last.keys()]).toEqual(['log', 'postings', 'accounts', 'payments', 'payment rows', 'keys']);
+  expect([...last.keys()]).toEqual([
+    'log',
+    'postings',
+    'accounts',
+    'payments',
+    'payment rows',
+    'references',
+    'keys',
+  ]);
   expect(last.get('payments')).toBe(1);
 });
 
@@ -65,12 +75,18 @@ test('it ends when it is told to', async () => {
   await (await cloneTestDatabase(sound.database)).drop();
 });
 
+/** Every other client's orders name a reference; a quarter's are declined, so that the next one may have it again. */
+function orderOf(client: number, count: number): Parameters<Engine['submit']>[0] {
+  if (client % 4 === 0) return { amount: 1_000_000, reference: `freed-${client}` };
+  return client % 2 === 0 ? { amount: 1, reference: `kept-${client}-${count}` } : { amount: 1 };
+}
+
 test('what is ahead while payments come in is no finding', async () => {
   const database = await cloneTestDatabase(sound.database);
   const engine = await startEngine(database.url);
   const end = new AbortController();
-  const clients = Array.from({ length: 20 }, async () => {
-    while (!end.signal.aborted) await engine.submit({ amount: 1 });
+  const clients = Array.from({ length: 20 }, async (_, client) => {
+    for (let count = 0; !end.signal.aborted; count++) await engine.submit(orderOf(client, count));
   });
   try {
     let running = 0;

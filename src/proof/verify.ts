@@ -13,6 +13,7 @@ import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
+import { verifyReferences } from './verify-references.ts';
 
 /** Connections, each with a page under way: while one page is computed here, the next is read there. */
 const LANES = 2;
@@ -65,6 +66,9 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   const counts = await runPhase('payments', payments, (phase) => verifyPayments(lanes, { checks, phase }));
   await runPhase('payment rows', payments, (phase) =>
     verifyPaymentRows(lane, { check: checks.payments, phase }),
+  );
+  await runPhase('references', checks.references.report().checked, (phase) =>
+    verifyReferences(lane, { check: checks.references, phase }),
   );
   await runPhase('keys', 0, async () => checks['idempotency keys'].looked(await countKeys(lane)));
   return reportOf({ checks, counts, phases, durationMs: performance.now() - startedAt });

@@ -175,6 +175,35 @@ async function partitionOfKey(key: string): Promise<number> {
   return row?.['partition'] as number;
 }
 
+test('W6: an event that fails alone is found under load, and holds up no partition but its own', async () => {
+  const keys = keysNamed(40);
+  const { failures } = await probe.start({
+    onDecide(events) {
+      if (events.some((event) => isPoison(event) && stepOf(event) === 1)) throw new RangeError('fails');
+    },
+  });
+  await probe.append([{ key: 'key-50', step: 1 }, ...interleaved(['key-50'], 100)]);
+  const poisoned = await partitionOfKey('key-50');
+  const end = new AbortController();
+  const load = (async () => {
+    for (let step = 1; !end.signal.aborted; step++) await probe.append(keys.map((key) => ({ key, step })));
+  })();
+  const passed = async () =>
+    probe.query<{ partition: number; position: number }>(
+      `select partition, position::int from log.positions
+       where topic = 'source' and partition <> $1 and position > 1000`,
+      [poisoned],
+    );
+  try {
+    await expect.poll(async () => (await passed()).length, PATIENCE).toBe(probe.partitions - 1);
+  } finally {
+    end.abort();
+    await load;
+  }
+  // Seven halvings find it; then it is tried again, alone and ever more rarely.
+  expect(failures.length).toBeLessThan(60);
+});
+
 test('R6: of two topics, an event that cannot be handled does not hold up the other topic', async () => {
   let isMended = false;
   await probe.start({

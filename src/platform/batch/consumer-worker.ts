@@ -100,6 +100,11 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   #retained: readonly LogEvent[] = [];
   /** Where an event stands that failed alone, by topic and partition: read again, alone, when its time has come (W6). */
   readonly #setAside = new Map<string, SetAside>();
+  /**
+   * What the last batch that failed had read, by topic and partition up to a position: there is the event that makes
+   * batches fail. Until it is found nothing else is read there, or whatever comes in would begin the search anew (W6).
+   */
+  readonly #suspected = new Map<string, number>();
   readonly #unsubscribe: (() => void)[];
   readonly #tailReaders = new Map<string, TailReader>();
   #owned: readonly number[] = [];
@@ -185,7 +190,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       batch = await this.#collect(this.#takePartitions());
       if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
-      this.#limit = Math.min(this.#batchMax, this.#limit * 2);
+      if (this.#suspected.size === 0) this.#limit = Math.min(this.#batchMax, this.#limit * 2);
       return batch.passed;
     } catch (error) {
       this.#failed(error, batch);
@@ -225,13 +230,25 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     } else if (!isTransient(error)) {
       // R6: one event of the batch is at fault; halve the next ones until it stands alone.
       if (batch?.passed === 1) this.#putAside(batch);
-      else this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+      else this.#suspect(batch);
     }
+  }
+
+  #suspect(batch: Batch | undefined): void {
+    const read = batch?.readings.filter(({ reading, upTo }) => upTo !== reading.read) ?? [];
+    this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, batch?.passed ?? this.#limit) / 2));
+    if (read.length === 0) return;
+    // The halvings are few: they do not wait ever longer for each other.
+    this.#failures = 1;
+    this.#suspected.clear();
+    for (const { reading, upTo } of read)
+      this.#suspected.set(placeOf(reading.topic, reading.partition), upTo);
   }
 
   /** W6: it is tried again with backoff, what follows it in its partition waits (W4), and the others go on in full batches. */
   #putAside({ readings }: Batch): void {
     this.#limit = this.#batchMax;
+    this.#suspected.clear();
     for (const { reading, upTo } of readings) if (upTo !== reading.read) this.#putAsideAt(reading);
   }
 
@@ -274,13 +291,14 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const events = [...this.#retained];
     const { log, session, consumer } = this.#options;
     const { handles, topics } = consumer;
-    const again = this.#dueAgain(partitions);
+    this.#dropCleared();
+    const again = this.#suspected.size > 0 ? undefined : this.#dueAgain(partitions);
     const limit = again === undefined ? this.#limit : 1;
     let room = limit;
     for (const [index, topic] of topics.entries()) {
       if (room <= 0) break;
       if (again !== undefined && again.topic !== topic) continue;
-      const among = again === undefined ? this.#notAside(topic, partitions) : [again.partition];
+      const among = again === undefined ? this.#among(topic, partitions) : [again.partition];
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
       const after = (partition: number): number => this.#reading(topic, partition).read;
@@ -292,7 +310,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         after,
         room: share,
       })) {
-        const found = this.#upToUnknown(partition, read);
+        const found = this.#upToUnknown(partition, this.#upToSuspected(topic, partition, read));
         const last = found.at(-1);
         if (last === undefined) continue;
         room -= found.length;
@@ -326,9 +344,32 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     }
   }
 
-  #notAside(topic: string, partitions: readonly number[]): readonly number[] {
+  /** What was suspected and has been passed all the same, or is another process' now. */
+  #dropCleared(): void {
+    if (this.#suspected.size === 0) return;
+    for (const { topic, partition, read } of this.#readings.values()) {
+      const key = placeOf(topic, partition);
+      const upTo = this.#suspected.get(key);
+      if (upTo !== undefined && (read >= upTo || !this.#owned.includes(partition)))
+        this.#suspected.delete(key);
+    }
+  }
+
+  /** Where a batch may read the topic: in what is suspected, if any of that is among the partitions of this turn. */
+  #among(topic: string, partitions: readonly number[]): readonly number[] {
+    if (this.#suspected.size > 0) {
+      const isSuspected = (from: string) => (partition: number) =>
+        this.#suspected.has(placeOf(from, partition));
+      const isSearch = this.#options.consumer.topics.some((each) => partitions.some(isSuspected(each)));
+      if (isSearch) return partitions.filter(isSuspected(topic));
+    }
     if (this.#setAside.size === 0) return partitions;
     return partitions.filter((partition) => !this.#setAside.has(placeOf(topic, partition)));
+  }
+
+  #upToSuspected(topic: string, partition: number, events: readonly LogEvent[]): readonly LogEvent[] {
+    const upTo = this.#suspected.get(placeOf(topic, partition));
+    return upTo === undefined ? events : events.filter(({ position }) => position <= upTo);
   }
 
   /** What comes before the first event of a version that this program does not read; the partition is then given up. */

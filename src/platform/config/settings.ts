@@ -69,14 +69,16 @@ const FIXED_SETTINGS = {
     min: 1,
     max: 10_000_000,
     fallback: 1_500,
-    meaning: 'Events that a service on the path of a payment may lag behind before intake slows down.',
+    meaning:
+      'Events that the services on the path of a payment may lag behind before intake slows down. A partition that stands alone, because its next event fails, does not count.',
   }),
   backpressureHard: wholeNumber({
     name: 'LASTRO_BACKPRESSURE_HARD',
     min: 1,
     max: 100_000_000,
     fallback: 40_000,
-    meaning: 'Events of lag beyond which intake answers 503 with `Retry-After`.',
+    meaning:
+      'Events of such lag beyond which intake answers 503 with `Retry-After`. One partition is allowed four times its even share of them: past that, payments of its own wallets get the 503, and nobody else’s.',
   }),
   batchMax: wholeNumber({
     name: 'LASTRO_BATCH_MAX',

@@ -30,9 +30,9 @@ export interface CommandQueue<Body> {
 }
 
 /** Whether a route takes commands in just now. */
-export interface Admission {
+export interface Admission<Body> {
   /** Why not: its problem is the answer, which is not stored. How backpressure says 503. */
-  obstacle(): Problem | undefined;
+  obstacle(command: Command<Body>): Problem | undefined;
   /** What the command's key was answered before: that is the answer whatever the obstacle (DESIGN §6). */
   findDecided(command: Command): Promise<CommandOutcome | undefined>;
 }
@@ -45,7 +45,7 @@ export interface CommandOrder<Body> {
   /** Of the resource that it makes or changes. */
   readonly id: string;
   /** Asked before the command is handed over, where something may stand in its way. */
-  readonly admission?: Admission;
+  readonly admission?: Admission<Body>;
 }
 
 /** Runs the command and answers with what was decided. */
@@ -68,7 +68,7 @@ export async function submitCommand<Body>(
   const key = idempotencyKeyOf(request);
   if (!key.ok) return key;
   const command = commandOf(request, order, key.value);
-  const obstacle = order.admission?.obstacle();
+  const obstacle = order.admission?.obstacle(command);
   if (obstacle !== undefined) return decidedOr(obstacle, command, order.admission);
   try {
     return accepted(await queue.submit(command));
@@ -96,10 +96,10 @@ function commandOf<Body>(
   };
 }
 
-async function decidedOr(
+async function decidedOr<Body>(
   obstacle: Problem,
-  command: Command,
-  admission: Admission | undefined,
+  command: Command<Body>,
+  admission: Admission<Body> | undefined,
 ): Promise<Decision<CommandOutcome>> {
   const decided = await admission?.findDecided(command);
   return decided === undefined ? refused(obstacle) : accepted(decided);

@@ -51,6 +51,68 @@ export function differingRequests(reader: Reader, expected: readonly ExpectedRow
   return compareLookups(reader, REQUESTS, expected);
 }
 
+/** The key names the payment too: a finding is about it. */
+const REFERENCES: Comparison = {
+  key: { tenant: 'text', wallet_id: 'text', service_id: 'text', reference: 'text', payment_id: 'uuid' },
+  columns: { holder: 'uuid' },
+  actual: `
+    select r.payment_id as holder from payments.payment_references r
+    where r.tenant = expected.tenant and r.wallet_id = expected.wallet_id and r.service_id = expected.service_id
+      and r.reference = expected.reference`,
+};
+
+/** References that nobody holds, or another payment (U2); by primary key. */
+export function differingReferences(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
+  return compareLookups(
+    reader,
+    REFERENCES,
+    expected.map((row) => ({ ...row, holder: row['payment_id'] ?? null })),
+  );
+}
+
+/** A reference and the payment that holds it. */
+export interface HeldReference {
+  readonly tenant: string;
+  readonly walletId: string;
+  readonly serviceId: string;
+  readonly reference: string;
+  readonly paymentUuid: string;
+}
+
+/** By primary key, after the one given. */
+export async function listReferences(
+  reader: Reader,
+  after: HeldReference | undefined,
+  limit: number,
+): Promise<HeldReference[]> {
+  const rows = await reader.query<{
+    tenant: string;
+    wallet_id: string;
+    service_id: string;
+    reference: string;
+    payment_id: string;
+  }>(
+    `select r.tenant, r.wallet_id, r.service_id, r.reference, r.payment_id from payments.payment_references r
+     where $1::text is null
+        or (r.tenant, r.wallet_id, r.service_id, r.reference) > ($1::text, $2::text, $3::text, $4::text)
+     order by r.tenant, r.wallet_id, r.service_id, r.reference limit $5`,
+    [
+      after?.tenant ?? null,
+      after?.walletId ?? null,
+      after?.serviceId ?? null,
+      after?.reference ?? null,
+      limit,
+    ],
+  );
+  return rows.map((row) => ({
+    tenant: row.tenant,
+    walletId: row.wallet_id,
+    serviceId: row.service_id,
+    reference: row.reference,
+    paymentUuid: row.payment_id,
+  }));
+}
+
 export interface PaymentCursor {
   readonly tenant: string;
   readonly uuid: string;
@@ -71,7 +133,7 @@ export async function listPaymentIds(
   return rows.map(({ tenant, id }) => ({ tenant, uuid: id }));
 }
 
-/** Keys and references decide, and are sourced from no log: only counted. A range of the keys' digests. */
+/** Keys decide, and are sourced from no log: only counted. A range of their digests. */
 export async function countPaymentKeys(
   reader: Reader,
   range: { readonly after: string | null; readonly upTo: string | null },

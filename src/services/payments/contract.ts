@@ -1,8 +1,11 @@
 export {
   countPaymentKeys,
   differingPayments,
+  differingReferences,
   differingRequests,
+  type HeldReference,
   listPaymentIds,
+  listReferences,
   type PaymentCursor,
 } from './audit.ts';
 export type { PaymentRequested } from './events.ts';

@@ -29,7 +29,7 @@ import {
 export interface PaymentRoutes {
   readonly intake: CommandQueue<PaymentOrder>;
   /** Refuses new orders while the stages lag too far behind. */
-  readonly admission: Admission;
+  readonly admission: Admission<PaymentOrder>;
   readonly reads: PaymentReads;
   readonly finalStates: FinalStates;
 }

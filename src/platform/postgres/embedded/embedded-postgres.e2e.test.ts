@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -25,6 +26,9 @@ import { type HoldingProcess, holdServer, queryOnce, untilEnded } from './fixtur
 import { endSurvivors, findPostmaster, type Postmaster } from './postmaster.ts';
 import { isAlive, listProcesses } from './process-identity.ts';
 import { chooseServerUser } from './server-user.ts';
+
+/** A look a second, and a start. */
+const RESTART = { timeout: 15_000, interval: 20 };
 
 const isRoot = process.getuid?.() === 0;
 let folder: string;
@@ -293,21 +297,59 @@ describe('a data folder in use', () => {
   test('a killed server is started again with what was committed', async () => {
     const first = await holdServer({ dataDir });
     await queryOnce(first.url, 'create table survived as select 42 as answer');
-    const { identity } = runningServer();
-    process.kill(identity.pid, 'SIGKILL');
-    await untilEnded(identity);
+    await killServer();
     await first.kill();
     const next = await openEmbeddedPostgres({ dataDir });
     expect(await queryOnce(next.url, 'select answer from survived')).toEqual({ answer: 42 });
     await next.close();
   });
 
+  test('E6: while somebody uses it, a killed server is started on its port or not at all', async () => {
+    const user = await holdServer({ dataDir });
+    await killServer();
+    const squatter = await listen(Number(new URL(user.url).port));
+    await expect(openEmbeddedPostgres({ dataDir })).rejects.toThrow(/port \d+, .* is taken/);
+    squatter.close();
+    const next = await openEmbeddedPostgres({ dataDir });
+    expect(next.url).toBe(user.url);
+    await next.close();
+    await user.close();
+  });
+
+  test('K1: a server that is kept running is started again as soon as its port is free again', async () => {
+    const told: string[] = [];
+    const report = {
+      ended: () => told.push('ended'),
+      restarted: () => told.push('restarted'),
+      notRestarted: (error: unknown) => told.push(String(error)),
+    };
+    const server = await openEmbeddedPostgres({ dataDir, keepRunning: report });
+    await killServer();
+    const squatter = await listen(Number(new URL(server.url).port));
+    await expect.poll(() => told, RESTART).toEqual(['ended', expect.stringMatching(/is taken/)]);
+    squatter.close();
+    await expect.poll(() => told.at(-1), RESTART).toBe('restarted');
+    expect(await queryOnce(server.url, 'select 1 as one')).toEqual({ one: 1 });
+    await server.close();
+    expect(isRunning()).toBe(false);
+  });
+
+  test('E7: a server that is kept running is not begun anew when its data is gone', async () => {
+    const failed = Promise.withResolvers<unknown>();
+    const report = { ended: () => undefined, restarted: () => undefined, notRestarted: failed.resolve };
+    const server = await openEmbeddedPostgres({ dataDir, keepRunning: report });
+    await killServer();
+    renameSync(cluster(), `${cluster()}.away`);
+    expect(String(await failed.promise)).toMatch(/is gone/);
+    expect(existsSync(cluster())).toBe(false);
+    renameSync(`${cluster()}.away`, cluster());
+    await server.close();
+  });
+
   test('a backend that outlived its server and holds its shared memory is ended', async () => {
     const first = await holdServer({ dataDir });
     await computeForEver(first.url);
-    const { identity } = runningServer();
-    process.kill(identity.pid, 'SIGKILL');
-    await untilEnded(identity);
+    await killServer();
     await first.kill();
     const next = await openEmbeddedPostgres({ dataDir });
     expect(await queryOnce(next.url, 'select 1 as one')).toEqual({ one: 1 });
@@ -333,6 +375,12 @@ async function listen(port: number): Promise<Server> {
   const server = createServer().listen(port, '127.0.0.1');
   await once(server, 'listening');
   return server;
+}
+
+async function killServer(): Promise<void> {
+  const { identity } = runningServer();
+  process.kill(identity.pid, 'SIGKILL');
+  await untilEnded(identity);
 }
 
 async function orphanedServer(): Promise<{ killed: HoldingProcess; postmaster: Postmaster }> {

@@ -1,13 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { Fault } from '#kernel/fault.ts';
 import { type Binaries, prepareBinaries } from './binaries.ts';
 import { createCluster } from './create-cluster.ts';
 import { type DataFolder, findCluster, loadPassword, prepareDataFolder } from './data-folder.ts';
 import { ensureDatabase } from './ensure-database.ts';
 import { withFolderLock } from './folder-lock.ts';
+import { keepRunning, type ServerReport } from './keep-running.ts';
 import { countParticipants, joinParticipants } from './participants.ts';
 import { findPostmaster, type Postmaster, stopPostmaster } from './postmaster.ts';
-import { isAlive } from './process-identity.ts';
+import { isAlive, type ProcessIdentity } from './process-identity.ts';
 import { chooseServerUser, findClosedFolder, type ServerUser } from './server-user.ts';
 import { startServer } from './start-server.ts';
 import { waitUntil } from './wait-until.ts';
@@ -21,6 +22,8 @@ import { waitUntil } from './wait-until.ts';
  * E3: a server that outlived everybody is adopted by the next start, or stopped when it does not answer.
  * E4: starting, joining and stopping exclude each other (folder-lock.ts).
  * E5: the cluster is complete or not there; nothing here ever deletes one.
+ * E6: while somebody uses the server, it is started again on no other port: the URLs that were given out stay good.
+ * E7: who keeps the server running starts it on the cluster that it knew, and makes no other.
  */
 export interface EmbeddedPostgres {
   /** `postgres://lastro:…@127.0.0.1:<port>/lastro`, a superuser. */
@@ -36,6 +39,8 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** Told, in a few words each, what takes long enough to be noticed. */
   readonly onProgress?: (message: string) => void;
+  /** If given, a server that ends before `close` is started again, whoever stopped it (keep-running.ts). */
+  readonly keepRunning?: ServerReport;
   /** Replaces `/var/lib/lastro` (create-cluster.ts). */
   readonly sharedFolder?: string;
 }
@@ -54,16 +59,54 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
     const running = await adoptServer(data, password);
     const url = running ?? (await launchServer(data, password, options));
     const participant = joinParticipants(data.participants);
-    return { url, joined: running !== undefined, close: closeOnce(data, participant) };
+    const keeper = options.keepRunning && keepServer(data, { url, password, report: options.keepRunning });
+    const close = async () => {
+      await keeper?.stop(); // K2
+      await leaveServer(data, participant);
+    };
+    return { url, joined: running !== undefined, close: once(close) };
   });
 }
 
-function closeOnce(data: DataFolder, participant: { leave(): void }): () => Promise<void> {
+function once(close: () => Promise<void>): () => Promise<void> {
   let closing: Promise<void> | undefined;
   return () => {
-    closing ??= leaveServer(data, participant);
+    closing ??= close();
     return closing;
   };
+}
+
+interface UsedServer {
+  readonly url: string;
+  readonly password: string;
+  readonly report: ServerReport;
+}
+
+function keepServer(data: DataFolder, { url, password, report }: UsedServer): { stop(): Promise<void> } {
+  let known: ProcessIdentity | undefined;
+  const isRunning = () => {
+    if (known === undefined || !isAlive(known)) known = findServer(data)?.identity;
+    return known !== undefined;
+  };
+  return keepRunning({ isRunning, restart: () => restartServer(data, url, password), report });
+}
+
+/** Undefined also when the cluster is out of reach. */
+function findServer(data: DataFolder): Postmaster | undefined {
+  return existsSync(data.cluster) ? findPostmaster(realpathSync(data.cluster)) : undefined;
+}
+
+async function restartServer(data: DataFolder, url: string, password: string): Promise<void> {
+  if (!existsSync(data.cluster)) throw new Fault(`${data.cluster} is gone`, { transient: true }); // E7
+  await withFolderLock(data.lock, { timeoutMs: LOCK_TIMEOUT_MS }, async () => {
+    // E4
+    const running = (await adoptServer(data, password)) ?? (await launchServer(data, password, {}));
+    if (running === url) return;
+    throw new Fault(
+      `PostgreSQL on ${data.folder} listens on port ${new URL(running).port} now: start this process anew`,
+      { transient: true },
+    );
+  });
 }
 
 async function leaveServer(data: DataFolder, participant: { leave(): void }): Promise<void> {
@@ -117,7 +160,7 @@ function notAnswering(data: DataFolder, { identity }: Postmaster, cause: unknown
 async function launchServer(
   data: DataFolder,
   password: string,
-  options: EmbeddedPostgresOptions,
+  options: Omit<EmbeddedPostgresOptions, 'dataDir'>,
 ): Promise<string> {
   const onProgress = options.onProgress ?? (() => undefined);
   const user = chooseServerUser(findCluster(data));
@@ -137,7 +180,7 @@ async function launchServer(
   }
 }
 
-interface MakeClusterOptions extends Omit<EmbeddedPostgresOptions, 'onProgress'> {
+interface MakeClusterOptions extends Omit<EmbeddedPostgresOptions, 'dataDir' | 'onProgress'> {
   readonly onProgress: (message: string) => void;
   readonly user: ServerUser;
   readonly binaries: Binaries;

@@ -4,6 +4,7 @@ import { Fault } from '#kernel/fault.ts';
 import type { Binaries } from './binaries.ts';
 import { type DataFolder, findLastPort, savePort } from './data-folder.ts';
 import { findFreePort, isPortFree } from './free-port.ts';
+import { countParticipants } from './participants.ts';
 import { clusterName, endSurvivors, findPostmaster, removeStalePidFile } from './postmaster.ts';
 import { notStarted, spawnOptions } from './run-program.ts';
 import { chooseWalCompression, serverSettings } from './server-settings.ts';
@@ -33,9 +34,10 @@ export async function startServer(options: StartServerOptions): Promise<number> 
   rotateLog(options.data.log);
   const compression = await chooseWalCompression(options.binaries, options.clusterFolder, options.user);
   const settings = { ...serverSettings(compression), cluster_name: clusterName(options.clusterFolder) };
+  const isPortFixed = countParticipants(options.data.participants) > 0; // E6
   let failure = '';
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const port = await choosePort(options.data, attempt);
+    const port = await choosePort(options.data, { attempt, isPortFixed });
     const outcome = await attemptStart(options, { ...settings, port: String(port) });
     if (outcome === 'ready') {
       savePort(options.data, port);
@@ -47,10 +49,18 @@ export async function startServer(options: StartServerOptions): Promise<number> 
   throw new Fault(`PostgreSQL did not start: ${failure || `see ${options.data.log}`}`, { transient: false });
 }
 
-/** The port of last time, so that a developer's open tools find it again. */
-async function choosePort(data: DataFolder, attempt: number): Promise<number> {
+/** The port of last time, so that a developer's open tools find it again; no other one if it is fixed. */
+async function choosePort(
+  data: DataFolder,
+  { attempt, isPortFixed }: { readonly attempt: number; readonly isPortFixed: boolean },
+): Promise<number> {
   const last = findLastPort(data);
-  return attempt === 0 && last !== undefined && (await isPortFree(last)) ? last : findFreePort();
+  if (last === undefined || (attempt > 0 && !isPortFixed)) return findFreePort();
+  if (await isPortFree(last)) return last;
+  if (!isPortFixed) return findFreePort();
+  throw new Fault(`port ${last}, where running processes look for PostgreSQL, is taken by another program`, {
+    transient: true,
+  });
 }
 
 /** Whether trying again helps: a port taken in the meantime, or a backend that outlived its server and is ended here. */
