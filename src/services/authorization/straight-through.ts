@@ -5,8 +5,8 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
-import type { Passage, Record } from '#platform/batch/passage.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
+import type { Passage, Record } from '#platform/batch/passage.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { subjectsIn } from '#platform/log/own-effects.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
