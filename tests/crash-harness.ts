@@ -36,12 +36,7 @@ const FATAL_BATCH = 2;
  */
 const ROUNDS_AFTER_FIRST_BATCH = 2;
 
-const FENCES = new Set(['log.fence', 'log.hold_positions']);
-/** The first statement of a batch that is no consumer group's. */
-const BEGINNINGS = new Map([
-  ['log.hold_positions', 'straight-through'],
-  ['payments.idempotency_select', 'intake'],
-]);
+const FENCE = 'log.hold_positions';
 
 /** Which worker's batch a transaction is, once its first statement tells. */
 const workers = new WeakMap<Transaction, string>();
@@ -56,8 +51,8 @@ function crashAt(worker: string, moment: CrashMoment): void {
 
   Transaction.prototype.run = function (statement, values) {
     noteBatch(this, statement, values);
-    if (isFatal(this, 'before the fence') && FENCES.has(statement.name)) die();
-    if (isFatal(this, 'after the load') && !FENCES.has(statement.name)) die();
+    if (isFatal(this, 'before the fence') && statement.name === FENCE) die();
+    if (isFatal(this, 'after the load') && statement.name !== FENCE) die();
     run.call(this, statement, values);
   };
   Transaction.prototype.query = function <R>(statement: Statement, values: readonly unknown[]): Promise<R[]> {
@@ -79,10 +74,28 @@ function crashAt(worker: string, moment: CrashMoment): void {
 }
 
 function noteBatch(tx: Transaction, { name }: Statement, values: readonly unknown[]): void {
-  const worker = name === 'log.fence' ? String(values[0]) : BEGINNINGS.get(name);
+  const worker = workerBeginning(name, values);
   if (worker === undefined) return;
   workers.set(tx, worker);
   begun.set(worker, (begun.get(worker) ?? 0) + 1);
+}
+
+function workerBeginning(name: string, values: readonly unknown[]): string | undefined {
+  if (name === 'payments.idempotency_select') return 'intake';
+  if (name !== FENCE) return undefined;
+  const groups = textsOf(values[0] as Buffer);
+  return new Set(groups).size > 1 ? 'straight-through' : groups[0];
+}
+
+/** The elements of a text array as it is sent (arrays.ts). */
+function textsOf(array: Buffer): string[] {
+  const texts: string[] = [];
+  for (let at = 20; at < array.length; ) {
+    const bytes = array.readInt32BE(at);
+    texts.push(array.toString('utf8', at + 4, at + 4 + bytes));
+    at += 4 + bytes;
+  }
+  return texts;
 }
 
 function die(): never {

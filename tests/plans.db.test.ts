@@ -26,7 +26,6 @@ const TIMELINE = 'a topic’s events by subject';
 
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger pins its own (plans.db.test.ts). */
 const HOT: Readonly<Record<string, readonly string[]>> = {
-  'log.hold_back': ['positions_pkey'],
   'payments.idempotency_select': ['idempotency_keys_pkey'],
   'payments.idempotency_insert': [],
   'payments.find_references': ['payment_references_pkey'],
@@ -49,7 +48,8 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of tables that have a row per partition and no more, or functions over such: they do not grow. */
-const BOUNDED = /^(log\.(heads|positions|fence|lags|notify)|\w+\.append)$/;
+const BOUNDED =
+  /^(log\.(heads|positions|positions_of_groups|hold_positions|move_positions|lags|notify)|\w+\.append(_at)?)$/;
 const LEDGERS_OWN = /^ledger\.(?!read_ranges)/;
 const TESTS_OWN = /^(tests\.|begin$)/;
 
@@ -66,6 +66,10 @@ beforeAll(async () => {
   const engine = await startEngine(database.url);
   await payWith(engine);
   await engine.close();
+  const straight = await startEngine(database.url, { straightThrough: true });
+  await straight.submit({ amount: 1 });
+  await straight.settled();
+  await straight.close();
   for (const [group, deliver] of Object.entries(DELIVERIES)) {
     await setBack(database.url, [group]);
     await owner.query('truncate integrity.verdicts');

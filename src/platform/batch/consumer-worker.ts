@@ -1,7 +1,7 @@
 /**
  * One worker per consumer group and process: one batch over all the partitions the process owns.
  *
- * W1: the fence is the first statement and moves the positions; effects and positions commit together (U4).
+ * W1: the positions are held from the first statement on and move with the effects, in one commit (R1, U4).
  * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
  * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
  * W4: events of a partition are handled in order, and none is passed over because it failed.
@@ -15,7 +15,6 @@ import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.t
 import type { EventDraft, LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
-import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
@@ -23,20 +22,10 @@ import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
 import { restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
+import { holdPositions, movePositions } from './positions.ts';
 import { readNew } from './read-new.ts';
 import { Signal } from './signal.ts';
 
-const FENCE = statement(
-  'log.fence',
-  'select log.fence($1, $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])',
-);
-/** Behind the fence, which has moved the rows: they go back to before what is retained. */
-const HOLD_BACK = statement(
-  'log.hold_back',
-  `update log.positions p set position = batch.position
-   from unnest($2::text[], $3::smallint[], $4::bigint[]) as batch(topic, partition, position)
-   where p.consumer_group = $1 and p.topic = batch.topic and p.partition = batch.partition`,
-);
 const READ_POSITIONS = statement(
   'log.positions',
   'select topic, partition, position, turn from log.positions where consumer_group = $1',
@@ -398,21 +387,29 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const { consumer, session, log, clock, observer } = this.#options;
     const startedAt = performance.now();
     let plan: Plan | undefined;
-    let held: ReadonlyMap<Reading, number> = new Map();
+    let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
     await session.transaction(async (tx) => {
-      this.#sendFence(tx, readings); // W1
-      if (events.length === 0) return;
-      const loaded = await consumer.load(tx, events);
-      // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
-      const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
-      plan = consumer.decide(loaded, events, now);
-      consumer.save(tx, plan);
-      segments = this.#sendDrafts(tx, plan.drafts, now);
-      held = this.#sendHeldBack(tx, readings, plan.retained ?? []);
+      holdPositions(
+        tx,
+        readings.map(({ reading }) => ({ group: this.group, ...reading })),
+      ); // W1
+      if (events.length > 0) {
+        const loaded = await consumer.load(tx, events);
+        // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
+        const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
+        plan = consumer.decide(loaded, events, now);
+        consumer.save(tx, plan);
+        kept = firstPositions(plan.retained ?? []);
+        this.#sendMoves(tx, readings, kept);
+        segments = this.#sendDrafts(tx, plan.drafts, now); // R3: heads last
+      } else {
+        this.#sendMoves(tx, readings, kept);
+      }
     });
-    for (const { reading, upTo } of readings) {
-      reading.position = held.get(reading) ?? upTo;
+    for (const read of readings) {
+      const { reading, upTo } = read;
+      reading.position = targetOf(read, kept);
       reading.turn += 1;
       reading.read = upTo;
       this.#setAside.delete(placeOf(reading.topic, reading.partition));
@@ -422,6 +419,17 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (segments !== undefined) log.publish(await segments);
     if (plan !== undefined) consumer.committed?.(plan);
     observer.committed(consumer.group, { events: passed, durationMs: performance.now() - startedAt });
+  }
+
+  #sendMoves(tx: Transaction, readings: Batch['readings'], firstRetained: ReadonlyMap<string, number>): void {
+    movePositions(
+      tx,
+      readings.map((read) => ({
+        group: this.group,
+        ...read.reading,
+        position: targetOf(read, firstRetained),
+      })),
+    );
   }
 
   #sendDrafts(
@@ -437,42 +445,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       prepareAppend({ topic: consumer.emits, partitions: log.partitions, occurredAt, drafts }),
     );
   }
-
-  /** R1: compares the position rows with where the batch starts and moves them, every reading of the batch: its turn is over. */
-  #sendFence(tx: Transaction, readings: Batch['readings']): void {
-    tx.run(FENCE, [
-      this.group,
-      textArray(readings.map(({ reading }) => reading.topic)),
-      int2Array(readings.map(({ reading }) => reading.partition)),
-      int8Array(readings.map(({ reading }) => reading.position)),
-      int8Array(readings.map(({ reading }) => reading.turn)),
-      int8Array(readings.map(({ upTo }) => upTo)),
-    ]);
-  }
-
-  /** W5: sends back the positions that must stay before what is retained, and says where they stay. */
-  #sendHeldBack(
-    tx: Transaction,
-    readings: Batch['readings'],
-    retained: readonly LogEvent[],
-  ): ReadonlyMap<Reading, number> {
-    const firsts = firstPositions(retained);
-    const held = new Map<Reading, number>();
-    for (const { reading } of readings) {
-      const first = firsts.get(placeOf(reading.topic, reading.partition));
-      if (first !== undefined) held.set(reading, first - 1);
-    }
-    if (held.size > 0) {
-      const rows = [...held];
-      tx.run(HOLD_BACK, [
-        this.group,
-        textArray(rows.map(([reading]) => reading.topic)),
-        int2Array(rows.map(([reading]) => reading.partition)),
-        int8Array(rows.map(([, position]) => position)),
-      ]);
-    }
-    return held;
-  }
 }
 
 interface PositionRow {
@@ -484,6 +456,15 @@ interface PositionRow {
 
 function placeOf(topic: string, partition: number): string {
   return `${topic}/${partition}`;
+}
+
+/** W5: where the position goes: to the last event read, or before the first that is retained. */
+function targetOf(
+  { reading, upTo }: Batch['readings'][number],
+  firstRetained: ReadonlyMap<string, number>,
+): number {
+  const first = firstRetained.get(placeOf(reading.topic, reading.partition));
+  return first === undefined ? upTo : first - 1;
 }
 
 /** The first position among the events, by topic and partition. */

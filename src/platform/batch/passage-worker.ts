@@ -16,25 +16,18 @@ import { sendAppendAt } from '../log/append.ts';
 import type { LogEvent } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
-import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
+import { textArray } from '../postgres/arrays.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
-import { type Session, statement, type Transaction } from '../postgres/session.ts';
+import { type Session, statement } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
 import type { BatchObserver } from './observer.ts';
 import { restAfter } from './pace.ts';
 import type { Link, Passage } from './passage.ts';
+import { holdPositions, movePositions, type Place } from './positions.ts';
 import { readNew } from './read-new.ts';
 import { type PlacedAppend, Recording } from './recording.ts';
 import { Signal } from './signal.ts';
 
-const HOLD_POSITIONS = statement(
-  'log.hold_positions',
-  'select log.hold_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
-);
-const MOVE_POSITIONS = statement(
-  'log.move_positions',
-  'select log.move_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[])',
-);
 const READ_POSITIONS = statement(
   'log.positions_of_groups',
   `select consumer_group, topic, partition, position, turn from log.positions
@@ -340,7 +333,7 @@ export class PassageWorker<Loaded, Plan> {
     let appends: readonly PlacedAppend[] = [];
     let moves: readonly Move[] = [];
     await session.transaction(async (tx) => {
-      sendHold(tx, standings); // X1
+      holdPositions(tx, standings.map(placeIn)); // X1
       // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
       const latest = (loadedAt: number): number =>
         events.reduce((now, { occurredAt }) => Math.max(now, occurredAt), loadedAt);
@@ -354,9 +347,12 @@ export class PassageWorker<Loaded, Plan> {
         passage.save(tx, plan, occurredAt);
       }
       appends = recording.appends();
-      for (const { append, firsts } of appends) sendAppendAt(tx, append, firsts); // X3
       moves = movesOf(standings, (standing) => this.#targetOf(standing, batch, recording));
-      sendMoves(tx, moves);
+      movePositions(
+        tx,
+        moves.map(({ standing, target }) => ({ ...placeIn(standing), position: target })),
+      );
+      for (const { append, firsts } of appends) sendAppendAt(tx, append, firsts); // X3
     });
     for (const { standing, target } of moves) {
       standing.position = target;
@@ -417,27 +413,12 @@ function standingOf(link: Link, partition: number, rows: readonly PositionRow[])
   return { link, partition, position, turn: Number(row.turn), cleared: position };
 }
 
-function sendHold(tx: Transaction, standings: readonly Standing[]): void {
-  tx.run(HOLD_POSITIONS, [
-    textArray(standings.map(({ link }) => link.group)),
-    textArray(standings.map(({ link }) => link.topic)),
-    int2Array(standings.map(({ partition }) => partition)),
-    int8Array(standings.map(({ position }) => position)),
-    int8Array(standings.map(({ turn }) => turn)),
-  ]);
+function placeIn({ link, partition, position, turn }: Standing): Place {
+  return { ...link, partition, position, turn };
 }
 
 function movesOf(standings: readonly Standing[], targetOf: (standing: Standing) => number): Move[] {
   return standings
     .map((standing) => ({ standing, target: targetOf(standing) }))
     .filter(({ standing, target }) => target !== standing.position);
-}
-
-function sendMoves(tx: Transaction, moves: readonly Move[]): void {
-  tx.run(MOVE_POSITIONS, [
-    textArray(moves.map(({ standing }) => standing.link.group)),
-    textArray(moves.map(({ standing }) => standing.link.topic)),
-    int2Array(moves.map(({ standing }) => standing.partition)),
-    int8Array(moves.map(({ target }) => target)),
-  ]);
 }

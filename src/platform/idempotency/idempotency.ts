@@ -10,6 +10,7 @@ import { hash } from 'node:crypto';
 import { differingPointers } from '#kernel/canonical-json.ts';
 import type { EpochMs } from '#kernel/clock.ts';
 import { int2Array, textArray, uuidArray } from '../postgres/arrays.ts';
+import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
 
 /** A decided answer: what the edge sends, to the byte. */
@@ -44,7 +45,7 @@ export class IdempotencyStore {
     this.#select = statement(
       `${schema}.idempotency_select`,
       `select k.digest, k.request, k.status, k.answer
-       from unnest($1::uuid[]) as wanted(digest)
+       from ${batchRows('wanted', { digest: 'uuid' })}
        cross join lateral (select * from ${schema}.idempotency_keys k where k.digest = wanted.digest offset 0) k`,
     );
     // R3: in ascending order, so that two processes with the same keys in other orders wait instead of deadlocking.
@@ -53,7 +54,7 @@ export class IdempotencyStore {
       `${schema}.idempotency_insert`,
       `insert into ${schema}.idempotency_keys (digest, request, status, answer, created_at)
        select digest, request, status, answer, $5::timestamptz
-       from unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[]) as k(digest, request, status, answer)`,
+       from ${batchRows('k', { digest: 'uuid', request: 'text', status: 'smallint', answer: 'text' })}`,
     );
   }
 

@@ -4,6 +4,7 @@
  */
 import { InvariantViolation, invariant } from '#kernel/fault.ts';
 import { int2Array, int8Array } from '../postgres/arrays.ts';
+import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, type Statement, statement } from '../postgres/session.ts';
 import type { AppendedSegment } from './append.ts';
 import type { JsonObject, LogEvent } from './event.ts';
@@ -206,7 +207,7 @@ function readRanges(topic: string): Statement {
       `${topic}.read_ranges`,
       `select e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.data, e.occurred_at,
               e.correlation_id, e.causation, e.traceparent
-       from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as range(partition, after, up_to)
+       from ${batchRows('range', { partition: 'smallint', after: 'bigint', up_to: 'bigint' })}
        cross join lateral (
          select * from "${topic}".events e
          where e.partition = range.partition and e.position > range.after and e.position <= range.up_to

@@ -1,4 +1,5 @@
 import { textArray } from '../postgres/arrays.ts';
+import { batchRows } from '../postgres/batch-rows.ts';
 import { type Statement, statement, type Transaction } from '../postgres/session.ts';
 
 const statements = new Map<string, Statement>();
@@ -21,7 +22,7 @@ export function subjectsStatement(topic: string): Statement {
   if (prepared === undefined) {
     prepared = statement(
       `${topic}.subjects_in`,
-      `select e.subject from unnest($1::text[]) as wanted(subject)
+      `select e.subject from ${batchRows('wanted', { subject: 'text' })}
        cross join lateral (select e.subject from "${topic}".events e where e.subject = wanted.subject limit 1) e`,
     );
     statements.set(topic, prepared);

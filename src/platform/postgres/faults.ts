@@ -1,6 +1,6 @@
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
 
-/** Raised by `log.fence` (R1): another process has moved the position; what this one believed is stale. */
+/** Raised by `log.hold_positions` (R1) and `log.require_firsts`: another process has moved on; what this one believed is stale. */
 export const FENCED = 'LS001';
 
 /**

@@ -1,5 +1,6 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { int8Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 import type { PaymentTerms } from '#services/validation/contract.ts';
 import type { Saga, SagaState } from './coordinate.ts';
@@ -8,7 +9,7 @@ import type { Saga, SagaState } from './coordinate.ts';
 export const FIND_SAGAS = statement(
   'authorization.find_sagas',
   `select s.payment_id, s.definition, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
-   from unnest($1::uuid[]) as wanted(payment_id)
+   from ${batchRows('wanted', { payment_id: 'uuid' })}
    cross join lateral (select * from "authorization".sagas s where s.payment_id = wanted.payment_id offset 0) s`,
 );
 
@@ -16,15 +17,14 @@ export const INSERT_SAGAS = statement(
   'authorization.insert_sagas',
   `insert into "authorization".sagas (payment_id, definition, state, wallet_id, service_id, amount, currency, method, updated_at)
    select payment_id, definition, state, wallet_id, service_id, amount, currency, method, $9::timestamptz
-   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
-     as v(payment_id, definition, state, wallet_id, service_id, amount, currency, method)`,
+   from ${batchRows('v', { payment_id: 'uuid', definition: 'text', state: 'text', wallet_id: 'text', service_id: 'text', amount: 'bigint', currency: 'text', method: 'text' })}`,
 );
 
 /** By primary key, behind the fence (R1): nobody else moves these sagas; touches no indexed column (HOT). */
 export const UPDATE_SAGAS = statement(
   'authorization.update_sagas',
   `update "authorization".sagas s set state = v.state, updated_at = $3::timestamptz
-   from unnest($1::uuid[], $2::text[]) as v(payment_id, state)
+   from ${batchRows('v', { payment_id: 'uuid', state: 'text' })}
    cross join lateral (select t.ctid from "authorization".sagas t where t.payment_id = v.payment_id offset 0) as found(at)
    where s.ctid = found.at`,
 );

@@ -1,5 +1,6 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Finding, Judgement, SeenEvent } from './follow-saga.ts';
 
@@ -32,7 +33,7 @@ export interface FollowedSaga {
 /** By primary key. */
 export const FIND_FOLLOWED = statement(
   'integrity.find_followed',
-  `select f.subject, f.events from unnest($1::text[]) as wanted(subject)
+  `select f.subject, f.events from ${batchRows('wanted', { subject: 'text' })}
    cross join lateral (select * from integrity.followed f where f.subject = wanted.subject offset 0) f`,
 );
 
@@ -40,7 +41,7 @@ export const FIND_FOLLOWED = statement(
 export const FIND_VERDICTS = statement(
   'integrity.find_verdicts',
   `select v.subject, v.tenant, v.verdict, v.stages, v.findings
-   from unnest($1::text[]) as wanted(subject)
+   from ${batchRows('wanted', { subject: 'text' })}
    cross join lateral (select * from integrity.verdicts v where v.subject = wanted.subject offset 0) v`,
 );
 
@@ -49,7 +50,7 @@ export const SAVE_VERDICTS = statement(
   'integrity.save_verdicts',
   `insert into integrity.verdicts as v (subject, tenant, verdict, stages, findings, verified_at)
    select subject, tenant, verdict, stages, findings, $6::timestamptz
-   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as fresh(subject, tenant, verdict, stages, findings)
+   from ${batchRows('fresh', { subject: 'text', tenant: 'text', verdict: 'text', stages: 'text', findings: 'text' })}
    on conflict (subject) do update
      set verdict = excluded.verdict, findings = excluded.findings, verified_at = excluded.verified_at
      where v.findings <> excluded.findings`,
@@ -60,7 +61,7 @@ export const SAVE_FOLLOWED = statement(
   'integrity.save_followed',
   `insert into integrity.followed as f (subject, tenant, events, updated_at)
    select subject, tenant, events, $4::timestamptz
-   from unnest($1::text[], $2::text[], $3::text[]) as fresh(subject, tenant, events)
+   from ${batchRows('fresh', { subject: 'text', tenant: 'text', events: 'text' })}
    where (select v.subject from integrity.verdicts v where v.subject = fresh.subject) is null
    on conflict (subject) do update set events = excluded.events, updated_at = excluded.updated_at`,
 );
@@ -68,7 +69,7 @@ export const SAVE_FOLLOWED = statement(
 export const UNFOLLOW = statement(
   'integrity.unfollow',
   `delete from integrity.followed f
-   using unnest($1::text[]) as ended(subject)
+   using ${batchRows('ended', { subject: 'text' })}
    cross join lateral (select t.ctid from integrity.followed t where t.subject = ended.subject offset 0) as found(at)
    where f.ctid = found.at`,
 );

@@ -2,6 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 import type { AccountProfile, NewAccount } from './account.ts';
 import { AccountDirectory } from './account-directory.ts';
@@ -21,7 +22,7 @@ import type { AccountGlance, AccountRef, Ledger } from './contract.ts';
 export const FIND_ACCOUNTS = statement(
   'ledger.find_accounts',
   `select a.key, a.tenant, a.id, a.kind, a.currency, a.floor
-   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
+   from ${batchRows('wanted', { tenant: 'text', id: 'text' })}
    cross join lateral (
      select * from ledger.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
    ) a`,
@@ -31,7 +32,7 @@ export const FIND_ACCOUNTS = statement(
 export const GLANCE_STATUS = statement(
   'ledger.glance_status',
   `select b.account_key, b.status
-   from unnest($1::bigint[]) as wanted(key)
+   from ${batchRows('wanted', { key: 'bigint' })}
    cross join lateral (select * from ledger.balances b where b.account_key = wanted.key offset 0) b`,
 );
 
@@ -42,7 +43,7 @@ export const GLANCE_STATUS = statement(
 export const LOCK_BALANCES = statement(
   'ledger.lock_balances',
   `select b.account_key, b.status, b.posted, b.held, b.sequence, b.last_posted_at
-   from unnest($1::bigint[]) as wanted(key)
+   from ${batchRows('wanted', { key: 'bigint' })}
    cross join lateral (select * from ledger.balances b where b.account_key = wanted.key for no key update) b`,
 );
 
@@ -50,14 +51,14 @@ export const LOCK_BALANCES = statement(
 export const LOAD_HOLDS = statement(
   'ledger.load_holds',
   `select h.id, h.account_key, h.amount, h.state
-   from unnest($1::uuid[]) as wanted(id)
+   from ${batchRows('wanted', { id: 'uuid' })}
    cross join lateral (select * from ledger.holds h where h.id = wanted.id offset 0) h`,
 );
 
 /** Which of the entries exist. By primary key. */
 export const FIND_ENTRIES = statement(
   'ledger.find_entries',
-  `select e.id from unnest($1::uuid[]) as wanted(id)
+  `select e.id from ${batchRows('wanted', { id: 'uuid' })}
    cross join lateral (select e.id from ledger.entries e where e.id = wanted.id offset 0) e`,
 );
 
@@ -66,8 +67,7 @@ export const UPDATE_BALANCES = statement(
   'ledger.update_balances',
   `update ledger.balances b
    set status = v.status, posted = v.posted, held = v.held, sequence = v.sequence, last_posted_at = v.last_posted_at
-   from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-     as v(account_key, status, posted, held, sequence, last_posted_at)
+   from ${batchRows('v', { account_key: 'bigint', status: 'text', posted: 'bigint', held: 'bigint', sequence: 'bigint', last_posted_at: 'timestamptz' })}
    cross join lateral (select t.ctid from ledger.balances t where t.account_key = v.account_key offset 0) as found(at)
    where b.ctid = found.at`,
 );
@@ -76,14 +76,14 @@ export const INSERT_HOLDS = statement(
   'ledger.insert_holds',
   `insert into ledger.holds (id, account_key, amount, state, opened_at, closed_at)
    select id, account_key, amount, state, $5::timestamptz, case when state = 'open' then null else $5::timestamptz end
-   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) as v(id, account_key, amount, state)`,
+   from ${batchRows('v', { id: 'uuid', account_key: 'bigint', amount: 'bigint', state: 'text' })}`,
 );
 
 /** By primary key, under the lock of the hold's account; touches no indexed column (HOT). */
 export const CLOSE_HOLDS = statement(
   'ledger.close_holds',
   `update ledger.holds h set state = v.state, closed_at = $3::timestamptz
-   from unnest($1::uuid[], $2::text[]) as v(id, state)
+   from ${batchRows('v', { id: 'uuid', state: 'text' })}
    cross join lateral (select t.ctid from ledger.holds t where t.id = v.id and t.state = 'open' offset 0) as found(at)
    where h.ctid = found.at`,
 );
@@ -92,23 +92,21 @@ export const INSERT_ENTRIES = statement(
   'ledger.insert_entries',
   `insert into ledger.entries (id, tenant, cause, purpose, posted_at, description, reference, effective_on)
    select id, tenant, cause, purpose, posted_at, description, reference, effective_on::date
-   from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[])
-     as v(id, tenant, cause, purpose, posted_at, description, reference, effective_on)`,
+   from ${batchRows('v', { id: 'uuid', tenant: 'text', cause: 'uuid', purpose: 'text', posted_at: 'timestamptz', description: 'text', reference: 'text', effective_on: 'text' })}`,
 );
 
 export const INSERT_POSTINGS = statement(
   'ledger.insert_postings',
   `insert into ledger.postings (account_key, posted_at, sequence, entry_id, amount, posted_after)
    select account_key, posted_at, sequence, entry_id, amount, posted_after
-   from unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::uuid[], $5::bigint[], $6::bigint[])
-     as v(account_key, posted_at, sequence, entry_id, amount, posted_after)`,
+   from ${batchRows('v', { account_key: 'bigint', posted_at: 'timestamptz', sequence: 'bigint', entry_id: 'uuid', amount: 'bigint', posted_after: 'bigint' })}`,
 );
 
 /** What decisions about money leave aside. By the unique index on (tenant, id). */
 export const FIND_PROFILES = statement(
   'ledger.find_profiles',
   `select a.tenant, a.id, a.name, a.time_zone, a.metadata, a.opened_at
-   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
+   from ${batchRows('wanted', { tenant: 'text', id: 'text' })}
    cross join lateral (
      select * from ledger.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
    ) a`,
@@ -124,9 +122,7 @@ export const INSERT_ACCOUNTS = statement(
   'ledger.insert_accounts',
   `insert into ledger.accounts (key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at)
    select key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at
-   from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
-               $9::text[], $10::timestamptz[])
-     as v(key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at)`,
+   from ${batchRows('v', { key: 'bigint', tenant: 'text', id: 'text', kind: 'text', currency: 'text', floor: 'bigint', name: 'text', time_zone: 'text', metadata: 'text', opened_at: 'timestamptz' })}`,
 );
 
 /** As they begin; what the same batch posts to them follows as an update. */
@@ -134,7 +130,7 @@ export const INSERT_BALANCES = statement(
   'ledger.insert_balances',
   `insert into ledger.balances (account_key, status, posted, held, sequence, last_posted_at)
    select account_key, 'open', 0, 0, 0, opened_at
-   from unnest($1::bigint[], $2::timestamptz[]) as v(account_key, opened_at)`,
+   from ${batchRows('v', { account_key: 'bigint', opened_at: 'timestamptz' })}`,
 );
 
 interface AccountRow {

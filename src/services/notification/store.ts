@@ -1,5 +1,6 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 
 export interface Notification {
@@ -13,7 +14,7 @@ export interface Notification {
 /** By primary key. */
 export const FIND_NOTIFICATIONS = statement(
   'notification.find_notifications',
-  `select n.subject, n.type from unnest($1::text[], $2::text[]) as wanted(subject, type)
+  `select n.subject, n.type from ${batchRows('wanted', { subject: 'text', type: 'text' })}
    cross join lateral (
      select n.subject, n.type from notification.notifications n
      where n.subject = wanted.subject and n.type = wanted.type offset 0
@@ -24,7 +25,7 @@ export const INSERT_NOTIFICATIONS = statement(
   'notification.insert_notifications',
   `insert into notification.notifications (subject, type, id, tenant, payload, created_at)
    select subject, type, id, tenant, payload, $6::timestamptz
-   from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[]) as v(subject, type, id, tenant, payload)`,
+   from ${batchRows('v', { subject: 'text', type: 'text', id: 'uuid', tenant: 'text', payload: 'text' })}`,
 );
 
 export function notificationKey(told: { readonly subject: string; readonly type: string }): string {

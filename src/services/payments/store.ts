@@ -1,6 +1,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { int2Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Payment, PaymentOrder, PaymentStatus } from './payment.ts';
 import { referenceKey, type TakenReferences } from './request-payment.ts';
@@ -9,7 +10,7 @@ import { referenceKey, type TakenReferences } from './request-payment.ts';
 export const FIND_REFERENCES = statement(
   'payments.find_references',
   `select r.tenant, r.wallet_id, r.service_id, r.reference, r.payment_id
-   from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as wanted(tenant, wallet_id, service_id, reference)
+   from ${batchRows('wanted', { tenant: 'text', wallet_id: 'text', service_id: 'text', reference: 'text' })}
    cross join lateral (
      select * from payments.payment_references r
      where r.tenant = wanted.tenant and r.wallet_id = wanted.wallet_id and r.service_id = wanted.service_id
@@ -29,7 +30,7 @@ export const INSERT_REFERENCES = statement(
 export const FREE_REFERENCES = statement(
   'payments.free_references',
   `delete from payments.payment_references r
-   using unnest($1::text[], $2::uuid[]) as ended(tenant, id)
+   using ${batchRows('ended', { tenant: 'text', id: 'uuid' })}
    cross join lateral (
      select p.wallet_id, p.service_id, p.reference from payments.payments p
      where p.tenant = ended.tenant and p.id = ended.id and p.reference is not null offset 0
@@ -48,9 +49,7 @@ export const INSERT_PAYMENTS = statement(
                                   metadata, status, correlation_id, created_at, updated_at)
    select tenant, id, wallet_id, service_id, amount, currency, method, reference, description, metadata, 'pending',
           correlation_id, $12::timestamptz, $12::timestamptz
-   from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-               $9::text[], $10::text[], $11::text[])
-     as v(tenant, id, wallet_id, service_id, amount, currency, method, reference, description, metadata, correlation_id)`,
+   from ${batchRows('v', { tenant: 'text', id: 'uuid', wallet_id: 'text', service_id: 'text', amount: 'bigint', currency: 'text', method: 'text', reference: 'text', description: 'text', metadata: 'text', correlation_id: 'text' })}`,
 );
 
 /**
@@ -61,8 +60,7 @@ export const UPDATE_STATUSES = statement(
   'payments.update_statuses',
   `update payments.payments p
    set status = v.status, failure_code = v.failure_code, failure_detail = v.failure_detail, updated_at = v.updated_at
-   from unnest($1::text[], $2::uuid[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::timestamptz[])
-     as v(tenant, id, status, rank, failure_code, failure_detail, updated_at)
+   from ${batchRows('v', { tenant: 'text', id: 'uuid', status: 'text', rank: 'smallint', failure_code: 'text', failure_detail: 'text', updated_at: 'timestamptz' })}
    cross join lateral (
      select t.ctid from payments.payments t
      where t.tenant = v.tenant and t.id = v.id

@@ -1,8 +1,8 @@
--- What a commit of several groups needs (docs/adr/0011): to hold all their positions from its first statement to its
--- last, and to append where it said that it would.
+-- Positions are held by the first statement of a transaction and moved by a later one, when it is decided how far; of
+-- several groups at once where one commit is of all of them (docs/adr/0011). And a batch may say where it will append.
 
--- R1 for several groups: locks their rows, in the order given, and raises LS001 unless every one is where the batch
--- started. First statement of the transaction. What waited for a lock sees the row as it is after the wait.
+-- R1: locks the positions, in (group, topic, partition) order, and raises LS001 unless every one is where the batch
+-- started. What waited for a lock sees the row as it is after the wait.
 create function hold_positions(p_groups text[], p_topics text[], p_partitions smallint[], p_from bigint[],
                                p_turns bigint[])
 returns void language plpgsql set plan_cache_mode = force_generic_plan as $$
@@ -10,7 +10,10 @@ declare
   matched integer;
 begin
   select count(*) into matched
-  from unnest(p_groups, p_topics, p_partitions, p_from, p_turns) as batch(grp, topic, partition, start, expected)
+  from (
+    select * from unnest(p_groups, p_topics, p_partitions, p_from, p_turns) as b(grp, topic, partition, start, expected)
+    order by b.grp, b.topic, b.partition
+  ) as batch
   cross join lateral (
     select p.position, p.turn from log.positions p
     where p.consumer_group = batch.grp and p.topic = batch.topic and p.partition = batch.partition

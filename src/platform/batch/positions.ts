@@ -1,0 +1,42 @@
+/** The positions of a batch: held by its first statement (R1), moved by its last but the appends and the commit. */
+import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
+import { statement, type Transaction } from '../postgres/session.ts';
+
+const HOLD_POSITIONS = statement(
+  'log.hold_positions',
+  'select log.hold_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
+);
+const MOVE_POSITIONS = statement(
+  'log.move_positions',
+  'select log.move_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[])',
+);
+
+/** Where a group stands in a topic's partition. */
+export interface Place {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly turn: number;
+}
+
+/** Locks the rows, in the order given; the transaction fails as fenced unless every one is where its place says. */
+export function holdPositions(tx: Transaction, places: readonly Place[]): void {
+  tx.run(HOLD_POSITIONS, [
+    textArray(places.map(({ group }) => group)),
+    textArray(places.map(({ topic }) => topic)),
+    int2Array(places.map(({ partition }) => partition)),
+    int8Array(places.map(({ position }) => position)),
+    int8Array(places.map(({ turn }) => turn)),
+  ]);
+}
+
+/** To the positions given, of rows that are held; each has had its turn, whether it moves or not. */
+export function movePositions(tx: Transaction, targets: readonly Omit<Place, 'turn'>[]): void {
+  tx.run(MOVE_POSITIONS, [
+    textArray(targets.map(({ group }) => group)),
+    textArray(targets.map(({ topic }) => topic)),
+    int2Array(targets.map(({ partition }) => partition)),
+    int8Array(targets.map(({ position }) => position)),
+  ]);
+}
