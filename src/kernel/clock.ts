@@ -8,6 +8,13 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+let lastRendered: { readonly at: EpochMs; readonly text: string } = {
+  at: 0,
+  text: new Date(0).toISOString(),
+};
+
+/** What a batch decides has one instant, rendered several times a payment (measured: 2 % of the program's time). */
 export function toRfc3339(at: EpochMs): string {
-  return new Date(at).toISOString();
+  if (lastRendered.at !== at) lastRendered = { at, text: new Date(at).toISOString() };
+  return lastRendered.text;
 }

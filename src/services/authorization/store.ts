@@ -17,7 +17,16 @@ export const INSERT_SAGAS = statement(
   'authorization.insert_sagas',
   `insert into "authorization".sagas (payment_id, definition, state, wallet_id, service_id, amount, currency, method, updated_at)
    select payment_id, definition, state, wallet_id, service_id, amount, currency, method, $9::timestamptz
-   from ${batchRows('v', { payment_id: 'uuid', definition: 'text', state: 'text', wallet_id: 'text', service_id: 'text', amount: 'bigint', currency: 'text', method: 'text' })}`,
+   from ${batchRows('v', {
+     payment_id: 'uuid',
+     definition: 'text',
+     state: 'text',
+     wallet_id: 'text',
+     service_id: 'text',
+     amount: 'bigint',
+     currency: 'text',
+     method: 'text',
+   })}`,
 );
 
 /** By primary key, behind the fence (R1): nobody else moves these sagas; touches no indexed column (HOT). */

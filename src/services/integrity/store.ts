@@ -50,7 +50,13 @@ export const SAVE_VERDICTS = statement(
   'integrity.save_verdicts',
   `insert into integrity.verdicts as v (subject, tenant, verdict, stages, findings, verified_at)
    select subject, tenant, verdict, stages, findings, $6::timestamptz
-   from ${batchRows('fresh', { subject: 'text', tenant: 'text', verdict: 'text', stages: 'text', findings: 'text' })}
+   from ${batchRows('fresh', {
+     subject: 'text',
+     tenant: 'text',
+     verdict: 'text',
+     stages: 'text',
+     findings: 'text',
+   })}
    on conflict (subject) do update
      set verdict = excluded.verdict, findings = excluded.findings, verified_at = excluded.verified_at
      where v.findings <> excluded.findings`,

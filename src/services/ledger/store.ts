@@ -67,7 +67,14 @@ export const UPDATE_BALANCES = statement(
   'ledger.update_balances',
   `update ledger.balances b
    set status = v.status, posted = v.posted, held = v.held, sequence = v.sequence, last_posted_at = v.last_posted_at
-   from ${batchRows('v', { account_key: 'bigint', status: 'text', posted: 'bigint', held: 'bigint', sequence: 'bigint', last_posted_at: 'timestamptz' })}
+   from ${batchRows('v', {
+     account_key: 'bigint',
+     status: 'text',
+     posted: 'bigint',
+     held: 'bigint',
+     sequence: 'bigint',
+     last_posted_at: 'timestamptz',
+   })}
    cross join lateral (select t.ctid from ledger.balances t where t.account_key = v.account_key offset 0) as found(at)
    where b.ctid = found.at`,
 );
@@ -92,14 +99,30 @@ export const INSERT_ENTRIES = statement(
   'ledger.insert_entries',
   `insert into ledger.entries (id, tenant, cause, purpose, posted_at, description, reference, effective_on)
    select id, tenant, cause, purpose, posted_at, description, reference, effective_on::date
-   from ${batchRows('v', { id: 'uuid', tenant: 'text', cause: 'uuid', purpose: 'text', posted_at: 'timestamptz', description: 'text', reference: 'text', effective_on: 'text' })}`,
+   from ${batchRows('v', {
+     id: 'uuid',
+     tenant: 'text',
+     cause: 'uuid',
+     purpose: 'text',
+     posted_at: 'timestamptz',
+     description: 'text',
+     reference: 'text',
+     effective_on: 'text',
+   })}`,
 );
 
 export const INSERT_POSTINGS = statement(
   'ledger.insert_postings',
   `insert into ledger.postings (account_key, posted_at, sequence, entry_id, amount, posted_after)
    select account_key, posted_at, sequence, entry_id, amount, posted_after
-   from ${batchRows('v', { account_key: 'bigint', posted_at: 'timestamptz', sequence: 'bigint', entry_id: 'uuid', amount: 'bigint', posted_after: 'bigint' })}`,
+   from ${batchRows('v', {
+     account_key: 'bigint',
+     posted_at: 'timestamptz',
+     sequence: 'bigint',
+     entry_id: 'uuid',
+     amount: 'bigint',
+     posted_after: 'bigint',
+   })}`,
 );
 
 /** What decisions about money leave aside. By the unique index on (tenant, id). */
@@ -122,7 +145,18 @@ export const INSERT_ACCOUNTS = statement(
   'ledger.insert_accounts',
   `insert into ledger.accounts (key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at)
    select key, tenant, id, kind, currency, floor, name, time_zone, metadata, opened_at
-   from ${batchRows('v', { key: 'bigint', tenant: 'text', id: 'text', kind: 'text', currency: 'text', floor: 'bigint', name: 'text', time_zone: 'text', metadata: 'text', opened_at: 'timestamptz' })}`,
+   from ${batchRows('v', {
+     key: 'bigint',
+     tenant: 'text',
+     id: 'text',
+     kind: 'text',
+     currency: 'text',
+     floor: 'bigint',
+     name: 'text',
+     time_zone: 'text',
+     metadata: 'text',
+     opened_at: 'timestamptz',
+   })}`,
 );
 
 /** As they begin; what the same batch posts to them follows as an update. */

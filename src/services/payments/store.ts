@@ -49,7 +49,19 @@ export const INSERT_PAYMENTS = statement(
                                   metadata, status, correlation_id, created_at, updated_at)
    select tenant, id, wallet_id, service_id, amount, currency, method, reference, description, metadata, 'pending',
           correlation_id, $12::timestamptz, $12::timestamptz
-   from ${batchRows('v', { tenant: 'text', id: 'uuid', wallet_id: 'text', service_id: 'text', amount: 'bigint', currency: 'text', method: 'text', reference: 'text', description: 'text', metadata: 'text', correlation_id: 'text' })}`,
+   from ${batchRows('v', {
+     tenant: 'text',
+     id: 'uuid',
+     wallet_id: 'text',
+     service_id: 'text',
+     amount: 'bigint',
+     currency: 'text',
+     method: 'text',
+     reference: 'text',
+     description: 'text',
+     metadata: 'text',
+     correlation_id: 'text',
+   })}`,
 );
 
 /**
@@ -60,7 +72,15 @@ export const UPDATE_STATUSES = statement(
   'payments.update_statuses',
   `update payments.payments p
    set status = v.status, failure_code = v.failure_code, failure_detail = v.failure_detail, updated_at = v.updated_at
-   from ${batchRows('v', { tenant: 'text', id: 'uuid', status: 'text', rank: 'smallint', failure_code: 'text', failure_detail: 'text', updated_at: 'timestamptz' })}
+   from ${batchRows('v', {
+     tenant: 'text',
+     id: 'uuid',
+     status: 'text',
+     rank: 'smallint',
+     failure_code: 'text',
+     failure_detail: 'text',
+     updated_at: 'timestamptz',
+   })}
    cross join lateral (
      select t.ctid from payments.payments t
      where t.tenant = v.tenant and t.id = v.id
