@@ -62,11 +62,7 @@ export class BatchMaker {
       service: pick(this.#services, this.#random),
     }));
     const touchedWallets = [...new Set(chosen.map(({ wallet }) => wallet))].sort(byKey);
-    const before = touchedWallets.map(({ posted, sequence }) => ({ posted, sequence }));
     const payments = chosen.map(({ wallet, service }) => this.#pay(wallet, service, now));
-    const heldByWallet = new Map<Account, number>();
-    for (const { wallet, amount } of payments)
-      heldByWallet.set(wallet, (heldByWallet.get(wallet) ?? 0) + amount);
     const touched = [...touchedWallets, ...new Set(payments.map(({ service }) => service))].sort(byKey);
     const identities = payments.map((): string[] => []);
     const uuids = uuidArray(payments.map(({ uuid }) => uuid));
@@ -78,26 +74,15 @@ export class BatchMaker {
       append('payments', 'payment.requested', texts.requestedText),
       append('validation', 'payment.validated', texts.validatedText),
       insertHolds(payments, now),
-      updateBalances(
-        touchedWallets.map((wallet, index) => ({
-          key: wallet.key,
-          posted: before[index]?.posted ?? 0,
-          sequence: before[index]?.sequence ?? 0,
-          held: heldByWallet.get(wallet) ?? 0,
-        })),
-        now,
-      ),
       insertSagas(payments, now),
       append('authorization', 'payment.authorized', texts.authorizedText),
-      { statement: statements.CLOSE_HOLDS, values: [uuids, now] },
       { statement: statements.INSERT_ENTRIES, values: [uuids, TENANT, now] },
       insertPostings(payments, now),
       updateBalances(
-        touched.map(({ key, posted, sequence }) => ({ key, posted, sequence, held: 0 })),
+        touched.map(({ key, posted, sequence }) => ({ key, posted, sequence })),
         now,
       ),
       append('ledger', 'entry.posted', texts.postedText),
-      { statement: statements.UPDATE_SAGAS, values: [uuids, now] },
       append('authorization', 'payment.completed', texts.completedText),
       { statement: statements.UPDATE_STATUSES, values: [tenants(payments), uuids, now] },
       insertNotifications(payments, now),
@@ -254,13 +239,12 @@ function insertSagas(payments: readonly Payment[], now: Date): BoundStatement {
 }
 
 function updateBalances(
-  balances: readonly { key: bigint; posted: number; held: number; sequence: number }[],
+  balances: readonly { key: bigint; posted: number; sequence: number }[],
   now: Date,
 ): BoundStatement {
   const values = [
     int8Array(balances.map(({ key }) => key)),
     int8Array(balances.map(({ posted }) => BigInt(posted))),
-    int8Array(balances.map(({ held }) => BigInt(held))),
     int8Array(balances.map(({ sequence }) => BigInt(sequence))),
     now,
   ];
