@@ -62,7 +62,7 @@ import { paymentProblems } from '#services/payments/problems.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest } from '#services/validation/answer-request.ts';
+import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { validationProblems } from '#services/validation/problems.ts';
 import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
@@ -284,10 +284,8 @@ class Parts {
       workers.filter(({ group }) => CRITICAL_GROUPS.includes(group)).map((worker) => [worker.group, worker]),
     );
     if (stages.size < CRITICAL_GROUPS.length) return workers;
-    const passages = Array.from({ length: STRAIGHT_THROUGH_LANES }, () =>
-      this.#passageWorker(log, () => shares),
-    );
-    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passages });
+    const passage = this.#passageWorker(log, () => shares);
+    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passage });
     return workers.map((worker) =>
       stages.has(worker.group)
         ? { group: worker.group, own: (partitions) => shares.own(worker.group, partitions) }
@@ -296,7 +294,10 @@ class Parts {
   }
 
   #passageWorker(log: EventLog, shares: () => PassageShares): { own(partitions: readonly number[]): void } {
-    const passage = straightThrough(this.#ledger, { answerRequest, postPayment });
+    const passage = straightThrough(this.#ledger, {
+      validation: { handles: validationConsumer(this.#ledger).handles, partiesOf, answerRequest },
+      ledger: { handles: ledgerConsumer(this.#ledger).handles, postPayment },
+    });
     const worker = new PassageWorker({
       passage,
       ...this.#machine(log, passage.name),
@@ -454,9 +455,6 @@ class Parts {
     return (error) => this.#options.logger.warn({ err: error }, what);
   }
 }
-
-/** While one waits for its commit another decides; more would only wait for each other's payees. */
-const STRAIGHT_THROUGH_LANES = 1;
 
 interface Worker {
   readonly group: string;

@@ -36,7 +36,7 @@ const FATAL_BATCH = 2;
  */
 const ROUNDS_AFTER_FIRST_BATCH = 2;
 
-const FENCE = 'log.hold_positions';
+const FENCE = 'log.lock_positions';
 
 /** Which worker's batch a transaction is, once its first statement tells. */
 const workers = new WeakMap<Transaction, string>();
@@ -135,7 +135,7 @@ async function main([url = '', death = 'none', from = '0', to = '0']: readonly s
   if (worker === 'straight-through') {
     // What the one before left between the stages is the stages' to finish.
     await engine.settled(groupsUpTo(worker));
-    await engine.inStep();
+    await engine.passing();
   }
   for (let first = Number(from); first < Number(to); first += ROUND) {
     const isTimeToPass = first === Number(to) - ROUNDS_AFTER_FIRST_BATCH * ROUND;

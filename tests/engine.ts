@@ -32,7 +32,7 @@ import { notificationConsumer } from '#services/notification/consumer.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentIntake, REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest } from '#services/validation/answer-request.ts';
+import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 
@@ -43,8 +43,6 @@ const PARTITIONS = 4;
 const BATCH_MAX = 500;
 const SETTLE_TIMEOUT_MS = 30_000;
 const POLL_MS = 5;
-/** As the product has it. */
-const LANES = 2;
 /** Instead of the turns of leases: what a passage has left to the stages comes back to it with one. */
 const LEASE_TURN_MS = 100;
 
@@ -94,14 +92,16 @@ export class Engine {
       own(partitions: readonly number[]): void;
     }
   >();
-  readonly #passages: { start(): void; stop(): Promise<void> }[] = [];
-  /** Partitions that take the short cut, by lane. */
-  readonly #passing: number[] = [];
+  #passage: { start(): void; stop(): Promise<void> } | undefined;
+  /** How many partitions take the short cut. */
+  #passing = 0;
   #leaseTurns: NodeJS.Timeout | undefined;
   /** Batches that each worker has committed. */
   readonly batches = new Map<string, number>();
-  /** Why the short cut left partitions to the stages. */
-  readonly yields: unknown[] = [];
+  /** Partitions that the short cut has left to the stages, each time that it did. */
+  readonly yields: (readonly number[])[] = [];
+  /** What made it, beside events between the stages. */
+  readonly passageFailures: unknown[] = [];
   readonly #intakes: { readonly waiting: number; start(): void; stop(): Promise<void> }[] = [];
   readonly #payments: { submit(command: Command<PaymentOrder>): Promise<CommandOutcome> };
   readonly #ledgerCommands: { submit(command: Command<LedgerOrder>): Promise<CommandOutcome> };
@@ -127,7 +127,7 @@ export class Engine {
     this.#consume(paymentStatusConsumer(() => undefined));
     this.#consume(notificationConsumer());
     this.#consume(integrityConsumer(() => undefined));
-    if (options.straightThrough) this.#shareWithPassages();
+    if (options.straightThrough) this.#shareWithPassage();
     this.#payments = this.#take('payments', new PaymentIntake({ renderProblem: refusal }));
     this.#ledgerCommands = this.#take(
       'ledger',
@@ -148,7 +148,7 @@ export class Engine {
     });
     const { clock = systemClock, straightThrough: short = false } = options;
     const engine = new Engine({ url, log, heads, clock, straightThrough: short });
-    for (const passage of engine.#passages) passage.start();
+    engine.#passage?.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();
     return engine;
@@ -222,17 +222,22 @@ export class Engine {
     }
   }
 
-  /** Resolves when every partition takes the short cut: nothing that the stages have to do is left anywhere. */
-  async inStep(): Promise<void> {
-    while (this.#passing.reduce((sum, partitions) => sum + partitions, 0) < this.log.partitions)
+  /** Resolves when every partition is the short cut's to work on; whether it is in step there shows when it looks. */
+  async passing(): Promise<void> {
+    const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+    while (this.#passing < this.log.partitions) {
+      if (performance.now() > deadline)
+        throw new Error(`only ${this.#passing} partitions take the short cut`);
       await delay(POLL_MS);
+    }
   }
 
   /** Finishes the batches in flight and closes every connection. */
   async close(): Promise<void> {
     await Promise.all(this.#intakes.map((intake) => intake.stop()));
     clearInterval(this.#leaseTurns);
-    await Promise.all([...this.#workers.values(), ...this.#passages].map((worker) => worker.stop()));
+    await this.#passage?.stop();
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
     await this.log.close();
     await Promise.all(this.#sessions.map((session) => session.close()));
   }
@@ -256,7 +261,7 @@ export class Engine {
         // A key that another process stored first is how batches race; the batch is decided anew (R3).
         const raced = error instanceof DatabaseFault && error.uniqueViolation;
         if (isTransient(error)) return;
-        if (worker === 'straight-through') this.yields.push(error);
+        if (worker === 'straight-through') this.passageFailures.push(error);
         else if (!raced) this.#failure ??= error;
       },
     };
@@ -281,22 +286,20 @@ export class Engine {
     return Array.from({ length: this.log.partitions }, (_, partition) => partition);
   }
 
-  #shareWithPassages(): void {
+  #shareWithPassage(): void {
     const stages = new Map([...this.#workers].filter(([group]) => CRITICAL_GROUPS.includes(group)));
-    const passages = Array.from({ length: LANES }, () =>
-      this.#passage((partitions, forMs) => shares.yield(partitions, forMs)),
-    );
-    this.#passages.push(...passages);
-    const shares: PassageShares = new PassageShares({
-      groups: CRITICAL_GROUPS,
-      stages,
-      passages: passages.map((passage, lane) => ({
-        own: (partitions) => {
-          this.#passing[lane] = partitions.length;
-          passage.own(partitions);
-        },
-      })),
+    const passage = this.#straightThrough((partitions, forMs) => {
+      this.yields.push(partitions);
+      shares.yield(partitions, forMs);
     });
+    this.#passage = passage;
+    const counted = {
+      own: (partitions: readonly number[]): void => {
+        this.#passing = partitions.length;
+        passage.own(partitions);
+      },
+    };
+    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passage: counted });
     const turn = (): void => {
       for (const group of CRITICAL_GROUPS) shares.own(group, this.#partitions());
     };
@@ -304,8 +307,11 @@ export class Engine {
     this.#leaseTurns = setInterval(turn, LEASE_TURN_MS);
   }
 
-  #passage(onYield: (partitions: readonly number[], forMs: number) => void) {
-    const passage = straightThrough(this.ledger, { answerRequest, postPayment });
+  #straightThrough(onYield: (partitions: readonly number[], forMs: number) => void) {
+    const passage = straightThrough(this.ledger, {
+      validation: { handles: validationConsumer(this.ledger).handles, partiesOf, answerRequest },
+      ledger: { handles: ledgerConsumer(this.ledger).handles, postPayment },
+    });
     return new PassageWorker({
       passage: { ...passage, paceMs: 0 },
       log: this.log,

@@ -49,7 +49,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
 
 /** Of tables that have a row per partition and no more, or functions over such: they do not grow. */
 const BOUNDED =
-  /^(log\.(heads|positions|positions_of_groups|hold_positions|move_positions|lags|notify)|\w+\.append(_at)?)$/;
+  /^(log\.(heads|positions|positions_of_groups|lock_positions|move_positions|lags|notify)|\w+\.append(_at)?)$/;
 const LEDGERS_OWN = /^ledger\.(?!read_ranges)/;
 const TESTS_OWN = /^(tests\.|begin$)/;
 

@@ -1,9 +1,10 @@
 /** The short cut (docs/adr/0011): what it commits is what the stages would have committed, and it is never in their way. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { partitionOf } from '#kernel/partition-of.ts';
 import { verify } from '#proof/verify.ts';
 import { CRITICAL_GROUPS } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { type Engine, startEngine } from './engine.ts';
+import { type Engine, startEngine, TENANT } from './engine.ts';
 import { payWith } from './paid-installation.ts';
 import { ask, dumpTables, setBack } from './redelivery.ts';
 
@@ -12,7 +13,26 @@ const engines: Engine[] = [];
 
 beforeEach(async () => {
   database = await createProductDatabase();
+  // Nothing moves a position back but a test that delivers again, which takes the trigger away.
+  await ask(
+    database.url,
+    `create function log.forward_only() returns trigger language plpgsql as
+       $$ begin raise exception 'a position goes back from % to %', old.position, new.position; end $$;
+     create trigger forward_only before update on log.positions for each row
+       when (new.position < old.position) execute function log.forward_only()`,
+  );
 });
+
+async function deliverAgain(groups: readonly string[]): Promise<void> {
+  await ask(database.url, 'drop trigger forward_only on log.positions');
+  await setBack(database.url, groups);
+}
+
+/** That the stages' own workers had nothing to do. */
+function expectNoStages(engine: Engine): void {
+  expect(engine.yields).toEqual([]);
+  for (const group of CRITICAL_GROUPS) expect([group, engine.batches.get(group)]).toEqual([group, undefined]);
+}
 
 afterEach(async () => {
   await closeAll();
@@ -114,8 +134,7 @@ test('every ending is reached, nothing is left for the stages to do, and all of 
   ]);
   await engine.settled();
   expect(await statusesOf()).toEqual({ completed: 60, declined: 1, rejected: 3 });
-  expect(engine.yields).toEqual([]);
-  for (const group of CRITICAL_GROUPS) expect([group, engine.batches.get(group)]).toEqual([group, undefined]);
+  expectNoStages(engine);
   expect(await findings()).toEqual([]);
 });
 
@@ -132,39 +151,75 @@ test('payments that wait between the stages are finished by the stages, later on
   expect(await statusesOf()).toEqual({ completed: 40 });
   const byStages = engine.batches.get('ledger');
   expect(byStages).toBeGreaterThan(0);
-  await engine.inStep();
+  await engine.passing();
   await pay(engine, 8);
   await engine.settled();
   expect(engine.batches.get('straight-through')).toBeGreaterThan(0);
   expect(await findings()).toEqual([]);
 });
 
-test('entries and accounts of others in between are passed over', async () => {
+test('X3: entries and accounts of others in between are passed over, however many there are', async () => {
   const engine = await start(true);
+  const other = await start(false);
+  for (const group of CRITICAL_GROUPS) other.pause(group);
   await openAccounts(engine);
-  for (let round = 0; round < 10; round++) {
-    await Promise.all([
-      pay(engine, 12),
-      ...WALLETS.map((from, index) =>
-        engine.transfer({ from, to: 'wallet', amountMinor: BigInt(index + 1) }),
-      ),
-    ]);
+  const paid = new AbortController();
+  const transfers = [engine, other].map(async (one, from) => {
+    while (!paid.signal.aborted)
+      await Promise.all(
+        WALLETS.map((wallet, index) =>
+          one.transfer({ from: wallet, to: 'wallet', amountMinor: BigInt(index + from + 1) }),
+        ),
+      );
+  });
+  try {
+    for (let round = 1; round <= 10; round++) {
+      await pay(engine, 12);
+      await expect.poll(statusesOf, { timeout: 10_000, interval: 20 }).toEqual({ completed: 12 * round });
+    }
+  } finally {
+    paid.abort();
+    await Promise.all(transfers);
   }
   await engine.settled();
-  expect(await statusesOf()).toEqual({ completed: 120 });
-  expect(engine.yields).toEqual([]);
+  expectNoStages(engine);
   expect(await findings()).toEqual([]);
 });
 
-test('R1: where another process works on the same partitions by stages, every payment is done once', async () => {
+test('R1: where others work on the same partitions, straight through and by stages, every payment is done once', async () => {
   const engine = await start(true);
   await openAccounts(engine);
-  const other = await start(false);
-  const rival = await start(true);
-  for (let round = 0; round < 12; round++)
-    await Promise.all([engine, other, rival].map((one) => pay(one, 15)));
-  await Promise.all([engine.settled(), other.settled(), rival.settled()]);
-  expect(await statusesOf()).toEqual({ completed: 12 * 45 });
+  await pay(engine, 15);
+  await engine.settled();
+  const rivals = [engine, await start(false), await start(true)];
+  for (let round = 0; round < 12; round++) await Promise.all(rivals.map((one) => pay(one, 15)));
+  await Promise.all(rivals.map((one) => one.settled()));
+  expect(await statusesOf()).toEqual({ completed: 15 + 12 * 45 });
+  const commits = (await commitsPerPayment()).map((row) => (row as { commits: number }).commits);
+  expect(commits).toContain(1);
+  expect(commits.length).toBeGreaterThan(1);
+  expect(await findings()).toEqual([]);
+});
+
+test('a partition that the stages have worked on comes back to the short cut, also while payments come in', async () => {
+  const stages = await start(false);
+  await openAccounts(stages);
+  stages.pause('ledger');
+  await pay(stages, 40);
+  await stages.settled(['validation', 'authorization']);
+  await closeAll();
+  const engine = await start(true);
+  const until = performance.now() + 15_000;
+  let paid = 40;
+  let straight = 0;
+  while (straight < 5 && performance.now() < until) {
+    await pay(engine, 8);
+    paid += 8;
+    straight = engine.batches.get('straight-through') ?? 0;
+  }
+  expect(straight).toBeGreaterThanOrEqual(5);
+  await engine.settled();
+  expect(await statusesOf()).toEqual({ completed: paid });
   expect(await findings()).toEqual([]);
 });
 
@@ -176,11 +231,12 @@ test('X4: a batch that fails by one of its payments is left to the stages, which
   await closeAll();
   // Validation forgets that it answered: its event is taken away, and its position set back.
   await ask(database.url, 'delete from validation.events where subject = $1', [broken]);
-  await setBack(database.url, ['validation']);
+  await deliverAgain(['validation']);
   const engine = await start(true);
-  await expect.poll(() => engine.yields.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => engine.passageFailures.length, { timeout: 10_000 }).toBeGreaterThan(0);
   await pay(engine, 30);
   await engine.settled();
+  expect(engine.batches.get('validation')).toBeGreaterThan(0);
   expect(await statusesOf()).toEqual({ completed: 31 });
   expect(
     await ask(database.url, 'select count(*)::int as n from ledger.entries where purpose = $1', ['payment']),
@@ -194,9 +250,9 @@ test('X4: where one partition fails by itself, the others go straight through on
   await stages.settled();
   await closeAll();
   await ask(database.url, 'delete from validation.events where subject = $1', [broken]);
-  await setBack(database.url, ['validation']);
+  await deliverAgain(['validation']);
   const engine = await start(true);
-  await expect.poll(() => engine.yields.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => engine.passageFailures.length, { timeout: 10_000 }).toBeGreaterThan(0);
   await engine.settled();
   engine.batches.clear();
   await pay(engine, 40);
@@ -207,6 +263,32 @@ test('X4: where one partition fails by itself, the others go straight through on
   expect(await statusesOf()).toEqual({ completed: 41 });
 });
 
+test('X4: a gap in one partition is met by that partition alone', async () => {
+  const stages = await start(false);
+  await openAccounts(stages);
+  await pay(stages, 16);
+  await stages.settled();
+  await closeAll();
+  const [gone] = await ask(
+    database.url,
+    `delete from payments.events where (partition, position) =
+       (select partition, max(position) - 1 from payments.events group by 1 having max(position) > 2 limit 1)
+     returning partition`,
+  );
+  await deliverAgain(['validation']);
+  const engine = await start(true);
+  await expect.poll(() => engine.yields.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  expect(engine.yields).toEqual([[gone?.['partition']]]);
+  const elsewhere = WALLETS.filter(
+    (id) => partitionOf(TENANT, id, engine.log.partitions) !== gone?.['partition'],
+  );
+  await Promise.all(elsewhere.map((wallet_id) => engine.submit({ wallet_id })));
+  await expect
+    .poll(statusesOf, { timeout: 10_000, interval: 20 })
+    .toEqual({ completed: 16 + elsewhere.length });
+  expect(engine.batches.get('straight-through')).toBeGreaterThan(0);
+});
+
 test.each([{ groups: ['validation'] }, { groups: CRITICAL_GROUPS }])(
   'U3: nothing changes when the events of $groups are delivered again to a process with the short cut',
   async ({ groups }) => {
@@ -215,7 +297,7 @@ test.each([{ groups: ['validation'] }, { groups: CRITICAL_GROUPS }])(
     await engine.settled();
     await closeAll();
     const before = await dumpTables(database.url);
-    await setBack(database.url, groups);
+    await deliverAgain(groups);
     const again = await start(true);
     await again.settled();
     await closeAll();

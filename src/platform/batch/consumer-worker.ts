@@ -20,9 +20,9 @@ import { type Session, statement, type Transaction } from '../postgres/session.t
 import { backoffMs } from './backoff.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
-import { restAfter } from './pace.ts';
+import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
-import { holdPositions, movePositions } from './positions.ts';
+import { lockPositions, movePositions } from './positions.ts';
 import { readNew } from './read-new.ts';
 import { Signal } from './signal.ts';
 
@@ -30,9 +30,6 @@ const READ_POSITIONS = statement(
   'log.positions',
   'select topic, partition, position, turn from log.positions where consumer_group = $1',
 );
-
-/** Wake-ups may be lost; an idle worker looks this often. */
-const IDLE_LOOK_MS = 250;
 
 export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   readonly consumer: Consumer<Loaded, Plan>;
@@ -390,7 +387,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
     await session.transaction(async (tx) => {
-      holdPositions(
+      lockPositions(
         tx,
         readings.map(({ reading }) => ({ group: this.group, ...reading })),
       ); // W1

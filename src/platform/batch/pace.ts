@@ -4,6 +4,9 @@
  * cost the server and this process as much for ten rows as for a hundred.
  */
 
+/** Wake-ups may be lost; an idle worker of events looks this often, in ms. */
+export const IDLE_LOOK_MS = 250;
+
 /** Of a stage that a payment waits for, in ms: a longer one is felt by callers whose next request waits for this one's end. */
 export const AWAITED_PACE_MS = 20;
 

@@ -4,29 +4,36 @@
  * What is told wrongly or late costs time: two that work on one partition meet at the fence (R1).
  */
 
+/**
+ * Before its time with the stages ends, a partition's first stage takes nothing new, so that the others work off what lies
+ * between them: under load there is never nothing otherwise, and the passage would not find it in step. More than a turn
+ * of the leases, so that one falls into it.
+ */
+const DRAIN_MS = 1500;
+
 interface Owner {
   own(partitions: readonly number[]): void;
 }
 
 export class PassageShares {
+  /** In the order of the passage. */
   readonly #groups: readonly string[];
   readonly #stages: ReadonlyMap<string, Owner>;
-  readonly #passages: readonly Owner[];
+  readonly #passage: Owner;
   readonly #now: () => number;
   readonly #owned = new Map<string, readonly number[]>();
   /** Partition → until when it is the stages', on the clock of `now`. */
   readonly #yielded = new Map<number, number>();
 
-  /** Of several passages each has its part of the partitions, so that one decides while another waits for its commit. */
   constructor(options: {
     groups: readonly string[];
     stages: ReadonlyMap<string, Owner>;
-    passages: readonly Owner[];
+    passage: Owner;
     now?: () => number;
   }) {
     this.#groups = options.groups;
     this.#stages = options.stages;
-    this.#passages = options.passages;
+    this.#passage = options.passage;
     this.#now = options.now ?? (() => performance.now());
   }
 
@@ -42,13 +49,22 @@ export class PassageShares {
   }
 
   #divide(): void {
-    for (const [partition, until] of this.#yielded) if (until <= this.#now()) this.#yielded.delete(partition);
+    const now = this.#now();
+    for (const [partition, until] of this.#yielded) if (until <= now) this.#yielded.delete(partition);
     const passing = this.#inEveryGroup().filter((partition) => !this.#yielded.has(partition));
     for (const [group, stage] of this.#stages)
-      stage.own((this.#owned.get(group) ?? []).filter((partition) => !passing.includes(partition)));
-    this.#passages.forEach((passage, index) => {
-      passage.own(passing.filter((partition) => partition % this.#passages.length === index));
-    });
+      stage.own(
+        (this.#owned.get(group) ?? []).filter(
+          (partition) =>
+            !passing.includes(partition) && !(group === this.#groups[0] && this.#isDraining(partition, now)),
+        ),
+      );
+    this.#passage.own(passing);
+  }
+
+  #isDraining(partition: number, now: number): boolean {
+    const until = this.#yielded.get(partition);
+    return until !== undefined && until - now <= DRAIN_MS && this.#inEveryGroup().includes(partition);
   }
 
   #inEveryGroup(): readonly number[] {

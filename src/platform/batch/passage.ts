@@ -6,31 +6,31 @@ import type { EpochMs } from '#kernel/clock.ts';
 import type { EventDraft, LogEvent } from '../log/event.ts';
 import type { Transaction } from '../postgres/session.ts';
 
-/** A group and a topic that it reads; both are the stages' own, and their consumers go on where a passage stops. */
+/** A stage's group and a topic that it reads, as its own consumer does, which goes on where a passage stops. */
 export interface Link {
   readonly group: string;
   readonly topic: string;
+  /** Event types that the group acts on, with the newest version it reads; others are passed over. */
+  readonly handles: ReadonlyMap<string, number>;
 }
 
 /**
  * Enters an event into a topic of the passage, in the partition of the one that caused it, and says where it will stand:
  * what follows from it names it by that.
  */
-export type Record = (cause: LogEvent, topic: string, draft: EventDraft) => LogEvent;
+export type Recorder = (cause: LogEvent, topic: string, draft: EventDraft) => LogEvent;
 
 export interface Passage<Loaded, Plan> {
   readonly name: string;
   /** The first is where a passage begins; the topics of the others are those it appends to. */
   readonly links: readonly [Link, ...Link[]];
-  /** Event types of the first topic that it acts on, with the newest version it reads; others are passed over. */
-  readonly handles: ReadonlyMap<string, number>;
-  /** Whether no stage of the passage acts on the event: others append to these topics too. */
-  isForeign(event: LogEvent): boolean;
+  /** Whether an event of a type that a stage handles is about what the passage is about: others append to its topics too. */
+  concerns(event: LogEvent): boolean;
   readonly paceMs: number;
   /** Locks and loads, all sent before any is awaited (R2). */
   load(tx: Transaction, events: readonly LogEvent[]): Promise<Loaded>;
   /** Synchronous, and pure but for what it records. Seeing an event again must record nothing for it (U3). */
-  decide(loaded: Loaded, events: readonly LogEvent[], now: EpochMs, record: Record): Plan;
+  decide(loaded: Loaded, events: readonly LogEvent[], now: EpochMs, record: Recorder): Plan;
   /** Sends the writes, awaits none. */
   save(tx: Transaction, plan: Plan, now: EpochMs): void;
 }

@@ -1,10 +1,10 @@
-/** The positions of a batch: held by its first statement (R1), moved by its last but the appends and the commit. */
+/** The positions of a batch: locked by its first statement (R1), moved by its last but the appends and the commit. */
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { statement, type Transaction } from '../postgres/session.ts';
 
-const HOLD_POSITIONS = statement(
-  'log.hold_positions',
-  'select log.hold_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
+const LOCK_POSITIONS = statement(
+  'log.lock_positions',
+  'select log.lock_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
 );
 const MOVE_POSITIONS = statement(
   'log.move_positions',
@@ -20,9 +20,9 @@ export interface Place {
   readonly turn: number;
 }
 
-/** Locks the rows, in the order given; the transaction fails as fenced unless every one is where its place says. */
-export function holdPositions(tx: Transaction, places: readonly Place[]): void {
-  tx.run(HOLD_POSITIONS, [
+/** Locks the rows, in (group, topic, partition) order; the transaction fails as fenced unless every one is where its place says. */
+export function lockPositions(tx: Transaction, places: readonly Place[]): void {
+  tx.run(LOCK_POSITIONS, [
     textArray(places.map(({ group }) => group)),
     textArray(places.map(({ topic }) => topic)),
     int2Array(places.map(({ partition }) => partition)),

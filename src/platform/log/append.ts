@@ -8,6 +8,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { leafHash, merkleRoot } from '#kernel/merkle.ts';
 import { partitionOf } from '#kernel/partition-of.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from '../postgres/arrays.ts';
+import { batchRows } from '../postgres/batch-rows.ts';
 import { type Statement, statement, type Transaction } from '../postgres/session.ts';
 import type { EventDraft, LogEvent } from './event.ts';
 
@@ -56,6 +57,37 @@ export function sendAppend(tx: Transaction, append: PreparedAppend): Promise<App
 /** Sends the append of events whose positions are known; the transaction fails as fenced if they would stand elsewhere. */
 export function sendAppendAt(tx: Transaction, append: PreparedAppend, firsts: readonly number[]): void {
   tx.run(appendAt(append.topic), [...columnsOf(append), int8Array(firsts)]);
+}
+
+const LOCK_HEADS = statement(
+  'log.lock_heads',
+  `select h.topic, h.partition, h.position
+   from ${batchRows('wanted', { topic: 'text', partition: 'smallint' })}
+   cross join lateral (
+     select * from log.heads h where h.topic = wanted.topic and h.partition = wanted.partition for no key update
+   ) h`,
+);
+
+export interface LogHead {
+  readonly topic: string;
+  readonly partition: number;
+  /** Last one given. */
+  readonly position: number;
+}
+
+/** Locks heads until the commit: nobody appends there meanwhile. After everything else that is locked (R3), in its order. */
+export async function lockHeads(
+  tx: Transaction,
+  places: readonly { readonly topic: string; readonly partition: number }[],
+): Promise<LogHead[]> {
+  const inOrder = places.toSorted((a, b) =>
+    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+  );
+  const rows = await tx.query<{ topic: string; partition: number; position: bigint }>(LOCK_HEADS, [
+    textArray(inOrder.map(({ topic }) => topic)),
+    int2Array(inOrder.map(({ partition }) => partition)),
+  ]);
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }
 
 /** The parameters of `<topic>.append`. */

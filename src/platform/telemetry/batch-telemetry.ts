@@ -30,7 +30,7 @@ export function batchTelemetry({ metrics, logger }: { metrics: Metrics; logger: 
       failures.with({ worker, kind }).inc();
       const line = { worker, kind, err: error };
       // A fence and a lost race are how processes share work; they say nothing is wrong.
-      if (kind === 'fenced' || kind === 'raced') logger.debug(line, 'batch yielded to another process');
+      if (kind === 'fenced' || kind === 'raced') logger.debug(line, 'batch yielded to another worker');
       else if (kind === 'transient') logger.warn(line, 'batch failed and is tried again');
       else logger.error(line, 'batch failed on its data and is tried again in halves');
     },

@@ -16,7 +16,7 @@ interface Plan extends ConsumerPlan, Loaded {
   readonly now: number;
 }
 
-const HANDLES = new Map([
+export const HANDLES: ReadonlyMap<string, number> = new Map([
   ['payment.validated', 1],
   ['entry.posted', 1],
   ['posting.refused', 1],
@@ -61,6 +61,6 @@ export function authorizationConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
 }
 
 /** The ledger's log has entries of other causes too. */
-function isOfPayment(event: LogEvent): boolean {
+export function isOfPayment(event: LogEvent): boolean {
   return event.subject.startsWith('pay_');
 }

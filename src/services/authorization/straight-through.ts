@@ -6,7 +6,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
-import type { Passage, Record } from '#platform/batch/passage.ts';
+import type { Passage, Recorder } from '#platform/batch/passage.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { subjectsIn } from '#platform/log/own-effects.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
@@ -19,6 +19,7 @@ import {
   type Ledger,
 } from '#services/ledger/contract.ts';
 import type { PaymentRequested } from '#services/payments/contract.ts';
+import { HANDLES, isOfPayment } from './consumer.ts';
 import { coordinate, Sagas } from './coordinate.ts';
 import type { PaymentAuthorized } from './events.ts';
 import { insertSagas } from './store.ts';
@@ -35,38 +36,42 @@ interface Plan {
   readonly sagas: Sagas;
 }
 
-/** What the other services of the passage decide with; the composition root has them, since services meet in contracts alone. */
+/** What the other services' consumers act on and decide with; the composition root has them, since services meet in contracts alone. */
 export interface OtherStages {
-  /** Validation's. */
-  readonly answerRequest: (
-    accounts: ReadonlyMap<string, AccountGlance>,
-    event: LogEvent<PaymentRequested>,
-  ) => EventDraft;
-  /** The ledger's. */
-  readonly postPayment: (
-    books: Books,
-    event: LogEvent<PaymentAuthorized>,
-    now: EpochMs,
-  ) => EventDraft | undefined;
+  readonly validation: {
+    readonly handles: ReadonlyMap<string, number>;
+    readonly partiesOf: (event: LogEvent<PaymentRequested>) => readonly AccountRef[];
+    readonly answerRequest: (
+      accounts: ReadonlyMap<string, AccountGlance>,
+      event: LogEvent<PaymentRequested>,
+    ) => EventDraft;
+  };
+  readonly ledger: {
+    readonly handles: ReadonlyMap<string, number>;
+    readonly postPayment: (
+      books: Books,
+      event: LogEvent<PaymentAuthorized>,
+      now: EpochMs,
+    ) => EventDraft | undefined;
+  };
 }
 
 export function straightThrough(ledger: Ledger, others: OtherStages): Passage<Loaded, Plan> {
   const pass = passWith(answersOf(others));
+  const handles = HANDLES;
   return {
     name: 'straight-through',
     links: [
-      { group: 'validation', topic: 'payments' },
-      { group: 'authorization', topic: 'validation' },
-      { group: 'ledger', topic: 'authorization' },
-      { group: 'authorization', topic: 'ledger' },
+      { group: 'validation', topic: 'payments', handles: others.validation.handles },
+      { group: 'authorization', topic: 'validation', handles },
+      { group: 'ledger', topic: 'authorization', handles: others.ledger.handles },
+      { group: 'authorization', topic: 'ledger', handles },
     ],
-    handles: new Map([[balancePayment.begins, 1]]),
-    // The ledger's topic has accounts and entries of other causes too.
-    isForeign: (event) => !event.subject.startsWith('pay_'),
+    concerns: isOfPayment,
     paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
       const requests = events as readonly LogEvent<PaymentRequested>[];
-      const parties = requests.flatMap(partiesOf);
+      const parties = requests.flatMap(others.validation.partiesOf);
       const subjects = requests.map(({ subject }) => subject);
       const [answered, books] = await Promise.all([
         subjectsIn(tx, 'validation', subjects),
@@ -99,21 +104,27 @@ interface Stages {
   readonly books: Books;
   readonly sagas: Sagas;
   readonly now: EpochMs;
-  readonly record: Record;
+  readonly record: Recorder;
 }
 
-type Answer = (event: LogEvent, stages: Stages) => EventDraft | undefined;
+type StageAnswer = (event: LogEvent, stages: Stages) => EventDraft | undefined;
 
 /** By service; its topic has the same name. A saga's stage at another service is where the passage ends. */
-function answersOf({ answerRequest, postPayment }: OtherStages): ReadonlyMap<string, Answer> {
-  return new Map<string, Answer>([
-    ['validation', (event, { accounts }) => answerRequest(accounts, event as LogEvent<PaymentRequested>)],
+function answersOf({ validation, ledger }: OtherStages): ReadonlyMap<string, StageAnswer> {
+  return new Map<string, StageAnswer>([
+    [
+      'validation',
+      (event, { accounts }) => validation.answerRequest(accounts, event as LogEvent<PaymentRequested>),
+    ],
     ['authorization', (event, { sagas, books }) => coordinate(event, sagas, books)],
-    ['ledger', (event, { books, now }) => postPayment(books, event as LogEvent<PaymentAuthorized>, now)],
+    [
+      'ledger',
+      (event, { books, now }) => ledger.postPayment(books, event as LogEvent<PaymentAuthorized>, now),
+    ],
   ]);
 }
 
-function passWith(answers: ReadonlyMap<string, Answer>) {
+function passWith(answers: ReadonlyMap<string, StageAnswer>) {
   return (request: LogEvent, stages: Stages): void => {
     let event = request;
     for (;;) {
@@ -125,11 +136,4 @@ function passWith(answers: ReadonlyMap<string, Answer>) {
       event = stages.record(event, service, draft);
     }
   };
-}
-
-function partiesOf({ tenant, data }: LogEvent<PaymentRequested>): AccountRef[] {
-  return [
-    { tenant, id: data.wallet_id },
-    { tenant, id: data.service_id },
-  ];
 }

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /**
  * Starts the server again whenever it ends while it is used. It looks at the process, not at what it answers: a server
  * that is there and silent is left to an operator.
@@ -7,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
  * K1: it never gives up, and tells how each attempt went.
  * K2: after `stop` no attempt begins, and when it resolves none is under way: whoever stops the server then, stops it.
  */
+import { setTimeout as delay } from 'node:timers/promises';
+
 export interface KeptServer {
   readonly isRunning: () => boolean;
   /** Joins the one that another process has started meanwhile. */
