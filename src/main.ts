@@ -38,7 +38,13 @@ import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
-import { type Access, accessProblems, createAccess, SANDBOX_TENANT } from '#services/access/contract.ts';
+import {
+  type Access,
+  accessProblems,
+  createAccess,
+  SANDBOX_TENANT,
+  withoutSandbox,
+} from '#services/access/contract.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
@@ -140,6 +146,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   const url = await listen(app, settings);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
+  stops.add(async () => finalStates.stop());
   // A process without the ledger has no accounts to seed; one that has it does.
   if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
   logger.info({ url, services: settings.services }, 'started');
@@ -433,7 +440,7 @@ class Parts {
       logger,
       metrics: this.#metrics,
       clock: this.#clock,
-      verifyKey: this.access.verifyKey,
+      verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
       sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
       readiness: [{ name: 'database', check: () => this.#databaseAnswers() }],
       version,

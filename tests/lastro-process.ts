@@ -28,6 +28,23 @@ export async function startLastroProcess(settings: Readonly<Record<string, strin
   return { url, pid: child.pid ?? 0, output, ended, kill: (signal) => void child.kill(signal) };
 }
 
+/** Starts it and sends the signal as soon as it says anything; how it ended. */
+export async function startAndSignal(
+  settings: Readonly<Record<string, string>>,
+  signal: NodeJS.Signals,
+): Promise<{
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly output: string;
+}> {
+  const { child, output } = spawnLastro(['start'], { PORT: '0', LOG_LEVEL: 'warn', ...settings });
+  const ended = once(child, 'exit');
+  await once(child.stderr, 'data');
+  child.kill(signal);
+  const [code, by] = (await ended) as [number | null, NodeJS.Signals | null];
+  return { code, signal: by, output: output() };
+}
+
 /** Runs a command to its end and gives what it wrote to standard output. */
 export async function runLastro(
   args: readonly string[],

@@ -10,22 +10,23 @@ const REPEATED_SIGNAL_MS = 1000;
 export async function start(): Promise<void> {
   const { settings, dataDir, version } = readEnvironment();
   const logger = createLogger({ level: settings.logLevel });
+  const starting = startLastro({
+    settings,
+    dataDir,
+    version,
+    logger,
+    onProgress: (text) => say(`… ${text}`),
+  });
+  stopOnSignal(starting);
   try {
-    const lastro = await startLastro({
-      settings,
-      dataDir,
-      version,
-      logger,
-      onProgress: (text) => say(`… ${text}`),
-    });
-    stopOnSignal(lastro);
-    welcome(lastro, dataDir);
+    welcome(await starting, dataDir);
   } catch (error) {
     fail(error);
   }
 }
 
-function stopOnSignal(lastro: Lastro): void {
+/** From the beginning: a start that is broken off would leave the embedded server running with nobody to stop it. */
+function stopOnSignal(starting: Promise<Lastro>): void {
   let stoppingSince: number | undefined;
   const stop = (signal: string): void => {
     if (stoppingSince !== undefined) {
@@ -35,10 +36,12 @@ function stopOnSignal(lastro: Lastro): void {
     }
     stoppingSince = Date.now();
     say('finishing what is in flight …');
-    lastro.close().then(
-      () => process.exit(0),
-      (error: unknown) => fail(error),
-    );
+    starting
+      .then((lastro) => lastro.close())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => fail(error),
+      );
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));

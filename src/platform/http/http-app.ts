@@ -9,6 +9,8 @@
  * E5: nothing on the way of a request that is let in is asynchronous but its body, unless its key has to be looked up
  *     or a rate limit is set.
  */
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -164,11 +166,26 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
 }
 
-/** Fastify does so for requests that arrive after the closing began; those in flight should not be followed either. */
+/**
+ * Fastify does so for requests that arrive after the closing began; those in flight should not be followed either. And
+ * to a server a connection that has never said anything looks like one that is about to: browsers and load balancers
+ * keep such, and each would hold the end up for all of its time.
+ */
 function closeConnectionsWhileClosing(app: FastifyInstance): void {
   let isClosing = false;
+  const silent = new Set<Socket>();
+  app.server.on('connection', (socket: Socket) => {
+    if (isClosing) {
+      socket.destroy();
+      return;
+    }
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  app.server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket));
   app.addHook('preClose', (done) => {
     isClosing = true;
+    for (const socket of silent) socket.destroy();
     done();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {

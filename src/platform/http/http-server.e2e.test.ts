@@ -253,6 +253,16 @@ test('an idle connection does not hold a closing server', async () => {
   expect(fixture.app.server.listening).toBe(false);
 });
 
+test('a connection that has never said anything does not hold a closing server', async () => {
+  const fixture = await givenServer();
+  const accepted = once(fixture.app.server, 'connection');
+  const { closed } = dial(fixture.port);
+  await accepted;
+  await closeHttpApp(fixture.app, 60_000);
+  await closed;
+  expect(fixture.app.server.listening).toBe(false);
+});
+
 test('a body is accepted over a real connection, under load of many at once', async () => {
   const { port } = await givenServer({ logLevel: 'info' });
   const answers = await Promise.all(

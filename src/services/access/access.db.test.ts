@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { createAccess, SANDBOX_TENANT } from './contract.ts';
+import { createAccess, SANDBOX_TENANT, withoutSandbox } from './contract.ts';
 import { FIND_KEYS } from './store.ts';
 
 const migrations = [{ schema: 'access', directory: new URL('./migrations/', import.meta.url) }];
@@ -194,6 +194,17 @@ describe('the sandbox', () => {
     expect(key).toBeDefined();
     const fresh = await instance().access.ensureSandbox((await givenKey()).key);
     expect(fresh).not.toBe(first);
+  });
+
+  test('is no tenant in production, whatever keys of it are left', async () => {
+    const { access } = instance();
+    const verifyKey = withoutSandbox(access.verifyKey);
+    const sandboxKey = await access.ensureSandbox(undefined);
+    const { key } = await givenKey();
+    for (const _ of ['looked up', 'known']) {
+      expect(await verifyKey(sandboxKey)).toBeUndefined();
+      expect(await verifyKey(key)).toBeDefined();
+    }
   });
 
   test('its keys are nobody’s credentials: they do not let production start', async () => {

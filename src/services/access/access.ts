@@ -4,7 +4,7 @@ import { invariant } from '#kernel/fault.ts';
 import type { ApiKeyId } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { isStorableText } from '#kernel/text.ts';
-import { EVERY_SCOPE, type VerifyKey } from '#platform/http/principal.ts';
+import { EVERY_SCOPE, type Principal, type VerifyKey } from '#platform/http/principal.ts';
 import { type ApiKey, mintApiKey } from './api-key.ts';
 import { KeyCache } from './key-cache.ts';
 import type { AccessProblemCode } from './problems.ts';
@@ -85,6 +85,16 @@ async function create(
   const row = { id: minted.id, tenant, name, scopes, hash: minted.hash, createdAt, expiresAt };
   const isTenantKnown = await store.insertKey(row);
   return isTenantKnown ? accepted({ id: minted.id, key: minted.key }) : refused(tenantNotFound(tenant));
+}
+
+/** In production the sandbox is no tenant, whatever keys of it are left in the database (DESIGN §7). */
+export function withoutSandbox(verifyKey: VerifyKey): VerifyKey {
+  const unlessSandbox = (principal: Principal | undefined): Principal | undefined =>
+    principal?.tenant === SANDBOX_TENANT ? undefined : principal;
+  return (key) => {
+    const principal = verifyKey(key);
+    return principal instanceof Promise ? principal.then(unlessSandbox) : unlessSandbox(principal);
+  };
 }
 
 async function newSandboxKey(createKey: Access['createKey']): Promise<ApiKey> {

@@ -12,6 +12,7 @@ const LOOK_EVERY_MS = 100;
 export class FinalStates {
   readonly #find: (tenant: string, uuid: string) => Promise<Payment | undefined>;
   readonly #waiting = new Map<string, Set<() => void>>();
+  #isStopped = false;
 
   constructor(find: (tenant: string, uuid: string) => Promise<Payment | undefined>) {
     this.#find = find;
@@ -23,6 +24,12 @@ export class FinalStates {
     for (const { uuid } of changes) for (const wake of this.#waiting.get(uuid) ?? []) wake();
   }
 
+  /** Whoever waits is told now that it has not ended yet: the process is about to. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const wakers of this.#waiting.values()) for (const wake of wakers) wake();
+  }
+
   /** The payment in its final state, or undefined if it did not end within `timeoutMs`. */
   wait(tenant: string, uuid: string, timeoutMs: number): Promise<Payment | undefined> {
     return this.#waitUntil(tenant, uuid, performance.now() + timeoutMs);
@@ -32,7 +39,7 @@ export class FinalStates {
     const payment = await this.#find(tenant, uuid);
     if (payment !== undefined && isFinal(payment.status)) return payment;
     const leftMs = deadline - performance.now();
-    if (leftMs <= 0) return undefined;
+    if (leftMs <= 0 || this.#isStopped) return undefined;
     await this.#nextChange(uuid, Math.min(leftMs, LOOK_EVERY_MS));
     return this.#waitUntil(tenant, uuid, deadline);
   }
