@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LastroHome } from './lastro-home.ts';
-import { http, type LastroProcess } from './lastro-process.ts';
+import { http, type LastroProcess, runLastro } from './lastro-process.ts';
 
 interface CloudEvent {
   readonly id: string;
@@ -11,6 +11,7 @@ interface CloudEvent {
 interface Page {
   readonly data: readonly CloudEvent[];
   readonly next_cursor: string;
+  readonly has_more: boolean;
 }
 
 let home: LastroHome;
@@ -38,8 +39,9 @@ test('a log is read page by page to its end, each event once, and goes on from t
   );
   const seen: string[] = [];
   let page = await ledgerLog('&limit=1');
-  while (page.data.length > 0) {
+  for (;;) {
     seen.push(...page.data.map(({ id }) => id));
+    if (!page.has_more) break;
     page = await ledgerLog(`&limit=1&after=${page.next_cursor}`);
   }
   expect(seen.toSorted()).toEqual(whole.data.map(({ id }) => id).toSorted());
@@ -60,3 +62,17 @@ test.each(['zzz', 'payments/0/1', 'ledger/256/1'])(
     expect(answer.json()).toMatchObject({ errors: [{ pointer: '/query/after', code: 'malformed_cursor' }] });
   },
 );
+
+test('U19: of a log that others fill, a tenant is given its own events, without pages of nothing', async () => {
+  const installation = { DATABASE_URL: home.database.url, PARTITIONS: '256' };
+  const created = await runLastro(['keys', 'create', '--tenant', 'small'], installation);
+  const authorization = `Bearer ${/lk_\w+/.exec(created)?.[0]}`;
+  const opened = await http(`${lastro.url}/v1/accounts`, {
+    headers: { authorization },
+    body: { id: 'of-the-small', kind: 'wallet', currency: 'USD' },
+  });
+  expect(opened.status).toBe(201);
+  const answer = await http(`${lastro.url}/v1/events?topic=ledger&limit=1`, { headers: { authorization } });
+  const page = JSON.parse(answer.text) as Page;
+  expect(page.data.map(({ subject }) => subject)).toEqual(['of-the-small']);
+});

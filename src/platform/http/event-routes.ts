@@ -15,6 +15,9 @@ const CloudEventPage = Type.Object({
   next_cursor: Type.String({
     description: 'Give it as `after` to go on, now or later: a log has no last page.',
   }),
+  has_more: Type.Boolean({
+    description: 'Whether the log goes on behind this page just now. If it does, an empty page is no end.',
+  }),
 });
 
 export function registerEventRoutes(app: HttpApp, topics: readonly string[], pages: LogPages): void {
@@ -48,6 +51,7 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
       const body = {
         data: page.events.map(renderCloudEvent),
         next_cursor: renderCursor(page.place.map(String)),
+        has_more: page.more,
       };
       return sendJsonText(reply, { status: 200, body: JSON.stringify(body) });
     },

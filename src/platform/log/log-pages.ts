@@ -1,11 +1,14 @@
 /**
  * Reading a topic from the outside, page by page: by partition and position, which is the order within a partition;
- * between partitions there is none. A page covers a bounded stretch of positions, so one without an event of the
- * caller's tenant may be empty and still have a next one.
+ * between partitions there is none. What lies before the first event of the caller's tenant is passed over in bounded
+ * stretches, so a page may still be empty and have a next one: `more` tells.
  */
 import type { Reader } from '../postgres/read-pool.ts';
 import type { LogEvent } from './event.ts';
 import { decodeEvent, type EventRow } from './event-log.ts';
+
+/** Stretches that are read for one page; each is a query of a millisecond or so. */
+const STRETCHES_MAX = 50;
 
 /** The position read up to, by partition. */
 export type LogPlace = readonly number[];
@@ -33,8 +36,16 @@ export class LogPages {
     return rows.map((row) => Number(row.position));
   }
 
-  /** Up to `limit` positions after `place`, those of the tenant. By primary key. */
+  /** From `place` on, up to `limit` events of the tenant. */
   async read(topic: string, tenant: string, place: LogPlace, limit: number): Promise<LogPage> {
+    let page = await this.#stretch(topic, tenant, place, limit);
+    for (let read = 1; read < STRETCHES_MAX && page.more && page.events.length === 0; read++)
+      page = await this.#stretch(topic, tenant, page.place, limit);
+    return page;
+  }
+
+  /** Up to `limit` positions after `place`, those of the tenant. By primary key. */
+  async #stretch(topic: string, tenant: string, place: LogPlace, limit: number): Promise<LogPage> {
     const heads = await this.heads(topic);
     const next = heads.map((_, partition) => place[partition] ?? 0);
     const partitions: number[] = [];
