@@ -8,11 +8,14 @@ import type { StatusChange } from './store.ts';
 
 /** How often a payment whose end may be written elsewhere is looked at. */
 const LOOK_EVERY_MS = 100;
+/** What a payment under way takes, many times over. */
+const STOP_GRACE_MS = 1000;
 
 export class FinalStates {
   readonly #find: (tenant: string, uuid: string) => Promise<Payment | undefined>;
   readonly #waiting = new Map<string, Set<() => void>>();
-  #isStopped = false;
+  /** On the clock of `performance`. */
+  #stopAt = Number.POSITIVE_INFINITY;
 
   constructor(find: (tenant: string, uuid: string) => Promise<Payment | undefined>) {
     this.#find = find;
@@ -24,9 +27,9 @@ export class FinalStates {
     for (const { uuid } of changes) for (const wake of this.#waiting.get(uuid) ?? []) wake();
   }
 
-  /** Whoever waits is told now that it has not ended yet: the process is about to. */
+  /** The process is about to end: whoever waits is given a moment more, and then told that the end has not come. */
   stop(): void {
-    this.#isStopped = true;
+    this.#stopAt = performance.now() + STOP_GRACE_MS;
     for (const wakers of this.#waiting.values()) for (const wake of wakers) wake();
   }
 
@@ -38,8 +41,8 @@ export class FinalStates {
   async #waitUntil(tenant: string, uuid: string, deadline: number): Promise<Payment | undefined> {
     const payment = await this.#find(tenant, uuid);
     if (payment !== undefined && isFinal(payment.status)) return payment;
-    const leftMs = deadline - performance.now();
-    if (leftMs <= 0 || this.#isStopped) return undefined;
+    const leftMs = Math.min(deadline, this.#stopAt) - performance.now();
+    if (leftMs <= 0) return undefined;
     await this.#nextChange(uuid, Math.min(leftMs, LOOK_EVERY_MS));
     return this.#waitUntil(tenant, uuid, deadline);
   }
