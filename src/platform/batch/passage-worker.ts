@@ -3,7 +3,7 @@
  * groups of all of them (docs/adr/0011). A short cut, never the only way: what it cannot do it leaves to the consumers
  * of the stages, which do the same in more commits.
  *
- * X1: the positions of every group of the passage are held from the first statement on and move with the effects (R1, U4).
+ * X1: the positions of every group of the passage are locked from the first statement on and move with the effects (R1, U4).
  * X2: a partition is worked on only while it is in step: no event that a stage acts on waits between the links.
  * X3: what is appended stands where the batch said it would, or nothing is committed. Heads are taken from the tail; after
  *     a batch that was outrun they are locked, so that it is not outrun again.
@@ -140,14 +140,18 @@ export class PassageWorker<Loaded, Plan> {
   async #turn(): Promise<number | 'failed'> {
     this.#lookMs = IDLE_LOOK_MS;
     if (this.#owned.length === 0) return 0;
-    const tried = this.#rotated();
+    let tried = this.#owned;
     try {
-      if (!this.#standingsKnown) await this.#readStandings();
+      // Others may be owned by the time that the standings are here.
+      while (!this.#standingsKnown) await this.#readStandings();
+      tried = this.#rotated();
       const batch = await this.#collect(tried);
-      if (batch.partitions.length > 0) await this.#apply(batch);
+      if (batch.partitions.length > 0) {
+        await this.#apply(batch);
+        this.#isOutrun = false;
+      }
       this.#acquit(tried);
       this.#failures = 0;
-      this.#isOutrun = false;
       this.#limit = Math.min(this.#options.batchMax, this.#limit * 2);
       return batch.passed;
     } catch (error) {

@@ -41,6 +41,9 @@ export function serverSettings(walCompression: WalCompression): Readonly<Record<
     jit: 'off',
     // The disks of today: with 4.0 the planner prefers sequential scans of warm tables.
     random_page_cost: '1.1',
+    // Statements are planned once and by index; a tenth of the sample tells the lists enough. Sorting 30 000 texts of every
+    // log each minute cost the server some 5 % of a payment at 3000 a second.
+    default_statistics_target: '10',
     // Two clock readings a page for statistics nobody reads.
     track_io_timing: 'off',
     // The working set is cached; worker processes for reads compete for the cores with commits.
