@@ -48,8 +48,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of tables that have a row per partition and no more, or functions over such: they do not grow. */
-const BOUNDED =
-  /^(log\.(heads|positions|positions_of_groups|lock_positions|move_positions|lags|notify)|\w+\.append(_at)?)$/;
+const BOUNDED = /^(log\.(heads|positions|lock_positions|move_positions|lags|notify)|\w+\.append(_at)?)$/;
 const LEDGERS_OWN = /^ledger\.(?!read_ranges)/;
 const TESTS_OWN = /^(tests\.|begin$)/;
 

@@ -1,7 +1,7 @@
 /**
  * One worker per consumer group and process: one batch over all the partitions the process owns.
  *
- * W1: the positions are held from the first statement on and move with the effects, in one commit (R1, U4).
+ * W1: the positions are locked from the first statement on and move with the effects, in one commit (R1, U4).
  * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
  * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
  * W4: events of a partition are handled in order, and none is passed over because it failed.
@@ -12,24 +12,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
-import type { EventDraft, LogEvent } from '../log/event.ts';
+import { type EventDraft, type LogEvent, notBefore } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
-import { type Session, statement, type Transaction } from '../postgres/session.ts';
+import type { Session, Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
-import { lockPositions, movePositions } from './positions.ts';
-import { readNew } from './read-new.ts';
+import { lockPositions, movePositions, readPositions } from './positions.ts';
+import { readNew, rotated } from './read-new.ts';
 import { Signal } from './signal.ts';
-
-const READ_POSITIONS = statement(
-  'log.positions',
-  'select topic, partition, position, turn from log.positions where consumer_group = $1',
-);
 
 export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   readonly consumer: Consumer<Loaded, Plan>;
@@ -189,10 +184,9 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   /** What the next batch covers: another partition is first each time, so that one with a backlog does not starve the others. */
   #takePartitions(): readonly number[] {
     const { turns } = this.#options;
-    const first = this.#rotation++ % this.#owned.length;
-    const rotated = [...this.#owned.slice(first), ...this.#owned.slice(0, first)];
-    if (turns === undefined) return rotated;
-    const waiting = rotated.filter((partition) => this.#hasWaiting(partition));
+    const inTurn = rotated(this.#owned, this.#rotation++);
+    if (turns === undefined) return inTurn;
+    const waiting = inTurn.filter((partition) => this.#hasWaiting(partition));
     return turns.take(this.group, waiting, this.#owned.length);
   }
 
@@ -250,21 +244,14 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   async #readPositions(): Promise<void> {
     const { session } = this.#options;
     this.#positionsKnown = true;
-    const rows = await session.query<PositionRow>(READ_POSITIONS, [this.group]);
+    const places = await readPositions(session, [this.group]);
     this.#readings.clear();
     this.#retained = [];
-    for (const { topic, partition, position, turn } of rows) {
+    for (const { topic, partition, position, turn } of places) {
       // A topic that the group reads in another version only, earlier or later.
       if (!this.#tailReaders.has(topic)) continue;
-      const from = Number(position);
-      this.#readings.set(placeOf(topic, partition), {
-        topic,
-        partition,
-        position: from,
-        turn: Number(turn),
-        read: from,
-      });
-      if (this.#owned.includes(partition)) this.#passed(topic)[partition] = from;
+      this.#readings.set(placeOf(topic, partition), { topic, partition, position, turn, read: position });
+      if (this.#owned.includes(partition)) this.#passed(topic)[partition] = position;
     }
   }
 
@@ -393,8 +380,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       ); // W1
       if (events.length > 0) {
         const loaded = await consumer.load(tx, events);
-        // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
-        const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
+        const now = notBefore(events, clock.now());
         plan = consumer.decide(loaded, events, now);
         consumer.save(tx, plan);
         kept = firstPositions(plan.retained ?? []);
@@ -442,13 +428,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       prepareAppend({ topic: consumer.emits, partitions: log.partitions, occurredAt, drafts }),
     );
   }
-}
-
-interface PositionRow {
-  topic: string;
-  partition: number;
-  position: bigint;
-  turn: bigint;
 }
 
 function placeOf(topic: string, partition: number): string {

@@ -4,16 +4,10 @@
 import { InvariantViolation } from '#kernel/fault.ts';
 import type { LogEvent } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { textArray } from '../postgres/arrays.ts';
-import { type Session, statement } from '../postgres/session.ts';
+import type { Session } from '../postgres/session.ts';
 import type { Link } from './passage.ts';
+import { type Place, readPositions } from './positions.ts';
 import { readNew } from './read-new.ts';
-
-const READ_POSITIONS = statement(
-  'log.positions_of_groups',
-  `select consumer_group, topic, partition, position, turn from log.positions
-   where consumer_group = any ($1::text[])`,
-);
 
 /** Most events between two links that are read at a time. */
 const LOOK_MAX = 1000;
@@ -53,11 +47,11 @@ export class Standings {
   async read(partitions: () => readonly number[]): Promise<void> {
     const { links, session } = this.#options;
     const groups = [...new Set(links.map(({ group }) => group))];
-    const rows = await session.query<PositionRow>(READ_POSITIONS, [textArray(groups)]);
+    const places = await readPositions(session, groups);
     this.#byPartition.clear();
     const [first, ...others] = links;
     for (const partition of partitions()) {
-      const standingOf = (link: Link): Standing => standingIn(rows, link, partition);
+      const standingOf = (link: Link): Standing => standingIn(places, link, partition);
       this.#byPartition.set(partition, [standingOf(first), ...others.map(standingOf)]);
     }
   }
@@ -144,23 +138,13 @@ export class Standings {
   }
 }
 
-interface PositionRow {
-  consumer_group: string;
-  topic: string;
-  partition: number;
-  position: bigint;
-  turn: bigint;
-}
-
-function standingIn(rows: readonly PositionRow[], link: Link, partition: number): Standing {
-  const row = rows.find(
+function standingIn(places: readonly Place[], link: Link, partition: number): Standing {
+  const place = places.find(
     (candidate) =>
-      candidate.consumer_group === link.group &&
-      candidate.topic === link.topic &&
-      candidate.partition === partition,
+      candidate.group === link.group && candidate.topic === link.topic && candidate.partition === partition,
   );
-  if (row === undefined)
+  if (place === undefined)
     throw new InvariantViolation(`group ${link.group} has no position in ${link.topic}/${partition}`);
-  const position = Number(row.position);
-  return { link, partition, position, turn: Number(row.turn), cleared: position };
+  const { position, turn } = place;
+  return { link, partition, position, turn, cleared: position };
 }

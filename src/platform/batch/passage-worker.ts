@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { lockHeads, sendAppendAt } from '../log/append.ts';
-import type { LogEvent } from '../log/event.ts';
+import { type LogEvent, notBefore } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
@@ -25,7 +25,7 @@ import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { Link, Passage } from './passage.ts';
 import { type Heads, type Standing, Standings } from './passage-standings.ts';
 import { lockPositions, movePositions, type Place } from './positions.ts';
-import { readNew } from './read-new.ts';
+import { readNew, rotated } from './read-new.ts';
 import { type PlacedAppend, Recording } from './recording.ts';
 import { Signal } from './signal.ts';
 
@@ -248,13 +248,12 @@ export class PassageWorker<Loaded, Plan> {
     return { partitions: partitions.filter(isMoving), events, passed, upTo };
   }
 
-  /** Another partition is first each time, so that one with a backlog does not starve the others; suspects come alone (X4). */
+  /** Suspects come alone (X4). */
   #rotated(): readonly number[] {
     const suspect = this.#suspects.find((partition) => this.#owned.includes(partition));
     if (suspect !== undefined) return [suspect];
     this.#suspects = [];
-    const first = this.#rotation++ % this.#owned.length;
-    return [...this.#owned.slice(first), ...this.#owned.slice(0, first)];
+    return rotated(this.#owned, this.#rotation++);
   }
 
   /** An event of a version that this program does not read; the stage that meets it gives the partition up. */
@@ -297,8 +296,7 @@ export class PassageWorker<Loaded, Plan> {
     if (events.length === 0) return new Recording({ occurredAt: clock.now(), head: found });
     const loaded = await passage.load(tx, events);
     const headOf = this.#isOutrun ? await this.#lockHeads(tx, partitions) : found;
-    // Another process' clock may be ahead of ours: an effect is never stamped before its cause.
-    const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), clock.now());
+    const now = notBefore(events, clock.now());
     const recording = new Recording({ occurredAt: now, head: headOf });
     const plan = passage.decide(loaded, events, now, (cause, topic, draft) =>
       recording.place(cause, topic, draft),

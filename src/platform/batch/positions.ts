@@ -1,7 +1,12 @@
 /** The positions of a batch: locked by its first statement (R1), moved by its last but the appends and the commit. */
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
-import { statement, type Transaction } from '../postgres/session.ts';
+import { type Session, statement, type Transaction } from '../postgres/session.ts';
 
+const READ_POSITIONS = statement(
+  'log.positions',
+  `select consumer_group as "group", topic, partition, position, turn from log.positions
+   where consumer_group = any ($1::text[])`,
+);
 const LOCK_POSITIONS = statement(
   'log.lock_positions',
   'select log.lock_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[])',
@@ -18,6 +23,17 @@ export interface Place {
   readonly partition: number;
   readonly position: number;
   readonly turn: number;
+}
+
+/** Of every topic that the groups have ever read. */
+export async function readPositions(session: Session, groups: readonly string[]): Promise<Place[]> {
+  const rows = await session.query<PositionRow>(READ_POSITIONS, [textArray(groups)]);
+  return rows.map((row) => ({ ...row, position: Number(row.position), turn: Number(row.turn) }));
+}
+
+interface PositionRow extends Omit<Place, 'position' | 'turn'> {
+  readonly position: bigint;
+  readonly turn: bigint;
 }
 
 /** Locks the rows, in (group, topic, partition) order; the transaction fails as fenced unless every one is where its place says. */

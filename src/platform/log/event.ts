@@ -36,3 +36,8 @@ export interface LogEvent<Data extends JsonObject = JsonObject> extends EventDra
 export function eventIdentity(event: Pick<LogEvent, 'topic' | 'partition' | 'position'>): string {
   return `${event.topic}/${event.partition}/${event.position}`;
 }
+
+/** The instant of what follows from the events: another process' clock may be ahead of ours, and no effect is stamped before its cause. */
+export function notBefore(causes: readonly LogEvent[], now: EpochMs): EpochMs {
+  return causes.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), now);
+}
