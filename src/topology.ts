@@ -9,20 +9,25 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },
   { schema: 'validation', directory: new URL('./services/validation/migrations/', import.meta.url) },
   { schema: 'authorization', directory: new URL('./services/authorization/migrations/', import.meta.url) },
+  { schema: 'providers', directory: new URL('./services/providers/migrations/', import.meta.url) },
   { schema: 'notification', directory: new URL('./services/notification/migrations/', import.meta.url) },
   { schema: 'integrity', directory: new URL('./services/integrity/migrations/', import.meta.url) },
 ] as const;
 
 export const TOPOLOGY: Topology = {
   schemas: MIGRATED_SCHEMAS.map(({ schema }) => schema).filter((schema) => schema !== 'log'),
-  topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
+  topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification'],
   groups: [
     { group: 'validation', topics: ['payments'] },
-    { group: 'authorization', topics: ['ledger', 'validation'] },
+    { group: 'authorization', topics: ['ledger', 'providers', 'validation'] },
     { group: 'ledger', topics: ['authorization'] },
+    { group: 'providers', topics: ['authorization'] },
     { group: 'payments', topics: ['authorization', 'validation'] },
     { group: 'notification', topics: ['authorization', 'validation'] },
-    { group: 'integrity', topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'] },
+    {
+      group: 'integrity',
+      topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification'],
+    },
   ],
 };
 
@@ -30,4 +35,12 @@ export const TOPOLOGY: Topology = {
 export const CRITICAL_GROUPS = ['validation', 'authorization', 'ledger'];
 
 /** What LASTRO_SERVICES can name. */
-export const SERVICES = ['payments', 'validation', 'authorization', 'ledger', 'notification', 'integrity'];
+export const SERVICES = [
+  'payments',
+  'validation',
+  'authorization',
+  'ledger',
+  'providers',
+  'notification',
+  'integrity',
+];

@@ -13,12 +13,14 @@
 import { V7Generator } from 'uuidv7';
 import { InvariantViolation } from './fault.ts';
 
-export type IdPrefix = 'acc' | 'pay' | 'jen' | 'hld' | 'ntf' | 'key' | 'prc' | 'cor' | 'req';
+export type IdPrefix = 'acc' | 'pay' | 'ref' | 'att' | 'jen' | 'hld' | 'ntf' | 'key' | 'prc' | 'cor' | 'req';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
 
 export type PaymentId = Id<'pay'>;
+export type RefundId = Id<'ref'>;
+export type AttemptId = Id<'att'>;
 export type JournalEntryId = Id<'jen'>;
 export type HoldId = Id<'hld'>;
 export type NotificationId = Id<'ntf'>;
@@ -49,6 +51,8 @@ const uuidText = Buffer.alloc(UUID_LENGTH, '-');
 const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   acc: textWithPrefix('acc'),
   pay: textWithPrefix('pay'),
+  ref: textWithPrefix('ref'),
+  att: textWithPrefix('att'),
   jen: textWithPrefix('jen'),
   hld: textWithPrefix('hld'),
   ntf: textWithPrefix('ntf'),

@@ -5,6 +5,7 @@ export const balancePayment: SagaDefinition = {
   name: 'payment.balance',
   version: 1,
   begins: 'payment.requested',
+  interventions: ['payment.cancel_requested'],
   stages: [
     {
       name: 'validation',
@@ -40,9 +41,31 @@ export const balancePayment: SagaDefinition = {
       deadlineMs: 5000,
     },
     {
+      name: 'cancel admission',
+      service: 'validation',
+      after: ['payment.cancel_requested'],
+      success: 'payment.cancel_admitted',
+      failures: [],
+      deadlineMs: 5000,
+    },
+    {
+      name: 'cancel',
+      service: 'authorization',
+      after: ['payment.cancel_admitted'],
+      success: 'payment.cancelled',
+      failures: ['payment.cancel_refused'],
+      deadlineMs: 5000,
+    },
+    {
       name: 'notification',
       service: 'notification',
-      after: ['payment.completed', 'payment.rejected', 'payment.declined', 'payment.failed'],
+      after: [
+        'payment.completed',
+        'payment.rejected',
+        'payment.declined',
+        'payment.failed',
+        'payment.cancelled',
+      ],
       success: 'notification.queued',
       failures: [],
       deadlineMs: 10_000,
@@ -53,5 +76,7 @@ export const balancePayment: SagaDefinition = {
     'payment.rejected': 'rejected',
     'payment.declined': 'declined',
     'payment.failed': 'failed',
+    'payment.cancelled': 'cancelled',
   },
+  standings: { 'payment.authorized': 'authorized' },
 };

@@ -2,7 +2,13 @@
  * A saga is data: which stages a resource passes, who does each, by which event each succeeds or fails, how long it
  * may take, and what undoes it. The coordinator, the integrity service, the documentation and the timeline read the
  * same definition, so they cannot disagree (DESIGN §4).
+ *
+ * Every event of a saga is caused by an event that makes one of its stages due, except the first one and those by which
+ * a person intervenes. So its events are a tree; where nobody intervenes and nothing goes wrong, a line.
  */
+
+/** What undoes a stage's effect. `release_hold` is done where it is decided; the others are asked of another service. */
+export type Compensation = 'release_hold' | 'refund_charge' | 'reverse_posting';
 
 export interface Stage {
   /** The stage's name in verdicts: `validation`. */
@@ -14,60 +20,103 @@ export interface Stage {
   readonly success: string;
   /** Events by which the stage ends without its effect. */
   readonly failures: readonly string[];
-  /** After so long without either, the integrity service asks why. Between our own services it never compensates. */
+  /** Events by which the stage says where it stands before it ends; each may come more than once. */
+  readonly reports?: readonly string[];
+  /**
+   * After so long without an end. Between our own services the integrity service then asks why, and nothing is
+   * compensated; a stage that waits for the outside world says so itself.
+   */
   readonly deadlineMs: number;
+  /** Whom the stage waits for, if not for ourselves. What then never comes is no fault of the saga. */
+  readonly waitsFor?: 'outside';
   /** What undoes the stage's effect when a later one fails; applied in reverse order. */
-  readonly compensation?: 'release_hold';
+  readonly compensation?: Compensation;
 }
 
 export interface SagaDefinition {
+  /** `payment.balance`. */
   readonly name: string;
-  /** A running saga keeps the version it began with. */
+  /** A running saga keeps the version it began with; it changes when one would go on differently. */
   readonly version: number;
   readonly begins: string;
+  /** Events by which a person changes the saga's way; each may come more than once, at any time. */
+  readonly interventions: readonly string[];
   readonly stages: readonly Stage[];
   /** Terminal events, and the status each gives to the resource. */
   readonly endings: Readonly<Record<string, string>>;
+  /** Other events that give a status, which an ending replaces. */
+  readonly standings: Readonly<Record<string, string>>;
 }
 
 interface StagesByEvent {
   readonly ended: ReadonlyMap<string, Stage>;
-  readonly due: ReadonlyMap<string, Stage>;
+  readonly due: ReadonlyMap<string, readonly Stage[]>;
+  readonly follows: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** Asked several times for every event of every saga. An event ends one stage and makes one due, so each has its own. */
+/** Asked several times for every event of every saga. */
 const stagesByEvent = new WeakMap<SagaDefinition, StagesByEvent>();
 
 function stagesOf(saga: SagaDefinition): StagesByEvent {
   let stages = stagesByEvent.get(saga);
   if (stages === undefined) {
-    const ended = saga.stages.flatMap((stage) =>
-      [stage.success, ...stage.failures].map((type) => [type, stage] as const),
-    );
-    const due = saga.stages.flatMap((stage) => stage.after.map((type) => [type, stage] as const));
-    stages = { ended: new Map(ended), due: new Map(due) };
+    const ended = new Map<string, Stage>();
+    const due = new Map<string, Stage[]>();
+    const follows = new Map<string, Set<string>>();
+    for (const stage of saga.stages) {
+      for (const type of outcomesOf(stage)) if (!ended.has(type)) ended.set(type, stage);
+      for (const type of [...stage.after, ...(stage.reports ?? [])]) {
+        due.set(type, [...(due.get(type) ?? []), stage]);
+        follows.set(type, new Set([...(follows.get(type) ?? []), ...outcomesOf(stage)]));
+      }
+    }
+    stages = { ended, due, follows };
     stagesByEvent.set(saga, stages);
   }
   return stages;
 }
 
-/** The stage that an event ends, by success or failure. */
+/** Everything that a stage says: its success, its failures, its reports. */
+export function outcomesOf({ success, failures, reports = [] }: Stage): readonly string[] {
+  return [success, ...failures, ...reports];
+}
+
+/** The stage that an event is an outcome of; the first, if there are several. */
 export function stageEndedBy(saga: SagaDefinition, eventType: string): Stage | undefined {
   return stagesOf(saga).ended.get(eventType);
 }
 
-/** The stage that an event makes due; undefined when nothing follows. */
+/** The stages that an event makes due, or leaves due, in the order of the definition; none when nothing follows. */
+export function stagesDueAfter(saga: SagaDefinition, eventType: string): readonly Stage[] {
+  return stagesOf(saga).due.get(eventType) ?? [];
+}
+
+/** The first of them. */
 export function stageDueAfter(saga: SagaDefinition, eventType: string): Stage | undefined {
-  return stagesOf(saga).due.get(eventType);
+  return stagesOf(saga).due.get(eventType)?.[0];
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The types of event that an event may cause. */
+export function followersOf(saga: SagaDefinition, eventType: string): ReadonlySet<string> {
+  return stagesOf(saga).follows.get(eventType) ?? NONE;
+}
+
+/** The status that an event gives to the resource. */
+export function statusAfter(saga: SagaDefinition, eventType: string): string | undefined {
+  return saga.endings[eventType] ?? saga.standings[eventType];
 }
 
 /** The compensations owed when `failed` fails: those of the stages before it, last first. */
-export function compensationsBefore(
-  saga: SagaDefinition,
-  failed: Stage,
-): readonly NonNullable<Stage['compensation']>[] {
+export function compensationsBefore(saga: SagaDefinition, failed: Stage): readonly Compensation[] {
   return saga.stages
     .slice(0, saga.stages.indexOf(failed))
     .flatMap((stage) => stage.compensation ?? [])
     .toReversed();
+}
+
+/** `payment.balance/1`: how a stored saga names its definition. */
+export function definitionName({ name, version }: SagaDefinition): string {
+  return `${name}/${version}`;
 }

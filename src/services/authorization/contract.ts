@@ -1,2 +1,15 @@
 export { differingSagas } from './audit.ts';
-export type { PaymentAuthorized, PaymentCompleted, PaymentDeclined, PaymentFailed } from './events.ts';
+export type {
+  ChargeResolved,
+  CompensationStep,
+  PaymentAuthorized,
+  PaymentCancelling,
+  PaymentCharged,
+  PaymentCompensating,
+  PaymentCompleted,
+  PaymentDeclined,
+  PaymentFailed,
+  RefundAuthorized,
+  RefundCompleted,
+  RefundConfirmed,
+} from './events.ts';

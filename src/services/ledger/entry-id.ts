@@ -2,16 +2,18 @@ import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { type Id, type IdPrefix, idOf } from '#kernel/ids.ts';
 
 /** Why an entry exists, beside what caused it; a cause has at most one entry per purpose (R5). */
-export type EntryPurpose = 'manual' | 'payment' | 'reversal';
+export type EntryPurpose = 'manual' | 'payment' | 'refund' | 'reversal';
 
 /** What a cause does first and, as a rule, only: its entry bears the cause's own uuid, so that inserts stay in time order. */
-const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['manual', 'payment']);
+const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['manual', 'payment', 'refund']);
 
 /** Of which kind the causes of a purpose are. A manual entry is its own cause. */
-const CAUSE_PREFIXES = { manual: 'jen', payment: 'pay', reversal: 'pay' } as const satisfies Record<
-  EntryPurpose,
-  IdPrefix
->;
+const CAUSE_PREFIXES = {
+  manual: 'jen',
+  payment: 'pay',
+  refund: 'ref',
+  reversal: 'pay',
+} as const satisfies Record<EntryPurpose, IdPrefix>;
 
 /** The entry's uuid, a function of cause and purpose: re-delivering what caused it finds the same row. */
 export function entryIdOf(cause: string, purpose: EntryPurpose): string {

@@ -35,7 +35,10 @@ export type EntryPosted = {
 
 /** The ledger could not post what was asked: nothing moved. */
 export type PostingRefused = {
-  readonly payment_id: string;
+  /** Absent for a refund, which is the event's subject. */
+  readonly payment_id?: string;
+  /** Absent for a payment. */
+  readonly purpose?: 'refund' | 'reversal';
   readonly code: string;
   readonly detail: string;
 };

@@ -8,6 +8,12 @@ export {
   listReferences,
   type PaymentCursor,
 } from './audit.ts';
-export type { PaymentRequested } from './events.ts';
+export type {
+  CancelRequested,
+  PaymentRequested,
+  RefundRequested,
+  RefundTerms,
+  ResolutionRequested,
+} from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
 export { paymentsModel, type RowCursor, removeForgedPayments } from './rebuild.ts';

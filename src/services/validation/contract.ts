@@ -1,2 +1,11 @@
-export type { PaymentRejected, PaymentTerms, PaymentValidated } from './events.ts';
+export {
+  type CancelAdmitted,
+  type PaymentRejected,
+  type PaymentTerms,
+  type PaymentValidated,
+  type RefundRejected,
+  type RefundValidated,
+  type ResolutionAdmitted,
+  termsVersion,
+} from './events.ts';
 export { validationProblems } from './problems.ts';

@@ -1,0 +1,16 @@
+export type {
+  ChargedUnexpectedly,
+  ProviderApproved,
+  ProviderCancelled,
+  ProviderClosed,
+  ProviderContradicted,
+  ProviderDeclined,
+  ProviderExhausted,
+  ProviderRefunded,
+  ProviderRefundRefused,
+  ProviderRefundUnresolved,
+  ProviderResolved,
+  ProviderUnknown,
+  ProviderUnresolved,
+  UnexpectedChargeRefunded,
+} from './events.ts';
