@@ -53,7 +53,7 @@ import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
-import { postPayment } from '#services/ledger/post-payment.ts';
+import { postFor } from '#services/ledger/post-order.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
@@ -61,6 +61,7 @@ import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
+import type { PaymentRequested } from '#services/payments/contract.ts';
 import { FinalStates } from '#services/payments/final-states.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentIntake } from '#services/payments/payment-intake.ts';
@@ -302,8 +303,12 @@ class Parts {
 
   #passageWorker(log: EventLog, shares: () => PassageShares): { own(partitions: readonly number[]): void } {
     const passage = straightThrough(this.#ledger, {
-      validation: { handles: validationConsumer(this.#ledger).handles, partiesOf, answerRequest },
-      ledger: { handles: ledgerConsumer(this.#ledger).handles, postPayment },
+      validation: {
+        handles: validationConsumer(this.#ledger).handles,
+        partiesOf: (event) => partiesOf(event as LogEvent<PaymentRequested>),
+        answer: (accounts, event) => answerRequest(accounts, event as LogEvent<PaymentRequested>),
+      },
+      ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
     });
     const worker = new PassageWorker({
       passage,

@@ -145,7 +145,12 @@ export const gatewayPayment: SagaDefinition = {
       service: 'authorization',
       after: ['provider.resolved'],
       success: 'payment.charged',
-      failures: ['payment.failed', 'payment.compensating', 'payment.compensated'],
+      failures: [
+        'payment.failed',
+        'payment.compensating',
+        'payment.compensated',
+        'payment.resolution_refused',
+      ],
       deadlineMs: 5000,
     },
     {

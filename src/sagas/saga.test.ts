@@ -10,8 +10,10 @@ const saga: SagaDefinition = {
   name: 'example',
   version: 1,
   begins: 'asked',
+  interventions: [],
   stages: [reserve, check, extend, post],
   endings: { posted: 'done', short: 'declined' },
+  standings: {},
 };
 
 function stage(
