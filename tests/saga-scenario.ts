@@ -36,7 +36,11 @@ export class SagaScenario {
     this.terms = { wallet_id: 'wallet', service_id: 'service', amount, currency: 'USD', method };
     this.#root = { tenant: TENANT, key: 'wallet', correlationId: newId('cor'), traceparent: null };
     this.books = new Books({
-      balances: [balanceOf(1n, 'wallet', fundedMinor), balanceOf(2n, 'service', 0n)],
+      balances: [
+        balanceOf(1n, 'wallet', fundedMinor),
+        balanceOf(2n, 'service', 0n),
+        balanceOf(3n, 'outside', 0n),
+      ],
       holds: [],
       entryIds: [],
     });
@@ -72,7 +76,7 @@ export class SagaScenario {
   /** As ask-again.ts does it, if it is time. */
   askAgain(): LogEvent | undefined {
     const open = this.sagas.findCompensation(this.uuid);
-    if (open?.retryAt == null || open.retryAt > this.now) return undefined;
+    if (typeof open?.retryAt !== 'number' || open.retryAt > this.now) return undefined;
     this.sagas.keepCompensation({ ...open, retryAt: null });
     return this.#append('authorization', JSON.parse(open.ask as string) as EventDraft);
   }
@@ -89,7 +93,7 @@ export class SagaScenario {
     return this.books.findHold(uuidOf(this.refund));
   }
 
-  balance(id: 'wallet' | 'service'): Balance {
+  balance(id: 'wallet' | 'service' | 'outside'): Balance {
     return this.books.find(TENANT, id) as Balance;
   }
 
@@ -128,7 +132,8 @@ export class SagaScenario {
 }
 
 function balanceOf(key: bigint, id: string, postedMinor: bigint): Balance {
-  const kind = id === 'wallet' ? 'wallet' : 'service';
-  const account: Account = { key, tenant: TENANT, id, kind, currency: 'USD', floorMinor: 0n };
+  const kind = id === 'wallet' ? 'wallet' : id === 'service' ? 'service' : 'external';
+  const floorMinor = kind === 'external' ? null : 0n;
+  const account: Account = { key, tenant: TENANT, id, kind, currency: 'USD', floorMinor };
   return { account, status: 'open', postedMinor, heldMinor: 0n, sequence: 0n, lastPostedAt: 0 };
 }

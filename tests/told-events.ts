@@ -42,22 +42,13 @@ export const EVENTS: readonly EventName[] = [
 
 /** The event, as its sender would append it: what the ledger posts moves money where it can. */
 export function make(s: SagaScenario, name: EventName): LogEvent {
-  switch (name) {
-    case 'validated':
-      return s.tell('validation', 'payment.validated', s.terms);
-    case 'posted':
-      return ledgerSays(s, 'payment');
-    case 'reversed':
-      return ledgerSays(s, 'reversal');
-    case 'refused':
-      return s.refusePosting(s.log.at(-1) ?? make(s, 'approved'));
-    case 'reversal refused':
-      return s.refusePosting(s.log.at(-1) ?? make(s, 'approved'), 'reversal');
-    default: {
-      const [topic, type, data] = TOLD[name];
-      return s.tell(topic, type, data);
-    }
-  }
+  if (name === 'validated') return s.tell('validation', 'payment.validated', s.terms);
+  if (name === 'posted') return ledgerSays(s, 'payment');
+  if (name === 'reversed') return ledgerSays(s, 'reversal');
+  if (name === 'refused') return s.refusePosting(s.log.at(-1) ?? make(s, 'approved'));
+  if (name === 'reversal refused') return s.refusePosting(s.log.at(-1) ?? make(s, 'approved'), 'reversal');
+  const [topic, type, data] = TOLD[name];
+  return s.tell(topic, type, data);
 }
 
 function ledgerSays(s: SagaScenario, purpose: 'payment' | 'reversal'): LogEvent {
