@@ -1,10 +1,11 @@
 /** K2: what a compensation was refused is asked for again when its pause is over: once, by whoever lives then. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { type Appended, CoordinatorInstallation, told } from '../../../tests/coordinator-installation.ts';
 import { TENANT } from '../../../tests/engine.ts';
-import { dumpTables, setBack } from '../../../tests/redelivery.ts';
+import { DELIVERIES, dumpTables, setBack } from '../../../tests/redelivery.ts';
 import { AskAgain } from './ask-again.ts';
 import { RETRY_PAUSES_MS } from './compensation.ts';
 
@@ -159,7 +160,8 @@ async function move(from: string, to: string, amount: number): Promise<void> {
 }
 
 function instant(row: Record<string, unknown> | undefined, column: string): number {
-  return (row?.[column] as Date).getTime();
+  if (row === undefined) throw new Error('no row');
+  return (row[column] as Date).getTime();
 }
 
 async function refusals(): Promise<Record<string, unknown>[]> {
@@ -187,12 +189,15 @@ test('a reversal that was refused is done when the money is there, also by a pro
 
   // U3: each refusal is counted once, whether it has been asked again for or not.
   const before = await dumpTables(one.database.url);
-  await setBack(one.database.url, ['authorization', 'ledger']);
+  for (const batchMax of [1, 100]) {
+    await setBack(one.database.url, ['authorization', 'ledger']);
+    for (const group of ['authorization', 'ledger'])
+      await DELIVERIES[group]?.(one.database.url, { batchMax, clock: systemClock });
+    expect(await dumpTables(one.database.url)).toEqual(before);
+  }
+
   const restarted = await process();
   restarted.startStages();
-  await restarted.settled();
-  expect(await dumpTables(one.database.url)).toEqual(before);
-
   await move('outside-USD', 'service', 60);
   askAgain(() => instant(again, 'retry_at'), restarted);
   await expect

@@ -67,7 +67,9 @@ function pinPlans(): void {
   });
 }
 
-describe('on tables that statistics call empty', pinPlans);
+describe('on tables that statistics call empty', () => {
+  pinPlans();
+});
 
 describe('on tables with many rows', () => {
   beforeAll(fill);
