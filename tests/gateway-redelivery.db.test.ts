@@ -36,10 +36,14 @@ function sixByGateway(
   return [a, b, c, d, e, f];
 }
 
+type Way = 'straight' | 'by stages';
+
 /** Payments and refunds of several partitions, of which every kind is under way or over. */
-async function payEverything(): Promise<void> {
+async function payEverything(way: Way = 'straight'): Promise<void> {
+  const [asked, say] =
+    way === 'straight' ? (['requested', requested] as const) : (['validated', told] as const);
   const payments = WALLETS.map((wallet, index) =>
-    one.payment('requested', { wallet, method: index % 4 === 3 ? 'balance' : 'gateway' }),
+    one.payment(asked, { wallet, method: index % 4 === 3 ? 'balance' : 'gateway' }),
   );
   await one.append(...payments);
   await settled();
@@ -50,22 +54,98 @@ async function payEverything(): Promise<void> {
     told(c, 'unresolved'),
     told(e, 'approved'),
     told(f, 'approved'),
-    requested(d, 'cancel'),
+    say(d, 'cancel'),
+  );
+  await settled();
+  const balance = payments.find(({ data }) => data['method'] === 'balance') ?? a;
+  const refunds = [
+    one.refund(asked, f, 60),
+    one.refund(asked, f, 30),
+    one.refund(asked, a, 20),
+    one.refund(asked, balance, 70),
+    one.refund(asked, balance, 1_000_000),
+  ] as const;
+  await one.append(
+    say(c, 'say charged'),
+    say(c, 'cancel'),
+    say(a, 'cancel'),
+    say(e, 'say not charged'),
+    ...refunds,
   );
   await settled();
   await one.append(
-    requested(c, 'say charged'),
-    requested(c, 'cancel'),
-    requested(a, 'cancel'),
-    requested(e, 'say not charged'),
-    one.refund('requested', f, 60),
+    told(c, 'resolved charged'),
+    told(e, 'resolved not charged'),
+    told(d, 'called off'),
+    told(refunds[0], 'refunded'),
+    told(refunds[1], 'refund refused'),
+    told(refunds[2], 'refund unresolved'),
   );
   await settled();
-  await one.append(told(c, 'resolved charged'), told(e, 'resolved not charged'), told(d, 'called off'));
-  await settled();
-  const states = await one.rows('select distinct state from "authorization".sagas order by 1');
-  expect(states.map(({ state }) => state)).toEqual(['cancelled', 'compensated', 'completed', 'declined']);
 }
+
+async function outcome(): Promise<unknown> {
+  const [states, refunds, balances] = await Promise.all([
+    one.rows('select wallet_id, state from "authorization".sagas order by 1'),
+    one.rows('select wallet_id, amount::int, state from "authorization".refund_sagas order by 1, 2'),
+    one.rows(
+      `select a.id, b.posted::int, b.held::int from ledger.accounts a join ledger.balances b on b.account_key = a.key order by 1`,
+    ),
+  ]);
+  return [...states, ...refunds, ...balances].map((row) => Object.values(row).join(' '));
+}
+
+test.each(['straight', 'by stages'] as const)('%s, everything comes to the same end', async (way) => {
+  if (way === 'straight') one.startPassage();
+  else one.startStages();
+  await payEverything(way);
+  expect(await outcome()).toEqual(OUTCOME);
+  expect(one.yields).toEqual([]);
+});
+
+/** Each wallet had 1000 and asked for 100. */
+const OUTCOME = [
+  'wallet-0 completed',
+  'wallet-1 declined',
+  'wallet-2 completed',
+  'wallet-3 completed',
+  'wallet-4 cancelled',
+  'wallet-5 compensated',
+  'wallet-6 completed',
+  'wallet-7 completed',
+  'wallet-0 20 reconciling',
+  'wallet-3 70 completed',
+  'wallet-3 1000000 declined',
+  'wallet-6 30 failed',
+  'wallet-6 60 completed',
+  'outside-USD -8000 0',
+  'service 370 20',
+  'wallet-0 900 0',
+  'wallet-1 1000 0',
+  'wallet-2 900 0',
+  'wallet-3 970 0',
+  'wallet-4 1000 0',
+  'wallet-5 1000 0',
+  'wallet-6 960 0',
+  'wallet-7 900 0',
+];
+
+test('by stages, a cancel in the batch of its payment calls it off before it is posted', async () => {
+  const payment = one.payment('validated', { method: 'balance', wallet: 'wallet-0' });
+  await one.append(payment, told(payment, 'cancel'));
+  one.startStages();
+  await settled();
+  expect((await one.timeline(payment.subject)).map(({ type }) => type).toSorted()).toEqual([
+    'payment.authorized',
+    'payment.cancel_admitted',
+    'payment.cancelled',
+    'payment.cancelling',
+    'payment.validated',
+    'posting.refused',
+  ]);
+  expect(await outcome()).toContain('wallet-0 1000 0');
+  expect(await one.rows('select state from ledger.holds')).toEqual([{ state: 'released' }]);
+});
 
 test.each([
   { again: 'at both entries', groups: ['validation', 'authorization'] },
@@ -89,8 +169,8 @@ test.each([
 test.each([1, 7])(
   'U3: nothing changes when the events come again to the stages, %i at a time',
   async (batchMax) => {
-    one.startPassage();
-    await payEverything();
+    one.startStages();
+    await payEverything('by stages');
     await one.stop();
     const before = await dumpTables(one.database.url);
     for (const group of ['authorization', 'ledger']) {
