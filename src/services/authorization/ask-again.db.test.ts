@@ -3,13 +3,20 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { EventDraft } from '#platform/log/event.ts';
-import { type Appended, CoordinatorInstallation, told } from '../../../tests/coordinator-installation.ts';
+import {
+  type Appended,
+  CoordinatorInstallation,
+  requested,
+  told,
+} from '../../../tests/coordinator-installation.ts';
 import { TENANT } from '../../../tests/engine.ts';
 import { DELIVERIES, dumpTables, setBack } from '../../../tests/redelivery.ts';
 import { AskAgain } from './ask-again.ts';
 import { RETRY_PAUSES_MS } from './compensation.ts';
 
 const DUE_AT = Date.UTC(2026, 10, 20, 12);
+
+const ALL = ['validation', 'authorization', 'ledger'];
 
 let one: CoordinatorInstallation;
 const processes: CoordinatorInstallation[] = [];
@@ -133,15 +140,18 @@ test('a failure changes nothing, is told, and is tried again', async () => {
 });
 
 /** What the service was paid is gone when it has to give it back; the rest is as it happens. */
-async function givenRefusedReversal(): Promise<Appended> {
-  one.startStages();
-  const payment = one.payment('validated');
-  for (const words of [['approved'], ['say not charged'], ['resolved not charged']] as const) {
-    if (words[0] === 'approved') await one.append(payment);
-    await one.settled();
-    if (words[0] === 'resolved not charged') await move('service', 'outside-USD', 60);
-    await one.append(...words.map((word) => told(payment, word)));
-    await one.settled();
+async function givenRefusedReversal(way: 'by stages' | 'straight' = 'by stages'): Promise<Appended> {
+  const isStraight = way === 'straight';
+  if (isStraight) one.startPassage();
+  else one.startStages();
+  const payment = one.payment(isStraight ? 'requested' : 'validated');
+  const say = isStraight ? requested : told;
+  for (const word of ['approved', 'say not charged', 'resolved not charged'] as const) {
+    if (word === 'approved') await one.append(payment);
+    await one.settled(isStraight ? ALL : undefined);
+    if (word === 'resolved not charged') await move('service', 'outside-USD', 60);
+    await one.append(word === 'say not charged' ? say(payment, word) : told(payment, word));
+    await one.settled(isStraight ? ALL : undefined);
   }
   return payment;
 }
@@ -224,4 +234,18 @@ test('a reversal that was refused is done when the money is there, also by a pro
     { id: 'wallet', posted: 1000, held: 0 },
   ]);
   expect(errors).toEqual([]);
+});
+
+test('where payments go straight through, what is asked for again is done by the stages', async () => {
+  const payment = await givenRefusedReversal('straight');
+  expect(one.yields).toEqual([]);
+  await move('outside-USD', 'service', 60);
+  askAgain(() => Date.now() + Math.max(...RETRY_PAUSES_MS));
+  await expect
+    .poll(() => one.stateOf(payment.subject), { timeout: 10_000, interval: 20 })
+    .toBe('compensated');
+  await one.settled(ALL);
+  expect(one.yields).toHaveLength(1);
+  expect(await refusals()).toHaveLength(1);
+  expect(await one.rows('select from "authorization".compensations')).toEqual([]);
 });
