@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { Fault } from '#kernel/fault.ts';
+import { findFreePort, isPortFree } from '../../processes/free-port.ts';
+import { countParticipants } from '../../processes/participants.ts';
+import { waitUntil } from '../../processes/wait-until.ts';
 import type { Binaries } from './binaries.ts';
 import { type DataFolder, findLastPort, savePort } from './data-folder.ts';
-import { findFreePort, isPortFree } from './free-port.ts';
-import { countParticipants } from './participants.ts';
 import { clusterName, endSurvivors, findPostmaster, removeStalePidFile } from './postmaster.ts';
 import { notStarted, spawnOptions } from './run-program.ts';
 import { chooseWalCompression, serverSettings } from './server-settings.ts';
 import type { ServerUser } from './server-user.ts';
-import { waitUntil } from './wait-until.ts';
 
 /** Another program can take the port between our question and PostgreSQL's; five times in a row is something else. */
 const ATTEMPTS = 5;
