@@ -34,7 +34,13 @@ type Part =
   | 'tests';
 
 /** The files of `src` itself. */
-const COMPOSITION = new Set(['main.ts', 'topology.ts', 'open-database.ts', 'seed-sandbox.ts']);
+const COMPOSITION = new Set([
+  'main.ts',
+  'topology.ts',
+  'open-database.ts',
+  'sandbox-providers.ts',
+  'seed-sandbox.ts',
+]);
 
 const PROGRAM: readonly Part[] = ['kernel', 'platform', 'sagas', 'service', 'contract', 'proof'];
 
