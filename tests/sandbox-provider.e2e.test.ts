@@ -518,20 +518,19 @@ describe('after kill −9', () => {
     const own = new ProviderHome();
     const options = { '--callback-url': receiver.url };
     const killed = await own.start(options);
-    await killed.misbehave('pending_decline', { match: { amount: 77 }, delay_ms: 300 });
+    await killed.misbehave('pending_decline', { match: { amount: 77 }, delay_ms: 1000 });
     await killed.charge('att_pending_over', { amount: 77 });
     await killed.charge('att_refunded_over');
     receiver.status = 503;
     await killed.refund('ref_owed_over', 'att_refunded_over', { amount: 1000 });
     await killed.void('att_voided_over');
-    await expect.poll(() => receiver.of('ref_owed_over').length, SOON).toBe(1);
+    await expect.poll(() => receiver.of('ref_owed_over').length, SOON).toBeGreaterThan(0);
     await killed.end('SIGKILL');
+    const before = receiver.of('ref_owed_over').length;
     receiver.status = 204;
     const next = await own.start(options);
-    await expect.poll(() => told('att_pending_over'), SOON).toEqual([['charge.declined']]);
-    await expect
-      .poll(() => told('ref_owed_over'), SOON)
-      .toEqual([['refund.succeeded'], ['refund.succeeded']]);
+    await expect.poll(() => told('att_pending_over').at(-1), SOON).toEqual(['charge.declined']);
+    await expect.poll(() => told('ref_owed_over')[before], SOON).toEqual(['refund.succeeded']);
     expect(new Set(receiver.of('ref_owed_over').map(({ id }) => id)).size).toBe(1);
     expect(codeOf(await next.charge('att_voided_over'))).toEqual([409, 'charge_voided']);
     expect((await next.refund('ref_more', 'att_refunded_over', { amount: 231 })).status).toBe(422);
@@ -560,9 +559,9 @@ describe('a callback', () => {
     receiver.status = 500;
     const key = await keyFor('pending', { delay_ms: 0 });
     await provider.charge(key);
-    await expect.poll(() => told(key).length, SOON).toBe(1);
+    await expect.poll(() => told(key).length, SOON).toBeGreaterThan(0);
     receiver.status = 204;
-    await expect.poll(() => told(key).length, SOON).toBe(2);
+    await expect.poll(() => told(key).length, SOON).toBeGreaterThan(1);
     const [first, second] = receiver.of(key);
     expect(second?.id).toBe(first?.id);
     expect((second?.receivedAt ?? 0) - (first?.receivedAt ?? 0)).toBeGreaterThanOrEqual(950);

@@ -191,7 +191,7 @@ test('opened in one process twice, they go with the second close', async () => {
 async function expectCallback(user: ProviderUser, key: string, receiver: CallbackReceiver): Promise<void> {
   await call(user.alfa, '/behaviours', { behaviour: 'pending', delay_ms: 0, match: { reference: key } });
   await charge(user.alfa, key);
-  await expect.poll(() => receiver.of(key).map(({ path }) => path), RESTART).toEqual(['/callbacks/alfa']);
+  await expect.poll(() => receiver.of(key)[0]?.path, RESTART).toBe('/callbacks/alfa');
 }
 
 test('callbacks follow the process that lives: the other one closed, was killed, or the provider was', async () => {
@@ -206,7 +206,7 @@ test('callbacks follow the process that lives: the other one closed, was killed,
   await expectCallback(second, 'att_after_restart', receiver);
   await first.kill();
   await expectCallback(second, 'att_alone', receiver);
-  expect(receiver.callbacks.map(({ fault }) => fault)).toEqual([undefined, undefined, undefined]);
+  expect(receiver.callbacks.filter(({ fault }) => fault !== undefined)).toEqual([]);
   await second.close();
   await receiver.close();
 });
@@ -218,7 +218,7 @@ test('a callback that is owed when everybody was killed reaches who starts next'
   await killed.kill();
   const receiver = await CallbackReceiver.open(data.identity().webhook_secret);
   const next = await data.use(receiver.url);
-  await expect.poll(() => receiver.of('att_owed').length, RESTART).toBe(1);
+  await expect.poll(() => receiver.of('att_owed')[0]?.type, RESTART).toBe('charge.approved');
   await next.close();
   await receiver.close();
 });

@@ -1,13 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findFreePort, isPortFree } from './free-port.ts';
-import {
-  describeProcess,
-  findProcess,
-  isAlive,
-  listProcesses,
-  type ProcessIdentity,
-} from './process-identity.ts';
+import { findProcess, isAlive, listProcesses, type ProcessIdentity } from './process-identity.ts';
 import { replaceFile } from './replace-file.ts';
 
 /**
@@ -99,10 +93,6 @@ export function findUnnoted(program: ProgramFolder): ProcessIdentity | undefined
 export async function chooseProgramPort(identity: ProgramIdentity): Promise<number> {
   const { port } = identity;
   return port !== undefined && (await isPortFree(port)) ? port : findFreePort();
-}
-
-export function describeRunning(identity: ProcessIdentity): string {
-  return `process ${identity.pid} (${describeProcess(identity.pid)?.command ?? 'ended'})`;
 }
 
 function identityPath({ folder }: ProgramFolder): string {
