@@ -8,12 +8,13 @@ export {
   listReferences,
   type PaymentCursor,
 } from './audit.ts';
-export type {
-  CancelRequested,
-  PaymentRequested,
-  RefundRequested,
-  RefundTerms,
-  ResolutionRequested,
+export {
+  type CancelRequested,
+  type PaymentRequested,
+  type RefundRequested,
+  type RefundTerms,
+  type ResolutionRequested,
+  termsVersion,
 } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
 export { paymentsModel, type RowCursor, removeForgedPayments } from './rebuild.ts';
