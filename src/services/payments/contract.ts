@@ -9,6 +9,15 @@ export {
   type PaymentCursor,
 } from './audit.ts';
 export {
+  differingRefundRequests,
+  differingRefunds,
+  differingRefundTotals,
+  type ListedRefundTotals,
+  listReconciliations,
+  listRefundIds,
+  listRefundTotals,
+} from './audit-refunds.ts';
+export {
   type CancelRequested,
   type PaymentRequested,
   type RefundRequested,
@@ -18,3 +27,4 @@ export {
 } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
 export { paymentsModel, type RowCursor, removeForgedPayments } from './rebuild.ts';
+export { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';

@@ -56,6 +56,27 @@ export function refundedPayment(event: LogEvent): { tenant: string; uuid: string
   return type === RESOLUTION_REFUSED ? { tenant, uuid: uuidOf(subject as PaymentId) } : undefined;
 }
 
+/** What the event makes of a refund's row; undefined if it does not change it. */
+function changeBy(event: LogEvent): RefundChange | undefined {
+  const status = STATUS_AFTER.get(event.type);
+  if (status === undefined) return undefined;
+  const { code, detail } = event.data as { code?: string; detail?: string };
+  return {
+    tenant: event.tenant,
+    uuid: uuidOf(event.subject as RefundId),
+    status,
+    failure: code === undefined ? null : { code, detail: detail ?? '' },
+    at: event.occurredAt,
+    position: coordinatorsPosition(event),
+  };
+}
+
+/** What the events of one refund, in their order, make of its row; undefined if none of them changes it. */
+export function refundChangeOf(events: readonly LogEvent[]): RefundChange | undefined {
+  const last = events.findLast(({ type }) => STATUS_AFTER.has(type));
+  return last === undefined ? undefined : changeBy(last);
+}
+
 /** The refunds and totals of a batch of events, and what becomes of them. */
 export class RefundBook {
   readonly #refunds: Map<string, RefundStanding>;
@@ -80,17 +101,14 @@ export class RefundBook {
   }
 
   #follow(event: LogEvent): void {
-    const key = paymentKey({ tenant: event.tenant, uuid: uuidOf(event.subject as RefundId) });
+    const change = changeBy(event);
+    if (change === undefined) return;
+    const key = paymentKey(change);
     const refund = this.#refunds.get(key);
-    const status = STATUS_AFTER.get(event.type);
-    if (refund === undefined || status === undefined || !isNewer(event, refund)) return;
-    const position = coordinatorsPosition(event);
-    this.#refunds.set(key, { ...refund, status, statusPosition: position });
-    const { code, detail } = event.data as { code?: string; detail?: string };
-    const failure = code === undefined ? null : { code, detail: detail ?? '' };
-    const { tenant, uuid } = refund;
-    this.#changes.set(key, { tenant, uuid, status, failure, at: event.occurredAt, position });
-    this.#account(refund, status);
+    if (refund === undefined || !isNewer(change, refund)) return;
+    this.#refunds.set(key, { ...refund, status: change.status, statusPosition: change.position });
+    this.#changes.set(key, change);
+    this.#account(refund, change.status);
   }
 
   #account({ tenant, paymentUuid, amountMinor, status }: RefundStanding, next: RefundStatus): void {
@@ -121,7 +139,6 @@ export class RefundBook {
   }
 }
 
-function isNewer(event: LogEvent, { status, statusPosition }: RefundStanding): boolean {
-  const position = coordinatorsPosition(event);
+function isNewer({ position }: RefundChange, { status, statusPosition }: RefundStanding): boolean {
   return position === 0 ? status === 'pending' : position > statusPosition;
 }
