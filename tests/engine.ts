@@ -389,11 +389,11 @@ export class Engine {
       id,
       ...causes,
     });
-    const { status, body } = outcome.answer;
+    const { status, body: text } = outcome.answer;
     // An account from outside is opened by whoever needs it first.
     const taken =
-      operation === 'accounts.create' && status === 422 && body.includes('ledger.account_exists');
-    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${body}`);
+      operation === 'accounts.create' && status === 422 && text.includes('ledger.account_exists');
+    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${text}`);
   }
 }
 
