@@ -83,6 +83,7 @@ export const gatewayPayment: SagaDefinition = {
       reports: ['provider.refund_unresolved'],
       deadlineMs: 600_000,
       waitsFor: 'outside',
+      undoes: 'refund_charge',
     },
     {
       name: 'posting reversal',
@@ -91,6 +92,7 @@ export const gatewayPayment: SagaDefinition = {
       success: 'entry.posted',
       failures: ['posting.refused'],
       deadlineMs: 5000,
+      undoes: 'reverse_posting',
     },
     {
       name: 'compensation',
@@ -147,6 +149,7 @@ export const gatewayPayment: SagaDefinition = {
       success: 'payment.charged',
       failures: ['payment.failed', 'payment.compensating', 'payment.compensated'],
       deadlineMs: 5000,
+      mayLapse: true,
     },
     {
       name: 'notification',
@@ -175,5 +178,11 @@ export const gatewayPayment: SagaDefinition = {
   standings: {
     'payment.authorized': 'authorized',
     'payment.reconciliation_required': 'reconciliation_required',
+  },
+  corrections: { 'payment.compensated': 'payment.completed' },
+  incidents: {
+    'provider.charged_unexpectedly': 'unexpected_charge',
+    'provider.unexpected_charge_refunded': 'unexpected_charge',
+    'provider.contradicted': 'contradiction',
   },
 };

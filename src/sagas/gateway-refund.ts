@@ -80,4 +80,6 @@ export const gatewayRefund: SagaDefinition = {
     'refund.authorized': 'authorized',
     'refund.reconciliation_required': 'reconciliation_required',
   },
+  corrections: {},
+  incidents: { 'provider.contradicted': 'contradiction' },
 };
