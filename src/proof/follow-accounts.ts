@@ -29,7 +29,15 @@ const PAGE = { first: 2_000, least: 250, most: 8_000 };
 /** Which events of which topic change an account, or what is held of it. */
 const TYPES = {
   ledger: ['account.opened', 'account.closed', 'entry.posted'],
-  authorization: ['payment.authorized', 'payment.failed'],
+  authorization: [
+    'payment.authorized',
+    'payment.declined',
+    'payment.failed',
+    'payment.cancelled',
+    'payment.compensated',
+    'refund.authorized',
+    'refund.failed',
+  ],
 } as const;
 
 type MoneyTopic = keyof typeof TYPES;
@@ -45,6 +53,7 @@ interface MoneyEvent {
   type: string;
   subject: string;
   tenant: string;
+  causation: string;
   data: string;
   /** Of account.opened alone. */
   opened_at: EpochMs | null;
@@ -159,11 +168,7 @@ export class AccountFollower {
     } else if (row.type === 'account.closed') {
       this.#book.at(row.tenant, row.subject).closed = true;
     } else if (held !== undefined) {
-      this.#book.hold(
-        row.tenant,
-        held.walletId,
-        row.type === 'payment.authorized' ? held.amountMinor : -held.amountMinor,
-      );
+      this.#book.hold(row.tenant, held.accountId, held.amountMinor);
     } else {
       const detail = `the data of ${row.type} is not what such an event tells`;
       this.#check.found({ kind: 'unreadable_event', subject, detail });
@@ -202,7 +207,7 @@ interface ReadableEvent {
   readonly subject: string;
   readonly entry?: TracedEntry | undefined;
   readonly opened?: OpenedAccount | undefined;
-  readonly held?: Terms | undefined;
+  readonly held?: HeldChange | undefined;
 }
 
 function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent {
@@ -217,8 +222,28 @@ function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent 
     case 'account.closed':
       return { row, subject };
     default:
-      return { row, subject, held: termsOf(data) };
+      return { row, subject, held: heldChangeOf(row, termsOf(data)) };
   }
+}
+
+/** What an event changes of the sum held of an account. */
+interface HeldChange {
+  readonly accountId: string;
+  /** Zero if it had nothing held, or what it had was captured. */
+  readonly amountMinor: number;
+}
+
+/**
+ * A payment's hold is of its wallet, a refund's of the service. A payment that is declined had one if a provider
+ * declined it; one that is compensated, unless a counter-entry caused that: then the hold had been captured.
+ */
+function heldChangeOf({ type, causation }: MoneyEvent, terms: Terms | undefined): HeldChange | undefined {
+  if (terms === undefined) return undefined;
+  const accountId = type.startsWith('refund.') ? terms.serviceId : terms.walletId;
+  if (type.endsWith('.authorized')) return { accountId, amountMinor: terms.amountMinor };
+  const mayHaveNone = type === 'payment.declined' || type === 'payment.compensated';
+  const hadOne = !mayHaveNone || causation.startsWith('providers/');
+  return { accountId, amountMinor: hadOne ? -terms.amountMinor : 0 };
 }
 
 /** By primary key. */
@@ -228,7 +253,7 @@ function readMoneyEvents(
   upTo: number,
 ): Promise<MoneyEvent[]> {
   return reader.query<MoneyEvent>(
-    `select position, type, subject, tenant, data, case when type = 'account.opened' then occurred_at end as opened_at
+    `select position, type, subject, tenant, causation, data, case when type = 'account.opened' then occurred_at end as opened_at
      from ${schemaOf(topic)}.events
      where partition = $1 and position > $2 and position <= $3 and type = any ($4)`,
     [partition, position, upTo, TYPES[topic]],

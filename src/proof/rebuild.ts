@@ -7,7 +7,6 @@
  * B2: the logs are believed. Verify them first.
  */
 
-import { isId } from '#kernel/ids.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { ModelTransaction, ReadModel, SubjectsInRange, Timeline } from '#platform/log/read-model.ts';
@@ -21,6 +20,7 @@ import {
   FIRST_RANGE,
   type IdRange,
   isLast,
+  isSagaSubject,
   lastSuffix,
   nextRange,
   STRAY_SUBJECTS,
@@ -54,7 +54,7 @@ export interface RebuildOptions {
 
 export interface RebuiltModel {
   readonly model: ReadModelName;
-  /** Payments whose rows were looked at. */
+  /** Payments and refunds whose rows were looked at. */
   readonly payments: number;
   /** Rows inserted or changed. */
   readonly written: number;
@@ -99,6 +99,7 @@ class ModelRebuild {
     for (let range: IdRange = FIRST_RANGE; !isLast(range) && range.after <= last; ) {
       range = await nextRange(this.#lane, range, this.#pageSize.rows);
       await this.#correct(subjectsOf(range, 'pay'));
+      await this.#correct(subjectsOf(range, 'ref'));
     }
     for (const range of STRAY_SUBJECTS) await this.#correct(range);
     if (this.#model === paymentsModel) await this.#removeForged();
@@ -145,7 +146,7 @@ async function fence(tx: ModelTransaction, group: string): Promise<ReadonlyMap<s
   return new Map(rows.map(({ place, position }) => [place, Number(position)]));
 }
 
-/** By the index on subjects, once for each topic of the model. Open ranges hold no payment. */
+/** By the index on subjects, once for each topic of the model. Open ranges hold no payment and no refund. */
 async function readSubjects(
   tx: ModelTransaction,
   options: {
@@ -175,7 +176,7 @@ function timelinesOf(events: readonly LogEvent[], positions: ReadonlyMap<string,
   const bySubject = new Map<string, LogEvent[]>();
   for (const event of events) {
     // Accounts are named by their owners, and may be named like a payment.
-    if (!isId('pay', event.subject) || event.type.startsWith('account.')) continue;
+    if (!isSagaSubject(event.subject) || event.type.startsWith('account.')) continue;
     const known = bySubject.get(event.subject);
     if (known === undefined) bySubject.set(event.subject, [event]);
     else known.push(event);

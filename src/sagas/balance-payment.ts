@@ -39,6 +39,8 @@ export const balancePayment: SagaDefinition = {
       success: 'payment.completed',
       failures: ['payment.failed'],
       deadlineMs: 5000,
+      // Of a payment that was cancelled the ledger can no longer capture the hold.
+      lapsesAfter: ['posting.refused'],
     },
     {
       name: 'cancel admission',

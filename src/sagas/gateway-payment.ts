@@ -149,7 +149,7 @@ export const gatewayPayment: SagaDefinition = {
       success: 'payment.charged',
       failures: ['payment.failed', 'payment.compensating', 'payment.compensated'],
       deadlineMs: 5000,
-      mayLapse: true,
+      lapsesAfter: ['provider.resolved'],
     },
     {
       name: 'notification',

@@ -34,8 +34,11 @@ export interface Stage {
   readonly compensation?: Compensation;
   /** The compensation that the stage itself is. It is due after an event whose `step` is that one. */
   readonly undoes?: Compensation;
-  /** Another event may have decided already what the stage would decide; then it says nothing. */
-  readonly mayLapse?: true;
+  /**
+   * After these the stage says nothing if others have decided already: the saga has come to an end, or to what the stage
+   * would say. After the rest of `after` it always answers.
+   */
+  readonly lapsesAfter?: readonly string[];
 }
 
 /** What may come to light about the outside world at any time, and concerns a person, but makes no saga unsound. */

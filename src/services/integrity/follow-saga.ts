@@ -9,7 +9,7 @@
  * V3: incidents (a charge that nobody asked for, a provider that contradicts itself) are kept as findings and make no
  *     saga broken: it dealt with them as it should.
  */
-import { isOutcome, type SagaDefinition, stagesDueAfter } from '#sagas/saga.ts';
+import { type SagaDefinition, stagesDueAfter } from '#sagas/saga.ts';
 import { growTree, stageAnswered, stagesOwing, type TreeNode } from './saga-tree.ts';
 import { agree, type SeenEvent, sagaOf } from './seen-event.ts';
 
@@ -97,16 +97,13 @@ function judgeTree(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgement 
 
 /** V1 */
 function isOver(saga: SagaDefinition, tree: readonly TreeNode[]): boolean {
-  return (
-    tree.some(({ event }) => event.type in saga.endings) &&
-    tree.every((node) => node.answered || !isOwed(saga, tree, node.event))
-  );
+  const hasEnded = tree.some(({ event }) => event.type in saga.endings);
+  return hasEnded && tree.every((node) => node.answered || !isOwed(saga, node.event));
 }
 
-function isOwed(saga: SagaDefinition, tree: readonly TreeNode[], event: SeenEvent): boolean {
-  return stagesOwing(saga, event).some(
-    (stage) => stage.mayLapse !== true || !tree.some((other) => isOutcome(stage, other.event.type)),
-  );
+/** Of a saga that has an ending: a stage that others may have forestalled owes nothing then. */
+function isOwed(saga: SagaDefinition, event: SeenEvent): boolean {
+  return stagesOwing(saga, event).some((stage) => stage.lapsesAfter?.includes(event.type) !== true);
 }
 
 function incidentOf({ incidents }: SagaDefinition, { type, identity, mark }: SeenEvent): Finding | undefined {
@@ -164,8 +161,9 @@ function exclude(
   return stageAnswered(saga, cause, other.type) === stage && stage.reports?.includes(other.type) !== true;
 }
 
+/** In the order of their log, which is one partition of one: what a person set off may be dated by another clock. */
 function secondEndings(saga: SagaDefinition, path: readonly SeenEvent[]): Finding[] {
-  const endings = path.filter(({ type }) => type in saga.endings);
+  const endings = path.filter(({ type }) => type in saga.endings).sort((a, b) => placeOf(a) - placeOf(b));
   const [first, second] = endings;
   const isCorrected = second !== undefined && saga.corrections[second.type] === first?.type;
   return endings.slice(isCorrected ? 2 : 1).map(({ type, identity }) => ({
@@ -173,6 +171,10 @@ function secondEndings(saga: SagaDefinition, path: readonly SeenEvent[]): Findin
     event: identity,
     detail: `${type} came after the saga had ended by ${first?.type}`,
   }));
+}
+
+function placeOf({ identity }: SeenEvent): number {
+  return Number(identity.slice(identity.lastIndexOf('/') + 1));
 }
 
 function mismatches(saga: SagaDefinition, path: readonly SeenEvent[]): Finding[] {

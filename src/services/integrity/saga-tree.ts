@@ -67,9 +67,9 @@ export function stageAnswered(saga: SagaDefinition, cause: SeenEvent, type: stri
   return undefined;
 }
 
-/** A compensation is due only after the event that asks for that very one. */
-function isAskedFor({ undoes }: Stage, { mark }: SeenEvent): boolean {
-  return undoes === undefined || undoes === mark;
+/** A compensation is made due only by an event that asks for that very one; its own reports leave it due. */
+function isAskedFor({ undoes, after }: Stage, { type, mark }: SeenEvent): boolean {
+  return undoes === undefined || undoes === mark || !after.includes(type);
 }
 
 /** The stages of ours that must answer the event; what waits for the outside may never come. */

@@ -91,7 +91,7 @@ const UNSAID = '-';
 
 /** Wallet, service, amount, currency, method and, of a refund, payment; what comes last may be missing. */
 function termsOf({ type, data }: LogEvent): string | null {
-  if (type === 'entry.posted') return termsOfEntry(data as EntryPosted);
+  if (type === 'entry.posted') return termsOfEntry(data as Partial<EntryPosted>);
   const { wallet_id, service_id, amount, currency, method, payment_id } = data;
   if (wallet_id !== undefined) {
     const terms = `${String(wallet_id)} ${String(service_id)} ${String(amount)} ${String(currency)} ${String(method)}`;
@@ -101,7 +101,7 @@ function termsOf({ type, data }: LogEvent): string | null {
 }
 
 /** A refund and a reversal go the other way. */
-function termsOfEntry({ postings, purpose }: EntryPosted): string {
+function termsOfEntry({ postings = [], purpose }: Partial<EntryPosted>): string {
   const debit = postings.find((posting) => posting.direction === 'debit');
   const credit = postings.find((posting) => posting.direction === 'credit');
   if (debit?.amount !== credit?.amount || debit?.currency !== credit?.currency || postings.length !== 2)
