@@ -60,7 +60,8 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'of another type': (events, at, other) => changed(events, at, { type: (events[other] as LogEvent).type }),
   'of another amount': (events, at) => changed(events, at, { data: told(events[at], { amount: 8 }) }),
   'of another method': (events, at) => changed(events, at, { data: told(events[at], { method: 'card' }) }),
-  'of another payment': (events, at) => changed(events, at, { data: told(events[at], { payment_id: 'pay_9' }) }),
+  'of another payment': (events, at) =>
+    changed(events, at, { data: told(events[at], { payment_id: 'pay_9' }) }),
   'at another time': (events, at, other) => changed(events, at, { occurredAt: other }),
   'after it nothing': (events, at) => events.slice(0, at + 1),
   'from the other saga': (events, at) => {
