@@ -208,8 +208,8 @@ export class Engine {
     this.#workerOf(group).resume();
   }
 
-  /** Resolves when every group has read every log to its end; rejects if a worker met what trying again does not mend. */
-  async settled(groups: readonly string[] = TOPOLOGY.groups.map(({ group }) => group)): Promise<void> {
+  /** Resolves when every group that works here has read its logs to their ends; rejects if a worker met what trying again does not mend. */
+  async settled(groups: readonly string[] = [...this.#workers.keys()]): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     for (;;) {
       if (this.#failure !== undefined) throw new Error('a worker failed', { cause: this.#failure });

@@ -3,8 +3,9 @@ import { uuidOf } from '#kernel/ids.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
 import { PAYMENT_SAGAS } from '#sagas/definitions.ts';
 import { entryOf, refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
-import type { SagaJudgement, TracedEvent } from './judge-saga.ts';
+import type { SagaJudgement } from './judge-saga.ts';
 import type { SagaTimeline } from './payment-pages.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 /** Undefined if the log has no request, or none that can be read. */
 export function expectedPayment(timeline: SagaTimeline): ExpectedRow | undefined {

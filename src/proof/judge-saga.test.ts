@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '#platform/log/event.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
-import { judgeSaga, type TracedEvent } from './judge-saga.ts';
+import { judgeSaga } from './judge-saga.ts';
 import { SagaMap, sagaMapFor } from './saga-map.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 const SAGA = new SagaMap(balancePayment);
 const TERMS = { wallet_id: 'w', service_id: 's', amount: 7, currency: 'USD', method: 'balance' };

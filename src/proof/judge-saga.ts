@@ -8,24 +8,10 @@
  * stage of ours owes an answer. What a provider may still say is awaited by nobody then.
  */
 import type { EpochMs } from '#kernel/clock.ts';
-import type { JsonObject } from '#platform/log/event.ts';
 import type { Stage } from '#sagas/saga.ts';
 import { entryOf, movedTermsOf, type ToldTerms, textOf, toldTermsOf } from './event-data.ts';
 import { isOfSagas, type SagaMap } from './saga-map.ts';
-
-export interface TracedEvent {
-  readonly topic: string;
-  readonly partition: number;
-  readonly position: number;
-  /** `payments/3/1041` */
-  readonly identity: string;
-  readonly type: string;
-  readonly tenant: string;
-  readonly at: EpochMs;
-  readonly causation: string;
-  /** Undefined: not JSON. */
-  readonly data: JsonObject | undefined;
-}
+import type { TracedEvent } from './traced-event.ts';
 
 export interface SagaFault {
   readonly kind:

@@ -6,7 +6,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { UuidRange } from '#services/ledger/contract.ts';
 import { parseData } from './event-data.ts';
 import { schemaOf } from './installation.ts';
-import type { TracedEvent } from './judge-saga.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 /** The logs that tell of payments and refunds. */
 export const SAGA_TOPICS = [

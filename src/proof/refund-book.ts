@@ -8,10 +8,10 @@
 import { idOf, type PaymentId } from '#kernel/ids.ts';
 import { refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
 import { kindOf } from './expected-rows.ts';
-import type { TracedEvent } from './judge-saga.ts';
 import type { Lane } from './lane.ts';
 import { readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 const PAGE = 1_000;
 

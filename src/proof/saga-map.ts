@@ -2,7 +2,7 @@
 import { PAYMENT_SAGAS, REFUND_SAGAS, SAGAS } from '#sagas/definitions.ts';
 import type { SagaDefinition, Stage } from '#sagas/saga.ts';
 import { textOf } from './event-data.ts';
-import type { TracedEvent } from './judge-saga.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 export class SagaMap {
   readonly definition: SagaDefinition;
