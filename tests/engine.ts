@@ -15,6 +15,7 @@ import type { BatchObserver } from '#platform/batch/observer.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
@@ -26,9 +27,10 @@ import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import type { AccountKind } from '#services/ledger/contract.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder, OpenAccountOrder, PostEntryOrder } from '#services/ledger/orders.ts';
-import { postPayment } from '#services/ledger/post-payment.ts';
+import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
+import type { PaymentRequested } from '#services/payments/contract.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentIntake, REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
@@ -208,7 +210,7 @@ export class Engine {
     this.#workerOf(group).resume();
   }
 
-  /** Resolves when every group that works here has read its logs to their ends; rejects if a worker met what trying again does not mend. */
+  /** Resolves when every group has read every log to its end; rejects if a worker met what trying again does not mend. */
   async settled(groups: readonly string[] = [...this.#workers.keys()]): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     for (;;) {
@@ -309,8 +311,12 @@ export class Engine {
 
   #straightThrough(onYield: (partitions: readonly number[], forMs: number) => void) {
     const passage = straightThrough(this.ledger, {
-      validation: { handles: validationConsumer(this.ledger).handles, partiesOf, answerRequest },
-      ledger: { handles: ledgerConsumer(this.ledger).handles, postPayment },
+      validation: {
+        handles: validationConsumer(this.ledger).handles,
+        partiesOf: (event) => partiesOf(event as LogEvent<PaymentRequested>),
+        answer: (accounts, event) => answerRequest(accounts, event as LogEvent<PaymentRequested>),
+      },
+      ledger: { handles: ledgerConsumer(this.ledger).handles, post: postFor },
     });
     return new PassageWorker({
       passage: { ...passage, paceMs: 0 },

@@ -43,6 +43,8 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'integrity.save_verdicts': [],
   'integrity.save_followed': ['verdicts_pkey'],
   'integrity.unfollow': ['followed_pkey'],
+  'integrity.withdraw_verdicts': ['verdicts_pkey'],
+  'integrity.read_timelines': [TIMELINE],
   ...Object.fromEntries(TOPOLOGY.topics.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
   'validation.subjects_in': [TIMELINE],
 };

@@ -1,7 +1,7 @@
 /** The generated pages of docs/reference say what the code does. `tools/write-reference.ts` writes them. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { PROBLEMS } from '../src/main.ts';
+import { PROBLEMS } from '../src/problems.ts';
 import { renderEventsPage } from '../tools/reference/events-page.ts';
 import { metricsInSource, namesInSource, renderMetricsPage } from '../tools/reference/metrics-page.ts';
 import { renderProblemsPage } from '../tools/reference/problems-page.ts';

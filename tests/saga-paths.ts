@@ -51,11 +51,10 @@ const BALANCE: Ways = {
   failed: [...ADMITTED, 'posting.refused', ...FAILED],
   cancelled: [
     ...ADMITTED,
-    'payment.cancel_requested',
-    'payment.cancel_admitted',
-    'payment.cancelled',
+    ...CANCELLING,
     'posting.refused ← payment.authorized',
-    'notification.queued ← payment.cancelled',
+    'payment.cancelled',
+    'notification.queued',
   ],
   'completed, and cancelled too late': [
     ...ADMITTED,
@@ -137,6 +136,7 @@ const GATEWAY: Ways = {
     'provider.approved ← provider.unresolved',
     'payment.charged',
     'provider.resolved ← payment.charge_resolved',
+    'payment.resolution_refused',
     'entry.posted ← payment.charged',
     'payment.completed',
     'notification.queued',
@@ -173,6 +173,32 @@ const GATEWAY: Ways = {
     'provider.refunded ← provider.refund_unresolved',
     ...COMPENSATED,
   ],
+  'parked as in doubt, refused, and given back by hand': [
+    ...COMPENSATING,
+    'provider.refund_unresolved',
+    'payment.reconciliation_required',
+    'provider.refund_refused ← provider.refund_unresolved',
+    ...RESOLUTION,
+    ...COMPENSATED,
+  ],
+  'reversed at the second time of asking': [
+    ...CHARGED,
+    ...RESOLUTION,
+    'payment.compensating:reverse_posting',
+    'posting.refused',
+    'payment.compensating:reverse_posting',
+    'entry.posted:reversal',
+    ...COMPENSATED,
+  ],
+  'unresolved at two providers': [
+    ...ADMITTED,
+    'provider.unresolved#1',
+    'payment.reconciliation_required',
+    'provider.closed#1 ← provider.unresolved',
+    'provider.unresolved#2',
+    'provider.approved#2',
+    ...POSTED,
+  ],
   'parked, and given back by hand': [...PARKED, ...RESOLUTION, ...COMPENSATED],
   'completed, then reversed': [
     ...CHARGED,
@@ -190,8 +216,7 @@ const GATEWAY: Ways = {
 };
 
 const UNDER_WAY_FROM_BALANCE: Ways = {
-  'cancelled, and not refused by the ledger yet':
-    BALANCE['cancelled']?.filter((step) => !step.startsWith('posting')) ?? [],
+  'called off, and not refused by the ledger yet': [...ADMITTED, ...CANCELLING],
 };
 
 const UNDER_WAY: Ways = {

@@ -7,7 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderSettingsPage } from '#platform/config/render-settings.ts';
-import { PROBLEMS } from '../src/main.ts';
+import { PROBLEMS } from '../src/problems.ts';
 import {
   type ContractLock,
   changesOfPublished,

@@ -86,19 +86,27 @@ export function expectedReference(timeline: SagaTimeline): ExpectedRow | undefin
   return unpaidEnding(timeline) === undefined ? namedReference(timeline) : undefined;
 }
 
-/** What places a hold on whose account, and what ends it: an entry by capture, the others by release. */
+/**
+ * What places a hold on whose account, and what ends it: an entry by capture, the others by release. A balance payment
+ * that is called off lets go at once, one through a provider when the charge is known not to be made.
+ */
 const HOLDS = {
   pay: {
     placedBy: 'payment.authorized',
     accountOf: ({ walletId }: Terms) => walletId,
     purpose: 'payment',
-    releasedBy: ['payment.declined', 'payment.failed', 'payment.cancelled', 'payment.compensated'],
+    releasedBy: ({ method }: Terms) => [
+      'payment.declined',
+      'payment.failed',
+      method === 'balance' ? 'payment.cancelling' : 'payment.cancelled',
+      'payment.compensated',
+    ],
   },
   ref: {
     placedBy: 'refund.authorized',
     accountOf: ({ serviceId }: Terms) => serviceId,
     purpose: 'refund',
-    releasedBy: ['refund.failed'],
+    releasedBy: () => ['refund.failed'],
   },
 } as const;
 
@@ -108,7 +116,7 @@ export function expectedHold(timeline: SagaTimeline): ExpectedRow | undefined {
   const terms = termsIn(authorized);
   if (authorized === undefined || terms === undefined) return undefined;
   const captured = timeline.events.find((event) => postedFor(event) === purpose);
-  const released = timeline.events.find(({ type }) => (releasedBy as readonly string[]).includes(type));
+  const released = timeline.events.find(({ type }) => releasedBy(terms).includes(type));
   return {
     id: timeline.uuid,
     tenant: authorized.tenant,
@@ -131,6 +139,7 @@ const SAGA_STATES: ReadonlyMap<string, string> = new Map([
   ['payment.charged', 'charged'],
   ['payment.cancelling', 'cancelling'],
   ['payment.reconciliation_required', 'reconciling'],
+  ['payment.charge_resolved', 'resolving'],
   ['payment.compensating', 'compensating'],
   ['payment.completed', 'completed'],
   ['payment.declined', 'declined'],

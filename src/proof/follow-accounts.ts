@@ -33,6 +33,7 @@ const TYPES = {
     'payment.authorized',
     'payment.declined',
     'payment.failed',
+    'payment.cancelling',
     'payment.cancelled',
     'payment.compensated',
     'refund.authorized',
@@ -226,24 +227,37 @@ function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent 
   }
 }
 
-/** What an event changes of the sum held of an account. */
+/** What an event changes of the sum held of an account: a wallet's for a payment, a service's for a refund. */
 interface HeldChange {
   readonly accountId: string;
   /** Zero if it had nothing held, or what it had was captured. */
   readonly amountMinor: number;
 }
 
-/**
- * A payment's hold is of its wallet, a refund's of the service. A payment that is declined had one if a provider
- * declined it; one that is compensated, unless a counter-entry caused that: then the hold had been captured.
- */
-function heldChangeOf({ type, causation }: MoneyEvent, terms: Terms | undefined): HeldChange | undefined {
+function heldChangeOf(event: MoneyEvent, terms: Terms | undefined): HeldChange | undefined {
   if (terms === undefined) return undefined;
-  const accountId = type.startsWith('refund.') ? terms.serviceId : terms.walletId;
-  if (type.endsWith('.authorized')) return { accountId, amountMinor: terms.amountMinor };
-  const mayHaveNone = type === 'payment.declined' || type === 'payment.compensated';
-  const hadOne = !mayHaveNone || causation.startsWith('providers/');
-  return { accountId, amountMinor: hadOne ? -terms.amountMinor : 0 };
+  const accountId = event.type.startsWith('refund.') ? terms.serviceId : terms.walletId;
+  if (event.type.endsWith('.authorized')) return { accountId, amountMinor: terms.amountMinor };
+  return { accountId, amountMinor: isRelease(event, terms) ? -terms.amountMinor : 0 };
+}
+
+/** Whether the event gave a hold back: its payment may never have had one, or have had it captured or released before. */
+function isRelease({ type, causation }: MoneyEvent, { method }: Terms): boolean {
+  switch (type) {
+    // Without funds there was none; a provider is asked only with them.
+    case 'payment.declined':
+      return causation.startsWith('providers/');
+    // A counter-entry is caused by a posting: the hold was captured by that.
+    case 'payment.compensated':
+      return causation.startsWith('providers/');
+    // From the balance it is given back at once; with a provider when the charge is known not to be made.
+    case 'payment.cancelling':
+      return method === 'balance';
+    case 'payment.cancelled':
+      return method === 'gateway';
+    default:
+      return true;
+  }
 }
 
 /** By primary key. */

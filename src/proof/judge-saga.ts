@@ -145,7 +145,7 @@ function owedIn(map: SagaMap, line: readonly TracedEvent[], own: readonly Traced
   });
 }
 
-/** Others have decided what it would decide, by an ending or by what it would have said itself. */
+/** What it would say has been said before, or does not matter any more. */
 function hasLapsed(
   { map, stage, event }: { readonly map: SagaMap; readonly stage: Stage; readonly event: TracedEvent },
   line: readonly TracedEvent[],

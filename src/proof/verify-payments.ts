@@ -169,8 +169,9 @@ function isPayment({ timeline }: JudgedSaga): boolean {
   return kindOf(timeline) === 'pay';
 }
 
-/** P2 */
+/** P2. A counter-entry that was refused is asked for again after a pause: nothing is missing meanwhile. */
 function isMissing({ event, stages }: OwedAnswer, positions: Positions): boolean {
+  if (event.type === 'posting.refused' && event.data?.['purpose'] === 'reversal') return false;
   return stages.every(({ service }) => positions.hasPassed(service, event));
 }
 

@@ -37,10 +37,8 @@ export const balancePayment: SagaDefinition = {
       service: 'authorization',
       after: ['entry.posted', 'posting.refused'],
       success: 'payment.completed',
-      failures: ['payment.failed'],
+      failures: ['payment.failed', 'payment.cancelled'],
       deadlineMs: 5000,
-      // Of a payment that was cancelled the ledger can no longer capture the hold.
-      lapsesAfter: ['posting.refused'],
     },
     {
       name: 'cancel admission',
@@ -54,7 +52,7 @@ export const balancePayment: SagaDefinition = {
       name: 'cancel',
       service: 'authorization',
       after: ['payment.cancel_admitted'],
-      success: 'payment.cancelled',
+      success: 'payment.cancelling',
       failures: ['payment.cancel_refused'],
       deadlineMs: 5000,
     },

@@ -56,6 +56,7 @@ export const gatewayPayment: SagaDefinition = {
         'payment.reconciliation_required',
       ],
       deadlineMs: 5000,
+      lapsesAfter: ['provider.unresolved'],
     },
     {
       name: 'ledger',
@@ -101,6 +102,7 @@ export const gatewayPayment: SagaDefinition = {
       success: 'payment.compensated',
       failures: ['payment.compensating', 'payment.reconciliation_required'],
       deadlineMs: 5000,
+      lapsesAfter: ['provider.refund_refused', 'provider.refund_unresolved'],
     },
     {
       name: 'cancel admission',
@@ -147,9 +149,13 @@ export const gatewayPayment: SagaDefinition = {
       service: 'authorization',
       after: ['provider.resolved'],
       success: 'payment.charged',
-      failures: ['payment.failed', 'payment.compensating', 'payment.compensated'],
+      failures: [
+        'payment.failed',
+        'payment.compensating',
+        'payment.compensated',
+        'payment.resolution_refused',
+      ],
       deadlineMs: 5000,
-      lapsesAfter: ['provider.resolved'],
     },
     {
       name: 'notification',

@@ -35,8 +35,8 @@ export interface Stage {
   /** The compensation that the stage itself is. It is due after an event whose `step` is that one. */
   readonly undoes?: Compensation;
   /**
-   * After these the stage says nothing if others have decided already: the saga has come to an end, or to what the stage
-   * would say. After the rest of `after` it always answers.
+   * After these the stage says nothing if it has been said already: the saga has come to an end, or to what the stage
+   * would say (a person was asked for before). After the rest of `after` it always answers.
    */
   readonly lapsesAfter?: readonly string[];
 }

@@ -101,7 +101,7 @@ function isOver(saga: SagaDefinition, tree: readonly TreeNode[]): boolean {
   return hasEnded && tree.every((node) => node.answered || !isOwed(saga, node.event));
 }
 
-/** Of a saga that has an ending: a stage that others may have forestalled owes nothing then. */
+/** Of a saga that has an ending: a stage that lapses then owes nothing. */
 function isOwed(saga: SagaDefinition, event: SeenEvent): boolean {
   return stagesOwing(saga, event).some((stage) => stage.lapsesAfter?.includes(event.type) !== true);
 }
