@@ -37,13 +37,12 @@ import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
-import type { PaymentRequested } from '#services/payments/contract.ts';
 import { FinalStates } from '#services/payments/final-states.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentIntake } from '#services/payments/payment-intake.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
@@ -185,8 +184,8 @@ export class Parts {
     const passage = straightThrough(this.#ledger, {
       validation: {
         handles: validationConsumer(this.#ledger).handles,
-        partiesOf: (event) => partiesOf(event as LogEvent<PaymentRequested>),
-        answer: (accounts, event) => answerRequest(accounts, event as LogEvent<PaymentRequested>),
+        partiesOf,
+        answer,
       },
       ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
     });

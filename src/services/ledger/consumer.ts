@@ -41,8 +41,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
       const orders = events.flatMap((event) => postingOrderOf(event) ?? []);
       const books = await ledger.openBooks(tx, wantedBy(orders));
       const doubtful = orders.filter((order) => mayBeRefused(books, order)).map(({ event }) => event);
-      const answered =
-        doubtful.length === 0 ? NONE : await causationsIn(tx, 'ledger', doubtful.map(subjectOf));
+      const answered = doubtful.length === 0 ? NONE : await causationsIn(tx, 'ledger', doubtful);
       return { books, answered };
     },
     decide({ books, answered }, events, now) {
@@ -80,8 +79,4 @@ function mayBeRefused(
     receiver?.status !== 'open' ||
     !isInMoneyRange(receiver.postedMinor + amountMinor)
   );
-}
-
-function subjectOf(event: LogEvent): string {
-  return event.subject;
 }
