@@ -5,12 +5,19 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingSagas } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { differingEntryIds, differingHolds } from '#services/ledger/contract.ts';
-import { differingPayments, differingReferences, differingRequests } from '#services/payments/contract.ts';
+import {
+  differingPayments,
+  differingReferences,
+  differingRefundRequests,
+  differingRefunds,
+  differingRequests,
+} from '#services/payments/contract.ts';
 import {
   expectedEntries,
   expectedHold,
   expectedPayment,
   expectedReference,
+  expectedRefund,
   expectedSaga,
   expectedVerdict,
   kindOf,
@@ -58,6 +65,33 @@ export async function comparePayments(
     looked: decided.length + undecided.length,
     noun: 'payment',
     subjectOf: idBy('id', 'pay'),
+  };
+}
+
+/** The same of refunds. */
+export async function compareRefunds(
+  reader: Reader,
+  sagas: readonly JudgedSaga[],
+  positions: Positions,
+): Promise<NamedDifferences> {
+  const isDecided = ({ timeline }: JudgedSaga) => positions.hasPassedAll('payments', timeline.events);
+  const expect = ({ timeline }: JudgedSaga) => expectedRefund(timeline);
+  const decided = rowsOf(sagas.filter(isDecided), expect);
+  const undecided = rowsOf(
+    sagas.filter((saga) => !isDecided(saga)),
+    expect,
+  );
+  const [rows, requests] = await Promise.all([
+    differingRefunds(reader, decided),
+    differingRefundRequests(reader, undecided),
+  ]);
+  return {
+    listed: [...rows.listed, ...requests.listed],
+    total: rows.total + requests.total,
+    check: 'refunds',
+    looked: decided.length + undecided.length,
+    noun: 'refund',
+    subjectOf: idBy('id', 'ref'),
   };
 }
 

@@ -1,7 +1,8 @@
 /** What the tables must say of a payment or refund, from its events. */
 import { uuidOf } from '#kernel/ids.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
-import { PAYMENT_SAGAS } from '#sagas/definitions.ts';
+import { PAYMENT_SAGAS, REFUND_SAGAS } from '#sagas/definitions.ts';
+import type { SagaDefinition } from '#sagas/saga.ts';
 import { entryOf, refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
 import type { SagaJudgement } from './judge-saga.ts';
 import type { SagaTimeline } from './payment-pages.ts';
@@ -30,15 +31,40 @@ export function expectedPayment(timeline: SagaTimeline): ExpectedRow | undefined
   };
 }
 
+/** A refund's row; undefined if the log has no request of it, or none that can be read. */
+export function expectedRefund(timeline: SagaTimeline): ExpectedRow | undefined {
+  const requested = find(timeline, REFUND_SAGAS.balance.begins);
+  const terms = termsIn(requested);
+  const payment = requested?.data && refundedPaymentOf(requested.data);
+  if (requested === undefined || terms === undefined || payment === undefined) return undefined;
+  const last = lastOf(timeline, REFUND_STATUSES);
+  return {
+    tenant: requested.tenant,
+    id: timeline.uuid,
+    payment_id: uuidOf(payment),
+    amount: terms.amountMinor,
+    currency: terms.currency,
+    reason: textOf(requested.data?.['reason']),
+    status: REFUND_STATUSES.get(last?.type ?? '') ?? 'pending',
+    failure_code: textOf(last?.data?.['code']),
+    failure_detail: textOf(last?.data?.['detail']),
+    correlation_id: timeline.correlationId ?? null,
+    created_at: requested.at,
+    updated_at: last?.at ?? requested.at,
+  };
+}
+
 const REQUESTED = PAYMENT_SAGAS.balance.begins;
 
 /** The statuses that events give. */
-const STATUSES: ReadonlyMap<string, string> = new Map(
-  Object.values(PAYMENT_SAGAS).flatMap(({ endings, standings }) => [
-    ...Object.entries(standings),
-    ...Object.entries(endings),
-  ]),
-);
+const STATUSES = statusesOf(Object.values(PAYMENT_SAGAS));
+const REFUND_STATUSES = statusesOf(Object.values(REFUND_SAGAS));
+
+function statusesOf(sagas: readonly SagaDefinition[]): ReadonlyMap<string, string> {
+  return new Map(
+    sagas.flatMap(({ endings, standings }) => [...Object.entries(standings), ...Object.entries(endings)]),
+  );
+}
 
 /** Events that say something of the payment's row: those and the one that says why it is being undone. */
 const TOLD: ReadonlySet<string> = new Set([...STATUSES.keys(), 'payment.compensating']);

@@ -6,11 +6,14 @@
  * made room for another. What is completed stays so, and is all that is added up here.
  */
 import { idOf, type PaymentId } from '#kernel/ids.ts';
+import type { Differences, ExpectedRow } from '#platform/postgres/differences.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { differingRefundTotals, sumRefunds } from '#services/payments/contract.ts';
 import { refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
 import { kindOf } from './expected-rows.ts';
 import type { Lane } from './lane.ts';
 import { readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
-import type { Check } from './report.ts';
+import { type Check, differenceFinding } from './report.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 const PAGE = 1_000;
@@ -49,17 +52,43 @@ export class RefundBook {
   }
 }
 
+/** Payment by payment: what was given back, and the totals by which it is decided how much is left. */
 export async function verifyRefunds(lane: Lane, book: RefundBook, check: Check): Promise<void> {
   const { payments } = book;
   for (let at = 0; at < payments.length; at += PAGE) {
     const page = payments.slice(at, at + PAGE);
-    const timelines = await readTimelinesOf(lane, page, ['payments', 'authorization', 'ledger']);
+    const { timelines, totals } = await lane.snapshot((reader) => readPayments(reader, page));
+    for (const difference of totals.listed) {
+      const subject = idOf('pay', difference.key['payment_id'] ?? '');
+      check.found(differenceFinding('refund_totals', subject, difference));
+    }
+    check.foundMore(totals.total - totals.listed.length);
     const bySubject = new Map<string, SagaTimeline>(timelines.map((each) => [each.subject, each]));
     for (const payment of page) {
-      check.looked(book.refundsOf(payment).length);
       judgeRefunds({ payment: bySubject.get(payment), refunds: book.refundsOf(payment) }, check);
     }
   }
+}
+
+/** Of one instant: the rows of refunds, which their pages were compared with, and their totals are of the same commits. */
+async function readPayments(
+  reader: Reader,
+  payments: readonly PaymentId[],
+): Promise<{ timelines: SagaTimeline[]; totals: Differences }> {
+  const timelines = await readTimelinesOf(reader, payments, ['payments', 'ledger']);
+  const paid = timelines.flatMap(({ uuid, events }) => {
+    const requested = events.find(({ type }) => type === 'payment.requested');
+    const terms = requested?.data && termsOf(requested.data);
+    return requested && terms ? [{ tenant: requested.tenant, uuid, amountMinor: terms.amountMinor }] : [];
+  });
+  const sums = new Map((await sumRefunds(reader, paid)).map((sum) => [sum.uuid, sum]));
+  const expected = paid.flatMap(({ tenant, uuid, amountMinor }): ExpectedRow[] => {
+    const sum = sums.get(uuid);
+    if (sum === undefined) return [];
+    const { promisedMinor: promised, refundedMinor: refunded } = sum;
+    return [{ tenant, payment_id: uuid, captured: amountMinor, promised, refunded }];
+  });
+  return { timelines, totals: await differingRefundTotals(reader, expected) };
 }
 
 /** `payment`: its timeline, undefined if no log tells of it. */

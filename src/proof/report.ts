@@ -43,7 +43,7 @@ export const CHECKS = {
   sagas: "the coordinator's state is what its events say, and no stage was passed over",
   payments: 'each payment and its status are what its events say',
   references: 'each is held by the payment that names it, unless that one ended unpaid',
-  refunds: 'no more is given back of a payment than it moved, and on its terms',
+  refunds: 'each is what its events say, and together they give back no more than the payment moved',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',

@@ -14,6 +14,7 @@ import {
   compareHolds,
   comparePayments,
   compareReferences,
+  compareRefunds,
   compareSagas,
   compareVerdicts,
   type JudgedSaga,
@@ -34,6 +35,7 @@ import {
   Positions,
   readManualEntries,
   readTimelines,
+  type SagaTimeline,
   STRAY_SUBJECTS,
   type SubjectRange,
   subjectsOf,
@@ -42,6 +44,7 @@ import type { Phase } from './progress.ts';
 import { RefundBook, verifyRefunds } from './refund-book.ts';
 import { type Checks, differenceFinding } from './report.ts';
 import { sagaMapFor } from './saga-map.ts';
+import { verifyReconciliations, waitsForPerson } from './verify-reconciliations.ts';
 
 /** Larger pages outlive the collector's nursery, and cost more than they save. */
 const PAGE = { first: 1_000, least: 100, most: 2_000 };
@@ -79,6 +82,8 @@ class PaymentWalk {
   readonly #phase: Phase;
   readonly #pageSize = new PageSize(PAGE);
   readonly #book = new RefundBook();
+  /** Payments that wait for a person. */
+  readonly #waiting: SagaTimeline['subject'][] = [];
   #payments = 0;
   #refunds = 0;
   #running = 0;
@@ -102,6 +107,7 @@ class PaymentWalk {
     await inAllLanes(this.#lanes, (each) => this.#walk(each));
     for (const range of STRAY_SUBJECTS) await this.#findStrays(lane, range);
     await verifyRefunds(lane, this.#book, this.#checks.refunds);
+    await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
   }
 
   async #walk(lane: Lane): Promise<void> {
@@ -130,7 +136,10 @@ class PaymentWalk {
     this.#payments += payments;
     this.#refunds += sagas.length - payments;
     for (const saga of sagas) this.#judgeSaga(saga, positions);
-    for (const { timeline } of sagas) this.#book.enter(timeline);
+    for (const { timeline } of sagas) {
+      this.#book.enter(timeline);
+      if (waitsForPerson(timeline)) this.#waiting.push(timeline.subject);
+    }
     for (const difference of differences) this.#report(difference);
     const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
     judgeNotifications({ expected, told }, this.#checks.notifications);
@@ -190,6 +199,7 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     listToldOf(reader, range),
     compareVerdicts(reader, range, { sagas, positions }),
     comparePayments(reader, sagas, positions),
+    compareRefunds(reader, sagas, positions),
     compareReferences(reader, sagas),
     compareHolds(reader, range, sagas),
     compareSagas(reader, range, sagas),
