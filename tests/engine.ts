@@ -15,7 +15,6 @@ import type { BatchObserver } from '#platform/batch/observer.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
-import type { LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
@@ -157,8 +156,8 @@ export class Engine {
       partitions,
       onError: rethrow,
     });
-    const { clock = systemClock, straightThrough = false, gateways = false } = options;
-    const engine = new Engine({ url, log, heads, clock, straightThrough, gateways });
+    const { clock = systemClock, straightThrough: short = false, gateways = false } = options;
+    const engine = new Engine({ url, log, heads, clock, straightThrough: short, gateways });
     engine.#passage?.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();
@@ -390,11 +389,11 @@ export class Engine {
       id,
       ...causes,
     });
-    const { status, body: answer } = outcome.answer;
+    const { status, body: text } = outcome.answer;
     // An account from outside is opened by whoever needs it first.
     const taken =
-      operation === 'accounts.create' && status === 422 && answer.includes('ledger.account_exists');
-    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${answer}`);
+      operation === 'accounts.create' && status === 422 && text.includes('ledger.account_exists');
+    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${text}`);
   }
 }
 

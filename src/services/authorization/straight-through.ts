@@ -90,7 +90,7 @@ async function load(
   const known: TurnRows =
     later.length === 0 ? { sagas: new Sagas(), answered: new Set() } : await findTurnRows(tx, later);
   const accounts = [
-    ...(requests as readonly LogEvent<PaymentRequested>[]).flatMap(partiesOf),
+    ...requests.flatMap((request) => partiesOf(request as LogEvent<PaymentRequested>)),
     ...later.flatMap((event) => partiesOfLater(event, known.sagas)),
   ];
   const uuids = later.map(uuidIn);

@@ -3,7 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { isInMoneyRange } from '#kernel/money.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
-import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { eventIdentity } from '#platform/log/event.ts';
 import { causationsIn } from '#platform/log/own-effects.ts';
 import type { Books } from './books.ts';
 import type { Ledger } from './contract.ts';

@@ -50,6 +50,32 @@ export const paymentProblems = {
     retryable: false,
     remedy: 'Nothing is left to cancel; refund a payment that is completed.',
   },
+  'payments.outcome_unknown': {
+    status: 409,
+    title: 'What became of the charge is not known',
+    retryable: false,
+    remedy:
+      'Find out at the provider whether it has charged, and say so by `POST /v1/payments/{id}/resolution`.',
+  },
+  'payments.not_charged': {
+    status: 409,
+    title: 'A person found that the provider has not charged',
+    retryable: false,
+    remedy: 'Pay again, if it is still wanted; the reference is free.',
+  },
+  'payments.compensation_failed': {
+    status: 409,
+    title: 'What was done for the payment could not be undone',
+    retryable: false,
+    remedy:
+      'Undo by hand what `detail` tells of, then say `not_charged` by `POST /v1/payments/{id}/resolution`.',
+  },
+  'refunds.outcome_unknown': {
+    status: 409,
+    title: 'What became of the refund is not known',
+    retryable: false,
+    remedy: 'Nothing has to be done: the provider is still asked, and the refund ends with its answer.',
+  },
   'payments.not_in_reconciliation': {
     status: 409,
     title: 'The payment has no charge for a person to decide about',

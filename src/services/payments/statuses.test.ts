@@ -36,7 +36,7 @@ describe('a payment', () => {
       eventAt(
         index + 1,
         type,
-        /ed$/.test(type) && !/declined|required|compensated/.test(type) ? {} : { data: WHY },
+        type.endsWith('ed') && !/declined|required|compensated/.test(type) ? {} : { data: WHY },
       ),
     );
     const change = statusChangeOf(events);
