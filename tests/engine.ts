@@ -41,7 +41,7 @@ import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 export const TENANT = 'acme';
 
 /** Few, so that a test's payments meet in them. */
-const PARTITIONS = 4;
+export const PARTITIONS = 4;
 const BATCH_MAX = 500;
 const SETTLE_TIMEOUT_MS = 30_000;
 const POLL_MS = 5;

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newId } from '#kernel/ids.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Statement } from '#platform/postgres/session.ts';
@@ -7,8 +8,9 @@ import { VerdictReads } from '#services/integrity/reads.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { TOPOLOGY } from '../src/topology.ts';
+import { appendEvents } from './append-events.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { startEngine } from './engine.ts';
+import { PARTITIONS, startEngine } from './engine.ts';
 import { payWith } from './paid-installation.ts';
 import { hotPlan, readPlan } from './query-plan.ts';
 import { DELIVERIES, setBack } from './redelivery.ts';
@@ -43,6 +45,8 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'integrity.save_verdicts': [],
   'integrity.save_followed': ['verdicts_pkey'],
   'integrity.unfollow': ['followed_pkey'],
+  'integrity.withdraw_verdicts': ['verdicts_pkey'],
+  'integrity.read_timelines': [TIMELINE],
   ...Object.fromEntries(TOPOLOGY.topics.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
   'validation.subjects_in': [TIMELINE],
 };
@@ -74,8 +78,31 @@ beforeAll(async () => {
     await owner.query('truncate integrity.verdicts');
     await deliver(database.url, { batchMax: 7, clock: later });
   }
+  await disturbVerdict();
   recording.stop();
 });
+
+/** A completed payment is doubted, and its verdict withdrawn: the rare statements are sent too. */
+async function disturbVerdict(): Promise<void> {
+  const { rows } = await owner.query<{ subject: string; key: string }>(
+    `select subject, key from "authorization".events where type = 'payment.completed' limit 1`,
+  );
+  const { subject, key } = rows[0] ?? { subject: '', key: '' };
+  await appendEvents({ url: database.url, partitions: PARTITIONS }, 'payments', [
+    {
+      type: 'payment.cancel_requested',
+      version: 1,
+      subject,
+      tenant: TENANT,
+      key,
+      data: { actor: 'sandbox' },
+      correlationId: 'cor',
+      causation: newId('req'),
+      traceparent: null,
+    },
+  ]);
+  await DELIVERIES['integrity']?.(database.url, { batchMax: 500, clock: later });
+}
 
 afterAll(async () => {
   await owner.end();

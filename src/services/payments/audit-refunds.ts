@@ -1,4 +1,5 @@
 /** What the tables of refunds hold, for who proves it against the logs; see the ledger's audit. */
+import { textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import {
   type Comparison,
   compareLookups,
@@ -116,6 +117,31 @@ export async function listRefundTotals(
     capturedMinor: row.captured,
     promisedMinor: row.promised,
     refundedMinor: row.refunded,
+  }));
+}
+
+/** What the rows of refunds add up to, of the payments that have any; by the index on payments. */
+export async function sumRefunds(
+  reader: Reader,
+  payments: readonly PaymentCursor[],
+): Promise<Omit<ListedRefundTotals, 'capturedMinor'>[]> {
+  const rows = await reader.query<{ tenant: string; id: string; promised: bigint; refunded: bigint }>(
+    `select listed.tenant, listed.id, summed.promised, summed.refunded
+     from unnest($1::text[], $2::uuid[]) as listed(tenant, id)
+     cross join lateral (
+       select sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed'))::bigint as promised,
+              sum(r.amount) filter (where r.status = 'completed')::bigint as refunded,
+              count(*) as refunds
+       from payments.refunds r where r.payment_id = listed.id and r.tenant = listed.tenant
+     ) as summed
+     where summed.refunds > 0`,
+    [textArray(payments.map(({ tenant }) => tenant)), uuidArray(payments.map(({ uuid }) => uuid))],
+  );
+  return rows.map(({ tenant, id, promised, refunded }) => ({
+    tenant,
+    uuid: id,
+    promisedMinor: promised ?? 0n,
+    refundedMinor: refunded ?? 0n,
   }));
 }
 

@@ -16,6 +16,7 @@ export {
   listReconciliations,
   listRefundIds,
   listRefundTotals,
+  sumRefunds,
 } from './audit-refunds.ts';
 export {
   type CancelRequested,
