@@ -1,0 +1,139 @@
+/**
+ * What the coordinator asks of the providers, as attempts: rows that this batch commits, and whose requests leave after
+ * it. It calls nobody.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import { assertNever } from '#kernel/fault.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import type {
+  ChargeResolved,
+  PaymentAuthorized,
+  PaymentCancelling,
+  PaymentCompensating,
+  RefundAuthorized,
+} from '#services/authorization/contract.ts';
+import type { AttemptChanges, Attempts } from './attempts.ts';
+import { cancel, charge, compensate, type EventContext, refund } from './begin-attempts.ts';
+import type { DecisionContext } from './decision-context.ts';
+import { resolve } from './resolve-charge.ts';
+import type { Routing } from './routing.ts';
+import { findAnswered, findCompleted, lockAttempts, saveAttempts } from './store.ts';
+import { type ToDo, toDo } from './to-do.ts';
+
+interface Loaded {
+  readonly attempts: Attempts;
+  /** Identities of events that were answered before, of those whose answer leaves no attempt behind. */
+  readonly answered: ReadonlySet<string>;
+  /** Payments that were completed before a person spoke of them. */
+  readonly completed: ReadonlySet<string>;
+}
+
+interface Plan extends ConsumerPlan {
+  readonly changes: AttemptChanges;
+  readonly now: EpochMs;
+}
+
+export interface ProviderConsumerOptions {
+  readonly decisions: Omit<DecisionContext, 'now'>;
+  /** How many more calls this process' dispatcher takes just now. */
+  readonly room: () => number;
+  readonly onCommitted: (toDo: ToDo) => void;
+}
+
+type Asked =
+  | (LogEvent<PaymentAuthorized> & { readonly type: 'payment.authorized' })
+  | (LogEvent<PaymentCancelling> & { readonly type: 'payment.cancelling' })
+  | (LogEvent<ChargeResolved> & { readonly type: 'payment.charge_resolved' })
+  | (LogEvent<PaymentCompensating> & { readonly type: 'payment.compensating' })
+  | (LogEvent<RefundAuthorized> & { readonly type: 'refund.authorized' });
+
+const HANDLES: ReadonlyMap<Asked['type'], number> = new Map([
+  ['payment.authorized', 2],
+  ['payment.cancelling', 1],
+  ['payment.charge_resolved', 1],
+  ['payment.compensating', 1],
+  ['refund.authorized', 1],
+]);
+
+export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loaded, Plan> {
+  const { routing } = options.decisions;
+  return {
+    group: 'providers',
+    topics: ['authorization'],
+    emits: 'providers',
+    handles: HANDLES,
+    paceMs: AWAITED_PACE_MS,
+    async load(tx, events) {
+      const asked = events.filter(isForProviders);
+      const [attempts, answered, completed] = await Promise.all([
+        lockAttempts(tx, asked.flatMap(subjectsOf)),
+        findAnswered(
+          tx,
+          asked.filter((event) => leavesNothing(event, routing)),
+        ),
+        findCompleted(
+          tx,
+          asked.filter(({ type }) => type === 'payment.charge_resolved'),
+        ),
+      ]);
+      return { attempts, answered, completed };
+    },
+    decide({ attempts, answered, completed }, events, batchNow) {
+      const now = Math.max(batchNow, attempts.latest);
+      let room = options.room();
+      const context: EventContext = {
+        ...options.decisions,
+        now,
+        isAnswered: (event) => answered.has(eventIdentity(event)),
+        takePlace: () => room-- > 0,
+      };
+      for (const event of events.filter(isForProviders)) answer(attempts, event, { context, completed });
+      const changes = attempts.changes();
+      return { drafts: changes.drafts, changes, now };
+    },
+    save: (tx, { changes, now }) => saveAttempts(tx, changes, now),
+    committed: ({ changes }) => options.onCommitted(toDo(changes)),
+  };
+}
+
+function isForProviders(event: LogEvent): event is Asked {
+  if (!HANDLES.has(event.type as Asked['type'])) return false;
+  const { method } = event.data as { method?: string };
+  return method === 'gateway';
+}
+
+/** A refund's provider is the one that charged the payment. */
+function subjectsOf(event: Asked): string[] {
+  return event.type === 'refund.authorized' ? [event.subject, event.data.payment_id] : [event.subject];
+}
+
+function leavesNothing(event: Asked, routing: Routing): boolean {
+  if (event.type === 'payment.authorized') return routing.routeOf(event.data).length === 0;
+  return event.type === 'payment.charge_resolved';
+}
+
+function answer(
+  attempts: Attempts,
+  event: Asked,
+  { context, completed }: { context: EventContext; completed: ReadonlySet<string> },
+): void {
+  switch (event.type) {
+    case 'payment.authorized':
+      return charge(attempts, event, context);
+    case 'payment.cancelling':
+      return cancel(attempts, event, context);
+    case 'payment.charge_resolved':
+      return resolve(attempts, event, {
+        isAnswered: (asked) => context.isAnswered(asked),
+        isCompleted: completed.has(event.subject),
+      });
+    case 'payment.compensating':
+      return compensate(attempts, event, context);
+    case 'refund.authorized':
+      return refund(attempts, event, context);
+    default:
+      assertNever(event);
+  }
+}
