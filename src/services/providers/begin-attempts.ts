@@ -16,6 +16,9 @@ import { firstCharge, firstRefund } from './new-attempt.ts';
 import { choose } from './routing.ts';
 import { sendingWindow } from './schedule.ts';
 
+/** As an event's data, which must have no members that are unknown. */
+export type Compensating = Pick<PaymentCompensating, keyof PaymentCompensating>;
+
 /** What the answer to an event depends on beside its attempts. */
 export interface EventContext extends DecisionContext {
   /** Whether this log has answered the event; asked of events whose answer leaves no attempt behind. */
@@ -79,11 +82,7 @@ export function cancel(attempts: Attempts, event: LogEvent<PaymentCancelling>, c
 }
 
 /** A charge that the payment cannot keep is given back. */
-export function compensate(
-  attempts: Attempts,
-  event: LogEvent<PaymentCompensating>,
-  context: EventContext,
-): void {
+export function compensate(attempts: Attempts, event: LogEvent<Compensating>, context: EventContext): void {
   const known = attempts.of(event.subject);
   if (event.data.step !== 'refund_charge' || known.some(({ purpose }) => purpose === 'compensation')) return;
   beginRefund(attempts, event, { charge: findCharge(known), purpose: 'compensation', context });
@@ -98,7 +97,7 @@ export function refund(attempts: Attempts, event: LogEvent<RefundAuthorized>, co
 
 function beginRefund(
   attempts: Attempts,
-  event: LogEvent<PaymentCompensating> | LogEvent<RefundAuthorized>,
+  event: LogEvent<Compensating> | LogEvent<RefundAuthorized>,
   refund: {
     readonly charge: Attempt | undefined;
     readonly purpose: 'compensation' | 'refund';

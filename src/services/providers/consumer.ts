@@ -11,11 +11,17 @@ import type {
   ChargeResolved,
   PaymentAuthorized,
   PaymentCancelling,
-  PaymentCompensating,
   RefundAuthorized,
 } from '#services/authorization/contract.ts';
 import type { AttemptChanges, Attempts } from './attempts.ts';
-import { cancel, charge, compensate, type EventContext, refund } from './begin-attempts.ts';
+import {
+  type Compensating,
+  cancel,
+  charge,
+  compensate,
+  type EventContext,
+  refund,
+} from './begin-attempts.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { resolve } from './resolve-charge.ts';
 import type { Routing } from './routing.ts';
@@ -46,7 +52,7 @@ type Asked =
   | (LogEvent<PaymentAuthorized> & { readonly type: 'payment.authorized' })
   | (LogEvent<PaymentCancelling> & { readonly type: 'payment.cancelling' })
   | (LogEvent<ChargeResolved> & { readonly type: 'payment.charge_resolved' })
-  | (LogEvent<PaymentCompensating> & { readonly type: 'payment.compensating' })
+  | (LogEvent<Compensating> & { readonly type: 'payment.compensating' })
   | (LogEvent<RefundAuthorized> & { readonly type: 'refund.authorized' });
 
 const HANDLES: ReadonlyMap<Asked['type'], number> = new Map([
