@@ -34,6 +34,8 @@ export interface AppliedBatch<Outcome> {
   /** In the order of the items. */
   readonly outcomes: readonly Outcome[];
   readonly segments: Promise<AppendedSegment[]> | undefined;
+  /** After the commit, before anybody hears of it. */
+  readonly committed?: () => void;
 }
 
 export interface GroupCommitOptions<Item, Outcome> {
@@ -163,12 +165,13 @@ export class GroupCommit<Item, Outcome> {
   async #commit(batch: readonly Waiting<Item, Outcome>[]): Promise<void> {
     const { session, log, observer, name, apply } = this.#options;
     const startedAt = performance.now();
-    const { outcomes, segments } = await session.transaction((tx) =>
+    const { outcomes, segments, committed } = await session.transaction((tx) =>
       apply(
         tx,
         batch.map(({ item }) => item),
       ),
     );
+    committed?.();
     batch.forEach((waiting, index) => waiting.resolve(outcomes[index] as Outcome)); // C1
     if (segments !== undefined) log.publish(await segments);
     observer.committed(name, { events: batch.length, durationMs: performance.now() - startedAt });

@@ -27,7 +27,11 @@ export interface EventContext extends DecisionContext {
   takePlace(): boolean;
 }
 
-export function charge(attempts: Attempts, event: LogEvent<PaymentAuthorized>, context: EventContext): void {
+export function beginCharge(
+  attempts: Attempts,
+  event: LogEvent<PaymentAuthorized>,
+  context: EventContext,
+): void {
   if (attempts.of(event.subject).length > 0) return;
   const { now, routing, deadlines } = context;
   const choice = choose(routing.routeOf(event.data), routing);
@@ -64,7 +68,7 @@ function beginning(context: EventContext, provider: string) {
 }
 
 /** The charge is called off: at once if it has never left, else by the provider, which may say that it is too late. */
-export function cancel(attempts: Attempts, event: LogEvent<PaymentCancelling>, context: EventContext): void {
+export function callOff(attempts: Attempts, event: LogEvent<PaymentCancelling>, context: EventContext): void {
   const current = attempts
     .of(event.subject)
     .filter(({ purpose }) => purpose === 'payment')
@@ -82,14 +86,22 @@ export function cancel(attempts: Attempts, event: LogEvent<PaymentCancelling>, c
 }
 
 /** A charge that the payment cannot keep is given back. */
-export function compensate(attempts: Attempts, event: LogEvent<Compensating>, context: EventContext): void {
+export function giveChargeBack(
+  attempts: Attempts,
+  event: LogEvent<Compensating>,
+  context: EventContext,
+): void {
   const known = attempts.of(event.subject);
   if (event.data.step !== 'refund_charge' || known.some(({ purpose }) => purpose === 'compensation')) return;
   beginRefund(attempts, event, { charge: findCharge(known), purpose: 'compensation', context });
 }
 
 /** A refund is asked of the provider that charged the payment. */
-export function refund(attempts: Attempts, event: LogEvent<RefundAuthorized>, context: EventContext): void {
+export function refundPayment(
+  attempts: Attempts,
+  event: LogEvent<RefundAuthorized>,
+  context: EventContext,
+): void {
   if (attempts.of(event.subject).length > 0) return;
   const paidBy = findCharge(attempts.of(event.data.payment_id));
   beginRefund(attempts, event, { charge: paidBy, purpose: 'refund', context });

@@ -78,9 +78,9 @@ const ConfigurationDocument = closed({
   routes: Type.Array(RouteDocument, { maxItems: 500 }),
 });
 
-const isConfiguration = new Ajv2020({ allErrors: true, strict: true, strictTypes: false }).compile(
-  ConfigurationDocument,
-);
+const isConfiguration = new Ajv2020({ allErrors: true, strict: true, strictTypes: false }).compile<
+  Static<typeof ConfigurationDocument>
+>(ConfigurationDocument);
 
 export interface ConfigurationFault {
   /** A JSON pointer: `/routes/0/providers/1`. */
@@ -109,7 +109,7 @@ export function parseProvidersFile(
     const errors = isConfiguration.errors ?? [];
     return refused(errors.map((error) => fault(placeOf(error), error.message ?? 'is not valid')));
   }
-  const written = document as Static<typeof ConfigurationDocument>;
+  const written: Static<typeof ConfigurationDocument> = document;
   const faults = written.routes.flatMap((route, index) => faultsOfRoute(route, index, written.providers));
   if (faults.length > 0) return refused(faults);
   return {
@@ -194,7 +194,7 @@ function faultsOfRoute(
 
 function placeOf(error: { instancePath: string; params: Record<string, unknown> }): string {
   const name = error.params['additionalProperty'] ?? error.params['missingProperty'];
-  return name === undefined ? error.instancePath : `${error.instancePath}/${String(name)}`;
+  return typeof name === 'string' ? `${error.instancePath}/${name}` : error.instancePath;
 }
 
 function fault(place: string, detail: string): ConfigurationFault {

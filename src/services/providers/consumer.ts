@@ -15,18 +15,17 @@ import type {
 } from '#services/authorization/contract.ts';
 import type { AttemptChanges, Attempts } from './attempts.ts';
 import {
+  beginCharge,
   type Compensating,
-  cancel,
-  charge,
-  compensate,
+  callOff,
   type EventContext,
-  refund,
+  giveChargeBack,
+  refundPayment,
 } from './begin-attempts.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { resolve } from './resolve-charge.ts';
 import type { Routing } from './routing.ts';
 import { findAnswered, findCompleted, lockAttempts, saveAttempts } from './store.ts';
-import { type ToDo, toDo } from './to-do.ts';
 
 interface Loaded {
   readonly attempts: Attempts;
@@ -45,7 +44,8 @@ export interface ProviderConsumerOptions {
   readonly decisions: Omit<DecisionContext, 'now'>;
   /** How many more calls this process' dispatcher takes just now. */
   readonly room: () => number;
-  readonly onCommitted: (toDo: ToDo) => void;
+  /** After each commit. */
+  readonly onCommitted: (changes: AttemptChanges) => void;
 }
 
 type Asked =
@@ -100,7 +100,7 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
       return { drafts: changes.drafts, changes, now };
     },
     save: (tx, { changes, now }) => saveAttempts(tx, changes, now),
-    committed: ({ changes }) => options.onCommitted(toDo(changes)),
+    committed: ({ changes }) => options.onCommitted(changes),
   };
 }
 
@@ -127,18 +127,18 @@ function answer(
 ): void {
   switch (event.type) {
     case 'payment.authorized':
-      return charge(attempts, event, context);
+      return beginCharge(attempts, event, context);
     case 'payment.cancelling':
-      return cancel(attempts, event, context);
+      return callOff(attempts, event, context);
     case 'payment.charge_resolved':
       return resolve(attempts, event, {
         isAnswered: (asked) => context.isAnswered(asked),
         isCompleted: completed.has(event.subject),
       });
     case 'payment.compensating':
-      return compensate(attempts, event, context);
+      return giveChargeBack(attempts, event, context);
     case 'refund.authorized':
-      return refund(attempts, event, context);
+      return refundPayment(attempts, event, context);
     default:
       assertNever(event);
   }

@@ -1,6 +1,6 @@
 /** What a provider says of a charge, by an answer, an inquiry or a callback (D3). Pure. */
 import { assertNever } from '#kernel/fault.ts';
-import { type Attempt, findCharge, isOpen } from './attempt.ts';
+import { findCharge, isOpen } from './attempt.ts';
 import { attemptData, chargedData } from './attempts.ts';
 import { askAgainAt, close, giveBack, settle, tellCancelled } from './charge-ends.ts';
 import { contradict } from './contradict.ts';
