@@ -98,9 +98,12 @@ export function nextNumber(attempts: readonly Attempt[], kind: AttemptKind): num
 /** What is asked of a provider. */
 export type Operation = 'charge' | 'inquire' | 'void' | 'refund' | 'inquire_refund';
 
-/** The call that is due in a state; a charge that is already `sending` when it falls due was left behind by somebody. */
+/**
+ * The call that is due in a state; a charge that is already `sending` when it falls due was left behind by somebody. A
+ * charge that a person has said is not there is blocked, lest it comes to be.
+ */
 export function operationOf({ kind, state }: Pick<Attempt, 'kind' | 'state'>): Operation {
   if (kind === 'refund') return state === 'pending' ? 'inquire_refund' : 'refund';
   if (state === 'waiting' || state === 'sending') return 'charge';
-  return state === 'voiding' ? 'void' : 'inquire';
+  return state === 'voiding' || state === 'resolved_not_charged' ? 'void' : 'inquire';
 }

@@ -1,6 +1,5 @@
 /** What the coordinator asks of the providers: to charge, to give back, to call off. Pure; an event seen again changes nothing (U3). */
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
-import { follow } from '#platform/log/follow.ts';
 import type {
   PaymentAuthorized,
   PaymentCancelling,
@@ -12,7 +11,7 @@ import type { Attempts } from './attempts.ts';
 import { callOffCharge, settle, tellCancelled } from './charge-ends.ts';
 import { tellRefused } from './decide-refund.ts';
 import type { DecisionContext } from './decision-context.ts';
-import { firstCharge, firstRefund } from './new-attempt.ts';
+import { chargeOfNobody, firstCharge, firstRefund } from './new-attempt.ts';
 import { choose } from './routing.ts';
 import { sendingWindow } from './schedule.ts';
 
@@ -21,8 +20,6 @@ export type Compensating = Pick<PaymentCompensating, keyof PaymentCompensating>;
 
 /** What the answer to an event depends on beside its attempts. */
 export interface EventContext extends DecisionContext {
-  /** Whether this log has answered the event; asked of events whose answer leaves no attempt behind. */
-  isAnswered(event: LogEvent): boolean;
   /** Takes a place with this process' dispatcher; false if there is none, and the attempt has to wait for one. */
   takePlace(): boolean;
 }
@@ -35,28 +32,20 @@ export function beginCharge(
   if (attempts.of(event.subject).length > 0) return;
   const { now, routing, deadlines } = context;
   const choice = choose(routing.routeOf(event.data), routing);
-  if (choice === undefined) {
-    if (!context.isAnswered(event)) attempts.draft(noRoute(event));
-    return;
-  }
-  attempts.begin(
-    firstCharge(event, event.data, {
-      ...beginning(context, choice.provider),
-      choice,
-      deadlineAt: now + deadlines.chargeMs,
-    }),
-  );
+  const deadlineAt = now + deadlines.chargeMs;
+  if (choice === undefined)
+    tellNoRoute(attempts, attempts.begin(chargeOfNobody(event, event.data, { now, deadlineAt })));
+  else
+    attempts.begin(
+      firstCharge(event, event.data, { ...beginning(context, choice.provider), choice, deadlineAt }),
+    );
 }
 
-function noRoute(event: LogEvent<PaymentAuthorized>) {
-  const { amount, currency } = event.data;
-  return follow(event, {
-    type: 'provider.exhausted',
-    data: {
-      attempts: 0,
-      code: 'providers.no_route',
-      detail: `No route takes ${amount} minor units of ${currency}.`,
-    },
+function tellNoRoute(attempts: Attempts, attempt: Attempt): void {
+  attempts.tell(attempt, 'provider.exhausted', {
+    attempts: 0,
+    code: 'providers.no_route',
+    detail: `No route takes ${attempt.amount} minor units of ${attempt.currency}.`,
   });
 }
 

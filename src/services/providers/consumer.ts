@@ -24,12 +24,11 @@ import {
 } from './begin-attempts.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { resolve } from './resolve-charge.ts';
-import type { Routing } from './routing.ts';
 import { findAnswered, findCompleted, lockAttempts, saveAttempts } from './store.ts';
 
 interface Loaded {
   readonly attempts: Attempts;
-  /** Identities of events that were answered before, of those whose answer leaves no attempt behind. */
+  /** Identities of the resolutions that were answered before. */
   readonly answered: ReadonlySet<string>;
   /** Payments that were completed before a person spoke of them. */
   readonly completed: ReadonlySet<string>;
@@ -64,7 +63,6 @@ const HANDLES: ReadonlyMap<Asked['type'], number> = new Map([
 ]);
 
 export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loaded, Plan> {
-  const { routing } = options.decisions;
   return {
     group: 'providers',
     topics: ['authorization'],
@@ -73,16 +71,11 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
     paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
       const asked = events.filter(isForProviders);
+      const resolutions = asked.filter(({ type }) => type === 'payment.charge_resolved');
       const [attempts, answered, completed] = await Promise.all([
         lockAttempts(tx, asked.flatMap(subjectsOf)),
-        findAnswered(
-          tx,
-          asked.filter((event) => leavesNothing(event, routing)),
-        ),
-        findCompleted(
-          tx,
-          asked.filter(({ type }) => type === 'payment.charge_resolved'),
-        ),
+        findAnswered(tx, resolutions),
+        findCompleted(tx, resolutions),
       ]);
       return { attempts, answered, completed };
     },
@@ -92,10 +85,10 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
       const context: EventContext = {
         ...options.decisions,
         now,
-        isAnswered: (event) => answered.has(eventIdentity(event)),
         takePlace: () => room-- > 0,
       };
-      for (const event of events.filter(isForProviders)) answer(attempts, event, { context, completed });
+      for (const event of events.filter(isForProviders))
+        answer(attempts, event, { context, resolutions: { answered, completed } });
       const changes = attempts.changes();
       return { drafts: changes.drafts, changes, now };
     },
@@ -115,15 +108,10 @@ function subjectsOf(event: Asked): string[] {
   return event.type === 'refund.authorized' ? [event.subject, event.data.payment_id] : [event.subject];
 }
 
-function leavesNothing(event: Asked, routing: Routing): boolean {
-  if (event.type === 'payment.authorized') return routing.routeOf(event.data).length === 0;
-  return event.type === 'payment.charge_resolved';
-}
-
 function answer(
   attempts: Attempts,
   event: Asked,
-  { context, completed }: { context: EventContext; completed: ReadonlySet<string> },
+  { context, resolutions }: { context: EventContext; resolutions: Pick<Loaded, 'answered' | 'completed'> },
 ): void {
   switch (event.type) {
     case 'payment.authorized':
@@ -132,8 +120,9 @@ function answer(
       return callOff(attempts, event, context);
     case 'payment.charge_resolved':
       return resolve(attempts, event, {
-        isAnswered: (asked) => context.isAnswered(asked),
-        isCompleted: completed.has(event.subject),
+        ...context,
+        isAnswered: resolutions.answered.has(eventIdentity(event)),
+        isCompleted: resolutions.completed.has(event.subject),
       });
     case 'payment.compensating':
       return giveChargeBack(attempts, event, context);

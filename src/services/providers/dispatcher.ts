@@ -47,21 +47,18 @@ export class Dispatcher {
     return this.#stopping ? 0 : UNDER_WAY_MAX - this.#underWay.size;
   }
 
-  isWorkingOn({ uuid }: Attempt): boolean {
-    return this.#underWay.has(uuid);
-  }
-
   take(attempt: Attempt, operation: Operation): void {
-    if (this.free <= 0 || this.isWorkingOn(attempt)) return; // S1, S3
+    const call = callOf(attempt, operation);
+    if (this.free <= 0 || this.#underWay.has(call)) return; // S1, S3
     const done = this.#perform(attempt, operation)
       .catch(this.#options.onError)
-      .finally(() => this.#underWay.delete(attempt.uuid));
-    this.#underWay.set(attempt.uuid, done);
+      .finally(() => this.#underWay.delete(call));
+    this.#underWay.set(call, done);
   }
 
   /** A charge that somebody had begun to send, and of which nothing was heard. */
   takeOver(attempt: Attempt): void {
-    if (this.isWorkingOn(attempt)) return;
+    if (this.#underWay.has(callOf(attempt, 'charge'))) return;
     this.#report(attempt, 'charge', { kind: 'lapsed' }).catch(this.#options.onError);
   }
 
@@ -106,4 +103,9 @@ export class Dispatcher {
     const report: Report = { from: 'call', operation, call: attempt.calls, result };
     await this.#options.reports.submit({ subject: attempt.subject, uuid: attempt.uuid, report });
   }
+}
+
+/** A charge may be called off while it is on its way: of one attempt there is one call of each kind. */
+function callOf({ uuid }: Attempt, operation: Operation): string {
+  return `${uuid}/${operation}`;
 }

@@ -1,6 +1,6 @@
 /** A call about a charge has ended without a statement of the provider (D2). Pure. */
 import { assertNever } from '#kernel/fault.ts';
-import type { Attempt, Operation } from './attempt.ts';
+import { type Attempt, isOpen, type Operation } from './attempt.ts';
 import { askAgainAt, callOffCharge, close, doubt, tellUnknown } from './charge-ends.ts';
 import type { Case } from './decision-context.ts';
 import type { CallEnd } from './report.ts';
@@ -30,7 +30,7 @@ export function isLastCall(
     case 'inquire':
       return state === 'pending' || state === 'unknown' || state === 'declined';
     case 'void':
-      return state === 'voiding';
+      return state === 'voiding' || state === 'resolved_not_charged';
     case 'refund':
     case 'inquire_refund':
       return false;
@@ -42,7 +42,7 @@ export function isLastCall(
 /** The last call has brought no statement. */
 export function endChargeCall(call: Case, result: CallEnd, operation: Operation): void {
   if (operation === 'charge') endCharge(call, result);
-  else if (call.attempt.state === 'declined') endRecheck(call);
+  else if (!isOpen(call.attempt)) askOnceMore(call);
   else if (result.kind === 'not_found' && operation === 'inquire') notFound(call);
   else askLater(call, result);
 }
@@ -131,8 +131,8 @@ function askLater({ attempts, attempt, context }: Case, result: CallEnd): void {
     tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
 }
 
-/** A declined charge about which the provider contradicted itself could not be looked up. */
-function endRecheck({ attempts, attempt, context }: Case): void {
+/** What has ended is only made sure of: a decline that the provider contradicted, a word that nothing was charged. */
+function askOnceMore({ attempts, attempt, context }: Case): void {
   const tries = attempt.tries + 1;
   const dueAt = tries >= RECHECKS_MAX ? null : context.now + askingDelayMs(tries, context.random);
   attempts.change(attempt, { tries, dueAt });

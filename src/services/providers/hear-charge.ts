@@ -70,18 +70,25 @@ function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'decli
         detail: `${declined.provider} declined the charge: ${detail === '' ? code : `${detail} (${code})`}`,
       });
     }
-  } else if (attempt.state === 'declined') {
-    attempts.change(attempt, { dueAt: null });
   } else {
+    endRecheck(told);
     contradictCharged(told, 'declined');
   }
 }
 
 function hearVoided(told: Case): void {
-  const { attempt, attempts } = told;
-  if (isOpen(attempt)) close(told, `${attempt.provider} has voided the charge.`);
-  else if (attempt.state === 'declined') attempts.change(attempt, { dueAt: null });
-  else contradictCharged(told, 'voided');
+  const { attempt } = told;
+  if (isOpen(attempt)) {
+    close(told, `${attempt.provider} has voided the charge.`);
+  } else {
+    endRecheck(told);
+    contradictCharged(told, 'voided');
+  }
+}
+
+/** What was to be made sure of is sure: nothing was charged. */
+function endRecheck({ attempts, attempt }: Case): void {
+  if (attempt.dueAt !== null) attempts.change(attempt, { dueAt: null });
 }
 
 /** That nothing was charged contradicts only what says that something was. */
@@ -94,7 +101,6 @@ function contradictCharged(told: Case, what: string): void {
 /** The provider has it: a callback will say more, and an inquiry if that does not come. */
 function wait({ attempts, attempt, context }: Case, reference: string | null): void {
   const { state } = attempt;
-  if (state === 'declined') attempts.change(attempt, { dueAt: null });
   // What is being voided stays so: that ends the waiting.
   if (!isOpen(attempt) || state === 'voiding') return;
   const tries = state === 'pending' ? attempt.tries + 1 : 0;

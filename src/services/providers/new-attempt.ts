@@ -58,6 +58,21 @@ export function firstCharge(
   };
 }
 
+/**
+ * What stands for a payment that no route takes: nobody was asked, and nobody will be, whatever the routes are when its
+ * event is delivered again.
+ */
+export function chargeOfNobody(
+  event: LogEvent,
+  money: Money,
+  { now, deadlineAt }: { readonly now: EpochMs; readonly deadlineAt: EpochMs },
+): Attempt {
+  const choice = { provider: NOBODY, others: [] };
+  const window = { sendBefore: now, dueAt: now };
+  const begun = firstCharge(event, money, { now, sendAt: now, window, choice, deadlineAt });
+  return { ...begun, state: 'closed', dueAt: null };
+}
+
 /** The attempt after one that is closed; it has the payment's deadline. */
 export function nextCharge(
   closed: Attempt,
@@ -105,7 +120,7 @@ export function firstRefund(
   return { ...begun, state: 'sending' };
 }
 
-/** The provider of a refund that no provider could be asked for. */
+/** The provider of what no provider could be asked for. */
 const NOBODY = 'none';
 
 /** Gives back a charge that its payment does not want. */

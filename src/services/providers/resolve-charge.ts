@@ -4,25 +4,29 @@ import { follow } from '#platform/log/follow.ts';
 import type { ChargeResolved } from '#services/authorization/contract.ts';
 import { type Attempt, findCharge, isOpen } from './attempt.ts';
 import type { Attempts } from './attempts.ts';
-import type { EventContext } from './begin-attempts.ts';
+import type { DecisionContext } from './decision-context.ts';
 
 type Outcome = ChargeResolved['outcome'];
 
-/**
- * Settles what is open, so that nobody is asked any more, and tells what holds from now on. `isCompleted`: the payment
- * was completed before the person spoke, and so knew what the provider had said.
- */
+export interface ResolutionContext extends Pick<DecisionContext, 'now' | 'routing'> {
+  /** The event was answered before: its answer may have left no attempt changed. */
+  readonly isAnswered: boolean;
+  /** The payment was completed before the person spoke, who so knew what the provider had said. */
+  readonly isCompleted: boolean;
+}
+
+/** Settles what is open, so that nobody is asked for the outcome any more, and tells what holds from now on. */
 export function resolve(
   attempts: Attempts,
   event: LogEvent<ChargeResolved>,
-  { isAnswered, isCompleted }: Pick<EventContext, 'isAnswered'> & { readonly isCompleted: boolean },
+  context: ResolutionContext,
 ): void {
-  if (isAnswered(event)) return;
+  if (context.isAnswered) return;
   const known = attempts.of(event.subject);
-  const outcome = truthOf(known, event.data.outcome, isCompleted);
+  const outcome = truthOf(known, event.data.outcome, context.isCompleted);
   const cause = eventIdentity(event);
   for (const attempt of known.filter(({ purpose }) => purpose !== 'unexpected'))
-    settleBy(attempts, attempt, { outcome, cause });
+    settleBy(attempts, attempt, { outcome, cause, context });
   const provider = findCharge(attempts.of(event.subject))?.provider ?? null;
   attempts.draft(
     follow(event, {
@@ -51,16 +55,18 @@ function truthOf(known: readonly Attempt[], said: Outcome, isCompleted: boolean)
 function settleBy(
   attempts: Attempts,
   attempt: Attempt,
-  { outcome, cause }: { readonly outcome: Outcome; readonly cause: string },
+  resolution: { readonly outcome: Outcome; readonly cause: string; readonly context: ResolutionContext },
 ): void {
-  if (isOpen(attempt)) {
-    const state =
-      attempt.kind === 'refund'
-        ? 'resolved'
-        : outcome === 'charged'
-          ? 'resolved_charged'
-          : 'resolved_not_charged';
-    attempts.change(attempt, { state, cause, dueAt: null });
+  const { outcome, cause, context } = resolution;
+  const { now, routing } = context;
+  const canVoid = routing.termsOf(attempt.provider)?.canVoid === true;
+  if (isOpen(attempt) && attempt.kind === 'refund') {
+    attempts.change(attempt, { state: 'resolved', cause, dueAt: null });
+  } else if (isOpen(attempt) && outcome === 'charged') {
+    attempts.change(attempt, { state: 'resolved_charged', cause, dueAt: null });
+  } else if (isOpen(attempt)) {
+    // What may still come to be is blocked at the provider, if it can.
+    attempts.change(attempt, { state: 'resolved_not_charged', cause, tries: 0, dueAt: canVoid ? now : null });
   } else if (attempt.state === 'approved' && outcome === 'not_charged') {
     attempts.change(attempt, { state: 'reversed', cause });
   } else if (attempt.state === 'resolved_charged' && outcome === 'not_charged') {

@@ -75,7 +75,7 @@ export const FOLLOW_EVENTS = statement(
    where a.ctid = own.at and found.position is not null`,
 );
 
-/** Which of the events this log has answered; by its index on subject. Asked only of those that leave no attempt behind. */
+/** Which of the events this log has answered; by its index on subject. Asked only of those that may leave no attempt changed. */
 export const FIND_ANSWERED = statement(
   'providers.find_answered',
   `select wanted.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
