@@ -154,10 +154,10 @@ export class Parts {
     providers.start();
     const worker = this.#worker(log, providers.consumer);
     logger.debug({ providers: configuration.providers.map(({ name }) => name) }, 'payment providers');
-    const own = (partitions: readonly number[], until: number): void => {
+    const own = (partitions: readonly number[], until = 0): void => {
       held.note(partitions, until);
       providers.own(partitions);
-      worker.own(partitions);
+      worker.own(partitions, until);
     };
     return { providers, worker: { group: worker.group, own } };
   }
@@ -420,7 +420,7 @@ export class Parts {
 interface Worker {
   readonly group: string;
   /** `until`: for certain, on the clock of `performance`. */
-  own(partitions: readonly number[], until: number): void;
+  own(partitions: readonly number[], until?: number): void;
 }
 
 function both(first: BatchObserver, second: BatchObserver): BatchObserver {
