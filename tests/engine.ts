@@ -391,8 +391,7 @@ export class Engine {
     });
     const { status, body: text } = outcome.answer;
     // An account from outside is opened by whoever needs it first.
-    const taken =
-      operation === 'accounts.create' && status === 422 && text.includes('ledger.account_exists');
+    const taken = operation === 'accounts.create' && status === 422 && text.includes('ledger.account_exists');
     if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${text}`);
   }
 }
