@@ -3,7 +3,8 @@
  * is an event, and its answer brings the next; what is left stands in a row, so that nothing is forgotten.
  *
  * K1: steps are done in the order of the definition reversed, each once.
- * K2: a step that fails is asked for again with growing pauses, and then waits for a person; it is never dropped.
+ * K2: a step that fails is asked for again with growing pauses, and then waits for a person; it is never dropped. Each
+ *     failure is counted once, also if its event comes again.
  */
 import { invariant } from '#kernel/fault.ts';
 import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/event.ts';
@@ -107,11 +108,11 @@ export function failStep(
   failure: Failure,
 ): EventDraft | undefined {
   const open = turn.sagas.findCompensation(saga.uuid);
-  if (open === undefined || isOf(open, event)) return undefined;
+  if (open?.steps[0] !== 'reverse_posting' || isOf(open, event)) return undefined;
   const pauseMs = RETRY_PAUSES_MS[open.failures];
-  if (pauseMs === undefined) return parkStep(event, turn, saga, failure);
+  const [step] = open.steps;
+  if (pauseMs === undefined) return parkStep(event, turn, saga, { ...failure, step });
   const { code, detail } = open;
-  const step = open.steps[0] as CompensationStep;
   const ask = follow(event, { type: 'payment.compensating', data: { ...saga.terms, code, detail, step } });
   turn.sagas.keepCompensation({
     ...open,
@@ -122,7 +123,7 @@ export function failStep(
   return undefined;
 }
 
-/** Whether the failure was counted before, if its event is delivered again. */
+/** Whether the failure was counted last; one that was counted before that has been answered in the log. */
 function isOf({ ask }: OpenCompensation, event: LogEvent): boolean {
   return ask !== null && (JSON.parse(ask) as EventDraft).causation === eventIdentity(event);
 }
@@ -133,13 +134,14 @@ export function resume(event: LogEvent, turn: Turn, saga: PaymentSaga, open: Ope
   return goOn(event, turn, saga, { ...open, steps, failures: 0, retryAt: null, ask: null });
 }
 
-/** K2 */
+/** K2. A step that is not under way cannot fail. */
 export function parkStep(
   event: LogEvent,
   { sagas }: Turn,
   saga: PaymentSaga,
-  { detail }: { readonly detail: string },
-): EventDraft {
+  { step, detail }: { readonly step: CompensationStep; readonly detail: string },
+): EventDraft | undefined {
+  if (sagas.findCompensation(saga.uuid)?.steps[0] !== step) return undefined;
   sagas.movePayment(saga, 'parked');
   const data = { ...saga.terms, code: 'payments.compensation_failed', detail };
   return follow(event, { type: 'payment.reconciliation_required', data });

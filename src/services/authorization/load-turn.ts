@@ -22,7 +22,7 @@ const MOVES_MONEY = new Set([
   'provider.refunded',
   'provider.refund_refused',
 ]);
-/** Events whose answer may leave no trace but itself. */
+/** Events that a saga's state does not tell to have been answered; refused reversals are too. */
 const ANSWERED_IN_THE_LOG = new Set([
   'payment.cancel_admitted',
   'payment.resolution_admitted',
@@ -69,7 +69,7 @@ export async function findTurnRows(tx: Transaction, events: readonly LogEvent[])
     findCompensations(tx, ofPayments.filter(mayCompensate).map(uuidIn)),
     causationsOf(
       tx,
-      ofPayments.filter(({ type }) => ANSWERED_IN_THE_LOG.has(type)),
+      ofPayments.filter((event) => ANSWERED_IN_THE_LOG.has(event.type) || isRefusedReversal(event)),
     ),
   ]);
   return { sagas: new Sagas({ payments, refunds, compensations }), answered };
@@ -93,6 +93,10 @@ function mayCompensate(event: LogEvent): boolean {
 
 function isReversal({ data }: LogEvent): boolean {
   return (data as Partial<EntryPosted>).purpose === 'reversal';
+}
+
+function isRefusedReversal(event: LogEvent): boolean {
+  return event.type === 'posting.refused' && isReversal(event);
 }
 
 /** A payment's amount is held on its wallet, which is the event's key; a refund's on the service. */

@@ -3,7 +3,8 @@
  *
  * G1: a hold is released only when it is certain that nothing was charged: never while the outcome is unknown (D4).
  * G2: of a call-off, a charge and a posting that race, the hold's end decides (R5), and each is answered.
- * G3: an event that comes again, or too late to matter, is answered with nothing, or with what says so once.
+ * G3: an event that comes again, or too late to matter, is answered with nothing, or with what says so once. Where the
+ *     saga's state does not tell whether an event was answered, the log does.
  */
 import { invariant } from '#kernel/fault.ts';
 import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
@@ -26,26 +27,33 @@ export const PAYMENT_STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['provider.exhausted', (event, turn) => giveUp(event as LogEvent<Failure>, turn, 'failed')],
   ['provider.cancelled', callOff],
   ['provider.unresolved', (event, turn) => reconcile(event as LogEvent<ProviderUnresolved>, turn)],
-  ['provider.resolved', (event, turn) => resolved(event as LogEvent<ProviderResolved>, turn)],
+  ['provider.resolved', once((event, turn) => resolved(event as LogEvent<ProviderResolved>, turn))],
   ['provider.refunded', (event, turn) => undone(event, turn, 'refund_charge')],
   ['provider.refund_refused', (event, turn) => parked(event as LogEvent<Failure>, turn)],
   ['provider.refund_unresolved', (event, turn) => parked(event as LogEvent<ProviderUnresolved>, turn)],
   ['entry.posted', (event, turn) => posted(event as LogEvent<EntryPosted>, turn)],
-  ['posting.refused', (event, turn) => refused(event as LogEvent<PostingRefused>, turn)],
-  ['payment.cancel_admitted', cancel],
-  ['payment.resolution_admitted', (event, turn) => resolve(event as LogEvent<ResolutionAdmitted>, turn)],
+  ['posting.refused', once((event, turn) => refused(event as LogEvent<PostingRefused>, turn))],
+  ['payment.cancel_admitted', once(cancel)],
+  [
+    'payment.resolution_admitted',
+    once((event, turn) => resolve(event as LogEvent<ResolutionAdmitted>, turn)),
+  ],
 ]);
 
 /** Of a charge: a provider is asked, or should have answered by now. */
-const UNDECIDED: readonly PaymentState[] = ['authorized', 'cancelling', 'reconciling', 'resolving'];
+const UNDECIDED: Expected = { gateway: ['authorized', 'cancelling', 'reconciling', 'resolving'] };
 
-function sagaOf(
-  { subject }: LogEvent,
-  { sagas }: Turn,
-  states: readonly PaymentState[],
-): PaymentSaga | undefined {
+/** By method, where a saga may stand when the event comes. */
+type Expected = { readonly [Method in PaymentTerms['method']]?: readonly PaymentState[] };
+
+/** G3: what was answered before has an event that says so, whatever the saga has become since. */
+function once(step: Step): Step {
+  return (event, turn) => (turn.answered.has(eventIdentity(event)) ? undefined : step(event, turn));
+}
+
+function sagaOf({ subject }: LogEvent, { sagas }: Turn, expected: Expected): PaymentSaga | undefined {
   const saga = sagas.findPayment(uuidOf(subject as PaymentId));
-  return saga !== undefined && states.includes(saga.state) ? saga : undefined;
+  return saga !== undefined && expected[saga.terms.method]?.includes(saga.state) === true ? saga : undefined;
 }
 
 /** An event that tells the payment's terms, in the version that its readers need. */
@@ -123,7 +131,7 @@ function calledOff(event: LogEvent, { sagas, books }: Turn, saga: PaymentSaga): 
 
 /** G1: what is held stays held. */
 function reconcile(event: LogEvent<ProviderUnresolved>, turn: Turn): EventDraft | undefined {
-  const saga = sagaOf(event, turn, ['authorized', 'cancelling']);
+  const saga = sagaOf(event, turn, { gateway: ['authorized', 'cancelling'] });
   if (saga === undefined) return undefined;
   turn.sagas.movePayment(saga, 'reconciling');
   const { detail } = event.data;
@@ -135,7 +143,7 @@ function reconcile(event: LogEvent<ProviderUnresolved>, turn: Turn): EventDraft 
 
 function posted(event: LogEvent<EntryPosted>, turn: Turn): EventDraft | undefined {
   if (event.data.purpose === 'reversal') return undone(event, turn, 'reverse_posting');
-  const saga = sagaOf(event, turn, ['authorized', 'charged']);
+  const saga = sagaOf(event, turn, { balance: ['authorized'], gateway: ['charged'] });
   if (saga === undefined) return undefined;
   turn.sagas.movePayment(saga, 'completed');
   const entryId = idOf('jen', entryIdOf(saga.uuid, 'payment'));
@@ -145,17 +153,13 @@ function posted(event: LogEvent<EntryPosted>, turn: Turn): EventDraft | undefine
 function refused(event: LogEvent<PostingRefused>, turn: Turn): EventDraft | undefined {
   const { purpose, code, detail } = event.data;
   if (purpose === 'reversal') {
-    const compensating = sagaOf(event, turn, ['compensating']);
+    const compensating = sagaOf(event, turn, { gateway: ['compensating'] });
     return compensating === undefined ? undefined : failStep(event, turn, compensating, { code, detail });
   }
-  const paid = sagaOf(event, turn, ['charged']);
-  if (paid !== undefined) return compensate(event, turn, paid, { failed: 'ledger', code, detail });
-  const cancelling = sagaOf(event, turn, ['cancelling']);
-  if (cancelling !== undefined) return calledOff(event, turn, cancelling);
-  const saga = sagaOf(event, turn, ['authorized']);
-  return saga === undefined
-    ? undefined
-    : compensate(event, turn, saga, { failed: 'completion', code, detail });
+  const saga = sagaOf(event, turn, { balance: ['authorized', 'cancelling'], gateway: ['charged'] });
+  if (saga === undefined) return undefined;
+  if (saga.state === 'cancelling') return calledOff(event, turn, saga);
+  return compensate(event, turn, saga, { failed: 'ledger', code, detail });
 }
 
 /** A step of the compensation is done: on to the next. */
@@ -164,13 +168,15 @@ function undone(
   turn: Turn,
   step: 'refund_charge' | 'reverse_posting',
 ): EventDraft | undefined {
-  const saga = sagaOf(event, turn, ['compensating', 'parked', 'resolving']);
+  const saga = sagaOf(event, turn, { gateway: ['compensating', 'parked', 'revoking'] });
   return saga === undefined ? undefined : dropStep(event, turn, saga, step);
 }
 
 function parked(event: LogEvent<{ readonly code?: string; readonly detail: string }>, turn: Turn) {
-  const saga = sagaOf(event, turn, ['compensating']);
-  return saga === undefined ? undefined : parkStep(event, turn, saga, event.data);
+  const saga = sagaOf(event, turn, { gateway: ['compensating'] });
+  return saga === undefined
+    ? undefined
+    : parkStep(event, turn, saga, { ...event.data, step: 'refund_charge' });
 }
 
 /**
@@ -179,9 +185,9 @@ function parked(event: LogEvent<{ readonly code?: string; readonly detail: strin
  */
 function cancel(event: LogEvent, turn: Turn): EventDraft | undefined {
   const { sagas, books } = turn;
-  const saga = sagaOf(event, turn, ['authorized']);
+  const saga = sagaOf(event, turn, { balance: ['authorized'], gateway: ['authorized'] });
   const isOpen = saga !== undefined && books.findHold(saga.uuid)?.state === 'open';
-  if (saga === undefined || !isOpen) return once(event, turn, () => cancelRefused(event, turn));
+  if (saga === undefined || !isOpen) return cancelRefused(event, turn);
   if (saga.terms.method === 'balance') giveBack(saga, books);
   sagas.movePayment(saga, 'cancelling');
   return tellingOnce(event, 'payment.cancelling', saga);
@@ -195,21 +201,16 @@ function cancelRefused(event: LogEvent, { sagas }: Turn): EventDraft {
   });
 }
 
-/** G3: what leaves no trace in the saga is looked for in the log. */
-function once(event: LogEvent, { answered }: Turn, answer: () => EventDraft): EventDraft | undefined {
-  return answered.has(eventIdentity(event)) ? undefined : answer();
-}
-
+/** Of a charge in doubt either may be said, of one that was taken for made, or is being given back, only that it is not. */
 function resolve(event: LogEvent<ResolutionAdmitted>, turn: Turn): EventDraft | undefined {
   const { outcome, reason, actor } = event.data;
   const open =
     outcome === 'not_charged'
       ? (['reconciling', 'parked', 'completed'] as const)
       : (['reconciling'] as const);
-  const saga = sagaOf(event, turn, open);
-  if (saga === undefined || saga.terms.method !== 'gateway')
-    return once(event, turn, () => resolutionRefused(event, turn));
-  turn.sagas.movePayment(saga, 'resolving');
+  const saga = sagaOf(event, turn, { gateway: open });
+  if (saga === undefined) return resolutionRefused(event, turn);
+  turn.sagas.movePayment(saga, saga.state === 'reconciling' ? 'resolving' : 'revoking');
   return tellingOnce(event, 'payment.charge_resolved', saga, { outcome, reason, actor });
 }
 
@@ -222,25 +223,33 @@ function resolutionRefused(event: LogEvent, { sagas }: Turn): EventDraft {
   });
 }
 
-/** What a person said holds now at the providers too. It was said of a charge, of a completed payment, or of a compensation. */
+/** What a person said holds now at the providers too, unless they knew better. */
 function resolved(event: LogEvent<ProviderResolved>, turn: Turn): EventDraft | undefined {
-  const saga = sagaOf(event, turn, ['resolving']);
-  if (saga === undefined) return once(event, turn, () => resolutionRefused(event, turn));
+  const saga = sagaOf(event, turn, { gateway: ['resolving', 'revoking'] });
+  if (saga === undefined) return resolutionRefused(event, turn);
+  if (saga.state === 'revoking') return revoked(event, turn, saga);
   const { outcome, provider, detail } = event.data;
-  const open = turn.sagas.findCompensation(saga.uuid);
-  if (open !== undefined) return resume(event, turn, saga, open);
-  const hold = turn.books.findHold(saga.uuid);
-  if (hold?.state === 'captured')
-    return compensate(event, turn, saga, {
-      failed: 'completion',
-      code: 'payments.not_charged',
-      detail,
-      except: 'refund_charge',
-    });
   if (outcome === 'charged') return charged(event, turn, { saga, provider });
   giveBack(saga, turn.books);
   turn.sagas.movePayment(saga, 'failed');
   return telling(event, 'payment.failed', saga, { code: 'payments.not_charged', detail });
+}
+
+/** Nothing is moved back while a charge stands. */
+function revoked(event: LogEvent<ProviderResolved>, turn: Turn, saga: PaymentSaga): EventDraft {
+  const { outcome, detail } = event.data;
+  const open = turn.sagas.findCompensation(saga.uuid);
+  if (outcome === 'charged') {
+    turn.sagas.movePayment(saga, open === undefined ? 'completed' : 'parked');
+    return resolutionRefused(event, turn);
+  }
+  if (open !== undefined) return resume(event, turn, saga, open);
+  return compensate(event, turn, saga, {
+    failed: 'completion',
+    code: 'payments.not_charged',
+    detail,
+    except: 'refund_charge',
+  });
 }
 
 function giveBack({ uuid }: PaymentSaga, books: Books): void {

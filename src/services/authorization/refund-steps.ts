@@ -30,15 +30,14 @@ export const REFUND_STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
 ]);
 
 /** The provider is asked, or should have answered by now. */
-const ASKED: readonly RefundState[] = ['authorized', 'reconciling'];
+const ASKED: Expected = { gateway: ['authorized', 'reconciling'] };
 
-function sagaOf(
-  { subject }: LogEvent,
-  { sagas }: Turn,
-  states: readonly RefundState[],
-): RefundSaga | undefined {
+/** By method, where a saga may stand when the event comes. */
+type Expected = { readonly [Method in RefundTerms['method']]?: readonly RefundState[] };
+
+function sagaOf({ subject }: LogEvent, { sagas }: Turn, expected: Expected): RefundSaga | undefined {
   const saga = sagas.findRefund(uuidOf(subject as RefundId));
-  return saga !== undefined && states.includes(saga.state) ? saga : undefined;
+  return saga !== undefined && expected[saga.terms.method]?.includes(saga.state) === true ? saga : undefined;
 }
 
 function authorize(event: LogEvent<RefundTerms>, { sagas, books }: Turn): EventDraft | undefined {
@@ -68,7 +67,7 @@ function confirm(event: LogEvent<ProviderRefunded>, turn: Turn): EventDraft | un
 }
 
 function park(event: LogEvent<ProviderRefundUnresolved>, turn: Turn): EventDraft | undefined {
-  const saga = sagaOf(event, turn, ['authorized']);
+  const saga = sagaOf(event, turn, { gateway: ['authorized'] });
   if (saga === undefined) return undefined;
   turn.sagas.moveRefund(saga, 'reconciling');
   const { detail } = event.data;
@@ -79,7 +78,7 @@ function park(event: LogEvent<ProviderRefundUnresolved>, turn: Turn): EventDraft
 }
 
 function complete(event: LogEvent, turn: Turn): EventDraft | undefined {
-  const saga = sagaOf(event, turn, ['authorized', 'confirmed']);
+  const saga = sagaOf(event, turn, { balance: ['authorized'], gateway: ['confirmed'] });
   if (saga === undefined) return undefined;
   turn.sagas.moveRefund(saga, 'completed');
   const entryId = idOf('jen', entryIdOf(saga.uuid, 'refund'));
@@ -87,9 +86,9 @@ function complete(event: LogEvent, turn: Turn): EventDraft | undefined {
 }
 
 function refuse(event: LogEvent<PostingRefused>, turn: Turn): EventDraft | undefined {
-  const confirmed = sagaOf(event, turn, ['confirmed']);
-  if (confirmed === undefined) return fail(event, turn, ['authorized']);
-  turn.sagas.moveRefund(confirmed, 'reconciling');
+  const confirmed = sagaOf(event, turn, { gateway: ['confirmed'] });
+  if (confirmed === undefined) return fail(event, turn, { balance: ['authorized'] });
+  turn.sagas.moveRefund(confirmed, 'parked');
   const { code, detail } = event.data;
   return follow(event, {
     type: 'refund.reconciliation_required',
@@ -100,9 +99,9 @@ function refuse(event: LogEvent<PostingRefused>, turn: Turn): EventDraft | undef
 function fail(
   event: LogEvent<{ readonly code: string; readonly detail: string }>,
   turn: Turn,
-  states: readonly RefundState[],
+  expected: Expected,
 ): EventDraft | undefined {
-  const saga = sagaOf(event, turn, states);
+  const saga = sagaOf(event, turn, expected);
   if (saga === undefined) return undefined;
   giveBack(saga, turn.books);
   turn.sagas.moveRefund(saga, 'failed');

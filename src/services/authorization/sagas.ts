@@ -13,6 +13,8 @@ export type PaymentState =
   | 'reconciling'
   /** A person has said so, and the providers have to agree. */
   | 'resolving'
+  /** Likewise of a completed payment, or of a compensation that failed: nothing is charged any more. */
+  | 'revoking'
   | 'compensating'
   /** A compensation that failed waits for a person. */
   | 'parked'
@@ -22,7 +24,17 @@ export type PaymentState =
   | 'cancelled'
   | 'compensated';
 
-export type RefundState = 'authorized' | 'confirmed' | 'reconciling' | 'completed' | 'declined' | 'failed';
+export type RefundState =
+  | 'authorized'
+  /** The provider has given the amount back, the ledger has not answered. */
+  | 'confirmed'
+  /** A person has to find out whether the provider has given anything back. */
+  | 'reconciling'
+  /** It has, and the ledger refused to post it: that waits for a person. */
+  | 'parked'
+  | 'completed'
+  | 'declined'
+  | 'failed';
 
 export interface PaymentSaga {
   readonly uuid: string;

@@ -3,7 +3,7 @@
 alter table sagas
   drop constraint sagas_state_check,
   add constraint sagas_state_check check (state in (
-    'authorized', 'charged', 'cancelling', 'reconciling', 'resolving', 'compensating', 'parked',
+    'authorized', 'charged', 'cancelling', 'reconciling', 'resolving', 'revoking', 'compensating', 'parked',
     'completed', 'declined', 'failed', 'cancelled', 'compensated')) not valid,
   drop constraint sagas_method_check,
   add constraint sagas_method_check check (method in ('balance', 'gateway')) not valid;
@@ -14,7 +14,7 @@ create table refund_sagas (
   payment_id uuid not null,
   definition text not null,
   state text not null check (state in (
-    'authorized', 'confirmed', 'reconciling', 'completed', 'declined', 'failed')),
+    'authorized', 'confirmed', 'reconciling', 'parked', 'completed', 'declined', 'failed')),
   wallet_id text not null,
   service_id text not null,
   amount bigint not null check (amount between 1 and 9007199254740991),
