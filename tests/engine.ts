@@ -156,8 +156,8 @@ export class Engine {
       partitions,
       onError: rethrow,
     });
-    const { clock = systemClock, straightThrough = false, gateways = false } = options;
-    const engine = new Engine({ url, log, heads, clock, straightThrough, gateways });
+    const { clock = systemClock, straightThrough: short = false, gateways = false } = options;
+    const engine = new Engine({ url, log, heads, clock, straightThrough: short, gateways });
     engine.#passage?.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();

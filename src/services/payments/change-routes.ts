@@ -8,7 +8,7 @@ import { sendProblem } from '#platform/http/send.ts';
 import type { ChangeOrder } from './change-orders.ts';
 import { type FinalAnswer, sendFinalOr } from './final-answer.ts';
 import type { FinalStates } from './final-states.ts';
-import { type Payment, renderPayment } from './payment.ts';
+import { renderPayment } from './payment.ts';
 import { type Refund, renderRefund } from './refund.ts';
 import {
   CancelBody,
@@ -21,7 +21,7 @@ import {
 
 export interface PaymentChangeRoutes {
   readonly changes: CommandQueue<ChangeOrder>;
-  readonly finalStates: FinalStates<Payment>;
+  readonly finalStates: FinalStates;
   readonly refundEnds: FinalStates<Refund>;
 }
 

@@ -11,7 +11,7 @@ import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { paymentNotFound } from './changeable-payment.ts';
 import { sendFinalOr } from './final-answer.ts';
 import type { FinalStates } from './final-states.ts';
-import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
+import { type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
@@ -27,7 +27,7 @@ export interface PaymentRoutes {
   /** Refuses new orders while the stages lag too far behind. */
   readonly admission: Admission<PaymentOrder>;
   readonly reads: PaymentReads;
-  readonly finalStates: FinalStates<Payment>;
+  readonly finalStates: FinalStates;
 }
 
 const READ = { scope: 'payments:read' } as const;
