@@ -13,7 +13,9 @@ import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
+import { registerPaymentChangeRoutes } from '#services/payments/change-routes.ts';
 import { FinalStates } from '#services/payments/final-states.ts';
+import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
 import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
@@ -63,9 +65,14 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const log = await part.openLog();
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
-  const workers = part.consumerWorkers(log, finalStates);
+  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
+  const workers = part.consumerWorkers(log, (changes) => {
+    finalStates.noteChanges(changes);
+    refundEnds.noteChanges(changes);
+  });
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
+  const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
@@ -75,13 +82,18 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   refuseAbsentServices(app, settings.services);
   const admission = part.paymentAdmission(lags);
   registerPaymentRoutes(app, { intake, admission, reads: part.paymentReads, finalStates });
+  registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
+  registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   const url = await listen(app, settings);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
-  stops.add(async () => finalStates.stop());
+  stops.add(async () => {
+    finalStates.stop();
+    refundEnds.stop();
+  });
   // A process without the ledger has no accounts to seed; one that has it does.
   if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
   logger.info({ url, services: settings.services }, 'started');

@@ -37,13 +37,14 @@ import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
-import type { PaymentRequested } from '#services/payments/contract.ts';
-import { FinalStates } from '#services/payments/final-states.ts';
+import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
+import { PaymentChanges } from '#services/payments/payment-changes.ts';
 import { PaymentIntake } from '#services/payments/payment-intake.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
-import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
+import { RefundReads } from '#services/payments/refund-reads.ts';
+import { type Changed, paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
@@ -66,6 +67,7 @@ export class Parts {
   readonly reads: ReadPool;
   readonly access: Access;
   readonly paymentReads: PaymentReads;
+  readonly refundReads: RefundReads;
   readonly #options: StartOptions;
   readonly #database: OpenedDatabase;
   readonly #stops: Stops;
@@ -99,6 +101,7 @@ export class Parts {
     this.access = createAccess({ db, clock: this.#clock });
     stops.add(() => this.access.settled());
     this.paymentReads = new PaymentReads(this.reads);
+    this.refundReads = new RefundReads(this.reads);
   }
 
   async openLog(): Promise<EventLog> {
@@ -119,7 +122,8 @@ export class Parts {
     return log;
   }
 
-  consumerWorkers(log: EventLog, finalStates: FinalStates): Worker[] {
+  /** `onChanged` hears of payments and refunds whose status was changed. */
+  consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): Worker[] {
     const { services } = this.#options.settings;
     const judged = this.#metrics.counter({
       name: 'lastro_sagas_judged_total',
@@ -130,11 +134,7 @@ export class Parts {
       validation: () => this.#worker(log, validationConsumer(this.#ledger)),
       authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
       ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
-      payments: () =>
-        this.#worker(
-          log,
-          paymentStatusConsumer((changes) => finalStates.noteChanges(changes)),
-        ),
+      payments: () => this.#worker(log, paymentStatusConsumer(onChanged)),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () =>
         this.#worker(
@@ -185,8 +185,8 @@ export class Parts {
     const passage = straightThrough(this.#ledger, {
       validation: {
         handles: validationConsumer(this.#ledger).handles,
-        partiesOf: (event) => partiesOf(event as LogEvent<PaymentRequested>),
-        answer: (accounts, event) => answerRequest(accounts, event as LogEvent<PaymentRequested>),
+        partiesOf,
+        answer,
       },
       ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
     });
@@ -227,6 +227,16 @@ export class Parts {
     return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
   }
 
+  paymentChanges(log: EventLog): CommandQueue<ChangeOrder> {
+    const handler = new PaymentChanges({ renderProblem: renderAnswer });
+    return this.#commandWorker(log, {
+      name: 'payments.changes',
+      topic: 'payments',
+      handler,
+      delayMs: () => 0,
+    });
+  }
+
   paymentAdmission(lags: LagMonitor): Admission<PaymentOrder> {
     const decided = new DecidedAnswers({
       idempotency: new IdempotencyStore('payments'),
@@ -250,9 +260,14 @@ export class Parts {
       topic,
       handler,
       delayMs,
-    }: { topic: string; handler: CommandHandler<Body, Loaded, Effect>; delayMs: () => number },
+      name = `${topic}.intake`,
+    }: {
+      topic: string;
+      handler: CommandHandler<Body, Loaded, Effect>;
+      delayMs: () => number;
+      name?: string;
+    },
   ): CommandQueue<Body> {
-    const name = `${topic}.intake`;
     const worker = new CommandWorker({
       name,
       topic,

@@ -41,6 +41,7 @@ const COMPOSITION = new Set([
   'parts.ts',
   'problems.ts',
   'sandbox-key.ts',
+  'sandbox-providers.ts',
   'seed-sandbox.ts',
   'stops.ts',
   'topology.ts',
