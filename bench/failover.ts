@@ -127,13 +127,14 @@ class Outage {
     const { beforeMs, outageMs } = this.#timing;
     await delay(beforeMs);
     this.#fromMs = performance.now();
-    const createdFrom = new Date();
+    const hungAt = new Date();
     await this.#provider.hang();
     this.#breakerOpenMs = await untilBreakers(this.#api, (breakers) => this.#isOpen(breakers), outageMs);
     await delay(Math.max(0, this.#fromMs + outageMs - performance.now()));
-    this.#held = await this.#lookAtHeld(createdFrom);
-    const recoveredAt = Date.now();
+    // Before some hundred reads of ours are among what the product does.
     this.#untilMs = performance.now();
+    this.#held = await this.#lookAtHeld(hungAt);
+    const recoveredAt = Date.now();
     await this.#provider.recover();
     this.#trafficAgainMs = await this.#untilCharged(recoveredAt);
   }

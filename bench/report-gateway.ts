@@ -6,7 +6,7 @@ import type { Waiting } from './product/payment-ends.ts';
 import { duration, NOT_KNOWN, sum, whole } from './report-format.ts';
 import type { ScenarioReport } from './scenario.ts';
 
-const LABEL_WIDTH = 46;
+const LABEL_WIDTH = 52;
 const VALUE_WIDTH = 40;
 
 interface Row {
