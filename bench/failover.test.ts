@@ -6,6 +6,7 @@ const FIGURES: FailoverFigures = {
   provider: 'alfa',
   ratePerSecond: 500,
   outageMs: 20_000,
+  beforePerSecond: 498,
   breakerOpenMs: 2100,
   backAtRateMs: 2500,
   held: { payments: 400, reasons: { 'provider.unknown': 200 }, withoutReason: 0 },

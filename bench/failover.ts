@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { GatewayMeter } from './gateway-meter.ts';
 import type { LoadPlan } from './load/load-plan.ts';
-import { backAtRate, type CountedAt } from './measure/back-at-rate.ts';
+import { backAtRate, type CountedAt, rateOver } from './measure/back-at-rate.ts';
 import type { Api } from './product/api.ts';
 import { untilBreakers } from './product/breakers.ts';
 import {
@@ -37,6 +37,8 @@ export interface FailoverFigures {
   readonly provider: string;
   readonly ratePerSecond: number;
   readonly outageMs: number;
+  /** Completed a second just before the outage: below the rate, the machine was too slow for it with or without. */
+  readonly beforePerSecond: number | null;
   /** The breaker is first seen open. */
   readonly breakerOpenMs: number | null;
   /** From then on every two seconds of the outage have completed nine tenths of the rate. */
@@ -86,9 +88,11 @@ export async function runFailover(
     payments.filter(({ status }) => !ENDINGS.has(status)),
   );
   const { ratePerSecond } = plan;
+  const { fromMs } = outage.span();
   const figures = {
     ...outage.seen(),
     ratePerSecond,
+    beforePerSecond: rateOver(finished, { fromMs: fromMs - RATE.windowMs, untilMs: fromMs }),
     backAtRateMs: backAtRate(finished, outage.span(), { ...RATE, ratePerSecond }),
     statuses: countStatuses(payments),
     waiting,

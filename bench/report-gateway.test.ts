@@ -30,6 +30,7 @@ describe('renderGateway', () => {
         provider: 'alfa',
         ratePerSecond: 500,
         outageMs: 20_000,
+        beforePerSecond: 498,
         breakerOpenMs: 2100,
         backAtRateMs: null,
         held: { payments: 900, reasons: { 'provider.unknown': 150 }, withoutReason: 0 },
@@ -39,7 +40,7 @@ describe('renderGateway', () => {
       },
     });
     expect(text).toMatch(/alfa hangs: its breaker is open after +2,100 ms +≤ 5 s/);
-    expect(text).toMatch(/completions are back at 500\/s after +n\/a/);
+    expect(text).toMatch(/completions are back at 500\/s after +not seen \(just before it hung: 498\/s\)/);
     expect(text).toMatch(/still waiting after 20,000 ms +900, last event of some: 150 provider\.unknown/);
     expect(text).toMatch(/at the end +19,990 completed, 10 failed/);
     expect(text).not.toMatch(/of these waiting/);

@@ -6,7 +6,7 @@ import type { Waiting } from './product/payment-ends.ts';
 import { duration, NOT_KNOWN, sum, whole } from './report-format.ts';
 import type { ScenarioReport } from './scenario.ts';
 
-const LABEL_WIDTH = 52;
+const LABEL_WIDTH = 54;
 const VALUE_WIDTH = 40;
 
 interface Row {
@@ -80,21 +80,26 @@ function slowing(ratio: Spread | undefined): string {
 
 function failoverRows(figures: FailoverFigures): Row[] {
   const { provider, ratePerSecond, breakerOpenMs, backAtRateMs, trafficAgainMs, held, waiting } = figures;
+  const before = figures.beforePerSecond === null ? NOT_KNOWN : whole(figures.beforePerSecond);
   return [
     {
       label: `${provider} hangs: its breaker is open after`,
-      value: duration(breakerOpenMs),
+      value: seen(breakerOpenMs),
       target: '≤ 5 s',
     },
     {
       label: `  completions are back at ${whole(ratePerSecond)}/s after`,
-      value: duration(backAtRateMs),
+      value: `${seen(backAtRateMs)} (just before it hung: ${before}/s)`,
     },
     { label: `  still waiting after ${duration(figures.outageMs)}`, value: renderWaiting(held) },
-    { label: `  ${provider} is well: charged again after`, value: duration(trafficAgainMs) },
+    { label: `  ${provider} is well: charged again after`, value: seen(trafficAgainMs) },
     { label: '  at the end', value: renderCounts(figures.statuses) },
     ...(waiting.payments === 0 ? [] : [{ label: '  of these waiting', value: renderWaiting(waiting) }]),
   ];
+}
+
+function seen(ms: number | null): string {
+  return ms === null ? 'not seen' : duration(ms);
 }
 
 function renderWaiting({ payments, reasons }: Waiting): string {

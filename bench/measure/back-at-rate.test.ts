@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backAtRate, type CountedAt } from './back-at-rate.ts';
+import { backAtRate, type CountedAt, rateOver } from './back-at-rate.ts';
 
 const EXPECTED = { ratePerSecond: 100, share: 0.9, windowMs: 2000 };
 const WHOLE = { fromMs: 4000, untilMs: 20_000 };
@@ -60,6 +60,23 @@ describe('backAtRate', () => {
 
   it('says nothing where nothing was looked at', () => {
     expect(backAtRate([], WHOLE, EXPECTED)).toBeNull();
+  });
+});
+
+describe('rateOver', () => {
+  it('is of the span alone', () => {
+    const points = counted((atMs) => (atMs > 4000 ? 0 : 100));
+    expect(rateOver(points, { fromMs: 2000, untilMs: 4000 })).toBe(100);
+    expect(rateOver(points, { fromMs: 2000, untilMs: 6000 })).toBe(50);
+  });
+
+  it('is not of a single look', () => {
+    expect(
+      rateOver(
+        counted(() => 100),
+        { fromMs: 2000, untilMs: 2050 },
+      ),
+    ).toBeNull();
   });
 });
 

@@ -31,6 +31,18 @@ export function backAtRate(
   return first === undefined ? null : Math.max(0, first.startMs - fromMs);
 }
 
+/** A second, between the first and the last look of a span; null of less than two looks. */
+export function rateOver(
+  points: readonly CountedAt[],
+  { fromMs, untilMs }: { fromMs: number; untilMs: number },
+): number | null {
+  const inside = points.filter(({ atMs }) => atMs >= fromMs && atMs <= untilMs);
+  const [first] = inside;
+  const last = inside.at(-1);
+  if (first === undefined || last === undefined || last.atMs === first.atMs) return null;
+  return ((last.count - first.count) / (last.atMs - first.atMs)) * 1000;
+}
+
 interface Window {
   readonly startMs: number;
   readonly endMs: number;
