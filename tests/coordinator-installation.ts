@@ -19,13 +19,14 @@ import { straightThrough } from '#services/authorization/straight-through.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
+import { validationConsumer } from '#services/validation/consumer.ts';
 import { type PaymentTerms, termsVersion } from '#services/validation/contract.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type NewAccount, startEngine, TENANT } from './engine.ts';
 import { ask } from './redelivery.ts';
 import { TOLD, type Told } from './told-events.ts';
-import { answerAny, partiesIn, RELAYED, relayConsumer } from './validation-relay.ts';
 
 const PARTITIONS = 4;
 const BATCH_MAX = 500;
@@ -153,12 +154,12 @@ export class CoordinatorInstallation {
   /** Straight through where it can be, by stages where not. */
   startPassage(): void {
     const stages = new Map<string, { own(partitions: readonly number[]): void }>([
-      ['validation', this.#consume(relayConsumer(this.#ledger), [])],
+      ['validation', this.#consume(validationConsumer(this.#ledger), [])],
       ['authorization', this.#consume(authorizationConsumer(this.#ledger), [])],
       ['ledger', this.#consume(ledgerConsumer(this.#ledger), [])],
     ]);
     const passage = straightThrough(this.#ledger, {
-      validation: { handles: RELAYED, partiesOf: partiesIn, answer: answerAny },
+      validation: { handles: validationConsumer(this.#ledger).handles, partiesOf, answer },
       ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
     });
     const worker = new PassageWorker({

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, systemClock } from '#kernel/clock.ts';
-import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { newId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
@@ -15,7 +15,6 @@ import type { BatchObserver } from '#platform/batch/observer.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
-import type { LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
@@ -30,18 +29,19 @@ import type { LedgerOrder, OpenAccountOrder, PostEntryOrder } from '#services/le
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
-import type { PaymentRequested } from '#services/payments/contract.ts';
+import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
+import { PaymentChanges } from '#services/payments/payment-changes.ts';
 import { PaymentIntake, REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 
 export const TENANT = 'acme';
 
 /** Few, so that a test's payments meet in them. */
-const PARTITIONS = 4;
+export const PARTITIONS = 4;
 const BATCH_MAX = 500;
 const SETTLE_TIMEOUT_MS = 30_000;
 const POLL_MS = 5;
@@ -106,6 +106,7 @@ export class Engine {
   readonly passageFailures: unknown[] = [];
   readonly #intakes: { readonly waiting: number; start(): void; stop(): Promise<void> }[] = [];
   readonly #payments: { submit(command: Command<PaymentOrder>): Promise<CommandOutcome> };
+  readonly #changes: { submit(command: Command<ChangeOrder>): Promise<CommandOutcome> };
   readonly #ledgerCommands: { submit(command: Command<LedgerOrder>): Promise<CommandOutcome> };
   readonly #reads: Session;
   #failure: unknown;
@@ -116,6 +117,7 @@ export class Engine {
     heads: Session;
     clock: Clock;
     straightThrough: boolean;
+    gateways: boolean;
   }) {
     this.#url = options.url;
     this.log = options.log;
@@ -130,7 +132,13 @@ export class Engine {
     this.#consume(notificationConsumer());
     this.#consume(integrityConsumer(() => undefined));
     if (options.straightThrough) this.#shareWithPassage();
-    this.#payments = this.#take('payments', new PaymentIntake({ renderProblem: refusal }));
+    const intake = new PaymentIntake({ renderProblem: refusal, gateways: options.gateways });
+    this.#payments = this.#take('payments', intake);
+    this.#changes = this.#take(
+      'payments',
+      new PaymentChanges({ renderProblem: refusal }),
+      'payments.changes',
+    );
     this.#ledgerCommands = this.#take(
       'ledger',
       new LedgerCommands({ store: this.ledger, renderProblem: refusal }),
@@ -148,8 +156,8 @@ export class Engine {
       partitions,
       onError: rethrow,
     });
-    const { clock = systemClock, straightThrough: short = false } = options;
-    const engine = new Engine({ url, log, heads, clock, straightThrough: short });
+    const { clock = systemClock, straightThrough: short = false, gateways = false } = options;
+    const engine = new Engine({ url, log, heads, clock, straightThrough: short, gateways });
     engine.#passage?.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();
@@ -177,6 +185,23 @@ export class Engine {
       },
     });
     return { ...outcome, id, uuid: uuidOf(id) };
+  }
+
+  /** Asks for a refund, a cancel or a resolution as the edge does; `id` is the refund's, or else of no meaning. */
+  async change(order: ChangeOrder, options: SubmitOptions = {}): Promise<CommandOutcome & { id: RefundId }> {
+    const id = newId('ref');
+    const outcome = await this.#changes.submit({
+      operation: order.operation,
+      tenant: options.tenant ?? TENANT,
+      idempotencyKey: options.idempotencyKey ?? randomUUID(),
+      id,
+      requestId: newId('req'),
+      correlationId: newId('cor'),
+      traceparent: null,
+      actor: 'key_of_a_person',
+      body: order,
+    });
+    return { ...outcome, id };
   }
 
   /** Opens accounts by the ledger's own commands, and funds them by entries. */
@@ -313,8 +338,8 @@ export class Engine {
     const passage = straightThrough(this.ledger, {
       validation: {
         handles: validationConsumer(this.ledger).handles,
-        partiesOf: (event) => partiesOf(event as LogEvent<PaymentRequested>),
-        answer: (accounts, event) => answerRequest(accounts, event as LogEvent<PaymentRequested>),
+        partiesOf,
+        answer,
       },
       ledger: { handles: ledgerConsumer(this.ledger).handles, post: postFor },
     });
@@ -333,15 +358,16 @@ export class Engine {
   #take<Body, Loaded, Effect>(
     topic: string,
     handler: CommandHandler<Body, Loaded, Effect>,
+    name = `${topic}.intake`,
   ): CommandWorker<Body, Loaded, Effect> {
     const worker = new CommandWorker({
-      name: `${topic}.intake`,
+      name,
       topic,
       handler,
       idempotency: new IdempotencyStore(topic),
       keyReused: (pointers) => ({ status: 422, body: JSON.stringify(pointers) }),
       log: this.log,
-      session: this.#session(`${topic} commands`),
+      session: this.#session(`${name} commands`),
       clock: this.clock,
       random: Math.random,
       batchMax: BATCH_MAX,
@@ -363,11 +389,10 @@ export class Engine {
       id,
       ...causes,
     });
-    const { status, body: answer } = outcome.answer;
+    const { status, body: text } = outcome.answer;
     // An account from outside is opened by whoever needs it first.
-    const taken =
-      operation === 'accounts.create' && status === 422 && answer.includes('ledger.account_exists');
-    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${answer}`);
+    const taken = operation === 'accounts.create' && status === 422 && text.includes('ledger.account_exists');
+    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${text}`);
   }
 }
 
@@ -378,6 +403,8 @@ export interface EngineOptions {
   readonly clock?: Clock;
   /** Whether payments take the short cut where they can, as in a process that runs all services. Default false: every stage by itself. */
   readonly straightThrough?: boolean;
+  /** Whether payments by gateway are accepted. Default false. */
+  readonly gateways?: boolean;
 }
 
 /** `url` is the owner's, of a database migrated with MIGRATED_SCHEMAS. */

@@ -79,4 +79,6 @@ export const balancePayment: SagaDefinition = {
     'payment.cancelled': 'cancelled',
   },
   standings: { 'payment.authorized': 'authorized' },
+  corrections: {},
+  incidents: {},
 };

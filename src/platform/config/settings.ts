@@ -87,6 +87,31 @@ const FIXED_SETTINGS = {
     fallback: 500,
     meaning: 'The most requests or events that one commit takes.',
   }),
+  providersFile: optionalText({
+    name: 'LASTRO_PROVIDERS_FILE',
+    fallback: undefined,
+    fallbackText: 'the two providers of the sandbox; in production none',
+    allowed: 'a path',
+    matches: (value) => value.length <= 4096 && !value.includes('\0'),
+    meaning:
+      'The JSON file with the payment providers, their keys and the routes to them. Without it, payments with `method: gateway` are refused in production.',
+  }),
+  providerTimeoutMs: wholeNumber({
+    name: 'LASTRO_PROVIDER_TIMEOUT_MS',
+    min: 50,
+    max: 60_000,
+    fallback: 2000,
+    meaning:
+      'Milliseconds that an answer of a payment provider is waited for, unless the providers file says otherwise of one. After that the outcome is unknown, and the provider is asked.',
+  }),
+  providerDeadlineMs: wholeNumber({
+    name: 'LASTRO_PROVIDER_DEADLINE_MS',
+    min: 1000,
+    max: 86_400_000,
+    fallback: 60_000,
+    meaning:
+      'Milliseconds after which a charge whose outcome is still unknown is put before a person (`reconciliation_required`). The provider goes on being asked.',
+  }),
   rateLimitPerSecond: wholeNumber({
     name: 'LASTRO_RATE_LIMIT',
     min: 0,
@@ -209,6 +234,9 @@ function mapValues(
     backpressureSoft: parse(definitions.backpressureSoft),
     backpressureHard: parse(definitions.backpressureHard),
     batchMax: parse(definitions.batchMax),
+    providersFile: parse(definitions.providersFile),
+    providerTimeoutMs: parse(definitions.providerTimeoutMs),
+    providerDeadlineMs: parse(definitions.providerDeadlineMs),
     rateLimitPerSecond: parse(definitions.rateLimitPerSecond),
     shutdownTimeoutMs: parse(definitions.shutdownTimeoutMs),
     bodyLimitBytes: parse(definitions.bodyLimitBytes),

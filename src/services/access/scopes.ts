@@ -14,6 +14,7 @@ export const SCOPES = [
   'notifications:read',
   'payments:read',
   'payments:write',
+  'providers:read',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -112,9 +112,5 @@ const NONE: ReadonlySet<string> = new Set();
 
 async function causationsOf(tx: Transaction, events: readonly LogEvent[]): Promise<ReadonlySet<string>> {
   if (events.length === 0) return NONE;
-  return causationsIn(
-    tx,
-    'authorization',
-    events.map(({ subject }) => subject),
-  );
+  return causationsIn(tx, 'authorization', events);
 }

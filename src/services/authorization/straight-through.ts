@@ -18,7 +18,7 @@ import {
   entryIdOf,
   type Ledger,
 } from '#services/ledger/contract.ts';
-import type { RefundTerms } from '#services/payments/contract.ts';
+import type { PaymentRequested, RefundTerms } from '#services/payments/contract.ts';
 import { HANDLES, isCoordinated } from './consumer.ts';
 import { coordinate } from './coordinate.ts';
 import { findTurnRows, isRefund, type TurnRows, uuidIn } from './load-turn.ts';
@@ -31,6 +31,8 @@ const REQUEST = 'payment.requested';
 const REQUESTS = 'payments';
 
 type Accounts = ReadonlyMap<string, AccountGlance>;
+/** Of an event that asks for a payment. */
+type PartiesOf = (event: LogEvent<PaymentRequested>) => readonly AccountRef[];
 
 interface Loaded extends Omit<Turn, 'now'> {
   readonly accounts: Accounts;
@@ -42,7 +44,7 @@ interface Loaded extends Omit<Turn, 'now'> {
 export interface OtherStages {
   readonly validation: {
     readonly handles: ReadonlyMap<string, number>;
-    readonly partiesOf: (event: LogEvent) => readonly AccountRef[];
+    readonly partiesOf: PartiesOf;
     readonly answer: (accounts: Accounts, event: LogEvent) => EventDraft;
   };
   readonly ledger: {
@@ -80,10 +82,7 @@ export function straightThrough(ledger: Ledger, others: OtherStages): Passage<Lo
 async function load(
   tx: Transaction,
   ledger: Ledger,
-  {
-    events,
-    partiesOf,
-  }: { events: readonly LogEvent[]; partiesOf: (event: LogEvent) => readonly AccountRef[] },
+  { events, partiesOf }: { events: readonly LogEvent[]; partiesOf: PartiesOf },
 ): Promise<Loaded> {
   const requests = events.filter(({ type }) => type === REQUEST);
   const later = events.filter(({ type }) => type !== REQUEST);
@@ -91,7 +90,7 @@ async function load(
   const known: TurnRows =
     later.length === 0 ? { sagas: new Sagas(), answered: new Set() } : await findTurnRows(tx, later);
   const accounts = [
-    ...requests.flatMap(partiesOf),
+    ...requests.flatMap((request) => partiesOf(request as LogEvent<PaymentRequested>)),
     ...later.flatMap((event) => partiesOfLater(event, known.sagas)),
   ];
   const uuids = later.map(uuidIn);
@@ -129,13 +128,7 @@ async function findPassed(
       'validation',
       requests.map(({ subject }) => subject),
     ),
-    asked.length === 0
-      ? new Set<string>()
-      : causationsIn(
-          tx,
-          'validation',
-          asked.map(({ subject }) => subject),
-        ),
+    causationsIn(tx, 'validation', asked),
   ]);
   return (event) => (event.type === REQUEST ? begun.has(event.subject) : answered.has(eventIdentity(event)));
 }

@@ -3,7 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { isInMoneyRange } from '#kernel/money.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
-import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { eventIdentity } from '#platform/log/event.ts';
 import { causationsIn } from '#platform/log/own-effects.ts';
 import type { Books } from './books.ts';
 import type { Ledger } from './contract.ts';
@@ -41,8 +41,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
       const orders = events.flatMap((event) => postingOrderOf(event) ?? []);
       const books = await ledger.openBooks(tx, wantedBy(orders));
       const doubtful = orders.filter((order) => mayBeRefused(books, order)).map(({ event }) => event);
-      const answered =
-        doubtful.length === 0 ? NONE : await causationsIn(tx, 'ledger', doubtful.map(subjectOf));
+      const answered = doubtful.length === 0 ? NONE : await causationsIn(tx, 'ledger', doubtful);
       return { books, answered };
     },
     decide({ books, answered }, events, now) {
@@ -80,8 +79,4 @@ function mayBeRefused(
     receiver?.status !== 'open' ||
     !isInMoneyRange(receiver.postedMinor + amountMinor)
   );
-}
-
-function subjectOf(event: LogEvent): string {
-  return event.subject;
 }

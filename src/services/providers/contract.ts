@@ -1,3 +1,4 @@
+export { type AuditedAttempt, listAttempts } from './audit.ts';
 export type {
   ChargedUnexpectedly,
   ProviderApproved,
@@ -14,3 +15,4 @@ export type {
   ProviderUnresolved,
   UnexpectedChargeRefunded,
 } from './events.ts';
+export { type ProviderProblemCode, providerProblems } from './problems.ts';

@@ -1,0 +1,100 @@
+/** How an attempt to charge ends, stays in doubt, or makes room for the next (decide-charge.ts has the rules D1 … D5). Pure. */
+import type { EpochMs } from '#kernel/clock.ts';
+import { type Attempt, nextNumber } from './attempt.ts';
+import { type Attempts, attemptData } from './attempts.ts';
+import type { Case, DecisionContext } from './decision-context.ts';
+import { nextCharge, unexpectedRefund } from './new-attempt.ts';
+import { choose } from './routing.ts';
+import { askingDelayMs, CHARGES_MAX, dueBy, roundDelayMs } from './schedule.ts';
+
+/** D2: not charged, for good. What follows is decided here, in the same commit (D1). */
+export function close(told: Case, detail: string): void {
+  const closed = settle(told, { state: 'closed' });
+  if (closed.cancelling) {
+    tellCancelled(told.attempts, closed, detail);
+    return;
+  }
+  told.attempts.tell(closed, 'provider.closed', { ...attemptData(closed), detail });
+  goOn({ ...told, attempt: closed });
+}
+
+export function tellCancelled(attempts: Attempts, attempt: Attempt, detail: string): void {
+  attempts.tell(attempt, 'provider.cancelled', { attempts: attempt.number, detail });
+}
+
+/** The next attempt: at another provider of the round, or in a new round, within bounds. */
+function goOn({ attempts, attempt, context }: Case): void {
+  const { now, random, routing } = context;
+  const inRound = choose(attempt.others, routing);
+  const choice = inRound ?? choose(routing.routeOf(attempt), routing);
+  if (choice === undefined || attempt.number >= CHARGES_MAX || now >= attempt.deadlineAt) {
+    exhaust(attempts, attempt);
+    return;
+  }
+  const sendAt = inRound === undefined ? now + roundDelayMs(attempt.number + 1, random) : now;
+  const next = attempts.begin(nextCharge(attempt, { choice, sendAt, now }));
+  attempts.follow(next, 'provider.closed');
+}
+
+function exhaust(attempts: Attempts, attempt: Attempt): void {
+  attempts.tell(attempt, 'provider.exhausted', {
+    attempts: attempt.number,
+    code: 'providers.unavailable',
+    detail: `No provider charged in ${attempt.number} attempts; the last one was ${attempt.provider}.`,
+  });
+}
+
+export function settle({ attempts, attempt }: Case, end: Partial<Attempt>): Attempt {
+  return attempts.change(attempt, { ...end, dueAt: null, tries: 0 });
+}
+
+/** Nobody knows: the provider is asked, at once or after the first delay. */
+export function doubt({ attempts, attempt, context }: Case, detail: string, delayMs?: number): void {
+  const dueAt =
+    delayMs === undefined
+      ? askAgainAt(attempt, 0, context)
+      : dueBy(attempt, context.now + delayMs, context.now);
+  const doubtful = attempts.change(attempt, { state: 'unknown', exposed: true, tries: 0, dueAt });
+  tellUnknown(attempts, doubtful, detail);
+}
+
+export function tellUnknown(attempts: Attempts, attempt: Attempt, detail: string): void {
+  if (attempt.toldUnknown) return;
+  const told = attempts.change(attempt, { toldUnknown: true });
+  attempts.tell(told, 'provider.unknown', { ...attemptData(told), detail });
+  attempts.follow(told, 'provider.unknown');
+}
+
+/**
+ * The charge is to be blocked at the provider, which answers whether it is too late. One that cannot block is asked
+ * until its time has passed (D2).
+ */
+export function callOffCharge(
+  attempts: Attempts,
+  attempt: Attempt,
+  change: Partial<Attempt>,
+  { now, routing }: DecisionContext,
+): void {
+  const canVoid = routing.termsOf(attempt.provider)?.canVoid === true;
+  const state = canVoid ? 'voiding' : attempt.state === 'pending' ? 'pending' : 'unknown';
+  attempts.change(attempt, { ...change, state, exposed: true, tries: 0, dueAt: now });
+}
+
+export function askAgainAt(attempt: Attempt, asked: number, { now, random }: DecisionContext): EpochMs {
+  return dueBy(attempt, now + askingDelayMs(asked, random), now);
+}
+
+/** D4 */
+export function giveBack({ attempts, attempt, context }: Case, detail: string): void {
+  const taken = attempts.change(attempt, { state: 'unexpected', dueAt: null });
+  attempts.tell(taken, 'provider.charged_unexpectedly', {
+    ...attemptData(taken),
+    amount: taken.amount,
+    currency: taken.currency,
+    detail,
+  });
+  const number = nextNumber(attempts.of(taken.subject), 'refund');
+  const deadlineAt = context.now + context.deadlines.refundMs;
+  const refund = attempts.begin(unexpectedRefund(taken, { number, now: context.now, deadlineAt }));
+  attempts.follow(refund, 'provider.charged_unexpectedly');
+}

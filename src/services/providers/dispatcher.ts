@@ -1,0 +1,111 @@
+/**
+ * Calls the providers, outside every transaction and batch, and reports what they answer.
+ *
+ * S1: what is called has been committed before; what is lost here is brought back by its row.
+ * S2: a charge leaves only while its partition is this process' and its time to be sent is not over; both are asked
+ *     immediately before it leaves.
+ * S3: what is under way is bounded; what does not fit stays in the table.
+ */
+import type { Clock } from '#kernel/clock.ts';
+import type { Attempt, Operation } from './attempt.ts';
+import type { ProviderGate } from './provider-gate.ts';
+import type { CallResult, Report } from './report.ts';
+import type { Reports } from './reports.ts';
+
+/** Calls, those that wait for their turn included. */
+const UNDER_WAY_MAX = 8192;
+/** Longer than the usual answer; what has not come by then is asked for by another process. */
+const LAST_ANSWERS_MS = 3000;
+
+export interface DispatcherOptions {
+  readonly gates: ReadonlyMap<string, ProviderGate>;
+  readonly reports: Reports;
+  readonly clock: Clock;
+  /** Whether this process holds the partition's lease at this moment. */
+  readonly isOwned: (partition: number) => boolean;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #underWay = new Map<string, Promise<void>>();
+  #stopping = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** How many charges would be taken and let through now. */
+  get room(): number {
+    let free = 0;
+    for (const gate of this.#options.gates.values()) free += gate.room;
+    return Math.min(free, this.free);
+  }
+
+  /** How many calls of any kind would be taken. */
+  get free(): number {
+    return this.#stopping ? 0 : UNDER_WAY_MAX - this.#underWay.size;
+  }
+
+  take(attempt: Attempt, operation: Operation): void {
+    const call = callOf(attempt, operation);
+    if (this.free <= 0 || this.#underWay.has(call)) return; // S1, S3
+    const done = this.#perform(attempt, operation)
+      .catch(this.#options.onError)
+      .finally(() => this.#underWay.delete(call));
+    this.#underWay.set(call, done);
+  }
+
+  /** A charge that somebody had begun to send, and of which nothing was heard. */
+  takeOver(attempt: Attempt): void {
+    if (this.#underWay.has(callOf(attempt, 'charge'))) return;
+    this.#report(attempt, 'charge', { kind: 'lapsed' }).catch(this.#options.onError);
+  }
+
+  /** Waits for answers that are on their way, for a moment; then gives the calls up. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LAST_ANSWERS_MS);
+    });
+    await Promise.race([this.#settled(), late]);
+    clearTimeout(timer);
+    await Promise.all([...this.#options.gates.values()].map((gate) => gate.close()));
+    await this.#settled();
+  }
+
+  async #settled(): Promise<void> {
+    await Promise.all(this.#underWay.values());
+  }
+
+  async #perform(attempt: Attempt, operation: Operation): Promise<void> {
+    await this.#report(attempt, operation, await this.#call(attempt, operation));
+  }
+
+  async #call(attempt: Attempt, operation: Operation): Promise<CallResult> {
+    const gate = this.#options.gates.get(attempt.provider);
+    if (gate === undefined) return { kind: 'not_sent', detail: `${attempt.provider} is not configured.` };
+    return operation === 'charge'
+      ? gate.charge(attempt, () => this.#obstacleTo(attempt))
+      : gate.ask(operation, attempt);
+  }
+
+  // S2
+  #obstacleTo({ partition, sendBefore }: Attempt): string | undefined {
+    const { clock, isOwned } = this.#options;
+    if (this.#stopping) return 'The process is stopping.';
+    if (!isOwned(partition)) return 'The partition is another process’ by now.';
+    return clock.now() < sendBefore ? undefined : 'Its time to be sent is over.';
+  }
+
+  async #report(attempt: Attempt, operation: Operation, result: CallResult): Promise<void> {
+    const report: Report = { from: 'call', operation, call: attempt.calls, result };
+    await this.#options.reports.submit({ subject: attempt.subject, uuid: attempt.uuid, report });
+  }
+}
+
+/** A charge may be called off while it is on its way: of one attempt there is one call of each kind. */
+function callOf({ uuid }: Attempt, operation: Operation): string {
+  return `${uuid}/${operation}`;
+}

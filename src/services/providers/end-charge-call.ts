@@ -1,0 +1,139 @@
+/** A call about a charge has ended without a statement of the provider (D2). Pure. */
+import { assertNever } from '#kernel/fault.ts';
+import { type Attempt, isOpen, type Operation } from './attempt.ts';
+import { askAgainAt, callOffCharge, close, doubt, tellUnknown } from './charge-ends.ts';
+import type { Case } from './decision-context.ts';
+import type { CallEnd } from './report.ts';
+import {
+  askingDelayMs,
+  CLOCK_SKEW_MS,
+  ERROR_RETRIES_MAX,
+  errorDelayMs,
+  HELD_BACK_MS,
+  RECHECKS_MAX,
+  THROTTLE_WAIT_MAX_MS,
+  THROTTLES_MAX,
+  throttleDelayMs,
+  UNSENT_TRIES_MAX,
+  unsentDelayMs,
+} from './schedule.ts';
+
+/** Whether the call is the one that the attempt waits for: others have been overtaken by what is known since. */
+export function isLastCall(
+  { state, calls }: Attempt,
+  { operation, call }: { operation: Operation; call: number },
+) {
+  if (call !== calls) return false;
+  switch (operation) {
+    case 'charge':
+      return state === 'sending';
+    case 'inquire':
+      return state === 'pending' || state === 'unknown' || state === 'declined';
+    case 'void':
+      return state === 'voiding' || state === 'resolved_not_charged';
+    case 'refund':
+    case 'inquire_refund':
+      return false;
+    default:
+      return assertNever(operation);
+  }
+}
+
+/** The last call has brought no statement. */
+export function endChargeCall(call: Case, result: CallEnd, operation: Operation): void {
+  if (operation === 'charge') endCharge(call, result);
+  else if (!isOpen(call.attempt)) askOnceMore(call);
+  else if (result.kind === 'not_found' && operation === 'inquire') notFound(call);
+  else askLater(call, result);
+}
+
+function endCharge(call: Case, result: CallEnd): void {
+  switch (result.kind) {
+    case 'not_sent':
+      return call.attempt.exposed ? doubt(call, result.detail) : tryElsewhere(call, result.detail);
+    case 'held_back':
+      call.attempts.change(call.attempt, { state: 'waiting', dueAt: call.context.now + HELD_BACK_MS });
+      return;
+    case 'throttled':
+      return comeBack(call, result.retryAfterMs);
+    case 'error':
+      return repeat(call, result.detail);
+    case 'rejected':
+      return call.attempt.exposed ? doubt(call, result.detail) : close(call, result.detail);
+    case 'unclear':
+      return doubt(call, result.detail);
+    case 'lapsed':
+      return doubt(call, 'Whoever was sending the charge has not said what became of it.', 0);
+    // No answer to a charge.
+    case 'not_found':
+      return doubt(call, `${call.attempt.provider} answered that there is no such charge.`);
+    default:
+      assertNever(result);
+  }
+}
+
+/** It has never left (D2): the next provider of the round, or once more the last one after a while. */
+function tryElsewhere(call: Case, detail: string): void {
+  const { attempts, attempt, context } = call;
+  const tries = attempt.tries + 1;
+  if (attempt.others.length > 0 || tries >= UNSENT_TRIES_MAX || context.now >= attempt.deadlineAt) {
+    close(call, detail);
+    return;
+  }
+  const dueAt = context.now + unsentDelayMs(tries, context.random);
+  attempts.change(attempt, { state: 'waiting', tries, dueAt: Math.min(dueAt, attempt.deadlineAt) });
+}
+
+function comeBack(call: Case, retryAfterMs: number): void {
+  const { attempts, attempt, context } = call;
+  const tries = attempt.tries + 1;
+  const dueAt = context.now + throttleDelayMs(retryAfterMs, context.random);
+  if (retryAfterMs > THROTTLE_WAIT_MAX_MS || tries > THROTTLES_MAX || dueAt >= attempt.deadlineAt) {
+    callOffCharge(attempts, attempt, { exposed: true }, context);
+  } else {
+    attempts.change(attempt, { state: 'waiting', exposed: true, tries, dueAt });
+  }
+}
+
+function repeat(call: Case, detail: string): void {
+  const { attempts, attempt, context } = call;
+  const tries = attempt.tries + 1;
+  const dueAt = context.now + errorDelayMs(tries, context.random);
+  if (tries > ERROR_RETRIES_MAX || dueAt >= attempt.deadlineAt) doubt(call, detail);
+  else attempts.change(attempt, { state: 'waiting', exposed: true, tries, dueAt });
+}
+
+/** D2: a request may still be on its way, so its key is blocked, or its time is waited for. */
+function notFound(call: Case): void {
+  const { attempts, attempt, context } = call;
+  const terms = context.routing.termsOf(attempt.provider);
+  if (terms?.canVoid === true) {
+    callOffCharge(attempts, attempt, {}, context);
+  } else if (
+    terms !== undefined &&
+    context.now > attempt.sendBefore + terms.settlesWithinMs + CLOCK_SKEW_MS
+  ) {
+    close(call, `${attempt.provider} knows nothing of the charge after the longest time that it needs.`);
+  } else {
+    askLater(call, { kind: 'not_found' });
+  }
+}
+
+/** An inquiry or a void that has brought nothing. */
+function askLater({ attempts, attempt, context }: Case, result: CallEnd): void {
+  const tries = attempt.tries + 1;
+  const wantedAt = result.kind === 'throttled' ? context.now + result.retryAfterMs : 0;
+  const latest = askAgainAt(attempt, tries, context);
+  const dueAt = Math.min(Math.max(latest, wantedAt), latest + THROTTLE_WAIT_MAX_MS);
+  const asked = attempts.change(attempt, { tries, dueAt });
+  const isVoid = attempt.state === 'voiding';
+  if (isVoid && result.kind !== 'held_back')
+    tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
+}
+
+/** What has ended is only made sure of: a decline that the provider contradicted, a word that nothing was charged. */
+function askOnceMore({ attempts, attempt, context }: Case): void {
+  const tries = attempt.tries + 1;
+  const dueAt = tries >= RECHECKS_MAX ? null : context.now + askingDelayMs(tries, context.random);
+  attempts.change(attempt, { tries, dueAt });
+}

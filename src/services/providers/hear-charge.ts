@@ -1,0 +1,114 @@
+/** What a provider says of a charge, by an answer, an inquiry or a callback (D3). Pure. */
+import { assertNever } from '#kernel/fault.ts';
+import { findCharge, isOpen } from './attempt.ts';
+import { attemptData, chargedData } from './attempts.ts';
+import { askAgainAt, close, giveBack, settle, tellCancelled } from './charge-ends.ts';
+import { contradict } from './contradict.ts';
+import type { Case } from './decision-context.ts';
+import type { Statement } from './report.ts';
+
+export function hearCharge(told: Case, statement: Statement, isInquiry: boolean): void {
+  switch (statement.kind) {
+    case 'approved':
+      return approve(told, statement.reference, isInquiry);
+    case 'declined':
+      return decline(told, statement);
+    case 'voided':
+      return hearVoided(told);
+    case 'pending':
+      return wait(told, statement.reference);
+    // Of refunds; whoever reports has looked at the attempt's kind.
+    case 'refunded':
+    case 'failed':
+      return;
+    default:
+      assertNever(statement);
+  }
+}
+
+function approve(told: Case, reference: string | null, isInquiry: boolean): void {
+  const { attempts, attempt } = told;
+  const { state } = attempt;
+  if (isOpen(attempt)) {
+    const charged = settle(told, { state: 'approved', providerReference: reference });
+    // D1 rules it out; if it were so all the same, the payment has been paid already.
+    const other = findCharge(attempts.of(attempt.subject).filter(({ uuid }) => uuid !== attempt.uuid));
+    if (other === undefined) attempts.tell(charged, 'provider.approved', chargedData(charged));
+    else giveBack({ ...told, attempt: charged }, `Attempt ${other.number} had charged already.`);
+  } else if (state === 'resolved_charged') {
+    settle(told, { state: 'approved', providerReference: reference });
+  } else if (state === 'closed' || state === 'resolved_not_charged') {
+    giveBack(
+      { ...told, attempt: attempts.change(attempt, { providerReference: reference }) },
+      state === 'closed'
+        ? 'The attempt was closed, and the provider has charged all the same.'
+        : 'A person has said that nothing was charged, and the provider has charged.',
+    );
+  } else if (state === 'declined') {
+    if (isInquiry) {
+      giveBack(
+        { ...told, attempt: attempts.change(attempt, { providerReference: reference }) },
+        'The provider had declined, and has charged all the same.',
+      );
+    } else {
+      // D3. What moved is in the provider's book: it is asked what holds.
+      contradict(told, 'approved', { dueAt: told.context.now, tries: 0 });
+    }
+  }
+}
+
+function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'declined' }>): void {
+  const { attempts, attempt } = told;
+  if (isOpen(attempt)) {
+    const declined = settle(told, { state: 'declined' });
+    if (declined.cancelling) {
+      tellCancelled(attempts, declined, 'The provider had declined the charge.');
+    } else {
+      attempts.tell(declined, 'provider.declined', {
+        ...attemptData(declined),
+        code: 'providers.charge_declined',
+        detail: `${declined.provider} declined the charge: ${detail === '' ? code : `${detail} (${code})`}`,
+      });
+    }
+  } else {
+    endRecheck(told);
+    contradictCharged(told, 'declined');
+  }
+}
+
+function hearVoided(told: Case): void {
+  const { attempt } = told;
+  if (isOpen(attempt)) {
+    close(told, `${attempt.provider} has voided the charge.`);
+  } else {
+    endRecheck(told);
+    contradictCharged(told, 'voided');
+  }
+}
+
+/** What was to be made sure of is sure: nothing was charged. */
+function endRecheck({ attempts, attempt }: Case): void {
+  if (attempt.dueAt !== null) attempts.change(attempt, { dueAt: null });
+}
+
+/** That nothing was charged contradicts only what says that something was. */
+function contradictCharged(told: Case, what: string): void {
+  const { state } = told.attempt;
+  if (state === 'approved' || state === 'unexpected' || state === 'resolved_charged')
+    contradict(told, what, {});
+}
+
+/** The provider has it: a callback will say more, and an inquiry if that does not come. */
+function wait({ attempts, attempt, context }: Case, reference: string | null): void {
+  const { state } = attempt;
+  // What is being voided stays so: that ends the waiting.
+  if (!isOpen(attempt) || state === 'voiding') return;
+  const tries = state === 'pending' ? attempt.tries + 1 : 0;
+  attempts.change(attempt, {
+    state: 'pending',
+    exposed: true,
+    providerReference: reference,
+    tries,
+    dueAt: askAgainAt(attempt, tries, context),
+  });
+}

@@ -1,0 +1,250 @@
+/**
+ * What stands between us and one provider: how many calls are under way, how long each may take, and whether it is called
+ * at all.
+ *
+ * P1: a charge that the gate does not let through has not been sent, and says so.
+ * P2: whether a provider that stopped answering is back is asked by a harmless question, never by a payment.
+ * P3: the first charge after that goes alone; until it has been answered the others are not let through.
+ * P4: questions about charges never wait behind charges: they have a limit of their own, and no breaker.
+ */
+import {
+  BrokenCircuitError,
+  BulkheadRejectedError,
+  bulkhead,
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  handleWhenResult,
+  type IBreaker,
+  TaskCancelledError,
+  TimeoutStrategy,
+  timeout,
+} from 'cockatiel';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import type { Attempt, Operation } from './attempt.ts';
+import type { ProviderTerms } from './configuration.ts';
+import { expectedOf, isProbeAnswered, probeRequest, readAnswer, requestFor } from './gateway-protocol.ts';
+import { type HttpSender, NotSent } from './http-sender.ts';
+import type { CallResult } from './report.ts';
+
+/** Failures in a row. With calls under way at the same time they come together, so a timeout and a moment open it. */
+const FAILURES_TO_OPEN = 5;
+/** Between the questions whether it is back. */
+const PROBE_INTERVAL_MS = 1000;
+/** Calls that wait for their turn, as a multiple of those under way: what waits longer is sent elsewhere. */
+const WAITING_SHARE = 1;
+const QUESTIONS_AT_ONCE = 64;
+const QUESTIONS_WAITING = 1024;
+
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+export interface GateStatus {
+  readonly name: string;
+  readonly breaker: BreakerState;
+  /** Calls under way, questions included. */
+  readonly inFlight: number;
+  /** Since when the breaker is in its state. */
+  readonly since: EpochMs;
+}
+
+export interface GateOptions {
+  readonly terms: ProviderTerms;
+  readonly sender: HttpSender;
+  readonly clock: Clock;
+  readonly onCalled: (call: {
+    readonly provider: string;
+    readonly operation: Operation;
+    readonly outcome: CallResult['kind'];
+    readonly durationMs: number;
+  }) => void;
+}
+
+/** P3: opens at the first failure after it closed, later at the fifth in a row. */
+class CautiousBreaker implements IBreaker {
+  state: unknown = undefined;
+  readonly #failures = new ConsecutiveBreaker(FAILURES_TO_OPEN);
+  /** Whether the first charge after a pause has still to be answered. */
+  isOnTrial = false;
+
+  success(state: CircuitState): void {
+    this.isOnTrial = state === CircuitState.HalfOpen;
+    this.#failures.success();
+  }
+
+  failure(): boolean {
+    return this.#failures.failure() || this.isOnTrial;
+  }
+}
+
+export class ProviderGate {
+  readonly terms: ProviderTerms;
+  readonly #options: GateOptions;
+  readonly #trial = new CautiousBreaker();
+  readonly #breaker = circuitBreaker(handleWhenResult(isBreakdown), {
+    breaker: this.#trial,
+    halfOpenAfter: PROBE_INTERVAL_MS,
+  });
+  readonly #charges;
+  readonly #questions = bulkhead(QUESTIONS_AT_ONCE, QUESTIONS_WAITING);
+  readonly #timeout;
+  readonly #ending = new AbortController();
+  #since: EpochMs;
+  #charging = 0;
+  #asking = 0;
+  #probe: NodeJS.Timeout | undefined;
+
+  constructor(options: GateOptions) {
+    const { terms, clock } = options;
+    this.terms = terms;
+    this.#options = options;
+    this.#charges = bulkhead(terms.concurrency, Math.ceil(terms.concurrency * WAITING_SHARE));
+    this.#timeout = timeout(terms.timeoutMs, TimeoutStrategy.Aggressive);
+    this.#since = clock.now();
+    this.#breaker.onStateChange(() => {
+      this.#since = clock.now();
+      if (this.#breaker.state === CircuitState.Open) this.#probeSoon();
+    });
+  }
+
+  get status(): GateStatus {
+    return {
+      name: this.terms.name,
+      breaker: BREAKER_STATES[this.#breaker.state],
+      inFlight: this.#charging + this.#asking,
+      since: this.#since,
+    };
+  }
+
+  /** Whether it answers, as far as is known. */
+  get #isAvailable(): boolean {
+    if (this.#breaker.state !== CircuitState.Closed) return false;
+    return !(this.#trial.isOnTrial && this.#charging > 0); // P3
+  }
+
+  /** How many charges would be let through now. */
+  get room(): number {
+    return this.#isAvailable ? this.#charges.executionSlots + this.#charges.queueSlots : 0;
+  }
+
+  /** `mayLeave` is asked of a charge immediately before it is sent, however long it waited; its reason stops it. */
+  async charge(attempt: Attempt, mayLeave: () => string | undefined): Promise<CallResult> {
+    return this.#admitted(this.#charges, () => {
+      if (!this.#isAvailable)
+        return Promise.resolve({ kind: 'not_sent', detail: `${this.terms.name} is not called just now.` });
+      const reason = mayLeave();
+      if (reason !== undefined) return Promise.resolve({ kind: 'held_back', detail: reason });
+      this.#charging++;
+      return this.#breaker
+        .execute(() => this.#call('charge', attempt))
+        .finally(() => {
+          this.#charging--;
+        });
+    });
+  }
+
+  /** Everything that is not a charge. */
+  async ask(operation: Exclude<Operation, 'charge'>, attempt: Attempt): Promise<CallResult> {
+    return this.#admitted(this.#questions, () => {
+      this.#asking++;
+      return this.#call(operation, attempt).finally(() => {
+        this.#asking--;
+      });
+    });
+  }
+
+  /** Calls under way are given up; what they would have brought is asked for later. */
+  async close(): Promise<void> {
+    clearTimeout(this.#probe);
+    this.#ending.abort();
+    await this.#options.sender.close();
+  }
+
+  async #admitted(limit: ReturnType<typeof bulkhead>, call: () => Promise<CallResult>): Promise<CallResult> {
+    try {
+      return await limit.execute(call);
+    } catch (error) {
+      if (!(error instanceof BulkheadRejectedError)) throw error;
+      return { kind: 'not_sent', detail: `${this.terms.name} has as many calls under way as it is given.` }; // P1
+    }
+  }
+
+  async #call(operation: Operation, attempt: Attempt): Promise<CallResult> {
+    const startedAt = performance.now();
+    const result = await this.#answerTo(operation, attempt);
+    this.#options.onCalled({
+      provider: this.terms.name,
+      operation,
+      outcome: result.kind,
+      durationMs: performance.now() - startedAt,
+    });
+    return result;
+  }
+
+  async #answerTo(operation: Operation, attempt: Attempt): Promise<CallResult> {
+    const { sender, clock } = this.#options;
+    try {
+      const answer = await this.#timeout.execute(
+        ({ signal }) => sender.send(requestFor(operation, attempt), signal),
+        this.#ending.signal,
+      );
+      return readAnswer(operation, expectedOf(attempt), answer, clock.now());
+    } catch (error) {
+      return this.#failureOf(error);
+    }
+  }
+
+  #failureOf(error: unknown): CallResult {
+    const { name, timeoutMs } = this.terms;
+    if (error instanceof NotSent)
+      return { kind: 'not_sent', detail: `${name} could not be reached: ${error.message}` };
+    if (error instanceof TaskCancelledError)
+      return { kind: 'unclear', detail: `${name} did not answer within ${timeoutMs} ms.` };
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: 'unclear', detail: `The connection to ${name} was lost: ${message}` };
+  }
+
+  // P2
+  #probeSoon(): void {
+    clearTimeout(this.#probe);
+    this.#probe = setTimeout(() => void this.#probeNow(), PROBE_INTERVAL_MS);
+  }
+
+  async #probeNow(): Promise<void> {
+    if (this.#ending.signal.aborted) return;
+    await this.#breaker.execute(() => this.#probeResult()).catch(wasTooEarly);
+    if (this.#breaker.state !== CircuitState.Closed) this.#probeSoon();
+  }
+
+  /** As a call's result, which the breaker judges. */
+  async #probeResult(): Promise<CallResult> {
+    try {
+      const answer = await this.#timeout.execute(
+        ({ signal }) => this.#options.sender.send(probeRequest(), signal),
+        this.#ending.signal,
+      );
+      return isProbeAnswered(answer)
+        ? { kind: 'not_found' }
+        : { kind: 'error', detail: `It answered the probe with ${answer.status}.` };
+    } catch (error) {
+      return this.#failureOf(error);
+    }
+  }
+}
+
+const BREAKER_STATES: Readonly<Record<CircuitState, BreakerState>> = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.Open]: 'open',
+  [CircuitState.HalfOpen]: 'half_open',
+  [CircuitState.Isolated]: 'open',
+};
+
+/** The breaker's own clock and the timer's may differ by a moment: the next time is soon. */
+function wasTooEarly(error: unknown): void {
+  if (!(error instanceof BrokenCircuitError)) throw error;
+}
+
+/** What says that the provider does not work; a refusal, or being told to wait, says that it does. */
+function isBreakdown(result: unknown): boolean {
+  const { kind } = result as CallResult;
+  return kind === 'unclear' || kind === 'error' || kind === 'not_sent';
+}

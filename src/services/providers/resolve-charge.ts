@@ -1,0 +1,82 @@
+/** A person says what became of a charge; what the provider has said meanwhile may be otherwise. Pure. */
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { follow } from '#platform/log/follow.ts';
+import type { ChargeResolved } from '#services/authorization/contract.ts';
+import { type Attempt, findCharge, isOpen } from './attempt.ts';
+import type { Attempts } from './attempts.ts';
+import type { DecisionContext } from './decision-context.ts';
+
+type Outcome = ChargeResolved['outcome'];
+
+export interface ResolutionContext extends Pick<DecisionContext, 'now' | 'routing'> {
+  /** The event was answered before: its answer may have left no attempt changed. */
+  readonly isAnswered: boolean;
+  /** The payment was completed before the person spoke, who so knew what the provider had said. */
+  readonly isCompleted: boolean;
+}
+
+/** Settles what is open, so that nobody is asked for the outcome any more, and tells what holds from now on. */
+export function resolve(
+  attempts: Attempts,
+  event: LogEvent<ChargeResolved>,
+  context: ResolutionContext,
+): void {
+  if (context.isAnswered) return;
+  const known = attempts.of(event.subject);
+  const outcome = truthOf(known, event.data.outcome, context.isCompleted);
+  const cause = eventIdentity(event);
+  for (const attempt of known.filter(({ purpose }) => purpose !== 'unexpected'))
+    settleBy(attempts, attempt, { outcome, cause, context });
+  const provider = findCharge(attempts.of(event.subject))?.provider ?? null;
+  attempts.draft(
+    follow(event, {
+      type: 'provider.resolved',
+      data: {
+        outcome,
+        provider: outcome === 'charged' ? provider : null,
+        detail: detailOf(outcome, event.data),
+      },
+    }),
+  );
+}
+
+/**
+ * What a provider has said weighs more, unless the person answers to it: a charge of a completed payment that is not
+ * there after all, a charge that could not be given back and was given back by hand.
+ */
+function truthOf(known: readonly Attempt[], said: Outcome, isCompleted: boolean): Outcome {
+  const givingBack = known.filter(({ purpose }) => purpose === 'compensation');
+  if (givingBack.length > 0)
+    return givingBack.some(({ state }) => state === 'refunded') ? 'not_charged' : said;
+  const isApproved = known.some(({ purpose, state }) => purpose === 'payment' && state === 'approved');
+  return isApproved && !isCompleted ? 'charged' : said;
+}
+
+function settleBy(
+  attempts: Attempts,
+  attempt: Attempt,
+  resolution: { readonly outcome: Outcome; readonly cause: string; readonly context: ResolutionContext },
+): void {
+  const { outcome, cause, context } = resolution;
+  const { now, routing } = context;
+  const canVoid = routing.termsOf(attempt.provider)?.canVoid === true;
+  if (isOpen(attempt) && attempt.kind === 'refund') {
+    attempts.change(attempt, { state: 'resolved', cause, dueAt: null });
+  } else if (isOpen(attempt) && outcome === 'charged') {
+    attempts.change(attempt, { state: 'resolved_charged', cause, dueAt: null });
+  } else if (isOpen(attempt)) {
+    // What may still come to be is blocked at the provider, if it can.
+    attempts.change(attempt, { state: 'resolved_not_charged', cause, tries: 0, dueAt: canVoid ? now : null });
+  } else if (attempt.state === 'approved' && outcome === 'not_charged') {
+    attempts.change(attempt, { state: 'reversed', cause });
+  } else if (attempt.state === 'resolved_charged' && outcome === 'not_charged') {
+    attempts.change(attempt, { state: 'resolved_not_charged', cause });
+  }
+}
+
+function detailOf(outcome: Outcome, { outcome: said, reason, actor }: ChargeResolved): string {
+  const words = outcome === 'charged' ? 'is charged' : 'is not charged';
+  return outcome === said
+    ? `The payment ${words}, says ${actor}: ${reason}`
+    : `The payment ${words}: the provider had said so before ${actor} said otherwise.`;
+}

@@ -1,0 +1,208 @@
+/**
+ * The statements of attempts. Those of a subject are locked together: whoever wants one of them takes the first of them
+ * before, and then all that there are. A later statement takes the rest (R2): by then none can be begun any more.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import type { LogEvent } from '#platform/log/event.ts';
+import { eventIdentity } from '#platform/log/event.ts';
+import { int2Array, int8Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import type { Attempt } from './attempt.ts';
+import {
+  type AttemptRow,
+  attemptOf,
+  CHANGING,
+  COLUMNS,
+  changingColumnsOf,
+  columnsOf,
+} from './attempt-row.ts';
+import { type AttemptChanges, Attempts } from './attempts.ts';
+
+/** The first attempt of each subject, in the order given, by the index on subject; callers give subjects ascending (R3). */
+export const LOCK_SUBJECTS = statement(
+  'providers.lock_subjects',
+  `select 1 from ${batchRows('wanted', { subject: 'text' })}
+   cross join lateral (
+     select a.id from providers.attempts a where a.subject = wanted.subject order by a.kind, a.number limit 1
+     for no key update
+   ) a`,
+);
+
+/**
+ * Behind that lock all attempts of the subjects, charges before refunds, the first before the next; by the index on
+ * subject. Locked too: a claim (CLAIM_DUE) takes single attempts. A row that is waited for is read as it is afterwards.
+ */
+export const LOAD_ATTEMPTS = statement(
+  'providers.load_attempts',
+  `select a.* from ${batchRows('wanted', { subject: 'text' })}
+   cross join lateral (
+     select * from providers.attempts a where a.subject = wanted.subject order by a.kind, a.number
+     for no key update
+   ) a`,
+);
+
+export const INSERT_ATTEMPTS = statement(
+  'providers.insert_attempts',
+  `insert into providers.attempts (${Object.keys(COLUMNS).join(', ')}, created_at, updated_at)
+   select v.*, $${Object.keys(COLUMNS).length + 1}::timestamptz, $${Object.keys(COLUMNS).length + 1}::timestamptz
+   from ${batchRows('v', COLUMNS)}`,
+);
+
+/** By primary key, of rows whose subject's lock is held. `calls` and `send_before` are the claim's alone. */
+export const UPDATE_ATTEMPTS = statement(
+  'providers.update_attempts',
+  `update providers.attempts a set ${Object.keys(CHANGING)
+    .map((column) => `${column} = v.${column}`)
+    .join(', ')}, updated_at = $${Object.keys(CHANGING).length + 2}::timestamptz
+   from ${batchRows('v', { id: 'uuid', ...CHANGING })}
+   cross join lateral (select t.ctid from providers.attempts t where t.id = v.id offset 0) as found(at)
+   where a.ctid = found.at`,
+);
+
+/**
+ * Sent behind an append, whose positions nobody knows before: the last event of the type about the subject becomes the
+ * cause of what is told next of the attempt. By primary key, and the log's index on subject; locks nothing new.
+ */
+export const FOLLOW_EVENTS = statement(
+  'providers.follow_events',
+  `update providers.attempts a set cause = 'providers/' || own.home || '/' || found.position
+   from ${batchRows('v', { id: 'uuid', subject: 'text', type: 'text' })}
+   cross join lateral (select t.ctid, t.partition from providers.attempts t where t.id = v.id offset 0) as own(at, home)
+   cross join lateral (
+     select max(e.position) from providers.events e where e.subject = v.subject and e.type = v.type
+   ) as found(position)
+   where a.ctid = own.at and found.position is not null`,
+);
+
+/** Which of the events this log has answered; by its index on subject. Asked only of those that may leave no attempt changed. */
+export const FIND_ANSWERED = statement(
+  'providers.find_answered',
+  `select wanted.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
+   cross join lateral (
+     select e.subject from providers.events e
+     where e.subject = wanted.subject and e.causation = wanted.causation limit 1
+   ) e`,
+);
+
+/** Which of the payments the coordinator had completed before the position; by its log's index on subject. */
+export const FIND_COMPLETED = statement(
+  'providers.find_completed',
+  `select wanted.subject from ${batchRows('wanted', { subject: 'text', position: 'bigint' })}
+   cross join lateral (
+     select e.subject from "authorization".events e
+     where e.subject = wanted.subject and e.type = 'payment.completed' and e.position < wanted.position limit 1
+   ) e`,
+);
+
+/**
+ * Takes what is due in the partitions, the longest due first, by the index of what is due. Passes over what another
+ * holds just now. A charge that waits is being sent from now on, until `send_before`; whatever was taken is due again
+ * at a time when whoever has taken it must be gone. Its state before says what is to be done.
+ */
+export const CLAIM_DUE = statement(
+  'providers.claim_due',
+  `with due as (
+     select d.at, d.state
+     from ${batchRows('owned', { partition: 'smallint' })}
+     cross join lateral (
+       select t.ctid as at, t.state from providers.attempts t
+       where t.partition = owned.partition and t.due_at <= $2::timestamptz
+       order by t.due_at limit $3::integer for no key update skip locked
+     ) d
+     limit $3::integer
+   )
+   update providers.attempts a
+   set state = case a.state when 'waiting' then 'sending' else a.state end,
+       send_before = case a.state when 'waiting' then $4::timestamptz else a.send_before end,
+       due_at = $5::timestamptz, calls = a.calls + 1
+   from due where a.ctid = due.at
+   returning a.*, due.state as found`,
+);
+
+/** When the next one is due in each partition; by the index of what is due. */
+export const NEXT_DUE = statement(
+  'providers.next_due',
+  `select next.due_at from ${batchRows('owned', { partition: 'smallint' })}
+   cross join lateral (
+     select t.due_at from providers.attempts t
+     where t.partition = owned.partition and t.due_at is not null
+     order by t.due_at limit 1
+   ) next`,
+);
+
+/** The attempts of the subjects, locked until the commit. */
+export async function lockAttempts(tx: Transaction, subjects: readonly string[]): Promise<Attempts> {
+  const inOrder = textArray([...new Set(subjects)].toSorted());
+  tx.run(LOCK_SUBJECTS, [inOrder]);
+  return new Attempts((await tx.query<AttemptRow>(LOAD_ATTEMPTS, [inOrder])).map(attemptOf));
+}
+
+/** Sends what changed but the events; the order of an append behind it is the caller's (R3: heads last). */
+export function saveAttempts(tx: Transaction, { begun, changed }: AttemptChanges, now: EpochMs): void {
+  if (begun.length > 0) tx.run(INSERT_ATTEMPTS, [...columnsOf(begun), new Date(now)]);
+  if (changed.length === 0) return;
+  tx.run(UPDATE_ATTEMPTS, [...changingColumnsOf(changed), new Date(now)]);
+}
+
+/** Sends what makes the told events the causes of the next ones; behind the append. */
+export function followEvents(tx: Transaction, { followers }: AttemptChanges): void {
+  if (followers.length === 0) return;
+  tx.run(FOLLOW_EVENTS, [
+    uuidArray(followers.map(({ uuid }) => uuid)),
+    textArray(followers.map(({ subject }) => subject)),
+    textArray(followers.map(({ type }) => type)),
+  ]);
+}
+
+/** Identities of those of the events that this log has answered. */
+export async function findAnswered(
+  tx: Transaction,
+  events: readonly LogEvent[],
+): Promise<ReadonlySet<string>> {
+  if (events.length === 0) return new Set();
+  const rows = await tx.query<{ causation: string }>(FIND_ANSWERED, [
+    textArray(events.map(({ subject }) => subject)),
+    textArray(events.map(eventIdentity)),
+  ]);
+  return new Set(rows.map(({ causation }) => causation));
+}
+
+/** Subjects of those of the coordinator's events before which it had completed the payment. */
+export async function findCompleted(
+  tx: Transaction,
+  events: readonly LogEvent[],
+): Promise<ReadonlySet<string>> {
+  if (events.length === 0) return new Set();
+  const rows = await tx.query<{ subject: string }>(FIND_COMPLETED, [
+    textArray(events.map(({ subject }) => subject)),
+    int8Array(events.map(({ position }) => position)),
+  ]);
+  return new Set(rows.map(({ subject }) => subject));
+}
+
+export interface Claimed {
+  readonly attempt: Attempt;
+  /** Its state when it fell due. */
+  readonly found: Attempt['state'];
+}
+
+export async function claimDue(
+  session: Session,
+  claim: {
+    readonly partitions: readonly number[];
+    readonly now: EpochMs;
+    readonly sendBefore: EpochMs;
+    readonly dueAgainAt: EpochMs;
+    readonly limit: number;
+  },
+): Promise<Claimed[]> {
+  const rows = await session.query<AttemptRow & { found: Attempt['state'] }>(CLAIM_DUE, [
+    int2Array(claim.partitions),
+    new Date(claim.now),
+    claim.limit,
+    new Date(claim.sendBefore),
+    new Date(claim.dueAgainAt),
+  ]);
+  return rows.map((row) => ({ attempt: attemptOf(row), found: row.found }));
+}
