@@ -1,95 +1,33 @@
 /**
- * The composition root: the only file that knows every service. It opens the database, gives each service what it
- * needs, and starts and stops everything in order.
+ * The composition root: it opens the database, has each part made (parts.ts), and starts and stops everything in order.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Clock, systemClock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
-import { newId } from '#kernel/ids.ts';
-import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts';
-import type { CommandHandler } from '#platform/batch/command.ts';
-import { CommandWorker } from '#platform/batch/command-worker.ts';
-import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
-import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
-import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
-import { LagMonitor } from '#platform/batch/lag-monitor.ts';
-import type { BatchObserver } from '#platform/batch/observer.ts';
-import { PartitionTurns } from '#platform/batch/partition-turns.ts';
-import { PassageShares } from '#platform/batch/passage-shares.ts';
-import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
-import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
-import { closeHttpApp, createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
-import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
-import { renderProblem } from '#platform/http/render-problem.ts';
-import { sendProblem } from '#platform/http/send.ts';
-import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
-import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
-import { EventLog } from '#platform/log/event-log.ts';
-import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
+import { closeHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
-import { RangeMaintenance } from '#platform/log/maintenance.ts';
-import { WakeUpListener } from '#platform/log/wake-up.ts';
-import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { Session } from '#platform/postgres/session.ts';
-import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
-import type { Logger } from '#platform/telemetry/logger.ts';
-import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
-import {
-  type Access,
-  accessProblems,
-  createAccess,
-  SANDBOX_TENANT,
-  withoutSandbox,
-} from '#services/access/contract.ts';
-import { authorizationConsumer } from '#services/authorization/consumer.ts';
-import { straightThrough } from '#services/authorization/straight-through.ts';
-import { integrityConsumer } from '#services/integrity/consumer.ts';
+import { findFreePort } from '#platform/processes/free-port.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
-import { ledgerConsumer } from '#services/ledger/consumer.ts';
-import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
-import type { LedgerOrder } from '#services/ledger/orders.ts';
-import { postPayment } from '#services/ledger/post-payment.ts';
-import { ledgerProblems } from '#services/ledger/problems.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
-import { LedgerStore } from '#services/ledger/store.ts';
-import { notificationConsumer } from '#services/notification/consumer.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
+import { registerPaymentChangeRoutes } from '#services/payments/change-routes.ts';
 import { FinalStates } from '#services/payments/final-states.ts';
-import type { PaymentOrder } from '#services/payments/payment.ts';
-import { PaymentIntake } from '#services/payments/payment-intake.ts';
-import { paymentProblems } from '#services/payments/problems.ts';
-import { PaymentReads } from '#services/payments/reads.ts';
+import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
-import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
-import { validationConsumer } from '#services/validation/consumer.ts';
-import { validationProblems } from '#services/validation/problems.ts';
+import { refuseAbsentServices } from './absent-services.ts';
 import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
+import { Parts, type StartOptions } from './parts.ts';
+import { openProviderConfiguration } from './provider-configuration.ts';
+import { ensureSandboxKey } from './sandbox-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
-import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
+import { Stops } from './stops.ts';
+import { TOPOLOGY } from './topology.ts';
 
-const SERVICE_PROBLEMS = mergeProblems(accessProblems, ledgerProblems, paymentProblems, validationProblems);
-
-/** Every code that the product can answer or put into a payment's failure. */
-export const PROBLEMS: ProblemRegistry = mergeProblems(edgeProblems, SERVICE_PROBLEMS);
-
-export interface StartOptions {
-  readonly settings: Settings;
-  /** Where the embedded database and the sandbox key are. */
-  readonly dataDir: string;
-  readonly version: string;
-  readonly logger: Logger;
-  readonly onProgress?: (message: string) => void;
-  /** Hears of every batch beside the metrics. */
-  readonly observer?: BatchObserver;
-}
+export type { StartOptions } from './parts.ts';
 
 export interface Lastro {
   readonly url: string;
@@ -129,422 +67,67 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const log = await part.openLog();
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
-  const workers = part.consumerWorkers(log, finalStates);
+  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
+  const workers = part.consumerWorkers(log, (changes) => {
+    finalStates.noteChanges(changes);
+    refundEnds.noteChanges(changes);
+  });
+  const address = await addressOf(settings);
+  const url = `http://${hostIn(address)}:${address.port}`;
+  const charging = settings.services.includes('providers')
+    ? part.openProviders(log, await openProviderConfiguration({ ...options, stops }, url))
+    : undefined;
+  if (charging !== undefined) workers.push(charging.worker);
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
+  const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   await part.openLeases(log, part.withStraightThrough(log, workers));
+  if (settings.services.includes('authorization')) part.openAskAgain(log);
   part.openMaintenance();
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);
   const admission = part.paymentAdmission(lags);
   registerPaymentRoutes(app, { intake, admission, reads: part.paymentReads, finalStates });
+  registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
+  registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  charging?.providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
-  const url = await listen(app, settings);
+  await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
-  stops.add(async () => finalStates.stop());
+  stops.add(async () => {
+    finalStates.stop();
+    refundEnds.stop();
+  });
   // A process without the ledger has no accounts to seed; one that has it does.
   if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }
 
-async function listen(app: HttpApp, { host, port }: Settings): Promise<string> {
+type Address = Pick<Settings, 'host' | 'port'>;
+
+/** Providers are told where to call back before the server listens, so a free port is chosen here. */
+async function addressOf({ host, port }: Settings): Promise<Address> {
+  return { host, port: port === 0 ? await findFreePort() : port };
+}
+
+/** As a URL on this machine names it: a process that listens everywhere is reached by loopback too. */
+function hostIn({ host }: Address): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function listen(app: HttpApp, { host, port }: Address): Promise<void> {
   try {
-    return await app.listen({ host, port });
+    await app.listen({ host, port });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     const message = `port ${port} of ${host} is taken by another program: end that one, or set LASTRO_PORT to a free port`;
     throw new Fault(message, { transient: false, cause: error });
   }
-}
-
-/** What has to be undone, last first; every step is tried, the first failure is thrown. */
-class Stops {
-  readonly #steps: (() => Promise<void>)[] = [];
-
-  add(step: () => Promise<void>): void {
-    this.#steps.push(step);
-  }
-
-  async run(): Promise<void> {
-    const failures: unknown[] = [];
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
-      await step().catch((error: unknown) => failures.push(error));
-    }
-    if (failures.length > 0) throw failures[0];
-  }
-}
-
-/** Makes each part once, with what they share, and notes how it is stopped. */
-class Parts {
-  readonly reads: ReadPool;
-  readonly access: Access;
-  readonly paymentReads: PaymentReads;
-  readonly #options: StartOptions;
-  readonly #database: OpenedDatabase;
-  readonly #stops: Stops;
-  readonly #metrics: Metrics = createMetrics();
-  readonly #observer: BatchObserver;
-  readonly #clock: Clock = systemClock;
-  readonly #ledger = new LedgerStore();
-  readonly #checks: ReadPool;
-  #leases: LeaseKeeper | undefined;
-  /** Of the groups that lock wallets. */
-  readonly #turns = new PartitionTurns();
-
-  constructor(options: StartOptions, database: OpenedDatabase, stops: Stops) {
-    this.#options = options;
-    this.#database = database;
-    this.#stops = stops;
-    const telemetry = batchTelemetry({ metrics: this.#metrics, logger: options.logger });
-    this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
-    this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
-    stops.add(() => this.reads.close());
-    // Of their own, so that slow lists of one tenant never keep another's key from being checked.
-    this.#checks = new ReadPool({
-      url: database.url,
-      onError: this.#onError('an idle connection was lost'),
-      connections: 2,
-    });
-    stops.add(() => this.#checks.close());
-    const db = {
-      query: async (text: string, values: unknown[]) => ({ rows: await this.#checks.query(text, values) }),
-    };
-    this.access = createAccess({ db, clock: this.#clock });
-    stops.add(() => this.access.settled());
-    this.paymentReads = new PaymentReads(this.reads);
-  }
-
-  async openLog(): Promise<EventLog> {
-    const log = await EventLog.open({
-      session: this.#session('heads'),
-      topics: TOPOLOGY.topics,
-      partitions: this.#options.settings.partitions,
-      onError: this.#onError('the heads could not be read'),
-    });
-    this.#stops.add(() => log.close());
-    const listener = new WakeUpListener({
-      url: this.#database.url,
-      onWake: () => log.wake(),
-      onError: this.#onError('the wake-up connection was lost'),
-    });
-    await listener.open();
-    this.#stops.add(() => listener.close());
-    return log;
-  }
-
-  consumerWorkers(log: EventLog, finalStates: FinalStates): Worker[] {
-    const { services } = this.#options.settings;
-    const judged = this.#metrics.counter({
-      name: 'lastro_sagas_judged_total',
-      help: 'Verdicts that this process has written.',
-      labels: ['verdict'],
-    });
-    const made = {
-      validation: () => this.#worker(log, validationConsumer(this.#ledger)),
-      authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
-      ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
-      payments: () =>
-        this.#worker(
-          log,
-          paymentStatusConsumer((changes) => finalStates.noteChanges(changes)),
-        ),
-      notification: () => this.#worker(log, notificationConsumer()),
-      integrity: () =>
-        this.#worker(
-          log,
-          integrityConsumer((verdicts) => {
-            for (const { verdict } of verdicts) judged.with({ verdict }).inc();
-          }),
-        ),
-    };
-    return Object.entries(made)
-      .filter(([service]) => services.includes(service))
-      .map(([, make]) => make());
-  }
-
-  #worker<Loaded, Plan extends ConsumerPlan>(
-    log: EventLog,
-    consumer: Consumer<Loaded, Plan>,
-    turns?: PartitionTurns,
-  ): Worker {
-    const shared = turns === undefined ? {} : { turns };
-    const worker = new ConsumerWorker({
-      consumer,
-      ...this.#machine(log, consumer.group),
-      ...shared,
-      onUnknownVersion: (group, partition, event) => this.#giveUp(group, partition, event),
-    });
-    this.#stops.add(() => worker.stop());
-    worker.start();
-    return worker;
-  }
-
-  /** Where all services of the short cut run, their workers share the partitions with it. */
-  withStraightThrough(log: EventLog, workers: readonly Worker[]): readonly Worker[] {
-    const stages = new Map(
-      workers.filter(({ group }) => CRITICAL_GROUPS.includes(group)).map((worker) => [worker.group, worker]),
-    );
-    if (stages.size < CRITICAL_GROUPS.length) return workers;
-    const passage = this.#passageWorker(log, () => shares);
-    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passage });
-    return workers.map((worker) =>
-      stages.has(worker.group)
-        ? { group: worker.group, own: (partitions) => shares.own(worker.group, partitions) }
-        : worker,
-    );
-  }
-
-  #passageWorker(log: EventLog, shares: () => PassageShares): { own(partitions: readonly number[]): void } {
-    const passage = straightThrough(this.#ledger, {
-      validation: { handles: validationConsumer(this.#ledger).handles, partiesOf, answerRequest },
-      ledger: { handles: ledgerConsumer(this.#ledger).handles, postPayment },
-    });
-    const worker = new PassageWorker({
-      passage,
-      ...this.#machine(log, passage.name),
-      onYield: (partitions, forMs) => shares().yield(partitions, forMs),
-    });
-    this.#stops.add(() => worker.stop());
-    worker.start();
-    return worker;
-  }
-
-  #giveUp(group: string, partition: number, event: LogEvent): void {
-    const line = { group, partition, event: eventIdentity(event), type: event.type, version: event.version };
-    this.#options.logger.warn(
-      line,
-      'an event is newer than this program: its partition is left to a newer process',
-    );
-    this.#leases?.refuse(group, partition);
-  }
-
-  paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
-    const handler = new PaymentIntake({ renderProblem: renderAnswer });
-    return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
-  }
-
-  paymentAdmission(lags: LagMonitor): Admission<PaymentOrder> {
-    const decided = new DecidedAnswers({
-      idempotency: new IdempotencyStore('payments'),
-      session: this.#session('payments.decided'),
-      keyReused: keyReusedOf('payments'),
-    });
-    return {
-      obstacle: ({ tenant, body }) => overload(lags, { tenant, key: body.wallet_id }),
-      findDecided: (command) => decided.find(command),
-    };
-  }
-
-  ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
-    const handler = new LedgerCommands({ store: this.#ledger, renderProblem: renderAnswer });
-    return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
-  }
-
-  #commandWorker<Body, Loaded, Effect>(
-    log: EventLog,
-    {
-      topic,
-      handler,
-      delayMs,
-    }: { topic: string; handler: CommandHandler<Body, Loaded, Effect>; delayMs: () => number },
-  ): CommandQueue<Body> {
-    const name = `${topic}.intake`;
-    const worker = new CommandWorker({
-      name,
-      topic,
-      handler,
-      idempotency: new IdempotencyStore(topic),
-      keyReused: keyReusedOf(topic),
-      delayMs,
-      ...this.#machine(log, name),
-    });
-    this.#stops.add(() => worker.stop());
-    worker.start();
-    return worker;
-  }
-
-  #machine(log: EventLog, name: string) {
-    const { batchMax } = this.#options.settings;
-    return {
-      log,
-      session: this.#session(name),
-      clock: this.#clock,
-      random: Math.random,
-      batchMax,
-      observer: this.#observer,
-    };
-  }
-
-  async openLagMonitor(): Promise<LagMonitor> {
-    const { backpressureSoft: soft, backpressureHard: hard, partitions } = this.#options.settings;
-    const lags = new LagMonitor({
-      session: this.#session('lags'),
-      criticalGroups: CRITICAL_GROUPS,
-      partitions,
-      soft,
-      hard,
-      onError: this.#onError('the lags could not be read'),
-    });
-    await lags.open();
-    this.#stops.add(() => lags.close());
-    const gauge = this.#metrics.gauge({
-      name: 'lastro_consumer_lag_events',
-      help: 'Events that a consumer group has still to pass, over all processes.',
-      labels: ['group'],
-    });
-    this.#metrics.beforeScrape(() => {
-      for (const [group, events] of lags.lags) gauge.with({ group }).set(events);
-    });
-    return lags;
-  }
-
-  async openLeases(log: EventLog, workers: readonly Worker[]): Promise<void> {
-    const byGroup = new Map(workers.map((worker) => [worker.group, worker]));
-    const keeper = new LeaseKeeper({
-      session: this.#session('leases'),
-      processId: newId('prc'),
-      groups: [...byGroup.keys()],
-      services: this.#options.settings.services,
-      onOwned: (group, partitions) => byGroup.get(group)?.own(partitions),
-      onLiveProcesses: (count) => {
-        log.othersLive = count > 1;
-      },
-      onError: this.#onError('the leases could not be renewed'),
-    });
-    this.#leases = keeper;
-    await keeper.open();
-    this.#stops.add(() => keeper.close());
-  }
-
-  openMaintenance(): void {
-    const maintenance = new RangeMaintenance({
-      url: this.#database.url,
-      topics: TOPOLOGY.topics,
-      onError: this.#onError('room in the range tables could not be made'),
-    });
-    maintenance.open();
-    this.#stops.add(() => maintenance.close());
-  }
-
-  httpApp(): Promise<HttpApp> {
-    const { settings, logger, version } = this.#options;
-    return createHttpApp({
-      settings,
-      problems: SERVICE_PROBLEMS,
-      logger,
-      metrics: this.#metrics,
-      clock: this.#clock,
-      verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
-      sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
-      readiness: [{ name: 'database', check: () => this.#databaseAnswers() }],
-      version,
-    });
-  }
-
-  async #databaseAnswers(): Promise<undefined> {
-    await this.#checks.query('select 1', []);
-    return undefined;
-  }
-
-  #session(name: string): Session {
-    const session = new Session({ url: this.#database.url, name });
-    this.#stops.add(() => session.close());
-    return session;
-  }
-
-  #onError(what: string): (error: unknown) => void {
-    return (error) => this.#options.logger.warn({ err: error }, what);
-  }
-}
-
-interface Worker {
-  readonly group: string;
-  own(partitions: readonly number[]): void;
-}
-
-function both(first: BatchObserver, second: BatchObserver): BatchObserver {
-  return {
-    committed(worker, batch) {
-      first.committed(worker, batch);
-      second.committed(worker, batch);
-    },
-    failed(worker, error) {
-      first.failed(worker, error);
-      second.failed(worker, error);
-    },
-  };
-}
-
-function renderAnswer(refusal: Problem): Answer {
-  const { status, body } = renderProblem(PROBLEMS, refusal);
-  return { status, body };
-}
-
-/** U1: the same key with another body, naming the fields that differ. */
-function keyReusedOf(topic: string): (pointers: readonly string[]) => Answer {
-  return (pointers) => {
-    const errors = pointers.map((pointer) => ({
-      pointer,
-      code: 'differs',
-      detail: 'differs from the first request',
-    }));
-    const detail = 'The key was used before with a body that differs.';
-    return renderAnswer(problem(`${topic}.idempotency_key_reused`, detail, { errors }));
-  };
-}
-
-const RETRY_AFTER_S = 1;
-
-/** Whose a route is, by the route's own path; the first that matches. */
-const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
-  [/^\/v1\/payments\/:id\/(?:events|verdict)$/, 'integrity'],
-  [/^\/v1\/payments\/:id\/notifications$/, 'notification'],
-  [/^(?:\/v1)?\/payments/, 'payments'],
-  [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],
-];
-
-/** The routes of a service that LASTRO_SERVICES leaves out answer 503 (DESIGN §7). A process that runs all pays nothing for it. */
-function refuseAbsentServices(app: HttpApp, services: readonly string[]): void {
-  const absent = ROUTE_OWNERS.filter(([, service]) => !services.includes(service));
-  if (absent.length === 0) return;
-  app.addHook('onRequest', (request, reply, done) => {
-    const path = request.routeOptions.url ?? '';
-    const owner = ROUTE_OWNERS.find(([pattern]) => pattern.test(path))?.[1];
-    if (owner === undefined || services.includes(owner)) done();
-    else
-      sendProblem(
-        reply,
-        problem('service.unavailable', `The service ${owner} does not run in this process.`),
-      );
-  });
-}
-
-/** `key`: the wallet's id, by which its payments have their partition. */
-function overload(lags: LagMonitor, payer: { tenant: string; key: string }): Problem | undefined {
-  if (!lags.isOverloaded(payer)) return undefined;
-  return problem(
-    'service.overloaded',
-    'The stages of earlier payments lag too far behind; nothing was accepted.',
-    {
-      members: { retry_after_seconds: RETRY_AFTER_S },
-    },
-  );
-}
-
-/** The sandbox's own key, in a file that only its user can read; made anew when it works no more. */
-async function ensureSandboxKey(access: Access, dataDir: string): Promise<string> {
-  const file = join(dataDir, 'sandbox-key');
-  const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
-  const key = await access.ensureSandbox(kept);
-  if (key !== kept) {
-    mkdirSync(dataDir, { recursive: true });
-    writeFileSync(file, `${key}\n`, { mode: 0o600 });
-  }
-  return key;
 }

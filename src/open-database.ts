@@ -2,9 +2,9 @@
 import { Fault } from '#kernel/fault.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
-import type { ServerReport } from '#platform/postgres/embedded/keep-running.ts';
 import { migrate } from '#platform/postgres/migrate.ts';
 import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
+import type { ServerReport } from '#platform/processes/keep-running.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { MIGRATED_SCHEMAS, TOPOLOGY } from './topology.ts';
 

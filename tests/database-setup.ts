@@ -4,12 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
 import { endSurvivors } from '#platform/postgres/embedded/postmaster.ts';
-import {
-  isAlive,
-  ownIdentity,
-  parseIdentity,
-  renderIdentity,
-} from '#platform/postgres/embedded/process-identity.ts';
+import { isAlive, ownIdentity, parseIdentity, renderIdentity } from '#platform/processes/process-identity.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

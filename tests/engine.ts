@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, systemClock } from '#kernel/clock.ts';
-import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { newId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
@@ -26,20 +26,22 @@ import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import type { AccountKind } from '#services/ledger/contract.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder, OpenAccountOrder, PostEntryOrder } from '#services/ledger/orders.ts';
-import { postPayment } from '#services/ledger/post-payment.ts';
+import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
+import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
+import { PaymentChanges } from '#services/payments/payment-changes.ts';
 import { PaymentIntake, REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { answerRequest, partiesOf } from '#services/validation/answer-request.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 
 export const TENANT = 'acme';
 
 /** Few, so that a test's payments meet in them. */
-const PARTITIONS = 4;
+export const PARTITIONS = 4;
 const BATCH_MAX = 500;
 const SETTLE_TIMEOUT_MS = 30_000;
 const POLL_MS = 5;
@@ -104,6 +106,7 @@ export class Engine {
   readonly passageFailures: unknown[] = [];
   readonly #intakes: { readonly waiting: number; start(): void; stop(): Promise<void> }[] = [];
   readonly #payments: { submit(command: Command<PaymentOrder>): Promise<CommandOutcome> };
+  readonly #changes: { submit(command: Command<ChangeOrder>): Promise<CommandOutcome> };
   readonly #ledgerCommands: { submit(command: Command<LedgerOrder>): Promise<CommandOutcome> };
   readonly #reads: Session;
   #failure: unknown;
@@ -114,6 +117,7 @@ export class Engine {
     heads: Session;
     clock: Clock;
     straightThrough: boolean;
+    gateways: boolean;
   }) {
     this.#url = options.url;
     this.log = options.log;
@@ -128,7 +132,13 @@ export class Engine {
     this.#consume(notificationConsumer());
     this.#consume(integrityConsumer(() => undefined));
     if (options.straightThrough) this.#shareWithPassage();
-    this.#payments = this.#take('payments', new PaymentIntake({ renderProblem: refusal }));
+    const intake = new PaymentIntake({ renderProblem: refusal, gateways: options.gateways });
+    this.#payments = this.#take('payments', intake);
+    this.#changes = this.#take(
+      'payments',
+      new PaymentChanges({ renderProblem: refusal }),
+      'payments.changes',
+    );
     this.#ledgerCommands = this.#take(
       'ledger',
       new LedgerCommands({ store: this.ledger, renderProblem: refusal }),
@@ -146,8 +156,8 @@ export class Engine {
       partitions,
       onError: rethrow,
     });
-    const { clock = systemClock, straightThrough: short = false } = options;
-    const engine = new Engine({ url, log, heads, clock, straightThrough: short });
+    const { clock = systemClock, straightThrough: short = false, gateways = false } = options;
+    const engine = new Engine({ url, log, heads, clock, straightThrough: short, gateways });
     engine.#passage?.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();
@@ -175,6 +185,23 @@ export class Engine {
       },
     });
     return { ...outcome, id, uuid: uuidOf(id) };
+  }
+
+  /** Asks for a refund, a cancel or a resolution as the edge does; `id` is the refund's, or else of no meaning. */
+  async change(order: ChangeOrder, options: SubmitOptions = {}): Promise<CommandOutcome & { id: RefundId }> {
+    const id = newId('ref');
+    const outcome = await this.#changes.submit({
+      operation: order.operation,
+      tenant: options.tenant ?? TENANT,
+      idempotencyKey: options.idempotencyKey ?? randomUUID(),
+      id,
+      requestId: newId('req'),
+      correlationId: newId('cor'),
+      traceparent: null,
+      actor: 'key_of_a_person',
+      body: order,
+    });
+    return { ...outcome, id };
   }
 
   /** Opens accounts by the ledger's own commands, and funds them by entries. */
@@ -209,7 +236,7 @@ export class Engine {
   }
 
   /** Resolves when every group has read every log to its end; rejects if a worker met what trying again does not mend. */
-  async settled(groups: readonly string[] = TOPOLOGY.groups.map(({ group }) => group)): Promise<void> {
+  async settled(groups: readonly string[] = [...this.#workers.keys()]): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     for (;;) {
       if (this.#failure !== undefined) throw new Error('a worker failed', { cause: this.#failure });
@@ -309,8 +336,12 @@ export class Engine {
 
   #straightThrough(onYield: (partitions: readonly number[], forMs: number) => void) {
     const passage = straightThrough(this.ledger, {
-      validation: { handles: validationConsumer(this.ledger).handles, partiesOf, answerRequest },
-      ledger: { handles: ledgerConsumer(this.ledger).handles, postPayment },
+      validation: {
+        handles: validationConsumer(this.ledger).handles,
+        partiesOf,
+        answer,
+      },
+      ledger: { handles: ledgerConsumer(this.ledger).handles, post: postFor },
     });
     return new PassageWorker({
       passage: { ...passage, paceMs: 0 },
@@ -327,15 +358,16 @@ export class Engine {
   #take<Body, Loaded, Effect>(
     topic: string,
     handler: CommandHandler<Body, Loaded, Effect>,
+    name = `${topic}.intake`,
   ): CommandWorker<Body, Loaded, Effect> {
     const worker = new CommandWorker({
-      name: `${topic}.intake`,
+      name,
       topic,
       handler,
       idempotency: new IdempotencyStore(topic),
       keyReused: (pointers) => ({ status: 422, body: JSON.stringify(pointers) }),
       log: this.log,
-      session: this.#session(`${topic} commands`),
+      session: this.#session(`${name} commands`),
       clock: this.clock,
       random: Math.random,
       batchMax: BATCH_MAX,
@@ -357,11 +389,10 @@ export class Engine {
       id,
       ...causes,
     });
-    const { status, body: answer } = outcome.answer;
+    const { status, body: text } = outcome.answer;
     // An account from outside is opened by whoever needs it first.
-    const taken =
-      operation === 'accounts.create' && status === 422 && answer.includes('ledger.account_exists');
-    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${answer}`);
+    const taken = operation === 'accounts.create' && status === 422 && text.includes('ledger.account_exists');
+    if (status >= 400 && !taken) throw new Error(`${operation} was refused: ${text}`);
   }
 }
 
@@ -372,6 +403,8 @@ export interface EngineOptions {
   readonly clock?: Clock;
   /** Whether payments take the short cut where they can, as in a process that runs all services. Default false: every stage by itself. */
   readonly straightThrough?: boolean;
+  /** Whether payments by gateway are accepted. Default false. */
+  readonly gateways?: boolean;
 }
 
 /** `url` is the owner's, of a database migrated with MIGRATED_SCHEMAS. */

@@ -5,7 +5,7 @@ import { newId, uuidOf } from '#kernel/ids.ts';
 import { isRfc3339 } from '#platform/http/instants.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
-import { Sagas } from '#services/authorization/coordinate.ts';
+import { Sagas } from '#services/authorization/sagas.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { type Account, type AccountKind, accountRef, Books } from '#services/ledger/contract.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
@@ -40,7 +40,7 @@ function faultsOf({ topic, type, version, data }: LogEvent): unknown {
 class Flow {
   readonly books: Books;
   readonly #ledger = new LedgerStore();
-  readonly #sagas = new Sagas(new Map());
+  readonly #sagas = new Sagas();
   readonly #order: PaymentOrder;
   #position = 0;
 
@@ -90,7 +90,7 @@ class Flow {
 
   /** Stages two and four: the coordinator. */
   coordinated(event: LogEvent): LogEvent {
-    const loaded = { sagas: this.#sagas, books: this.books };
+    const loaded = { sagas: this.#sagas, books: this.books, answered: new Set<string>() };
     const { drafts } = authorizationConsumer(this.#ledger).decide(loaded, [event], NOW);
     return this.#committed('authorization', drafts[0]);
   }
@@ -98,7 +98,7 @@ class Flow {
   /** Stage three. */
   posted(event: LogEvent): LogEvent {
     const { drafts } = ledgerConsumer(this.#ledger).decide(
-      { books: this.books, refused: new Set() },
+      { books: this.books, answered: new Set() },
       [event],
       NOW,
     );

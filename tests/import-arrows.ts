@@ -34,7 +34,19 @@ type Part =
   | 'tests';
 
 /** The files of `src` itself. */
-const COMPOSITION = new Set(['main.ts', 'topology.ts', 'open-database.ts', 'seed-sandbox.ts']);
+const COMPOSITION = new Set([
+  'absent-services.ts',
+  'main.ts',
+  'open-database.ts',
+  'parts.ts',
+  'problems.ts',
+  'provider-configuration.ts',
+  'sandbox-key.ts',
+  'sandbox-providers.ts',
+  'seed-sandbox.ts',
+  'stops.ts',
+  'topology.ts',
+]);
 
 const PROGRAM: readonly Part[] = ['kernel', 'platform', 'sagas', 'service', 'contract', 'proof'];
 

@@ -1,97 +1,104 @@
 /** Integrity judges each saga as it runs, the proof judges it again by an implementation of its own: they must agree. */
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import type { LogEvent } from '#platform/log/event.ts';
-import { judgeSaga, SagaMap } from '#proof/judge-saga.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
-import { judge } from '#services/integrity/follow-saga.ts';
+import { describe, expect, test } from 'vitest';
+import type { JsonObject, LogEvent } from '#platform/log/event.ts';
+import { judgeSaga, type SagaJudgement } from '#proof/judge-saga.ts';
+import { sagaMapFor } from '#proof/saga-map.ts';
+import { type Judgement, judgeSubject } from '#services/integrity/follow-saga.ts';
 import { seenEvent } from '#services/integrity/seen-event.ts';
+import { eventsOn, identityOf, SAGA_PATHS, type SagaPath, TERMS } from './saga-paths.ts';
 
-const SAGA = new SagaMap(balancePayment);
-const TERMS = { wallet_id: 'w', service_id: 's', amount: 7, currency: 'USD', method: 'balance' };
-
-const PATHS = [
-  ['payment.requested', 'payment.rejected', 'notification.queued'],
-  ['payment.requested', 'payment.validated', 'payment.declined', 'notification.queued'],
-  [
-    'payment.requested',
-    'payment.validated',
-    'payment.authorized',
-    'payment.completed',
-    'notification.queued',
-  ],
-  [
-    'payment.requested',
-    'payment.validated',
-    'payment.authorized',
-    'posting.refused',
-    'payment.failed',
-    'notification.queued',
-  ],
-] as const;
-
-function chain(types: readonly string[]): LogEvent[] {
-  return types.map((type, index) => ({
-    topic: 'log',
-    partition: 0,
-    position: index + 1,
-    type,
-    version: 1,
-    subject: 'pay_1',
-    tenant: 'acme',
-    key: 'w',
-    data: type === 'posting.refused' || type === 'notification.queued' ? {} : TERMS,
-    occurredAt: 0,
-    correlationId: 'cor_1',
-    causation: index === 0 ? 'req_1' : `log/0/${index}`,
-    traceparent: null,
-  }));
+function theirs(events: readonly LogEvent[]): Judgement {
+  return judgeSubject(events[0]?.subject ?? '', events.map(seenEvent));
 }
 
-type Change = (events: LogEvent[], at: number) => LogEvent[];
+function ours(events: readonly LogEvent[]): SagaJudgement {
+  const traced = events.map((event) => ({ ...event, identity: identityOf(event), at: event.occurredAt }));
+  return judgeSaga(sagaMapFor(events[0]?.subject ?? '', traced), traced);
+}
 
-const CHANGES: readonly Change[] = [
-  (events, at) => events.filter((_, index) => index !== at),
-  (events, at) => [...events, { ...(events[at] as LogEvent), position: 100 + at }],
-  (events, at) => events.with(at, { ...(events[at] as LogEvent), causation: 'log/0/99' }),
-  (events, at) => events.with(at, { ...(events[at] as LogEvent), data: { ...TERMS, amount: 8 } }),
-  (events, at) => events.slice(0, at + 1),
-  (events) => events.toReversed(),
-];
+function verdictOf({ ended, repeats, faults }: SagaJudgement): Judgement['verdict'] {
+  if (!ended && !repeats) return 'running';
+  return faults.length === 0 ? 'complete' : 'broken';
+}
 
-const changed = fc
+describe('both judges call it as it is:', () => {
+  test.each(SAGA_PATHS)('$title', (path) => {
+    const events = eventsOn(path);
+    for (const seen of [events, events.toReversed()]) {
+      const judgement = theirs(seen);
+      expect(judgement.verdict).toBe(path.verdict);
+      expect(judgement.path.map(({ identity }) => identity)).toEqual(events.map(identityOf));
+      const proven = ours(seen);
+      expect({ faults: proven.faults, verdict: verdictOf(proven) }).toEqual({
+        faults: [],
+        verdict: path.verdict,
+      });
+      expect(proven.line.map(({ identity }) => identity)).toEqual(events.map(identityOf));
+    }
+  });
+});
+
+type Change = (events: LogEvent[], at: number, other: number) => LogEvent[];
+
+function changed(events: readonly LogEvent[], at: number, change: Partial<LogEvent>): LogEvent[] {
+  return events.with(at, { ...(events[at] as LogEvent), ...change });
+}
+
+/** Readable, so that the judges can agree on what it says. */
+function told(event: LogEvent | undefined, change: JsonObject): JsonObject {
+  return { ...TERMS, method: 'balance', ...event?.data, ...change };
+}
+
+const CHANGES: Readonly<Record<string, Change>> = {
+  lost: (events, at) => events.filter((_, index) => index !== at),
+  'told twice': (events, at) => [...events, { ...(events[at] as LogEvent), position: 100 + at }],
+  'caused by nothing': (events, at) => changed(events, at, { causation: 'log/0/99' }),
+  'caused by another': (events, at, other) =>
+    changed(events, at, { causation: identityOf(events[other] as LogEvent) }),
+  'asked by a person': (events, at) => changed(events, at, { causation: 'req_9' }),
+  'of another type': (events, at, other) => changed(events, at, { type: (events[other] as LogEvent).type }),
+  'of another amount': (events, at) => changed(events, at, { data: told(events[at], { amount: 8 }) }),
+  'of another method': (events, at) => changed(events, at, { data: told(events[at], { method: 'card' }) }),
+  'of another payment': (events, at) =>
+    changed(events, at, { data: told(events[at], { payment_id: 'pay_9' }) }),
+  'at another time': (events, at, other) => changed(events, at, { occurredAt: other }),
+  'after it nothing': (events, at) => events.slice(0, at + 1),
+  'from the other saga': (events, at) => {
+    const path = SAGA_PATHS[at % SAGA_PATHS.length] as SagaPath;
+    const alien = eventsOn(path).at(-2);
+    return alien === undefined
+      ? events
+      : [...events, { ...alien, position: 200 + at, subject: events[0]?.subject ?? '' }];
+  },
+  reversed: (events) => events.toReversed(),
+};
+
+const damaged = fc
   .tuple(
-    fc.constantFrom(...PATHS),
-    fc.array(fc.tuple(fc.constantFrom(...CHANGES), fc.nat()), { maxLength: 3 }),
+    fc.constantFrom(...SAGA_PATHS),
+    fc.array(fc.tuple(fc.constantFrom(...Object.values(CHANGES)), fc.nat(), fc.nat()), { maxLength: 4 }),
   )
-  .map(([types, changes]) =>
+  .map(([path, changes]) =>
     changes.reduce(
-      (events, [change, at]) => (events.length === 0 ? events : change(events, at % events.length)),
-      chain(types),
+      (events, [change, at, other]) =>
+        events.length === 0 ? events : change(events, at % events.length, other % events.length),
+      eventsOn(path),
     ),
   );
 
 test('a saga is complete, broken or running to both judges, whatever was done to its log', () => {
   fc.assert(
-    fc.property(changed, (events) => {
-      const theirs = judge(balancePayment, events.map(seenEvent));
-      const ours = judgeSaga(
-        SAGA,
-        events.map((event) => ({
-          ...event,
-          identity: `${event.topic}/${event.partition}/${event.position}`,
-          at: event.occurredAt,
-        })),
+    fc.property(damaged, (events) => {
+      const judgement = theirs(events);
+      const proven = ours(events);
+      expect(verdictOf(proven)).toBe(judgement.verdict);
+      if (judgement.verdict !== 'complete') return;
+      expect(proven.line.map(({ identity }) => identity)).toEqual(
+        judgement.path.map(({ identity }) => identity),
       );
-      const settled = ours.ended || ours.repeats;
-      const verdict = !settled ? 'running' : ours.faults.length === 0 ? 'complete' : 'broken';
-      expect(verdict).toBe(theirs.verdict);
-      if (verdict === 'complete') {
-        expect(ours.line.map(({ identity }) => identity)).toEqual(
-          theirs.path.map(({ identity }) => identity),
-        );
-      }
+      expect(proven.incidents).toBe(judgement.findings.length);
     }),
-    { numRuns: 2000 },
+    { numRuns: 10_000 },
   );
 });

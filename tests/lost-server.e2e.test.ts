@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
 import { endSurvivors, findPostmaster, type Postmaster } from '#platform/postgres/embedded/postmaster.ts';
-import { isAlive } from '#platform/postgres/embedded/process-identity.ts';
+import { isAlive } from '#platform/processes/process-identity.ts';
 import { verify } from '#proof/verify.ts';
 import { http, type LastroProcess, startAndSignal, startLastroProcess } from './lastro-process.ts';
 import { openWallets, Payers, paymentFrom } from './payers.ts';

@@ -1,10 +1,13 @@
 /** The generated pages of docs/reference say what the code does. `tools/write-reference.ts` writes them. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { PROBLEMS } from '../src/main.ts';
+import { SAGAS } from '#sagas/definitions.ts';
+import { definitionName } from '#sagas/saga.ts';
+import { PROBLEMS } from '../src/problems.ts';
 import { renderEventsPage } from '../tools/reference/events-page.ts';
 import { metricsInSource, namesInSource, renderMetricsPage } from '../tools/reference/metrics-page.ts';
 import { renderProblemsPage } from '../tools/reference/problems-page.ts';
+import { renderSagasPage } from '../tools/reference/sagas-page.ts';
 import { loadEventContracts } from './event-contracts.ts';
 
 function pageAt(name: string): string {
@@ -46,5 +49,15 @@ describe('docs/reference/metrics.md', () => {
   test('lists every metric of the code', () => {
     expect(metricsInSource().map(({ name }) => name)).toEqual(namesInSource());
     expect(namesInSource().length).toBeGreaterThan(0);
+  });
+});
+
+describe('docs/reference/sagas.md', () => {
+  test('draws and lists what the definitions say', () => {
+    expect(pageAt('sagas')).toBe(renderSagasPage(SAGAS));
+  });
+
+  test('has every saga once, and no other', () => {
+    expect(namedIn(pageAt('sagas'), /^## `(.+)`$/gm)).toEqual(SAGAS.map(definitionName));
   });
 });

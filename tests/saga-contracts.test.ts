@@ -1,38 +1,33 @@
 /** DESIGN §4: sagas name events by text alone; here the names meet the contracts and the services. */
 import { expect, test } from 'vitest';
-import { balancePayment } from '#sagas/balance-payment.ts';
-import type { SagaDefinition } from '#sagas/saga.ts';
+import { PAYMENT_SAGAS, SAGAS } from '#sagas/definitions.ts';
+import { eventTypesOf, outcomesOf } from '#sagas/saga.ts';
+import { SAGA_EVENTS, SAGA_TOPICS } from '#services/integrity/seen-event.ts';
 import { PAYMENT_STATUSES } from '#services/payments/payment.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { loadEventContracts } from './event-contracts.ts';
 
-const SAGAS: readonly SagaDefinition[] = [balancePayment];
-/** Event types about an account, which no payment's saga waits for. */
+/** Event types about an account, which no saga waits for. */
 const ABOUT_ACCOUNTS = /^account\./;
 
 const contracts = loadEventContracts();
 const serviceOf = new Map(contracts.map(({ type, service }) => [type, service]));
 
-function eventsOf({ begins, stages, endings }: SagaDefinition): string[] {
-  const ofStages = stages.flatMap(({ after, success, failures }) => [...after, success, ...failures]);
-  return [...new Set([begins, ...ofStages, ...Object.keys(endings)])];
-}
-
 test.each(SAGAS)('every event of $name has a contract', (saga) => {
-  expect(eventsOf(saga).filter((type) => !serviceOf.has(type))).toEqual([]);
+  expect(eventTypesOf(saga).filter((type) => !serviceOf.has(type))).toEqual([]);
 });
 
 test('every event that has a contract is known to a saga, or is about an account', () => {
-  const known = new Set(SAGAS.flatMap(eventsOf));
+  const known = new Set(SAGAS.flatMap(eventTypesOf));
   const unknown = [...serviceOf.keys()].filter((type) => !known.has(type) && !ABOUT_ACCOUNTS.test(type));
   expect(unknown).toEqual([]);
 });
 
 test.each(SAGAS)('each stage of $name ends by events of its own service', ({ stages }) => {
-  const strange = stages.flatMap(({ name, service, success, failures }) =>
-    [success, ...failures]
-      .filter((type) => serviceOf.get(type) !== service)
-      .map((type) => `${name}: ${type}`),
+  const strange = stages.flatMap((stage) =>
+    outcomesOf(stage)
+      .filter((type) => serviceOf.get(type) !== stage.service)
+      .map((type) => `${stage.name}: ${type}`),
   );
   expect(strange).toEqual([]);
 });
@@ -50,6 +45,20 @@ function reads(topics: readonly string[] | undefined, type: string): boolean {
   return emitter !== undefined && topics?.includes(emitter) === true;
 }
 
-test.each(SAGAS)('the endings of $name are statuses that a payment can have', ({ endings }) => {
-  for (const status of Object.values(endings)) expect(PAYMENT_STATUSES).toContain(status);
+test('the statuses that sagas of payments give are statuses that a payment can have', () => {
+  const given = Object.values(PAYMENT_SAGAS).flatMap(({ endings, standings }) =>
+    Object.values({ ...endings, ...standings }),
+  );
+  expect(given.filter((status) => !(PAYMENT_STATUSES as readonly string[]).includes(status))).toEqual([]);
+});
+
+test('integrity reads the newest version of every event of every saga, in its own topic', () => {
+  for (const [type, version] of SAGA_EVENTS) {
+    const versions = contracts
+      .filter((contract) => contract.type === type)
+      .map((contract) => contract.version);
+    expect([type, Math.max(...versions)]).toEqual([type, version]);
+    expect(SAGA_TOPICS).toContain(serviceOf.get(type));
+  }
+  expect(TOPOLOGY.groups.find(({ group }) => group === 'integrity')?.topics).toEqual(SAGA_TOPICS);
 });

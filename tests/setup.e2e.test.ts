@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { waitUntil } from '#platform/postgres/embedded/wait-until.ts';
+import { waitUntil } from '#platform/processes/wait-until.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 /** Without the packages' programs, as in a shell: `node` and `npm` are the system's. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * The lock of src/platform/postgres/embedded/folder-lock.ts (Lamport's bakery: draw a ticket, wait for lower tickets
+ * The lock of src/platform/processes/folder-lock.ts (Lamport's bakery: draw a ticket, wait for lower tickets
  * of processes that live; a killed process leaves nothing to steal), written for the Node that comes before any
  * package and cannot strip types.
  */

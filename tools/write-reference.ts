@@ -7,7 +7,8 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderSettingsPage } from '#platform/config/render-settings.ts';
-import { PROBLEMS } from '../src/main.ts';
+import { SAGAS } from '#sagas/definitions.ts';
+import { PROBLEMS } from '../src/problems.ts';
 import {
   type ContractLock,
   changesOfPublished,
@@ -20,6 +21,7 @@ import {
 import { renderEventsPage } from './reference/events-page.ts';
 import { renderMetricsPage } from './reference/metrics-page.ts';
 import { renderProblemsPage } from './reference/problems-page.ts';
+import { renderSagasPage } from './reference/sagas-page.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -38,6 +40,7 @@ write(LOCK_PATH, `${JSON.stringify(withNew(lock, contracts), null, 2)}\n`);
 write('docs/reference/problems.md', renderProblemsPage(PROBLEMS));
 write('docs/reference/events.md', renderEventsPage(contracts));
 write('docs/reference/metrics.md', renderMetricsPage());
+write('docs/reference/sagas.md', renderSagasPage(SAGAS));
 write('docs/reference/settings.md', renderSettingsPage());
 
 const changes = changesOfPublished(lock, contracts);

@@ -1,6 +1,8 @@
 /** The `lastro` command: reads settings from the environment, hands over to the command's own file. */
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
+import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
+import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
 enableCompileCache();
 
@@ -69,5 +71,17 @@ program
   .helpOption(false)
   .argument('[args...]')
   .action(async (args: string[]) => (await import('./bench.ts')).bench(args));
+
+program
+  .command('sandbox-provider')
+  .description('run one payment provider of the sandbox in the foreground; npm start runs two by itself')
+  .option('--name <name>', 'whose book, key and port: npm start uses alfa and beta', 'alfa')
+  .option('--port <number>', '0: the one of last time, or a free one', '0')
+  .option('--callback-url <url>', 'http://…, called back beside the Lastro processes that use this provider')
+  .option('--latency-ms <number>', 'before every answer about charges and refunds', '0')
+  .addHelpText('after', () => `\nBehaviours, ordered by POST /behaviours:\n${behaviourHelp()}`)
+  .action(async (options: SandboxProviderOptions) =>
+    (await import('./sandbox-provider.ts')).sandboxProvider(options),
+  );
 
 await program.parseAsync();

@@ -21,6 +21,9 @@ export interface AccountFromLog {
   seen: boolean;
 }
 
+/** Purposes of entries that capture a hold of the account they debit. */
+const CAPTURING: ReadonlySet<string> = new Set(['payment', 'refund']);
+
 export class AccountBook {
   readonly #accounts = new Map<string, AccountFromLog>();
   readonly #byKey = new Map<bigint, AccountFromLog>();
@@ -75,8 +78,8 @@ export class AccountBook {
       account.postedMinor += BigInt(posting.amountMinor);
       account.postings++;
       account.lastSequence = Math.max(account.lastSequence, posting.sequence);
-      // A payment's entry spends what its hold set aside.
-      if (entry.purpose === 'payment' && posting.amountMinor < 0)
+      // The entry of a payment or a refund spends what its hold set aside.
+      if (CAPTURING.has(entry.purpose) && posting.amountMinor < 0)
         account.heldMinor += BigInt(posting.amountMinor);
     }
   }

@@ -1,43 +1,54 @@
-/** What the services keep of a page of payments, compared with what their events say. */
+/** What the services keep of a page of payments and refunds, compared with what their events say. */
 import { type IdPrefix, idOf } from '#kernel/ids.ts';
 import type { Difference, Differences, ExpectedRow } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingSagas } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { differingEntryIds, differingHolds } from '#services/ledger/contract.ts';
-import { differingPayments, differingReferences, differingRequests } from '#services/payments/contract.ts';
+import {
+  differingPayments,
+  differingReferences,
+  differingRefundRequests,
+  differingRefunds,
+  differingRequests,
+} from '#services/payments/contract.ts';
 import {
   expectedEntries,
   expectedHold,
   expectedPayment,
   expectedReference,
+  expectedRefund,
   expectedSaga,
   expectedVerdict,
+  kindOf,
 } from './expected-rows.ts';
 import type { SagaJudgement } from './judge-saga.ts';
-import { type IdRange, type PaymentTimeline, type Positions, subjectsOf, uuidsOf } from './payment-pages.ts';
+import { type IdRange, type Positions, type SagaTimeline, subjectsOf, uuidsOf } from './payment-pages.ts';
+import type { CheckName } from './report.ts';
 
 /** What one check found of one page. */
 export interface NamedDifferences extends Differences {
-  readonly check: 'payments' | 'references' | 'holds' | 'sagas' | 'verdicts' | 'entries';
+  readonly check: Exclude<CheckName, 'log' | 'postings' | 'accounts' | 'currencies' | 'idempotency keys'>;
   readonly looked: number;
   readonly noun: string;
   readonly subjectOf: (difference: Difference) => string;
 }
 
-export interface JudgedPayment {
-  readonly timeline: PaymentTimeline;
+/** A payment or a refund. */
+export interface JudgedSaga {
+  readonly timeline: SagaTimeline;
   readonly judgement: SagaJudgement;
 }
 
 /** Of a payment whose newest events the group has not passed the status may be before or behind them: not looked at. */
 export async function comparePayments(
   reader: Reader,
-  payments: readonly JudgedPayment[],
+  sagas: readonly JudgedSaga[],
   positions: Positions,
 ): Promise<NamedDifferences> {
-  const isDecided = ({ timeline }: JudgedPayment) => positions.hasPassedAll('payments', timeline.events);
-  const expect = ({ timeline }: JudgedPayment) => expectedPayment(timeline);
+  const payments = sagas.filter(({ timeline }) => kindOf(timeline) === 'pay');
+  const isDecided = ({ timeline }: JudgedSaga) => positions.hasPassedAll('payments', timeline.events);
+  const expect = ({ timeline }: JudgedSaga) => expectedPayment(timeline);
   const decided = rowsOf(payments.filter(isDecided), expect);
   const undecided = rowsOf(
     payments.filter((payment) => !isDecided(payment)),
@@ -57,10 +68,37 @@ export async function comparePayments(
   };
 }
 
+/** The same of refunds. */
+export async function compareRefunds(
+  reader: Reader,
+  sagas: readonly JudgedSaga[],
+  positions: Positions,
+): Promise<NamedDifferences> {
+  const isDecided = ({ timeline }: JudgedSaga) => positions.hasPassedAll('payments', timeline.events);
+  const expect = ({ timeline }: JudgedSaga) => expectedRefund(timeline);
+  const decided = rowsOf(sagas.filter(isDecided), expect);
+  const undecided = rowsOf(
+    sagas.filter((saga) => !isDecided(saga)),
+    expect,
+  );
+  const [rows, requests] = await Promise.all([
+    differingRefunds(reader, decided),
+    differingRefundRequests(reader, undecided),
+  ]);
+  return {
+    listed: [...rows.listed, ...requests.listed],
+    total: rows.total + requests.total,
+    check: 'refunds',
+    looked: decided.length + undecided.length,
+    noun: 'refund',
+    subjectOf: idBy('id', 'ref'),
+  };
+}
+
 /** That a payment which has not ended unpaid holds its reference. What else is held is looked at row by row. */
 export async function compareReferences(
   reader: Reader,
-  payments: readonly JudgedPayment[],
+  payments: readonly JudgedSaga[],
 ): Promise<NamedDifferences> {
   const expected = rowsOf(payments, ({ timeline }) => expectedReference(timeline));
   return {
@@ -72,26 +110,30 @@ export async function compareReferences(
   };
 }
 
+/** A refund's hold bears the refund's uuid, as a payment's the payment's. */
 export async function compareHolds(
   reader: Reader,
   range: IdRange,
-  payments: readonly JudgedPayment[],
+  sagas: readonly JudgedSaga[],
 ): Promise<NamedDifferences> {
-  const expected = rowsOf(payments, ({ timeline }) => expectedHold(timeline));
+  const expected = rowsOf(sagas, ({ timeline }) => expectedHold(timeline));
+  const refunds = new Set(
+    sagas.filter(({ timeline }) => kindOf(timeline) === 'ref').map(({ timeline }) => timeline.uuid),
+  );
   const differences = await differingHolds(reader, uuidsOf(range), expected);
   return {
     ...differences,
     check: 'holds',
     looked: expected.length,
     noun: 'hold',
-    subjectOf: idBy('id', 'pay'),
+    subjectOf: ({ key }) => idOf(refunds.has(key['id'] ?? '') ? 'ref' : 'pay', key['id'] ?? ''),
   };
 }
 
 export async function compareSagas(
   reader: Reader,
   range: IdRange,
-  payments: readonly JudgedPayment[],
+  payments: readonly JudgedSaga[],
 ): Promise<NamedDifferences> {
   const expected = rowsOf(payments, ({ timeline }) => expectedSaga(timeline));
   const differences = await differingSagas(reader, uuidsOf(range), expected);
@@ -104,22 +146,26 @@ export async function compareSagas(
   };
 }
 
-/** Of payments whose events integrity has read: its verdicts trail by a second or two, and that is no finding. */
-export async function compareVerdicts(
+/** Of sagas whose events integrity has read: its verdicts trail by a second or two, and that is no finding. */
+export function compareVerdicts(
   reader: Reader,
   range: IdRange,
-  { payments, positions }: { readonly payments: readonly JudgedPayment[]; readonly positions: Positions },
-): Promise<NamedDifferences> {
-  const decided: JudgedPayment[] = [];
-  const undecided: string[] = [];
-  for (const payment of payments) {
-    if (positions.hasPassedAll('integrity', payment.timeline.events)) decided.push(payment);
-    else undecided.push(payment.timeline.subject);
-  }
-  const expected = rowsOf(decided, ({ timeline, judgement }) => expectedVerdict(timeline, judgement));
-  return verdictDifferences(
-    await differingVerdicts(reader, subjectsOf(range, 'pay'), { expected, undecided }),
-    expected.length,
+  { sagas, positions }: { readonly sagas: readonly JudgedSaga[]; readonly positions: Positions },
+): Promise<NamedDifferences[]> {
+  return Promise.all(
+    (['pay', 'ref'] as const).map(async (kind) => {
+      const decided: JudgedSaga[] = [];
+      const undecided: string[] = [];
+      for (const saga of sagas) {
+        if (kindOf(saga.timeline) !== kind) continue;
+        if (positions.hasPassedAll('integrity', saga.timeline.events)) decided.push(saga);
+        else undecided.push(saga.timeline.subject);
+      }
+      const expected = rowsOf(decided, ({ timeline, judgement }) => expectedVerdict(timeline, judgement));
+      const verdicts = { expected, undecided };
+      const differences = await differingVerdicts(reader, subjectsOf(range, kind), verdicts);
+      return verdictDifferences(differences, expected.length);
+    }),
   );
 }
 
@@ -133,12 +179,12 @@ export async function compareEntries(
   reader: Reader,
   range: IdRange,
   {
-    payments,
+    sagas,
     manualEntries,
-  }: { readonly payments: readonly JudgedPayment[]; readonly manualEntries: readonly string[] },
+  }: { readonly sagas: readonly JudgedSaga[]; readonly manualEntries: readonly string[] },
 ): Promise<NamedDifferences> {
   const expected = [
-    ...payments.flatMap(({ timeline }) => expectedEntries(timeline)),
+    ...sagas.flatMap(({ timeline }) => expectedEntries(timeline)),
     ...manualEntries.map((id) => ({ id, purpose: 'manual' })),
   ];
   const { listed, total } = await differingEntryIds(reader, uuidsOf(range), expected);
@@ -155,10 +201,10 @@ export async function compareEntries(
 }
 
 function rowsOf(
-  payments: readonly JudgedPayment[],
-  expect: (payment: JudgedPayment) => ExpectedRow | undefined,
+  sagas: readonly JudgedSaga[],
+  expect: (saga: JudgedSaga) => ExpectedRow | undefined,
 ): ExpectedRow[] {
-  return payments.map(expect).filter((row) => row !== undefined);
+  return sagas.map(expect).filter((row) => row !== undefined);
 }
 
 function idBy(column: string, prefix: IdPrefix): (difference: Difference) => string {

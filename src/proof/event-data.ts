@@ -2,8 +2,8 @@
  * What a proof needs of an event's data, read with distrust: whoever edited an event may have left anything there.
  * Undefined means that the data is not what its type promises.
  */
-import { type EpochMs } from '#kernel/clock.ts';
-import { isId, uuidOf } from '#kernel/ids.ts';
+import type { EpochMs } from '#kernel/clock.ts';
+import { type Id, type IdPrefix, isId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 
 export interface Terms {
@@ -12,6 +12,17 @@ export interface Terms {
   readonly amountMinor: number;
   readonly currency: string;
   readonly method: string;
+}
+
+/** What an event says of the terms; undefined members it does not speak of. */
+export interface ToldTerms {
+  readonly walletId?: string | undefined;
+  readonly serviceId?: string | undefined;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly method?: string | undefined;
+  /** Of a refund. */
+  readonly paymentId?: string | undefined;
 }
 
 export interface OpenedAccount {
@@ -62,6 +73,37 @@ export function termsOf({ wallet_id, service_id, amount, currency, method }: Jso
   return { walletId: wallet_id, serviceId: service_id, amountMinor: amount, currency, method };
 }
 
+/** The payment that a refund gives back. */
+export function refundedPaymentOf({ payment_id }: JsonObject): PaymentId | undefined {
+  return typeof payment_id === 'string' && isId('pay', payment_id) ? payment_id : undefined;
+}
+
+/** Of an event other than an entry; 'none' if it carries no terms at all. */
+export function toldTermsOf(data: JsonObject): ToldTerms | 'none' | undefined {
+  const { wallet_id, amount, currency, payment_id } = data;
+  if (wallet_id !== undefined) {
+    const terms = termsOf(data);
+    return terms && { ...terms, paymentId: textOf(payment_id) ?? undefined };
+  }
+  if (amount === undefined) return 'none';
+  return isAmount(amount) && typeof currency === 'string' ? { amountMinor: amount, currency } : undefined;
+}
+
+/** An entry with two postings moves money from the wallet to the service; refunds and reversals move it back. */
+export function movedTermsOf({ purpose, postings }: TracedEntry): ToldTerms | undefined {
+  const debit = postings.find(({ amountMinor }) => amountMinor < 0);
+  const credit = postings.find(({ amountMinor }) => amountMinor > 0);
+  if (postings.length !== 2 || debit === undefined || credit === undefined) return undefined;
+  if (debit.amountMinor !== -credit.amountMinor || debit.currency !== credit.currency) return undefined;
+  const isBack = purpose === 'refund' || purpose === 'reversal';
+  return {
+    walletId: isBack ? credit.accountId : debit.accountId,
+    serviceId: isBack ? debit.accountId : credit.accountId,
+    amountMinor: credit.amountMinor,
+    currency: credit.currency,
+  };
+}
+
 export function openedAccountOf({
   kind,
   currency,
@@ -83,10 +125,13 @@ export function openedAccountOf({
   };
 }
 
+/** What an entry can be posted for: a payment, a refund, or for itself. */
+const CAUSES = ['pay', 'ref', 'jen'] as const;
+
 export function entryOf(tenant: string, data: JsonObject): TracedEntry | undefined {
   const { entry_id, cause, purpose, description, reference, effective_on, postings } = data;
   if (typeof entry_id !== 'string' || !isId('jen', entry_id)) return undefined;
-  if (typeof cause !== 'string' || !(isId('pay', cause) || isId('jen', cause))) return undefined;
+  if (typeof cause !== 'string' || !CAUSES.some((prefix) => isId(prefix, cause))) return undefined;
   if (typeof purpose !== 'string' || !Array.isArray(postings)) return undefined;
   const traced = (postings as readonly JsonValue[]).map(postingOf);
   if (traced.includes(undefined)) return undefined;
@@ -94,7 +139,7 @@ export function entryOf(tenant: string, data: JsonObject): TracedEntry | undefin
     tenant,
     id: entry_id,
     uuid: uuidOf(entry_id),
-    causeUuid: uuidOf(cause),
+    causeUuid: uuidOf(cause as Id<IdPrefix>),
     purpose,
     description: textOf(description),
     reference: textOf(reference),

@@ -1,17 +1,20 @@
-/** What the tables must say of a payment, from its events. */
+/** What the tables must say of a payment or refund, from its events. */
+import { uuidOf } from '#kernel/ids.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
-import { entryOf, type Terms, termsOf, textOf } from './event-data.ts';
-import type { SagaJudgement, TracedEvent } from './judge-saga.ts';
-import type { PaymentTimeline } from './payment-pages.ts';
+import { PAYMENT_SAGAS, REFUND_SAGAS } from '#sagas/definitions.ts';
+import type { SagaDefinition } from '#sagas/saga.ts';
+import { entryOf, refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
+import type { SagaJudgement } from './judge-saga.ts';
+import type { SagaTimeline } from './payment-pages.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 /** Undefined if the log has no request, or none that can be read. */
-export function expectedPayment(timeline: PaymentTimeline): ExpectedRow | undefined {
-  const requested = find(timeline, balancePayment.begins);
+export function expectedPayment(timeline: SagaTimeline): ExpectedRow | undefined {
+  const requested = find(timeline, REQUESTED);
   const terms = termsIn(requested);
   if (requested === undefined || terms === undefined) return undefined;
   const { reference, description, metadata } = requested.data ?? {};
-  const told = lastStatus(timeline);
+  const last = lastOf(timeline, TOLD);
   return {
     tenant: requested.tenant,
     id: timeline.uuid,
@@ -19,38 +22,79 @@ export function expectedPayment(timeline: PaymentTimeline): ExpectedRow | undefi
     reference: textOf(reference),
     description: textOf(description),
     metadata: metadata === undefined || metadata === null ? null : JSON.stringify(metadata),
-    status: told?.status ?? 'pending',
-    failure_code: textOf(told?.event.data?.['code']),
-    failure_detail: textOf(told?.event.data?.['detail']),
+    status: STATUSES.get(lastOf(timeline, STATUSES)?.type ?? '') ?? 'pending',
+    failure_code: textOf(last?.data?.['code']),
+    failure_detail: textOf(last?.data?.['detail']),
     correlation_id: timeline.correlationId ?? null,
     created_at: requested.at,
-    updated_at: told?.event.at ?? requested.at,
+    updated_at: last?.at ?? requested.at,
   };
 }
 
-/** The status that the events give: an ending if there is one. */
-function lastStatus(
-  timeline: PaymentTimeline,
-): { readonly status: string; readonly event: TracedEvent } | undefined {
-  for (const event of timeline.events) {
-    const status = balancePayment.endings[event.type];
-    if (status !== undefined) return { status, event };
+/** A refund's row; undefined if the log has no request of it, or none that can be read. */
+export function expectedRefund(timeline: SagaTimeline): ExpectedRow | undefined {
+  const requested = find(timeline, REFUND_SAGAS.balance.begins);
+  const terms = termsIn(requested);
+  const payment = requested?.data && refundedPaymentOf(requested.data);
+  if (requested === undefined || terms === undefined || payment === undefined) return undefined;
+  const last = lastOf(timeline, REFUND_STATUSES);
+  return {
+    tenant: requested.tenant,
+    id: timeline.uuid,
+    payment_id: uuidOf(payment),
+    amount: terms.amountMinor,
+    currency: terms.currency,
+    reason: textOf(requested.data?.['reason']),
+    status: REFUND_STATUSES.get(last?.type ?? '') ?? 'pending',
+    failure_code: textOf(last?.data?.['code']),
+    failure_detail: textOf(last?.data?.['detail']),
+    correlation_id: timeline.correlationId ?? null,
+    created_at: requested.at,
+    updated_at: last?.at ?? requested.at,
+  };
+}
+
+const REQUESTED = PAYMENT_SAGAS.balance.begins;
+
+/** The statuses that events give. */
+const STATUSES = statusesOf(Object.values(PAYMENT_SAGAS));
+const REFUND_STATUSES = statusesOf(Object.values(REFUND_SAGAS));
+
+function statusesOf(sagas: readonly SagaDefinition[]): ReadonlyMap<string, string> {
+  return new Map(
+    sagas.flatMap(({ endings, standings }) => [...Object.entries(standings), ...Object.entries(endings)]),
+  );
+}
+
+/** Events that say something of the payment's row: those and the one that says why it is being undone. */
+const TOLD: ReadonlySet<string> = new Set([...STATUSES.keys(), 'payment.compensating']);
+
+/**
+ * The last of such events. What the coordinator says stands in one partition of its log; what is not of that log
+ * (a rejection) is the only one there is.
+ */
+function lastOf({ events }: SagaTimeline, types: { has(type: string): boolean }): TracedEvent | undefined {
+  let last: TracedEvent | undefined;
+  for (const event of events) {
+    if (!types.has(event.type)) continue;
+    const isLater = last === undefined || last.topic !== 'authorization' || last.position < event.position;
+    if (isLater) last = event;
   }
-  const authorized = find(timeline, 'payment.authorized');
-  return authorized === undefined ? undefined : { status: 'authorized', event: authorized };
+  return last;
 }
 
 /** Whose endings free the reference. Any other payment holds it, whatever becomes of it yet (U2). */
 const UNPAID = new Set(['rejected', 'declined', 'cancelled', 'failed', 'compensated']);
 
-/** The ending without money moved, if the events have one. */
-export function unpaidEnding({ events }: PaymentTimeline): TracedEvent | undefined {
-  return events.find(({ type }) => UNPAID.has(balancePayment.endings[type] ?? ''));
+/** The ending without money moved, or with the money moved back, if the events have one. */
+export function unpaidEnding({ events }: SagaTimeline): TracedEvent | undefined {
+  const { endings } = PAYMENT_SAGAS.gateway;
+  return events.find(({ type }) => UNPAID.has(endings[type] ?? ''));
 }
 
 /** The reference that the request names; undefined if it names none. */
-export function namedReference(timeline: PaymentTimeline): ExpectedRow | undefined {
-  const requested = find(timeline, balancePayment.begins);
+export function namedReference(timeline: SagaTimeline): ExpectedRow | undefined {
+  const requested = find(timeline, REQUESTED);
   const terms = termsIn(requested);
   const reference = textOf(requested?.data?.['reference']);
   if (requested === undefined || terms === undefined || reference === null) return undefined;
@@ -64,21 +108,45 @@ export function namedReference(timeline: PaymentTimeline): ExpectedRow | undefin
 }
 
 /** Key and reference are of one commit with the request, and stay until an unpaid ending. */
-export function expectedReference(timeline: PaymentTimeline): ExpectedRow | undefined {
+export function expectedReference(timeline: SagaTimeline): ExpectedRow | undefined {
   return unpaidEnding(timeline) === undefined ? namedReference(timeline) : undefined;
 }
 
-/** A hold is placed with payment.authorized, captured with the entry, released with payment.failed. */
-export function expectedHold(timeline: PaymentTimeline): ExpectedRow | undefined {
-  const authorized = find(timeline, 'payment.authorized');
+/**
+ * What places a hold on whose account, and what ends it: an entry by capture, the others by release. A balance payment
+ * that is called off lets go at once, one through a provider when the charge is known not to be made.
+ */
+const HOLDS = {
+  pay: {
+    placedBy: 'payment.authorized',
+    accountOf: ({ walletId }: Terms) => walletId,
+    purpose: 'payment',
+    releasedBy: ({ method }: Terms) => [
+      'payment.declined',
+      'payment.failed',
+      method === 'balance' ? 'payment.cancelling' : 'payment.cancelled',
+      'payment.compensated',
+    ],
+  },
+  ref: {
+    placedBy: 'refund.authorized',
+    accountOf: ({ serviceId }: Terms) => serviceId,
+    purpose: 'refund',
+    releasedBy: () => ['refund.failed'],
+  },
+} as const;
+
+export function expectedHold(timeline: SagaTimeline): ExpectedRow | undefined {
+  const { placedBy, accountOf, purpose, releasedBy } = HOLDS[kindOf(timeline)];
+  const authorized = find(timeline, placedBy);
   const terms = termsIn(authorized);
   if (authorized === undefined || terms === undefined) return undefined;
-  const captured = find(timeline, 'entry.posted');
-  const released = find(timeline, 'payment.failed');
+  const captured = timeline.events.find((event) => postedFor(event) === purpose);
+  const released = timeline.events.find(({ type }) => releasedBy(terms).includes(type));
   return {
     id: timeline.uuid,
     tenant: authorized.tenant,
-    account_id: terms.walletId,
+    account_id: accountOf(terms),
     amount: terms.amountMinor,
     state: captured !== undefined ? 'captured' : released !== undefined ? 'released' : 'open',
     opened_at: authorized.at,
@@ -86,28 +154,68 @@ export function expectedHold(timeline: PaymentTimeline): ExpectedRow | undefined
   };
 }
 
-const SAGA_STATES = [
-  ['payment.completed', 'completed'],
-  ['payment.failed', 'failed'],
-  ['payment.declined', 'declined'],
-  ['payment.authorized', 'authorized'],
-] as const;
+/** The purpose of an entry that was posted; undefined for another event. */
+function postedFor({ type, data }: TracedEvent): string | undefined {
+  return type === 'entry.posted' ? (textOf(data?.['purpose']) ?? undefined) : undefined;
+}
 
-/** The coordinator's row: how far its own events say it has come. */
-export function expectedSaga(timeline: PaymentTimeline): ExpectedRow | undefined {
-  for (const [type, state] of SAGA_STATES) {
-    const event = find(timeline, type);
-    const terms = termsIn(event);
-    if (terms !== undefined) return { payment_id: timeline.uuid, state, ...termColumns(terms) };
-  }
-  return undefined;
+/** The state that the coordinator's row is in after its events; after others it stays what it was. */
+const SAGA_STATES: ReadonlyMap<string, string> = new Map([
+  ['payment.authorized', 'authorized'],
+  ['payment.charged', 'charged'],
+  ['payment.cancelling', 'cancelling'],
+  ['payment.reconciliation_required', 'reconciling'],
+  ['payment.charge_resolved', 'resolving'],
+  ['payment.compensating', 'compensating'],
+  ['payment.completed', 'completed'],
+  ['payment.declined', 'declined'],
+  ['payment.failed', 'failed'],
+  ['payment.cancelled', 'cancelled'],
+  ['payment.compensated', 'compensated'],
+]);
+
+/** The same of refunds. */
+const REFUND_SAGA_STATES: ReadonlyMap<string, string> = new Map([
+  ['refund.authorized', 'authorized'],
+  ['refund.confirmed', 'confirmed'],
+  ['refund.reconciliation_required', 'reconciling'],
+  ['refund.completed', 'completed'],
+  ['refund.declined', 'declined'],
+  ['refund.failed', 'failed'],
+]);
+
+/** The coordinator's row of a payment: how far its own events say it has come. */
+export function expectedSaga(timeline: SagaTimeline): ExpectedRow | undefined {
+  const last = kindOf(timeline) === 'pay' ? lastOf(timeline, SAGA_STATES) : undefined;
+  const terms = termsIn(last);
+  if (last === undefined || terms === undefined) return undefined;
+  const state = isParked(timeline, last) ? 'parked' : (SAGA_STATES.get(last.type) ?? null);
+  return { payment_id: timeline.uuid, state, ...termColumns(terms) };
+}
+
+/** What a person must look at after a compensation is no charge in doubt: it is the compensation that failed. */
+function isParked(timeline: SagaTimeline, last: TracedEvent): boolean {
+  return (
+    last.type === 'payment.reconciliation_required' && find(timeline, 'payment.compensating') !== undefined
+  );
+}
+
+/** The coordinator's row of a refund. */
+export function expectedRefundSaga(timeline: SagaTimeline): ExpectedRow | undefined {
+  const last = kindOf(timeline) === 'ref' ? lastOf(timeline, REFUND_SAGA_STATES) : undefined;
+  const terms = termsIn(last);
+  const payment = last?.data && refundedPaymentOf(last.data);
+  if (last === undefined || terms === undefined || payment === undefined) return undefined;
+  const state = REFUND_SAGA_STATES.get(last.type) ?? null;
+  return { refund_id: timeline.uuid, state, payment_id: uuidOf(payment), ...termColumns(terms) };
+}
+
+export function kindOf({ subject }: SagaTimeline): 'pay' | 'ref' {
+  return subject.startsWith('ref_') ? 'ref' : 'pay';
 }
 
 /** Undefined as long as the saga runs. */
-export function expectedVerdict(
-  timeline: PaymentTimeline,
-  judgement: SagaJudgement,
-): ExpectedRow | undefined {
+export function expectedVerdict(timeline: SagaTimeline, judgement: SagaJudgement): ExpectedRow | undefined {
   if (!judgement.ended && !judgement.repeats) return undefined;
   const complete = judgement.faults.length === 0;
   return {
@@ -118,14 +226,16 @@ export function expectedVerdict(
       ? JSON.stringify(judgement.line.map(({ type, identity, at }) => [type, identity, at]))
       : null,
     sound: 'yes',
+    incidents: complete ? judgement.incidents : null,
   };
 }
 
-/** Entries whose ids are in the range of their causes: all of payments that there are. */
-export function expectedEntries(timeline: PaymentTimeline): ExpectedRow[] {
+/** Entries that bear the uuid of their cause: those of payments and of refunds. A reversal's stands anywhere. */
+export function expectedEntries(timeline: SagaTimeline): ExpectedRow[] {
   return timeline.events.flatMap(({ type, tenant, data }) => {
     const entry = type === 'entry.posted' && data !== undefined ? entryOf(tenant, data) : undefined;
-    return entry?.purpose === 'payment' ? { id: entry.uuid, purpose: 'payment' } : [];
+    const isOwn = entry?.purpose === 'payment' || entry?.purpose === 'refund';
+    return isOwn ? { id: entry.uuid, purpose: entry.purpose } : [];
   });
 }
 
@@ -137,23 +247,33 @@ export interface ExpectedNotification {
   readonly createdAt: number;
   /** The event it tells of; undefined if it is not there. */
   readonly ending: TracedEvent | undefined;
+  /** The ending that was told before, if this one corrects it. */
+  readonly corrects: string | null;
 }
 
 /** One for each notification.queued: row and event are of one commit. */
-export function expectedNotifications(timeline: PaymentTimeline): ExpectedNotification[] {
-  return timeline.events
-    .filter(({ type }) => type === 'notification.queued')
-    .map(({ tenant, data, at, causation }) => ({
-      tenant,
+export function expectedNotifications(timeline: SagaTimeline): ExpectedNotification[] {
+  const queued = timeline.events.filter(({ type }) => type === 'notification.queued');
+  const told = new Set(queued.map(aboutOf));
+  return queued.map((event) => {
+    const corrected = PAYMENT_SAGAS.gateway.corrections[aboutOf(event)];
+    return {
+      tenant: event.tenant,
       subject: timeline.subject,
-      type: textOf(data?.['about']) ?? '',
-      id: textOf(data?.['notification_id']),
-      createdAt: at,
-      ending: timeline.events.find(({ identity }) => identity === causation),
-    }));
+      type: aboutOf(event),
+      id: textOf(event.data?.['notification_id']),
+      createdAt: event.at,
+      ending: timeline.events.find(({ identity }) => identity === event.causation),
+      corrects: corrected !== undefined && told.has(corrected) ? corrected : null,
+    };
+  });
 }
 
-function find(timeline: PaymentTimeline, type: string): TracedEvent | undefined {
+function aboutOf({ data }: TracedEvent): string {
+  return textOf(data?.['about']) ?? '';
+}
+
+function find(timeline: SagaTimeline, type: string): TracedEvent | undefined {
   return timeline.events.find((event) => event.type === type);
 }
 

@@ -29,7 +29,16 @@ const PAGE = { first: 2_000, least: 250, most: 8_000 };
 /** Which events of which topic change an account, or what is held of it. */
 const TYPES = {
   ledger: ['account.opened', 'account.closed', 'entry.posted'],
-  authorization: ['payment.authorized', 'payment.failed'],
+  authorization: [
+    'payment.authorized',
+    'payment.declined',
+    'payment.failed',
+    'payment.cancelling',
+    'payment.cancelled',
+    'payment.compensated',
+    'refund.authorized',
+    'refund.failed',
+  ],
 } as const;
 
 type MoneyTopic = keyof typeof TYPES;
@@ -45,6 +54,7 @@ interface MoneyEvent {
   type: string;
   subject: string;
   tenant: string;
+  causation: string;
   data: string;
   /** Of account.opened alone. */
   opened_at: EpochMs | null;
@@ -159,11 +169,7 @@ export class AccountFollower {
     } else if (row.type === 'account.closed') {
       this.#book.at(row.tenant, row.subject).closed = true;
     } else if (held !== undefined) {
-      this.#book.hold(
-        row.tenant,
-        held.walletId,
-        row.type === 'payment.authorized' ? held.amountMinor : -held.amountMinor,
-      );
+      this.#book.hold(row.tenant, held.accountId, held.amountMinor);
     } else {
       const detail = `the data of ${row.type} is not what such an event tells`;
       this.#check.found({ kind: 'unreadable_event', subject, detail });
@@ -202,7 +208,7 @@ interface ReadableEvent {
   readonly subject: string;
   readonly entry?: TracedEntry | undefined;
   readonly opened?: OpenedAccount | undefined;
-  readonly held?: Terms | undefined;
+  readonly held?: HeldChange | undefined;
 }
 
 function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent {
@@ -217,7 +223,40 @@ function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent 
     case 'account.closed':
       return { row, subject };
     default:
-      return { row, subject, held: termsOf(data) };
+      return { row, subject, held: heldChangeOf(row, termsOf(data)) };
+  }
+}
+
+/** What an event changes of the sum held of an account: a wallet's for a payment, a service's for a refund. */
+interface HeldChange {
+  readonly accountId: string;
+  /** Zero if it had nothing held, or what it had was captured. */
+  readonly amountMinor: number;
+}
+
+function heldChangeOf(event: MoneyEvent, terms: Terms | undefined): HeldChange | undefined {
+  if (terms === undefined) return undefined;
+  const accountId = event.type.startsWith('refund.') ? terms.serviceId : terms.walletId;
+  if (event.type.endsWith('.authorized')) return { accountId, amountMinor: terms.amountMinor };
+  return { accountId, amountMinor: isRelease(event, terms) ? -terms.amountMinor : 0 };
+}
+
+/** Whether the event gave a hold back: its payment may never have had one, or have had it captured or released before. */
+function isRelease({ type, causation }: MoneyEvent, { method }: Terms): boolean {
+  switch (type) {
+    // Without funds there was none; a provider is asked only with them.
+    case 'payment.declined':
+      return causation.startsWith('providers/');
+    // A counter-entry is caused by a posting: the hold was captured by that.
+    case 'payment.compensated':
+      return causation.startsWith('providers/');
+    // From the balance it is given back at once; with a provider when the charge is known not to be made.
+    case 'payment.cancelling':
+      return method === 'balance';
+    case 'payment.cancelled':
+      return method === 'gateway';
+    default:
+      return true;
   }
 }
 
@@ -228,7 +267,7 @@ function readMoneyEvents(
   upTo: number,
 ): Promise<MoneyEvent[]> {
   return reader.query<MoneyEvent>(
-    `select position, type, subject, tenant, data, case when type = 'account.opened' then occurred_at end as opened_at
+    `select position, type, subject, tenant, causation, data, case when type = 'account.opened' then occurred_at end as opened_at
      from ${schemaOf(topic)}.events
      where partition = $1 and position > $2 and position <= $3 and type = any ($4)`,
     [partition, position, upTo, TYPES[topic]],

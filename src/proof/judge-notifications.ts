@@ -1,7 +1,7 @@
 /** One notification for each ending, and what it says is what the ending said. */
 import { idOf } from '#kernel/ids.ts';
 import type { AuditedNotification } from '#services/notification/contract.ts';
-import { parseData, termsOf, textOf } from './event-data.ts';
+import { parseData, refundedPaymentOf, termsOf, textOf } from './event-data.ts';
 import type { ExpectedNotification } from './expected-rows.ts';
 import type { Check } from './report.ts';
 
@@ -44,7 +44,8 @@ function faultsOf(expected: ExpectedNotification, actual: AuditedNotification): 
     ['id', idOf('ntf', actual.uuid), expected.id],
     ['created_at', actual.createdAt, expected.createdAt],
     ['type', payload['type'], expected.ending?.type],
-    ['payment_id', data['payment_id'], expected.subject],
+    ...idsOf(expected).map(([member, id]) => [member, data[member], id] as const),
+    ['corrects', data['corrects'] ?? null, expected.corrects],
     ['wallet_id', data['wallet_id'], terms?.walletId],
     ['service_id', data['service_id'], terms?.serviceId],
     ['amount', data['amount'], terms?.amountMinor],
@@ -54,6 +55,18 @@ function faultsOf(expected: ExpectedNotification, actual: AuditedNotification): 
   return pairs
     .filter(([, is, should]) => is !== should)
     .map(([name, is, should]) => `${name} is ${String(is)}, not ${String(should)}`);
+}
+
+/** A refund is told of with the payment that it gives back. */
+function idsOf({
+  subject,
+  ending,
+}: ExpectedNotification): (readonly [member: string, id: string | undefined])[] {
+  if (!subject.startsWith('ref_')) return [['payment_id', subject]];
+  return [
+    ['refund_id', subject],
+    ['payment_id', ending?.data && refundedPaymentOf(ending.data)],
+  ];
 }
 
 function keyOf({ subject, type }: { readonly subject: string; readonly type: string }): string {

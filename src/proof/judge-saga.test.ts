@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '#platform/log/event.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
-import { judgeSaga, SagaMap, type TracedEvent } from './judge-saga.ts';
+import { judgeSaga } from './judge-saga.ts';
+import { SagaMap, sagaMapFor } from './saga-map.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 const SAGA = new SagaMap(balancePayment);
 const TERMS = { wallet_id: 'w', service_id: 's', amount: 7, currency: 'USD', method: 'balance' };
@@ -43,7 +45,7 @@ const COMPLETED = [
 ] as const;
 
 function kindsOf(events: readonly TracedEvent[]): string[] {
-  return judgeSaga(SAGA, events).faults.map(({ kind }) => kind);
+  return judgeSaga(sagaMapFor('pay_1', events), events).faults.map(({ kind }) => kind);
 }
 
 describe('a saga', () => {
@@ -78,8 +80,9 @@ describe('a saga', () => {
       'completion',
       'notification',
     ].entries()) {
-      const { ended, due, faults } = judgeSaga(SAGA, chain(...COMPLETED.slice(0, index + 1)));
-      expect({ ended, due: due?.name, faults }).toEqual({ ended: false, due: stage, faults: [] });
+      const { ended, owed, faults } = judgeSaga(SAGA, chain(...COMPLETED.slice(0, index + 1)));
+      const due = owed.flatMap(({ stages }) => stages.map(({ name }) => name));
+      expect({ ended, due, faults }).toEqual({ ended: false, due: [stage], faults: [] });
     }
   });
 
@@ -105,7 +108,7 @@ describe('a saga', () => {
       identity: 'log/1/1',
       causation: 'log/0/2',
     };
-    expect(kindsOf([...chain(...COMPLETED), declined])).toEqual(['event_out_of_line']);
+    expect(kindsOf([...chain(...COMPLETED), declined])).toEqual(['second_outcome', 'second_ending']);
   });
 
   test.each([
@@ -126,7 +129,23 @@ describe('a saga', () => {
     expect(kindsOf(events)).toEqual(['unreadable_event']);
   });
 
-  test('takes no notice of events that its definition does not name', () => {
-    expect(kindsOf([...chain(...COMPLETED), ...chain('payment.cancel_requested')])).toEqual([]);
+  test('is broken by an event of another saga', () => {
+    const alien = {
+      ...(chain('provider.approved')[0] as TracedEvent),
+      identity: 'log/1/1',
+      causation: 'log/0/3',
+    };
+    expect(kindsOf([...chain(...COMPLETED), alien])).toEqual(['event_out_of_line']);
+  });
+
+  test('is not broken by what a person asks, and owes an answer', () => {
+    const asked = { ...(chain('payment.cancel_requested')[0] as TracedEvent), identity: 'log/1/1' };
+    const { ended, owed, faults } = judgeSaga(SAGA, [...chain(...COMPLETED), asked]);
+    expect({ ended, faults }).toEqual({ ended: false, faults: [] });
+    expect(owed.map(({ stages }) => stages[0]?.name)).toEqual(['cancel admission']);
+  });
+
+  test('takes no notice of events that no definition names', () => {
+    expect(kindsOf([...chain(...COMPLETED), ...chain('account.opened')])).toEqual([]);
   });
 });

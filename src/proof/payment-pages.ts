@@ -1,17 +1,27 @@
-/** The payments of the logs, in the order of their ids, a page at a time, each page of one instant. */
+/** The payments and refunds of the logs, in the order of their ids, a page at a time, each page of one instant. */
 import type { EpochMs } from '#kernel/clock.ts';
-import { type Id, isId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { type Id, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { UuidRange } from '#services/ledger/contract.ts';
 import { parseData } from './event-data.ts';
 import { schemaOf } from './installation.ts';
-import type { TracedEvent } from './judge-saga.ts';
+import type { TracedEvent } from './traced-event.ts';
 
-/** The logs that tell of payments. */
-export const PAYMENT_TOPICS = ['payments', 'validation', 'authorization', 'ledger', 'notification'] as const;
+/** The logs that tell of payments and refunds. */
+export const SAGA_TOPICS = [
+  'payments',
+  'validation',
+  'authorization',
+  'ledger',
+  'providers',
+  'notification',
+] as const;
 
-export type PaymentTopic = (typeof PAYMENT_TOPICS)[number];
+export type SagaTopic = (typeof SAGA_TOPICS)[number];
+
+/** Of what has a saga. */
+const PREFIXES = ['pay', 'ref'] as const;
 
 /** The least and the greatest text behind an id's prefix. */
 const FIRST_SUFFIX = '';
@@ -34,7 +44,10 @@ export function isLast(range: IdRange): boolean {
   return range.upTo === LAST_SUFFIX;
 }
 
-export function subjectsOf({ after, upTo }: IdRange, prefix: 'pay' | 'jen'): { after: string; upTo: string } {
+export function subjectsOf(
+  { after, upTo }: IdRange,
+  prefix: 'pay' | 'ref' | 'jen',
+): { after: string; upTo: string } {
   return { after: `${prefix}_${after}`, upTo: `${prefix}_${upTo}` };
 }
 
@@ -47,51 +60,65 @@ export function uuidsOf({ after, upTo }: IdRange): UuidRange {
 }
 
 /**
- * The range after `previous` that holds about `rows` payments, or manual entries if there are more of those. By the
- * index on subjects: ids rise with time, so a range is a stretch of time.
+ * The range after `previous` that holds about `rows` payments, or refunds, or manual entries, of whichever there are
+ * most. By the index on subjects: ids rise with time, so a range is a stretch of time.
  */
 export async function nextRange(reader: Reader, previous: IdRange, rows: number): Promise<IdRange> {
   const rest = { after: previous.upTo, upTo: LAST_SUFFIX };
-  const payments = subjectsOf(rest, 'pay');
-  const entries = subjectsOf(rest, 'jen');
-  const [row] = await reader.query<{ payment: string | null; entry: string | null }>(
-    `select (select subject from payments.events where subject > $1 and subject <= $2
-             order by subject offset $5 limit 1) as payment,
-            (select subject from ledger.events where subject > $3 and subject <= $4
-             order by subject offset $5 limit 1) as entry`,
-    [payments.after, payments.upTo, entries.after, entries.upTo, rows],
+  const found = await Promise.all(
+    BOUNDED_BY.map(async ({ prefix, topic }) => {
+      const { after, upTo } = subjectsOf(rest, prefix);
+      const [row] = await reader.query<{ subject: string }>(
+        `select subject from ${schemaOf(topic)}.events where subject > $1 and subject <= $2
+         order by subject offset $3 limit 1`,
+        [after, upTo, rows],
+      );
+      return suffixOf(row?.subject ?? null) ?? LAST_SUFFIX;
+    }),
   );
-  const ends = [row?.payment, row?.entry].flatMap((subject) => suffixOf(subject ?? null) ?? []);
-  return { after: previous.upTo, upTo: ends.sort()[0] ?? LAST_SUFFIX };
+  return { after: previous.upTo, upTo: found.sort()[0] ?? LAST_SUFFIX };
 }
 
-/** The suffix of the last payment there is; the first suffix if there is none. */
+/** The logs whose subjects bound a range, by kind. */
+const BOUNDED_BY = [
+  { prefix: 'pay', topic: 'payments' },
+  { prefix: 'ref', topic: 'payments' },
+  { prefix: 'jen', topic: 'ledger' },
+] as const;
+
+/** The suffix of the last payment or refund there is; the first suffix if there is none. */
 export async function lastSuffix(reader: Reader): Promise<string> {
-  const { after, upTo } = subjectsOf({ after: FIRST_SUFFIX, upTo: LAST_SUFFIX }, 'pay');
-  const [row] = await reader.query<{ subject: string }>(
-    'select subject from payments.events where subject > $1 and subject <= $2 order by subject desc limit 1',
-    [after, upTo],
+  const found = await Promise.all(
+    PREFIXES.map(async (prefix) => {
+      const { after, upTo } = subjectsOf({ after: FIRST_SUFFIX, upTo: LAST_SUFFIX }, prefix);
+      const [row] = await reader.query<{ subject: string }>(
+        'select subject from payments.events where subject > $1 and subject <= $2 order by subject desc limit 1',
+        [after, upTo],
+      );
+      return suffixOf(row?.subject ?? null) ?? FIRST_SUFFIX;
+    }),
   );
-  return suffixOf(row?.subject ?? null) ?? FIRST_SUFFIX;
+  return found.sort().at(-1) ?? FIRST_SUFFIX;
 }
 
-/** Subjects that are no payment's. */
+/** Subjects that are neither a payment's nor a refund's. */
 export const STRAY_SUBJECTS: readonly SubjectRange[] = [
   { after: null, upTo: `pay_${FIRST_SUFFIX}` },
-  { after: `pay_${LAST_SUFFIX}`, upTo: null },
+  { after: `pay_${LAST_SUFFIX}`, upTo: `ref_${FIRST_SUFFIX}` },
+  { after: `ref_${LAST_SUFFIX}`, upTo: null },
 ];
 
 /** Undefined for what is no id of ours: such a subject bounds no range. */
 function suffixOf(subject: string | null): string | undefined {
-  if (subject === null || !(isId('pay', subject) || isId('jen', subject))) return undefined;
+  if (subject === null || !BOUNDED_BY.some(({ prefix }) => isId(prefix, subject))) return undefined;
   return subject.slice('pay_'.length);
 }
 
-/** Everything the logs tell of one payment. */
-export interface PaymentTimeline {
-  readonly subject: PaymentId;
+/** Everything the logs tell of one payment or refund. */
+export interface SagaTimeline {
+  readonly subject: PaymentId | RefundId;
   readonly uuid: string;
-  /** By topic, in the order of the saga's topics; within one by position. */
+  /** By topic, in the order of `SAGA_TOPICS`; within one in the order of its partitions and positions. */
   readonly events: readonly TracedEvent[];
   /** Of the request; the row keeps it. */
   readonly correlationId: string | undefined;
@@ -109,23 +136,28 @@ interface EventRow {
   correlation_id: string | null;
 }
 
-/** The timelines of the payments of the range; by the index on subjects, once for each topic. */
-export function readTimelines(reader: Reader, range: IdRange): Promise<PaymentTimeline[]> {
-  const { after, upTo } = subjectsOf(range, 'pay');
-  return timelinesFrom(PAYMENT_TOPICS, (topic) =>
-    reader.query<EventRow>(
-      `select ${columnsOf(topic)} from ${schemaOf(topic)}.events e where subject > $1 and subject <= $2`,
-      [after, upTo],
-    ),
-  );
+/** The timelines of the payments and refunds of the range; by the index on subjects, once for each topic and kind. */
+export function readTimelines(reader: Reader, range: IdRange): Promise<SagaTimeline[]> {
+  return timelinesFrom(SAGA_TOPICS, async (topic) => {
+    const byKind = await Promise.all(
+      PREFIXES.map((prefix) => {
+        const { after, upTo } = subjectsOf(range, prefix);
+        return reader.query<EventRow>(
+          `select ${columnsOf(topic)} from ${schemaOf(topic)}.events e where subject > $1 and subject <= $2`,
+          [after, upTo],
+        );
+      }),
+    );
+    return byKind.flat();
+  });
 }
 
-/** What the topics tell of the payments; by the index on subjects, a look-up for each. */
+/** What the topics tell of the payments and refunds; by the index on subjects, a look-up for each. */
 export function readTimelinesOf(
   reader: Reader,
-  subjects: readonly PaymentId[],
-  topics: readonly PaymentTopic[],
-): Promise<PaymentTimeline[]> {
+  subjects: readonly (PaymentId | RefundId)[],
+  topics: readonly SagaTopic[],
+): Promise<SagaTimeline[]> {
   return timelinesFrom(topics, (topic) =>
     reader.query<EventRow>(
       `select ${columnsOf(topic)}
@@ -138,22 +170,26 @@ export function readTimelinesOf(
   );
 }
 
-function columnsOf(topic: PaymentTopic): string {
+function columnsOf(topic: SagaTopic): string {
   return `e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at, e.causation,
           ${topic === 'payments' ? 'e.correlation_id' : 'null as correlation_id'}`;
 }
 
 async function timelinesFrom(
-  topics: readonly PaymentTopic[],
-  read: (topic: PaymentTopic) => Promise<EventRow[]>,
-): Promise<PaymentTimeline[]> {
+  topics: readonly SagaTopic[],
+  read: (topic: SagaTopic) => Promise<EventRow[]>,
+): Promise<SagaTimeline[]> {
   const byTopic = await Promise.all(topics.map(read));
-  const timelines = new Map<string, Mutable<PaymentTimeline>>();
+  const timelines = new Map<string, Mutable<SagaTimeline>>();
   byTopic.forEach((rows, index) => {
-    const topic = topics[index] as PaymentTopic;
-    for (const row of rows) enter(timelines, topic, row);
+    const topic = topics[index] as SagaTopic;
+    for (const row of rows.sort(byPlace)) enter(timelines, topic, row);
   });
   return [...timelines.values()];
+}
+
+function byPlace(a: EventRow, b: EventRow): number {
+  return a.partition - b.partition || Number(a.position) - Number(b.position);
 }
 
 type Mutable<Timeline> = { -readonly [Member in keyof Timeline]: Timeline[Member] } & {
@@ -161,9 +197,9 @@ type Mutable<Timeline> = { -readonly [Member in keyof Timeline]: Timeline[Member
 };
 
 /** Accounts are named by their owners, and may be named like a payment. */
-function enter(timelines: Map<string, Mutable<PaymentTimeline>>, topic: string, row: EventRow): void {
+function enter(timelines: Map<string, Mutable<SagaTimeline>>, topic: string, row: EventRow): void {
   const { subject } = row;
-  if (!isId('pay', subject) || row.type.startsWith('account.')) return;
+  if (!isSagaSubject(subject) || row.type.startsWith('account.')) return;
   let timeline = timelines.get(subject);
   if (timeline === undefined) {
     timeline = { subject, uuid: uuidOf(subject), events: [], correlationId: undefined };
@@ -182,6 +218,10 @@ function enter(timelines: Map<string, Mutable<PaymentTimeline>>, topic: string, 
     causation: row.causation,
     data: parseData(row.data),
   });
+}
+
+export function isSagaSubject(subject: string): subject is PaymentId | RefundId {
+  return isId('pay', subject) || isId('ref', subject);
 }
 
 /** Uuids of the manual entries that the log has in the range. */

@@ -57,6 +57,7 @@ test('wiped read models are rebuilt equal, row by row', () =>
       rebuilt.map(({ model, payments, written, removed }) => ({ model, payments, written, removed })),
     ).toEqual([
       { model: 'payments', payments: 25, written: 25, removed: 0 },
+      { model: 'refunds', payments: 0, written: 0, removed: 0 },
       { model: 'verdicts', payments: 25, written: 25, removed: 0 },
       { model: 'notifications', payments: 25, written: 25, removed: 0 },
     ]);

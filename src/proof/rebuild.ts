@@ -7,13 +7,19 @@
  * B2: the logs are believed. Verify them first.
  */
 
-import { isId } from '#kernel/ids.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { ModelTransaction, ReadModel, SubjectsInRange, Timeline } from '#platform/log/read-model.ts';
 import { verdictsModel } from '#services/integrity/contract.ts';
 import { notificationsModel } from '#services/notification/contract.ts';
-import { paymentsModel, type RowCursor, removeForgedPayments } from '#services/payments/contract.ts';
+import {
+  correctRefundTotals,
+  paymentsModel,
+  type RowCursor,
+  refundsModel,
+  removeForgedPayments,
+  removeForgedRefunds,
+} from '#services/payments/contract.ts';
 import { eventsOf, readInstallation, schemaOf } from './installation.ts';
 import { Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
@@ -21,6 +27,7 @@ import {
   FIRST_RANGE,
   type IdRange,
   isLast,
+  isSagaSubject,
   lastSuffix,
   nextRange,
   STRAY_SUBJECTS,
@@ -29,11 +36,21 @@ import {
 } from './payment-pages.ts';
 import { type OnProgress, Phase } from './progress.ts';
 
+const BOTH = ['pay', 'ref'] as const;
+
+/** With what each is about: subjects of these kinds. */
 const MODELS = {
-  payments: paymentsModel,
-  verdicts: verdictsModel,
-  notifications: notificationsModel,
-} as const;
+  payments: { model: paymentsModel, kinds: ['pay'] },
+  // After the payments: what can be given back of one is read from its row.
+  refunds: { model: refundsModel, kinds: ['ref'] },
+  verdicts: { model: verdictsModel, kinds: BOTH },
+  notifications: { model: notificationsModel, kinds: BOTH },
+} as const satisfies Record<string, ModelOfKinds>;
+
+interface ModelOfKinds {
+  readonly model: ReadModel;
+  readonly kinds: readonly ('pay' | 'ref')[];
+}
 
 export type ReadModelName = keyof typeof MODELS;
 
@@ -54,7 +71,7 @@ export interface RebuildOptions {
 
 export interface RebuiltModel {
   readonly model: ReadModelName;
-  /** Payments whose rows were looked at. */
+  /** Payments and refunds whose rows were looked at. */
   readonly payments: number;
   /** Rows inserted or changed. */
   readonly written: number;
@@ -82,15 +99,17 @@ export async function rebuild(options: RebuildOptions): Promise<readonly Rebuilt
 class ModelRebuild {
   readonly #lane: Lane;
   readonly #model: ReadModel;
+  readonly #kinds: ModelOfKinds['kinds'];
   readonly #phase: Phase;
   readonly #pageSize = new PageSize(PAGE);
   #payments = 0;
   #written = 0;
   #removed = 0;
 
-  constructor(lane: Lane, model: ReadModel, phase: Phase) {
+  constructor(lane: Lane, { model, kinds }: ModelOfKinds, phase: Phase) {
     this.#lane = lane;
     this.#model = model;
+    this.#kinds = kinds;
     this.#phase = phase;
   }
 
@@ -98,10 +117,10 @@ class ModelRebuild {
     const last = await lastSuffix(this.#lane);
     for (let range: IdRange = FIRST_RANGE; !isLast(range) && range.after <= last; ) {
       range = await nextRange(this.#lane, range, this.#pageSize.rows);
-      await this.#correct(subjectsOf(range, 'pay'));
+      for (const kind of this.#kinds) await this.#correct(subjectsOf(range, kind));
     }
     for (const range of STRAY_SUBJECTS) await this.#correct(range);
-    if (this.#model === paymentsModel) await this.#removeForged();
+    for (const walk of ROW_WALKS.get(this.#model) ?? []) await this.#walkRows(walk);
     return { payments: this.#payments, written: this.#written, removed: this.#removed };
   }
 
@@ -119,21 +138,37 @@ class ModelRebuild {
     this.#pageSize.took(performance.now() - startedAt);
   }
 
-  /** The payments table is led by the tenant: what no log speaks of is in no range of ids. */
-  async #removeForged(): Promise<void> {
+  async #walkRows(walk: RowWalk): Promise<void> {
     for (let cursor: RowCursor | undefined; ; ) {
       const after: RowCursor | undefined = cursor;
       const page = await this.#lane.transaction(async (tx) => {
         await fence(tx, this.#model.group);
-        return removeForgedPayments(tx, after, ROWS_PAGE);
+        return walk(tx, after, ROWS_PAGE);
       });
-      this.#removed += page.removed;
+      this.#written += page.written ?? 0;
+      this.#removed += page.removed ?? 0;
       this.#phase.advance(0);
       if (page.next === undefined) return;
       cursor = page.next;
     }
   }
 }
+
+/** Corrects the next rows of a table that is led by the tenant: what no log speaks of is in no range of ids. */
+type RowWalk = (
+  tx: ModelTransaction,
+  after: RowCursor | undefined,
+  limit: number,
+) => Promise<{
+  readonly next: RowCursor | undefined;
+  readonly written?: number;
+  readonly removed?: number;
+}>;
+
+const ROW_WALKS: ReadonlyMap<ReadModel, readonly RowWalk[]> = new Map([
+  [paymentsModel, [removeForgedPayments]],
+  [refundsModel, [removeForgedRefunds, correctRefundTotals]],
+]);
 
 /** R1, B1: what the group does waits until the end of the transaction; where it stands, by topic and partition. */
 async function fence(tx: ModelTransaction, group: string): Promise<ReadonlyMap<string, number>> {
@@ -145,7 +180,7 @@ async function fence(tx: ModelTransaction, group: string): Promise<ReadonlyMap<s
   return new Map(rows.map(({ place, position }) => [place, Number(position)]));
 }
 
-/** By the index on subjects, once for each topic of the model. Open ranges hold no payment. */
+/** By the index on subjects, once for each topic of the model. Open ranges hold no payment and no refund. */
 async function readSubjects(
   tx: ModelTransaction,
   options: {
@@ -175,7 +210,7 @@ function timelinesOf(events: readonly LogEvent[], positions: ReadonlyMap<string,
   const bySubject = new Map<string, LogEvent[]>();
   for (const event of events) {
     // Accounts are named by their owners, and may be named like a payment.
-    if (!isId('pay', event.subject) || event.type.startsWith('account.')) continue;
+    if (!isSagaSubject(event.subject) || event.type.startsWith('account.')) continue;
     const known = bySubject.get(event.subject);
     if (known === undefined) bySubject.set(event.subject, [event]);
     else known.push(event);

@@ -22,9 +22,10 @@ export interface CheckReport {
 export interface VerifyReport {
   readonly ok: boolean;
   readonly checks: readonly CheckReport[];
-  /** Payments under way: no finding, whatever is still missing of them. */
+  /** Payments and refunds under way: no finding, whatever is still missing of them. */
   readonly running: number;
   readonly payments: number;
+  readonly refunds: number;
   readonly durationMs: number;
   readonly paymentsPerSecond: number;
   /** Where the time went, by phase. */
@@ -42,6 +43,8 @@ export const CHECKS = {
   sagas: "the coordinator's state is what its events say, and no stage was passed over",
   payments: 'each payment and its status are what its events say',
   references: 'each is held by the payment that names it, unless that one ended unpaid',
+  refunds: 'each is what its events say, and together they give back no more than the payment moved',
+  attempts: 'each word of a provider has its attempt, and no attempt is in a state that no word gave it',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',

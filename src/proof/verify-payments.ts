@@ -1,12 +1,12 @@
 /**
- * Proves every payment: its saga is judged again from its events, and everything the services keep of it is compared
- * with them.
+ * Proves every payment and every refund: its saga is judged again from its events, and everything the services keep of
+ * it is compared with them.
  *
  * P1: a page is of one snapshot. Effects, events and positions are committed together, so in it nothing is ahead.
- * P2: a stage is missing only if its group has passed the event that made it due; until then the payment runs.
+ * P2: a stage of ours is missing only if its group has passed the event that made it due; until then the payment runs.
+ *     What waits for the outside world is never missing.
  */
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
 import {
@@ -14,15 +14,16 @@ import {
   compareHolds,
   comparePayments,
   compareReferences,
+  compareRefunds,
   compareSagas,
   compareVerdicts,
-  type JudgedPayment,
+  type JudgedSaga,
   type NamedDifferences,
   verdictDifferences,
 } from './compare-payments.ts';
-import { expectedNotifications } from './expected-rows.ts';
+import { expectedNotifications, kindOf } from './expected-rows.ts';
 import { judgeNotifications } from './judge-notifications.ts';
-import { judgeSaga, SagaMap } from './judge-saga.ts';
+import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
 import { inAllLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
 import {
@@ -34,21 +35,24 @@ import {
   Positions,
   readManualEntries,
   readTimelines,
+  type SagaTimeline,
   STRAY_SUBJECTS,
   type SubjectRange,
   subjectsOf,
 } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
+import { RefundBook, verifyRefunds } from './refund-book.ts';
 import { type Checks, differenceFinding } from './report.ts';
+import { sagaMapFor } from './saga-map.ts';
+import { verifyReconciliations, waitsForPerson } from './verify-reconciliations.ts';
 
 /** Larger pages outlive the collector's nursery, and cost more than they save. */
 const PAGE = { first: 1_000, least: 100, most: 2_000 };
-const SAGA = new SagaMap(balancePayment);
 
-/** A page of payments as read: events, and what of the tables differs from them. */
+/** A page of payments and refunds as read: events, and what of the tables differs from them. */
 interface Page {
   readonly positions: Positions;
-  readonly payments: readonly JudgedPayment[];
+  readonly sagas: readonly JudgedSaga[];
   readonly differences: readonly NamedDifferences[];
   readonly told: readonly AuditedNotification[];
 }
@@ -60,11 +64,12 @@ export interface PaymentsProof {
 
 export interface PaymentCounts {
   readonly payments: number;
-  /** Under way: not judged yet. */
+  readonly refunds: number;
+  /** Of both, those under way: not judged yet. */
   readonly running: number;
 }
 
-/** All payments there are at the start, and some that come meanwhile. */
+/** All payments and refunds there are at the start, and some that come meanwhile. */
 export async function verifyPayments(lanes: readonly Lane[], proof: PaymentsProof): Promise<PaymentCounts> {
   const walk = new PaymentWalk(lanes, proof);
   await walk.run();
@@ -76,7 +81,11 @@ class PaymentWalk {
   readonly #checks: Checks;
   readonly #phase: Phase;
   readonly #pageSize = new PageSize(PAGE);
+  readonly #book = new RefundBook();
+  /** Payments that wait for a person. */
+  readonly #waiting: SagaTimeline['subject'][] = [];
   #payments = 0;
+  #refunds = 0;
   #running = 0;
   /** The range given out last; undefined when there are no more. */
   #given: Promise<IdRange | undefined> = Promise.resolve(FIRST_RANGE);
@@ -89,7 +98,7 @@ class PaymentWalk {
   }
 
   get counts(): PaymentCounts {
-    return { payments: this.#payments, running: this.#running };
+    return { payments: this.#payments, refunds: this.#refunds, running: this.#running };
   }
 
   async run(): Promise<void> {
@@ -97,6 +106,8 @@ class PaymentWalk {
     this.#lastSuffix = await lastSuffix(lane);
     await inAllLanes(this.#lanes, (each) => this.#walk(each));
     for (const range of STRAY_SUBJECTS) await this.#findStrays(lane, range);
+    await verifyRefunds(lane, this.#book, this.#checks.refunds);
+    await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
   }
 
   async #walk(lane: Lane): Promise<void> {
@@ -106,7 +117,7 @@ class PaymentWalk {
       const page = await lane.snapshot((reader) => readPage(reader, stretch));
       this.#pageSize.took(performance.now() - startedAt);
       this.#judge(page);
-      this.#phase.advance(page.payments.length);
+      this.#phase.advance(page.sagas.filter(isPayment).length);
     }
   }
 
@@ -120,26 +131,30 @@ class PaymentWalk {
     return this.#given;
   }
 
-  #judge({ payments, positions, differences, told }: Page): void {
-    this.#payments += payments.length;
-    for (const payment of payments) this.#judgeSaga(payment, positions);
+  #judge({ sagas, positions, differences, told }: Page): void {
+    const payments = sagas.filter(isPayment).length;
+    this.#payments += payments;
+    this.#refunds += sagas.length - payments;
+    for (const saga of sagas) this.#judgeSaga(saga, positions);
+    for (const { timeline } of sagas) {
+      this.#book.enter(timeline);
+      if (waitsForPerson(timeline)) this.#waiting.push(timeline.subject);
+    }
     for (const difference of differences) this.#report(difference);
-    const expected = payments.flatMap(({ timeline }) => expectedNotifications(timeline));
+    const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
     judgeNotifications({ expected, told }, this.#checks.notifications);
   }
 
-  #judgeSaga({ timeline, judgement }: JudgedPayment, positions: Positions): void {
+  #judgeSaga({ timeline, judgement }: JudgedSaga, positions: Positions): void {
     const { subject } = timeline;
-    const { faults, line, due } = judgement;
+    const { faults, line, owed, ended } = judgement;
     for (const { kind, detail } of faults) this.#checks.sagas.found({ kind, subject, detail });
-    const last = line.at(-1);
-    if (last === undefined || due === undefined) return;
-    if (!positions.hasPassed(due.service, last)) {
-      this.#running++; // P2
-      return;
+    const missing = owed.filter((answer) => isMissing(answer, positions));
+    for (const { event, stages } of missing) {
+      const detail = `${stages.map(({ service }) => service).join(' and ')} passed ${event.type} at ${event.identity}; its stage ${stages.map(({ name }) => name).join(' or ')} left no event`;
+      this.#checks.sagas.found({ kind: 'missing_stage', subject, detail });
     }
-    const detail = `${due.service} has passed ${last.type} at ${last.identity}; its stage ${due.name} left no event`;
-    this.#checks.sagas.found({ kind: 'missing_stage', subject, detail });
+    if (line.length > 0 && !ended && missing.length === 0) this.#running++; // P2
   }
 
   #report({ check, looked, noun, subjectOf, listed, total }: NamedDifferences): void {
@@ -150,13 +165,23 @@ class PaymentWalk {
     this.#checks[check].foundMore(total - listed.length);
   }
 
-  /** What stands outside the ids of payments. */
+  /** What stands outside the ids of payments and refunds. */
   async #findStrays(lane: Lane, range: SubjectRange): Promise<void> {
     const verdicts = await differingVerdicts(lane, range, { expected: [], undecided: [] });
     this.#report(verdictDifferences(verdicts, 0));
     const told = await listAuditedNotifications(lane, range);
     judgeNotifications({ expected: [], told }, this.#checks.notifications);
   }
+}
+
+function isPayment({ timeline }: JudgedSaga): boolean {
+  return kindOf(timeline) === 'pay';
+}
+
+/** P2. A counter-entry that was refused is asked for again after a pause: nothing is missing meanwhile. */
+function isMissing({ event, stages }: OwedAnswer, positions: Positions): boolean {
+  if (event.type === 'posting.refused' && event.data?.['purpose'] === 'reversal') return false;
+  return stages.every(({ service }) => positions.hasPassed(service, event));
 }
 
 /** P1 */
@@ -166,15 +191,26 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     readTimelines(reader, range),
     readManualEntries(reader, range),
   ]);
-  const payments = timelines.map((timeline) => ({ timeline, judgement: judgeSaga(SAGA, timeline.events) }));
-  const [told, ...differences] = await Promise.all([
-    listAuditedNotifications(reader, subjectsOf(range, 'pay')),
-    comparePayments(reader, payments, positions),
-    compareReferences(reader, payments),
-    compareHolds(reader, range, payments),
-    compareSagas(reader, range, payments),
-    compareVerdicts(reader, range, { payments, positions }),
-    compareEntries(reader, range, { payments, manualEntries }),
+  const sagas = timelines.map((timeline) => ({
+    timeline,
+    judgement: judgeSaga(sagaMapFor(timeline.subject, timeline.events), timeline.events),
+  }));
+  const [told, verdicts, ...differences] = await Promise.all([
+    listToldOf(reader, range),
+    compareVerdicts(reader, range, { sagas, positions }),
+    comparePayments(reader, sagas, positions),
+    compareRefunds(reader, sagas, positions),
+    compareReferences(reader, sagas),
+    compareHolds(reader, range, sagas),
+    compareSagas(reader, range, sagas),
+    compareEntries(reader, range, { sagas, manualEntries }),
   ]);
-  return { positions, payments, differences, told };
+  return { positions, sagas, differences: [...differences, ...verdicts], told };
+}
+
+async function listToldOf(reader: Reader, range: IdRange): Promise<AuditedNotification[]> {
+  const told = await Promise.all(
+    (['pay', 'ref'] as const).map((kind) => listAuditedNotifications(reader, subjectsOf(range, kind))),
+  );
+  return told.flat();
 }

@@ -8,7 +8,7 @@ import { type HeldReference, listReferences } from '#services/payments/contract.
 import { namedReference, unpaidEnding } from './expected-rows.ts';
 import type { Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
-import { type PaymentTimeline, Positions, readTimelinesOf } from './payment-pages.ts';
+import { Positions, readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding, type Finding } from './report.ts';
 
@@ -62,7 +62,7 @@ function subjectOf({ paymentUuid }: HeldReference): PaymentId {
 /** An unpaid ending frees the reference when the payments group passes it; until then either is right. */
 function objectionTo(
   held: HeldReference,
-  timeline: PaymentTimeline | undefined,
+  timeline: SagaTimeline | undefined,
   positions: Positions,
 ): string | undefined {
   const what = `${held.reference} of ${held.tenant}, ${held.walletId} to ${held.serviceId}`;
@@ -72,7 +72,7 @@ function objectionTo(
   return `it holds ${what}, and ended with ${ending.type} at ${ending.identity}`;
 }
 
-function isNamedBy(timeline: PaymentTimeline, held: HeldReference): boolean {
+function isNamedBy(timeline: SagaTimeline, held: HeldReference): boolean {
   const named = namedReference(timeline);
   return (
     named !== undefined &&

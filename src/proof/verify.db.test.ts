@@ -46,7 +46,7 @@ test('an installation without a payment verifies clean', async () => {
   const engine = await startEngine(database.url);
   await engine.close();
   expect(await verify({ url: database.url })).toMatchObject({ ok: true, payments: 0, running: 0 });
-  expect(await rebuild({ url: database.url })).toHaveLength(3);
+  expect(await rebuild({ url: database.url })).toHaveLength(4);
   await database.drop();
 });
 
@@ -62,6 +62,7 @@ test('progress is told by phase, to the end of each', async () => {
     'accounts',
     'payments',
     'payment rows',
+    'refund rows',
     'references',
     'keys',
   ]);

@@ -14,6 +14,7 @@ import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
 import { verifyReferences } from './verify-references.ts';
+import { verifyRefundRows } from './verify-refund-rows.ts';
 
 /** Connections, each with a page under way: while one page is computed here, the next is read there. */
 const LANES = 2;
@@ -66,6 +67,9 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   const counts = await runPhase('payments', payments, (phase) => verifyPayments(lanes, { checks, phase }));
   await runPhase('payment rows', payments, (phase) =>
     verifyPaymentRows(lane, { check: checks.payments, phase }),
+  );
+  await runPhase('refund rows', counts.refunds, (phase) =>
+    verifyRefundRows(lane, { check: checks.refunds, phase }),
   );
   await runPhase('references', checks.references.report().checked, (phase) =>
     verifyReferences(lane, { check: checks.references, phase }),

@@ -37,7 +37,7 @@ export const balancePayment: SagaDefinition = {
       service: 'authorization',
       after: ['entry.posted', 'posting.refused'],
       success: 'payment.completed',
-      failures: ['payment.failed'],
+      failures: ['payment.failed', 'payment.cancelled'],
       deadlineMs: 5000,
     },
     {
@@ -52,7 +52,7 @@ export const balancePayment: SagaDefinition = {
       name: 'cancel',
       service: 'authorization',
       after: ['payment.cancel_admitted'],
-      success: 'payment.cancelled',
+      success: 'payment.cancelling',
       failures: ['payment.cancel_refused'],
       deadlineMs: 5000,
     },
@@ -79,4 +79,6 @@ export const balancePayment: SagaDefinition = {
     'payment.cancelled': 'cancelled',
   },
   standings: { 'payment.authorized': 'authorized' },
+  corrections: {},
+  incidents: {},
 };

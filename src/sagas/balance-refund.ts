@@ -56,4 +56,6 @@ export const balanceRefund: SagaDefinition = {
     'refund.failed': 'failed',
   },
   standings: { 'refund.authorized': 'authorized' },
+  corrections: {},
+  incidents: {},
 };

@@ -56,6 +56,7 @@ export const gatewayPayment: SagaDefinition = {
         'payment.reconciliation_required',
       ],
       deadlineMs: 5000,
+      lapsesAfter: ['provider.unresolved'],
     },
     {
       name: 'ledger',
@@ -83,6 +84,7 @@ export const gatewayPayment: SagaDefinition = {
       reports: ['provider.refund_unresolved'],
       deadlineMs: 600_000,
       waitsFor: 'outside',
+      undoes: 'refund_charge',
     },
     {
       name: 'posting reversal',
@@ -91,6 +93,7 @@ export const gatewayPayment: SagaDefinition = {
       success: 'entry.posted',
       failures: ['posting.refused'],
       deadlineMs: 5000,
+      undoes: 'reverse_posting',
     },
     {
       name: 'compensation',
@@ -99,6 +102,7 @@ export const gatewayPayment: SagaDefinition = {
       success: 'payment.compensated',
       failures: ['payment.compensating', 'payment.reconciliation_required'],
       deadlineMs: 5000,
+      lapsesAfter: ['provider.refund_refused', 'provider.refund_unresolved'],
     },
     {
       name: 'cancel admission',
@@ -145,7 +149,12 @@ export const gatewayPayment: SagaDefinition = {
       service: 'authorization',
       after: ['provider.resolved'],
       success: 'payment.charged',
-      failures: ['payment.failed', 'payment.compensating', 'payment.compensated'],
+      failures: [
+        'payment.failed',
+        'payment.compensating',
+        'payment.compensated',
+        'payment.resolution_refused',
+      ],
       deadlineMs: 5000,
     },
     {
@@ -175,5 +184,11 @@ export const gatewayPayment: SagaDefinition = {
   standings: {
     'payment.authorized': 'authorized',
     'payment.reconciliation_required': 'reconciliation_required',
+  },
+  corrections: { 'payment.compensated': 'payment.completed' },
+  incidents: {
+    'provider.charged_unexpectedly': 'unexpected_charge',
+    'provider.unexpected_charge_refunded': 'unexpected_charge',
+    'provider.contradicted': 'contradiction',
   },
 };

@@ -44,6 +44,7 @@ export const gatewayRefund: SagaDefinition = {
       success: 'refund.confirmed',
       failures: ['refund.failed', 'refund.reconciliation_required'],
       deadlineMs: 5000,
+      lapsesAfter: ['provider.refund_unresolved'],
     },
     {
       name: 'ledger',
@@ -80,4 +81,6 @@ export const gatewayRefund: SagaDefinition = {
     'refund.authorized': 'authorized',
     'refund.reconciliation_required': 'reconciliation_required',
   },
+  corrections: {},
+  incidents: { 'provider.contradicted': 'contradiction' },
 };

@@ -1,22 +1,35 @@
 import { describe, expect, test } from 'vitest';
-import { compensationsBefore, type SagaDefinition, type Stage, stageDueAfter, stageEndedBy } from './saga.ts';
+import {
+  compensationsBefore,
+  eventTypesOf,
+  followersOf,
+  type SagaDefinition,
+  type Stage,
+  stageDueAfter,
+  stageEndedBy,
+  statusAfter,
+} from './saga.ts';
 
 const reserve = stage('reserve', { after: ['asked'], failures: ['short'], compensation: 'release_hold' });
 const check = stage('check', { after: ['reserved'], failures: ['doubted'] });
 const extend = stage('extend', { after: ['checked'], failures: ['full'], compensation: 'release_hold' });
-const post = stage('post', { after: ['extended'], failures: ['refused'] });
+const post = stage('post', { after: ['extended'], failures: ['refused'], reports: ['delayed'] });
 
 const saga: SagaDefinition = {
   name: 'example',
   version: 1,
   begins: 'asked',
+  interventions: ['halted'],
   stages: [reserve, check, extend, post],
   endings: { posted: 'done', short: 'declined' },
+  standings: { reserved: 'held' },
+  corrections: {},
+  incidents: { alarmed: 'contradiction' },
 };
 
 function stage(
   name: string,
-  more: Pick<Stage, 'after' | 'failures'> & Pick<Partial<Stage>, 'compensation'>,
+  more: Pick<Stage, 'after' | 'failures'> & Partial<Pick<Stage, 'compensation' | 'reports'>>,
 ): Stage {
   const success = name.endsWith('e') ? `${name}d` : `${name}ed`;
   return { name, service: name, success, deadlineMs: 1000, ...more };
@@ -43,6 +56,29 @@ describe('a stage is due', () => {
   ])('after %s: %j', (type, expected) => {
     expect(stageDueAfter(saga, type)).toBe(expected);
   });
+});
+
+test('a stage that reports stays due: its other outcomes may follow the report', () => {
+  expect(stageDueAfter(saga, 'delayed')).toBe(post);
+  expect([...followersOf(saga, 'delayed')]).toEqual(['posted', 'refused', 'delayed']);
+  expect([...followersOf(saga, 'posted')]).toEqual([]);
+});
+
+test('endings and standings give a status, other events none', () => {
+  expect(['posted', 'reserved', 'checked'].map((type) => statusAfter(saga, type))).toEqual([
+    'done',
+    'held',
+    undefined,
+  ]);
+});
+
+test('every event has a place in it', () => {
+  expect(eventTypesOf(saga)).toEqual([
+    'asked',
+    'halted',
+    ...['reserved', 'short', 'checked', 'doubted', 'extended', 'full', 'posted', 'refused', 'delayed'],
+    'alarmed',
+  ]);
 });
 
 describe('P4, U5: what is owed when a stage fails', () => {

@@ -4,7 +4,8 @@
  * same definition, so they cannot disagree (DESIGN §4).
  *
  * Every event of a saga is caused by an event that makes one of its stages due, except the first one and those by which
- * a person intervenes. So its events are a tree; where nobody intervenes and nothing goes wrong, a line.
+ * a person intervenes (and incidents, which any event of it may cause). So its events are a tree; where nobody
+ * intervenes and nothing goes wrong, a line.
  */
 
 /** What undoes a stage's effect. `release_hold` is done where it is decided; the others are asked of another service. */
@@ -31,7 +32,17 @@ export interface Stage {
   readonly waitsFor?: 'outside';
   /** What undoes the stage's effect when a later one fails; applied in reverse order. */
   readonly compensation?: Compensation;
+  /** The compensation that the stage itself is. It is due after an event whose `step` is that one. */
+  readonly undoes?: Compensation;
+  /**
+   * After these the stage says nothing if it has been said already: the saga has come to an end, or to what the stage
+   * would say (a person was asked for before). After the rest of `after` it always answers.
+   */
+  readonly lapsesAfter?: readonly string[];
 }
+
+/** What may come to light about the outside world at any time, and concerns a person, but makes no saga unsound. */
+export type IncidentKind = 'unexpected_charge' | 'contradiction';
 
 export interface SagaDefinition {
   /** `payment.balance`. */
@@ -46,6 +57,10 @@ export interface SagaDefinition {
   readonly endings: Readonly<Record<string, string>>;
   /** Other events that give a status, which an ending replaces. */
   readonly standings: Readonly<Record<string, string>>;
+  /** Endings that may come after another one, and after which: it turned out to be wrong. */
+  readonly corrections: Readonly<Record<string, string>>;
+  /** Events that tell of an incident, caused by any event of the saga, and as what each is kept. Nothing follows them. */
+  readonly incidents: Readonly<Record<string, IncidentKind>>;
 }
 
 interface StagesByEvent {
@@ -81,6 +96,10 @@ export function outcomesOf({ success, failures, reports = [] }: Stage): readonly
   return [success, ...failures, ...reports];
 }
 
+export function isOutcome({ success, failures, reports }: Stage, eventType: string): boolean {
+  return success === eventType || failures.includes(eventType) || reports?.includes(eventType) === true;
+}
+
 /** The stage that an event is an outcome of; the first, if there are several. */
 export function stageEndedBy(saga: SagaDefinition, eventType: string): Stage | undefined {
   return stagesOf(saga).ended.get(eventType);
@@ -101,6 +120,17 @@ const NONE: ReadonlySet<string> = new Set();
 /** The types of event that an event may cause. */
 export function followersOf(saga: SagaDefinition, eventType: string): ReadonlySet<string> {
   return stagesOf(saga).follows.get(eventType) ?? NONE;
+}
+
+/** Every type of event that the saga knows. */
+export function eventTypesOf({
+  begins,
+  interventions,
+  stages,
+  incidents,
+}: SagaDefinition): readonly string[] {
+  const types = [begins, ...interventions, ...stages.flatMap(outcomesOf), ...Object.keys(incidents)];
+  return [...new Set(types)];
 }
 
 /** The status that an event gives to the resource. */

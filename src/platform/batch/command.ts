@@ -20,6 +20,11 @@ export interface Command<Body = unknown> {
   readonly requestId: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
+  /**
+   * Who asks: the id of an API key, or `sandbox`; absent where nobody asked over HTTP. No part of the body: the same
+   * request by another key of the tenant is the same request.
+   */
+  readonly actor?: string;
 }
 
 /** What was decided for one command. */

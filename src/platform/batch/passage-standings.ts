@@ -29,7 +29,7 @@ export type Step = 'in step' | 'apart' | 'unclear';
 export type Heads = (topic: string, partition: number) => number;
 
 export interface StandingsOptions {
-  readonly links: readonly [Link, ...Link[]];
+  readonly links: readonly Link[];
   readonly log: EventLog;
   readonly session: Session;
   readonly concerns: (event: LogEvent) => boolean;
@@ -37,7 +37,7 @@ export interface StandingsOptions {
 
 export class Standings {
   readonly #options: StandingsOptions;
-  readonly #byPartition = new Map<number, readonly [Standing, ...Standing[]]>();
+  readonly #byPartition = new Map<number, readonly Standing[]>();
 
   constructor(options: StandingsOptions) {
     this.#options = options;
@@ -49,15 +49,23 @@ export class Standings {
     const groups = [...new Set(links.map(({ group }) => group))];
     const places = await readPositions(session, groups);
     this.#byPartition.clear();
-    const [first, ...others] = links;
     for (const partition of partitions()) {
-      const standingOf = (link: Link): Standing => standingIn(places, link, partition);
-      this.#byPartition.set(partition, [standingOf(first), ...others.map(standingOf)]);
+      this.#byPartition.set(
+        partition,
+        links.map((link) => standingIn(places, link, partition)),
+      );
     }
   }
 
+  /** Where the partition stands at the link. */
+  at(partition: number, link: Link): Standing {
+    const standing = this.of(partition).find((each) => each.link === link);
+    if (standing === undefined) throw new InvariantViolation(`no standing of ${link.group} in ${link.topic}`);
+    return standing;
+  }
+
   /** In the order of the links. */
-  of(partition: number): readonly [Standing, ...Standing[]] {
+  of(partition: number): readonly Standing[] {
     const standings = this.#byPartition.get(partition);
     if (standings === undefined) throw new InvariantViolation(`no standing in partition ${partition}`);
     return standings;
@@ -81,8 +89,8 @@ export class Standings {
     const steps = new Map<number, Step>();
     for (const partition of partitions)
       steps.set(partition, this.#isBeyond(partition, headOf) ? 'unclear' : 'in step');
-    for (const [index, { topic }] of this.#options.links.entries()) {
-      if (index === 0) continue;
+    for (const [index, { topic, isEntry }] of this.#options.links.entries()) {
+      if (isEntry) continue;
       const standings = partitions.map((partition) => this.of(partition)[index] as Standing);
       for (const { partition } of await this.#actedOn(standings, (of) => headOf(topic, of)))
         steps.set(partition, 'apart');
@@ -92,7 +100,7 @@ export class Standings {
 
   #isBeyond(partition: number, headOf: Heads): boolean {
     return this.of(partition).some(
-      ({ link, position }, index) => index > 0 && position > headOf(link.topic, partition),
+      ({ link, position }) => !link.isEntry && position > headOf(link.topic, partition),
     );
   }
 

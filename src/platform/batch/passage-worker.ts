@@ -56,9 +56,9 @@ interface Batch {
   readonly events: readonly LogEvent[];
   /** How many new ones were read, acted on or not. */
   readonly passed: number;
-  /** Of the first topic, how far each partition was read. */
-  readonly upTo: ReadonlyMap<number, number>;
-  /** Of the other topics, the heads that the batch appends after. */
+  /** By entry, how far each partition was read. */
+  readonly upTo: ReadonlyMap<Link, ReadonlyMap<number, number>>;
+  /** Of the topics that are no entry, the heads that the batch appends after. */
   readonly headOf: Heads;
 }
 
@@ -66,8 +66,8 @@ export class PassageWorker<Loaded, Plan> {
   readonly #options: PassageWorkerOptions<Loaded, Plan>;
   readonly #signal = new Signal();
   readonly #standings: Standings;
-  readonly #unsubscribe: () => void;
-  readonly #reader: TailReader;
+  readonly #unsubscribe: readonly (() => void)[];
+  readonly #readers: ReadonlyMap<Link, TailReader>;
   #standingsKnown = false;
   #owned: readonly number[] = [];
   #rotation = 0;
@@ -91,13 +91,14 @@ export class PassageWorker<Loaded, Plan> {
       session,
       concerns: (event) => passage.concerns(event),
     });
-    const tail = options.log.tail(this.#first.topic);
-    this.#reader = tail.addReader();
-    this.#unsubscribe = tail.onGrowth(() => this.#signal.raise());
+    this.#readers = new Map(this.#entries.map((link) => [link, log.tail(link.topic).addReader()]));
+    this.#unsubscribe = this.#entries.map(({ topic }) =>
+      log.tail(topic).onGrowth(() => this.#signal.raise()),
+    );
   }
 
-  get #first(): Link {
-    return this.#options.passage.links[0];
+  get #entries(): readonly Link[] {
+    return this.#options.passage.links.filter(({ isEntry }) => isEntry);
   }
 
   start(): void {
@@ -109,7 +110,7 @@ export class PassageWorker<Loaded, Plan> {
     if (partitions.length === this.#owned.length && partitions.every((p, index) => p === this.#owned[index]))
       return;
     this.#owned = partitions;
-    this.#reader.readOnly(partitions);
+    for (const reader of this.#readers.values()) reader.readOnly(partitions);
     this.#standingsKnown = false;
     this.#signal.raise();
   }
@@ -117,7 +118,7 @@ export class PassageWorker<Loaded, Plan> {
   /** Finishes the batch in flight. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#signal.raise();
     await this.#running;
   }
@@ -198,24 +199,40 @@ export class PassageWorker<Loaded, Plan> {
   async #readStandings(): Promise<void> {
     this.#standingsKnown = true;
     await this.#standings.read(() => this.#owned);
-    for (const partition of this.#owned)
-      this.#reader.passed[partition] = this.#standings.of(partition)[0].position;
+    this.#notePassed(this.#owned);
+  }
+
+  #notePassed(partitions: readonly number[]): void {
+    for (const [link, { passed }] of this.#readers)
+      for (const partition of partitions) passed[partition] = this.#standings.at(partition, link).position;
   }
 
   async #collect(tried: readonly number[]): Promise<Batch> {
-    const { log, session } = this.#options;
     const headOf = this.#standings.heads(tried);
     const steps = await this.#standings.steps(tried, headOf);
     const inStep = tried.filter((partition) => steps.get(partition) === 'in step');
     if ([...steps.values()].includes('unclear')) this.#expectNews();
-    const after = (partition: number): number => this.#standings.of(partition)[0].position;
-    const { topic } = this.#first;
-    const read = await readNew({ log, session, topic, partitions: inStep, after, room: this.#limit });
-    const beyond = [...read.keys()].filter((partition) => this.#hasNewer(read.get(partition) ?? []));
+    const read = await this.#readEntries(inStep);
+    const beyond = inStep.filter((partition) => hasNewer(read, partition));
     const apart = tried.filter((partition) => steps.get(partition) === 'apart' || beyond.includes(partition));
     if (apart.length > 0) this.#yield(apart, APART_MS);
     const clear = inStep.filter((partition) => !beyond.includes(partition));
     return { headOf, ...this.#contentOf(clear, read, headOf) };
+  }
+
+  /** Room is the first entry's that has something: what is further along has it, so that a backlog drains from its end. */
+  async #readEntries(partitions: readonly number[]): Promise<Read> {
+    const { log, session } = this.#options;
+    const read = new Map<Link, ReadonlyMap<number, readonly LogEvent[]>>();
+    let room = this.#limit;
+    for (const link of this.#entries) {
+      if (room <= 0) break;
+      const after = (partition: number): number => this.#standings.at(partition, link).position;
+      const found = await readNew({ log, session, topic: link.topic, partitions, after, room });
+      for (const events of found.values()) room -= events.length;
+      read.set(link, found);
+    }
+    return read;
   }
 
   /** Where not all is clear yet, it will be in a moment. */
@@ -224,26 +241,26 @@ export class PassageWorker<Loaded, Plan> {
     this.#options.log.wake();
   }
 
-  #contentOf(
-    partitions: readonly number[],
-    read: ReadonlyMap<number, readonly LogEvent[]>,
-    headOf: Heads,
-  ): Omit<Batch, 'headOf'> {
-    const { handles } = this.#first;
-    const upTo = new Map<number, number>();
+  #contentOf(partitions: readonly number[], read: Read, headOf: Heads): Omit<Batch, 'headOf'> {
+    const upTo = new Map<Link, Map<number, number>>();
     const events: LogEvent[] = [];
     let passed = 0;
-    for (const partition of partitions) {
-      const found = read.get(partition) ?? [];
-      upTo.set(partition, found.at(-1)?.position ?? this.#standings.of(partition)[0].position);
-      passed += found.length;
-      for (const event of found) if (handles.has(event.type)) events.push(event);
+    for (const link of this.#entries) {
+      const ends = new Map<number, number>();
+      for (const partition of partitions) {
+        const found = read.get(link)?.get(partition) ?? [];
+        ends.set(partition, found.at(-1)?.position ?? this.#standings.at(partition, link).position);
+        passed += found.length;
+        for (const event of found) if (link.handles.has(event.type)) events.push(event);
+      }
+      upTo.set(link, ends);
     }
     const isMoving = (partition: number): boolean =>
       this.#standings
         .of(partition)
-        .some(({ link, position }, index) =>
-          index === 0 ? upTo.get(partition) !== position : headOf(link.topic, partition) !== position,
+        .some(
+          ({ link, position }) =>
+            (upTo.get(link)?.get(partition) ?? headOf(link.topic, partition)) !== position,
         );
     return { partitions: partitions.filter(isMoving), events, passed, upTo };
   }
@@ -254,12 +271,6 @@ export class PassageWorker<Loaded, Plan> {
     if (suspect !== undefined) return [suspect];
     this.#suspects = [];
     return rotated(this.#owned, this.#rotation++);
-  }
-
-  /** An event of a version that this program does not read; the stage that meets it gives the partition up. */
-  #hasNewer(events: readonly LogEvent[]): boolean {
-    const { handles } = this.#first;
-    return events.some(({ type, version }) => version > (handles.get(type) ?? version));
   }
 
   async #apply(batch: Batch): Promise<void> {
@@ -284,9 +295,7 @@ export class PassageWorker<Loaded, Plan> {
       standing.cleared = target;
       standing.turn += 1;
     }
-    for (const partition of batch.partitions)
-      if (this.#owned.includes(partition))
-        this.#reader.passed[partition] = this.#standings.of(partition)[0].position;
+    this.#notePassed(batch.partitions.filter((partition) => this.#owned.includes(partition)));
     for (const { segments } of appends) log.publish(segments);
     observer.committed(passage.name, { events: batch.passed, durationMs: performance.now() - startedAt });
   }
@@ -308,7 +317,7 @@ export class PassageWorker<Loaded, Plan> {
   /** Behind the accounts (R3). The positions are locked already: what is new there is of others, and that is looked at. */
   async #lockHeads(tx: Transaction, partitions: readonly number[]): Promise<Heads> {
     const { passage, log } = this.#options;
-    const topics = new Set(passage.links.slice(1).map(({ topic }) => topic));
+    const topics = new Set(passage.links.filter(({ isEntry }) => !isEntry).map(({ topic }) => topic));
     const places = [...topics].flatMap((topic) => partitions.map((partition) => ({ topic, partition })));
     for (const { topic, partition, position } of await lockHeads(tx, places))
       log.tail(topic).noteHead(partition, position);
@@ -320,8 +329,18 @@ export class PassageWorker<Loaded, Plan> {
   }
 
   #targetOf({ link, partition }: Standing, { upTo }: Batch, recording: Recording): number {
-    return link === this.#first ? (upTo.get(partition) ?? 0) : recording.end(link.topic, partition);
+    return link.isEntry ? (upTo.get(link)?.get(partition) ?? 0) : recording.end(link.topic, partition);
   }
+}
+
+/** What is new, by entry and partition. */
+type Read = ReadonlyMap<Link, ReadonlyMap<number, readonly LogEvent[]>>;
+
+/** An event of a version that this program does not read; the stage that meets it gives the partition up. */
+function hasNewer(read: Read, partition: number): boolean {
+  return [...read].some(([{ handles }, found]) =>
+    (found.get(partition) ?? []).some(({ type, version }) => version > (handles.get(type) ?? version)),
+  );
 }
 
 interface Move {

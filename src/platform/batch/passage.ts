@@ -8,6 +8,8 @@ import type { Transaction } from '../postgres/session.ts';
 
 /** A stage's group and a topic that it reads, as its own consumer does, which goes on where a passage stops. */
 export interface Link {
+  /** Whether the passage begins here: it reads the topic, and others append to it. To the other topics it appends itself. */
+  readonly isEntry: boolean;
   readonly group: string;
   readonly topic: string;
   /** Event types that the group acts on, with the newest version it reads; others are passed over. */
@@ -22,8 +24,8 @@ export type Recorder = (cause: LogEvent, topic: string, draft: EventDraft) => Lo
 
 export interface Passage<Loaded, Plan> {
   readonly name: string;
-  /** The first is where a passage begins; the topics of the others are those it appends to. */
-  readonly links: readonly [Link, ...Link[]];
+  /** At least one is an entry. */
+  readonly links: readonly Link[];
   /** Whether an event of a type that a stage handles is about what the passage is about: others append to its topics too. */
   concerns(event: LogEvent): boolean;
   readonly paceMs: number;

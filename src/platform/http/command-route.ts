@@ -83,7 +83,7 @@ function commandOf<Body>(
   { operation, body, id }: CommandOrder<Body>,
   idempotencyKey: string | undefined,
 ): Command<Body> {
-  const { tenant, correlationId, traceparent } = contextOf(request);
+  const { tenant, correlationId, traceparent, keyId } = contextOf(request);
   return {
     operation,
     tenant,
@@ -93,6 +93,7 @@ function commandOf<Body>(
     requestId: newId('req'),
     correlationId,
     traceparent: traceparent ?? null,
+    actor: keyId,
   };
 }
 

@@ -1,8 +1,10 @@
 import { textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Statement, statement, type Transaction } from '../postgres/session.ts';
+import { eventIdentity, type LogEvent } from './event.ts';
 
 const statements = new Map<string, Statement>();
+const causationStatements = new Map<string, Statement>();
 
 /**
  * Which of the subjects have an event in the topic. How a service without state of its own knows, when an event is
@@ -13,6 +15,7 @@ export async function subjectsIn(
   topic: string,
   subjects: readonly string[],
 ): Promise<ReadonlySet<string>> {
+  if (subjects.length === 0) return new Set();
   const rows = await tx.query<{ subject: string }>(subjectsStatement(topic), [textArray(subjects)]);
   return new Set(rows.map((row) => row.subject));
 }
@@ -26,6 +29,39 @@ export function subjectsStatement(topic: string): Statement {
        cross join lateral (select e.subject from "${topic}".events e where e.subject = wanted.subject limit 1) e`,
     );
     statements.set(topic, prepared);
+  }
+  return prepared;
+}
+
+/**
+ * Which of the events have caused one in the topic, about their own subject; as identities. For a service that answers
+ * several events about one subject, each by itself. By the index on subject: it looks at a subject's own events only.
+ */
+export async function causationsIn(
+  tx: Transaction,
+  topic: string,
+  causes: readonly Pick<LogEvent, 'topic' | 'partition' | 'position' | 'subject'>[],
+): Promise<ReadonlySet<string>> {
+  if (causes.length === 0) return new Set();
+  const rows = await tx.query<{ causation: string }>(causationsStatement(topic), [
+    textArray(causes.map((event) => event.subject)),
+    textArray(causes.map(eventIdentity)),
+  ]);
+  return new Set(rows.map((row) => row.causation));
+}
+
+export function causationsStatement(topic: string): Statement {
+  let prepared = causationStatements.get(topic);
+  if (prepared === undefined) {
+    prepared = statement(
+      `${topic}.causations_in`,
+      `select e.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
+       cross join lateral (
+         select e.causation from "${topic}".events e
+         where e.subject = wanted.subject and e.causation = wanted.causation limit 1
+       ) e`,
+    );
+    causationStatements.set(topic, prepared);
   }
   return prepared;
 }

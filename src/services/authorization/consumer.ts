@@ -1,66 +1,57 @@
-/** Stages two and four, and every compensation: the coordinator at work on batches. */
-import { type PaymentId, uuidOf } from '#kernel/ids.ts';
+/** The coordinator at work on batches: every decision about a payment or a refund, and every compensation. */
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
 import type { LogEvent } from '#platform/log/event.ts';
-import type { Books, Ledger } from '#services/ledger/contract.ts';
-import { coordinate, Sagas } from './coordinate.ts';
-import { findSagas, insertSagas, updateSagas } from './store.ts';
+import type { Ledger } from '#services/ledger/contract.ts';
+import { coordinate } from './coordinate.ts';
+import { loadTurn } from './load-turn.ts';
+import { saveSagas } from './store.ts';
+import type { Turn } from './turn.ts';
 
-interface Loaded {
-  readonly sagas: Sagas;
-  readonly books: Books;
-}
-
-interface Plan extends ConsumerPlan, Loaded {
-  readonly now: number;
+interface Plan extends ConsumerPlan {
+  readonly turn: Turn;
 }
 
 export const HANDLES: ReadonlyMap<string, number> = new Map([
-  ['payment.validated', 1],
-  ['entry.posted', 1],
-  ['posting.refused', 1],
+  ['payment.validated', 2],
+  ['payment.cancel_admitted', 1],
+  ['payment.resolution_admitted', 1],
+  ['refund.validated', 1],
+  ['entry.posted', 2],
+  ['posting.refused', 2],
+  ['provider.approved', 1],
+  ['provider.declined', 1],
+  ['provider.exhausted', 1],
+  ['provider.cancelled', 1],
+  ['provider.unresolved', 1],
+  ['provider.resolved', 1],
+  ['provider.refunded', 1],
+  ['provider.refund_refused', 1],
+  ['provider.refund_unresolved', 1],
 ]);
-/** Events whose answer moves money, and so needs the wallet locked. The wallet is the event's key. */
-const MOVES_MONEY = new Set(['payment.validated', 'posting.refused']);
 
-export function authorizationConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
+export function authorizationConsumer(ledger: Ledger): Consumer<Omit<Turn, 'now'>, Plan> {
   return {
     group: 'authorization',
     // What is further along goes first, so that a backlog drains from its end.
-    topics: ['ledger', 'validation'],
+    topics: ['ledger', 'providers', 'validation'],
     emits: 'authorization',
     handles: HANDLES,
     paceMs: AWAITED_PACE_MS,
-    async load(tx, events) {
-      const payments = events.filter(isOfPayment);
-      const holders = payments.filter((event) => MOVES_MONEY.has(event.type));
-      const [known, books] = await Promise.all([
-        findSagas(
-          tx,
-          payments.map((event) => uuidOf(event.subject as PaymentId)),
-        ),
-        ledger.openBooks(tx, {
-          accounts: holders.map((event) => ({ tenant: event.tenant, id: event.key })),
-          holds: holders.map((event) => uuidOf(event.subject as PaymentId)),
-        }),
-      ]);
-      return { sagas: new Sagas(known), books };
+    load: (tx, events) => loadTurn(tx, ledger, events.filter(isCoordinated)),
+    decide(loaded, events, now) {
+      const turn = { ...loaded, now };
+      const drafts = events.filter(isCoordinated).flatMap((event) => coordinate(event, turn) ?? []);
+      return { drafts, turn };
     },
-    decide({ sagas, books }, events, now) {
-      const drafts = events.filter(isOfPayment).flatMap((event) => coordinate(event, sagas, books) ?? []);
-      return { drafts, sagas, books, now };
-    },
-    save(tx, { sagas, books, now }) {
-      const { begun, moved } = sagas.changes();
-      insertSagas(tx, begun, now);
-      updateSagas(tx, moved, now);
-      ledger.saveBooks(tx, books, now);
+    save(tx, { turn }) {
+      saveSagas(tx, turn.sagas.changes(), turn.now);
+      ledger.saveBooks(tx, turn.books, turn.now);
     },
   };
 }
 
 /** The ledger's log has entries of other causes too. */
-export function isOfPayment(event: LogEvent): boolean {
-  return event.subject.startsWith('pay_');
+export function isCoordinated({ subject }: LogEvent): boolean {
+  return subject.startsWith('pay_') || subject.startsWith('ref_');
 }

@@ -2,10 +2,10 @@
 import type { RefundTerms, ResolutionRequested } from '#services/payments/contract.ts';
 import type { PaymentTerms } from '#services/validation/contract.ts';
 
-interface Failure {
+export type Failure = {
   readonly code: string;
   readonly detail: string;
-}
+};
 
 export type PaymentAuthorized = PaymentTerms & { readonly hold_id: string };
 export type PaymentDeclined = PaymentTerms & Failure;

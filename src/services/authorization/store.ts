@@ -1,9 +1,18 @@
 import type { EpochMs } from '#kernel/clock.ts';
-import { int8Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { int4Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
+import type { RefundTerms } from '#services/payments/contract.ts';
 import type { PaymentTerms } from '#services/validation/contract.ts';
-import type { Saga, SagaState } from './coordinate.ts';
+import type {
+  OpenCompensation,
+  PaymentSaga,
+  PaymentState,
+  RefundSaga,
+  RefundState,
+  SagaChanges,
+} from './sagas.ts';
 
 /** By primary key. No lock: a payment's events are in one partition, and the fence admits one worker to it (R1). */
 export const FIND_SAGAS = statement(
@@ -38,50 +47,231 @@ export const UPDATE_SAGAS = statement(
    where s.ctid = found.at`,
 );
 
-interface SagaRow {
+/** By primary key, behind the fence as sagas of payments. */
+export const FIND_REFUND_SAGAS = statement(
+  'authorization.find_refund_sagas',
+  `select s.refund_id, s.payment_id, s.definition, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
+   from ${batchRows('wanted', { refund_id: 'uuid' })}
+   cross join lateral (
+     select * from "authorization".refund_sagas s where s.refund_id = wanted.refund_id offset 0
+   ) s`,
+);
+
+export const INSERT_REFUND_SAGAS = statement(
+  'authorization.insert_refund_sagas',
+  `insert into "authorization".refund_sagas (refund_id, payment_id, definition, state, wallet_id, service_id, amount,
+                                             currency, method, updated_at)
+   select refund_id, payment_id, definition, state, wallet_id, service_id, amount, currency, method, $10::timestamptz
+   from ${batchRows('v', {
+     refund_id: 'uuid',
+     payment_id: 'uuid',
+     definition: 'text',
+     state: 'text',
+     wallet_id: 'text',
+     service_id: 'text',
+     amount: 'bigint',
+     currency: 'text',
+     method: 'text',
+   })}`,
+);
+
+export const UPDATE_REFUND_SAGAS = statement(
+  'authorization.update_refund_sagas',
+  `update "authorization".refund_sagas s set state = v.state, updated_at = $3::timestamptz
+   from ${batchRows('v', { refund_id: 'uuid', state: 'text' })}
+   cross join lateral (
+     select t.ctid from "authorization".refund_sagas t where t.refund_id = v.refund_id offset 0
+   ) as found(at)
+   where s.ctid = found.at`,
+);
+
+/**
+ * By primary key. Locked, because who asks again for what failed (ask-again.ts) is no consumer and stands behind no fence.
+ */
+export const FIND_COMPENSATIONS = statement(
+  'authorization.find_compensations',
+  `select c.payment_id, c.steps, c.code, c.detail, c.failures, c.retry_at, c.ask
+   from ${batchRows('wanted', { payment_id: 'uuid' })}
+   cross join lateral (
+     select * from "authorization".compensations c where c.payment_id = wanted.payment_id for no key update
+   ) c`,
+);
+
+export const KEEP_COMPENSATIONS = statement(
+  'authorization.keep_compensations',
+  `insert into "authorization".compensations (payment_id, steps, code, detail, failures, retry_at, ask, updated_at)
+   select payment_id, steps, code, detail, failures, retry_at, ask, $8::timestamptz
+   from ${batchRows('v', {
+     payment_id: 'uuid',
+     steps: 'text',
+     code: 'text',
+     detail: 'text',
+     failures: 'integer',
+     retry_at: 'timestamptz',
+     ask: 'text',
+   })}
+   on conflict (payment_id) do update
+     set steps = excluded.steps, code = excluded.code, detail = excluded.detail, failures = excluded.failures,
+         retry_at = excluded.retry_at, ask = excluded.ask, updated_at = excluded.updated_at`,
+);
+
+/** By primary key. */
+export const END_COMPENSATIONS = statement(
+  'authorization.end_compensations',
+  `delete from "authorization".compensations c
+   using ${batchRows('ended', { payment_id: 'uuid' })}
+   cross join lateral (
+     select t.ctid from "authorization".compensations t where t.payment_id = ended.payment_id offset 0
+   ) as found(at)
+   where c.ctid = found.at`,
+);
+
+type TermsRow<Terms extends { readonly amount: number }> = Omit<Terms, 'amount'> & {
+  readonly amount: bigint;
+};
+
+type PaymentSagaRow = TermsRow<PaymentTerms> & {
   payment_id: string;
   definition: string;
-  state: SagaState;
-  wallet_id: string;
-  service_id: string;
-  amount: bigint;
-  currency: string;
-  method: PaymentTerms['method'];
-}
+  state: PaymentState;
+};
 
 export async function findSagas(
   tx: Transaction,
-  paymentUuids: readonly string[],
-): Promise<Map<string, Saga>> {
-  const rows = await tx.query<SagaRow>(FIND_SAGAS, [uuidArray(paymentUuids)]);
+  uuids: readonly string[],
+): Promise<Map<string, PaymentSaga>> {
+  if (uuids.length === 0) return new Map();
+  const rows = await tx.query<PaymentSagaRow>(FIND_SAGAS, [uuidArray(uuids)]);
   return new Map(
     rows.map(({ payment_id, definition, state, amount, ...terms }) => [
       payment_id,
-      { paymentUuid: payment_id, definition, state, terms: { ...terms, amount: Number(amount) } },
+      { uuid: payment_id, definition, state, terms: { ...terms, amount: Number(amount) } },
     ]),
   );
 }
 
-export function insertSagas(tx: Transaction, sagas: readonly Saga[], now: EpochMs): void {
+type RefundSagaRow = Omit<TermsRow<RefundTerms>, 'payment_id'> & {
+  refund_id: string;
+  payment_id: string;
+  definition: string;
+  state: RefundState;
+};
+
+export async function findRefundSagas(
+  tx: Transaction,
+  uuids: readonly string[],
+): Promise<Map<string, RefundSaga>> {
+  if (uuids.length === 0) return new Map();
+  const rows = await tx.query<RefundSagaRow>(FIND_REFUND_SAGAS, [uuidArray(uuids)]);
+  return new Map(
+    rows.map(({ refund_id, payment_id, definition, state, amount, ...terms }) => [
+      refund_id,
+      {
+        uuid: refund_id,
+        definition,
+        state,
+        terms: { payment_id: idOf('pay', payment_id), ...terms, amount: Number(amount) },
+      },
+    ]),
+  );
+}
+
+interface CompensationRow {
+  payment_id: string;
+  steps: string;
+  code: string;
+  detail: string;
+  failures: number;
+  retry_at: EpochMs | null;
+  ask: string | null;
+}
+
+export async function findCompensations(
+  tx: Transaction,
+  paymentUuids: readonly string[],
+): Promise<Map<string, OpenCompensation>> {
+  if (paymentUuids.length === 0) return new Map();
+  const rows = await tx.query<CompensationRow>(FIND_COMPENSATIONS, [uuidArray(paymentUuids.toSorted())]);
+  return new Map(
+    rows.map(({ payment_id, steps, retry_at, ...row }) => [
+      payment_id,
+      {
+        ...row,
+        paymentUuid: payment_id,
+        steps: JSON.parse(steps) as OpenCompensation['steps'],
+        retryAt: retry_at,
+      },
+    ]),
+  );
+}
+
+/** Sends everything that became of the sagas. */
+export function saveSagas(tx: Transaction, changes: SagaChanges, now: EpochMs): void {
+  insertSagas(tx, changes.begun, now);
+  updateSagas(tx, changes.moved, now);
+  insertRefundSagas(tx, changes.refundsBegun, now);
+  updateRefundSagas(tx, changes.refundsMoved, now);
+  keepCompensations(tx, changes.compensationsKept, now);
+  if (changes.compensationsEnded.length > 0)
+    tx.run(END_COMPENSATIONS, [uuidArray(changes.compensationsEnded)]);
+}
+
+function insertSagas(tx: Transaction, sagas: readonly PaymentSaga[], now: EpochMs): void {
   if (sagas.length === 0) return;
-  tx.run(INSERT_SAGAS, [
-    uuidArray(sagas.map((saga) => saga.paymentUuid)),
-    textArray(sagas.map((saga) => saga.definition)),
-    textArray(sagas.map((saga) => saga.state)),
-    textArray(sagas.map((saga) => saga.terms.wallet_id)),
-    textArray(sagas.map((saga) => saga.terms.service_id)),
-    int8Array(sagas.map((saga) => saga.terms.amount)),
-    textArray(sagas.map((saga) => saga.terms.currency)),
-    textArray(sagas.map((saga) => saga.terms.method)),
+  tx.run(INSERT_SAGAS, [uuidArray(sagas.map(({ uuid }) => uuid)), ...columnsOf(sagas), new Date(now)]);
+}
+
+function updateSagas(tx: Transaction, sagas: readonly PaymentSaga[], now: EpochMs): void {
+  if (sagas.length === 0) return;
+  tx.run(UPDATE_SAGAS, [
+    uuidArray(sagas.map(({ uuid }) => uuid)),
+    textArray(sagas.map(({ state }) => state)),
     new Date(now),
   ]);
 }
 
-export function updateSagas(tx: Transaction, sagas: readonly Saga[], now: EpochMs): void {
+function insertRefundSagas(tx: Transaction, sagas: readonly RefundSaga[], now: EpochMs): void {
   if (sagas.length === 0) return;
-  tx.run(UPDATE_SAGAS, [
-    uuidArray(sagas.map((saga) => saga.paymentUuid)),
-    textArray(sagas.map((saga) => saga.state)),
+  tx.run(INSERT_REFUND_SAGAS, [
+    uuidArray(sagas.map(({ uuid }) => uuid)),
+    uuidArray(sagas.map(({ terms }) => uuidOf(terms.payment_id as PaymentId))),
+    ...columnsOf(sagas),
+    new Date(now),
+  ]);
+}
+
+function updateRefundSagas(tx: Transaction, sagas: readonly RefundSaga[], now: EpochMs): void {
+  if (sagas.length === 0) return;
+  tx.run(UPDATE_REFUND_SAGAS, [
+    uuidArray(sagas.map(({ uuid }) => uuid)),
+    textArray(sagas.map(({ state }) => state)),
+    new Date(now),
+  ]);
+}
+
+/** From the definition to the method. */
+function columnsOf(sagas: readonly (PaymentSaga | RefundSaga)[]): Buffer[] {
+  return [
+    textArray(sagas.map(({ definition }) => definition)),
+    textArray(sagas.map(({ state }) => state)),
+    textArray(sagas.map(({ terms }) => terms.wallet_id)),
+    textArray(sagas.map(({ terms }) => terms.service_id)),
+    int8Array(sagas.map(({ terms }) => terms.amount)),
+    textArray(sagas.map(({ terms }) => terms.currency)),
+    textArray(sagas.map(({ terms }) => terms.method)),
+  ];
+}
+
+function keepCompensations(tx: Transaction, kept: readonly OpenCompensation[], now: EpochMs): void {
+  if (kept.length === 0) return;
+  tx.run(KEEP_COMPENSATIONS, [
+    uuidArray(kept.map(({ paymentUuid }) => paymentUuid)),
+    textArray(kept.map(({ steps }) => JSON.stringify(steps))),
+    textArray(kept.map(({ code }) => code)),
+    textArray(kept.map(({ detail }) => detail)),
+    int4Array(kept.map(({ failures }) => failures)),
+    timestamptzArray(kept.map(({ retryAt }) => retryAt)),
+    textArray(kept.map(({ ask }) => ask)),
     new Date(now),
   ]);
 }

@@ -1,20 +1,30 @@
 /** Reads every log and writes one verdict per saga, a little behind the work and never in its way (P5). */
 import { type Clock, type EpochMs, systemClock } from '#kernel/clock.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
-import type { LogEvent } from '#platform/log/event.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
-import { stageDueAfter } from '#sagas/saga.ts';
-import { judge, type SeenEvent } from './follow-saga.ts';
-import { SAGA_EVENTS, seenEvent } from './seen-event.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { SAGAS } from '#sagas/definitions.ts';
+import { eventTypesOf, stagesDueAfter } from '#sagas/saga.ts';
+import { judgeSubject } from './follow-saga.ts';
+import {
+  isBeginning,
+  isSagaSubject,
+  SAGA_EVENTS,
+  SAGA_TOPICS,
+  type SeenEvent,
+  seenEvent,
+} from './seen-event.ts';
 import {
   type FollowedSaga,
+  filed,
   findFollowed,
   findVerdicts,
+  readTimelines,
   type StoredVerdict,
   saveFollowed,
   saveVerdicts,
   unfollow,
   verdictOf,
+  withdrawVerdicts,
 } from './store.ts';
 
 interface Loaded {
@@ -22,17 +32,21 @@ interface Loaded {
   /** Of which nothing was looked up (`freshSagas`). */
   readonly fresh: ReadonlySet<string>;
   readonly followed: ReadonlyMap<string, readonly SeenEvent[]>;
-  readonly judged: ReadonlyMap<string, StoredVerdict>;
+  /** Sagas that have their verdict. */
+  readonly judged: ReadonlySet<string>;
+  /** Those of them of which another event came, with all that the logs have of them. */
+  readonly disturbed: ReadonlyMap<string, readonly SeenEvent[]>;
 }
 
 interface Plan extends ConsumerPlan {
   readonly verdicts: readonly StoredVerdict[];
   readonly following: readonly FollowedSaga[];
+  /** No longer followed: they have a verdict. */
   readonly ended: readonly string[];
+  /** They had a verdict, and go on. */
+  readonly resumed: readonly string[];
   readonly now: EpochMs;
 }
-
-const HANDLES = new Map(SAGA_EVENTS.map((type) => [type, 1]));
 
 /** `onJudged` hears of verdicts once they are committed. */
 export function integrityConsumer(
@@ -41,9 +55,9 @@ export function integrityConsumer(
 ): Consumer<Loaded, Plan> {
   return {
     group: 'integrity',
-    topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
+    topics: SAGA_TOPICS,
     emits: null,
-    handles: HANDLES,
+    handles: SAGA_EVENTS,
     // A saga under way is retained until it ends, so that it costs one row; nobody waits for the verdict.
     paceMs: 100,
     batchMax: 12_000,
@@ -51,11 +65,15 @@ export function integrityConsumer(
       const groups = bySubject(events);
       const fresh = freshSagas(groups, clock.now());
       const open = [...groups.keys()].filter((subject) => !fresh.has(subject));
-      const [followed, judged] = await Promise.all([findFollowed(tx, open), findVerdicts(tx, open)]);
-      return { groups, fresh, followed, judged };
+      const [followed, verdicts] = await Promise.all([findFollowed(tx, open), findVerdicts(tx, open)]);
+      // Rare enough for a round trip of its own.
+      const disturbed = await readTimelines(tx, disturbedOf(verdicts, groups));
+      return { groups, fresh, followed, judged: new Set(verdicts.keys()), disturbed };
     },
     decide: (loaded, _events, now) => decideVerdicts(loaded, now),
-    save(tx, { verdicts, following, ended, now }) {
+    save(tx, { verdicts, following, ended, resumed, now }) {
+      // Before they are followed again: a saga that has its verdict is not.
+      withdrawVerdicts(tx, resumed);
       saveVerdicts(tx, verdicts, now);
       saveFollowed(tx, following, now);
       unfollow(tx, ended);
@@ -67,7 +85,7 @@ export function integrityConsumer(
 function bySubject(events: readonly LogEvent[]): Map<string, LogEvent[]> {
   const groups = new Map<string, LogEvent[]>();
   for (const event of events) {
-    if (!event.subject.startsWith('pay_')) continue;
+    if (!isSagaSubject(event.subject)) continue;
     const group = groups.get(event.subject);
     if (group === undefined) groups.set(event.subject, [event]);
     else group.push(event);
@@ -75,12 +93,13 @@ function bySubject(events: readonly LogEvent[]): Map<string, LogEvent[]> {
   return groups;
 }
 
-function hasBeginning(group: readonly LogEvent[]): boolean {
-  return group.some((event) => event.type === balancePayment.begins);
-}
+/** Types after which nothing is due: without one of them no saga is over. */
+const LAST: ReadonlySet<string> = new Set(
+  SAGAS.flatMap((saga) => eventTypesOf(saga).filter((type) => stagesDueAfter(saga, type).length === 0)),
+);
 
-function hasEnding(group: readonly LogEvent[]): boolean {
-  return group.some((event) => stageDueAfter(balancePayment, event.type) === undefined);
+function mayBeOver(group: readonly LogEvent[]): boolean {
+  return group.some(({ type }) => LAST.has(type));
 }
 
 /**
@@ -92,43 +111,43 @@ function freshSagas(groups: ReadonlyMap<string, readonly LogEvent[]>, now: Epoch
   const fresh = new Set<string>();
   let room = RETAINED_MAX;
   for (const [subject, group] of groups) {
-    if (!hasBeginning(group) || !isRecent(group, now)) continue;
-    if (!hasEnding(group)) room -= group.length;
+    if (!group.some(isBeginning) || !isRecent(group, now)) continue;
+    if (!mayBeOver(group)) room -= group.length;
     if (room >= 0) fresh.add(subject);
   }
   return fresh;
 }
 
-function decideVerdicts({ groups, fresh, followed, judged }: Loaded, now: EpochMs): Plan {
+function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
+  const { groups, fresh, followed, judged, disturbed } = loaded;
   const verdicts: StoredVerdict[] = [];
   const following: FollowedSaga[] = [];
   const ended: string[] = [];
+  const resumed: string[] = [];
   const retained: LogEvent[] = [];
   for (const [subject, group] of groups) {
     const { tenant } = group[0] as LogEvent;
-    const stored = judged.get(subject);
-    if (stored !== undefined) {
-      const disturbed = afterEnd(stored, group);
-      if (disturbed !== undefined) verdicts.push(disturbed);
-      continue;
-    }
-    const before = followed.get(subject) ?? [];
+    const isJudged = judged.has(subject);
+    if (isJudged && !disturbed.has(subject)) continue;
     // Not at its end, and short enough under way: nothing to judge yet.
-    if (fresh.has(subject) && !hasEnding(group)) {
+    if (fresh.has(subject) && !mayBeOver(group)) {
       retained.push(...group);
       continue;
     }
-    const seen = merge(before, group.map(seenEvent));
-    const judgement = judge(balancePayment, seen);
-    if (judgement.verdict === 'running') {
-      if (fresh.has(subject)) retained.push(...group);
-      else if (seen.length > before.length) following.push({ subject, tenant, events: seen });
-      continue;
+    const before = followed.get(subject) ?? [];
+    const seen = merge(disturbed.get(subject) ?? before, group.map(seenEvent));
+    const judgement = judgeSubject(subject, seen);
+    if (judgement.verdict !== 'running') {
+      verdicts.push(verdictOf(subject, tenant, judgement));
+      if (before.length > 0) ended.push(subject);
+    } else if (fresh.has(subject)) {
+      retained.push(...group);
+    } else {
+      if (isJudged) resumed.push(subject);
+      if (seen.length > before.length) following.push({ subject, tenant, events: filed(seen) });
     }
-    verdicts.push(verdictOf(subject, tenant, judgement));
-    if (before.length > 0) ended.push(subject);
   }
-  return { drafts: [], verdicts, following, ended, retained, now };
+  return { drafts: [], verdicts, following, ended, resumed, retained, now };
 }
 
 /** A saga that takes longer than its events may be held in memory is stored, so that the positions can move on. */
@@ -147,18 +166,21 @@ function merge(before: readonly SeenEvent[], fresh: readonly SeenEvent[]): reado
   return [...before, ...fresh.filter((event) => !known.has(event.identity))];
 }
 
-/** A saga that has its verdict is over: another event of it is a finding. */
-function afterEnd(stored: StoredVerdict, group: readonly LogEvent[]): StoredVerdict | undefined {
-  const known = new Set([
-    ...stored.stages.map(([, identity]) => identity),
-    ...stored.findings.map(({ event }) => event),
-  ]);
-  const late = group.map(seenEvent).filter((event) => !known.has(event.identity));
-  if (late.length === 0) return undefined;
-  const findings = late.map((event) => ({
-    kind: 'event_after_end' as const,
-    event: event.identity,
-    detail: `${event.type} came after the saga had ended`,
-  }));
-  return { ...stored, verdict: 'broken', findings: [...stored.findings, ...findings] };
+/**
+ * A saga that has its verdict may go on (a person resolves a payment that had completed), and may turn out to have had
+ * an event too many: if another event of it comes, it is judged anew. What it was judged by comes again without effect.
+ */
+function disturbedOf(
+  verdicts: ReadonlyMap<string, StoredVerdict>,
+  groups: ReadonlyMap<string, readonly LogEvent[]>,
+): string[] {
+  return [...verdicts.values()].filter((stored) => isDisturbed(stored, groups)).map(({ subject }) => subject);
+}
+
+function isDisturbed(
+  { subject, stages, findings }: StoredVerdict,
+  groups: ReadonlyMap<string, readonly LogEvent[]>,
+): boolean {
+  const known = new Set([...stages.map(([, identity]) => identity), ...findings.map(({ event }) => event)]);
+  return groups.get(subject)?.some((event) => !known.has(eventIdentity(event))) === true;
 }

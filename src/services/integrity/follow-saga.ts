@@ -2,29 +2,24 @@
  * Judging a saga from its events and its definition, and from nothing else (P5). Events may be known in any order;
  * their causations say what followed what.
  *
- * V1: running until the last stage has ended; a lag is not a fault.
- * V2: complete only if every stage is there once, each caused by the one before it, all about the same terms.
+ * V1: running until it has come to an end that was told and every stage of ours that is due has answered; a lag is not
+ *     a fault. What waits for the outside may go on waiting: a provider's word that comes later is judged when it comes.
+ * V2: complete only if every event but the first, and what persons asked, was caused by one that it may follow; no
+ *     stage ended twice; there is one ending, or one and its correction; all are about the same terms.
+ * V3: incidents (a charge that nobody asked for, a provider that contradicts itself) are kept as findings and make no
+ *     saga broken: it dealt with them as it should.
  */
-import type { EpochMs } from '#kernel/clock.ts';
-import { type SagaDefinition, stageDueAfter, stageEndedBy } from '#sagas/saga.ts';
-
-/** What is kept of an event. */
-export interface SeenEvent {
-  readonly type: string;
-  readonly identity: string;
-  readonly at: EpochMs;
-  readonly causation: string;
-  /** What the stages must agree on, in one text; null for events that do not carry it. */
-  readonly terms: string | null;
-}
+import { type SagaDefinition, stagesDueAfter } from '#sagas/saga.ts';
+import { growTree, stageAnswered, stagesOwing, type TreeNode } from './saga-tree.ts';
+import { agree, type SeenEvent, sagaOf } from './seen-event.ts';
 
 export type FindingKind =
   | 'duplicate_stage'
-  | 'missing_stage'
   | 'out_of_order'
+  | 'second_ending'
   | 'mismatched_terms'
-  | 'event_after_end'
-  | 'unknown_event';
+  | 'unexpected_charge'
+  | 'contradiction';
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -35,24 +30,88 @@ export interface Finding {
 
 export interface Judgement {
   readonly verdict: 'running' | 'complete' | 'broken';
-  /** In causal order, as far as it can be followed. */
+  /** Causes before what they caused, and by time. */
   readonly path: readonly SeenEvent[];
   readonly findings: readonly Finding[];
 }
 
-export function judge(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgement {
-  const findings = duplicates(seen);
-  const path = causalPath(saga, seen);
-  const last = path.at(-1);
-  const ended = last !== undefined && stageDueAfter(saga, last.type) === undefined;
-  if (!ended) return { verdict: findings.length > 0 ? 'broken' : 'running', path, findings };
-  // As many on the path as there are: none stands beside it, which is the rule.
-  if (path.length < seen.length) findings.push(...besidePath(path, seen, findings));
-  findings.push(...mismatches(path));
-  return { verdict: findings.length > 0 ? 'broken' : 'complete', path, findings };
+const NOT_BEGUN: Judgement = { verdict: 'running', path: [], findings: [] };
+
+/** By the saga that the subject's beginning says; without one nothing can be said. */
+export function judgeSubject(subject: string, seen: readonly SeenEvent[]): Judgement {
+  const saga = sagaOf(subject, seen);
+  return saga === undefined ? NOT_BEGUN : judge(saga, seen);
 }
 
-function besidePath(
+export function judge(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgement {
+  return judgeLine(saga, seen) ?? judgeTree(saga, seen);
+}
+
+/**
+ * The usual saga: each event caused the next one, and none stands beside them. It is as sound as a tree can be, and is
+ * judged without growing one; undefined for any other.
+ */
+function judgeLine(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgement | undefined {
+  const line = causalLine(saga, seen);
+  const last = line.at(-1);
+  if (last === undefined || line.length < seen.length) return undefined;
+  if (stagesDueAfter(saga, last.type).length > 0) return undefined;
+  if (!line.some(({ type }) => type in saga.endings)) return undefined;
+  const findings = mismatches(saga, line);
+  return { verdict: findings.length > 0 ? 'broken' : 'complete', path: line, findings };
+}
+
+function causalLine(saga: SagaDefinition, seen: readonly SeenEvent[]): readonly SeenEvent[] {
+  const line: SeenEvent[] = [];
+  let current = seen.find((event) => event.type === saga.begins);
+  while (current !== undefined) {
+    line.push(current);
+    const cause: SeenEvent = current;
+    current = seen.find(
+      (event) => event.causation === cause.identity && stageAnswered(saga, cause, event.type) !== undefined,
+    );
+  }
+  return line;
+}
+
+function judgeTree(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgement {
+  const tree = growTree(saga, seen);
+  const path = tree.map(({ event }) => event);
+  const twice = endedTwice(saga, seen);
+  const incidents = path.flatMap((event) => incidentOf(saga, event) ?? []);
+  if (!isOver(saga, tree)) {
+    return {
+      verdict: twice.length > 0 ? 'broken' : 'running',
+      path,
+      findings: [...twice, ...incidents],
+    };
+  }
+  const faults = [
+    ...twice,
+    ...besideTree(path, seen, twice),
+    ...secondEndings(saga, path),
+    ...mismatches(saga, path),
+  ];
+  return { verdict: faults.length > 0 ? 'broken' : 'complete', path, findings: [...faults, ...incidents] };
+}
+
+/** V1 */
+function isOver(saga: SagaDefinition, tree: readonly TreeNode[]): boolean {
+  const hasEnded = tree.some(({ event }) => event.type in saga.endings);
+  return hasEnded && tree.every((node) => node.answered || !isOwed(saga, node.event));
+}
+
+/** Of a saga that has an ending: a stage that lapses then owes nothing. */
+function isOwed(saga: SagaDefinition, event: SeenEvent): boolean {
+  return stagesOwing(saga, event).some((stage) => stage.lapsesAfter?.includes(event.type) !== true);
+}
+
+function incidentOf({ incidents }: SagaDefinition, { type, identity, mark }: SeenEvent): Finding | undefined {
+  const kind = incidents[type];
+  return kind && { kind, event: identity, detail: `${type} of ${mark ?? 'an attempt'} at a provider` };
+}
+
+function besideTree(
   path: readonly SeenEvent[],
   seen: readonly SeenEvent[],
   known: readonly Finding[],
@@ -67,51 +126,62 @@ function besidePath(
     }));
 }
 
-/** Follows causations from the first event, as far as each next event ends the stage that is due (V2). */
-function causalPath(saga: SagaDefinition, seen: readonly SeenEvent[]): SeenEvent[] {
-  const path: SeenEvent[] = [];
-  let current = seen.find((event) => event.type === saga.begins);
-  while (current !== undefined) {
-    path.push(current);
-    current = nextOnPath(saga, seen, current);
-  }
-  return path;
-}
-
-function nextOnPath(
-  saga: SagaDefinition,
-  seen: readonly SeenEvent[],
-  { type, identity }: SeenEvent,
-): SeenEvent | undefined {
-  const due = stageDueAfter(saga, type);
-  if (due === undefined) return undefined;
-  for (const event of seen) {
-    if (event.causation === identity && stageEndedBy(saga, event.type) === due) return event;
-  }
-  return undefined;
-}
-
-function duplicates(seen: readonly SeenEvent[]): Finding[] {
+/** Events that say again, or otherwise, what another one with the same cause has said; and further beginnings. */
+function endedTwice(saga: SagaDefinition, seen: readonly SeenEvent[]): Finding[] {
+  const byIdentity = new Map(seen.map((event) => [event.identity, event]));
   const findings: Finding[] = [];
-  for (let index = 1; index < seen.length; index++) {
-    const event = seen[index] as SeenEvent;
-    const first = firstOfType(seen, event.type);
-    if (first === event) continue;
-    const detail = `${event.type} stands at ${first?.identity} and again at ${event.identity}`;
+  const add = (first: SeenEvent, event: SeenEvent): void => {
+    const detail = `${first.type} stands at ${first.identity}, and ${event.type} at ${event.identity}`;
     findings.push({ kind: 'duplicate_stage', event: event.identity, detail });
+  };
+  for (const [causation, events] of Map.groupBy(seen, (event) => event.causation)) {
+    const cause = byIdentity.get(causation);
+    events.forEach((event, index) => {
+      const first = events.slice(0, index).find((other) => exclude(saga, cause, { event, other }));
+      if (first !== undefined) add(first, event);
+    });
   }
+  const [beginning, ...others] = seen.filter(({ type }) => type === saga.begins);
+  const known = new Set(findings.map(({ event }) => event));
+  for (const event of others) if (!known.has(event.identity)) add(beginning as SeenEvent, event);
   return findings;
 }
 
-function firstOfType(seen: readonly SeenEvent[], type: string): SeenEvent | undefined {
-  for (const event of seen) if (event.type === type) return event;
-  return undefined;
+/** Whether the two, of one cause, cannot both be. A stage reports as often as it likes, of an attempt once. */
+function exclude(
+  saga: SagaDefinition,
+  cause: SeenEvent | undefined,
+  { event, other }: { readonly event: SeenEvent; readonly other: SeenEvent },
+): boolean {
+  if (event.type in saga.incidents) return false;
+  const stage = cause && stageAnswered(saga, cause, event.type);
+  const isReport = stage?.reports?.includes(event.type) === true;
+  if (event.type === other.type) return !isReport || event.mark === other.mark;
+  if (cause === undefined || stage === undefined || isReport) return false;
+  return stageAnswered(saga, cause, other.type) === stage && stage.reports?.includes(other.type) !== true;
 }
 
-function mismatches(path: readonly SeenEvent[]): Finding[] {
-  const agreed = path.find((event) => event.terms !== null)?.terms;
+/** In the order of their log, which is one partition of one: what a person set off may be dated by another clock. */
+function secondEndings(saga: SagaDefinition, path: readonly SeenEvent[]): Finding[] {
+  const endings = path.filter(({ type }) => type in saga.endings).sort((a, b) => placeOf(a) - placeOf(b));
+  const [first, second] = endings;
+  const isCorrected = second !== undefined && saga.corrections[second.type] === first?.type;
+  return endings.slice(isCorrected ? 2 : 1).map(({ type, identity }) => ({
+    kind: 'second_ending',
+    event: identity,
+    detail: `${type} came after the saga had ended by ${first?.type}`,
+  }));
+}
+
+function placeOf({ identity }: SeenEvent): number {
+  return Number(identity.slice(identity.lastIndexOf('/') + 1));
+}
+
+function mismatches(saga: SagaDefinition, path: readonly SeenEvent[]): Finding[] {
+  const agreed = path.find(({ type }) => type === saga.begins)?.terms ?? null;
+  if (agreed === null) return [];
   return path
-    .filter((event) => event.terms !== null && event.terms !== agreed)
+    .filter(({ type, terms }) => terms !== null && !(type in saga.incidents) && !agree(terms, agreed))
     .map((event) => ({
       kind: 'mismatched_terms' as const,
       event: event.identity,

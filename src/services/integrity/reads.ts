@@ -1,20 +1,27 @@
-/** A payment's verdict: the stored one, or while the saga runs, what its events say so far. From the logs alone. */
+/** A saga's verdict: the stored one, or while it runs, what its events say so far. From the logs alone. */
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { readTimeline } from '#platform/log/timeline.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
 import { stageEndedBy } from '#sagas/saga.ts';
-import { type Finding, judge } from './follow-saga.ts';
-import { seenEvent } from './seen-event.ts';
+import { type Finding, judgeSubject } from './follow-saga.ts';
+import { growTree } from './saga-tree.ts';
+import { SAGA_EVENTS, type SeenEvent, sagaOf, seenEvent } from './seen-event.ts';
 import { storedVerdict, type VerdictRow } from './store.ts';
 
 export interface VerdictReading {
   readonly verdict: 'running' | 'complete' | 'broken';
-  readonly stages: readonly (readonly [type: string, identity: string, at: EpochMs])[];
+  readonly stages: readonly NamedStage[];
   readonly findings: readonly Finding[];
   /** Null while the saga runs. */
   readonly verifiedAt: EpochMs | null;
+}
+
+interface NamedStage {
+  readonly name: string;
+  readonly type: string;
+  readonly event: string;
+  readonly at: EpochMs;
 }
 
 export class VerdictReads {
@@ -26,38 +33,68 @@ export class VerdictReads {
     this.#topics = topics;
   }
 
-  /** Undefined if no log knows the payment. */
-  async find(tenant: string, paymentId: string): Promise<VerdictReading | undefined> {
-    const [row] = await this.#reader.query<VerdictRow & { verified_at: EpochMs }>(
-      'select subject, tenant, verdict, stages, findings, verified_at from integrity.verdicts where subject = $1 and tenant = $2',
-      [paymentId, tenant],
-    );
-    if (row !== undefined) return { ...storedVerdict(row), verifiedAt: row.verified_at };
-    const events = await this.timeline(tenant, paymentId);
-    if (events.length === 0) return undefined;
-    const { verdict, path, findings } = judge(balancePayment, events.map(seenEvent));
-    // Complete as it may look: it is verified when the integrity service has followed every log up to its end.
-    const settled = verdict === 'complete' ? 'running' : verdict;
+  /** Undefined if no log knows the payment or refund. */
+  async find(tenant: string, subject: string): Promise<VerdictReading | undefined> {
+    const [[row], events] = await Promise.all([
+      this.#reader.query<VerdictRow & { verified_at: EpochMs }>(
+        'select subject, tenant, verdict, stages, findings, verified_at from integrity.verdicts where subject = $1 and tenant = $2',
+        [subject, tenant],
+      ),
+      this.timeline(tenant, subject),
+    ]);
+    const seen = events.filter(({ type }) => SAGA_EVENTS.has(type)).map(seenEvent);
+    const nameOf = stageNames(subject, seen);
+    if (row !== undefined) {
+      const { verdict, stages, findings } = storedVerdict(row);
+      const named = stages.map(([type, event, at]) => ({ name: nameOf(event, type), type, event, at }));
+      return { verdict, stages: named, findings, verifiedAt: row.verified_at };
+    }
+    if (seen.length === 0) return undefined;
+    const { verdict, path, findings } = judgeSubject(subject, seen);
     return {
-      verdict: settled,
-      stages: path.map(({ type, identity, at }) => [type, identity, at]),
+      // Complete as it may look: it is verified when the integrity service has followed every log up to its end.
+      verdict: verdict === 'complete' ? 'running' : verdict,
+      stages: path.map(({ type, identity, at }) => ({
+        name: nameOf(identity, type),
+        type,
+        event: identity,
+        at,
+      })),
       findings,
       verifiedAt: null,
     };
   }
 
-  timeline(tenant: string, paymentId: string): Promise<LogEvent[]> {
-    return readTimeline(this.#reader, this.#topics, { tenant, subject: paymentId });
+  /** Accounts are named by their owners, and may be named like a payment. */
+  async timeline(tenant: string, subject: string): Promise<LogEvent[]> {
+    const events = await readTimeline(this.#reader, this.#topics, { tenant, subject });
+    return events.filter(({ type }) => !type.startsWith('account.'));
   }
 }
 
-export function renderVerdict(paymentId: string, reading: VerdictReading): JsonObject {
+/** The stage that an event is an outcome of, given what caused it; a type alone may be said by several. */
+function stageNames(subject: string, seen: readonly SeenEvent[]): (identity: string, type: string) => string {
+  const saga = sagaOf(subject, seen);
+  const names = new Map<string, string>();
+  if (saga === undefined) return () => ASKED;
+  for (const { event, stage } of growTree(saga, seen)) {
+    const root = event.type in saga.incidents ? 'incident' : ASKED;
+    names.set(event.identity, stage?.name ?? root);
+  }
+  return (identity, type) => names.get(identity) ?? stageEndedBy(saga, type)?.name ?? ASKED;
+}
+
+/** Of what no stage ended: the saga's beginning, and what persons asked later. */
+const ASKED = 'request';
+
+/** `about` names the resource: `{payment_id: 'pay_…'}`. */
+export function renderVerdict(about: JsonObject, reading: VerdictReading): JsonObject {
   return {
-    payment_id: paymentId,
+    ...about,
     verdict: reading.verdict,
-    stages: reading.stages.map(([type, identity, at]) => ({
-      stage: stageEndedBy(balancePayment, type)?.name ?? 'request',
-      event: identity,
+    stages: reading.stages.map(({ name, event, type, at }) => ({
+      stage: name,
+      event,
       type,
       at: toRfc3339(at),
     })),

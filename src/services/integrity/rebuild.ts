@@ -7,10 +7,9 @@ import type {
   Timeline,
 } from '#platform/log/read-model.ts';
 import { boolArray, textArray } from '#platform/postgres/arrays.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
-import { type Judgement, judge, type SeenEvent } from './follow-saga.ts';
-import { SAGA_EVENTS, seenEvent } from './seen-event.ts';
-import { verdictColumns, verdictOf } from './store.ts';
+import { type Judgement, judgeSubject } from './follow-saga.ts';
+import { SAGA_EVENTS, SAGA_TOPICS, type SeenEvent, seenEvent } from './seen-event.ts';
+import { filed, verdictColumns, verdictOf } from './store.ts';
 
 /** When a verdict was reached is in no log: what is written anew is of now. */
 const WRITE_VERDICTS = `
@@ -52,11 +51,9 @@ const REMOVE_FOLLOWED = `
 export const verdictsModel: ReadModel = {
   name: 'verdicts',
   group: 'integrity',
-  topics: ['payments', 'validation', 'authorization', 'ledger', 'notification'],
+  topics: SAGA_TOPICS,
   correct: correctVerdicts,
 };
-
-const HANDLED = new Set(SAGA_EVENTS);
 
 interface JudgedSaga {
   readonly subject: string;
@@ -80,7 +77,7 @@ async function correctVerdicts(
     tx.query(WRITE_FOLLOWED, [
       textArray(running.map(({ subject }) => subject)),
       textArray(running.map(({ tenant }) => tenant)),
-      textArray(running.map(({ seen }) => JSON.stringify(seen))),
+      textArray(running.map(({ seen }) => JSON.stringify(filed(seen)))),
       boolArray(running.map(({ begun }) => begun)),
     ]),
     tx.query(REMOVE_VERDICTS, [after, upTo, textArray(ended.map(({ subject }) => subject))]),
@@ -94,7 +91,7 @@ async function correctVerdicts(
 }
 
 function judged({ subject, events, begun }: Timeline): JudgedSaga {
-  const handled = events.filter(({ type }) => HANDLED.has(type));
+  const handled = events.filter(({ type }) => SAGA_EVENTS.has(type));
   const seen = handled.map(seenEvent);
-  return { subject, tenant: events[0]?.tenant ?? '', seen, judgement: judge(balancePayment, seen), begun };
+  return { subject, tenant: events[0]?.tenant ?? '', seen, judgement: judgeSubject(subject, seen), begun };
 }

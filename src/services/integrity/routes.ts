@@ -1,4 +1,4 @@
-/** A payment's verdict and its timeline, from the logs alone. */
+/** Verdicts and timelines of payments and refunds, from the logs alone. */
 import { Type } from 'typebox';
 import { isId } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
@@ -26,8 +26,7 @@ const TimelineDocument = Type.Object({
   next_cursor: Type.Null({ description: 'A timeline is one page.' }),
 });
 
-const VerdictDocument = Type.Object({
-  payment_id: Type.String(),
+const verdictMembers = {
   verdict: Type.Union([Type.Literal('running'), Type.Literal('complete'), Type.Literal('broken')]),
   stages: Type.Array(
     Type.Object({
@@ -39,48 +38,93 @@ const VerdictDocument = Type.Object({
   ),
   findings: Type.Array(Type.Object({ kind: Type.String(), event: Type.String(), detail: Type.String() })),
   verified_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
-});
+};
+
+/** What has a saga. */
+interface Resource {
+  readonly path: string;
+  readonly tag: string;
+  readonly name: string;
+  readonly prefix: 'pay' | 'ref';
+  readonly idMember: string;
+  readonly notFound: string;
+}
+
+const PAYMENT: Resource = {
+  path: '/v1/payments/:id',
+  tag: 'payments',
+  name: 'payment',
+  prefix: 'pay',
+  idMember: 'payment_id',
+  notFound: 'payments.not_found',
+};
+
+const REFUND: Resource = {
+  path: '/v1/refunds/:id',
+  tag: 'refunds',
+  name: 'refund',
+  prefix: 'ref',
+  idMember: 'refund_id',
+  notFound: 'refunds.not_found',
+};
 
 export function registerIntegrityRoutes(app: HttpApp, reads: VerdictReads): void {
+  for (const resource of [PAYMENT, REFUND]) {
+    registerTimeline(app, reads, resource);
+    registerVerdict(app, reads, resource);
+  }
+}
+
+function registerTimeline(app: HttpApp, reads: VerdictReads, resource: Resource): void {
   app.get(
-    '/v1/payments/:id/events',
+    `${resource.path}/events`,
     {
       config: { scope: 'payments:read' },
       schema: {
-        tags: ['payments'],
-        summary: 'The timeline of a payment, oldest first',
+        tags: [resource.tag],
+        summary: `The timeline of a ${resource.name}, oldest first`,
         params: Params,
         response: { 200: TimelineDocument, 404: ProblemDocument },
       },
     },
     async (request, reply) => {
       const { id } = request.params;
-      const events = isId('pay', id) ? await reads.timeline(contextOf(request).tenant, id) : [];
-      if (events.length === 0) return sendProblem(reply, notFound(id));
+      const events = isId(resource.prefix, id) ? await reads.timeline(contextOf(request).tenant, id) : [];
+      if (events.length === 0) return sendProblem(reply, notFound(resource, id));
       const body = JSON.stringify({ data: events.map(renderTimelineEvent), next_cursor: null });
       return sendJsonText(reply, { status: 200, body });
     },
   );
+}
+
+function registerVerdict(app: HttpApp, reads: VerdictReads, resource: Resource): void {
+  const { prefix, idMember } = resource;
   app.get(
-    '/v1/payments/:id/verdict',
+    `${resource.path}/verdict`,
     {
       config: { scope: 'payments:read' },
       schema: {
-        tags: ['payments'],
-        summary: 'Whether every stage of a payment happened, judged from the logs alone',
+        tags: [resource.tag],
+        summary: `Whether every stage of a ${resource.name} happened, judged from the logs alone`,
         params: Params,
-        response: { 200: VerdictDocument, 404: ProblemDocument },
+        response: {
+          200: Type.Object({ [idMember]: Type.String(), ...verdictMembers }),
+          404: ProblemDocument,
+        },
       },
     },
     async (request, reply) => {
       const { id } = request.params;
-      const reading = isId('pay', id) ? await reads.find(contextOf(request).tenant, id) : undefined;
-      if (reading === undefined) return sendProblem(reply, notFound(id));
-      return sendJsonText(reply, { status: 200, body: JSON.stringify(renderVerdict(id, reading)) });
+      const reading = isId(prefix, id) ? await reads.find(contextOf(request).tenant, id) : undefined;
+      if (reading === undefined) return sendProblem(reply, notFound(resource, id));
+      return sendJsonText(reply, {
+        status: 200,
+        body: JSON.stringify(renderVerdict({ [idMember]: id }, reading)),
+      });
     },
   );
 }
 
-function notFound(id: string) {
-  return problem('payments.not_found', `There is no payment ${id}.`);
+function notFound({ name, notFound: code }: Resource, id: string) {
+  return problem(code, `There is no ${name} ${id}.`);
 }

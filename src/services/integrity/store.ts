@@ -1,14 +1,16 @@
 import type { EpochMs } from '#kernel/clock.ts';
+import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
-import type { Finding, Judgement, SeenEvent } from './follow-saga.ts';
+import type { Finding, Judgement } from './follow-saga.ts';
+import { SAGA_EVENTS, SAGA_TOPICS, type SeenEvent, seenEvent } from './seen-event.ts';
 
 export interface StoredVerdict {
   readonly subject: string;
   readonly tenant: string;
   readonly verdict: 'complete' | 'broken';
-  /** Type, identity and instant of each event on the saga's path. */
+  /** Type, identity and instant of each event of the saga, causes before what they caused. */
   readonly stages: readonly (readonly [type: string, identity: string, at: EpochMs])[];
   readonly findings: readonly Finding[];
 }
@@ -30,6 +32,11 @@ export interface FollowedSaga {
   readonly events: readonly SeenEvent[];
 }
 
+/** In one order, whatever the order in which the logs were read: the row is a function of the events too. */
+export function filed(seen: readonly SeenEvent[]): readonly SeenEvent[] {
+  return seen.toSorted((a, b) => a.at - b.at || (a.identity < b.identity ? -1 : 1));
+}
+
 /** By primary key. */
 export const FIND_FOLLOWED = statement(
   'integrity.find_followed',
@@ -45,7 +52,7 @@ export const FIND_VERDICTS = statement(
    cross join lateral (select * from integrity.verdicts v where v.subject = wanted.subject offset 0) v`,
 );
 
-/** A verdict delivered again is the same; a finding after the end replaces it. */
+/** A verdict reached again is the same; one of more events replaces it. */
 export const SAVE_VERDICTS = statement(
   'integrity.save_verdicts',
   `insert into integrity.verdicts as v (subject, tenant, verdict, stages, findings, verified_at)
@@ -58,8 +65,29 @@ export const SAVE_VERDICTS = statement(
      findings: 'text',
    })}
    on conflict (subject) do update
-     set verdict = excluded.verdict, findings = excluded.findings, verified_at = excluded.verified_at
-     where v.findings <> excluded.findings`,
+     set verdict = excluded.verdict, stages = excluded.stages, findings = excluded.findings,
+         verified_at = excluded.verified_at
+     where (v.verdict, v.stages, v.findings) is distinct from (excluded.verdict, excluded.stages, excluded.findings)`,
+);
+
+/** Of sagas that go on: what was judged was not all of it. By primary key. */
+export const WITHDRAW_VERDICTS = statement(
+  'integrity.withdraw_verdicts',
+  `delete from integrity.verdicts v
+   using ${batchRows('resumed', { subject: 'text' })}
+   cross join lateral (select t.ctid from integrity.verdicts t where t.subject = resumed.subject offset 0) as found(at)
+   where v.ctid = found.at`,
+);
+
+/** Everything the logs have about the subjects; by each topic's index on subject. */
+export const READ_TIMELINES = statement(
+  'integrity.read_timelines',
+  SAGA_TOPICS.map(
+    (topic) => `
+   select '${topic}' as topic, e.*
+   from ${batchRows('wanted', { subject: 'text' })}
+   cross join lateral (select * from "${topic}".events e where e.subject = wanted.subject offset 0) e`,
+  ).join('\n   union all'),
 );
 
 /** Not for a saga that has its verdict: an event of it that was delivered again alone would be followed for ever. */
@@ -130,6 +158,27 @@ export function verdictColumns(verdicts: readonly StoredVerdict[]): Buffer[] {
     textArray(verdicts.map((verdict) => JSON.stringify(verdict.stages))),
     textArray(verdicts.map((verdict) => JSON.stringify(verdict.findings))),
   ];
+}
+
+export function withdrawVerdicts(tx: Transaction, subjects: readonly string[]): void {
+  if (subjects.length > 0) tx.run(WITHDRAW_VERDICTS, [textArray(subjects)]);
+}
+
+/** The sagas' events of the subjects, as the logs have them now, whatever the group has read of them. */
+export async function readTimelines(
+  tx: Transaction,
+  subjects: readonly string[],
+): Promise<Map<string, readonly SeenEvent[]>> {
+  if (subjects.length === 0) return new Map();
+  const rows = await tx.query<EventRow & { topic: string }>(READ_TIMELINES, [textArray(subjects)]);
+  const own = rows.filter(({ type }) => SAGA_EVENTS.has(type));
+  const bySubject = Map.groupBy(own, ({ subject }) => subject);
+  return new Map(
+    [...bySubject].map(([subject, events]) => [
+      subject,
+      events.map((row) => seenEvent(decodeEvent(row.topic, row))),
+    ]),
+  );
 }
 
 export function saveFollowed(tx: Transaction, sagas: readonly FollowedSaga[], now: EpochMs): void {

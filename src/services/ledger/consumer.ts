@@ -1,28 +1,32 @@
-/** Stage three: payment.authorized → the hold captured by its entry, entry.posted; or posting.refused. */
+/** Stage three: what the coordinator orders, posted: entry.posted, or posting.refused. */
 import type { EpochMs } from '#kernel/clock.ts';
-import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { isInMoneyRange } from '#kernel/money.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
-import type { LogEvent } from '#platform/log/event.ts';
-import { subjectsIn } from '#platform/log/own-effects.ts';
-import type { Transaction } from '#platform/postgres/session.ts';
-import type { PaymentAuthorized } from '#services/authorization/contract.ts';
+import { eventIdentity } from '#platform/log/event.ts';
+import { causationsIn } from '#platform/log/own-effects.ts';
 import type { Books } from './books.ts';
 import type { Ledger } from './contract.ts';
-import { entryIdOf } from './entry-id.ts';
-import { postPayment } from './post-payment.ts';
+import { type PostingOrder, partiesOf, postFor, postingOrderOf } from './post-order.ts';
 
 interface Loaded {
   readonly books: Books;
-  /** Of the payments that may be refused, those whose refusal is in the log already. */
-  readonly refused: ReadonlySet<string>;
+  /** Identities of events, of those that may be refused, that the log has the answer to already. */
+  readonly answered: ReadonlySet<string>;
 }
 
 interface Plan extends ConsumerPlan {
   readonly books: Books;
   readonly now: EpochMs;
 }
+
+export const HANDLES: ReadonlyMap<string, number> = new Map([
+  ['payment.authorized', 2],
+  ['payment.charged', 1],
+  ['payment.compensating', 1],
+  ['refund.authorized', 1],
+  ['refund.confirmed', 1],
+]);
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -31,56 +35,48 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
     group: 'ledger',
     topics: ['authorization'],
     emits: 'ledger',
-    handles: new Map([['payment.authorized', 1]]),
+    handles: HANDLES,
     paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
-      const authorized = events as readonly LogEvent<PaymentAuthorized>[];
-      const books = await openBooks(tx, ledger, authorized);
-      const doubtful = authorized.filter((event) => mayBeRefused(books, event));
-      const refused = doubtful.length === 0 ? NONE : await subjectsIn(tx, 'ledger', doubtful.map(subjectOf));
-      return { books, refused };
+      const orders = events.flatMap((event) => postingOrderOf(event) ?? []);
+      const books = await ledger.openBooks(tx, wantedBy(orders));
+      const doubtful = orders.filter((order) => mayBeRefused(books, order)).map(({ event }) => event);
+      const answered = doubtful.length === 0 ? NONE : await causationsIn(tx, 'ledger', doubtful);
+      return { books, answered };
     },
-    decide({ books, refused }, events, now) {
-      const authorized = events as readonly LogEvent<PaymentAuthorized>[];
-      const drafts = authorized
-        .filter((event) => !refused.has(event.subject))
-        .flatMap((event) => postPayment(books, event, now) ?? []);
+    decide({ books, answered }, events, now) {
+      const drafts = events
+        .filter((event) => !answered.has(eventIdentity(event)))
+        .flatMap((event) => postFor(books, event, now) ?? []);
       return { drafts, books, now };
     },
     save: (tx, { books, now }) => ledger.saveBooks(tx, books, now),
   };
 }
 
-function openBooks(
-  tx: Transaction,
-  ledger: Ledger,
-  events: readonly LogEvent<PaymentAuthorized>[],
-): Promise<Books> {
-  const payments = events.map((event) => uuidOf(event.subject as PaymentId));
-  return ledger.openBooks(tx, {
-    accounts: events.flatMap(({ tenant, data }) => [
-      { tenant, id: data.wallet_id },
-      { tenant, id: data.service_id },
-    ]),
-    holds: payments,
-    entries: payments.map((payment) => entryIdOf(payment, 'payment')),
-  });
+/** What the books must hold for the orders to be decided. */
+export function wantedBy(orders: readonly PostingOrder[]): Parameters<Ledger['openBooks']>[1] {
+  return {
+    accounts: orders.flatMap(partiesOf),
+    holds: orders.map(({ cause }) => cause),
+    entries: orders.map(({ entryId }) => entryId),
+  };
 }
 
 /**
  * What was posted is found by its entry, at no cost; a refusal leaves no row, so its event is looked for (U3), but
  * only where the posting might be refused: on the happy path the log is not asked.
  */
-function mayBeRefused(books: Books, { tenant, subject, data }: LogEvent<PaymentAuthorized>): boolean {
-  const hold = books.findHold(uuidOf(subject as PaymentId));
-  const payee = books.find(tenant, data.service_id);
+function mayBeRefused(
+  books: Books,
+  { event: { tenant }, purpose, cause, payee, amountMinor }: PostingOrder,
+): boolean {
+  const hold = books.findHold(cause);
+  const receiver = books.find(tenant, payee);
   return (
+    purpose === 'reversal' ||
     hold?.state !== 'open' ||
-    payee?.status !== 'open' ||
-    !isInMoneyRange(payee.postedMinor + BigInt(data.amount))
+    receiver?.status !== 'open' ||
+    !isInMoneyRange(receiver.postedMinor + amountMinor)
   );
-}
-
-function subjectOf(event: LogEvent): string {
-  return event.subject;
 }

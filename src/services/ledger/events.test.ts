@@ -95,7 +95,7 @@ class Memory {
       position: 1,
       occurredAt: NOW,
     };
-    return ledgerConsumer(this.#store).decide({ books, refused: new Set() }, [event], NOW).drafts;
+    return ledgerConsumer(this.#store).decide({ books, answered: new Set() }, [event], NOW).drafts;
   }
 }
 

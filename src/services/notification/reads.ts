@@ -19,9 +19,9 @@ export class NotificationReads {
     this.#reader = reader;
   }
 
-  /** Whether the payments log knows the payment; nothing may have been told of it yet. */
-  async isKnown(tenant: string, paymentId: string): Promise<boolean> {
-    const events = await readTimeline(this.#reader, ['payments'], { tenant, subject: paymentId });
+  /** Whether the payments log knows the payment or refund; nothing may have been told of it yet. */
+  async isKnown(tenant: string, subject: string): Promise<boolean> {
+    const events = await readTimeline(this.#reader, ['payments'], { tenant, subject });
     return events.length > 0;
   }
 

@@ -11,6 +11,7 @@ import type {
 import { textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import type { NotificationQueued } from './events.ts';
 import { renderNotification } from './render-notification.ts';
+import { correctedBy } from './told-endings.ts';
 
 const WRITE = `
   insert into notification.notifications as n (subject, type, id, tenant, payload, created_at)
@@ -39,6 +40,8 @@ export const notificationsModel: ReadModel = {
 interface Told {
   readonly queued: LogEvent<NotificationQueued>;
   readonly ending: LogEvent;
+  /** The type of the ending, told before, that this one takes back. */
+  readonly corrects: string | undefined;
 }
 
 async function correctNotifications(
@@ -54,7 +57,7 @@ async function correctNotifications(
       types,
       uuidArray(told.map(({ ending }) => derivedUuid(ending.subject, ending.type))),
       textArray(told.map(({ ending }) => ending.tenant)),
-      textArray(told.map(({ ending }) => renderNotification(ending))),
+      textArray(told.map(({ ending, corrects }) => renderNotification(ending, corrects))),
       timestamptzArray(told.map(({ queued }) => queued.occurredAt)),
     ]),
     tx.query(REMOVE, [after, upTo, subjects, types]),
@@ -62,14 +65,19 @@ async function correctNotifications(
   return { written: written.length, removed: removed.length };
 }
 
-/** A row and its notification.queued are of one commit: what was not queued was not told. */
+/**
+ * A row and its notification.queued are of one commit: what was not queued was not told. What is taken back comes before
+ * what takes it back in the coordinator's log, and so it was told before.
+ */
 function toldIn({ events }: Timeline): Told[] {
   const told = new Map<string, Told>();
   for (const event of events) {
     if (event.type !== 'notification.queued') continue;
     const ending = events.find((other) => eventIdentity(other) === event.causation);
-    if (ending !== undefined)
-      told.set(ending.type, { queued: event as LogEvent<NotificationQueued>, ending });
+    if (ending === undefined) continue;
+    const corrected = correctedBy(ending.type);
+    const corrects = corrected !== undefined && told.has(corrected) ? corrected : undefined;
+    told.set(ending.type, { queued: event as LogEvent<NotificationQueued>, ending, corrects });
   }
   return [...told.values()];
 }

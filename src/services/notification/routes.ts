@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { isId } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -19,26 +20,37 @@ const NotificationList = Type.Object({
   next_cursor: Type.Null(),
 });
 
+/** What can be told of, and what is answered about one that does not exist. */
+const SUBJECTS = [
+  {
+    url: '/v1/payments/:id/notifications',
+    summary: 'What was told about a payment',
+    prefix: 'pay',
+    unknown: (id: string) => problem('payments.not_found', `There is no payment ${id}.`),
+  },
+  {
+    url: '/v1/refunds/:id/notifications',
+    summary: 'What was told about a refund',
+    prefix: 'ref',
+    unknown: (id: string) => problem('refunds.not_found', `There is no refund ${id}.`),
+  },
+] as const;
+
 export function registerNotificationRoutes(app: HttpApp, reads: NotificationReads): void {
-  app.get(
-    '/v1/payments/:id/notifications',
-    {
-      config: { scope: 'notifications:read' },
-      schema: {
-        tags: ['notifications'],
-        summary: 'What was told about a payment',
-        params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
-        response: { 200: NotificationList, 404: ProblemDocument },
-      },
-    },
-    async (request, reply) => {
+  for (const { url, summary, prefix, unknown } of SUBJECTS) {
+    const schema = {
+      tags: ['notifications'],
+      summary,
+      params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
+      response: { 200: NotificationList, 404: ProblemDocument },
+    };
+    app.get(url, { config: { scope: 'notifications:read' }, schema }, async (request, reply) => {
       const { tenant } = contextOf(request);
       const { id } = request.params;
-      const data = await reads.list(tenant, id);
-      if (data.length === 0 && !(await reads.isKnown(tenant, id))) {
-        return sendProblem(reply, problem('payments.not_found', `There is no payment ${id}.`));
-      }
+      const data = isId(prefix, id) ? await reads.list(tenant, id) : [];
+      if (data.length === 0 && !(isId(prefix, id) && (await reads.isKnown(tenant, id))))
+        return sendProblem(reply, unknown(id));
       return sendJsonText(reply, { status: 200, body: JSON.stringify({ data, next_cursor: null }) });
-    },
-  );
+    });
+  }
 }

@@ -32,11 +32,11 @@ export function notificationKey(told: { readonly subject: string; readonly type:
   return `${told.subject}/${told.type}`;
 }
 
-/** Which of the events have been told of already. */
+/** Which of them have been told of already. */
 export async function findNotifications(
   tx: Transaction,
   events: readonly { readonly subject: string; readonly type: string }[],
-): Promise<ReadonlySet<string>> {
+): Promise<Set<string>> {
   const rows = await tx.query<{ subject: string; type: string }>(FIND_NOTIFICATIONS, [
     textArray(events.map((event) => event.subject)),
     textArray(events.map((event) => event.type)),

@@ -8,12 +8,24 @@ export {
   listReferences,
   type PaymentCursor,
 } from './audit.ts';
-export type {
-  CancelRequested,
-  PaymentRequested,
-  RefundRequested,
-  RefundTerms,
-  ResolutionRequested,
+export {
+  differingRefundRequests,
+  differingRefunds,
+  differingRefundTotals,
+  type ListedRefundTotals,
+  listReconciliations,
+  listRefundIds,
+  listRefundTotals,
+  sumRefunds,
+} from './audit-refunds.ts';
+export {
+  type CancelRequested,
+  type PaymentRequested,
+  type RefundRequested,
+  type RefundTerms,
+  type ResolutionRequested,
+  termsVersion,
 } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
 export { paymentsModel, type RowCursor, removeForgedPayments } from './rebuild.ts';
+export { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';

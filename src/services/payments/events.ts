@@ -31,4 +31,13 @@ export type RefundTerms = {
   readonly method: 'balance' | 'gateway';
 };
 
-export type RefundRequested = RefundTerms;
+/** `reason`: the caller's own, for people. */
+export type RefundRequested = RefundTerms & { readonly reason: string | null };
+
+/**
+ * Of the events that carry a payment's terms. A program that knows `balance` alone must not take a gateway payment for
+ * one, and reads version 1 alone.
+ */
+export function termsVersion({ method }: { readonly method: 'balance' | 'gateway' }): 1 | 2 {
+  return method === 'balance' ? 1 : 2;
+}

@@ -1,28 +1,35 @@
 /**
- * Waiting for a payment's end, for callers that asked for it (`Prefer: wait`). An end that this process writes is
- * heard of at once; one that another process writes is found by looking.
+ * Waiting for the end of a payment or a refund, for callers that asked for it (`Prefer: wait`). An end that this process
+ * writes is heard of at once; one that another process writes is found by looking.
  */
-import type { Payment } from './payment.ts';
-import { isFinal } from './payment.ts';
-import type { StatusChange } from './store.ts';
+import { isFinal, type Payment } from './payment.ts';
 
-/** How often a payment whose end may be written elsewhere is looked at. */
+/** How often a resource whose end may be written elsewhere is looked at. */
 const LOOK_EVERY_MS = 100;
-/** What a payment under way takes, many times over. */
+/** What a saga under way takes, many times over. */
 const STOP_GRACE_MS = 1000;
 
-export class FinalStates {
-  readonly #find: (tenant: string, uuid: string) => Promise<Payment | undefined>;
+interface Awaited {
+  readonly tenant: string;
+  readonly uuid: string;
+  readonly from: string | undefined;
+}
+
+type Find<Resource> = (tenant: string, uuid: string) => Promise<Resource | undefined>;
+
+/** Of one kind of resource. */
+export class FinalStates<Resource extends { readonly status: string } = Payment> {
+  readonly #find: Find<Resource>;
   readonly #waiting = new Map<string, Set<() => void>>();
   /** On the clock of `performance`. */
   #stopAt = Number.POSITIVE_INFINITY;
 
-  constructor(find: (tenant: string, uuid: string) => Promise<Payment | undefined>) {
+  constructor(find: Find<Resource>) {
     this.#find = find;
   }
 
-  /** Told by the status consumer after its commit. */
-  noteChanges(changes: readonly StatusChange[]): void {
+  /** Told by the status consumer after its commit; what nobody waits for does not matter. */
+  noteChanges(changes: readonly { readonly uuid: string }[]): void {
     if (this.#waiting.size === 0) return;
     for (const { uuid } of changes) for (const wake of this.#waiting.get(uuid) ?? []) wake();
   }
@@ -33,18 +40,22 @@ export class FinalStates {
     for (const wakers of this.#waiting.values()) for (const wake of wakers) wake();
   }
 
-  /** The payment in its final state, or undefined if it did not end within `timeoutMs`. */
-  wait(tenant: string, uuid: string, timeoutMs: number): Promise<Payment | undefined> {
-    return this.#waitUntil(tenant, uuid, performance.now() + timeoutMs);
+  /**
+   * The resource in its final state, or undefined if it did not end within `timeoutMs`. `from`: a final status that it
+   * has already, and is to leave for another.
+   */
+  wait(tenant: string, uuid: string, timeoutMs: number, from?: string): Promise<Resource | undefined> {
+    return this.#waitUntil({ tenant, uuid, from }, performance.now() + timeoutMs);
   }
 
-  async #waitUntil(tenant: string, uuid: string, deadline: number): Promise<Payment | undefined> {
-    const payment = await this.#find(tenant, uuid);
-    if (payment !== undefined && isFinal(payment.status)) return payment;
+  async #waitUntil(awaited: Awaited, deadline: number): Promise<Resource | undefined> {
+    const { tenant, uuid, from } = awaited;
+    const found = await this.#find(tenant, uuid);
+    if (found !== undefined && isFinal(found.status) && found.status !== from) return found;
     const leftMs = Math.min(deadline, this.#stopAt) - performance.now();
     if (leftMs <= 0) return undefined;
     await this.#nextChange(uuid, Math.min(leftMs, LOOK_EVERY_MS));
-    return this.#waitUntil(tenant, uuid, deadline);
+    return this.#waitUntil(awaited, deadline);
   }
 
   async #nextChange(uuid: string, timeoutMs: number): Promise<void> {

@@ -13,9 +13,12 @@ export const REQUEST_PAYMENT = 'payments.create';
 
 export class PaymentIntake implements CommandHandler<PaymentOrder, TakenReferences, Payment> {
   readonly #renderProblem: (problem: Problem) => Answer;
+  readonly #gateways: boolean;
 
-  constructor(options: { renderProblem: (problem: Problem) => Answer }) {
+  /** `gateways`: whether the installation has providers to pay through; default no. */
+  constructor(options: { renderProblem: (problem: Problem) => Answer; gateways?: boolean }) {
     this.#renderProblem = options.renderProblem;
+    this.#gateways = options.gateways ?? false;
   }
 
   load(tx: Transaction, commands: readonly Command<PaymentOrder>[]): Promise<TakenReferences> {
@@ -30,7 +33,7 @@ export class PaymentIntake implements CommandHandler<PaymentOrder, TakenReferenc
     const uuid = uuidOf(command.id as PaymentId);
     const decision = requestPayment(
       taken,
-      { tenant, uuid, order: command.body, correlationId, traceparent },
+      { tenant, uuid, order: command.body, gateways: this.#gateways, correlationId, traceparent },
       now,
     );
     if (!decision.ok) return { answer: this.#renderProblem(decision.problem), effect: undefined, drafts: [] };

@@ -17,10 +17,24 @@ export const PAYMENT_STATUSES = [
 ] as const;
 export type PaymentStatus = (typeof PAYMENT_STATUSES)[number];
 
-const UNDER_WAY: ReadonlySet<PaymentStatus> = new Set(['pending', 'authorized', 'reconciliation_required']);
+const UNDER_WAY: ReadonlySet<string> = new Set(['pending', 'authorized', 'reconciliation_required']);
 
-export function isFinal(status: PaymentStatus): boolean {
+/** Of a payment or of a refund: whether the saga has ended. A person may still have a completed payment undone. */
+export function isFinal(status: string): boolean {
   return !UNDER_WAY.has(status);
+}
+
+const UNPAID: ReadonlySet<PaymentStatus> = new Set([
+  'rejected',
+  'declined',
+  'cancelled',
+  'failed',
+  'compensated',
+]);
+
+/** Whether the payment has ended, and no money has moved in the end: then its reference is free. */
+export function isUnpaid(status: PaymentStatus): boolean {
+  return UNPAID.has(status);
 }
 
 /** A request to pay as it was sent, its shape checked at the edge. Null means what absence does. */
@@ -48,7 +62,10 @@ export interface Payment {
   readonly description: string | null;
   readonly metadata: JsonObject | null;
   readonly status: PaymentStatus;
+  /** Why it ended as it did, or why it waits or is being undone. */
   readonly failure: { readonly code: string; readonly detail: string } | null;
+  /** Given back so far, in minor units. */
+  readonly refundedMinor: bigint;
   readonly correlationId: string;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
@@ -67,7 +84,7 @@ export function renderPayment(payment: Payment): JsonObject {
     reference: payment.reference,
     description: payment.description,
     metadata: payment.metadata,
-    refunded: 0,
+    refunded: renderAmount(payment.refundedMinor),
     failure: payment.failure,
     created_at: toRfc3339(payment.createdAt),
     updated_at: toRfc3339(payment.updatedAt),

@@ -23,7 +23,71 @@ export const paymentProblems = {
     status: 422,
     title: 'The payment method is not available',
     retryable: false,
-    remedy: 'Use `balance`; no gateway is configured in this installation.',
+    remedy: 'Use `balance`; no provider is configured in this installation.',
+  },
+  'payments.not_refundable': {
+    status: 409,
+    title: 'The payment cannot be refunded',
+    retryable: false,
+    remedy: 'Refund what is completed; a payment under way can be cancelled instead.',
+  },
+  'payments.refund_exceeds_payment': {
+    status: 422,
+    title: 'The refund is more than what is left of the payment',
+    retryable: false,
+    remedy:
+      'Refund at most `remaining`; refunds under way count until they have ended without giving anything back.',
+  },
+  'payments.refund_currency_mismatch': {
+    status: 422,
+    title: 'The refund is in another currency than the payment',
+    retryable: false,
+    remedy: 'Refund in the currency of the payment, or leave it out.',
+  },
+  'payments.not_cancellable': {
+    status: 409,
+    title: 'The payment has ended',
+    retryable: false,
+    remedy: 'Nothing is left to cancel; refund a payment that is completed.',
+  },
+  'payments.outcome_unknown': {
+    status: 409,
+    title: 'What became of the charge is not known',
+    retryable: false,
+    remedy:
+      'Find out at the provider whether it has charged, and say so by `POST /v1/payments/{id}/resolution`.',
+  },
+  'payments.not_charged': {
+    status: 409,
+    title: 'A person found that the provider has not charged',
+    retryable: false,
+    remedy: 'Pay again, if it is still wanted; the reference is free.',
+  },
+  'payments.compensation_failed': {
+    status: 409,
+    title: 'What was done for the payment could not be undone',
+    retryable: false,
+    remedy:
+      'Undo by hand what `detail` tells of, then say `not_charged` by `POST /v1/payments/{id}/resolution`.',
+  },
+  'refunds.outcome_unknown': {
+    status: 409,
+    title: 'What became of the refund is not known',
+    retryable: false,
+    remedy: 'Nothing has to be done: the provider is still asked, and the refund ends with its answer.',
+  },
+  'payments.not_in_reconciliation': {
+    status: 409,
+    title: 'The payment has no charge for a person to decide about',
+    retryable: false,
+    remedy:
+      'Resolve payments that are `reconciliation_required`; of a completed gateway payment without refunds say `not_charged`.',
+  },
+  'refunds.not_found': {
+    status: 404,
+    title: 'The refund does not exist',
+    retryable: false,
+    remedy: 'Check the id; refunds of other tenants are not visible.',
   },
   'payments.duplicate_reference': {
     status: 409,

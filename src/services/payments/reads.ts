@@ -13,6 +13,16 @@ export interface PaymentFilter {
   readonly createdTo?: EpochMs;
 }
 
+/** What was given back of a payment `p`, if anything was. By primary key. */
+const TOTALS = `left join lateral (
+  select refunded from payments.refund_totals t where t.tenant = p.tenant and t.payment_id = p.id offset 0
+) t on true`;
+
+/** Few among millions: they have a table of their own, by whose primary key they are walked. */
+const WAITING = `payments.reconciliations w cross join lateral (
+  select * from payments.payments p where p.tenant = w.tenant and p.id = w.payment_id offset 0
+) p`;
+
 export class PaymentReads {
   readonly #reader: Reader;
 
@@ -22,35 +32,40 @@ export class PaymentReads {
 
   async find(tenant: string, uuid: string): Promise<Payment | undefined> {
     const rows = await this.#reader.query<PaymentRow>(
-      'select * from payments.payments where tenant = $1 and id = $2',
+      `select p.*, t.refunded from payments.payments p ${TOTALS} where p.tenant = $1 and p.id = $2`,
       [tenant, uuid],
     );
     return rows[0] === undefined ? undefined : paymentOf(rows[0]);
   }
 
-  /** Up to `limit` payments older than `before` (a uuid; ids rise with time), newest first. By the primary key or the index of wallet or service. */
+  /**
+   * Up to `limit` payments older than `before` (a uuid; ids rise with time), newest first. By the primary key, the index
+   * of wallet or service, or among those that wait for a person.
+   */
   async list(
     tenant: string,
     filter: PaymentFilter,
     page: { readonly before: string | undefined; readonly limit: number },
   ): Promise<Payment[]> {
-    const conditions = ['tenant = $1'];
+    const waiting = filter.status === 'reconciliation_required';
+    const conditions = [waiting ? 'w.tenant = $1' : 'p.tenant = $1'];
     const values: unknown[] = [tenant];
     const where = (condition: string, value: unknown): void => {
       if (value === undefined) return;
       values.push(value);
       conditions.push(condition.replace('?', `$${values.length}`));
     };
-    where('id < ?', page.before);
-    where('status = ?', filter.status);
-    where('wallet_id = ?', filter.walletId);
-    where('service_id = ?', filter.serviceId);
-    where('reference = ?', filter.reference);
-    where('created_at >= ?', filter.createdFrom === undefined ? undefined : new Date(filter.createdFrom));
-    where('created_at <= ?', filter.createdTo === undefined ? undefined : new Date(filter.createdTo));
+    where(waiting ? 'w.payment_id < ?' : 'p.id < ?', page.before);
+    where('p.status = ?', filter.status);
+    where('p.wallet_id = ?', filter.walletId);
+    where('p.service_id = ?', filter.serviceId);
+    where('p.reference = ?', filter.reference);
+    where('p.created_at >= ?', filter.createdFrom === undefined ? undefined : new Date(filter.createdFrom));
+    where('p.created_at <= ?', filter.createdTo === undefined ? undefined : new Date(filter.createdTo));
     values.push(page.limit);
     const rows = await this.#reader.query<PaymentRow>(
-      `select * from payments.payments where ${conditions.join(' and ')} order by id desc limit $${values.length}`,
+      `select p.*, t.refunded from ${waiting ? WAITING : 'payments.payments p'} ${TOTALS}
+       where ${conditions.join(' and ')} order by ${waiting ? 'w.payment_id' : 'p.id'} desc limit $${values.length}`,
       values,
     );
     return rows.map(paymentOf);

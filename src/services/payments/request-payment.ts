@@ -5,7 +5,7 @@ import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { idOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { EventDraft } from '#platform/log/event.ts';
-import type { PaymentRequested } from './events.ts';
+import { type PaymentRequested, termsVersion } from './events.ts';
 import type { Payment, PaymentOrder } from './payment.ts';
 import type { PaymentProblemCode } from './problems.ts';
 
@@ -14,6 +14,8 @@ export interface PaymentRequest {
   /** The payment's uuid, made when the request arrived: ids are inputs. */
   readonly uuid: string;
   readonly order: PaymentOrder;
+  /** Whether there is a provider to pay through; default no. */
+  readonly gateways?: boolean;
   readonly correlationId: string;
   readonly traceparent: string | null;
 }
@@ -51,6 +53,7 @@ export function requestPayment(
     metadata: order.metadata ?? null,
     status: 'pending',
     failure: null,
+    refundedMinor: 0n,
     correlationId: request.correlationId,
     createdAt: now,
     updatedAt: now,
@@ -59,7 +62,7 @@ export function requestPayment(
 
 function obstacleTo(
   taken: TakenReferences,
-  { tenant, order }: PaymentRequest,
+  { tenant, order, gateways = false }: PaymentRequest,
 ): Problem<PaymentProblemCode> | undefined {
   if (!isCurrency(order.currency)) {
     const detail = `${order.currency} is not an active ISO 4217 code.`;
@@ -73,7 +76,7 @@ function obstacleTo(
       errors: [{ pointer: '/service_id', code: 'same_account', detail }],
     });
   }
-  if (order.method !== 'balance') {
+  if (order.method === 'gateway' && !gateways) {
     const detail = `Method ${order.method} has no provider here.`;
     return problem('payments.method_unavailable', detail, {
       errors: [{ pointer: '/method', code: 'unavailable', detail }],
@@ -95,7 +98,7 @@ export function paymentRequested(
 ): EventDraft<PaymentRequested> {
   return {
     type: 'payment.requested',
-    version: 1,
+    version: termsVersion(payment),
     subject: idOf('pay', payment.uuid),
     tenant: payment.tenant,
     key: payment.walletId,
@@ -104,7 +107,7 @@ export function paymentRequested(
       service_id: payment.serviceId,
       amount: Number(payment.amountMinor),
       currency: payment.currency,
-      method: 'balance',
+      method: payment.method,
       reference: payment.reference,
       description: payment.description,
       metadata: payment.metadata,

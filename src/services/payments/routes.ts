@@ -1,21 +1,17 @@
 /** The payments API (DESIGN §6). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { idOf, isId, newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import {
-  type Admission,
-  type CommandQueue,
-  sendOutcome,
-  submitCommand,
-} from '#platform/http/command-route.ts';
+import { type Admission, type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
-import { parsePreferWait } from '#platform/http/prefer-wait.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { paymentNotFound } from './changeable-payment.ts';
+import { sendFinalOr } from './final-answer.ts';
 import type { FinalStates } from './final-states.ts';
-import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
+import { type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
@@ -107,18 +103,7 @@ async function requestPayment(
     admission: routes.admission,
   });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
-  const { answer } = outcome.value;
-  const waitS = answer.status === 202 ? parsePreferWait(incoming.headers['prefer']) : undefined;
-  if (waitS !== undefined) {
-    const { id } = JSON.parse(answer.body) as { id: PaymentId };
-    const ended = await finalState(routes, incoming, { uuid: uuidOf(id), waitS });
-    reply.header('preference-applied', `wait=${waitS}`);
-    if (ended !== undefined) {
-      if (outcome.value.replayed) reply.header('idempotency-replayed', 'true');
-      return sendJsonText(reply, { status: 200, body: JSON.stringify(renderPayment(ended)) });
-    }
-  }
-  return sendOutcome(reply, outcome.value);
+  return sendFinalOr(incoming, reply, outcome.value, { states: routes.finalStates, render: renderPayment });
 }
 
 /** Characters of JSON. It stands in the payment, its event, its stored answer and its stored request, hundreds to a batch. */
@@ -131,23 +116,6 @@ function metadataTooLarge(): Problem {
   });
 }
 
-/** The payment is accepted whatever happens to the wait: a read that fails leaves the stored 202 as the answer. */
-async function finalState(
-  { finalStates }: PaymentRoutes,
-  incoming: FastifyRequest,
-  { uuid, waitS }: { uuid: string; waitS: number },
-): Promise<Payment | undefined> {
-  try {
-    return await finalStates.wait(contextOf(incoming).tenant, uuid, waitS * 1000);
-  } catch (error) {
-    incoming.log.warn(
-      { err: error },
-      'the final state could not be read; answered with the accepted payment',
-    );
-    return undefined;
-  }
-}
-
 async function sendPayment(
   reads: PaymentReads,
   { incoming, reply, id }: { incoming: FastifyRequest; reply: FastifyReply; id: string },
@@ -155,10 +123,6 @@ async function sendPayment(
   const found = isId('pay', id) ? await reads.find(contextOf(incoming).tenant, uuidOf(id)) : undefined;
   if (found === undefined) return sendProblem(reply, paymentNotFound(id));
   return sendJsonText(reply, { status: 200, body: JSON.stringify(renderPayment(found)) });
-}
-
-export function paymentNotFound(id: string): Problem {
-  return problem('payments.not_found', `There is no payment ${id}.`);
 }
 
 async function sendPayments(

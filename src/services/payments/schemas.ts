@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
 import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { PAYMENT_STATUSES, type PaymentStatus } from './payment.ts';
+import { REFUND_STATUSES, type RefundStatus } from './refund.ts';
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
   Type.Union([schema, Type.Null()]);
@@ -72,3 +73,48 @@ export const PaymentListQuery = closed({
 export type PaymentListQuery = Static<typeof PaymentListQuery>;
 
 export const PaymentParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
+
+/** Either may be left out, as `curl -X POST` does: no body at all is null to who checks shapes. */
+export const RefundOrderBody = nullable(
+  closed(
+    {
+      amount: Type.Optional(Amount),
+      currency: Type.Optional(CurrencyText),
+      reason: absentOrNull(Type.String({ minLength: 1, maxLength: 500, description: 'For people.' })),
+    },
+    'Money of the payment to give back; without an amount, all that is left.',
+  ),
+);
+
+export const CancelBody = nullable(closed({}, 'Nothing is to be said.'));
+
+export const ResolutionBody = closed(
+  {
+    outcome: Type.Union([Type.Literal('charged'), Type.Literal('not_charged')], {
+      description: 'What you found out about the charge.',
+    }),
+    reason: Type.String({
+      minLength: 1,
+      maxLength: 500,
+      description: 'How you know; kept with the payment.',
+    }),
+  },
+  'What a person says of a charge.',
+);
+
+export const RefundDocument = Type.Object({
+  id: Type.String({ description: '`ref_…`' }),
+  payment_id: Type.String({ description: '`pay_…`' }),
+  status: Type.Unsafe<RefundStatus>({ type: 'string', enum: [...REFUND_STATUSES] }),
+  amount: Type.Integer(),
+  currency: Type.String(),
+  reason: nullable(Type.String()),
+  failure: nullable(Type.Object({ code: Type.String(), detail: Type.String() })),
+  created_at: Type.String({ format: 'date-time' }),
+  updated_at: Type.String({ format: 'date-time' }),
+});
+
+export const RefundPage = pageOf(RefundDocument);
+
+export const RefundListQuery = closed(pageQuery);
+export type RefundListQuery = Static<typeof RefundListQuery>;

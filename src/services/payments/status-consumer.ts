@@ -1,70 +1,91 @@
-/** Keeps the payment's status: what the saga's events say, moved forward only. */
+/**
+ * Keeps the statuses of payments and refunds, and how much of each payment is given back: what the sagas' events say,
+ * in the order of the coordinator's log.
+ */
 import type { EpochMs } from '#kernel/clock.ts';
-import { type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { LogEvent } from '#platform/log/event.ts';
-import { balancePayment } from '#sagas/balance-payment.ts';
-import { isFinal, type PaymentStatus } from './payment.ts';
-import { type StatusChange, updateStatuses } from './store.ts';
+import { PAYMENT_STATUS_EVENTS, type StatusChange, statusChangeOf } from './payment-status.ts';
+import {
+  isOfRefund,
+  REFUND_STATUS_EVENTS,
+  RefundBook,
+  type RefundChange,
+  refundedPayment,
+} from './refund-status.ts';
+import { loadRefunds, lockTotals, updateRefunds, updateTotals } from './refund-store.ts';
+import { updateStatuses } from './store.ts';
 
 interface Plan extends ConsumerPlan {
   readonly changes: readonly StatusChange[];
+  readonly refunds: RefundBook;
 }
 
-const STATUS_AFTER = new Map<string, PaymentStatus>([
-  ['payment.authorized', 'authorized'],
-  ...Object.entries(balancePayment.endings).map(([type, status]): [string, PaymentStatus] => [
-    type,
-    status as PaymentStatus,
-  ]),
-]);
+/** Whose status was changed: a payment or a refund. */
+export type Changed = Pick<StatusChange | RefundChange, 'uuid'>;
 
 export function paymentStatusConsumer(
-  onChanged: (changes: readonly StatusChange[]) => void,
-): Consumer<undefined, Plan> {
+  onChanged: (changes: readonly Changed[]) => void,
+): Consumer<RefundBook, Plan> {
   return {
     group: 'payments',
     topics: ['authorization', 'validation'],
     emits: null,
-    handles: new Map([...STATUS_AFTER.keys()].map((type) => [type, 1])),
+    handles: new Map([...PAYMENT_STATUS_EVENTS, ...REFUND_STATUS_EVENTS]),
     paceMs: 60,
     batchMax: 4000,
-    load: () => Promise.resolve(undefined),
-    decide: (_, events, now) => decideChanges(events, now),
-    save: (tx, { changes }) => updateStatuses(tx, changes),
-    committed: ({ changes }) => onChanged(changes),
+    /** Where no refunds are, nothing is asked. */
+    async load(tx, events) {
+      const [totals, refunds] = await Promise.all([
+        lockTotals(
+          tx,
+          events.flatMap((event) => refundedPayment(event) ?? []),
+        ),
+        loadRefunds(
+          tx,
+          events
+            .filter(isOfRefund)
+            .map(({ tenant, subject }) => ({ tenant, uuid: uuidOf(subject as RefundId) })),
+        ),
+      ]);
+      return new RefundBook({ totals, refunds });
+    },
+    decide(refunds, events, now) {
+      for (const event of events) refunds.take(event);
+      return { drafts: [], refunds, ...decideChanges(events, now) };
+    },
+    save(tx, { changes, refunds }) {
+      updateStatuses(tx, changes);
+      const changed = refunds.changes();
+      updateRefunds(tx, changed.refunds);
+      updateTotals(tx, changed.totals);
+    },
+    committed: ({ changes, refunds }) => onChanged([...changes, ...refunds.changes().refunds]),
   };
 }
 
 /** A batch of so many is under load: then an intermediate status may be skipped if the final one follows soon. */
 const UNDER_LOAD_EVENTS = 64;
-/** How long `authorized` is kept back under load, for the ending to come and save its update. An ending never waits. */
+/** How long `authorized` is kept back under load, for the ending to come and save its update. Nothing else waits. */
 const INTERMEDIATE_KEPT_MS = 400;
 
-/** One change per payment, its last: events of one payment come in order. */
-function decideChanges(events: readonly LogEvent[], now: EpochMs): Plan {
-  const latest = new Map<string, LogEvent>();
-  for (const event of events) latest.set(event.subject, event);
+/** One change per payment: events of one payment come in order. */
+function decideChanges(events: readonly LogEvent[], now: EpochMs): Pick<Plan, 'changes' | 'retained'> {
+  const byPayment = new Map<string, LogEvent[]>();
+  for (const event of events) {
+    if (!PAYMENT_STATUS_EVENTS.has(event.type)) continue;
+    const known = byPayment.get(event.subject);
+    if (known === undefined) byPayment.set(event.subject, [event]);
+    else known.push(event);
+  }
   const changes: StatusChange[] = [];
   const retained: LogEvent[] = [];
-  for (const event of latest.values()) {
-    const status = STATUS_AFTER.get(event.type);
-    if (status === undefined) continue;
-    const mayWait = events.length >= UNDER_LOAD_EVENTS && now - event.occurredAt < INTERMEDIATE_KEPT_MS;
-    if (!isFinal(status) && mayWait) retained.push(event);
-    else changes.push(changeOf(event, status));
+  for (const own of byPayment.values()) {
+    const last = own.at(-1) as LogEvent;
+    const mayWait = events.length >= UNDER_LOAD_EVENTS && now - last.occurredAt < INTERMEDIATE_KEPT_MS;
+    if (last.type === 'payment.authorized' && mayWait) retained.push(last);
+    else changes.push(...[statusChangeOf(own) ?? []].flat());
   }
-  return { drafts: [], changes, retained };
-}
-
-function changeOf(event: LogEvent, status: PaymentStatus): StatusChange {
-  const { code, detail } = event.data as { code?: string; detail?: string };
-  const failure = code === undefined ? null : { code, detail: detail ?? '' };
-  return {
-    tenant: event.tenant,
-    uuid: uuidOf(event.subject as PaymentId),
-    status,
-    failure,
-    at: event.occurredAt,
-  };
+  return { changes, retained };
 }

@@ -1,9 +1,10 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { JsonObject } from '#platform/log/event.ts';
-import { int2Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { statement, type Transaction } from '#platform/postgres/session.ts';
-import type { Payment, PaymentOrder, PaymentStatus } from './payment.ts';
+import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
+import { isFinal, isUnpaid, type Payment, type PaymentOrder, type PaymentStatus } from './payment.ts';
+import type { StatusChange } from './payment-status.ts';
 import { referenceKey, type TakenReferences } from './request-payment.ts';
 
 /** No lock: the primary key arbitrates between processes, and the loser decides anew. */
@@ -65,18 +66,20 @@ export const INSERT_PAYMENTS = statement(
 );
 
 /**
- * Moves statuses forward only: pending → authorized → an ending, so that an event delivered again changes nothing
- * (U3). By primary key, behind the fence (R1): nobody else updates payments; touches no indexed column (HOT).
+ * What a later event of the coordinator's says replaces what an earlier one said; what was said before changes nothing
+ * (U3). Position 0 is validation's: only a payment of which nothing was told yet. By primary key, behind the fence (R1):
+ * nobody else updates payments; touches no indexed column (HOT).
  */
 export const UPDATE_STATUSES = statement(
   'payments.update_statuses',
   `update payments.payments p
-   set status = v.status, failure_code = v.failure_code, failure_detail = v.failure_detail, updated_at = v.updated_at
+   set status = coalesce(v.status, p.status), failure_code = v.failure_code, failure_detail = v.failure_detail,
+       updated_at = v.updated_at, status_position = v.status_position
    from ${batchRows('v', {
      tenant: 'text',
      id: 'uuid',
      status: 'text',
-     rank: 'smallint',
+     status_position: 'bigint',
      failure_code: 'text',
      failure_detail: 'text',
      updated_at: 'timestamptz',
@@ -84,10 +87,40 @@ export const UPDATE_STATUSES = statement(
    cross join lateral (
      select t.ctid from payments.payments t
      where t.tenant = v.tenant and t.id = v.id
-       and case t.status when 'pending' then 0 when 'authorized' then 1 else 2 end < v.rank
+       and case v.status_position when 0 then t.status = 'pending' else t.status_position < v.status_position end
      offset 0
    ) as found(at)
    where p.ctid = found.at`,
+);
+
+const ENDED = batchRows('changed', { tenant: 'text', id: 'uuid' });
+
+/** Who waits for a person is found by the payment's own row, behind UPDATE_STATUSES. By primary key. */
+export const NOTE_RECONCILIATIONS = statement(
+  'payments.note_reconciliations',
+  `insert into payments.reconciliations (tenant, payment_id)
+   select p.tenant, p.id from ${ENDED}
+   cross join lateral (
+     select p.tenant, p.id from payments.payments p
+     where p.tenant = changed.tenant and p.id = changed.id and p.status = 'reconciliation_required' offset 0
+   ) p
+   on conflict do nothing`,
+);
+
+/** By primary keys, the waiting one first: hardly any payment is there. */
+export const FORGET_RECONCILIATIONS = statement(
+  'payments.forget_reconciliations',
+  `delete from payments.reconciliations r
+   using ${ENDED}
+   cross join lateral (
+     select t.ctid from payments.reconciliations t
+     where t.tenant = changed.tenant and t.payment_id = changed.id offset 0
+   ) as found(at)
+   cross join lateral (
+     select from payments.payments p
+     where p.tenant = changed.tenant and p.id = changed.id and p.status <> 'reconciliation_required' offset 0
+   ) p
+   where r.ctid = found.at`,
 );
 
 export async function findReferences(
@@ -155,31 +188,41 @@ function referenceOf({ tenant, walletId, serviceId, reference }: Payment): strin
   return referenceKey(tenant, order) ?? '';
 }
 
-export interface StatusChange {
-  readonly tenant: string;
-  readonly uuid: string;
-  readonly status: PaymentStatus;
-  readonly failure: { readonly code: string; readonly detail: string } | null;
-  readonly at: EpochMs;
-}
-
 export function updateStatuses(tx: Transaction, changes: readonly StatusChange[]): void {
   if (changes.length === 0) return;
   tx.run(UPDATE_STATUSES, [
     textArray(changes.map((change) => change.tenant)),
     uuidArray(changes.map((change) => change.uuid)),
     textArray(changes.map((change) => change.status)),
-    int2Array(changes.map((change) => (change.status === 'authorized' ? 1 : 2))),
+    int8Array(changes.map((change) => change.position)),
     textArray(changes.map((change) => change.failure?.code ?? null)),
     textArray(changes.map((change) => change.failure?.detail ?? null)),
     timestamptzArray(changes.map((change) => change.at)),
   ]);
-  const freed = changes.filter((change) => change.failure !== null);
-  if (freed.length === 0) return;
-  tx.run(FREE_REFERENCES, [
-    textArray(freed.map((change) => change.tenant)),
-    uuidArray(freed.map((change) => change.uuid)),
+  runFor(tx, FREE_REFERENCES, changes.filter(isUnpaidEnding));
+  runFor(tx, NOTE_RECONCILIATIONS, changes.filter(waits));
+  runFor(tx, FORGET_RECONCILIATIONS, changes.filter(mayHaveWaited));
+}
+
+function runFor(tx: Transaction, query: Statement, changes: readonly StatusChange[]): void {
+  if (changes.length === 0) return;
+  tx.run(query, [
+    textArray(changes.map((change) => change.tenant)),
+    uuidArray(changes.map((change) => change.uuid)),
   ]);
+}
+
+function isUnpaidEnding({ status }: StatusChange): boolean {
+  return status !== null && isUnpaid(status);
+}
+
+function waits({ status }: StatusChange): boolean {
+  return status === 'reconciliation_required';
+}
+
+/** A payment from the wallet's balance alone never waits for a person. */
+function mayHaveWaited({ status, method }: StatusChange): boolean {
+  return method === 'gateway' && status !== null && isFinal(status);
 }
 
 export interface PaymentRow {
@@ -196,6 +239,8 @@ export interface PaymentRow {
   status: PaymentStatus;
   failure_code: string | null;
   failure_detail: string | null;
+  /** Of the payment's totals; null if it has none. */
+  refunded: bigint | null;
   correlation_id: string;
   created_at: EpochMs;
   updated_at: EpochMs;
@@ -215,6 +260,7 @@ export function paymentOf(row: PaymentRow): Payment {
     metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as JsonObject),
     status: row.status,
     failure: row.failure_code === null ? null : { code: row.failure_code, detail: row.failure_detail ?? '' },
+    refundedMinor: row.refunded ?? 0n,
     correlationId: row.correlation_id,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -1,3 +1,4 @@
+export { termsVersion } from '#services/payments/contract.ts';
 export {
   type CancelAdmitted,
   type PaymentRejected,
@@ -6,6 +7,5 @@ export {
   type RefundRejected,
   type RefundValidated,
   type ResolutionAdmitted,
-  termsVersion,
 } from './events.ts';
 export { validationProblems } from './problems.ts';

@@ -13,14 +13,6 @@ export type PaymentValidated = PaymentTerms;
 
 export type PaymentRejected = PaymentTerms & { readonly code: string; readonly detail: string };
 
-/**
- * Of the events that carry terms. A program that knows `balance` alone must not take a gateway payment for one, and reads
- * version 1 alone.
- */
-export function termsVersion({ method }: Pick<PaymentTerms, 'method'>): 1 | 2 {
-  return method === 'balance' ? 1 : 2;
-}
-
 export type CancelAdmitted = CancelRequested;
 export type ResolutionAdmitted = ResolutionRequested;
 export type RefundValidated = RefundTerms;

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { chownSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Fault } from '#kernel/fault.ts';
+import { syncFolder } from '../../processes/replace-file.ts';
 import type { Binaries } from './binaries.ts';
-import { type DataFolder, syncFolder } from './data-folder.ts';
+import type { DataFolder } from './data-folder.ts';
 import { runProgram } from './run-program.ts';
 import { findClosedFolder, type ServerUser } from './server-user.ts';
 

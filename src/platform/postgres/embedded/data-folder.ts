@@ -1,21 +1,17 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
-  closeSync,
   existsSync,
-  fsyncSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readFileSync,
   readlinkSync,
   realpathSync,
-  renameSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Fault } from '#kernel/fault.ts';
+import { replaceFile } from '../../processes/replace-file.ts';
 
 /**
  * What lies in `<data folder>/postgres`:
@@ -90,23 +86,6 @@ export function findLastPort(data: DataFolder): number | undefined {
 
 export function savePort(data: DataFolder, port: number): void {
   replaceFile(join(data.folder, 'port'), `${port}\n`);
-}
-
-/** A rename is only durable once its folder is: without this a loss of power could lose the name of a whole cluster. */
-export function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-function replaceFile(path: string, content: string): void {
-  const unfinished = `${path}.${randomUUID()}`;
-  writeFileSync(unfinished, content, { mode: 0o600, flush: true });
-  renameSync(unfinished, path);
-  syncFolder(dirname(path));
 }
 
 /**

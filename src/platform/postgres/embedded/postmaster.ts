@@ -8,8 +8,8 @@ import {
   listProcesses,
   type ProcessIdentity,
   type RunningProcess,
-} from './process-identity.ts';
-import { waitUntil } from './wait-until.ts';
+} from '../../processes/process-identity.ts';
+import { waitUntil } from '../../processes/wait-until.ts';
 
 /** The server process of one cluster, and what it says about itself in `postmaster.pid`. */
 export interface Postmaster {

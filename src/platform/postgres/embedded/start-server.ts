@@ -1,23 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { Fault } from '#kernel/fault.ts';
+import { findFreePort, isPortFree } from '../../processes/free-port.ts';
+import { countParticipants } from '../../processes/participants.ts';
+import { followLog, rotateLog } from '../../processes/program-log.ts';
+import { waitUntil } from '../../processes/wait-until.ts';
 import type { Binaries } from './binaries.ts';
 import { type DataFolder, findLastPort, savePort } from './data-folder.ts';
-import { findFreePort, isPortFree } from './free-port.ts';
-import { countParticipants } from './participants.ts';
 import { clusterName, endSurvivors, findPostmaster, removeStalePidFile } from './postmaster.ts';
 import { notStarted, spawnOptions } from './run-program.ts';
 import { chooseWalCompression, serverSettings } from './server-settings.ts';
 import type { ServerUser } from './server-user.ts';
-import { waitUntil } from './wait-until.ts';
 
 /** Another program can take the port between our question and PostgreSQL's; five times in a row is something else. */
 const ATTEMPTS = 5;
 /** After a crash it first repeats up to 8 GB of WAL. */
 const READY_MS = 600_000;
-const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
-/** Enough for any start's messages. */
-const LOG_EXCERPT_BYTES = 4096;
 
 export interface StartServerOptions {
   readonly data: DataFolder;
@@ -75,7 +73,7 @@ async function attemptStart(
   options: StartServerOptions,
   settings: Readonly<Record<string, string>>,
 ): Promise<'ready' | { stderr: string }> {
-  const logStart = existsSync(options.data.log) ? statSync(options.data.log).size : 0;
+  const log = followLog(options.data.log);
   const child = spawnServer(options, settings);
   let spawnError: unknown;
   child.once('error', (error) => {
@@ -86,7 +84,7 @@ async function attemptStart(
   await waitUntil(() => hasEnded() || isReady(), READY_MS);
   if (spawnError !== undefined) throw notStarted(options.binaries.postgres, options.user, spawnError);
   child.unref();
-  return !hasEnded() && isReady() ? 'ready' : { stderr: readLog(options.data.log, logStart) };
+  return !hasEnded() && isReady() ? 'ready' : { stderr: log.excerpt() };
 }
 
 /**
@@ -105,13 +103,4 @@ function spawnServer(options: StartServerOptions, settings: Readonly<Record<stri
   } finally {
     closeSync(log);
   }
-}
-
-/** The last messages since `offset`: the reason of a failure stands at the end. */
-function readLog(path: string, offset: number): string {
-  return readFileSync(path).subarray(offset).subarray(-LOG_EXCERPT_BYTES).toString().trim();
-}
-
-function rotateLog(path: string): void {
-  if (existsSync(path) && statSync(path).size > LOG_LIMIT_BYTES) renameSync(path, `${path}.1`);
 }

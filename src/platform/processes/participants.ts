@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { isAlive, ownIdentity, parseIdentity, renderIdentity } from './process-identity.ts';
 
 /**
- * Who uses the server: one empty file per user, named after its process, so that it can never be half written
- * and a killed process is told from a living one. Called under the folder lock.
+ * Who uses the server: one file per user, named after its process, so that a killed process is told from a living one.
+ * Called under the folder lock.
+ *
+ * @param note the file's content, for the server to read; a single short line, which a reader sees whole or not at all
  */
-export function joinParticipants(folder: string): { leave(): void } {
+export function joinParticipants(folder: string, note = ''): { leave(): void } {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${renderIdentity(ownIdentity())}.${randomUUID()}`);
-  writeFileSync(path, '');
+  writeFileSync(path, note);
   return { leave: () => rmSync(path, { force: true }) };
 }
 

@@ -1,0 +1,451 @@
+/** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
+import { type Clock, systemClock } from '#kernel/clock.ts';
+import { newId } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
+import type { CommandHandler } from '#platform/batch/command.ts';
+import { CommandWorker } from '#platform/batch/command-worker.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
+import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
+import { LagMonitor } from '#platform/batch/lag-monitor.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { PartitionTurns } from '#platform/batch/partition-turns.ts';
+import { PassageShares } from '#platform/batch/passage-shares.ts';
+import { PassageWorker } from '#platform/batch/passage-worker.ts';
+import type { Settings } from '#platform/config/settings.ts';
+import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
+import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { EventLog } from '#platform/log/event-log.ts';
+import { HeldPartitions } from '#platform/log/held-partitions.ts';
+import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
+import { RangeMaintenance } from '#platform/log/maintenance.ts';
+import { WakeUpListener } from '#platform/log/wake-up.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { Session } from '#platform/postgres/session.ts';
+import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
+import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
+import { AskAgain } from '#services/authorization/ask-again.ts';
+import { authorizationConsumer } from '#services/authorization/consumer.ts';
+import { straightThrough } from '#services/authorization/straight-through.ts';
+import { integrityConsumer } from '#services/integrity/consumer.ts';
+import { ledgerConsumer } from '#services/ledger/consumer.ts';
+import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
+import type { LedgerOrder } from '#services/ledger/orders.ts';
+import { postFor } from '#services/ledger/post-order.ts';
+import { LedgerStore } from '#services/ledger/store.ts';
+import { notificationConsumer } from '#services/notification/consumer.ts';
+import type { ChangeOrder } from '#services/payments/change-orders.ts';
+import type { PaymentOrder } from '#services/payments/payment.ts';
+import { PaymentChanges } from '#services/payments/payment-changes.ts';
+import { PaymentIntake } from '#services/payments/payment-intake.ts';
+import { PaymentReads } from '#services/payments/reads.ts';
+import { RefundReads } from '#services/payments/refund-reads.ts';
+import { type Changed, paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import type { Configuration } from '#services/providers/configuration.ts';
+import { Providers } from '#services/providers/providers.ts';
+import { providerTelemetry } from '#services/providers/telemetry.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
+import { validationConsumer } from '#services/validation/consumer.ts';
+import { type OpenedDatabase } from './open-database.ts';
+import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
+import { takesGatewayPayments } from './provider-configuration.ts';
+import type { Stops } from './stops.ts';
+import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
+
+export interface StartOptions {
+  readonly settings: Settings;
+  /** Where the embedded database and the sandbox key are. */
+  readonly dataDir: string;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly onProgress?: (message: string) => void;
+  /** Hears of every batch beside the metrics. */
+  readonly observer?: BatchObserver;
+}
+
+/** Makes each part once, with what they share, and notes how it is stopped. */
+export class Parts {
+  readonly reads: ReadPool;
+  readonly access: Access;
+  readonly paymentReads: PaymentReads;
+  readonly refundReads: RefundReads;
+  readonly #options: StartOptions;
+  readonly #database: OpenedDatabase;
+  readonly #stops: Stops;
+  readonly #metrics: Metrics = createMetrics();
+  readonly #observer: BatchObserver;
+  readonly #clock: Clock = systemClock;
+  readonly #ledger = new LedgerStore();
+  readonly #checks: ReadPool;
+  #leases: LeaseKeeper | undefined;
+  /** Of the groups that lock wallets. */
+  readonly #turns = new PartitionTurns();
+
+  constructor(options: StartOptions, database: OpenedDatabase, stops: Stops) {
+    this.#options = options;
+    this.#database = database;
+    this.#stops = stops;
+    const telemetry = batchTelemetry({ metrics: this.#metrics, logger: options.logger });
+    this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
+    this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
+    stops.add(() => this.reads.close());
+    // Of their own, so that slow lists of one tenant never keep another's key from being checked.
+    this.#checks = new ReadPool({
+      url: database.url,
+      onError: this.#onError('an idle connection was lost'),
+      connections: 2,
+    });
+    stops.add(() => this.#checks.close());
+    const db = {
+      query: async (text: string, values: unknown[]) => ({ rows: await this.#checks.query(text, values) }),
+    };
+    this.access = createAccess({ db, clock: this.#clock });
+    stops.add(() => this.access.settled());
+    this.paymentReads = new PaymentReads(this.reads);
+    this.refundReads = new RefundReads(this.reads);
+  }
+
+  async openLog(): Promise<EventLog> {
+    const log = await EventLog.open({
+      session: this.#session('heads'),
+      topics: TOPOLOGY.topics,
+      partitions: this.#options.settings.partitions,
+      onError: this.#onError('the heads could not be read'),
+    });
+    this.#stops.add(() => log.close());
+    const listener = new WakeUpListener({
+      url: this.#database.url,
+      onWake: () => log.wake(),
+      onError: this.#onError('the wake-up connection was lost'),
+    });
+    await listener.open();
+    this.#stops.add(() => listener.close());
+    return log;
+  }
+
+  /** The service that calls payment providers; its consumer's worker is made with it. */
+  openProviders(log: EventLog, configuration: Configuration): { providers: Providers; worker: Worker } {
+    const { settings, logger } = this.#options;
+    const telemetry = providerTelemetry(this.#metrics);
+    const held = new HeldPartitions();
+    const providers = new Providers({
+      configuration,
+      log,
+      openSession: (name) => this.#session(name),
+      reader: this.reads,
+      clock: this.#clock,
+      random: Math.random,
+      batchMax: settings.batchMax,
+      observer: this.#observer,
+      telemetry,
+      isOwned: (partition) => held.has(partition),
+      chargeDeadlineMs: settings.providerDeadlineMs,
+      onError: this.#onError('the payment providers could not be worked on'),
+    });
+    telemetry.observe({
+      statuses: () => providers.statuses(),
+      countUnknown: () => providers.countUnknown(),
+    });
+    this.#stops.add(() => providers.stop());
+    providers.start();
+    const worker = this.#worker(log, providers.consumer);
+    logger.debug({ providers: configuration.providers.map(({ name }) => name) }, 'payment providers');
+    const own = (partitions: readonly number[], until = 0): void => {
+      held.note(partitions, until);
+      providers.own(partitions);
+      worker.own(partitions, until);
+    };
+    return { providers, worker: { group: worker.group, own } };
+  }
+
+  /** `onChanged` hears of payments and refunds whose status was changed. */
+  consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): Worker[] {
+    const { services } = this.#options.settings;
+    const judged = this.#metrics.counter({
+      name: 'lastro_sagas_judged_total',
+      help: 'Verdicts that this process has written.',
+      labels: ['verdict'],
+    });
+    const made = {
+      validation: () => this.#worker(log, validationConsumer(this.#ledger)),
+      authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
+      ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
+      payments: () => this.#worker(log, paymentStatusConsumer(onChanged)),
+      notification: () => this.#worker(log, notificationConsumer()),
+      integrity: () =>
+        this.#worker(
+          log,
+          integrityConsumer((verdicts) => {
+            for (const { verdict } of verdicts) judged.with({ verdict }).inc();
+          }),
+        ),
+    };
+    return Object.entries(made)
+      .filter(([service]) => services.includes(service))
+      .map(([, make]) => make());
+  }
+
+  #worker<Loaded, Plan extends ConsumerPlan>(
+    log: EventLog,
+    consumer: Consumer<Loaded, Plan>,
+    turns?: PartitionTurns,
+  ): Worker {
+    const shared = turns === undefined ? {} : { turns };
+    const worker = new ConsumerWorker({
+      consumer,
+      ...this.#machine(log, consumer.group),
+      ...shared,
+      onUnknownVersion: (group, partition, event) => this.#giveUp(group, partition, event),
+    });
+    this.#stops.add(() => worker.stop());
+    worker.start();
+    return worker;
+  }
+
+  /** Where all services of the short cut run, their workers share the partitions with it. */
+  withStraightThrough(log: EventLog, workers: readonly Worker[]): readonly Worker[] {
+    const stages = new Map(
+      workers.filter(({ group }) => CRITICAL_GROUPS.includes(group)).map((worker) => [worker.group, worker]),
+    );
+    if (stages.size < CRITICAL_GROUPS.length) return workers;
+    const passage = this.#passageWorker(log, () => shares);
+    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passage });
+    return workers.map((worker) =>
+      stages.has(worker.group)
+        ? { group: worker.group, own: (partitions) => shares.own(worker.group, partitions) }
+        : worker,
+    );
+  }
+
+  #passageWorker(log: EventLog, shares: () => PassageShares): { own(partitions: readonly number[]): void } {
+    const passage = straightThrough(this.#ledger, {
+      validation: {
+        handles: validationConsumer(this.#ledger).handles,
+        partiesOf,
+        answer,
+      },
+      ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
+    });
+    const worker = new PassageWorker({
+      passage,
+      ...this.#machine(log, passage.name),
+      onYield: (partitions, forMs) => shares().yield(partitions, forMs),
+    });
+    this.#stops.add(() => worker.stop());
+    worker.start();
+    return worker;
+  }
+
+  /** Beside the coordinator, where it runs. */
+  openAskAgain(log: EventLog): void {
+    const askAgain = new AskAgain({
+      log,
+      session: this.#session('authorization.ask-again'),
+      clock: this.#clock,
+      random: Math.random,
+      onError: this.#onError('what a compensation needs could not be asked for again'),
+    });
+    askAgain.start();
+    this.#stops.add(() => askAgain.stop());
+  }
+
+  #giveUp(group: string, partition: number, event: LogEvent): void {
+    const line = { group, partition, event: eventIdentity(event), type: event.type, version: event.version };
+    this.#options.logger.warn(
+      line,
+      'an event is newer than this program: its partition is left to a newer process',
+    );
+    this.#leases?.refuse(group, partition);
+  }
+
+  paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
+    const gateways = takesGatewayPayments(this.#options.settings);
+    const handler = new PaymentIntake({ renderProblem: renderAnswer, gateways });
+    return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
+  }
+
+  paymentChanges(log: EventLog): CommandQueue<ChangeOrder> {
+    const handler = new PaymentChanges({ renderProblem: renderAnswer });
+    return this.#commandWorker(log, {
+      name: 'payments.changes',
+      topic: 'payments',
+      handler,
+      delayMs: () => 0,
+    });
+  }
+
+  paymentAdmission(lags: LagMonitor): Admission<PaymentOrder> {
+    const decided = new DecidedAnswers({
+      idempotency: new IdempotencyStore('payments'),
+      session: this.#session('payments.decided'),
+      keyReused: keyReusedOf('payments'),
+    });
+    return {
+      obstacle: ({ tenant, body }) => overload(lags, { tenant, key: body.wallet_id }),
+      findDecided: (command) => decided.find(command),
+    };
+  }
+
+  ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
+    const handler = new LedgerCommands({ store: this.#ledger, renderProblem: renderAnswer });
+    return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
+  }
+
+  #commandWorker<Body, Loaded, Effect>(
+    log: EventLog,
+    {
+      topic,
+      handler,
+      delayMs,
+      name = `${topic}.intake`,
+    }: {
+      topic: string;
+      handler: CommandHandler<Body, Loaded, Effect>;
+      delayMs: () => number;
+      name?: string;
+    },
+  ): CommandQueue<Body> {
+    const worker = new CommandWorker({
+      name,
+      topic,
+      handler,
+      idempotency: new IdempotencyStore(topic),
+      keyReused: keyReusedOf(topic),
+      delayMs,
+      ...this.#machine(log, name),
+    });
+    this.#stops.add(() => worker.stop());
+    worker.start();
+    return worker;
+  }
+
+  #machine(log: EventLog, name: string) {
+    const { batchMax } = this.#options.settings;
+    return {
+      log,
+      session: this.#session(name),
+      clock: this.#clock,
+      random: Math.random,
+      batchMax,
+      observer: this.#observer,
+    };
+  }
+
+  async openLagMonitor(): Promise<LagMonitor> {
+    const { backpressureSoft: soft, backpressureHard: hard, partitions } = this.#options.settings;
+    const lags = new LagMonitor({
+      session: this.#session('lags'),
+      criticalGroups: CRITICAL_GROUPS,
+      partitions,
+      soft,
+      hard,
+      onError: this.#onError('the lags could not be read'),
+    });
+    await lags.open();
+    this.#stops.add(() => lags.close());
+    const gauge = this.#metrics.gauge({
+      name: 'lastro_consumer_lag_events',
+      help: 'Events that a consumer group has still to pass, over all processes.',
+      labels: ['group'],
+    });
+    this.#metrics.beforeScrape(() => {
+      for (const [group, events] of lags.lags) gauge.with({ group }).set(events);
+    });
+    return lags;
+  }
+
+  async openLeases(log: EventLog, workers: readonly Worker[]): Promise<void> {
+    const byGroup = new Map(workers.map((worker) => [worker.group, worker]));
+    const keeper = new LeaseKeeper({
+      session: this.#session('leases'),
+      processId: newId('prc'),
+      groups: [...byGroup.keys()],
+      services: this.#options.settings.services,
+      onOwned: (group, partitions, until) => byGroup.get(group)?.own(partitions, until),
+      onLiveProcesses: (count) => {
+        log.othersLive = count > 1;
+      },
+      onError: this.#onError('the leases could not be renewed'),
+    });
+    this.#leases = keeper;
+    await keeper.open();
+    this.#stops.add(() => keeper.close());
+  }
+
+  openMaintenance(): void {
+    const maintenance = new RangeMaintenance({
+      url: this.#database.url,
+      topics: TOPOLOGY.topics,
+      onError: this.#onError('room in the range tables could not be made'),
+    });
+    maintenance.open();
+    this.#stops.add(() => maintenance.close());
+  }
+
+  httpApp(): Promise<HttpApp> {
+    const { settings, logger, version } = this.#options;
+    return createHttpApp({
+      settings,
+      problems: SERVICE_PROBLEMS,
+      logger,
+      metrics: this.#metrics,
+      clock: this.#clock,
+      verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
+      sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
+      readiness: [{ name: 'database', check: () => this.#databaseAnswers() }],
+      version,
+    });
+  }
+
+  async #databaseAnswers(): Promise<undefined> {
+    await this.#checks.query('select 1', []);
+    return undefined;
+  }
+
+  #session(name: string): Session {
+    const session = new Session({ url: this.#database.url, name });
+    this.#stops.add(() => session.close());
+    return session;
+  }
+
+  #onError(what: string): (error: unknown) => void {
+    return (error) => this.#options.logger.warn({ err: error }, what);
+  }
+}
+
+interface Worker {
+  readonly group: string;
+  /** `until`: for certain, on the clock of `performance`. */
+  own(partitions: readonly number[], until?: number): void;
+}
+
+function both(first: BatchObserver, second: BatchObserver): BatchObserver {
+  return {
+    committed(worker, batch) {
+      first.committed(worker, batch);
+      second.committed(worker, batch);
+    },
+    failed(worker, error) {
+      first.failed(worker, error);
+      second.failed(worker, error);
+    },
+  };
+}
+
+const RETRY_AFTER_S = 1;
+
+/** `key`: the wallet's id, by which its payments have their partition. */
+function overload(lags: LagMonitor, payer: { tenant: string; key: string }): Problem | undefined {
+  if (!lags.isOverloaded(payer)) return undefined;
+  return problem(
+    'service.overloaded',
+    'The stages of earlier payments lag too far behind; nothing was accepted.',
+    {
+      members: { retry_after_seconds: RETRY_AFTER_S },
+    },
+  );
+}

@@ -1,0 +1,86 @@
+/** The list of payments that wait for a person, by which an operator finds them, is what their statuses make it. */
+import { idOf } from '#kernel/ids.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { listReconciliations, type PaymentCursor } from '#services/payments/contract.ts';
+import { expectedPayment } from './expected-rows.ts';
+import type { Lane } from './lane.ts';
+import { Positions, readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
+import { type Check, differenceFinding } from './report.ts';
+
+const PAGE = 1_000;
+const TOPICS = ['payments', 'validation', 'authorization'] as const;
+
+export function waitsForPerson(timeline: SagaTimeline): boolean {
+  return expectedPayment(timeline)?.['status'] === 'reconciliation_required';
+}
+
+/** `waiting`: those that the logs say wait, as they were met. What has changed since is looked at as it is now. */
+export async function verifyReconciliations(
+  lane: Lane,
+  waiting: readonly SagaTimeline['subject'][],
+  check: Check,
+): Promise<void> {
+  const listed = new Set<string>();
+  for (let after: PaymentCursor | undefined; ; ) {
+    const cursor = after;
+    const page = await lane.snapshot(async (reader) => {
+      const rows = await listReconciliations(reader, cursor, PAGE);
+      const subjects = rows.map(({ uuid }) => idOf('pay', uuid));
+      return { rows, subjects, settled: await settledOf(reader, subjects) };
+    });
+    for (const subject of page.subjects) {
+      listed.add(subject);
+      if (page.settled.get(subject) !== false) continue;
+      check.found(differenceFinding('reconciliation', subject, { key: {}, kind: 'extra', detail: '' }));
+    }
+    after = page.rows.at(-1);
+    if (after === undefined) break;
+  }
+  await findMissing(
+    lane,
+    waiting.filter((subject) => !listed.has(subject)),
+    check,
+  );
+}
+
+/** Those that still wait, and are not on the list of the same instant. */
+async function findMissing(
+  lane: Lane,
+  subjects: readonly SagaTimeline['subject'][],
+  check: Check,
+): Promise<void> {
+  if (subjects.length === 0) return;
+  const missing = await lane.snapshot(async (reader) => {
+    const settled = await settledOf(reader, subjects);
+    const listed = new Set<string>();
+    for (let after: PaymentCursor | undefined; ; ) {
+      // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before it ends
+      const rows = await listReconciliations(reader, after, PAGE);
+      for (const { uuid } of rows) listed.add(idOf('pay', uuid));
+      after = rows.at(-1);
+      if (after === undefined) break;
+    }
+    return subjects.filter((subject) => settled.get(subject) === true && !listed.has(subject));
+  });
+  for (const subject of missing) {
+    check.found(differenceFinding('reconciliation', subject, { key: {}, kind: 'missing', detail: '' }));
+  }
+}
+
+/** Whether each waits for a person; absent if the payments group has not passed what its logs tell. False without a request. */
+async function settledOf(
+  reader: Reader,
+  subjects: readonly SagaTimeline['subject'][],
+): Promise<ReadonlyMap<string, boolean>> {
+  const [positions, timelines] = await Promise.all([
+    Positions.read(reader),
+    readTimelinesOf(reader, subjects, TOPICS),
+  ]);
+  const told = new Set<string>(timelines.map(({ subject }) => subject));
+  return new Map([
+    ...subjects.filter((subject) => !told.has(subject)).map((subject): [string, boolean] => [subject, false]),
+    ...timelines
+      .filter(({ events }) => positions.hasPassedAll('payments', events))
+      .map((timeline): [string, boolean] => [timeline.subject, waitsForPerson(timeline)]),
+  ]);
+}

@@ -1,0 +1,79 @@
+/**
+ * The other way round: each row of a refund has its event, and totals that promise or have given back something are of
+ * payments with refunds. What the logs tell of is compared with the rows page by page, and payment by payment.
+ */
+import { idOf } from '#kernel/ids.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import {
+  listRefundIds,
+  listRefundTotals,
+  type PaymentCursor,
+  sumRefunds,
+} from '#services/payments/contract.ts';
+import type { Lane } from './lane.ts';
+import { readTimelinesOf } from './payment-pages.ts';
+import type { Phase } from './progress.ts';
+import { type Check, differenceFinding } from './report.ts';
+
+const PAGE = 2_000;
+
+/** Rows as listed, and those of them that nothing stands behind. */
+interface Page {
+  readonly rows: readonly PaymentCursor[];
+  readonly forged: readonly PaymentCursor[];
+}
+
+export async function verifyRefundRows(
+  lane: Lane,
+  { check, phase }: { readonly check: Check; readonly phase: Phase },
+): Promise<void> {
+  const extra = (noun: string, subject: string): void =>
+    check.found(differenceFinding(noun, subject, { key: {}, kind: 'extra', detail: '' }));
+  for await (const { rows, forged } of pages(lane, readRefunds)) {
+    phase.advance(rows.length);
+    for (const { uuid } of forged) extra('refund', idOf('ref', uuid));
+  }
+  for await (const { rows, forged } of pages(lane, readTotals)) {
+    phase.advance(rows.length);
+    for (const { uuid } of forged) extra('refund_totals', idOf('pay', uuid));
+  }
+}
+
+/** Each of one instant: rows and their events, refunds and their totals, are changed in the same commits. */
+async function* pages(
+  lane: Lane,
+  read: (reader: Reader, after: PaymentCursor | undefined) => Promise<Page>,
+): AsyncGenerator<Page> {
+  for (let after: PaymentCursor | undefined; ; ) {
+    const cursor = after;
+    const page = await lane.snapshot((reader) => read(reader, cursor));
+    yield page;
+    after = page.rows.at(-1);
+    if (after === undefined) return;
+  }
+}
+
+async function readRefunds(reader: Reader, after: PaymentCursor | undefined): Promise<Page> {
+  const rows = await listRefundIds(reader, after, PAGE);
+  const subjects = rows.map(({ uuid }) => idOf('ref', uuid));
+  const timelines = await readTimelinesOf(reader, subjects, ['payments']);
+  const told = new Set(
+    timelines.flatMap(({ uuid, events }) =>
+      events.filter(({ type }) => type === 'refund.requested').map(({ tenant }) => refOf({ tenant, uuid })),
+    ),
+  );
+  return { rows, forged: rows.filter((row) => !told.has(refOf(row))) };
+}
+
+async function readTotals(reader: Reader, after: PaymentCursor | undefined): Promise<Page> {
+  const rows = await listRefundTotals(reader, after, PAGE);
+  const summed = new Set((await sumRefunds(reader, rows)).map(refOf));
+  const forged = rows.filter(
+    (row) => !summed.has(refOf(row)) && (row.promisedMinor !== 0n || row.refundedMinor !== 0n),
+  );
+  return { rows, forged };
+}
+
+function refOf({ tenant, uuid }: PaymentCursor): string {
+  return `${tenant}/${uuid}`;
+}

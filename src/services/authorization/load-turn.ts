@@ -1,0 +1,116 @@
+/** What the coordinator's events are decided with: the sagas, what of them is being undone, and the accounts that hold money for them. */
+import { type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
+import type { LogEvent } from '#platform/log/event.ts';
+import { causationsIn } from '#platform/log/own-effects.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import type { AccountRef, EntryPosted, Ledger } from '#services/ledger/contract.ts';
+import type { RefundTerms } from '#services/payments/contract.ts';
+import { Sagas } from './sagas.ts';
+import { findCompensations, findRefundSagas, findSagas } from './store.ts';
+import type { Turn } from './turn.ts';
+
+/** Events whose answer moves money, and so needs the account locked that holds it. */
+const MOVES_MONEY = new Set([
+  'payment.validated',
+  'payment.cancel_admitted',
+  'refund.validated',
+  'posting.refused',
+  'provider.declined',
+  'provider.exhausted',
+  'provider.cancelled',
+  'provider.resolved',
+  'provider.refunded',
+  'provider.refund_refused',
+]);
+/** Events that a saga's state does not tell to have been answered; refused reversals are too. */
+const ANSWERED_IN_THE_LOG = new Set([
+  'payment.cancel_admitted',
+  'payment.resolution_admitted',
+  'provider.resolved',
+]);
+/** Events that may be an answer to a step of a compensation, beside those of the ledger that say so. */
+const COMPENSATES = new Set([
+  'provider.resolved',
+  'provider.refunded',
+  'provider.refund_refused',
+  'provider.refund_unresolved',
+]);
+
+/** All but the books. */
+export type TurnRows = Pick<Turn, 'sagas' | 'answered'>;
+
+export async function loadTurn(
+  tx: Transaction,
+  ledger: Ledger,
+  events: readonly LogEvent[],
+): Promise<Omit<Turn, 'now'>> {
+  const holders = events.filter(movesMoney);
+  const holds = holders.map(uuidIn);
+  // Whose account holds a refund's amount is known from its saga: of the rare ones one more round trip.
+  if (events.some(isRefund)) {
+    const rows = await findTurnRows(tx, events);
+    const accounts = holders.flatMap((event) => holderOf(event, rows.sagas) ?? []);
+    return { ...rows, books: await ledger.openBooks(tx, { accounts, holds }) };
+  }
+  const accounts = holders.map(({ tenant, key }) => ({ tenant, id: key }));
+  const [rows, books] = await Promise.all([
+    findTurnRows(tx, events),
+    ledger.openBooks(tx, { accounts, holds }),
+  ]);
+  return { ...rows, books };
+}
+
+export async function findTurnRows(tx: Transaction, events: readonly LogEvent[]): Promise<TurnRows> {
+  const refundUuids = events.filter(isRefund).map(uuidIn);
+  const ofPayments = events.filter((event) => !isRefund(event));
+  const [payments, refunds, compensations, answered] = await Promise.all([
+    findSagas(tx, ofPayments.map(uuidIn)),
+    findRefundSagas(tx, refundUuids),
+    findCompensations(tx, ofPayments.filter(mayCompensate).map(uuidIn)),
+    causationsOf(
+      tx,
+      ofPayments.filter((event) => ANSWERED_IN_THE_LOG.has(event.type) || isRefusedReversal(event)),
+    ),
+  ]);
+  return { sagas: new Sagas({ payments, refunds, compensations }), answered };
+}
+
+export function isRefund({ subject }: LogEvent): boolean {
+  return subject.startsWith('ref_');
+}
+
+export function uuidIn({ subject }: LogEvent): string {
+  return uuidOf(subject as PaymentId | RefundId);
+}
+
+function movesMoney(event: LogEvent): boolean {
+  return MOVES_MONEY.has(event.type) || isReversal(event);
+}
+
+function mayCompensate(event: LogEvent): boolean {
+  return COMPENSATES.has(event.type) || isReversal(event);
+}
+
+function isReversal({ data }: LogEvent): boolean {
+  return (data as Partial<EntryPosted>).purpose === 'reversal';
+}
+
+function isRefusedReversal(event: LogEvent): boolean {
+  return event.type === 'posting.refused' && isReversal(event);
+}
+
+/** A payment's amount is held on its wallet, which is the event's key; a refund's on the service. */
+function holderOf(event: LogEvent, sagas: Sagas): AccountRef | undefined {
+  const { tenant, key } = event;
+  if (!isRefund(event)) return { tenant, id: key };
+  const told = (event.data as Partial<RefundTerms>).service_id;
+  const service = told ?? sagas.findRefund(uuidIn(event))?.terms.service_id;
+  return service === undefined ? undefined : { tenant, id: service };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+async function causationsOf(tx: Transaction, events: readonly LogEvent[]): Promise<ReadonlySet<string>> {
+  if (events.length === 0) return NONE;
+  return causationsIn(tx, 'authorization', events);
+}

@@ -1,0 +1,161 @@
+/** What the tables of refunds hold, for who proves it against the logs; see the ledger's audit. */
+import { textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import {
+  type Comparison,
+  compareLookups,
+  type Differences,
+  type ExpectedRow,
+} from '#platform/postgres/differences.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { PaymentCursor } from './audit.ts';
+
+/** What its request settles once and for all. */
+const REQUEST_COLUMNS = {
+  payment_id: 'uuid',
+  amount: 'bigint',
+  currency: 'text',
+  reason: 'text',
+  correlation_id: 'text',
+  created_at: 'instant',
+} as const;
+
+/** What its later events change. */
+const STATUS_COLUMNS = {
+  status: 'text',
+  failure_code: 'text',
+  failure_detail: 'text',
+  updated_at: 'instant',
+} as const;
+
+const REQUESTS = comparisonOf(REQUEST_COLUMNS);
+const REFUNDS = comparisonOf({ ...REQUEST_COLUMNS, ...STATUS_COLUMNS });
+
+function comparisonOf(columns: Comparison['columns']): Comparison {
+  const selected = Object.keys(columns).map((column) => `r.${column}`);
+  return {
+    key: { tenant: 'text', id: 'uuid' },
+    columns,
+    actual: `select ${selected.join(', ')} from payments.refunds r where r.tenant = expected.tenant and r.id = expected.id`,
+  };
+}
+
+/** Refunds that are missing or other than expected; by primary key. */
+export function differingRefunds(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
+  return compareLookups(reader, REFUNDS, expected);
+}
+
+/** The same for refunds whose status may be ahead of what is expected, or not: it is not looked at. */
+export function differingRefundRequests(
+  reader: Reader,
+  expected: readonly ExpectedRow[],
+): Promise<Differences> {
+  return compareLookups(reader, REQUESTS, expected);
+}
+
+const TOTALS: Comparison = {
+  key: { tenant: 'text', payment_id: 'uuid' },
+  columns: { captured: 'bigint', promised: 'bigint', refunded: 'bigint' },
+  actual: `
+    select t.captured, t.promised, t.refunded from payments.refund_totals t
+    where t.tenant = expected.tenant and t.payment_id = expected.payment_id`,
+};
+
+/**
+ * Totals of payments that are missing or other than expected; by primary key. `captured` is the payment's amount,
+ * `promised` the sum of its refunds but those rejected, declined or failed, `refunded` of those completed.
+ */
+export function differingRefundTotals(
+  reader: Reader,
+  expected: readonly ExpectedRow[],
+): Promise<Differences> {
+  return compareLookups(reader, TOTALS, expected);
+}
+
+/** Ids of refunds by primary key, after the cursor: what the table says exists. */
+export async function listRefundIds(
+  reader: Reader,
+  after: PaymentCursor | undefined,
+  limit: number,
+): Promise<PaymentCursor[]> {
+  const rows = await reader.query<{ tenant: string; id: string }>(
+    `select r.tenant, r.id from payments.refunds r
+     where $1::text is null or (r.tenant, r.id) > ($1::text, $2::uuid)
+     order by r.tenant, r.id limit $3`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit],
+  );
+  return rows.map(({ tenant, id }) => ({ tenant, uuid: id }));
+}
+
+/** `uuid`: the payment's. */
+export interface ListedRefundTotals extends PaymentCursor {
+  readonly capturedMinor: bigint;
+  readonly promisedMinor: bigint;
+  readonly refundedMinor: bigint;
+}
+
+/** Totals by primary key, after the cursor. A row of zeros is of a payment without refunds, whose charge was denied. */
+export async function listRefundTotals(
+  reader: Reader,
+  after: PaymentCursor | undefined,
+  limit: number,
+): Promise<ListedRefundTotals[]> {
+  const rows = await reader.query<{
+    tenant: string;
+    payment_id: string;
+    captured: bigint;
+    promised: bigint;
+    refunded: bigint;
+  }>(
+    `select t.tenant, t.payment_id, t.captured, t.promised, t.refunded from payments.refund_totals t
+     where $1::text is null or (t.tenant, t.payment_id) > ($1::text, $2::uuid)
+     order by t.tenant, t.payment_id limit $3`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit],
+  );
+  return rows.map((row) => ({
+    tenant: row.tenant,
+    uuid: row.payment_id,
+    capturedMinor: row.captured,
+    promisedMinor: row.promised,
+    refundedMinor: row.refunded,
+  }));
+}
+
+/** What the rows of refunds add up to, of the payments that have any; by the index on payments. */
+export async function sumRefunds(
+  reader: Reader,
+  payments: readonly PaymentCursor[],
+): Promise<Omit<ListedRefundTotals, 'capturedMinor'>[]> {
+  const rows = await reader.query<{ tenant: string; id: string; promised: bigint; refunded: bigint }>(
+    `select listed.tenant, listed.id, summed.promised, summed.refunded
+     from unnest($1::text[], $2::uuid[]) as listed(tenant, id)
+     cross join lateral (
+       select sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed'))::bigint as promised,
+              sum(r.amount) filter (where r.status = 'completed')::bigint as refunded,
+              count(*) as refunds
+       from payments.refunds r where r.payment_id = listed.id and r.tenant = listed.tenant
+     ) as summed
+     where summed.refunds > 0`,
+    [textArray(payments.map(({ tenant }) => tenant)), uuidArray(payments.map(({ uuid }) => uuid))],
+  );
+  return rows.map(({ tenant, id, promised, refunded }) => ({
+    tenant,
+    uuid: id,
+    promisedMinor: promised ?? 0n,
+    refundedMinor: refunded ?? 0n,
+  }));
+}
+
+/** Payments that wait for a person, by primary key, after the cursor: those with status `reconciliation_required`, no others. */
+export async function listReconciliations(
+  reader: Reader,
+  after: PaymentCursor | undefined,
+  limit: number,
+): Promise<PaymentCursor[]> {
+  const rows = await reader.query<{ tenant: string; payment_id: string }>(
+    `select r.tenant, r.payment_id from payments.reconciliations r
+     where $1::text is null or (r.tenant, r.payment_id) > ($1::text, $2::uuid)
+     order by r.tenant, r.payment_id limit $3`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit],
+  );
+  return rows.map(({ tenant, payment_id }) => ({ tenant, uuid: payment_id }));
+}

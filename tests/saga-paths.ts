@@ -1,0 +1,337 @@
+/**
+ * Ways through the sagas, as the events that the services leave on them: what the judges, which must agree, are shown.
+ * Each event is caused by the one before it, or by the last one of the type that is named after the arrow.
+ */
+import type { JsonObject, LogEvent } from '#platform/log/event.ts';
+
+export interface SagaPath {
+  readonly title: string;
+  readonly kind: 'pay' | 'ref';
+  readonly method: 'balance' | 'gateway';
+  readonly verdict: 'complete' | 'running';
+  /** `type`, or `type ← type of its cause`; what persons ask has no cause among them. */
+  readonly events: readonly string[];
+}
+
+const ADMITTED = ['payment.requested', 'payment.validated', 'payment.authorized'];
+const POSTED = ['payment.charged', 'entry.posted', 'payment.completed', 'notification.queued'];
+const CHARGED = [...ADMITTED, 'provider.approved', ...POSTED];
+const UNRESOLVED = [
+  ...ADMITTED,
+  'provider.unknown',
+  'provider.unresolved',
+  'payment.reconciliation_required',
+];
+const CANCELLING = ['payment.cancel_requested', 'payment.cancel_admitted', 'payment.cancelling'];
+const RESOLUTION = [
+  'payment.resolution_requested',
+  'payment.resolution_admitted',
+  'payment.charge_resolved',
+  'provider.resolved',
+];
+const COMPENSATING = [
+  ...ADMITTED,
+  'provider.approved',
+  'payment.charged',
+  'posting.refused',
+  'payment.compensating:refund_charge',
+];
+const PARKED = [...COMPENSATING, 'provider.refund_refused', 'payment.reconciliation_required'];
+const COMPENSATED = ['payment.compensated', 'notification.queued'];
+const FAILED = ['payment.failed', 'notification.queued'];
+const REFUNDING = ['refund.requested', 'refund.validated', 'refund.authorized'];
+const REFUNDED = ['refund.completed', 'notification.queued'];
+
+type Ways = Readonly<Record<string, readonly string[]>>;
+
+const BALANCE: Ways = {
+  completed: [...ADMITTED, 'entry.posted', 'payment.completed', 'notification.queued'],
+  rejected: ['payment.requested', 'payment.rejected', 'notification.queued'],
+  declined: ['payment.requested', 'payment.validated', 'payment.declined', 'notification.queued'],
+  failed: [...ADMITTED, 'posting.refused', ...FAILED],
+  cancelled: [
+    ...ADMITTED,
+    ...CANCELLING,
+    'posting.refused ← payment.authorized',
+    'payment.cancelled',
+    'notification.queued',
+  ],
+  'completed, and cancelled too late': [
+    ...ADMITTED,
+    'payment.cancel_requested',
+    'entry.posted ← payment.authorized',
+    'payment.completed',
+    'notification.queued',
+    'payment.cancel_admitted ← payment.cancel_requested',
+    'payment.cancel_refused',
+  ],
+};
+
+const BALANCE_REFUND: Ways = {
+  completed: [...REFUNDING, 'entry.posted', ...REFUNDED],
+  rejected: ['refund.requested', 'refund.rejected', 'notification.queued'],
+  declined: ['refund.requested', 'refund.validated', 'refund.declined', 'notification.queued'],
+  failed: [...REFUNDING, 'posting.refused', 'refund.failed', 'notification.queued'],
+};
+
+const GATEWAY_REFUND: Ways = {
+  completed: [...REFUNDING, 'provider.refunded', 'refund.confirmed', 'entry.posted', ...REFUNDED],
+  rejected: ['refund.requested', 'refund.rejected', 'notification.queued'],
+  declined: ['refund.requested', 'refund.validated', 'refund.declined', 'notification.queued'],
+  'refused by the provider': [
+    ...REFUNDING,
+    'provider.refund_refused',
+    'refund.failed',
+    'notification.queued',
+  ],
+  'in doubt, then completed': [
+    ...REFUNDING,
+    'provider.refund_unresolved',
+    'refund.reconciliation_required',
+    'provider.refunded ← provider.refund_unresolved',
+    'refund.confirmed',
+    'entry.posted',
+    ...REFUNDED,
+  ],
+};
+
+const GATEWAY: Ways = {
+  approved: CHARGED,
+  rejected: ['payment.requested', 'payment.rejected', 'notification.queued'],
+  'declined before a provider was asked': [
+    'payment.requested',
+    'payment.validated',
+    'payment.declined',
+    'notification.queued',
+  ],
+  'declined by the provider': [...ADMITTED, 'provider.declined', 'payment.declined', 'notification.queued'],
+  'failed, as no provider could be asked': [
+    ...ADMITTED,
+    'provider.closed#1',
+    'provider.closed#2 ← payment.authorized',
+    'provider.exhausted',
+    ...FAILED,
+  ],
+  'unknown, then approved': [...ADMITTED, 'provider.unknown', 'provider.approved', ...POSTED],
+  'unknown, closed, and approved by the next provider': [
+    ...ADMITTED,
+    'provider.unknown#1',
+    'provider.closed#1',
+    'provider.approved#2',
+    ...POSTED,
+  ],
+  'unknown at two providers, reported of one cause': [
+    ...ADMITTED,
+    'provider.unknown#1',
+    'provider.unknown#2 ← payment.authorized',
+    'provider.approved#2',
+    ...POSTED,
+  ],
+  'unresolved, then approved late': [...UNRESOLVED, 'provider.approved ← provider.unresolved', ...POSTED],
+  'unresolved, and charged as a person says': [...UNRESOLVED, ...RESOLUTION, ...POSTED],
+  'unresolved, and not charged as a person says': [...UNRESOLVED, ...RESOLUTION, ...FAILED],
+  'approved while a person says so': [
+    ...UNRESOLVED,
+    ...RESOLUTION.slice(0, 3),
+    'provider.approved ← provider.unresolved',
+    'payment.charged',
+    'provider.resolved ← payment.charge_resolved',
+    'payment.resolution_refused',
+    'entry.posted ← payment.charged',
+    'payment.completed',
+    'notification.queued',
+  ],
+  'resolved by a person whose word was refused': [
+    ...CHARGED,
+    'payment.resolution_requested',
+    'payment.resolution_admitted',
+    'payment.resolution_refused',
+  ],
+  'cancelled before the charge': [
+    ...ADMITTED,
+    ...CANCELLING,
+    'provider.cancelled',
+    'payment.cancelled',
+    'notification.queued',
+  ],
+  'cancelled too late': [...ADMITTED, ...CANCELLING, 'provider.approved', ...POSTED],
+  'cancelled twice': [
+    ...ADMITTED,
+    ...CANCELLING,
+    'payment.cancel_requested',
+    'payment.cancel_admitted',
+    'payment.cancel_refused',
+    'provider.cancelled ← payment.cancelling',
+    'payment.cancelled',
+    'notification.queued',
+  ],
+  compensated: [...COMPENSATING, 'provider.refunded', ...COMPENSATED],
+  'compensated late': [
+    ...COMPENSATING,
+    'provider.refund_unresolved',
+    'payment.reconciliation_required',
+    'provider.refunded ← provider.refund_unresolved',
+    ...COMPENSATED,
+  ],
+  'parked as in doubt, refused, and given back by hand': [
+    ...COMPENSATING,
+    'provider.refund_unresolved',
+    'payment.reconciliation_required',
+    'provider.refund_refused ← provider.refund_unresolved',
+    ...RESOLUTION,
+    ...COMPENSATED,
+  ],
+  'reversed at the second time of asking': [
+    ...CHARGED,
+    ...RESOLUTION,
+    'payment.compensating:reverse_posting',
+    'posting.refused',
+    'payment.compensating:reverse_posting',
+    'entry.posted:reversal',
+    ...COMPENSATED,
+  ],
+  'unresolved at two providers': [
+    ...ADMITTED,
+    'provider.unresolved#1',
+    'payment.reconciliation_required',
+    'provider.closed#1 ← provider.unresolved',
+    'provider.unresolved#2',
+    'provider.approved#2',
+    ...POSTED,
+  ],
+  'parked, and given back by hand': [...PARKED, ...RESOLUTION, ...COMPENSATED],
+  'completed, then reversed': [
+    ...CHARGED,
+    ...RESOLUTION,
+    'payment.compensating:reverse_posting',
+    'entry.posted:reversal',
+    ...COMPENSATED,
+  ],
+  'approved, and charged by another provider too': [
+    ...CHARGED,
+    'provider.charged_unexpectedly ← provider.approved',
+    'provider.unexpected_charge_refunded',
+  ],
+  'approved, and denied by a callback': [...CHARGED, 'provider.contradicted ← provider.approved'],
+};
+
+const UNDER_WAY_FROM_BALANCE: Ways = {
+  'called off, and not refused by the ledger yet': [...ADMITTED, ...CANCELLING],
+};
+
+const UNDER_WAY: Ways = {
+  'waiting for its provider': ADMITTED,
+  'waiting for a person': UNRESOLVED,
+  'waiting for the provider to give back': COMPENSATING,
+  'parked for a person': PARKED,
+  'completed, and not told': CHARGED.slice(0, -1),
+  'completed, and in a person’s doubt': [...CHARGED, ...RESOLUTION.slice(0, 2)],
+  'completed, and being reversed': [...CHARGED, ...RESOLUTION, 'payment.compensating:reverse_posting'],
+};
+
+export const SAGA_PATHS: readonly SagaPath[] = [
+  ...waysOf(BALANCE, { kind: 'pay', method: 'balance', verdict: 'complete' }),
+  ...waysOf(BALANCE_REFUND, { kind: 'ref', method: 'balance', verdict: 'complete' }),
+  ...waysOf(GATEWAY_REFUND, { kind: 'ref', method: 'gateway', verdict: 'complete' }),
+  ...waysOf(GATEWAY, { kind: 'pay', method: 'gateway', verdict: 'complete' }),
+  ...waysOf(UNDER_WAY_FROM_BALANCE, { kind: 'pay', method: 'balance', verdict: 'running' }),
+  ...waysOf(UNDER_WAY, { kind: 'pay', method: 'gateway', verdict: 'running' }),
+];
+
+function waysOf(ways: Ways, of: Pick<SagaPath, 'kind' | 'method' | 'verdict'>): SagaPath[] {
+  return Object.entries(ways).map(([way, events]) => ({
+    title: `a ${of.kind === 'pay' ? 'payment' : 'refund'} (${of.method}) ${way}`,
+    ...of,
+    events,
+  }));
+}
+
+const PAYMENT = 'pay_01m7xbck58f2kamhpf5zbx50v7';
+const REFUND = 'ref_01m7xbck58f2kamhpf5zbx50v8';
+export const TERMS = { wallet_id: 'w', service_id: 's', amount: 7, currency: 'USD' } as const;
+
+const TOPICS: readonly (readonly [prefix: RegExp, topic: string])[] = [
+  [/^(payment|refund)\.requested$|_requested$/, 'payments'],
+  [/\.(validated|rejected)$|_admitted$/, 'validation'],
+  [/^provider\./, 'providers'],
+  [/^(entry|posting)\./, 'ledger'],
+  [/^notification\./, 'notification'],
+  [/./, 'authorization'],
+];
+
+/** The path's events as they stand in the logs, each a millisecond after the one before it. */
+export function eventsOn({ kind, method, events }: Pick<SagaPath, 'kind' | 'method' | 'events'>): LogEvent[] {
+  const subject = kind === 'pay' ? PAYMENT : REFUND;
+  const placed: LogEvent[] = [];
+  for (const [index, step] of events.entries()) {
+    const [what = '', causedBy] = step.split(' ← ');
+    const [type = ''] = what.split(/[:#]/);
+    const cause =
+      causedBy === undefined ? placed.at(-1) : placed.findLast((event) => event.type === causedBy);
+    const asked = /_requested$|\.requested$/.test(type);
+    placed.push({
+      topic: TOPICS.find(([prefix]) => prefix.test(type))?.[1] ?? '',
+      partition: 0,
+      position: index + 1,
+      type,
+      version: 1,
+      subject,
+      tenant: 'acme',
+      key: 'w',
+      data: dataOf({ type, what, subject, method }),
+      occurredAt: index,
+      correlationId: 'cor_1',
+      causation: asked || cause === undefined ? `req_${index}` : identityOf(cause),
+      traceparent: null,
+    });
+  }
+  return placed;
+}
+
+export function identityOf({ topic, partition, position }: LogEvent): string {
+  return `${topic}/${partition}/${position}`;
+}
+
+function dataOf(event: {
+  readonly type: string;
+  readonly what: string;
+  readonly subject: string;
+  readonly method: string;
+}): JsonObject {
+  const { type, what, subject, method } = event;
+  const [, mark = ''] = what.split(/[:#]/);
+  if (type === 'entry.posted') return entryFor(subject, mark);
+  if (type.startsWith('provider.')) return attemptOf(type, mark);
+  if (/^notification\.|^posting\.|cancel_re|cancel_adm|resolution_/.test(type)) return {};
+  const terms = { ...TERMS, method };
+  const about = subject === REFUND ? { ...terms, payment_id: PAYMENT } : terms;
+  return type === 'payment.compensating' ? { ...about, step: mark } : about;
+}
+
+function attemptOf(type: string, number: string): JsonObject {
+  const attempt = { attempt_id: `att_${number}`, provider: 'alfa' };
+  const moved = /approved|refunded|unexpectedly/.test(type);
+  return moved ? { ...attempt, amount: TERMS.amount, currency: TERMS.currency } : attempt;
+}
+
+/** Refunds and reversals move it back. */
+function entryFor(subject: string, mark: string): JsonObject {
+  const purpose = mark === 'reversal' ? 'reversal' : subject === REFUND ? 'refund' : 'payment';
+  const [from, to] = purpose === 'payment' ? ['w', 's'] : ['s', 'w'];
+  const place = {
+    amount: 7,
+    currency: 'USD',
+    sequence: 1,
+    posted_after: 0,
+    posted_at: '2026-11-20T10:00:00.000Z',
+  };
+  return {
+    entry_id: 'jen_01m7xbck58f2kamhpf5zbx50v7',
+    cause: subject,
+    purpose,
+    postings: [
+      { account_id: from ?? '', direction: 'debit', ...place },
+      { account_id: to ?? '', direction: 'credit', ...place },
+    ],
+  };
+}
