@@ -164,7 +164,7 @@ export class ProvidersFixture {
   static async open(): Promise<ProvidersFixture> {
     const database = await createProductDatabase();
     await prepareInstallation(database.url, TOPOLOGY, PARTITIONS);
-    const owner = new Client({ connectionString: database.url });
+    const owner = new Client({ connectionString: database.url, pipeline: true });
     await owner.connect();
     const heads = new Session({ url: database.url, name: 'heads' });
     const log = await EventLog.open({
