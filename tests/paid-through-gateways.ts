@@ -255,8 +255,11 @@ class GatewayDesk {
   /** What waits for its time need not. */
   async #hasten(subject?: string): Promise<void> {
     await this.#owner.query(
-      `update providers.attempts set due_at = now() - interval '1 second'
-       where due_at > now() and (kind = 'refund' or state <> 'sending') and subject = coalesce($1, subject)`,
+      // What the service is at just now is left to it.
+      `update providers.attempts set due_at = now() - interval '1 second' where id in (
+         select id from providers.attempts
+         where due_at > now() and (kind = 'refund' or state <> 'sending') and subject = coalesce($1, subject)
+         for update skip locked)`,
       [subject ?? null],
     );
   }
@@ -279,7 +282,8 @@ class GatewayDesk {
     await this.#wait(async () => {
       const { rowCount } = await this.#owner.query(
         `update providers.attempts set deadline_at = now() - interval '1 second', due_at = now() - interval '1 second'
-         where subject = $1 and state = 'pending'`,
+         where id in (
+           select id from providers.attempts where subject = $1 and state = 'pending' for update skip locked)`,
         [subject],
       );
       return rowCount === 1;
