@@ -7,6 +7,7 @@ import type { Settings } from '#platform/config/settings.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { closeHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
+import { findFreePort } from '#platform/processes/free-port.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -20,6 +21,7 @@ import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
 import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Parts, type StartOptions } from './parts.ts';
+import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
 import { Stops } from './stops.ts';
@@ -70,6 +72,12 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     finalStates.noteChanges(changes);
     refundEnds.noteChanges(changes);
   });
+  const address = await addressOf(settings);
+  const url = `http://${hostIn(address)}:${address.port}`;
+  const charging = settings.services.includes('providers')
+    ? part.openProviders(log, await openProviderConfiguration({ ...options, stops }, url))
+    : undefined;
+  if (charging !== undefined) workers.push(charging.worker);
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
@@ -87,8 +95,9 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  charging?.providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
-  const url = await listen(app, settings);
+  await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   stops.add(async () => {
     finalStates.stop();
@@ -100,9 +109,22 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }
 
-async function listen(app: HttpApp, { host, port }: Settings): Promise<string> {
+type Address = Pick<Settings, 'host' | 'port'>;
+
+/** Providers are told where to call back before the server listens, so a free port is chosen here. */
+async function addressOf({ host, port }: Settings): Promise<Address> {
+  return { host, port: port === 0 ? await findFreePort() : port };
+}
+
+/** As a URL on this machine names it: a process that listens everywhere is reached by loopback too. */
+function hostIn({ host }: Address): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function listen(app: HttpApp, { host, port }: Address): Promise<void> {
   try {
-    return await app.listen({ host, port });
+    await app.listen({ host, port });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
     const message = `port ${port} of ${host} is taken by another program: end that one, or set LASTRO_PORT to a free port`;

@@ -18,6 +18,7 @@ import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
+import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
 import { RangeMaintenance } from '#platform/log/maintenance.ts';
 import { WakeUpListener } from '#platform/log/wake-up.ts';
@@ -44,10 +45,14 @@ import { PaymentIntake } from '#services/payments/payment-intake.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { RefundReads } from '#services/payments/refund-reads.ts';
 import { type Changed, paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import type { Configuration } from '#services/providers/configuration.ts';
+import { Providers } from '#services/providers/providers.ts';
+import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
+import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
 
@@ -120,6 +125,41 @@ export class Parts {
     await listener.open();
     this.#stops.add(() => listener.close());
     return log;
+  }
+
+  /** The service that calls payment providers; its consumer's worker is made with it. */
+  openProviders(log: EventLog, configuration: Configuration): { providers: Providers; worker: Worker } {
+    const { settings, logger } = this.#options;
+    const telemetry = providerTelemetry(this.#metrics);
+    const held = new HeldPartitions();
+    const providers = new Providers({
+      configuration,
+      log,
+      openSession: (name) => this.#session(name),
+      reader: this.reads,
+      clock: this.#clock,
+      random: Math.random,
+      batchMax: settings.batchMax,
+      observer: this.#observer,
+      telemetry,
+      isOwned: (partition) => held.has(partition),
+      chargeDeadlineMs: settings.providerDeadlineMs,
+      onError: this.#onError('the payment providers could not be worked on'),
+    });
+    telemetry.observe({
+      statuses: () => providers.statuses(),
+      countUnknown: () => providers.countUnknown(),
+    });
+    this.#stops.add(() => providers.stop());
+    providers.start();
+    const worker = this.#worker(log, providers.consumer);
+    logger.debug({ providers: configuration.providers.map(({ name }) => name) }, 'payment providers');
+    const own = (partitions: readonly number[], until = 0): void => {
+      held.note(partitions, until);
+      providers.own(partitions);
+      worker.own(partitions, until);
+    };
+    return { providers, worker: { group: worker.group, own } };
   }
 
   /** `onChanged` hears of payments and refunds whose status was changed. */
@@ -223,7 +263,8 @@ export class Parts {
   }
 
   paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
-    const handler = new PaymentIntake({ renderProblem: renderAnswer });
+    const gateways = takesGatewayPayments(this.#options.settings);
+    const handler = new PaymentIntake({ renderProblem: renderAnswer, gateways });
     return this.#commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
   }
 
@@ -324,7 +365,7 @@ export class Parts {
       processId: newId('prc'),
       groups: [...byGroup.keys()],
       services: this.#options.settings.services,
-      onOwned: (group, partitions) => byGroup.get(group)?.own(partitions),
+      onOwned: (group, partitions, until) => byGroup.get(group)?.own(partitions, until),
       onLiveProcesses: (count) => {
         log.othersLive = count > 1;
       },
@@ -378,7 +419,8 @@ export class Parts {
 
 interface Worker {
   readonly group: string;
-  own(partitions: readonly number[]): void;
+  /** `until`: for certain, on the clock of `performance`. */
+  own(partitions: readonly number[], until?: number): void;
 }
 
 function both(first: BatchObserver, second: BatchObserver): BatchObserver {

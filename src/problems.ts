@@ -7,12 +7,14 @@ import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
 import { paymentProblems } from '#services/payments/problems.ts';
+import { providerProblems } from '#services/providers/problems.ts';
 import { validationProblems } from '#services/validation/problems.ts';
 
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
   ledgerProblems,
   paymentProblems,
+  providerProblems,
   validationProblems,
 );
 

@@ -5,7 +5,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '#kernel/clock.ts';
 import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
-import { partitionOf } from '#kernel/partition-of.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
@@ -20,13 +19,14 @@ import { straightThrough } from '#services/authorization/straight-through.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
+import { answer, partiesOf } from '#services/validation/answer-request.ts';
+import { validationConsumer } from '#services/validation/consumer.ts';
 import { type PaymentTerms, termsVersion } from '#services/validation/contract.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type NewAccount, startEngine, TENANT } from './engine.ts';
 import { ask } from './redelivery.ts';
 import { TOLD, type Told } from './told-events.ts';
-import { answerAny, partiesIn, RELAYED, relayConsumer } from './validation-relay.ts';
 
 const PARTITIONS = 4;
 const BATCH_MAX = 500;
@@ -154,12 +154,12 @@ export class CoordinatorInstallation {
   /** Straight through where it can be, by stages where not. */
   startPassage(): void {
     const stages = new Map<string, { own(partitions: readonly number[]): void }>([
-      ['validation', this.#consume(relayConsumer(this.#ledger), [])],
+      ['validation', this.#consume(validationConsumer(this.#ledger), [])],
       ['authorization', this.#consume(authorizationConsumer(this.#ledger), [])],
       ['ledger', this.#consume(ledgerConsumer(this.#ledger), [])],
     ]);
     const passage = straightThrough(this.#ledger, {
-      validation: { handles: RELAYED, partiesOf: partiesIn, answer: answerAny },
+      validation: { handles: validationConsumer(this.#ledger).handles, partiesOf, answer },
       ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
     });
     const worker = new PassageWorker({
@@ -279,10 +279,6 @@ export function told(about: Appended, word: Told): Appended {
 export function requested(about: Appended, word: 'cancel' | 'say charged' | 'say not charged'): Appended {
   const admitted = told(about, word);
   return { ...admitted, topic: 'payments', type: admitted.type.replace('_admitted', '_requested') };
-}
-
-export function partitionOfKey(key: string): number {
-  return partitionOf(TENANT, key, PARTITIONS);
 }
 
 function draftOf({ type, data, subject, key = 'wallet', version = 1 }: Appended): EventDraft {

@@ -40,6 +40,7 @@ const COMPOSITION = new Set([
   'open-database.ts',
   'parts.ts',
   'problems.ts',
+  'provider-configuration.ts',
   'sandbox-key.ts',
   'sandbox-providers.ts',
   'seed-sandbox.ts',

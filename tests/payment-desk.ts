@@ -183,7 +183,6 @@ export class PaymentDesk {
         occurredAt: word.occurredAt ?? Date.now(),
         drafts: [draftOf(word)],
       });
-      // oxlint-disable-next-line no-await-in-loop -- one behind the other
       await session.transaction((tx) => sendAppend(tx, append));
     }
     await session.close();

@@ -23,8 +23,8 @@ export interface LeaseKeeperOptions {
   readonly processId: string;
   readonly groups: readonly string[];
   readonly services: readonly string[];
-  /** Called after each turn with what is owned now, ascending. */
-  readonly onOwned: (group: string, partitions: readonly number[]) => void;
+  /** Called after each turn with what is owned now, ascending, and until when for certain, on the clock of `performance`. */
+  readonly onOwned: (group: string, partitions: readonly number[], until: number) => void;
   readonly onLiveProcesses: (count: number) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -75,6 +75,8 @@ export class LeaseKeeper {
 
   async #tend(): Promise<void> {
     const { session, processId, groups, services } = this.#options;
+    // The server dates the leases later than this.
+    const askedAt = performance.now();
     const rows = await session.query<{ consumer_group: string; partition: number; live_processes: number }>(
       TEND,
       [processId, textArray(groups), textArray(services), LEASE_TTL_MS, textArray(this.#refusals())],
@@ -85,6 +87,7 @@ export class LeaseKeeper {
       this.#options.onOwned(
         group,
         partitions.sort((a, b) => a - b),
+        askedAt + LEASE_TTL_MS,
       );
     }
   }
