@@ -1,166 +1,249 @@
-/** A small installation in which gateway payments and refunds came to every end there is, and some still wait. */
+/**
+ * A small installation in which gateway payments and refunds came to every end there is, and some still wait: all
+ * services as they are, with two gateways that do as they are told.
+ */
+import { Client } from 'pg';
+import { vi } from 'vitest';
 import type { PaymentId, RefundId } from '#kernel/ids.ts';
+import { idOf, uuidOf } from '#kernel/ids.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { ProviderWords } from './provider-words.ts';
+import { type Conduct, type GatewayOperation, ModelGateway } from './model-gateway.ts';
+import { ProviderProcess } from './providers-fixture.ts';
 
-export interface GatewayInstallation {
-  readonly database: TestDatabase;
-  readonly payments: Readonly<Record<string, PaymentId>>;
-  readonly refunds: Readonly<Record<string, RefundId>>;
-}
+const PATIENCE = { timeout: 20_000, interval: 5 };
+/** A payment above it has no route. */
+const ROUTED_MAX = 10_000;
+/** Whom a payment waits for; integrity retains what runs. */
+const MOVED = ['validation', 'authorization', 'ledger', 'payments', 'notification'];
 
 /** Nobody is connected to the database when it resolves. */
-export async function payThroughGateways(): Promise<GatewayInstallation> {
+export async function payThroughGateways(): Promise<TestDatabase> {
   const database = await createProductDatabase();
   const engine = await startEngine(database.url, { gateways: true });
-  const words = await ProviderWords.open(engine, database.url);
+  const desk = await GatewayDesk.open(engine, database);
   try {
     await engine.openAccounts([
       { id: 'wallet', kind: 'wallet', fundedMinor: 100_000n },
       { id: 'service', kind: 'service' },
       { id: 'closing', kind: 'service' },
     ]);
-    const desk = new GatewayDesk(engine, words);
     const payments = await desk.pay();
-    const refunds = await desk.refund(payments);
+    await desk.compensate();
+    await desk.refund(payments);
+    await desk.close();
+    await engine.submit({ method: 'gateway' });
     await engine.settled();
-    return { database, payments, refunds };
+    return database;
   } finally {
-    await words.close();
+    await desk.close();
     await engine.close();
   }
 }
 
+type Status = string;
+
 class GatewayDesk {
   readonly #engine: Engine;
-  readonly #words: ProviderWords;
+  readonly #owner: Client;
+  readonly #reader: ReadPool;
+  readonly #alfa: ModelGateway;
+  readonly #beta: ModelGateway;
+  readonly #process: ProviderProcess;
+  #isOpen = true;
 
-  constructor(engine: Engine, words: ProviderWords) {
-    this.#engine = engine;
-    this.#words = words;
+  private constructor(options: {
+    engine: Engine;
+    database: TestDatabase;
+    owner: Client;
+    gateways: readonly [ModelGateway, ModelGateway];
+  }) {
+    this.#engine = options.engine;
+    this.#owner = options.owner;
+    [this.#alfa, this.#beta] = options.gateways;
+    this.#reader = new ReadPool({ url: options.database.url, onError: rethrow });
+    const configuration = {
+      providers: (['alfa', 'beta'] as const).map((name, index) => ({
+        name,
+        url: options.gateways[index === 0 ? 0 : 1].url,
+        apiKey: 'key',
+        webhookSecret: this.#alfa.secret,
+        timeoutMs: 300,
+        concurrency: 50,
+        canVoid: true,
+        settlesWithinMs: 60_000,
+      })),
+      routes: [{ currencies: null, minAmount: 1, maxAmount: ROUTED_MAX, providers: ['alfa', 'beta'] }],
+    };
+    const { log } = options.engine;
+    this.#process = new ProviderProcess(
+      { database: options.database, log, reader: this.#reader, configuration },
+      {},
+    );
+  }
+
+  static async open(engine: Engine, database: TestDatabase): Promise<GatewayDesk> {
+    const owner = new Client({ connectionString: database.url });
+    await owner.connect();
+    const gateways = [await ModelGateway.open(), await ModelGateway.open()] as const;
+    return new GatewayDesk({ engine, database, owner, gateways });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#process.stop();
+    await Promise.all([this.#alfa.close(), this.#beta.close(), this.#reader.close(), this.#owner.end()]);
+    if (this.#process.failures.length > 0) throw this.#process.failures[0];
   }
 
   async pay() {
-    const words = this.#words;
-    const waiting = await this.#submit();
-    const unresolved = await this.#submit();
-    await words.say(unresolved, ['provider.unknown'], ['provider.unresolved']);
-    const approved = await this.#submit('invoice-1');
-    await words.say(approved, ['provider.approved']);
-    const declined = await this.#submit('invoice-2');
-    await words.say(declined, ['provider.declined']);
-    const failed = await this.#submit();
-    await words.say(failed, ['provider.closed'], ['provider.exhausted']);
-    const late = await this.#submit();
-    await words.say(late, ['provider.unresolved'], ['provider.approved']);
-    const charged = await this.#resolve(await this.#unresolved(), 'charged');
-    const notCharged = await this.#resolve(await this.#unresolved(), 'not_charged');
-    const cancelled = await this.#cancel(await this.#submit('invoice-3'));
-    await words.say(cancelled, ['provider.cancelled']);
-    const cancelledLate = await this.#cancel(await this.#submit());
-    await words.say(cancelledLate, ['provider.approved']);
-    const reversed = await this.#submit('invoice-4');
-    await words.say(reversed, ['provider.approved']);
-    await this.#resolve(reversed, 'not_charged');
-    return {
-      waiting,
-      unresolved,
-      approved,
-      declined,
-      failed,
-      late,
-      charged,
-      notCharged,
-      cancelled,
-      cancelledLate,
-      reversed,
-      ...(await this.#compensate()),
-      ...(await this.#payFromBalance()),
-    };
-  }
-
-  /** The payee is closed while the provider is asked: what it has charged is given back. */
-  async #compensate() {
-    const submit = () => this.#submit(null, 'closing');
-    const [compensated, parked, byHand] = [await submit(), await submit(), await submit()];
-    await this.#words.settled();
-    await this.#engine.closeAccount('closing');
-    await this.#words.say(compensated, ['provider.approved'], ['provider.refunded']);
-    for (const payment of [parked, byHand]) {
-      await this.#words.say(payment, ['provider.approved'], ['provider.refund_refused']);
-    }
-    await this.#resolve(byHand, 'not_charged');
-    return { compensated, parked, byHand };
-  }
-
-  async #payFromBalance() {
+    const approved = await this.#pay('completed', { reference: 'invoice-1' });
+    this.#told('charge', { status: 'declined' });
+    await this.#pay('declined', { reference: 'invoice-2' });
+    this.#told();
+    await this.#pay('failed', { amount: ROUTED_MAX + 1 });
+    await this.#alfa.refuse();
+    await this.#pay('completed', {});
+    await this.#alfa.listen();
+    this.#told('charge', { answers: 'never' });
+    await this.#pay('completed', {});
+    this.#told('charge', { status: 'pending' });
+    const unresolved = () => this.#unresolved();
+    const [, late, charged, notCharged] = [
+      await unresolved(),
+      await unresolved(),
+      await unresolved(),
+      await unresolved(),
+    ];
+    await this.#settle(late, 'approved');
+    await this.#until('completed', late);
+    await this.#resolve(charged, 'charged', 'completed');
+    await this.#resolve(notCharged, 'not_charged', 'failed');
+    await this.#callOff();
+    this.#told();
+    const reversed = await this.#pay('completed', { reference: 'invoice-4' });
+    await this.#resolve(reversed, 'not_charged', 'compensated');
     const { id: paid } = await this.#engine.submit({ amount: 500 });
-    await this.#words.settled();
+    await this.#until('completed', paid);
+    return { approved, late, paid };
+  }
+
+  async #callOff(): Promise<void> {
+    await this.#cancel(await this.#pay('authorized', { reference: 'invoice-3' }), 'cancelled');
+    this.#told('charge', { answers: 'never' });
+    await this.#cancel(await this.#pay('authorized', {}), 'completed');
     this.#engine.pause('ledger');
-    const { id: calledOff } = await this.#engine.submit({ amount: 40, reference: 'invoice-5' });
+    const { id } = await this.#engine.submit({ amount: 40, reference: 'invoice-5' });
+    await this.#until('authorized', id);
+    await this.#change({ operation: 'payments.cancel', payment_id: id });
     await this.#engine.settled(['validation', 'authorization']);
-    await this.#cancel(calledOff, ['validation', 'authorization']);
     this.#engine.resume('ledger');
-    await this.#words.settled();
-    return { paid, calledOff };
+    await this.#until('cancelled', id);
   }
 
-  async refund({ approved, late, paid }: Awaited<ReturnType<GatewayDesk['pay']>>) {
-    const words = this.#words;
-    const completed = await this.#refund(approved, 30);
-    await words.say(completed, ['provider.refunded']);
-    const refused = await this.#refund(approved, 10);
-    await words.say(refused, ['provider.refund_refused']);
-    const waiting = await this.#refund(approved, 20);
-    const inDoubt = await this.#refund(late, 50);
-    await words.say(inDoubt, ['provider.refund_unresolved']);
-    const lateRefund = await this.#refund(late, 50);
-    await words.say(lateRefund, ['provider.refund_unresolved'], ['provider.refunded']);
-    const fromBalance = await this.#refund(paid, 200);
-    await words.settled();
-    await this.#engine.transfer({ from: 'service', to: 'wallet', amountMinor: 400n });
-    const declined = await this.#refund(paid, 300);
-    await words.settled();
-    return { completed, refused, waiting, inDoubt, lateRefund, fromBalance, declined };
-  }
-
-  async #submit(reference: string | null = null, service = 'service'): Promise<PaymentId> {
-    const { id } = await this.#engine.submit({
-      method: 'gateway',
-      amount: 100,
-      reference,
-      service_id: service,
+  /** The payee is closed between charge and posting: what the provider has charged is given back. */
+  async compensate(): Promise<void> {
+    this.#engine.pause('ledger');
+    const payments = await Promise.all([1, 2, 3].map(() => this.#submit({ service_id: 'closing' })));
+    await this.#wait(async () => {
+      const { rows } = await this.#owner.query(`select from "authorization".sagas where state = 'charged'`);
+      return rows.length === payments.length;
     });
+    await this.#engine.closeAccount('closing');
+    let refused = 0;
+    // The first is given back; of the others every attempt to do so fails.
+    this.#told('refund', () => (refused++ === 0 ? {} : { status: 'failed' }));
+    this.#engine.resume('ledger');
+    await this.#wait(async () => {
+      await this.#hasten();
+      return (await this.#count('reconciliation_required')) === 3 && (await this.#count('compensated')) === 2;
+    });
+    this.#told();
+    const { rows } = await this.#owner.query<{ subject: string }>(
+      `select subject from "authorization".events where type = 'payment.reconciliation_required'
+       and data like '%payments.compensation_failed%' order by subject limit 1`,
+    );
+    await this.#resolve(rows[0]?.subject as PaymentId, 'not_charged', 'compensated');
+  }
+
+  async refund({ approved, late, paid }: Awaited<ReturnType<GatewayDesk['pay']>>): Promise<void> {
+    await this.#refund(approved, 30, 'completed');
+    this.#told('refund', { status: 'failed' });
+    await this.#refund(approved, 10, 'failed');
+    this.#told('refund', { status: 'pending' });
+    await this.#refund(approved, 20, 'authorized');
+    const [, lateRefund] = [await this.#inDoubt(late), await this.#inDoubt(late)];
+    await this.#settle(lateRefund, 'succeeded');
+    await this.#until('completed', lateRefund);
+    this.#told();
+    await this.#refund(paid, 200, 'completed');
+    const { rows } = await this.#owner.query<{ left: string }>(
+      `select posted - held as left from ledger.balances b join ledger.accounts a on a.key = b.account_key where a.id = 'service'`,
+    );
+    await this.#engine.transfer({
+      from: 'service',
+      to: 'wallet',
+      amountMinor: BigInt(rows[0]?.left ?? 0) - 1n,
+    });
+    await this.#refund(paid, 300, 'declined');
+  }
+
+  /** From now on both gateways do with such requests as they are told; with others, and without a word, as they should. */
+  #told(operation?: GatewayOperation, conduct: Conduct | (() => Conduct) = {}): void {
+    for (const gateway of [this.#alfa, this.#beta]) {
+      gateway.conduct = (seen) =>
+        seen.operation !== operation ? undefined : typeof conduct === 'function' ? conduct() : conduct;
+    }
+  }
+
+  async #submit(order: Parameters<Engine['submit']>[0]): Promise<PaymentId> {
+    const { id, answer } = await this.#engine.submit({ method: 'gateway', amount: 100, ...order });
+    if (answer.status >= 400) throw new Error(`a payment was refused: ${answer.body}`);
     return id;
   }
 
+  async #pay(ends: Status, order: Parameters<Engine['submit']>[0]): Promise<PaymentId> {
+    const id = await this.#submit(order);
+    await this.#until(ends, id);
+    return id;
+  }
+
+  /** Its provider has it, and does not say what became of it until its time is over. */
   async #unresolved(): Promise<PaymentId> {
-    const id = await this.#submit();
-    await this.#words.say(id, ['provider.unresolved']);
+    const id = await this.#pay('authorized', {});
+    await this.#overdue(id);
+    await this.#until('reconciliation_required', id);
     return id;
   }
 
-  async #resolve(payment: PaymentId, outcome: 'charged' | 'not_charged'): Promise<PaymentId> {
+  async #inDoubt(payment: PaymentId): Promise<RefundId> {
+    const id = await this.#refund(payment, 50, 'authorized');
+    await this.#overdue(id);
+    await this.#until('reconciliation_required', id);
+    return id;
+  }
+
+  async #resolve(payment: PaymentId, outcome: 'charged' | 'not_charged', ends: Status): Promise<void> {
     await this.#change({
       operation: 'payments.resolve',
       payment_id: payment,
       outcome,
       reason: 'Asked them.',
     });
-    await this.#words.say(payment, ['provider.resolved', { outcome }]);
-    return payment;
+    await this.#until(ends, payment);
   }
 
-  async #cancel(payment: PaymentId, groups?: readonly string[]): Promise<PaymentId> {
-    if (groups === undefined) await this.#words.settled();
+  async #cancel(payment: PaymentId, ends: Status): Promise<void> {
     await this.#change({ operation: 'payments.cancel', payment_id: payment });
-    await (groups === undefined ? this.#words.settled() : this.#engine.settled(groups));
-    return payment;
+    await this.#until(ends, payment);
   }
 
-  #refund(payment: PaymentId, amount: number): Promise<RefundId> {
-    return this.#change({ operation: 'refunds.create', payment_id: payment, amount });
+  async #refund(payment: PaymentId, amount: number, ends: Status): Promise<RefundId> {
+    const id = await this.#change({ operation: 'refunds.create', payment_id: payment, amount });
+    await this.#until(ends, id);
+    return id;
   }
 
   async #change(order: Parameters<Engine['change']>[0]): Promise<RefundId> {
@@ -168,4 +251,79 @@ class GatewayDesk {
     if (answer.status >= 400) throw new Error(`${order.operation} was refused: ${answer.body}`);
     return id;
   }
+
+  /** What waits for its time need not. */
+  async #hasten(subject?: string): Promise<void> {
+    await this.#owner.query(
+      // What the service is at just now is left to it.
+      `update providers.attempts set due_at = now() - interval '1 second' where id in (
+         select id from providers.attempts
+         where due_at > now() and (kind = 'refund' or state <> 'sending') and subject = coalesce($1, subject)
+         for update skip locked)`,
+      [subject ?? null],
+    );
+  }
+
+  /** The provider's book says so now, and it is asked. */
+  async #settle(subject: string, status: string): Promise<void> {
+    const { rows } = await this.#owner.query<{ id: string }>(
+      `select id from providers.attempts where subject = $1 and state = 'pending'`,
+      [subject],
+    );
+    for (const { book } of [this.#alfa, this.#beta]) {
+      const entry = book.get(idOf('att', rows[0]?.id ?? ''));
+      if (entry !== undefined) entry.status = status;
+    }
+    await this.#hasten(subject);
+  }
+
+  /** Once the provider has it, its deadline is over. */
+  async #overdue(subject: string): Promise<void> {
+    await this.#wait(async () => {
+      const { rowCount } = await this.#owner.query(
+        `update providers.attempts set deadline_at = now() - interval '1 second', due_at = now() - interval '1 second'
+         where id in (
+           select id from providers.attempts where subject = $1 and state = 'pending' for update skip locked)`,
+        [subject],
+      );
+      return rowCount === 1;
+    });
+  }
+
+  async #until(status: Status, id: PaymentId | RefundId): Promise<void> {
+    const table = id.startsWith('ref_') ? 'refunds' : 'payments';
+    const read = async () => {
+      const { rows } = await this.#owner.query<{ status: string }>(
+        `select status from payments.${table} where id = $1`,
+        [uuidOf(id)],
+      );
+      return rows[0]?.status;
+    };
+    await vi
+      .waitUntil(async () => (await read()) === status, PATIENCE)
+      .catch(async () => {
+        throw new Error(`${id} is ${await read()}, and did not come to be ${status}`);
+      });
+    if (status !== 'authorized') await this.#engine.settled(MOVED);
+  }
+
+  async #wait(condition: () => Promise<boolean>): Promise<void> {
+    await vi.waitUntil(condition, PATIENCE).catch(async (error: unknown) => {
+      const { rows } = await this.#owner.query(
+        `select e.subject, e.type, a.kind, a.number, a.state, a.due_at
+         from "authorization".events e left join providers.attempts a on a.subject = e.subject
+         order by e.partition desc, e.position desc limit 20`,
+      );
+      throw new Error(`waited in vain; last was ${JSON.stringify(rows)}`, { cause: error });
+    });
+  }
+
+  async #count(status: Status): Promise<number> {
+    const { rows } = await this.#owner.query('select from payments.payments where status = $1', [status]);
+    return rows.length;
+  }
+}
+
+function rethrow(error: unknown): void {
+  throw error;
 }
