@@ -2,7 +2,11 @@
 import { type IdPrefix, idOf } from '#kernel/ids.ts';
 import type { Difference, Differences, ExpectedRow } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { differingSagas } from '#services/authorization/contract.ts';
+import {
+  differingCompensations,
+  differingRefundSagas,
+  differingSagas,
+} from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { differingEntryIds, differingHolds } from '#services/ledger/contract.ts';
 import {
@@ -18,10 +22,10 @@ import {
   expectedPayment,
   expectedReference,
   expectedRefund,
-  expectedSaga,
   expectedVerdict,
   kindOf,
 } from './expected-rows.ts';
+import { expectedCompensation, expectedRefundSaga, expectedSaga } from './expected-sagas.ts';
 import type { SagaJudgement } from './judge-saga.ts';
 import { type IdRange, type Positions, type SagaTimeline, subjectsOf, uuidsOf } from './payment-pages.ts';
 import type { CheckName } from './report.ts';
@@ -130,21 +134,41 @@ export async function compareHolds(
   };
 }
 
-export async function compareSagas(
+/** The coordinator's three tables. */
+export function compareSagas(
   reader: Reader,
   range: IdRange,
-  payments: readonly JudgedSaga[],
-): Promise<NamedDifferences> {
-  const expected = rowsOf(payments, ({ timeline }) => expectedSaga(timeline));
-  const differences = await differingSagas(reader, uuidsOf(range), expected);
-  return {
-    ...differences,
-    check: 'sagas',
-    looked: expected.length,
+  sagas: readonly JudgedSaga[],
+): Promise<NamedDifferences[]> {
+  return Promise.all(
+    SAGA_TABLES.map(async ({ expect, differing, noun, subjectOf }) => {
+      const expected = rowsOf(sagas, ({ timeline }) => expect(timeline));
+      const differences = await differing(reader, uuidsOf(range), expected);
+      return { ...differences, check: 'sagas', looked: expected.length, noun, subjectOf };
+    }),
+  );
+}
+
+const SAGA_TABLES = [
+  {
+    expect: expectedSaga,
+    differing: differingSagas,
     noun: 'saga',
     subjectOf: idBy('payment_id', 'pay'),
-  };
-}
+  },
+  {
+    expect: expectedRefundSaga,
+    differing: differingRefundSagas,
+    noun: 'saga',
+    subjectOf: idBy('refund_id', 'ref'),
+  },
+  {
+    expect: expectedCompensation,
+    differing: differingCompensations,
+    noun: 'compensation',
+    subjectOf: idBy('payment_id', 'pay'),
+  },
+] as const;
 
 /** Of sagas whose events integrity has read: its verdicts trail by a second or two, and that is no finding. */
 export function compareVerdicts(

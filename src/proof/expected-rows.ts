@@ -159,57 +159,6 @@ function postedFor({ type, data }: TracedEvent): string | undefined {
   return type === 'entry.posted' ? (textOf(data?.['purpose']) ?? undefined) : undefined;
 }
 
-/** The state that the coordinator's row is in after its events; after others it stays what it was. */
-const SAGA_STATES: ReadonlyMap<string, string> = new Map([
-  ['payment.authorized', 'authorized'],
-  ['payment.charged', 'charged'],
-  ['payment.cancelling', 'cancelling'],
-  ['payment.reconciliation_required', 'reconciling'],
-  ['payment.charge_resolved', 'resolving'],
-  ['payment.compensating', 'compensating'],
-  ['payment.completed', 'completed'],
-  ['payment.declined', 'declined'],
-  ['payment.failed', 'failed'],
-  ['payment.cancelled', 'cancelled'],
-  ['payment.compensated', 'compensated'],
-]);
-
-/** The same of refunds. */
-const REFUND_SAGA_STATES: ReadonlyMap<string, string> = new Map([
-  ['refund.authorized', 'authorized'],
-  ['refund.confirmed', 'confirmed'],
-  ['refund.reconciliation_required', 'reconciling'],
-  ['refund.completed', 'completed'],
-  ['refund.declined', 'declined'],
-  ['refund.failed', 'failed'],
-]);
-
-/** The coordinator's row of a payment: how far its own events say it has come. */
-export function expectedSaga(timeline: SagaTimeline): ExpectedRow | undefined {
-  const last = kindOf(timeline) === 'pay' ? lastOf(timeline, SAGA_STATES) : undefined;
-  const terms = termsIn(last);
-  if (last === undefined || terms === undefined) return undefined;
-  const state = isParked(timeline, last) ? 'parked' : (SAGA_STATES.get(last.type) ?? null);
-  return { payment_id: timeline.uuid, state, ...termColumns(terms) };
-}
-
-/** What a person must look at after a compensation is no charge in doubt: it is the compensation that failed. */
-function isParked(timeline: SagaTimeline, last: TracedEvent): boolean {
-  return (
-    last.type === 'payment.reconciliation_required' && find(timeline, 'payment.compensating') !== undefined
-  );
-}
-
-/** The coordinator's row of a refund. */
-export function expectedRefundSaga(timeline: SagaTimeline): ExpectedRow | undefined {
-  const last = kindOf(timeline) === 'ref' ? lastOf(timeline, REFUND_SAGA_STATES) : undefined;
-  const terms = termsIn(last);
-  const payment = last?.data && refundedPaymentOf(last.data);
-  if (last === undefined || terms === undefined || payment === undefined) return undefined;
-  const state = REFUND_SAGA_STATES.get(last.type) ?? null;
-  return { refund_id: timeline.uuid, state, payment_id: uuidOf(payment), ...termColumns(terms) };
-}
-
 export function kindOf({ subject }: SagaTimeline): 'pay' | 'ref' {
   return subject.startsWith('ref_') ? 'ref' : 'pay';
 }
@@ -277,10 +226,10 @@ function find(timeline: SagaTimeline, type: string): TracedEvent | undefined {
   return timeline.events.find((event) => event.type === type);
 }
 
-function termsIn(event: TracedEvent | undefined): Terms | undefined {
+export function termsIn(event: TracedEvent | undefined): Terms | undefined {
   return event?.data === undefined ? undefined : termsOf(event.data);
 }
 
-function termColumns({ walletId, serviceId, amountMinor, currency, method }: Terms): ExpectedRow {
+export function termColumns({ walletId, serviceId, amountMinor, currency, method }: Terms): ExpectedRow {
   return { wallet_id: walletId, service_id: serviceId, amount: amountMinor, currency, method };
 }

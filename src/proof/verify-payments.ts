@@ -210,18 +210,18 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     timeline,
     judgement: judgeSaga(sagaMapFor(timeline.subject, timeline.events), timeline.events),
   }));
-  const [told, attempts, verdicts, ...differences] = await Promise.all([
+  const [told, attempts, verdicts, coordinated, ...differences] = await Promise.all([
     listOfBoth(range, (subjects) => listAuditedNotifications(reader, subjects)),
     listOfBoth(range, (subjects) => listAttempts(reader, subjects)),
     compareVerdicts(reader, range, { sagas, positions }),
+    compareSagas(reader, range, sagas),
     comparePayments(reader, sagas, positions),
     compareRefunds(reader, sagas, positions),
     compareReferences(reader, sagas),
     compareHolds(reader, range, sagas),
-    compareSagas(reader, range, sagas),
     compareEntries(reader, range, { sagas, manualEntries }),
   ]);
-  return { positions, sagas, differences: [...differences, ...verdicts], told, attempts };
+  return { positions, sagas, differences: [...differences, ...coordinated, ...verdicts], told, attempts };
 }
 
 /** What is about the payments and the refunds of a range. */

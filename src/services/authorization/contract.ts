@@ -1,4 +1,4 @@
-export { differingSagas } from './audit.ts';
+export { differingCompensations, differingRefundSagas, differingSagas } from './audit.ts';
 export type {
   ChargeResolved,
   CompensationStep,

@@ -386,7 +386,7 @@ const ENTRY_IDS: Comparison = {
   // A reversal's id is derived from its cause and stands anywhere: no range of causes holds it.
   actual: `select e.id, e.purpose from ledger.entries e
            where ($1::uuid is null or e.id > $1) and ($2::uuid is null or e.id <= $2)
-             and e.purpose in ('manual', 'payment')`,
+             and e.purpose in ('manual', 'payment', 'refund')`,
 };
 
 /** Entries of the range, of the purposes whose entries bear the uuid of their cause. */

@@ -140,8 +140,8 @@ export async function sumRefunds(
   return rows.map(({ tenant, id, promised, refunded }) => ({
     tenant,
     uuid: id,
-    promisedMinor: promised ?? 0n,
-    refundedMinor: refunded ?? 0n,
+    promisedMinor: promised,
+    refundedMinor: refunded,
   }));
 }
 

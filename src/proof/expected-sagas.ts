@@ -1,0 +1,99 @@
+/** What the coordinator's tables must say of a payment or refund: how far its own events say it has come. */
+import { uuidOf } from '#kernel/ids.ts';
+import type { ExpectedRow } from '#platform/postgres/differences.ts';
+import { refundedPaymentOf, textOf } from './event-data.ts';
+import { kindOf, termColumns, termsIn } from './expected-rows.ts';
+import type { SagaTimeline } from './payment-pages.ts';
+import type { TracedEvent } from './traced-event.ts';
+
+const SETTLED: ReadonlyMap<string, string> = new Map([
+  ['payment.authorized', 'authorized'],
+  ['payment.charged', 'charged'],
+  ['payment.cancelling', 'cancelling'],
+  ['payment.compensating', 'compensating'],
+  ['payment.completed', 'completed'],
+  ['payment.declined', 'declined'],
+  ['payment.failed', 'failed'],
+  ['payment.cancelled', 'cancelled'],
+  ['payment.compensated', 'compensated'],
+  ['refund.authorized', 'authorized'],
+  ['refund.confirmed', 'confirmed'],
+  ['refund.completed', 'completed'],
+  ['refund.declined', 'declined'],
+  ['refund.failed', 'failed'],
+]);
+
+interface Standing {
+  readonly state: string;
+  /** What it goes back to if a person is told that there is nothing to say. */
+  readonly before: string;
+  /** Has the terms. */
+  readonly told: TracedEvent;
+}
+
+/** The state after an event of the coordinator, which may depend on the one before it. */
+function stateAfter(
+  { type, causation }: TracedEvent,
+  before: Standing | undefined,
+  { isUndone }: { readonly isUndone: boolean },
+): string | undefined {
+  switch (type) {
+    // What a person must look at after a compensation is no charge in doubt: it is the compensation that failed.
+    case 'payment.reconciliation_required':
+      return isUndone ? 'parked' : 'reconciling';
+    case 'refund.reconciliation_required':
+      return before?.state === 'confirmed' ? 'parked' : 'reconciling';
+    case 'payment.charge_resolved':
+      return before?.state === 'completed' || before?.state === 'parked' ? 'revoking' : 'resolving';
+    case 'payment.resolution_refused':
+      return before?.state === 'revoking' && causation.startsWith('providers/') ? before.before : undefined;
+    default:
+      return SETTLED.get(type);
+  }
+}
+
+function standingOf(timeline: SagaTimeline): Standing | undefined {
+  let standing: Standing | undefined;
+  let isUndone = false;
+  for (const event of ownEvents(timeline)) {
+    isUndone ||= event.type === 'payment.compensating';
+    const state = stateAfter(event, standing, { isUndone });
+    if (state === undefined) continue;
+    const told = termsIn(event) === undefined ? (standing?.told ?? event) : event;
+    standing = { state, before: standing?.state ?? state, told };
+  }
+  return standing;
+}
+
+/** All of one partition of the coordinator's log. */
+function ownEvents({ events }: SagaTimeline): TracedEvent[] {
+  return events.filter(({ topic }) => topic === 'authorization').toSorted((a, b) => a.position - b.position);
+}
+
+export function expectedSaga(timeline: SagaTimeline): ExpectedRow | undefined {
+  const standing = kindOf(timeline) === 'pay' ? standingOf(timeline) : undefined;
+  const terms = termsIn(standing?.told);
+  if (standing === undefined || terms === undefined) return undefined;
+  return { payment_id: timeline.uuid, state: standing.state, ...termColumns(terms) };
+}
+
+export function expectedRefundSaga(timeline: SagaTimeline): ExpectedRow | undefined {
+  const standing = kindOf(timeline) === 'ref' ? standingOf(timeline) : undefined;
+  const terms = termsIn(standing?.told);
+  const payment = standing?.told.data && refundedPaymentOf(standing.told.data);
+  if (standing === undefined || terms === undefined || payment === undefined) return undefined;
+  return {
+    refund_id: timeline.uuid,
+    payment_id: uuidOf(payment),
+    state: standing.state,
+    ...termColumns(terms),
+  };
+}
+
+/** What is still to be undone has a row, from the first step to the end. */
+export function expectedCompensation(timeline: SagaTimeline): ExpectedRow | undefined {
+  const begun = ownEvents(timeline).find(({ type }) => type === 'payment.compensating');
+  const isOver = timeline.events.some(({ type }) => type === 'payment.compensated');
+  if (begun === undefined || isOver) return undefined;
+  return { payment_id: timeline.uuid, code: textOf(begun.data?.['code']) };
+}
