@@ -196,8 +196,41 @@ const TO_READ_MODELS: readonly Damage[] = [
   ),
 ];
 
+const TO_ATTEMPTS: readonly Damage[] = [
+  toNamed(
+    'an attempt that is gone',
+    `delete from providers.attempts where state = 'approved' and subject = ${told('providers', 'provider.approved')} returning subject`,
+    [['attempts', 'missing_attempt']],
+  ),
+  toNamed(
+    'a charge that is not to be known any more',
+    `update providers.attempts set state = 'declined' where state = 'approved' and subject = ${told('providers', 'provider.approved')}
+     returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a charge of another amount',
+    `update providers.attempts set amount = amount - 1 where state = 'approved' and subject = ${told('providers', 'provider.approved')}
+     returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a refund that a provider is said to have made',
+    `update providers.attempts set state = 'refunded' where state = 'refused' and subject = ${told('authorization', 'refund.failed')}
+     returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'an attempt for nobody',
+    `update providers.attempts set subject = 'pay_7zzzzzzzzzzzzzzzzzzzzzzzzz' where kind = 'charge'
+       and subject = ${told('providers', 'provider.declined')} returning subject`,
+    [['attempts', 'extra_attempt']],
+  ),
+];
+
 export const DAMAGES_TO_GATEWAYS: readonly Damage[] = [
   ...TO_EVENTS,
   ...TO_HOLDS_AND_SAGAS,
+  ...TO_ATTEMPTS,
   ...TO_READ_MODELS,
 ];

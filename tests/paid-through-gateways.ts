@@ -1,171 +1,127 @@
-/** A small installation in which gateway payments and refunds came to every end there is, and some still wait. */
-import type { PaymentId, RefundId } from '#kernel/ids.ts';
+/**
+ * A small installation in which gateway payments and refunds came to every end there is, and some still wait: all
+ * services as they are, with two gateways that do as they are told.
+ */
+import type { PaymentId } from '#kernel/ids.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { type Engine, startEngine } from './engine.ts';
-import { ProviderWords } from './provider-words.ts';
-
-export interface GatewayInstallation {
-  readonly database: TestDatabase;
-  readonly payments: Readonly<Record<string, PaymentId>>;
-  readonly refunds: Readonly<Record<string, RefundId>>;
-}
+import { startEngine } from './engine.ts';
+import { GatewayDesk, ROUTED_MAX } from './gateway-desk.ts';
 
 /** Nobody is connected to the database when it resolves. */
-export async function payThroughGateways(): Promise<GatewayInstallation> {
+export async function payThroughGateways(): Promise<TestDatabase> {
   const database = await createProductDatabase();
   const engine = await startEngine(database.url, { gateways: true });
-  const words = await ProviderWords.open(engine, database.url);
+  const desk = await GatewayDesk.open(engine, database);
   try {
     await engine.openAccounts([
       { id: 'wallet', kind: 'wallet', fundedMinor: 100_000n },
       { id: 'service', kind: 'service' },
       { id: 'closing', kind: 'service' },
     ]);
-    const desk = new GatewayDesk(engine, words);
-    const payments = await desk.pay();
-    const refunds = await desk.refund(payments);
+    const payments = await payEveryEnd(desk);
+    await compensate(desk);
+    await refund(desk, payments);
+    await desk.close();
+    await engine.submit({ method: 'gateway' });
     await engine.settled();
-    return { database, payments, refunds };
+    return database;
   } finally {
-    await words.close();
+    await desk.close();
     await engine.close();
   }
 }
 
-class GatewayDesk {
-  readonly #engine: Engine;
-  readonly #words: ProviderWords;
+async function payEveryEnd(desk: GatewayDesk) {
+  const approved = await desk.pay('completed', { reference: 'invoice-1' });
+  desk.tell('charge', { status: 'declined' });
+  await desk.pay('declined', { reference: 'invoice-2' });
+  desk.tell();
+  await desk.pay('failed', { amount: ROUTED_MAX + 1 });
+  await desk.alfa.refuse();
+  await desk.pay('completed', {});
+  await desk.alfa.listen();
+  desk.tell('charge', { answers: 'never' });
+  await desk.pay('completed', {});
+  desk.tell('charge', { status: 'pending' });
+  const unresolved = () => desk.unresolved();
+  const [, late, charged, notCharged] = [
+    await unresolved(),
+    await unresolved(),
+    await unresolved(),
+    await unresolved(),
+  ];
+  await desk.settle(late, 'approved');
+  await desk.until('completed', late);
+  await desk.resolve(charged, 'charged', 'completed');
+  await desk.resolve(notCharged, 'not_charged', 'failed');
+  await callOff(desk);
+  desk.tell();
+  const reversed = await desk.pay('completed', { reference: 'invoice-4' });
+  await desk.resolve(reversed, 'not_charged', 'compensated');
+  const { id: paid } = await desk.engine.submit({ amount: 500 });
+  await desk.until('completed', paid);
+  return { approved, late, paid };
+}
 
-  constructor(engine: Engine, words: ProviderWords) {
-    this.#engine = engine;
-    this.#words = words;
-  }
+async function callOff(desk: GatewayDesk): Promise<void> {
+  await desk.cancel(await desk.pay('authorized', { reference: 'invoice-3' }), 'cancelled');
+  desk.tell('charge', { answers: 'never' });
+  await desk.cancel(await desk.pay('authorized', {}), 'completed');
+  desk.engine.pause('ledger');
+  const { id } = await desk.engine.submit({ amount: 40, reference: 'invoice-5' });
+  await desk.until('authorized', id);
+  await desk.change({ operation: 'payments.cancel', payment_id: id });
+  await desk.engine.settled(['validation', 'authorization']);
+  desk.engine.resume('ledger');
+  await desk.until('cancelled', id);
+}
 
-  async pay() {
-    const words = this.#words;
-    const waiting = await this.#submit();
-    const unresolved = await this.#submit();
-    await words.say(unresolved, ['provider.unknown'], ['provider.unresolved']);
-    const approved = await this.#submit('invoice-1');
-    await words.say(approved, ['provider.approved']);
-    const declined = await this.#submit('invoice-2');
-    await words.say(declined, ['provider.declined']);
-    const failed = await this.#submit();
-    await words.say(failed, ['provider.closed'], ['provider.exhausted']);
-    const late = await this.#submit();
-    await words.say(late, ['provider.unresolved'], ['provider.approved']);
-    const charged = await this.#resolve(await this.#unresolved(), 'charged');
-    const notCharged = await this.#resolve(await this.#unresolved(), 'not_charged');
-    const cancelled = await this.#cancel(await this.#submit('invoice-3'));
-    await words.say(cancelled, ['provider.cancelled']);
-    const cancelledLate = await this.#cancel(await this.#submit());
-    await words.say(cancelledLate, ['provider.approved']);
-    const reversed = await this.#submit('invoice-4');
-    await words.say(reversed, ['provider.approved']);
-    await this.#resolve(reversed, 'not_charged');
-    return {
-      waiting,
-      unresolved,
-      approved,
-      declined,
-      failed,
-      late,
-      charged,
-      notCharged,
-      cancelled,
-      cancelledLate,
-      reversed,
-      ...(await this.#compensate()),
-      ...(await this.#payFromBalance()),
-    };
-  }
+/** The payee is closed between charge and posting: what the provider has charged is given back. */
+async function compensate(desk: GatewayDesk): Promise<void> {
+  desk.engine.pause('ledger');
+  const payments = await Promise.all([1, 2, 3].map(() => desk.submit({ service_id: 'closing' })));
+  await desk.wait(async () => {
+    const { rows } = await desk.owner.query(`select from "authorization".sagas where state = 'charged'`);
+    return rows.length === payments.length;
+  });
+  await desk.engine.closeAccount('closing');
+  let refused = 0;
+  // The first is given back; of the others every attempt to do so fails.
+  desk.tell('refund', () => (refused++ === 0 ? {} : { status: 'failed' }));
+  desk.engine.resume('ledger');
+  await desk.wait(async () => {
+    await desk.hasten();
+    return (await desk.count('reconciliation_required')) === 3 && (await desk.count('compensated')) === 2;
+  });
+  desk.tell();
+  const { rows } = await desk.owner.query<{ subject: string }>(
+    `select subject from "authorization".events where type = 'payment.reconciliation_required'
+     and data like '%payments.compensation_failed%' order by subject limit 1`,
+  );
+  await desk.resolve(rows[0]?.subject as PaymentId, 'not_charged', 'compensated');
+}
 
-  /** The payee is closed while the provider is asked: what it has charged is given back. */
-  async #compensate() {
-    const submit = () => this.#submit(null, 'closing');
-    const [compensated, parked, byHand] = [await submit(), await submit(), await submit()];
-    await this.#words.settled();
-    await this.#engine.closeAccount('closing');
-    await this.#words.say(compensated, ['provider.approved'], ['provider.refunded']);
-    for (const payment of [parked, byHand]) {
-      await this.#words.say(payment, ['provider.approved'], ['provider.refund_refused']);
-    }
-    await this.#resolve(byHand, 'not_charged');
-    return { compensated, parked, byHand };
-  }
-
-  async #payFromBalance() {
-    const { id: paid } = await this.#engine.submit({ amount: 500 });
-    await this.#words.settled();
-    this.#engine.pause('ledger');
-    const { id: calledOff } = await this.#engine.submit({ amount: 40, reference: 'invoice-5' });
-    await this.#engine.settled(['validation', 'authorization']);
-    await this.#cancel(calledOff, ['validation', 'authorization']);
-    this.#engine.resume('ledger');
-    await this.#words.settled();
-    return { paid, calledOff };
-  }
-
-  async refund({ approved, late, paid }: Awaited<ReturnType<GatewayDesk['pay']>>) {
-    const words = this.#words;
-    const completed = await this.#refund(approved, 30);
-    await words.say(completed, ['provider.refunded']);
-    const refused = await this.#refund(approved, 10);
-    await words.say(refused, ['provider.refund_refused']);
-    const waiting = await this.#refund(approved, 20);
-    const inDoubt = await this.#refund(late, 50);
-    await words.say(inDoubt, ['provider.refund_unresolved']);
-    const lateRefund = await this.#refund(late, 50);
-    await words.say(lateRefund, ['provider.refund_unresolved'], ['provider.refunded']);
-    const fromBalance = await this.#refund(paid, 200);
-    await words.settled();
-    await this.#engine.transfer({ from: 'service', to: 'wallet', amountMinor: 400n });
-    const declined = await this.#refund(paid, 300);
-    await words.settled();
-    return { completed, refused, waiting, inDoubt, lateRefund, fromBalance, declined };
-  }
-
-  async #submit(reference: string | null = null, service = 'service'): Promise<PaymentId> {
-    const { id } = await this.#engine.submit({
-      method: 'gateway',
-      amount: 100,
-      reference,
-      service_id: service,
-    });
-    return id;
-  }
-
-  async #unresolved(): Promise<PaymentId> {
-    const id = await this.#submit();
-    await this.#words.say(id, ['provider.unresolved']);
-    return id;
-  }
-
-  async #resolve(payment: PaymentId, outcome: 'charged' | 'not_charged'): Promise<PaymentId> {
-    await this.#change({
-      operation: 'payments.resolve',
-      payment_id: payment,
-      outcome,
-      reason: 'Asked them.',
-    });
-    await this.#words.say(payment, ['provider.resolved', { outcome }]);
-    return payment;
-  }
-
-  async #cancel(payment: PaymentId, groups?: readonly string[]): Promise<PaymentId> {
-    if (groups === undefined) await this.#words.settled();
-    await this.#change({ operation: 'payments.cancel', payment_id: payment });
-    await (groups === undefined ? this.#words.settled() : this.#engine.settled(groups));
-    return payment;
-  }
-
-  #refund(payment: PaymentId, amount: number): Promise<RefundId> {
-    return this.#change({ operation: 'refunds.create', payment_id: payment, amount });
-  }
-
-  async #change(order: Parameters<Engine['change']>[0]): Promise<RefundId> {
-    const { id, answer } = await this.#engine.change(order);
-    if (answer.status >= 400) throw new Error(`${order.operation} was refused: ${answer.body}`);
-    return id;
-  }
+async function refund(
+  desk: GatewayDesk,
+  { approved, late, paid }: Awaited<ReturnType<typeof payEveryEnd>>,
+): Promise<void> {
+  await desk.refund(approved, 30, 'completed');
+  desk.tell('refund', { status: 'failed' });
+  await desk.refund(approved, 10, 'failed');
+  desk.tell('refund', { status: 'pending' });
+  await desk.refund(approved, 20, 'authorized');
+  const [, lateRefund] = [await desk.inDoubt(late), await desk.inDoubt(late)];
+  await desk.settle(lateRefund, 'succeeded');
+  await desk.until('completed', lateRefund);
+  desk.tell();
+  await desk.refund(paid, 200, 'completed');
+  const { rows } = await desk.owner.query<{ left: string }>(
+    `select posted - held as left from ledger.balances b join ledger.accounts a on a.key = b.account_key where a.id = 'service'`,
+  );
+  await desk.engine.transfer({
+    from: 'service',
+    to: 'wallet',
+    amountMinor: BigInt(rows[0]?.left ?? 0) - 1n,
+  });
+  await desk.refund(paid, 300, 'declined');
 }

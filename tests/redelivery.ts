@@ -42,7 +42,7 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
         routing: routingOf(NO_PROVIDERS, { isAvailable: () => true, hasRoom: () => true }),
         deadlines: { chargeMs: 60_000, refundMs: 60_000 },
       },
-      rooms: () => new Map(),
+      rooms: () => new Map<string, number>(),
       onCommitted: () => undefined,
     }),
   ),

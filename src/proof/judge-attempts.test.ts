@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { uuidOf } from '#kernel/ids.ts';
-import { eventsOn, identityOf, SAGA_PATHS } from '../../tests/saga-paths.ts';
-import { judgeAttempts, strayAttempts, type TracedAttempt } from './judge-attempts.ts';
+import type { AuditedAttempt } from '#services/providers/contract.ts';
+import { eventsOn, identityOf } from '../../tests/saga-events.ts';
+import { SAGA_PATHS } from '../../tests/saga-paths.ts';
+import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import { Check } from './report.ts';
 
@@ -18,7 +20,7 @@ function timelineOn(title: string): SagaTimeline {
   return { subject, uuid: uuidOf(subject), events, correlationId: 'cor_1' };
 }
 
-function attempt(change: Partial<TracedAttempt> = {}): TracedAttempt {
+function attempt(change: Partial<AuditedAttempt> = {}): AuditedAttempt {
   return {
     id: 'att_',
     subject: timelineOn('a payment (gateway) approved').subject,
@@ -30,18 +32,19 @@ function attempt(change: Partial<TracedAttempt> = {}): TracedAttempt {
     state: 'approved',
     amount: 7,
     currency: 'USD',
+    chargeId: null,
     ...change,
   };
 }
 
-function kindsOf(title: string, ...attempts: readonly TracedAttempt[]): string[] {
+function kindsOf(title: string, ...attempts: readonly AuditedAttempt[]): string[] {
   const check = new Check('attempts');
   judgeAttempts({ timeline: timelineOn(title), attempts }, check);
   return check.report().findings.map(({ kind }) => kind);
 }
 
 describe('an attempt is as the providers’ log tells', () => {
-  test.each<[string, Partial<TracedAttempt>]>([
+  test.each<[string, Partial<AuditedAttempt>]>([
     ['approved', { state: 'approved' }],
     ['declined by the provider', { state: 'declined' }],
     ['unresolved, and charged as a person says', { state: 'resolved_charged' }],
@@ -55,7 +58,7 @@ describe('an attempt is as the providers’ log tells', () => {
     expect(kindsOf(`a payment (gateway) ${title}`, attempt(change))).toEqual([]);
   });
 
-  test.each<[string, Partial<TracedAttempt>]>([
+  test.each<[string, Partial<AuditedAttempt>]>([
     ['approved', { state: 'declined' }],
     ['approved', { provider: 'beta' }],
     ['approved', { number: 2 }],

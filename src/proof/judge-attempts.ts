@@ -2,25 +2,11 @@
  * Attempts at providers against the providers' own log: each word has its attempt, and each attempt is in a state that the
  * words about it make possible. Row and word are of one commit, so in one snapshot nothing is ahead.
  */
+import type { AuditedAttempt } from '#services/providers/contract.ts';
 import { textOf, toldTermsOf } from './event-data.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
 import type { TracedEvent } from './traced-event.ts';
-
-/** An attempt as its table has it. */
-export interface TracedAttempt {
-  /** `att_…` */
-  readonly id: string;
-  readonly subject: string;
-  readonly tenant: string;
-  readonly kind: string;
-  readonly purpose: string;
-  readonly number: number;
-  readonly provider: string;
-  readonly state: string;
-  readonly amount: number;
-  readonly currency: string;
-}
 
 /** The states that an attempt can be in after a word about it; of other words nothing follows. */
 const STATES_AFTER: Readonly<Record<string, readonly string[]>> = {
@@ -37,7 +23,7 @@ const STATES_AFTER: Readonly<Record<string, readonly string[]>> = {
 const WORDS_BEFORE: Readonly<Record<string, readonly string[]>> = {
   approved: ['provider.approved', 'provider.resolved'],
   declined: ['provider.declined', 'provider.cancelled'],
-  closed: ['provider.closed', 'provider.cancelled'],
+  closed: ['provider.closed', 'provider.cancelled', 'provider.exhausted'],
   unexpected: ['provider.charged_unexpectedly'],
   reversed: ['provider.resolved'],
   resolved_charged: ['provider.resolved'],
@@ -48,7 +34,7 @@ const WORDS_BEFORE: Readonly<Record<string, readonly string[]>> = {
 
 /** Of one payment or refund; `attempts`: those about it. */
 export function judgeAttempts(
-  { timeline, attempts }: { readonly timeline: SagaTimeline; readonly attempts: readonly TracedAttempt[] },
+  { timeline, attempts }: { readonly timeline: SagaTimeline; readonly attempts: readonly AuditedAttempt[] },
   check: Check,
 ): void {
   check.looked(attempts.length);
@@ -83,7 +69,7 @@ export function judgeAttempts(
 }
 
 function contradictionsOf(
-  attempt: TracedAttempt,
+  attempt: AuditedAttempt,
   { type, identity, tenant, data = {} }: TracedEvent,
 ): string[] {
   const terms = toldTermsOf(data);
@@ -105,7 +91,7 @@ function contradictionsOf(
 }
 
 /** Words without an attempt are about the payment as a whole. */
-function isAbout({ data }: TracedEvent, { id }: TracedAttempt): boolean {
+function isAbout({ data }: TracedEvent, { id }: AuditedAttempt): boolean {
   const told = textOf(data?.['attempt_id']);
   return told === null || told === id;
 }
@@ -115,7 +101,7 @@ export function strayAttempts(
   {
     timelines,
     attempts,
-  }: { readonly timelines: readonly SagaTimeline[]; readonly attempts: readonly TracedAttempt[] },
+  }: { readonly timelines: readonly SagaTimeline[]; readonly attempts: readonly AuditedAttempt[] },
   check: Check,
 ): void {
   const known = new Set<string>(timelines.map(({ subject }) => subject));

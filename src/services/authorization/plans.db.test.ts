@@ -1,11 +1,9 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { prepareInstallation } from '#platform/log/installation.ts';
 import { causationsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
-import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { hotPlan } from '../../../tests/query-plan.ts';
-import { TOPOLOGY } from '../../topology.ts';
 import { TAKE_DUE } from './ask-again.ts';
 import * as store from './store.ts';
 
@@ -35,8 +33,7 @@ let database: TestDatabase;
 let owner: Client;
 
 beforeAll(async () => {
-  database = await createProductDatabase();
-  await prepareInstallation(database.url, TOPOLOGY, 4);
+  database = await createPreparedDatabase();
   owner = new Client({ connectionString: database.url });
   await owner.connect();
   await owner.query('vacuum analyze');

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId, uuidOf } from '#kernel/ids.ts';
-import { prepareInstallation } from '#platform/log/installation.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { TOPOLOGY } from '../../topology.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { type OpenCompensation, type PaymentSaga, type RefundSaga, Sagas } from './sagas.ts';
 import { findCompensations, findRefundSagas, findSagas, saveSagas } from './store.ts';
 
@@ -14,8 +12,7 @@ let database: TestDatabase;
 let session: Session;
 
 beforeAll(async () => {
-  database = await createProductDatabase();
-  await prepareInstallation(database.url, TOPOLOGY, 4);
+  database = await createPreparedDatabase();
   session = new Session({ url: database.url, name: 'store' });
 });
 

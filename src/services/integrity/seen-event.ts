@@ -92,7 +92,7 @@ const UNSAID = '-';
 
 /** Wallet, service, amount, currency, method and, of a refund, payment; what comes last may be missing. */
 function termsOf({ type, data }: LogEvent): string | null {
-  if (type === 'entry.posted') return termsOfEntry(data as Partial<EntryPosted>);
+  if (type === 'entry.posted') return termsOfEntry(data);
   const { wallet_id, service_id, amount, currency, method, payment_id } = data as Partial<RefundTerms>;
   if (wallet_id !== undefined) {
     const terms = `${wallet_id} ${service_id} ${amount} ${currency} ${method}`;

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '#platform/postgres/migrate.ts';
 import type { MigrationSource } from '#platform/postgres/migration-files.ts';
-import { createTestDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { ask } from '../../../tests/redelivery.ts';
-import { MIGRATED_SCHEMAS } from '../../topology.ts';
+import { MIGRATED_SCHEMAS } from '../src/topology.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { ask } from './redelivery.ts';
 
 /** With an owner who has rows there. */
 const SCHEMAS: readonly MigrationSource[] = MIGRATED_SCHEMAS.filter(({ schema }) =>
