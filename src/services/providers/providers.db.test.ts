@@ -272,7 +272,7 @@ describe('a sender that is paused between the commit and the sending', () => {
     const clock = { now: () => now };
     const isOwned = (): boolean => {
       // It is asked last before the clock is.
-      if (++asked === 1) now += 3001;
+      if (++asked === 1) now += 20_000;
       return true;
     };
     world.process({ clock, isOwned });
