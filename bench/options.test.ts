@@ -7,7 +7,8 @@ describe('parseOptions', () => {
       ok: true,
       value: {
         quick: false,
-        scenarios: ['uniform', 'hot', 'open'],
+        scenarios: ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover'],
+        pairs: 5,
         seconds: 60,
         connections: 200,
         peers: false,
@@ -23,6 +24,17 @@ describe('parseOptions', () => {
     });
   });
 
+  it('pays by providers when quick, and leaves out what takes its time', () => {
+    expect(parseOptions(['--quick'], 1)).toMatchObject({
+      ok: true,
+      value: { scenarios: ['uniform', 'hot', 'open', 'gateway'] },
+    });
+    expect(parseOptions(['--quick', '--scenario', 'failover', '--gateway-rate', '20'], 1)).toMatchObject({
+      ok: true,
+      value: { scenarios: ['failover'], gatewayRate: 20 },
+    });
+  });
+
   it('leaves the yardsticks out when asked', () => {
     expect(parseOptions(['--no-yardsticks'], 1)).toMatchObject({ ok: true, value: { plainSqlPayments: 0 } });
   });
@@ -31,6 +43,7 @@ describe('parseOptions', () => {
     ['an unknown option', ['--qick']],
     ['an unknown scenario', ['--scenario', 'uniform,cold']],
     ['no load', ['--seconds', '0']],
+    ['no pair', ['--pairs', '0']],
     ['half a connection', ['--connections', '1.5']],
     ['a word for a number', ['--fill', 'many']],
   ])('refuses %s', (_, args) => {

@@ -1,8 +1,10 @@
 /** What can be asked of the bench, and what it does when nothing is asked. */
 import { parseArgs } from 'node:util';
 
-export const SCENARIOS = ['uniform', 'hot', 'open'] as const;
+export const SCENARIOS = ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover'] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
+/** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */
+const QUICK_SCENARIOS: readonly ScenarioName[] = ['uniform', 'hot', 'open', 'gateway'];
 
 export interface BenchOptions {
   readonly quick: boolean;
@@ -11,6 +13,10 @@ export interface BenchOptions {
   readonly connections: number;
   /** Of the open loop, requests a second. */
   readonly rate: number;
+  /** Of the open loop by providers. */
+  readonly gatewayRate: number;
+  /** Of arms with and without providers that hang. */
+  readonly pairs: number;
   readonly wallets: number;
   readonly services: number;
   /** Payments that the plain-SQL yardstick writes; 0 to leave the yardsticks out. */
@@ -32,10 +38,13 @@ export type ParsedOptions =
 export const USAGE = `lastro bench [options]
 
   --quick             a few seconds a scenario, few accounts; asserts correctness, not speed
-  --scenario <list>   of ${SCENARIOS.join(', ')} (default: all)
+  --scenario <list>   of ${SCENARIOS.join(', ')}
+                      (default: all; quick ${QUICK_SCENARIOS.join(', ')})
   --seconds <n>       a scenario's load (default 60; quick 3)
   --connections <n>   requests in flight (default 200; quick 20)
   --rate <n>          requests a second in the open loop (default 2000; quick 200)
+  --gateway-rate <n>  payments a second while a provider fails (default 500; quick 50)
+  --pairs <n>         of measurements without and with hung providers (default 5; quick 1)
   --wallets <n>       paying accounts (default 10000; quick 200)
   --services <n>      paid accounts (default 500; quick 20)
   --no-yardsticks     without the plain-SQL ceiling
@@ -50,11 +59,22 @@ const FULL = {
   seconds: 60,
   connections: 200,
   rate: 2000,
+  gatewayRate: 500,
+  pairs: 5,
   wallets: 10_000,
   services: 500,
   plainSql: 100_000,
 };
-const QUICK = { seconds: 3, connections: 20, rate: 200, wallets: 200, services: 20, plainSql: 4000 };
+const QUICK = {
+  seconds: 3,
+  connections: 20,
+  rate: 200,
+  gatewayRate: 50,
+  pairs: 1,
+  wallets: 200,
+  services: 20,
+  plainSql: 4000,
+};
 
 const OPTION_TYPES = {
   quick: { type: 'boolean' },
@@ -62,6 +82,8 @@ const OPTION_TYPES = {
   seconds: { type: 'string' },
   connections: { type: 'string' },
   rate: { type: 'string' },
+  'gateway-rate': { type: 'string' },
+  pairs: { type: 'string' },
   wallets: { type: 'string' },
   services: { type: 'string' },
   'no-yardsticks': { type: 'boolean' },
@@ -82,13 +104,18 @@ export function parseOptions(args: readonly string[], seed: number): ParsedOptio
       ok: true,
       value: {
         quick,
-        scenarios: parseScenarios(values.scenario),
+        scenarios: parseScenarios(values.scenario, quick ? QUICK_SCENARIOS : SCENARIOS),
         seconds: countOf('seconds', values.seconds, { fallback: defaults.seconds, max: 3600 }),
         connections: countOf('connections', values.connections, {
           fallback: defaults.connections,
           max: 5000,
         }),
         rate: countOf('rate', values.rate, { fallback: defaults.rate, max: 100_000 }),
+        gatewayRate: countOf('gateway-rate', values['gateway-rate'], {
+          fallback: defaults.gatewayRate,
+          max: 100_000,
+        }),
+        pairs: countOf('pairs', values.pairs, { fallback: defaults.pairs, max: 100 }),
         wallets: countOf('wallets', values.wallets, { fallback: defaults.wallets, max: 1_000_000 }),
         services: countOf('services', values.services, { fallback: defaults.services, max: 1_000_000 }),
         plainSqlPayments: values['no-yardsticks'] === true ? 0 : defaults.plainSql,
@@ -113,9 +140,12 @@ function countOf(name: string, given: string | undefined, bounds: { fallback: nu
   throw new Error(`--${name} takes a whole number from 1 to ${bounds.max}, not ${given}`);
 }
 
-function parseScenarios(given: string | undefined): ScenarioName[] {
-  const names = given === undefined ? SCENARIOS : given.split(',');
-  return names.map((name) => {
+function parseScenarios(
+  given: string | undefined,
+  fallback: readonly ScenarioName[],
+): readonly ScenarioName[] {
+  if (given === undefined) return fallback;
+  return given.split(',').map((name) => {
     const known = SCENARIOS.find((scenario) => scenario === name.trim());
     if (known === undefined)
       throw new Error(`there is no scenario ${name}; there are ${SCENARIOS.join(', ')}`);

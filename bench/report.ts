@@ -1,23 +1,18 @@
 /** The result as people read it. Every figure is explained in README.md. */
 import type { DurationSummary } from './load/histogram.ts';
 import type { Machine, Revision } from './measure/machine.ts';
+import type { CostPoint, Measurements } from './measurements.ts';
+import { bytes, duration, line, NOT_KNOWN, percent, sum, whole } from './report-format.ts';
+import { renderGateway } from './report-gateway.ts';
 import type { ScenarioReport } from './scenario.ts';
 import type { PeerYardstick, Yardstick } from './yardsticks/yardstick-run.ts';
 
-export interface CostPoint {
-  readonly storedPayments: number;
-  readonly scenario: ScenarioReport;
-}
-
-export interface BenchReport {
+export interface BenchReport extends Measurements {
   readonly at: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly machine: Machine;
   readonly database: Readonly<Record<string, string>>;
   readonly revision: Revision;
-  readonly scenarios: readonly ScenarioReport[];
-  /** Cost of a payment at few and at many stored ones; empty unless asked for. */
-  readonly costs: readonly CostPoint[];
   readonly plainSql: Yardstick | undefined;
   readonly peer: PeerYardstick | undefined;
   /** Exit status of `lastro verify`; undefined when the bench ended before it. */
@@ -25,11 +20,8 @@ export interface BenchReport {
   readonly faults: readonly string[];
 }
 
-const NOT_KNOWN = 'n/a';
 /** The whole of what it said is in the JSON. */
 const VERIFY_LINES = 40;
-const LABEL_WIDTH = 34;
-const COLUMN_WIDTH = 13;
 
 export function renderReport(report: BenchReport): string {
   const sections = [
@@ -37,6 +29,7 @@ export function renderReport(report: BenchReport): string {
     ...(report.scenarios.length > 0
       ? [renderScenarios(report.scenarios), renderWorkers(report.scenarios)]
       : []),
+    renderGateway(report),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),
@@ -81,6 +74,9 @@ function renderScenarios(scenarios: readonly ScenarioReport[]): string {
     row('most events lagging', ({ maxLagEvents }) => whole(maxLagEvents)),
     row('Node CPU per payment', (scenario) => cpu(scenario.usage.nodeCpuUs, scenario)),
     row('PostgreSQL CPU per payment', (scenario) => cpu(scenario.usage.postgresCpuUs, scenario)),
+    row('providers CPU per payment', (scenario) =>
+      scenario.gateway === undefined ? '-' : cpu(scenario.usage.providersCpuUs, scenario),
+    ),
     row('generator CPU per payment', (scenario) => cpu(scenario.load.cpuUs, scenario)),
     row('Node peak memory', ({ usage }) => bytes(usage.nodePeakRssBytes)),
     row('PostgreSQL peak memory', ({ usage }) => bytes(usage.postgresPeakRssBytes)),
@@ -187,31 +183,6 @@ function renderOutcome({ verify, faults }: BenchReport): string {
   ].join('\n');
 }
 
-function line(label: string, columns: readonly string[]): string {
-  return label.padEnd(LABEL_WIDTH) + columns.map((column) => column.padStart(COLUMN_WIDTH)).join('');
-}
-
-function whole(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
-
-function percent(ratio: number): string {
-  return `${(ratio * 100).toFixed(0)} %`;
-}
-
-function duration(ms: number | null): string {
-  if (ms === null) return NOT_KNOWN;
-  return ms >= 100 ? `${whole(ms)} ms` : `${ms.toFixed(1)} ms`;
-}
-
-function bytes(value: number | null): string {
-  return value === null ? NOT_KNOWN : `${whole(value / 1024 ** 2)} MiB`;
-}
-
 function cpu(us: number | null, { load }: ScenarioReport): string {
   return us === null || load.accepted === 0 ? NOT_KNOWN : `${(us / load.accepted).toFixed(1)} µs`;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

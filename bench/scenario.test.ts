@@ -33,6 +33,7 @@ function report(scenario: Partial<ScenarioReport>, load: Partial<LoadResult> = {
     plan: {
       host: '127.0.0.1',
       port: 8080,
+      method: 'balance',
       wallets: 10,
       services: 1,
       seed: 1,
@@ -41,6 +42,7 @@ function report(scenario: Partial<ScenarioReport>, load: Partial<LoadResult> = {
       ratePerSecond: null,
       waitingConnections: 0,
       maxRequests: null,
+      maxUnfinished: null,
     },
     load: {
       elapsedMs: 1000,
@@ -67,7 +69,13 @@ function report(scenario: Partial<ScenarioReport>, load: Partial<LoadResult> = {
     completionLagMs: 0,
     integrityLagMs: 0,
     maxLagEvents: 0,
-    usage: { nodeCpuUs: 1, postgresCpuUs: 1, nodePeakRssBytes: 1, postgresPeakRssBytes: 1 },
+    usage: {
+      nodeCpuUs: 1,
+      postgresCpuUs: 1,
+      providersCpuUs: null,
+      nodePeakRssBytes: 1,
+      postgresPeakRssBytes: 1,
+    },
     workers: {},
     sampled: 100,
     sampledComplete: 100,

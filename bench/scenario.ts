@@ -5,19 +5,38 @@
  * S1: it begins with nothing lagging, so every verdict that comes belongs to it.
  * S2: completed per second counts until the last verdict, not only while the load lasts.
  */
-import { generateLoad } from './load/generator-process.ts';
+import type { GatewayFigures } from './gateway-meter.ts';
+import { generateLoad, type RunningGenerator } from './load/generator-process.ts';
 import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type Usage, UsageMeter } from './measure/usage-meter.ts';
-import { type Api, forEachConcurrently } from './product/api.ts';
-import { CompletionWatch, type Drained, type Snapshot, type Worker } from './product/completion-watch.ts';
+import { type MeteredPids, type Usage, UsageMeter } from './measure/usage-meter.ts';
+import type { Api } from './product/api.ts';
+import {
+  CompletionWatch,
+  type Drained,
+  judgedSince,
+  type Snapshot,
+  type Worker,
+} from './product/completion-watch.ts';
+import { countEnded } from './product/payment-ends.ts';
 
 const MEMORY_EVERY_MS = 500;
-const CONCURRENT_SAMPLES = 8;
+/** Where somebody goes by what has completed: as often as verdicts are written. */
+const CLOSE_WATCH_MS = 100;
+/** Where payments wait for a provider: it is asked every 30 s at last, so nothing may move for longer than that. */
+export const PROVIDERS_STALLED_MS = 90_000;
 
 export interface ScenarioContext {
   readonly api: Api;
-  readonly pids: { readonly node: number; readonly postmaster: number | undefined };
+  readonly pids: MeteredPids;
   readonly onProgress: (text: string) => void;
+}
+
+export interface ScenarioOptions {
+  /** Done from the first request on, beside the load; awaited before the payments are. */
+  readonly meanwhile?: () => Promise<void>;
+  readonly onSnapshot?: (snapshot: Snapshot) => void;
+  /** How its payments may end; by default as `completed` alone. */
+  readonly endings?: ReadonlySet<string>;
 }
 
 export interface WorkerCost {
@@ -32,7 +51,7 @@ export interface ScenarioReport {
   readonly plan: Omit<LoadPlan, 'apiKey'>;
   readonly load: LoadResult;
   readonly acceptedPerSecond: number;
-  /** Payments judged complete: six events, in order, agreeing. */
+  /** Payments judged complete: every event of their saga, in order, agreeing. */
   readonly completed: number;
   readonly completedPerSecond: number;
   readonly broken: number;
@@ -43,32 +62,52 @@ export interface ScenarioReport {
   readonly maxLagEvents: number;
   readonly usage: Usage;
   readonly workers: Readonly<Record<string, WorkerCost>>;
-  /** Payments looked at one by one, and how many of them were completed with a complete verdict. */
+  /** Payments looked at one by one, and how many of them ended as they should, with a complete verdict. */
   readonly sampled: number;
   readonly sampledComplete: number;
+  /** Of payments by a provider. */
+  readonly gateway?: GatewayFigures;
 }
 
 export async function runScenario(
   context: ScenarioContext,
   name: string,
   plan: LoadPlan,
+  { meanwhile, onSnapshot, endings }: ScenarioOptions = {},
 ): Promise<ScenarioReport> {
   const { api, onProgress } = context;
   const meter = new UsageMeter(context.pids);
-  const watch = new CompletionWatch(api, ({ complete, lagEvents }) =>
-    onProgress(`${name}: ${complete} payments judged complete since the start, ${lagEvents} events waiting`),
+  let generator: RunningGenerator | undefined;
+  const watch = new CompletionWatch(
+    api,
+    (snapshot) => {
+      const { complete, lagEvents } = snapshot;
+      onProgress(
+        `${name}: ${complete} payments judged complete since the start, ${lagEvents} events waiting`,
+      );
+      generator?.noteFinished(judgedSince(before, snapshot));
+      onSnapshot?.(snapshot);
+    },
+    plan.maxUnfinished === null && onSnapshot === undefined ? {} : { pollMs: CLOSE_WATCH_MS },
   );
   const before = await watch.read();
   const memory = setInterval(() => meter.sample(), MEMORY_EVERY_MS);
   try {
-    const load = await generateLoad(plan, () => {
+    let beside: Promise<void> | undefined;
+    const load = await generateLoad(plan, (running) => {
+      if (plan.maxUnfinished !== null) generator = running;
       meter.start();
       watch.start();
+      beside = meanwhile?.();
+      // Awaited below; until then a failure of it must not end the process.
+      beside?.catch(() => undefined);
     });
+    await beside;
     await watch.stop();
-    const drained = await watch.drain(before, load.accepted);
+    const stalled = plan.method === 'gateway' ? { stalledMs: PROVIDERS_STALLED_MS } : {};
+    const drained = await watch.drain(before, load.accepted, stalled);
     const usage = meter.stop();
-    const samples = await countComplete(api, load.sampleIds);
+    const samples = await countEnded(api, load.sampleIds, endings);
     return reportOf({
       name,
       plan,
@@ -83,21 +122,6 @@ export async function runScenario(
     clearInterval(memory);
     await watch.stop();
   }
-}
-
-/** By the API: the payment completed, and its verdict complete. */
-async function countComplete(api: Api, ids: readonly string[]): Promise<number> {
-  let complete = 0;
-  await forEachConcurrently(ids, CONCURRENT_SAMPLES, async (id) => {
-    const [payment, verdict] = await Promise.all([
-      api.get(`/v1/payments/${id}`),
-      api.get(`/v1/payments/${id}/verdict`),
-    ]);
-    const { status } = payment.body as { status?: string };
-    const judged = verdict.body as { verdict?: string };
-    if (status === 'completed' && judged.verdict === 'complete') complete += 1;
-  });
-  return complete;
 }
 
 interface Measured {
@@ -164,7 +188,7 @@ export function faultsOf(report: ScenarioReport, { strict }: { strict: boolean }
     [report.broken > 0, `${report.broken} payments are judged broken`],
     [
       report.sampledComplete < report.sampled,
-      `of ${report.sampled} payments only ${report.sampledComplete} completed`,
+      `of ${report.sampled} payments only ${report.sampledComplete} ended as they should`,
     ],
     [unexpected.length > 0, `unexpected answers: ${unexpected.join(', ')}`],
     [load.dropped > 0, `${load.dropped} requests without an answer`],

@@ -5,7 +5,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '#kernel/clock.ts';
 import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
-import { partitionOf } from '#kernel/partition-of.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
@@ -280,10 +279,6 @@ export function told(about: Appended, word: Told): Appended {
 export function requested(about: Appended, word: 'cancel' | 'say charged' | 'say not charged'): Appended {
   const admitted = told(about, word);
   return { ...admitted, topic: 'payments', type: admitted.type.replace('_admitted', '_requested') };
-}
-
-export function partitionOfKey(key: string): number {
-  return partitionOf(TENANT, key, PARTITIONS);
 }
 
 function draftOf({ type, data, subject, key = 'wallet', version = 1 }: Appended): EventDraft {

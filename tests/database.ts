@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { inject } from 'vitest';
+import { prepareInstallation } from '#platform/log/installation.ts';
 import { migrate } from '#platform/postgres/migrate.ts';
 import { loadMigrationFiles, type MigrationSource } from '#platform/postgres/migration-files.ts';
-import { MIGRATED_SCHEMAS } from '../src/topology.ts';
+import { MIGRATED_SCHEMAS, TOPOLOGY } from '../src/topology.ts';
 
 export interface TestDatabase {
   /** A superuser's, on a server of the whole test run. */
@@ -29,6 +30,13 @@ export async function createTestDatabase({
 /** With the tables of the whole product. */
 export function createProductDatabase(): Promise<TestDatabase> {
   return createTestDatabase({ migrations: MIGRATED_SCHEMAS });
+}
+
+/** The same, as a process finds it that starts there: with its heads, positions and role. */
+export async function createPreparedDatabase(partitions = 4): Promise<TestDatabase> {
+  const database = await createProductDatabase();
+  await prepareInstallation(database.url, TOPOLOGY, partitions);
+  return database;
 }
 
 /** A copy of a database as it is now; nobody may be connected to it. */

@@ -1,13 +1,8 @@
 /** Gateway payments and refunds straight through (docs/adr/0011): the short cut begins at two logs, before a charge and behind it. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  type Appended,
-  CoordinatorInstallation,
-  partitionOfKey,
-  requested,
-  told,
-} from './coordinator-installation.ts';
-import { dumpTables, setBack } from './redelivery.ts';
+import { partitionOf } from '#kernel/partition-of.ts';
+import { CoordinatorInstallation, requested, told } from './coordinator-installation.ts';
+import { TENANT } from './engine.ts';
 
 let one: CoordinatorInstallation;
 const others: CoordinatorInstallation[] = [];
@@ -185,69 +180,13 @@ test('a cancel in the batch of its payment finds it completed, or calls it off, 
   expectNoStages();
 });
 
-function sixByGateway(
-  payments: readonly Appended[],
-): [Appended, Appended, Appended, Appended, Appended, Appended] {
-  const [a, b, c, d, e, f] = payments.filter(({ data }) => data['method'] === 'gateway');
-  if (!a || !b || !c || !d || !e || !f) throw new Error('six are needed');
-  return [a, b, c, d, e, f];
-}
-
-/** Payments and refunds of several partitions, of which every kind is under way or over. */
-async function payEverything(): Promise<void> {
-  const payments = WALLETS.map((wallet, index) =>
-    one.payment('requested', { wallet, method: index % 4 === 3 ? 'balance' : 'gateway' }),
-  );
-  await one.append(...payments);
-  await settled();
-  const [a, b, c, d, e, f] = sixByGateway(payments);
-  await one.append(
-    told(a, 'approved'),
-    told(b, 'declined'),
-    told(c, 'unresolved'),
-    told(e, 'approved'),
-    told(f, 'approved'),
-    requested(d, 'cancel'),
-  );
-  await settled();
-  await one.append(
-    requested(c, 'say charged'),
-    requested(c, 'cancel'),
-    requested(a, 'cancel'),
-    requested(e, 'say not charged'),
-    one.refund('requested', f, 60),
-  );
-  await settled();
-  await one.append(told(c, 'resolved charged'), told(e, 'resolved not charged'), told(d, 'called off'));
-  await settled();
-}
-
-test.each([
-  { again: 'at both entries', groups: ['validation', 'authorization'] },
-  { again: 'of requests', groups: ['validation'] },
-  { again: 'of what providers say', groups: ['authorization'] },
-  { again: 'everywhere', groups: ALL },
-])('U3: nothing changes when the events come again $again', async ({ groups }) => {
-  one.startPassage();
-  await payEverything();
-  await one.stop();
-  const before = await dumpTables(one.database.url);
-  await setBack(one.database.url, groups);
-  const again = await CoordinatorInstallation.open(one.database);
-  others.push(again);
-  again.startPassage();
-  await again.settled(ALL);
-  await again.stop();
-  expect(await dumpTables(one.database.url)).toEqual(before);
-});
-
 test('a partition that the stages have worked on comes back, and what waits at both entries is taken then', async () => {
   const payment = one.payment('validated', { wallet: 'wallet' });
   await one.append(payment);
   one.startPassage();
   // Between the links stands what validation has said: the stages have it.
   await settled();
-  expect(one.yields.flat()).toContain(partitionOfKey('wallet'));
+  expect(one.yields.flat()).toContain(partitionOf(TENANT, 'wallet', one.log.partitions));
   await one.append(told(payment, 'approved'));
   await settled();
   expect(await one.stateOf(payment.subject)).toBe('completed');

@@ -1,7 +1,7 @@
 /**
  * Payments as their callers and the saga meet them, over the workers of an engine: the API of payments and of what
- * changes them, by command workers of their own. The coordinator and the ledger are silent; what the one would say is put
- * into its log by hand.
+ * changes them, by command workers of their own. The coordinator, the ledger and the integrity service are
+ * silent; what the coordinator would say is put into its log by hand.
  */
 import { Writable } from 'node:stream';
 import { Client } from 'pg';
@@ -40,6 +40,8 @@ import { type Engine, startEngine, TENANT } from './engine.ts';
 const PROBLEMS = mergeProblems(edgeProblems, paymentProblems);
 
 const LISTENING = ['validation', 'payments', 'notification'];
+/** What the integrity service makes of a saga that is told in part is not asked. */
+const SILENT = ['authorization', 'ledger', 'integrity'];
 
 /** Whose request it is, under which key, and what else its headers say. */
 export interface Asked {
@@ -82,7 +84,7 @@ export class PaymentDesk {
   static async open(): Promise<PaymentDesk> {
     const database = await createProductDatabase();
     const engine = await startEngine(database.url, { gateways: true });
-    for (const group of ['authorization', 'ledger']) engine.pause(group);
+    for (const group of SILENT) engine.pause(group);
     const owner = new Client({ connectionString: database.url });
     await owner.connect();
     const desk = new PaymentDesk({ database, engine, owner, app: await createApp() });
@@ -183,7 +185,6 @@ export class PaymentDesk {
         occurredAt: word.occurredAt ?? Date.now(),
         drafts: [draftOf(word)],
       });
-      // oxlint-disable-next-line no-await-in-loop -- one behind the other
       await session.transaction((tx) => sendAppend(tx, append));
     }
     await session.close();
@@ -191,7 +192,7 @@ export class PaymentDesk {
     await this.settled();
   }
 
-  /** What the integrity service makes of a saga told in part is not asked. */
+  /** Resolves when everybody who listens has read every log to its end. */
   settled(): Promise<void> {
     return this.engine.settled(LISTENING);
   }

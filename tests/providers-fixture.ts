@@ -40,16 +40,14 @@ export interface ProcessOptions {
   readonly chargeDeadlineMs?: number;
 }
 
-interface Parts {
-  readonly database: TestDatabase;
+export interface ProviderParts {
+  readonly database: Pick<TestDatabase, 'url'>;
   readonly log: EventLog;
   readonly reader: ReadPool;
   readonly configuration: Configuration;
 }
 
-export type ProviderProcess = RunningProcess;
-
-class RunningProcess {
+export class ProviderProcess {
   readonly providers: Providers;
   readonly failures: unknown[] = [];
   readonly #sessions: Session[] = [];
@@ -57,7 +55,7 @@ class RunningProcess {
   #owns: boolean;
   #isKilled = false;
 
-  constructor(parts: Parts, options: ProcessOptions) {
+  constructor(parts: ProviderParts, options: ProcessOptions) {
     const { log } = parts;
     const machine = {
       log,
@@ -164,7 +162,7 @@ export class ProvidersFixture {
   static async open(): Promise<ProvidersFixture> {
     const database = await createProductDatabase();
     await prepareInstallation(database.url, TOPOLOGY, PARTITIONS);
-    const owner = new Client({ connectionString: database.url });
+    const owner = new Client({ connectionString: database.url, pipeline: true });
     await owner.connect();
     const heads = new Session({ url: database.url, name: 'heads' });
     const log = await EventLog.open({
@@ -198,7 +196,7 @@ export class ProvidersFixture {
   /** A process of the service, with connections of its own. */
   process(options: ProcessOptions = {}): ProviderProcess {
     const parts = { database: this.database, log: this.#log, reader: this.reader };
-    const process = new RunningProcess({ ...parts, configuration: this.configuration(options) }, options);
+    const process = new ProviderProcess({ ...parts, configuration: this.configuration(options) }, options);
     this.#processes.push(process);
     return process;
   }

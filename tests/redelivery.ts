@@ -15,6 +15,9 @@ import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { NO_PROVIDERS } from '#services/providers/configuration.ts';
+import { providerConsumer } from '#services/providers/consumer.ts';
+import { routingOf } from '#services/providers/routing.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 
@@ -32,6 +35,17 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
   authorization: deliverTo(() => authorizationConsumer(new LedgerStore())),
   ledger: deliverTo(() => ledgerConsumer(new LedgerStore())),
   payments: deliverTo(() => paymentStatusConsumer(() => undefined)),
+  providers: deliverTo(() =>
+    providerConsumer({
+      decisions: {
+        random: () => 0,
+        routing: routingOf(NO_PROVIDERS, () => true),
+        deadlines: { chargeMs: 60_000, refundMs: 60_000 },
+      },
+      room: () => 0,
+      onCommitted: () => undefined,
+    }),
+  ),
   notification: deliverTo(() => notificationConsumer()),
   integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };

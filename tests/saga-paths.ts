@@ -317,7 +317,7 @@ function attemptOf(type: string, number: string): JsonObject {
 /** Refunds and reversals move it back. */
 function entryFor(subject: string, mark: string): JsonObject {
   const purpose = mark === 'reversal' ? 'reversal' : subject === REFUND ? 'refund' : 'payment';
-  const [from, to] = purpose === 'payment' ? ['w', 's'] : ['s', 'w'];
+  const [from, to] = purpose === 'payment' ? (['w', 's'] as const) : (['s', 'w'] as const);
   const place = {
     amount: 7,
     currency: 'USD',
@@ -330,8 +330,8 @@ function entryFor(subject: string, mark: string): JsonObject {
     cause: subject,
     purpose,
     postings: [
-      { account_id: from ?? '', direction: 'debit', ...place },
-      { account_id: to ?? '', direction: 'credit', ...place },
+      { account_id: from, direction: 'debit', ...place },
+      { account_id: to, direction: 'credit', ...place },
     ],
   };
 }

@@ -8,6 +8,10 @@ import { LoadRun } from './load-run.ts';
 let run: LoadRun | undefined;
 
 process.on('message', (command: GeneratorCommand) => {
+  if ('finished' in command) {
+    run?.noteFinished(command.finished);
+    return;
+  }
   const work = 'plan' in command ? open(command) : start();
   work.catch((error: unknown) => {
     report({ failure: error instanceof Error ? (error.stack ?? error.message) : String(error) });

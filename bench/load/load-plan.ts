@@ -1,10 +1,12 @@
 /** What the bench asks of a load generator, and what it gets back; both cross between processes as JSON. */
 import type { DurationSummary } from './histogram.ts';
+import type { PaymentMethod } from './payment-request.ts';
 
 export interface LoadPlan {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string;
+  readonly method: PaymentMethod;
   readonly wallets: number;
   /** One service account receives everything in the hot scenario. */
   readonly services: number;
@@ -18,6 +20,11 @@ export interface LoadPlan {
   readonly waitingConnections: number;
   /** Stop after so many requests even if the time is not over; null for no such bound. */
   readonly maxRequests: number | null;
+  /**
+   * Of a closed loop: payments accepted and not finished at most, by what the generator is told of the finished ones;
+   * null for no such bound. Where what is accepted waits for somebody outside, answers alone hold no load back.
+   */
+  readonly maxUnfinished: number | null;
 }
 
 export interface LoadResult {
@@ -50,7 +57,11 @@ export interface LoadResult {
   readonly peakRssBytes: number;
 }
 
-export type GeneratorCommand = { readonly plan: LoadPlan } | { readonly start: true };
+export type GeneratorCommand =
+  | { readonly plan: LoadPlan }
+  | { readonly start: true }
+  /** Payments of this run that have ended, all together. */
+  | { readonly finished: number };
 export type GeneratorReport =
   | { readonly ready: true }
   | { readonly result: LoadResult }

@@ -92,6 +92,33 @@ describe('LoadRun', () => {
     expect(result.elapsedMs).toBeLessThan(10_000);
   });
 
+  it('has no more payments unfinished than it may', async () => {
+    server = new AnsweringServer({ answer: () => PENDING });
+    const plan = { durationMs: 300, connections: 4, waitingConnections: 1, maxUnfinished: 20 };
+    const run = new LoadRun(planOf({ ...plan, port: await server.open() }));
+    await run.open();
+    const result = await run.run();
+    expect(result.accepted).toBe(20);
+    expect(result.incomplete).toBeGreaterThan(0);
+  });
+
+  it('goes on as payments finish', async () => {
+    const run: { current?: LoadRun } = {};
+    server = new AnsweringServer({
+      answer: (_, requests) => {
+        // Every tenth request tells that all but the ten latest payments have finished.
+        if (requests % 10 === 0) setImmediate(() => run.current?.noteFinished(requests - 10));
+        return PENDING;
+      },
+    });
+    const plan = { durationMs: 10_000, connections: 4, maxUnfinished: 20, maxRequests: 200 };
+    run.current = new LoadRun(planOf({ ...plan, port: await server.open() }));
+    await run.current.open();
+    const result = await run.current.run();
+    expect(result.accepted).toBe(200);
+    expect(result.elapsedMs).toBeLessThan(10_000);
+  });
+
   it('fails when nobody listens', async () => {
     server = new AnsweringServer({ answer: () => PENDING });
     const port = await server.open();
@@ -112,6 +139,7 @@ function planOf(plan: Partial<LoadPlan>): LoadPlan {
     host: '127.0.0.1',
     port: 0,
     apiKey: 'lk_test',
+    method: 'balance',
     wallets: 100,
     services: 10,
     seed: 1,
@@ -120,6 +148,7 @@ function planOf(plan: Partial<LoadPlan>): LoadPlan {
     ratePerSecond: null,
     waitingConnections: 0,
     maxRequests: null,
+    maxUnfinished: null,
     ...plan,
   };
 }

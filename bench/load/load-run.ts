@@ -4,6 +4,7 @@
  * G1: a connection has one request in flight.
  * G2: in an open loop a latency counts from the time the request was meant for, also when every connection was busy.
  * G3: what is in flight at the end is awaited, for a bounded time; what is not answered then counts as dropped.
+ * G4: with `maxUnfinished`, no request of a closed loop is sent while so many payments have begun and not finished.
  */
 import { Connection, type ConnectionEvents } from './connection.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
@@ -38,6 +39,7 @@ export class LoadRun {
   #endsAtMs = 0;
   #sent = 0;
   #sentLateMs = 0;
+  #finished = 0;
 
   constructor(plan: LoadPlan) {
     this.#plan = plan;
@@ -71,15 +73,22 @@ export class LoadRun {
     };
   }
 
+  /** Payments of this run that have ended, all together. */
+  noteFinished(count: number): void {
+    this.#finished = count;
+    if (this.#running && this.#schedule === undefined) this.#wakeAll();
+  }
+
   close(): void {
     for (const connection of this.#connections) connection.close();
   }
 
   #add(random: Random, waitSeconds: number): Connection {
-    const { host, port, apiKey, wallets, services } = this.#plan;
+    const { host, port, apiKey, method, wallets, services } = this.#plan;
     const request = new PaymentRequest({
       host: `${host}:${port}`,
       apiKey,
+      method,
       wallets,
       services,
       random,
@@ -147,13 +156,13 @@ export class LoadRun {
     if (REFUSALS.has(connection.response.status)) {
       this.#rest(connection, resting);
       setTimeout(() => this.#resume(connection, resting), REFUSED_PAUSE_MS);
-    } else if (this.#mayStillSend()) this.#sendNow(connection);
+    } else if (this.#mayStillSend() && !this.#isFull()) this.#sendNow(connection);
     else this.#rest(connection, resting);
   }
 
   #resume(connection: Connection, resting: Connection[]): void {
     const at = resting.indexOf(connection);
-    if (at < 0 || !this.#running || !this.#mayStillSend()) return;
+    if (at < 0 || !this.#running || !this.#mayStillSend() || this.#isFull()) return;
     resting.splice(at, 1);
     this.#sendNow(connection);
   }
@@ -191,9 +200,22 @@ export class LoadRun {
     return performance.now() < this.#endsAtMs + graceMs && (maxRequests === null || this.#sent < maxRequests);
   }
 
+  /** Those that wait for completion first: a full run must not keep them from ever measuring it. */
   #wakeAll(): void {
-    for (const connection of [...this.#idle.splice(0), ...this.#idleWaiting.splice(0)])
-      this.#sendNow(connection);
+    for (const resting of [this.#idleWaiting, this.#idle]) {
+      while (this.#mayStillSend() && !this.#isFull()) {
+        const connection = resting.shift();
+        if (connection === undefined) break;
+        this.#sendNow(connection);
+      }
+    }
+  }
+
+  // G4
+  #isFull(): boolean {
+    const { maxUnfinished } = this.#plan;
+    if (maxUnfinished === null) return false;
+    return this.#sent - this.#tally.withoutPayment - this.#finished >= maxUnfinished;
   }
 
   #sendNow(connection: Connection): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PaymentRequest, serviceId, walletId } from './payment-request.ts';
+import { PaymentRequest, type PaymentRequestOptions, serviceId, walletId } from './payment-request.ts';
 import { Random } from './random.ts';
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -33,16 +33,29 @@ describe('PaymentRequest', () => {
     expect(create({ seed: 2 }).next().toString()).not.toBe(first);
   });
 
+  it('pays by the method it is told', () => {
+    const { body, headers, bodyLength } = parse(create({ method: 'gateway' }).next());
+    expect(body['method']).toBe('gateway');
+    expect(headers['content-length']).toBe(String(bodyLength));
+  });
+
   it('asks for the final state when it is to wait', () => {
     expect(parse(create({ waitSeconds: 10 }).next()).headers['prefer']).toBe('wait=10');
   });
 });
 
-function create({ seed = 1, wallets = 10_000, services = 500, waitSeconds = 0 } = {}): PaymentRequest {
+function create({
+  seed = 1,
+  wallets = 10_000,
+  services = 500,
+  waitSeconds = 0,
+  method = 'balance',
+}: Partial<PaymentRequestOptions> & { seed?: number } = {}): PaymentRequest {
   const random = new Random(seed);
   return new PaymentRequest({
     host: '127.0.0.1:8080',
     apiKey: 'lk_key',
+    method,
     wallets,
     services,
     random,

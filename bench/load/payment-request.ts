@@ -21,6 +21,8 @@ export const MIN_AMOUNT = 1000;
 export const MAX_AMOUNT = 9999;
 export const CURRENCY = 'USD';
 
+export type PaymentMethod = 'balance' | 'gateway';
+
 export function walletId(index: number): string {
   return `bench-w-${String(index).padStart(ACCOUNT_DIGITS, '0')}`;
 }
@@ -33,6 +35,7 @@ export interface PaymentRequestOptions {
   /** `127.0.0.1:8080` */
   readonly host: string;
   readonly apiKey: string;
+  readonly method: PaymentMethod;
   readonly wallets: number;
   readonly services: number;
   readonly random: Random;
@@ -96,13 +99,13 @@ export class PaymentRequest {
   }
 }
 
-function renderRequest({ host, apiKey, waitSeconds }: PaymentRequestOptions): string {
+function renderRequest({ host, apiKey, method, waitSeconds }: PaymentRequestOptions): string {
   const body = JSON.stringify({
     wallet_id: walletId(0),
     service_id: serviceId(0),
     amount: MIN_AMOUNT,
     currency: CURRENCY,
-    method: 'balance',
+    method,
   });
   const prefer = waitSeconds > 0 ? [`prefer: wait=${waitSeconds}`] : [];
   return [

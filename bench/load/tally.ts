@@ -33,6 +33,7 @@ export class Tally {
   #acceptedInTime = 0;
   #refused = 0;
   #dropped = 0;
+  #unexpectedTotal = 0;
   #incomplete = 0;
   /** Every so many accepted payments one id is kept; doubled, and half of the ids forgotten, when there are too many. */
   #sampleEvery = 1;
@@ -56,6 +57,11 @@ export class Tally {
       count(this.#finalStates, memberOf(body, STATUS_MEMBER) ?? 'unknown');
     } else this.#incomplete += 1;
     this.#accept(body, answer.inTime);
+  }
+
+  /** Requests that ended without a payment, as far as anybody knows. */
+  get withoutPayment(): number {
+    return this.#refused + this.#dropped + this.#unexpectedTotal;
   }
 
   dropped(): void {
@@ -93,8 +99,12 @@ export class Tally {
   }
 
   #other(status: number): void {
-    if (REFUSALS.has(status)) this.#refused += 1;
-    else count(this.#unexpected, String(status));
+    if (REFUSALS.has(status)) {
+      this.#refused += 1;
+      return;
+    }
+    this.#unexpectedTotal += 1;
+    count(this.#unexpected, String(status));
   }
 }
 

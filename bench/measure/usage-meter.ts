@@ -8,10 +8,18 @@ export interface Usage {
   readonly nodeCpuUs: number | null;
   /** The server and all its backends and helpers, those that ended meanwhile too. */
   readonly postgresCpuUs: number | null;
+  /** The sandbox's payment providers together: outside the product, on the same machine. Null where none runs. */
+  readonly providersCpuUs: number | null;
   /** Highest resident size seen of the server process. */
   readonly nodePeakRssBytes: number | null;
   /** Highest seen of PostgreSQL: what each process has for itself, and the shared memory once. */
   readonly postgresPeakRssBytes: number | null;
+}
+
+export interface MeteredPids {
+  readonly node: number;
+  readonly postmaster: number | undefined;
+  readonly providers: readonly number[];
 }
 
 interface Reading {
@@ -31,19 +39,21 @@ export function findPostmasterPid(dataDir: string): number | undefined {
 
 /** Between `start` and `stop`; `sample` in between notes the memory of the moment. */
 export class UsageMeter {
-  readonly #pids: { readonly node: number; readonly postmaster: number | undefined };
+  readonly #pids: MeteredPids;
   #nodeStart: Reading | undefined;
   #postgresStart: Reading | undefined;
+  #providersStart: Reading | undefined;
   #nodePeak = 0;
   #postgresPeak = 0;
 
-  constructor(pids: { node: number; postmaster: number | undefined }) {
+  constructor(pids: MeteredPids) {
     this.#pids = pids;
   }
 
   start(): void {
     this.#nodeStart = readProcess(this.#pids.node);
     this.#postgresStart = readPostgres(this.#pids.postmaster);
+    this.#providersStart = readTogether(this.#pids.providers);
     this.#nodePeak = 0;
     this.#postgresPeak = 0;
     this.sample();
@@ -59,6 +69,7 @@ export class UsageMeter {
     return {
       nodeCpuUs: difference(this.#nodeStart, readProcess(this.#pids.node)),
       postgresCpuUs: difference(this.#postgresStart, readPostgres(this.#pids.postmaster)),
+      providersCpuUs: difference(this.#providersStart, readTogether(this.#pids.providers)),
       nodePeakRssBytes: this.#nodePeak > 0 ? this.#nodePeak : null,
       postgresPeakRssBytes: this.#postgresPeak > 0 ? this.#postgresPeak : null,
     };
@@ -74,6 +85,16 @@ function readProcess(pid: number): Reading | undefined {
   const status = findProcFile(pid, 'status');
   if (stat === undefined || status === undefined) return undefined;
   return { cpuUs: parseStat(stat).cpuUs, rssBytes: parseStatusBytes(status, 'VmRSS') };
+}
+
+/** Undefined if there are none, or one has ended. */
+function readTogether(pids: readonly number[]): Reading | undefined {
+  const readings = pids.map(readProcess).filter((reading) => reading !== undefined);
+  if (pids.length === 0 || readings.length < pids.length) return undefined;
+  return {
+    cpuUs: readings.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
+    rssBytes: readings.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
+  };
 }
 
 /** A backend's time moves to the postmaster's `reaped` when it ends, so the sum never goes back. */

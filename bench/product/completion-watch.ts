@@ -13,11 +13,12 @@ const BATCHES = 'lastro_batch_duration_seconds_count';
 /** The group that judges; all others are on the way of a payment or of what is told about it. */
 const JUDGING_GROUP = 'integrity';
 
+/** How often the watch looks while a load runs, if nobody needs to know more exactly. */
 const POLL_MS = 250;
 const DRAIN_POLL_MS = 50;
 /** The product looks at its lags ten times a second: two looks apart say that the first was not an old one. */
 const SAME_LAG_MS = 250;
-/** Without a new verdict for so long, none is coming. */
+/** Without a new verdict for so long, none is coming: a payment of our own services takes far less. */
 const STALLED_MS = 30_000;
 
 export interface Worker {
@@ -62,16 +63,23 @@ export function snapshotOf(samples: readonly MetricSample[], atMs: number): Snap
   };
 }
 
+/** Verdicts of either kind between two looks. */
+export function judgedSince(before: Snapshot, after: Snapshot): number {
+  return after.complete + after.broken - before.complete - before.broken;
+}
+
 export class CompletionWatch {
   readonly #api: Api;
   readonly #onSnapshot: (snapshot: Snapshot) => void;
+  readonly #pollMs: number;
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<unknown> = Promise.resolve();
   #maxLagEvents = 0;
 
-  constructor(api: Api, onSnapshot: (snapshot: Snapshot) => void) {
+  constructor(api: Api, onSnapshot: (snapshot: Snapshot) => void, { pollMs = POLL_MS } = {}) {
     this.#api = api;
     this.#onSnapshot = onSnapshot;
+    this.#pollMs = pollMs;
   }
 
   async read(): Promise<Snapshot> {
@@ -90,7 +98,7 @@ export class CompletionWatch {
     this.#timer = setInterval(() => {
       // A look that fails is followed by the next; a product that is gone shows in the load and in `drain`.
       this.#polling = this.read().catch(() => undefined);
-    }, POLL_MS);
+    }, this.#pollMs);
   }
 
   async stop(): Promise<void> {
@@ -98,28 +106,48 @@ export class CompletionWatch {
     await this.#polling;
   }
 
-  /** Looks on until `expected` verdicts have come since `before` and nothing lags, or nothing moves any more. */
-  async drain(before: Snapshot, expected: number): Promise<Drained> {
+  /** Looks on until `expected` verdicts have come since `before`; ms from now, or null when no more come. */
+  async untilJudged(before: Snapshot, expected: number): Promise<number | null> {
+    const startedAtMs = performance.now();
+    let latest = await this.read();
+    for (let movedAtMs = latest.atMs; latest.atMs - movedAtMs <= STALLED_MS; ) {
+      if (judgedSince(before, latest) >= expected) return latest.atMs - startedAtMs;
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+      const previous = latest;
+      latest = await this.read();
+      if (judgedSince(previous, latest) > 0) movedAtMs = latest.atMs;
+    }
+    return null;
+  }
+
+  /**
+   * Looks on until `expected` verdicts have come since `before` and nothing lags, or nothing moves any more: no verdict
+   * for `stalledMs`.
+   */
+  async drain(before: Snapshot, expected: number, { stalledMs = STALLED_MS } = {}): Promise<Drained> {
     const endedAtMs = performance.now();
     let idleSinceMs: number | undefined;
     let completionLagMs: number | null = null;
     let movedAtMs = endedAtMs;
     let latest = await this.read();
     for (;;) {
-      if (latest.lagEvents > 0) idleSinceMs = undefined;
-      else {
+      if (latest.lagEvents > 0) {
+        // What was rest was a pause: a payment that waits for a provider lags nowhere.
+        idleSinceMs = undefined;
+        completionLagMs = null;
+      } else {
         idleSinceMs ??= latest.atMs;
         if (latest.atMs - idleSinceMs >= SAME_LAG_MS) completionLagMs ??= idleSinceMs - endedAtMs;
       }
-      const isJudged = latest.complete - before.complete >= expected;
+      const isJudged = judgedSince(before, latest) >= expected;
       if (isJudged && completionLagMs !== null)
         return { snapshot: latest, completionLagMs, integrityLagMs: movedAtMs - endedAtMs };
-      if (latest.atMs - movedAtMs > STALLED_MS)
+      if (latest.atMs - movedAtMs > stalledMs)
         return { snapshot: latest, completionLagMs, integrityLagMs: isJudged ? movedAtMs - endedAtMs : null };
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
       const previous = latest;
       latest = await this.read();
-      if (latest.complete !== previous.complete) movedAtMs = latest.atMs;
+      if (judgedSince(previous, latest) > 0) movedAtMs = latest.atMs;
     }
   }
 }

@@ -56,7 +56,7 @@ export async function measurePlainSql(job: PlainSqlJob): Promise<PlainSqlResult>
     await writeRound(writers, 1); // parses and plans the statements
     const rounds = Math.ceil(job.payments / PAYMENTS_PER_ROUND);
     const batches = Math.max(1, Math.round(job.payments / rounds / BATCH / CONNECTIONS));
-    const meter = new UsageMeter({ node: process.pid, postmaster: job.postmaster });
+    const meter = new UsageMeter({ node: process.pid, postmaster: job.postmaster, providers: [] });
     meter.start();
     let elapsedMs = 0;
     for (let round = 0; round < rounds; round += 1) elapsedMs += await writeRound(writers, batches);

@@ -82,17 +82,26 @@ interface Trace {
   readonly steps: number;
 }
 
+interface Placed {
+  readonly event: TracedEvent;
+  readonly trace: Trace;
+}
+
+function byTrace(a: Placed, b: Placed): number {
+  if (a.trace.at !== b.trace.at) return a.trace.at - b.trace.at;
+  if (a.trace.steps !== b.trace.steps) return a.trace.steps - b.trace.steps;
+  return a.event.identity < b.event.identity ? -1 : 1;
+}
+
 /** Follows every event back to what began it. */
 class Traces {
   readonly #map: SagaMap;
-  readonly #own: readonly TracedEvent[];
   readonly #byIdentity: ReadonlyMap<string, TracedEvent>;
   readonly #beginning: TracedEvent | undefined;
   readonly #known = new Map<TracedEvent, Trace | undefined>();
 
   constructor(map: SagaMap, own: readonly TracedEvent[]) {
     this.#map = map;
-    this.#own = own;
     // Of two with one identity the first is meant.
     this.#byIdentity = new Map(own.toReversed().map((event) => [event.identity, event]));
     this.#beginning = own.find(({ type }) => type === map.definition.begins);
@@ -104,12 +113,7 @@ class Traces {
         const trace = this.#trace(event);
         return trace === undefined ? [] : [{ event, trace }];
       })
-      .sort(
-        (a, b) =>
-          a.trace.at - b.trace.at ||
-          a.trace.steps - b.trace.steps ||
-          (a.event.identity < b.event.identity ? -1 : 1),
-      )
+      .sort(byTrace)
       .map(({ event }) => event);
   }
 

@@ -189,7 +189,7 @@ async function timelinesFrom(
 }
 
 function byPlace(a: EventRow, b: EventRow): number {
-  return a.partition - b.partition || Number(a.position) - Number(b.position);
+  return a.partition === b.partition ? Number(a.position) - Number(b.position) : a.partition - b.partition;
 }
 
 type Mutable<Timeline> = { -readonly [Member in keyof Timeline]: Timeline[Member] } & {

@@ -99,38 +99,54 @@ export function judgeRefunds(
   }: { readonly payment: SagaTimeline | undefined; readonly refunds: readonly TracedRefund[] },
   check: Check,
 ): void {
-  const entry = payment?.events.find(isPosting);
-  const requested = payment?.events.find(({ type }) => type === 'payment.requested');
-  const paid = requested?.data && termsOf(requested.data);
-  for (const { subject, tenant, terms, isCompleted } of refunds) {
-    const found = (kind: string, detail: string): void => check.found({ kind, subject, detail });
-    if (requested === undefined || paid === undefined)
-      found('refund_of_nothing', 'no log tells of its payment');
-    else if (tenant !== requested.tenant || !isOnTermsOf(terms, paid))
-      found(
-        'refund_on_other_terms',
-        `it is not between the accounts of ${payment?.subject}, or not in its currency`,
-      );
-    else if (isCompleted && entry === undefined)
-      found('refund_of_unpaid', `${payment?.subject} has moved no money`);
+  const paid = payment && paidOf(payment);
+  for (const refund of refunds) {
+    const fault = objectionTo(refund, paid);
+    if (fault !== undefined) check.found({ ...fault, subject: refund.subject });
   }
-  const reversed = payment?.events.some(isReversal) === true ? BigInt(paid?.amountMinor ?? 0) : 0n;
-  const refunded = refunds.reduce(
-    (sum, { terms, isCompleted }) => (isCompleted ? sum + BigInt(terms.amountMinor) : sum),
-    0n,
-  );
-  if (payment !== undefined && paid !== undefined && refunded + reversed > BigInt(paid.amountMinor)) {
-    const detail = `${refunded + reversed} was given back of ${paid.amountMinor}`;
-    check.found({ kind: 'refunded_too_much', subject: idOf('pay', payment.uuid), detail });
-  }
+  if (paid === undefined) return;
+  const back = refunds.filter(({ isCompleted }) => isCompleted).map(({ terms }) => terms.amountMinor);
+  if (paid.isReversed) back.push(paid.terms.amountMinor);
+  const backMinor = back.reduce((sum, amountMinor) => sum + BigInt(amountMinor), 0n);
+  if (backMinor <= BigInt(paid.terms.amountMinor)) return;
+  const detail = `${backMinor} was given back of ${paid.terms.amountMinor}`;
+  check.found({ kind: 'refunded_too_much', subject: paid.subject, detail });
 }
 
-function isPosting({ type, data }: TracedEvent): boolean {
-  return type === 'entry.posted' && textOf(data?.['purpose']) === 'payment';
+interface Paid {
+  readonly subject: string;
+  readonly tenant: string;
+  readonly terms: Terms;
+  readonly isPosted: boolean;
+  readonly isReversed: boolean;
 }
 
-function isReversal({ type, data }: TracedEvent): boolean {
-  return type === 'entry.posted' && textOf(data?.['purpose']) === 'reversal';
+/** Undefined if the log has no request, or none that can be read. */
+function paidOf({ subject, events }: SagaTimeline): Paid | undefined {
+  const requested = events.find(({ type }) => type === 'payment.requested');
+  const terms = requested?.data && termsOf(requested.data);
+  if (requested === undefined || terms === undefined) return undefined;
+  const { tenant } = requested;
+  const has = (purpose: string) => events.some((event) => isPosting(event, purpose));
+  return { subject, tenant, terms, isPosted: has('payment'), isReversed: has('reversal') };
+}
+
+function objectionTo(
+  { tenant, terms, isCompleted }: TracedRefund,
+  paid: Paid | undefined,
+): { readonly kind: string; readonly detail: string } | undefined {
+  if (paid === undefined) return { kind: 'refund_of_nothing', detail: 'no log tells of its payment' };
+  if (tenant !== paid.tenant || !isOnTermsOf(terms, paid.terms)) {
+    const detail = `it is not between the accounts of ${paid.subject}, or not in its currency`;
+    return { kind: 'refund_on_other_terms', detail };
+  }
+  return isCompleted && !paid.isPosted
+    ? { kind: 'refund_of_unpaid', detail: `${paid.subject} has moved no money` }
+    : undefined;
+}
+
+function isPosting({ type, data }: TracedEvent, purpose: string): boolean {
+  return type === 'entry.posted' && textOf(data?.['purpose']) === purpose;
 }
 
 function isOnTermsOf(terms: Terms, paid: Terms): boolean {

@@ -9,6 +9,7 @@
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
+import { type AuditedAttempt, listAttempts } from '#services/providers/contract.ts';
 import {
   compareEntries,
   compareHolds,
@@ -22,6 +23,7 @@ import {
   verdictDifferences,
 } from './compare-payments.ts';
 import { expectedNotifications, kindOf } from './expected-rows.ts';
+import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import { judgeNotifications } from './judge-notifications.ts';
 import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
 import { inAllLanes, type Lane } from './lane.ts';
@@ -55,6 +57,7 @@ interface Page {
   readonly sagas: readonly JudgedSaga[];
   readonly differences: readonly NamedDifferences[];
   readonly told: readonly AuditedNotification[];
+  readonly attempts: readonly AuditedAttempt[];
 }
 
 export interface PaymentsProof {
@@ -131,7 +134,8 @@ class PaymentWalk {
     return this.#given;
   }
 
-  #judge({ sagas, positions, differences, told }: Page): void {
+  #judge(page: Page): void {
+    const { sagas, positions, differences, told } = page;
     const payments = sagas.filter(isPayment).length;
     this.#payments += payments;
     this.#refunds += sagas.length - payments;
@@ -143,6 +147,16 @@ class PaymentWalk {
     for (const difference of differences) this.#report(difference);
     const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
     judgeNotifications({ expected, told }, this.#checks.notifications);
+    this.#judgeAttempts(page);
+  }
+
+  #judgeAttempts({ sagas, attempts }: Page): void {
+    const bySubject = Map.groupBy(attempts, ({ subject }) => subject);
+    for (const { timeline } of sagas) {
+      const own = bySubject.get(timeline.subject) ?? [];
+      judgeAttempts({ timeline, attempts: own }, this.#checks.attempts);
+    }
+    strayAttempts({ timelines: sagas.map(({ timeline }) => timeline), attempts }, this.#checks.attempts);
   }
 
   #judgeSaga({ timeline, judgement }: JudgedSaga, positions: Positions): void {
@@ -171,6 +185,7 @@ class PaymentWalk {
     this.#report(verdictDifferences(verdicts, 0));
     const told = await listAuditedNotifications(lane, range);
     judgeNotifications({ expected: [], told }, this.#checks.notifications);
+    strayAttempts({ timelines: [], attempts: await listAttempts(lane, range) }, this.#checks.attempts);
   }
 }
 
@@ -195,8 +210,9 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     timeline,
     judgement: judgeSaga(sagaMapFor(timeline.subject, timeline.events), timeline.events),
   }));
-  const [told, verdicts, ...differences] = await Promise.all([
-    listToldOf(reader, range),
+  const [told, attempts, verdicts, ...differences] = await Promise.all([
+    listOfBoth(range, (subjects) => listAuditedNotifications(reader, subjects)),
+    listOfBoth(range, (subjects) => listAttempts(reader, subjects)),
     compareVerdicts(reader, range, { sagas, positions }),
     comparePayments(reader, sagas, positions),
     compareRefunds(reader, sagas, positions),
@@ -205,12 +221,14 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     compareSagas(reader, range, sagas),
     compareEntries(reader, range, { sagas, manualEntries }),
   ]);
-  return { positions, sagas, differences: [...differences, ...verdicts], told };
+  return { positions, sagas, differences: [...differences, ...verdicts], told, attempts };
 }
 
-async function listToldOf(reader: Reader, range: IdRange): Promise<AuditedNotification[]> {
-  const told = await Promise.all(
-    (['pay', 'ref'] as const).map((kind) => listAuditedNotifications(reader, subjectsOf(range, kind))),
-  );
-  return told.flat();
+/** What is about the payments and the refunds of a range. */
+async function listOfBoth<Row>(
+  range: IdRange,
+  list: (subjects: { readonly after: string; readonly upTo: string }) => Promise<Row[]>,
+): Promise<Row[]> {
+  const listed = await Promise.all((['pay', 'ref'] as const).map((kind) => list(subjectsOf(range, kind))));
+  return listed.flat();
 }

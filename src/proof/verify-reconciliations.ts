@@ -54,7 +54,6 @@ async function findMissing(
     const settled = await settledOf(reader, subjects);
     const listed = new Set<string>();
     for (let after: PaymentCursor | undefined; ; ) {
-      // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before it ends
       const rows = await listReconciliations(reader, after, PAGE);
       for (const { uuid } of rows) listed.add(idOf('pay', uuid));
       after = rows.at(-1);

@@ -76,7 +76,15 @@ test('every event has a place in it', () => {
   expect(eventTypesOf(saga)).toEqual([
     'asked',
     'halted',
-    ...['reserved', 'short', 'checked', 'doubted', 'extended', 'full', 'posted', 'refused', 'delayed'],
+    'reserved',
+    'short',
+    'checked',
+    'doubted',
+    'extended',
+    'full',
+    'posted',
+    'refused',
+    'delayed',
     'alarmed',
   ]);
 });

@@ -82,6 +82,7 @@ test('a command carries who asked, under which key and correlation, and what the
       requestId: expect.stringMatching(/^req_/) as string,
       correlationId: 'c-1',
       traceparent,
+      actor: 'key_1',
     },
   ]);
 });

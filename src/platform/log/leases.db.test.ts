@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { Session, statement } from '#platform/postgres/session.ts';
 import { PROBE_GROUP, Probe } from '../../../tests/probe.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
+import { LEASE_TTL_MS, LeaseKeeper } from './lease-keeper.ts';
 
 let probe: Probe;
 let session: Session;
@@ -155,7 +155,8 @@ test('a partition that one process refuses goes to another, and not back to the 
 });
 
 test('a keeper has its share before it opens, tells how many live, and leaves nothing behind', async () => {
-  const onOwned = vi.fn<(group: string, partitions: readonly number[]) => void>();
+  const onOwned = vi.fn<(group: string, partitions: readonly number[], until: number) => void>();
+  const askedAt = performance.now();
   const onLiveProcesses = vi.fn<(count: number) => void>();
   const keeper = new LeaseKeeper({
     session,
@@ -172,7 +173,10 @@ test('a keeper has its share before it opens, tells how many live, and leaves no
   expect(onOwned).toHaveBeenLastCalledWith(
     PROBE_GROUP,
     Array.from({ length: 16 }, (_, n) => n),
+    expect.any(Number),
   );
+  expect(onOwned.mock.lastCall?.[2]).toBeGreaterThanOrEqual(askedAt + LEASE_TTL_MS);
+  expect(onOwned.mock.lastCall?.[2]).toBeLessThanOrEqual(performance.now() + LEASE_TTL_MS);
   expect(onLiveProcesses).toHaveBeenLastCalledWith(1);
   await tend('bee');
   await expect.poll(() => onLiveProcesses.mock.lastCall, { timeout: 3000, interval: 20 }).toEqual([2]);

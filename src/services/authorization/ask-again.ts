@@ -12,15 +12,18 @@ import { type Session, statement } from '#platform/postgres/session.ts';
 const LOOK_MS = 500;
 const BATCH_MAX = 100;
 
-/** By the index on retry_at, in its order. What somebody else holds is being answered, or asked for, just now. */
-const TAKE_DUE = statement(
+/**
+ * By the index on retry_at, in its order. What somebody else holds is being answered, or asked for, just now; what somebody
+ * has changed meanwhile is not met where it was found, and waits for the next look.
+ */
+export const TAKE_DUE = statement(
   'authorization.take_due_compensations',
   `update "authorization".compensations c set retry_at = null
    from (
-     select payment_id from "authorization".compensations
-     where retry_at <= $1::timestamptz order by retry_at limit $2::integer for update skip locked
-   ) as due
-   where c.payment_id = due.payment_id
+     select t.ctid from "authorization".compensations t
+     where t.retry_at <= $1::timestamptz order by t.retry_at limit $2::integer for update skip locked
+   ) as due(at)
+   where c.ctid = due.at
    returning c.ask`,
 );
 

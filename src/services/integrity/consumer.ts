@@ -15,6 +15,7 @@ import {
 } from './seen-event.ts';
 import {
   type FollowedSaga,
+  filed,
   findFollowed,
   findVerdicts,
   readTimelines,
@@ -143,7 +144,7 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
       retained.push(...group);
     } else {
       if (isJudged) resumed.push(subject);
-      if (seen.length > before.length) following.push({ subject, tenant, events: seen });
+      if (seen.length > before.length) following.push({ subject, tenant, events: filed(seen) });
     }
   }
   return { drafts: [], verdicts, following, ended, resumed, retained, now };

@@ -9,7 +9,7 @@ import type {
 import { boolArray, textArray } from '#platform/postgres/arrays.ts';
 import { type Judgement, judgeSubject } from './follow-saga.ts';
 import { SAGA_EVENTS, SAGA_TOPICS, type SeenEvent, seenEvent } from './seen-event.ts';
-import { verdictColumns, verdictOf } from './store.ts';
+import { filed, verdictColumns, verdictOf } from './store.ts';
 
 /** When a verdict was reached is in no log: what is written anew is of now. */
 const WRITE_VERDICTS = `
@@ -77,7 +77,7 @@ async function correctVerdicts(
     tx.query(WRITE_FOLLOWED, [
       textArray(running.map(({ subject }) => subject)),
       textArray(running.map(({ tenant }) => tenant)),
-      textArray(running.map(({ seen }) => JSON.stringify(seen))),
+      textArray(running.map(({ seen }) => JSON.stringify(filed(seen)))),
       boolArray(running.map(({ begun }) => begun)),
     ]),
     tx.query(REMOVE_VERDICTS, [after, upTo, textArray(ended.map(({ subject }) => subject))]),

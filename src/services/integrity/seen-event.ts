@@ -4,6 +4,7 @@ import { eventIdentity, type JsonObject, type LogEvent } from '#platform/log/eve
 import { PAYMENT_SAGAS, REFUND_SAGAS, SAGAS } from '#sagas/definitions.ts';
 import { eventTypesOf, type SagaDefinition } from '#sagas/saga.ts';
 import type { EntryPosted } from '#services/ledger/contract.ts';
+import type { RefundTerms } from '#services/payments/contract.ts';
 
 export interface SeenEvent {
   readonly type: string;
@@ -92,12 +93,12 @@ const UNSAID = '-';
 /** Wallet, service, amount, currency, method and, of a refund, payment; what comes last may be missing. */
 function termsOf({ type, data }: LogEvent): string | null {
   if (type === 'entry.posted') return termsOfEntry(data);
-  const { wallet_id, service_id, amount, currency, method, payment_id } = data;
+  const { wallet_id, service_id, amount, currency, method, payment_id } = data as Partial<RefundTerms>;
   if (wallet_id !== undefined) {
-    const terms = `${String(wallet_id)} ${String(service_id)} ${String(amount)} ${String(currency)} ${String(method)}`;
-    return payment_id === undefined ? terms : `${terms} ${String(payment_id)}`;
+    const terms = `${wallet_id} ${service_id} ${amount} ${currency} ${method}`;
+    return payment_id === undefined ? terms : `${terms} ${payment_id}`;
   }
-  return amount === undefined ? null : `${UNSAID} ${UNSAID} ${String(amount)} ${String(currency)}`;
+  return amount === undefined ? null : `${UNSAID} ${UNSAID} ${amount} ${currency}`;
 }
 
 /** A refund and a reversal go the other way. */

@@ -32,6 +32,11 @@ export interface FollowedSaga {
   readonly events: readonly SeenEvent[];
 }
 
+/** In one order, whatever the order in which the logs were read: the row is a function of the events too. */
+export function filed(seen: readonly SeenEvent[]): readonly SeenEvent[] {
+  return seen.toSorted((a, b) => (a.at === b.at ? (a.identity < b.identity ? -1 : 1) : a.at - b.at));
+}
+
 /** By primary key. */
 export const FIND_FOLLOWED = statement(
   'integrity.find_followed',

@@ -53,15 +53,18 @@ const LOCK_TOTALS = `
   select t.payment_id from payments.refund_totals t join ${LISTED} using (tenant, payment_id)
    order by ${lockOrder('t')} for no key update of t`;
 
-/** By the index on payments. */
+/**
+ * By the index on payments. Never above what was captured, which is as safe: forged refunds that are still to be removed
+ * leave nothing to be promised until then.
+ */
 const COUNT_TOTALS = `
   update payments.refund_totals t
    set captured = p.amount, promised = counted.promised, refunded = counted.refunded
    from ${LISTED}
    join payments.payments p on p.tenant = listed.tenant and p.id = listed.payment_id
    cross join lateral (
-     select coalesce(sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed')), 0)::bigint as promised,
-            coalesce(sum(r.amount) filter (where r.status = 'completed'), 0)::bigint as refunded
+     select least(coalesce(sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed')), 0), p.amount)::bigint as promised,
+            least(coalesce(sum(r.amount) filter (where r.status = 'completed'), 0), p.amount)::bigint as refunded
      from payments.refunds r where r.payment_id = listed.payment_id and r.tenant = listed.tenant
    ) as counted
    where t.tenant = listed.tenant and t.payment_id = listed.payment_id

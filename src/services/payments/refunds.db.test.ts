@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
-import type { JsonObject } from '#platform/log/event.ts';
+import type { JsonObject, LogEvent } from '#platform/log/event.ts';
+import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
+import type { ModelTransaction, Timeline } from '#platform/log/read-model.ts';
 import type { Engine } from '../../../tests/engine.ts';
 import { PaymentDesk } from '../../../tests/payment-desk.ts';
 import { DELIVERIES, dumpTables, setBack } from '../../../tests/redelivery.ts';
+import { paymentsModel, removeForgedPayments } from './rebuild.ts';
+import { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';
 
 let desk: PaymentDesk;
 
@@ -43,6 +47,10 @@ const terms = (method: 'balance' | 'gateway' = 'gateway', amount = 100) => ({
 });
 const WHY = { code: 'providers.unavailable', detail: 'Nobody answers.' };
 
+function idIn(document: JsonObject | undefined): string {
+  return document?.['id'] as string;
+}
+
 async function payment(id: string): Promise<JsonObject> {
   return (await desk.get(`/v1/payments/${id}`)).json<JsonObject>();
 }
@@ -67,8 +75,8 @@ describe('a refund', () => {
       reason: null,
       failure: null,
     });
-    const read = await desk.get(`/v1/refunds/${String(refund['id'])}`);
-    expect(read.json()).toMatchObject({ ...refund, updated_at: expect.any(String) });
+    const read = await desk.get(`/v1/refunds/${idIn(refund)}`);
+    expect(read.json()).toEqual(refund);
     expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 100, refunded: 0 }]);
   });
 
@@ -171,7 +179,7 @@ describe('a refund', () => {
     expect((await desk.get(`/v1/payments/${newId('pay')}/refunds`)).json()).toMatchObject({
       code: 'payments.not_found',
     });
-    const refund = String(first.data[0]?.['id']);
+    const refund = idIn(first.data[0]);
     expect((await desk.get(`/v1/refunds/${refund}`, { tenant: 'globex' })).json()).toMatchObject({
       code: 'refunds.not_found',
     });
@@ -192,7 +200,7 @@ describe('a refund', () => {
     expect(refund).toMatchObject({ status: 'rejected', failure });
     expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 0, refunded: 0 }]);
     await desk.settled();
-    const told = await desk.get(`/v1/refunds/${String(refund['id'])}/notifications`);
+    const told = await desk.get(`/v1/refunds/${idIn(refund)}/notifications`);
     expect(told.json()).toMatchObject({
       data: [
         {
@@ -213,7 +221,7 @@ describe('a refund', () => {
     ];
     const saying = (refund: JsonObject, type: string, more: JsonObject) => ({
       type,
-      subject: String(refund['id']),
+      subject: idIn(refund),
       data: { payment_id: id, ...terms('balance', refund['amount'] as number), ...more },
     });
     const about = { entry_id: newId('jen') };
@@ -224,7 +232,7 @@ describe('a refund', () => {
     );
     expect(await payment(id)).toMatchObject({ status: 'completed', refunded: 60 });
     expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 60, refunded: 60 }]);
-    expect((await desk.get(`/v1/refunds/${String(first['id'])}`)).json()).toMatchObject({
+    expect((await desk.get(`/v1/refunds/${idIn(first)}`)).json()).toMatchObject({
       status: 'completed',
       failure: null,
     });
@@ -434,3 +442,74 @@ describe('when everything has been said', () => {
     },
   );
 });
+
+describe('U15: refunds and their totals', () => {
+  const TABLES = [
+    'payments.refunds',
+    'payments.refund_totals',
+    'payments.payments',
+    'payments.reconciliations',
+  ];
+  const dump = async () => {
+    const tables = await dumpTables(desk.url);
+    return Object.fromEntries(TABLES.map((table) => [table, tables[table]]));
+  };
+  const tx: ModelTransaction = {
+    query: async <Row>(text: string, values: readonly unknown[]) =>
+      (await desk.owner.query<Row & object>(text, [...values])).rows,
+  };
+
+  test.each([
+    ['that were wiped', 'delete from payments.refunds; delete from payments.reconciliations'],
+    [
+      'that were falsified',
+      `update payments.refunds set status = 'completed', amount = amount + 1, reason = 'none';
+       update payments.refund_totals set promised = captured, refunded = captured;
+       insert into payments.reconciliations select tenant, id from payments.payments on conflict do nothing`,
+    ],
+    [
+      'that were forged',
+      `insert into payments.refunds select tenant, gen_random_uuid(), payment_id, amount, currency, reason, status,
+         failure_code, failure_detail, status_position, correlation_id, created_at, updated_at from payments.refunds;
+       insert into payments.reconciliations select 'nobody', gen_random_uuid()`,
+    ],
+  ])('%s are what the logs say when they are made anew', async (_, damage) => {
+    await desk.settled();
+    const before = await dump();
+    await desk.owner.query(damage);
+    await remake(tx);
+    expect(await dump()).toEqual(before);
+  });
+
+  test('that are right are not written again', async () => {
+    expect(await remake(tx)).toBe(0);
+  });
+});
+
+/** As `lastro rebuild` does, in one range. Resolves to what was written or removed. */
+async function remake(tx: ModelTransaction): Promise<number> {
+  const bounds = { after: null, upTo: null };
+  const payments = await paymentsModel.correct(tx, { ...bounds, timelines: await timelines('pay_') });
+  const refunds = await refundsModel.correct(tx, { ...bounds, timelines: await timelines('ref_') });
+  const strays = await removeForgedPayments(
+    tx,
+    { tenant: 'zzz', uuid: '00000000-0000-0000-0000-000000000000' },
+    1_000,
+  );
+  const forged = await removeForgedRefunds(tx, undefined, 1_000);
+  const totals = await correctRefundTotals(tx, undefined, 1_000);
+  return payments.written + refunds.written + strays.removed + forged.removed + totals.written;
+}
+
+async function timelines(prefix: string): Promise<Timeline[]> {
+  const bySubject = new Map<string, LogEvent[]>();
+  for (const topic of refundsModel.topics) {
+    const found = await desk.reads.query<EventRow>(
+      `select * from "${topic}".events where subject like $1 order by partition, position`,
+      [`${prefix}%`],
+    );
+    for (const event of found.map((row) => decodeEvent(topic, row)))
+      bySubject.set(event.subject, [...(bySubject.get(event.subject) ?? []), event]);
+  }
+  return [...bySubject].map(([subject, events]) => ({ subject, events, begun: true }));
+}

@@ -20,8 +20,8 @@ export type Compensating = Pick<PaymentCompensating, keyof PaymentCompensating>;
 
 /** What the answer to an event depends on beside its attempts. */
 export interface EventContext extends DecisionContext {
-  /** Takes a place with this process' dispatcher; false if there is none, and the attempt has to wait for one. */
-  takePlace(): boolean;
+  /** Takes a place at the provider for this process; false if there is none, and the attempt has to wait for one. */
+  takePlace(provider: string): boolean;
 }
 
 export function beginCharge(
@@ -53,7 +53,7 @@ function tellNoRoute(attempts: Attempts, attempt: Attempt): void {
 function beginning(context: EventContext, provider: string) {
   const { now, routing } = context;
   const window = sendingWindow(now, routing.termsOf(provider)?.timeoutMs ?? 0);
-  return { now, sendAt: context.takePlace() ? null : now, window };
+  return { now, sendAt: context.takePlace(provider) ? null : now, window };
 }
 
 /** The charge is called off: at once if it has never left, else by the provider, which may say that it is too late. */

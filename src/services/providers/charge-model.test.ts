@@ -121,7 +121,7 @@ class World {
         })),
         routes: [{ currencies: null, minAmount: 1, maxAmount: 1000, providers: ['alfa', 'beta'] }],
       },
-      () => true,
+      { isAvailable: () => true, hasRoom: () => true },
     );
   }
 

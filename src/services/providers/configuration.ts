@@ -53,6 +53,8 @@ const DEFAULT_SETTLES_WITHIN_MS = 120_000;
 /** A day: whoever needs longer is not told of by an inquiry at all. */
 const SETTLES_WITHIN_MAX_MS = 86_400_000;
 const TIMEOUT_MAX_MS = 60_000;
+/** Each is a label of metrics, of which there are a thousand series at most. */
+const PROVIDERS_MAX = 20;
 
 const MinorUnits = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
 const ProviderDocument = closed({
@@ -73,7 +75,7 @@ const RouteDocument = closed({
 const ConfigurationDocument = closed({
   providers: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,63}$' }), ProviderDocument, {
     additionalProperties: false,
-    maxProperties: 50,
+    maxProperties: PROVIDERS_MAX,
   }),
   routes: Type.Array(RouteDocument, { maxItems: 500 }),
 });

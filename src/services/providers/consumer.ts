@@ -41,8 +41,8 @@ interface Plan extends ConsumerPlan {
 
 export interface ProviderConsumerOptions {
   readonly decisions: Omit<DecisionContext, 'now'>;
-  /** How many more calls this process' dispatcher takes just now. */
-  readonly room: () => number;
+  /** How many charges this process would send to each provider just now; those that would get none are left out. */
+  readonly rooms: () => Map<string, number>;
   /** After each commit. */
   readonly onCommitted: (changes: AttemptChanges) => void;
 }
@@ -81,11 +81,12 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
     },
     decide({ attempts, answered, completed }, events, batchNow) {
       const now = Math.max(batchNow, attempts.latest);
-      let room = options.room();
+      const rooms = options.rooms();
       const context: EventContext = {
         ...options.decisions,
+        routing: { ...options.decisions.routing, hasRoom: (provider) => rooms.has(provider) },
         now,
-        takePlace: () => room-- > 0,
+        takePlace: (provider) => takePlace(rooms, provider),
       };
       for (const event of events.filter(isForProviders))
         answer(attempts, event, { context, resolutions: { answered, completed } });
@@ -95,6 +96,15 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
     save: (tx, { changes, now }) => saveAttempts(tx, changes, now),
     committed: ({ changes }) => options.onCommitted(changes),
   };
+}
+
+/** A refund's questions have room of their own; the dispatcher bounds both. */
+function takePlace(rooms: Map<string, number>, provider: string): boolean {
+  const room = rooms.get(provider);
+  if (room === undefined) return false;
+  if (room > 1) rooms.set(provider, room - 1);
+  else rooms.delete(provider);
+  return true;
 }
 
 function isForProviders(event: LogEvent): event is Asked {

@@ -134,6 +134,7 @@ function endCall(refund: Case, result: CallEnd): void {
     case 'throttled':
       return askLater(refund, {}, result.retryAfterMs);
     case 'not_sent':
+    case 'busy':
     case 'held_back':
       return askLater(refund, {});
     case 'error':

@@ -23,6 +23,8 @@ export interface DispatcherOptions {
   readonly clock: Clock;
   /** Whether this process holds the partition's lease at this moment. */
   readonly isOwned: (partition: number) => boolean;
+  /** After every call: there is room for another. */
+  readonly onRoom: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -35,11 +37,19 @@ export class Dispatcher {
     this.#options = options;
   }
 
-  /** How many charges would be taken and let through now. */
-  get room(): number {
-    let free = 0;
-    for (const gate of this.#options.gates.values()) free += gate.room;
-    return Math.min(free, this.free);
+  /** How many charges each provider would be sent now; those that would get none are left out. */
+  rooms(): Map<string, number> {
+    const rooms = new Map<string, number>();
+    for (const [name, { room }] of this.#options.gates)
+      if (room > 0 && this.free > 0) rooms.set(name, Math.min(room, this.free));
+    return rooms;
+  }
+
+  /** The providers that answer, and have no room for a charge. */
+  fullProviders(): string[] {
+    return [...this.#options.gates]
+      .filter(([, { isAvailable, room }]) => isAvailable && room <= 0)
+      .map(([name]) => name);
   }
 
   /** How many calls of any kind would be taken. */
@@ -80,7 +90,9 @@ export class Dispatcher {
   }
 
   async #perform(attempt: Attempt, operation: Operation): Promise<void> {
-    await this.#report(attempt, operation, await this.#call(attempt, operation));
+    const result = await this.#call(attempt, operation);
+    this.#options.onRoom();
+    await this.#report(attempt, operation, result);
   }
 
   async #call(attempt: Attempt, operation: Operation): Promise<CallResult> {

@@ -51,6 +51,8 @@ function endCharge(call: Case, result: CallEnd): void {
   switch (result.kind) {
     case 'not_sent':
       return call.attempt.exposed ? doubt(call, result.detail) : tryElsewhere(call, result.detail);
+    case 'busy':
+      return waitForRoom(call, result.detail);
     case 'held_back':
       call.attempts.change(call.attempt, { state: 'waiting', dueAt: call.context.now + HELD_BACK_MS });
       return;
@@ -82,6 +84,19 @@ function tryElsewhere(call: Case, detail: string): void {
   }
   const dueAt = context.now + unsentDelayMs(tries, context.random);
   attempts.change(attempt, { state: 'waiting', tries, dueAt: Math.min(dueAt, attempt.deadlineAt) });
+}
+
+/** It has never left (D2): to another provider of the round that has room, or else until this one has. */
+function waitForRoom(call: Case, detail: string): void {
+  const { attempts, attempt, context } = call;
+  const { now, random, routing } = context;
+  const isElsewhereRoom = !attempt.exposed && attempt.others.some((name) => routing.hasRoom(name));
+  if (isElsewhereRoom || now >= attempt.deadlineAt) {
+    tryElsewhere(call, detail);
+  } else {
+    const dueAt = Math.min(now + unsentDelayMs(1, random), attempt.deadlineAt);
+    attempts.change(attempt, { state: 'waiting', dueAt });
+  }
 }
 
 function comeBack(call: Case, retryAfterMs: number): void {

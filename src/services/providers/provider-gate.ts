@@ -5,7 +5,9 @@
  * P1: a charge that the gate does not let through has not been sent, and says so.
  * P2: whether a provider that stopped answering is back is asked by a harmless question, never by a payment.
  * P3: the first charge after that goes alone; until it has been answered the others are not let through.
- * P4: questions about charges never wait behind charges: they have a limit of their own, and no breaker.
+ * P4: how many charges are under way follows what the provider answers in time: few at first, more with every answer, half
+ *     as many after a timeout. So neither a cold start nor an overload ends in a storm of timeouts.
+ * P5: questions about charges never wait behind charges: they have a limit of their own, and no breaker.
  */
 import {
   BrokenCircuitError,
@@ -31,8 +33,9 @@ import type { CallResult } from './report.ts';
 const FAILURES_TO_OPEN = 5;
 /** Between the questions whether it is back. */
 const PROBE_INTERVAL_MS = 1000;
-/** Calls that wait for their turn, as a multiple of those under way: what waits longer is sent elsewhere. */
-const WAITING_SHARE = 1;
+/** P4 */
+const CHARGES_AT_FIRST = 32;
+const CHARGES_AT_LEAST = 8;
 const QUESTIONS_AT_ONCE = 64;
 const QUESTIONS_WAITING = 1024;
 
@@ -90,6 +93,8 @@ export class ProviderGate {
   readonly #ending = new AbortController();
   #since: EpochMs;
   #charging = 0;
+  #allowed: number;
+  #slowedAt = Number.NEGATIVE_INFINITY;
   #asking = 0;
   #probe: NodeJS.Timeout | undefined;
 
@@ -97,7 +102,8 @@ export class ProviderGate {
     const { terms, clock } = options;
     this.terms = terms;
     this.#options = options;
-    this.#charges = bulkhead(terms.concurrency, Math.ceil(terms.concurrency * WAITING_SHARE));
+    this.#charges = bulkhead(terms.concurrency);
+    this.#allowed = Math.min(CHARGES_AT_FIRST, terms.concurrency);
     this.#timeout = timeout(terms.timeoutMs, TimeoutStrategy.Aggressive);
     this.#since = clock.now();
     this.#breaker.onStateChange(() => {
@@ -116,30 +122,52 @@ export class ProviderGate {
   }
 
   /** Whether it answers, as far as is known. */
-  get #isAvailable(): boolean {
+  get isAvailable(): boolean {
     if (this.#breaker.state !== CircuitState.Closed) return false;
     return !(this.#trial.isOnTrial && this.#charging > 0); // P3
   }
 
   /** How many charges would be let through now. */
   get room(): number {
-    return this.#isAvailable ? this.#charges.executionSlots + this.#charges.queueSlots : 0;
+    return this.isAvailable ? Math.max(0, this.#allowed - this.#charging) : 0;
   }
 
   /** `mayLeave` is asked of a charge immediately before it is sent, however long it waited; its reason stops it. */
   async charge(attempt: Attempt, mayLeave: () => string | undefined): Promise<CallResult> {
     return this.#admitted(this.#charges, () => {
-      if (!this.#isAvailable)
+      if (!this.isAvailable)
         return Promise.resolve({ kind: 'not_sent', detail: `${this.terms.name} is not called just now.` });
+      if (this.room === 0)
+        return Promise.resolve({
+          kind: 'busy',
+          detail: `${this.terms.name} has as many charges as it answers.`,
+        });
       const reason = mayLeave();
       if (reason !== undefined) return Promise.resolve({ kind: 'held_back', detail: reason });
       this.#charging++;
       return this.#breaker
         .execute(() => this.#call('charge', attempt))
+        .then((result) => this.#adapt(result))
         .finally(() => {
           this.#charging--;
         });
     });
+  }
+
+  // P4
+  #adapt(result: CallResult): CallResult {
+    const now = performance.now();
+    if (result.kind !== 'unclear') {
+      this.#allowed = Math.min(this.terms.concurrency, this.#allowed + 1);
+    } else if (now - this.#slowedAt > this.terms.timeoutMs) {
+      // Those that were under way together fail together: they say it once.
+      this.#slowedAt = now;
+      this.#allowed = Math.min(
+        this.terms.concurrency,
+        Math.max(CHARGES_AT_LEAST, Math.floor(this.#allowed / 2)),
+      );
+    }
+    return result;
   }
 
   /** Everything that is not a charge. */
@@ -164,7 +192,7 @@ export class ProviderGate {
       return await limit.execute(call);
     } catch (error) {
       if (!(error instanceof BulkheadRejectedError)) throw error;
-      return { kind: 'not_sent', detail: `${this.terms.name} has as many calls under way as it is given.` }; // P1
+      return { kind: 'busy', detail: `${this.terms.name} has as many calls under way as it is given.` }; // P1
     }
   }
 

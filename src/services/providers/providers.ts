@@ -76,7 +76,14 @@ export class Providers {
     });
     const gates = this.#gates;
     const reports = this.#reports;
-    this.#dispatcher = new Dispatcher({ gates, reports, clock, isOwned: options.isOwned, onError });
+    this.#dispatcher = new Dispatcher({
+      gates,
+      reports,
+      clock,
+      isOwned: options.isOwned,
+      onRoom: () => this.#sweeper.noteRoom(),
+      onError,
+    });
     this.#sweeper = new Sweeper({
       session: options.openSession('providers.sweeper'),
       dispatcher: this.#dispatcher,
@@ -89,7 +96,7 @@ export class Providers {
     this.#callbacks = new CallbackDesk({ configuration, reads: this.#reads, reports, clock });
     this.consumer = providerConsumer({
       decisions,
-      room: () => this.#dispatcher.room,
+      rooms: () => this.#dispatcher.rooms(),
       onCommitted: (changes) => this.#committed(changes),
     });
     this.#telemetry = telemetry;
@@ -154,7 +161,10 @@ function openGates(options: ProvidersOptions): ReadonlyMap<string, ProviderGate>
 
 /** A provider that lets nothing through just now is passed over, if another is left. */
 function routingTo(configuration: Configuration, gates: ReadonlyMap<string, ProviderGate>): Routing {
-  return routingOf(configuration, (provider) => (gates.get(provider)?.room ?? 0) > 0);
+  return routingOf(configuration, {
+    isAvailable: (provider) => gates.get(provider)?.isAvailable === true,
+    hasRoom: (provider) => (gates.get(provider)?.room ?? 0) > 0,
+  });
 }
 
 function deadlinesOf({ chargeDeadlineMs }: ProvidersOptions) {

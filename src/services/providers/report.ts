@@ -19,6 +19,8 @@ export type CallEnd =
   | { readonly kind: 'not_found' }
   /** It never left: the connection was refused, or the provider is not called just now. */
   | { readonly kind: 'not_sent'; readonly detail: string }
+  /** It never left: the provider is given as many charges as it may have. */
+  | { readonly kind: 'busy'; readonly detail: string }
   /** It was held back by ourselves; nothing is wrong with the provider. */
   | { readonly kind: 'held_back'; readonly detail: string }
   | { readonly kind: 'throttled'; readonly retryAfterMs: number }
@@ -55,6 +57,7 @@ export function isStatement(result: CallResult): result is Statement {
       return true;
     case 'not_found':
     case 'not_sent':
+    case 'busy':
     case 'held_back':
     case 'throttled':
     case 'error':

@@ -6,10 +6,15 @@ export interface Routing {
   routeOf(terms: { readonly amount: number; readonly currency: string }): readonly string[];
   termsOf(provider: string): ProviderTerms | undefined;
   /** Whether it answers, as far as is known. */
-  isHealthy(provider: string): boolean;
+  isAvailable(provider: string): boolean;
+  /** Whether it answers, and would be sent one more charge. */
+  hasRoom(provider: string): boolean;
 }
 
-export function routingOf(configuration: Configuration, isHealthy: (provider: string) => boolean): Routing {
+export function routingOf(
+  configuration: Configuration,
+  state: Pick<Routing, 'isAvailable' | 'hasRoom'>,
+): Routing {
   const byName = new Map(configuration.providers.map((terms) => [terms.name, terms]));
   return {
     routeOf: ({ amount, currency }) =>
@@ -20,7 +25,7 @@ export function routingOf(configuration: Configuration, isHealthy: (provider: st
           amount <= maxAmount,
       )?.providers ?? [],
     termsOf: (provider) => byName.get(provider),
-    isHealthy,
+    ...state,
   };
 }
 
@@ -30,9 +35,12 @@ export interface Choice {
   readonly others: readonly string[];
 }
 
-/** The first that answers, or the first if none does; undefined if there is none at all. */
+/** The first that takes it now, else the first that answers, else the first; undefined if there is none at all. */
 export function choose(candidates: readonly string[], routing: Routing): Choice | undefined {
-  const provider = candidates.find((name) => routing.isHealthy(name)) ?? candidates[0];
+  const provider =
+    candidates.find((name) => routing.hasRoom(name)) ??
+    candidates.find((name) => routing.isAvailable(name)) ??
+    candidates[0];
   if (provider === undefined) return undefined;
   return { provider, others: candidates.filter((name) => name !== provider) };
 }

@@ -97,7 +97,7 @@ export const FIND_COMPLETED = statement(
 
 /**
  * Takes what is due in the partitions, the longest due first, by the index of what is due. Passes over what another
- * holds just now. A charge that waits is being sent from now on, until `send_before`; whatever was taken is due again
+ * holds just now, and charges that wait for a provider without room. A charge that waits is being sent from now on, until `send_before`; whatever was taken is due again
  * at a time when whoever has taken it must be gone. Its state before says what is to be done.
  */
 export const CLAIM_DUE = statement(
@@ -108,6 +108,7 @@ export const CLAIM_DUE = statement(
      cross join lateral (
        select t.ctid as at, t.state from providers.attempts t
        where t.partition = owned.partition and t.due_at <= $2::timestamptz
+         and (t.state <> 'waiting' or t.provider <> all ($6::text[]))
        order by t.due_at limit $3::integer for no key update skip locked
      ) d
      limit $3::integer
@@ -118,17 +119,6 @@ export const CLAIM_DUE = statement(
        due_at = $5::timestamptz, calls = a.calls + 1
    from due where a.ctid = due.at
    returning a.*, due.state as found`,
-);
-
-/** When the next one is due in each partition; by the index of what is due. */
-export const NEXT_DUE = statement(
-  'providers.next_due',
-  `select next.due_at from ${batchRows('owned', { partition: 'smallint' })}
-   cross join lateral (
-     select t.due_at from providers.attempts t
-     where t.partition = owned.partition and t.due_at is not null
-     order by t.due_at limit 1
-   ) next`,
 );
 
 /** The attempts of the subjects, locked until the commit. */
@@ -195,6 +185,8 @@ export async function claimDue(
     readonly sendBefore: EpochMs;
     readonly dueAgainAt: EpochMs;
     readonly limit: number;
+    /** Charges that wait for these are left to wait. */
+    readonly fullProviders: readonly string[];
   },
 ): Promise<Claimed[]> {
   const rows = await session.query<AttemptRow & { found: Attempt['state'] }>(CLAIM_DUE, [
@@ -203,6 +195,7 @@ export async function claimDue(
     claim.limit,
     new Date(claim.sendBefore),
     new Date(claim.dueAgainAt),
+    textArray(claim.fullProviders),
   ]);
   return rows.map((row) => ({ attempt: attemptOf(row), found: row.found }));
 }

@@ -12,6 +12,8 @@ import { type Claimed, claimDue } from './store.ts';
 
 /** What became due without this process knowing is noticed after so long. */
 const LOOK_MS = 500;
+/** What waits for room is looked for no more often than that. */
+const ROOM_INTERVAL_MS = 20;
 /** Taken at a time: what fits, but always room for questions, which wait for no charge. */
 const CLAIM_MIN = 64;
 const CLAIM_MAX = 500;
@@ -31,6 +33,9 @@ export class Sweeper {
   #partitions: readonly number[] = [];
   #nextAt: EpochMs = 0;
   #failures = 0;
+  #sweptAt: EpochMs = 0;
+  /** Some provider had no room when the last sweep looked. */
+  #wasFull = false;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
   #stopped = true;
@@ -54,6 +59,11 @@ export class Sweeper {
     if (at >= this.#nextAt) return;
     this.#nextAt = at;
     if (this.#sweeping === undefined) this.#schedule();
+  }
+
+  /** A call has ended: what waits for room may find some. */
+  noteRoom(): void {
+    if (this.#wasFull) this.wakeAt(this.#sweptAt + ROOM_INTERVAL_MS);
   }
 
   /** Finishes the claim that is under way. */
@@ -84,12 +94,16 @@ export class Sweeper {
   /** One claim; the next follows at once if there was more than it took. */
   async #sweep(): Promise<void> {
     const { clock, dispatcher, onError, random } = this.#options;
-    const limit = Math.min(Math.max(CLAIM_MIN, dispatcher.room), CLAIM_MAX, dispatcher.free);
+    const room = [...dispatcher.rooms().values()].reduce((sum, each) => sum + each, 0);
+    const limit = Math.min(Math.max(CLAIM_MIN, room), CLAIM_MAX, dispatcher.free);
     const now = clock.now();
     this.#nextAt = now + LOOK_MS;
+    this.#sweptAt = now;
+    const fullProviders = dispatcher.fullProviders();
+    this.#wasFull = fullProviders.length > 0;
     if (this.#partitions.length === 0 || limit <= 0) return;
     try {
-      const claimed = await this.#claim(limit, now);
+      const claimed = await this.#claim(limit, now, fullProviders);
       for (const each of claimed) this.#handOver(each);
       this.#failures = 0;
       if (claimed.length === limit) this.#nextAt = now;
@@ -99,10 +113,17 @@ export class Sweeper {
     }
   }
 
-  #claim(limit: number, now: EpochMs): Promise<Claimed[]> {
+  #claim(limit: number, now: EpochMs, fullProviders: readonly string[]): Promise<Claimed[]> {
     const { session, timeoutMs } = this.#options;
     const { sendBefore, dueAt: dueAgainAt } = sendingWindow(now, timeoutMs);
-    return claimDue(session, { partitions: this.#partitions, now, sendBefore, dueAgainAt, limit });
+    return claimDue(session, {
+      partitions: this.#partitions,
+      now,
+      sendBefore,
+      dueAgainAt,
+      limit,
+      fullProviders,
+    });
   }
 
   #handOver({ attempt, found }: Claimed): void {

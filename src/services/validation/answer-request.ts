@@ -1,5 +1,5 @@
 /** Stage one: what callers asked for, and what validation says to it. */
-import { InvariantViolation } from '#kernel/fault.ts';
+import { InvariantViolation, invariant } from '#kernel/fault.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import type { AccountGlance, AccountRef } from '#services/ledger/contract.ts';
@@ -58,6 +58,7 @@ export function answer(accounts: Accounts, event: LogEvent): EventDraft {
 
 /** `payment.validated` or `payment.rejected`, of the version that the payment's method asks for. */
 export function answerRequest(accounts: Accounts, event: LogEvent<PaymentRequested>): EventDraft {
+  invariant(event.type === 'payment.requested', `${event.type} is no request to pay`);
   const { wallet_id, service_id, amount, currency, method } = event.data;
   const terms: PaymentTerms = { wallet_id, service_id, amount, currency, method };
   const version = termsVersion(terms);

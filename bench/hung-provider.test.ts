@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { type Arm, armOf, faultsOfHungProvider, type Pair, ratioOf } from './hung-provider.ts';
+import { Histogram } from './load/histogram.ts';
+import type { LoadResult } from './load/load-plan.ts';
+import type { Snapshot } from './product/completion-watch.ts';
+
+describe('ratioOf', () => {
+  it('compares the arms of each pair and no others', () => {
+    // A machine that is twice as fast in the second pair makes no difference.
+    const pairs = [pairOf(1000, 960), pairOf(2000, 1900), pairOf(1000, 1010)];
+    const ratio = ratioOf(pairs, ({ completedPerSecond }) => completedPerSecond);
+    expect(ratio).toEqual({ median: 0.96, least: 0.95, most: 1.01, count: 3 });
+  });
+
+  it('says nothing of no pair', () => {
+    expect(ratioOf([], ({ completedPerSecond }) => completedPerSecond)).toBeUndefined();
+  });
+});
+
+describe('armOf', () => {
+  const measured = {
+    kind: 'well' as const,
+    balance: loaded({ accepted: 8000, acceptedInTime: 7900, elapsedMs: 10_000 }),
+    gateway: loaded({ accepted: 900 }),
+    lagMs: 600,
+    givenUp: 0,
+    before: snapshot(100),
+    healed: { snapshot: snapshot(9000), completionLagMs: 0, integrityLagMs: 50 },
+  };
+
+  it('counts balance payments alone, until the last of their verdicts', () => {
+    expect(armOf(measured)).toMatchObject({
+      acceptedPerSecond: 790,
+      completedPerSecond: (8000 / 10_600) * 1000,
+      unfinished: 0,
+      broken: 0,
+      healedMs: 50,
+    });
+  });
+
+  it('takes verdicts of payments that providers gave up for none of theirs', () => {
+    const hung = armOf({ ...measured, kind: 'hung', lagMs: 0, givenUp: 80 });
+    expect(hung.completedPerSecond).toBe(792);
+  });
+
+  it('counts what has no verdict after all', () => {
+    const healed = { ...measured.healed, snapshot: { ...snapshot(8990), broken: 3 } };
+    expect(armOf({ ...measured, healed })).toMatchObject({ unfinished: 7, broken: 3 });
+  });
+});
+
+describe('faultsOfHungProvider', () => {
+  const report = (pair: Pair) => ({
+    armMs: 10_000,
+    gatewayPerSecond: 100,
+    pairs: [pair],
+    completedRatio: undefined,
+    acceptedRatio: undefined,
+  });
+
+  it('finds none in any speed', () => {
+    expect(faultsOfHungProvider(report(pairOf(1000, 1)))).toEqual([]);
+  });
+
+  it.each([
+    ['a payment is left without an end', { unfinished: 1 }],
+    ['a payment is judged broken', { broken: 1 }],
+    ['nothing was accepted that could hang', { gatewayAccepted: 0 }],
+    ['nothing was accepted to compare', { balanceAccepted: 0 }],
+    ['a payment looked at has not ended', { sampled: 10, sampledEnded: 9 }],
+    ['an answer was unexpected', { unexpected: { '500': 1 } }],
+    ['a request was not answered', { dropped: 1 }],
+  ])('fails when %s', (_, change: Partial<Arm>) => {
+    const pair = pairOf(1000, 1000);
+    expect(faultsOfHungProvider(report({ ...pair, hung: { ...pair.hung, ...change } }))).toHaveLength(1);
+  });
+});
+
+function pairOf(well: number, hung: number): Pair {
+  return { first: 'well', well: arm('well', well), hung: arm('hung', hung) };
+}
+
+function arm(kind: Arm['kind'], perSecond: number): Arm {
+  return {
+    kind,
+    balanceAccepted: perSecond * 10,
+    gatewayAccepted: 900,
+    acceptedPerSecond: perSecond,
+    completedPerSecond: perSecond,
+    unfinished: 0,
+    broken: 0,
+    healedMs: 100,
+    unexpected: {},
+    dropped: 0,
+    sampled: 200,
+    sampledEnded: 200,
+  };
+}
+
+function loaded(load: Partial<LoadResult>): LoadResult {
+  const empty = new Histogram().summary();
+  return {
+    elapsedMs: 10_000,
+    accepted: 0,
+    acceptedInTime: 0,
+    refused: 0,
+    unexpected: {},
+    dropped: 0,
+    acceptance: empty,
+    completion: empty,
+    incomplete: 0,
+    finalStates: {},
+    sentLateMs: 0,
+    sampleIds: [],
+    cpuUs: 0,
+    peakRssBytes: 0,
+    ...load,
+  };
+}
+
+function snapshot(complete: number): Snapshot {
+  return { atMs: 0, complete, broken: 0, lagEvents: 0, workers: {} };
+}

@@ -1,0 +1,218 @@
+/**
+ * Whether providers that hang slow the payments that need none: `balance` payments at saturation while some `gateway`
+ * payments a second come in. The arms differ by one thing, whether the providers answer.
+ *
+ * A1: the arms come in pairs, and the order of a pair alternates: the machine's mood of the minute is in both.
+ * A2: an arm begins with every payment ended, every provider well and every breaker closed. What of an arm's
+ *     payments hangs is healed after its measurement.
+ */
+import { generateLoad } from './load/generator-process.ts';
+import type { LoadPlan, LoadResult } from './load/load-plan.ts';
+import { type Spread, spreadOf } from './measure/spread.ts';
+import { areClosed, untilBreakers } from './product/breakers.ts';
+import { CompletionWatch, type Drained, type Snapshot } from './product/completion-watch.ts';
+import { countEnded, ENDINGS, listPayments } from './product/payment-ends.ts';
+import type { SandboxProvider } from './product/sandbox-provider.ts';
+import { PROVIDERS_STALLED_MS, type ScenarioContext } from './scenario.ts';
+
+/** A probe a second, and a charge that has to be answered. */
+const BREAKERS_CLOSED_MS = 30_000;
+
+export type ArmKind = 'well' | 'hung';
+
+export interface Arm {
+  readonly kind: ArmKind;
+  readonly balanceAccepted: number;
+  readonly gatewayAccepted: number;
+  /** Of the `balance` payments. */
+  readonly acceptedPerSecond: number;
+  /** Of the `balance` payments, by the time until the last of their verdicts. */
+  readonly completedPerSecond: number;
+  /** Accepted payments of either method without a verdict after the arm was healed. */
+  readonly unfinished: number;
+  readonly broken: number;
+  /** From the providers' recovery until the last payment had ended; null where one has not. */
+  readonly healedMs: number | null;
+  readonly unexpected: Readonly<Record<string, number>>;
+  readonly dropped: number;
+  readonly sampled: number;
+  readonly sampledEnded: number;
+}
+
+export interface Pair {
+  readonly first: ArmKind;
+  readonly well: Arm;
+  readonly hung: Arm;
+}
+
+export interface HungProviderReport {
+  readonly armMs: number;
+  readonly gatewayPerSecond: number;
+  readonly pairs: readonly Pair[];
+  /** Hung by well, of `balance` payments completed a second: 1 is no difference. */
+  readonly completedRatio: Spread | undefined;
+  readonly acceptedRatio: Spread | undefined;
+}
+
+export interface HungProviderOptions {
+  readonly pairs: number;
+  readonly armMs: number;
+  readonly gatewayPerSecond: number;
+  /** Each time with seeds of their own, or the keys would be replays. */
+  readonly nextPlans: () => { readonly balance: LoadPlan; readonly gateway: LoadPlan };
+  /** A checkpoint, so that no arm pays for another's writes. */
+  readonly beforeArm: () => Promise<void>;
+}
+
+export async function runHungProvider(
+  context: ScenarioContext,
+  providers: readonly SandboxProvider[],
+  options: HungProviderOptions,
+): Promise<HungProviderReport> {
+  const { armMs, gatewayPerSecond } = options;
+  const arms = new Arms(context, providers, options);
+  const pairs: Pair[] = [];
+  for (let index = 0; index < options.pairs; index += 1) pairs.push(await runPair(arms, index));
+  return {
+    armMs,
+    gatewayPerSecond,
+    pairs,
+    completedRatio: ratioOf(pairs, ({ completedPerSecond }) => completedPerSecond),
+    acceptedRatio: ratioOf(pairs, ({ acceptedPerSecond }) => acceptedPerSecond),
+  };
+}
+
+// A1
+async function runPair(arms: Arms, index: number): Promise<Pair> {
+  const first: ArmKind = index % 2 === 0 ? 'well' : 'hung';
+  const one = await arms.run(first, index);
+  const other = await arms.run(first === 'well' ? 'hung' : 'well', index);
+  return first === 'well' ? { first, well: one, hung: other } : { first, well: other, hung: one };
+}
+
+export function ratioOf(pairs: readonly Pair[], figure: (arm: Arm) => number): Spread | undefined {
+  return spreadOf(pairs.map(({ well, hung }) => figure(hung) / figure(well)));
+}
+
+class Arms {
+  readonly #context: ScenarioContext;
+  readonly #providers: readonly SandboxProvider[];
+  readonly #options: HungProviderOptions;
+
+  constructor(context: ScenarioContext, providers: readonly SandboxProvider[], options: HungProviderOptions) {
+    this.#context = context;
+    this.#providers = providers;
+    this.#options = options;
+  }
+
+  async run(kind: ArmKind, index: number): Promise<Arm> {
+    const { api, onProgress } = this.#context;
+    await this.#options.beforeArm();
+    const watch = new CompletionWatch(api, ({ lagEvents }) =>
+      onProgress(`pair ${index + 1}, providers ${kind}: ${lagEvents} events waiting`),
+    );
+    const before = await watch.read();
+    const startedAt = new Date();
+    if (kind === 'hung') await Promise.all(this.#providers.map((provider) => provider.hang()));
+    const { balance, gateway } = await this.#load();
+    const judged = kind === 'well' ? balance.accepted + gateway.accepted : balance.accepted;
+    const lagMs = await watch.untilJudged(before, judged);
+    const givenUp = kind === 'well' ? 0 : await this.#countGivenUp(startedAt);
+    const healed = await this.#heal(watch, before, balance.accepted + gateway.accepted);
+    const ids = [...balance.sampleIds, ...gateway.sampleIds];
+    return {
+      ...armOf({ kind, balance, gateway, lagMs, givenUp, healed, before }),
+      sampled: ids.length,
+      sampledEnded: await countEnded(api, ids, ENDINGS),
+    };
+  }
+
+  async #load(): Promise<{ balance: LoadResult; gateway: LoadResult }> {
+    const plans = this.#options.nextPlans();
+    const [balance, gateway] = await Promise.all([
+      generateLoad(plans.balance, () => undefined),
+      generateLoad(plans.gateway, () => undefined),
+    ]);
+    return { balance, gateway };
+  }
+
+  /** Payments that no provider took in time: their verdicts are not those of `balance` payments, which never fail here. */
+  async #countGivenUp(startedAt: Date): Promise<number> {
+    const { api } = this.#context;
+    const failed = await listPayments(api, { status: 'failed', created_from: startedAt.toISOString() });
+    return failed.length;
+  }
+
+  // A2
+  async #heal(watch: CompletionWatch, before: Snapshot, accepted: number): Promise<Drained> {
+    await Promise.all(this.#providers.map((provider) => provider.recover()));
+    const drained = await watch.drain(before, accepted, { stalledMs: PROVIDERS_STALLED_MS });
+    const closedMs = await untilBreakers(this.#context.api, areClosed, BREAKERS_CLOSED_MS);
+    if (closedMs === null) throw new Error('a breaker stays open though the providers are well');
+    return drained;
+  }
+}
+
+interface MeasuredArm {
+  readonly kind: ArmKind;
+  readonly balance: LoadResult;
+  readonly gateway: LoadResult;
+  readonly lagMs: number | null;
+  /** Verdicts of other payments among those that were waited for. */
+  readonly givenUp: number;
+  readonly healed: Drained;
+  readonly before: Snapshot;
+}
+
+export function armOf(measured: MeasuredArm): Omit<Arm, 'sampled' | 'sampledEnded'> {
+  const { kind, balance, gateway, lagMs, givenUp, healed, before } = measured;
+  const { snapshot, integrityLagMs } = healed;
+  const complete = snapshot.complete - before.complete;
+  const broken = snapshot.broken - before.broken;
+  const untilLastVerdictMs = balance.elapsedMs + (lagMs ?? 0);
+  return {
+    kind,
+    balanceAccepted: balance.accepted,
+    gatewayAccepted: gateway.accepted,
+    acceptedPerSecond: (balance.acceptedInTime / balance.elapsedMs) * 1000,
+    completedPerSecond: ((balance.accepted - givenUp) / untilLastVerdictMs) * 1000,
+    unfinished: Math.max(0, balance.accepted + gateway.accepted - complete - broken),
+    broken,
+    healedMs: integrityLagMs,
+    unexpected: sumCounts(balance.unexpected, gateway.unexpected),
+    dropped: balance.dropped + gateway.dropped,
+  };
+}
+
+function sumCounts(
+  one: Readonly<Record<string, number>>,
+  other: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const sum: Record<string, number> = { ...one };
+  for (const [name, count] of Object.entries(other)) sum[name] = (sum[name] ?? 0) + count;
+  return sum;
+}
+
+/** What must hold whatever the speed: nothing lost on the way, and every payment ended once the providers are well. */
+export function faultsOfHungProvider({ pairs }: HungProviderReport): string[] {
+  return pairs.flatMap(({ well, hung }, index) =>
+    [well, hung].flatMap((arm) =>
+      faultsOfArm(arm).map((text) => `hung-provider, pair ${index + 1}, providers ${arm.kind}: ${text}`),
+    ),
+  );
+}
+
+function faultsOfArm(arm: Arm): string[] {
+  const { unexpected, dropped, unfinished, broken, sampled, sampledEnded } = arm;
+  const statuses = Object.entries(unexpected).map(([status, count]) => `${count} × ${status}`);
+  const candidates: [boolean, string][] = [
+    [arm.balanceAccepted === 0, 'no balance payment was accepted'],
+    [arm.gatewayAccepted === 0, 'no gateway payment was accepted'],
+    [unfinished > 0, `${unfinished} accepted payments have no verdict though the providers are well again`],
+    [broken > 0, `${broken} payments are judged broken`],
+    [sampledEnded < sampled, `of ${sampled} payments only ${sampledEnded} ended`],
+    [statuses.length > 0, `unexpected answers: ${statuses.join(', ')}`],
+    [dropped > 0, `${dropped} requests without an answer`],
+  ];
+  return candidates.filter(([holds]) => holds).map(([, text]) => text);
+}

@@ -1,0 +1,210 @@
+/** The scenarios of a run, one after the other, each by its plan. */
+import {
+  type FailoverFigures,
+  type FailoverTiming,
+  failoverDurationMs,
+  faultsOfFailover,
+  runFailover,
+} from './failover.ts';
+import { faultsOfBooks, GatewayMeter } from './gateway-meter.ts';
+import { faultsOfHungProvider, type HungProviderReport, runHungProvider } from './hung-provider.ts';
+import type { LoadPlan } from './load/load-plan.ts';
+import { faultsOf, runScenario, type ScenarioReport } from './scenario.ts';
+import type { Stage } from './stage.ts';
+import { checkpoint } from './yardsticks/yardstick-database.ts';
+
+/** Beside the others, waiting for final states: 1 % of an open loop's requests, each for as long as a payment takes. */
+const WAITING_CONNECTIONS = { open: 64, closed: 2 } as const;
+const WARM_UP_MS = { full: 5000, quick: 1000 } as const;
+/** The lower point of the comparison by stored payments. */
+const FEW_STORED = 10_000;
+const COST_MS = { full: 20_000, quick: 2000 } as const;
+/** Filling is bounded by its count; this is for a product that has stopped accepting. */
+const FILL_TIMEOUT_MS = 6 * 3600 * 1000;
+/**
+ * Payments by a provider on their way at most. One takes half a second with its verdict and the watch's look at it, so
+ * this lets some 4000 a second through; and whoever waits for a provider is never older than a second.
+ */
+const GATEWAY_UNFINISHED = { full: 2000, quick: 100 } as const;
+/** Beside the load that is compared, so that there is always something to hang. */
+const GATEWAY_BESIDE_PER_SECOND = { full: 100, quick: 20 } as const;
+const ARM_MS = { full: 10_000, quick: 3000 } as const;
+/** Payments by a provider end before the arm does, so that the last verdicts are those of the payments compared. */
+const GATEWAY_BESIDE_ENDS_EARLIER_MS = 1000;
+const FAILOVER: { readonly full: FailoverTiming; readonly quick: FailoverTiming } = {
+  full: { beforeMs: 5000, outageMs: 20_000, afterMs: 15_000 },
+  quick: { beforeMs: 3000, outageMs: 6000, afterMs: 8000 },
+};
+
+export interface CostPoint {
+  readonly storedPayments: number;
+  readonly scenario: ScenarioReport;
+}
+
+export interface Measurements {
+  readonly scenarios: readonly ScenarioReport[];
+  /** Cost of a payment at few and at many stored ones; empty unless asked for. */
+  readonly costs: readonly CostPoint[];
+  /** Whether providers that hang slow what needs none; undefined unless measured. */
+  readonly hungProvider: HungProviderReport | undefined;
+  /** What a provider that hangs does to payments by providers; undefined unless measured. */
+  readonly failover: FailoverFigures | undefined;
+}
+
+export async function measure(stage: Stage): Promise<Measurements> {
+  const { options, progress } = stage;
+  const { fill } = options;
+  const scenarios: ScenarioReport[] = [];
+  const costs: CostPoint[] = [];
+  let hungProvider: HungProviderReport | undefined;
+  let failover: FailoverFigures | undefined;
+  await warmUp(stage);
+  if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
+  for (const name of options.scenarios) {
+    progress.step(`measuring: ${name}`);
+    if (name === 'hung-provider') hungProvider = await measureHungProvider(stage);
+    else if (name === 'failover') {
+      const { scenario, figures } = await measureFailover(stage);
+      scenarios.push(scenario);
+      failover = figures;
+    } else scenarios.push(await measureScenario(stage, name));
+  }
+  if (fill !== undefined) costs.push(await measureCost(stage, fill));
+  return { scenarios, costs, hungProvider, failover };
+}
+
+/** What must hold of all of it; `strict`: also that nothing was refused. */
+export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
+  const { scenarios, costs, hungProvider, failover } = measured;
+  const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
+  return [
+    ...all.flatMap((scenario) => faultsOf(scenario, strict)),
+    ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
+    ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
+    ...(failover === undefined ? [] : faultsOfFailover(failover)),
+  ];
+}
+
+function faultsOfGateway(
+  { name, gateway, completed }: ScenarioReport,
+  failover: FailoverFigures | undefined,
+): string[] {
+  if (gateway === undefined) return [];
+  if (name !== 'failover' || failover === undefined) return faultsOfBooks(name, gateway, completed);
+  const { statuses, waiting } = failover;
+  return faultsOfBooks(name, gateway, waiting.payments > 0 ? null : (statuses['completed'] ?? 0));
+}
+
+async function warmUp(stage: Stage): Promise<void> {
+  const durationMs = sizeOf(stage, WARM_UP_MS);
+  stage.progress.step('warming up');
+  await load(stage, 'warm-up', { durationMs });
+  if (stage.providers.length > 0)
+    await load(stage, 'warm-up by providers', { ...gatewayPlan(stage), durationMs });
+}
+
+async function measureScenario(stage: Stage, name: 'uniform' | 'hot' | 'open' | 'gateway') {
+  if (name === 'gateway') return measureGateway(stage);
+  const { options } = stage;
+  const plans: Readonly<Record<typeof name, Partial<LoadPlan>>> = {
+    uniform: {},
+    hot: { services: 1 },
+    open: { ratePerSecond: options.rate, waitingConnections: WAITING_CONNECTIONS.open },
+  };
+  return load(stage, name, plans[name]);
+}
+
+async function measureGateway(stage: Stage): Promise<ScenarioReport> {
+  const meter = new GatewayMeter(stage.context.api, stage.providers);
+  await meter.start();
+  const report = await load(stage, 'gateway', gatewayPlan(stage));
+  return { ...report, gateway: await meter.stop() };
+}
+
+function gatewayPlan(stage: Stage): Partial<LoadPlan> {
+  return { method: 'gateway', maxUnfinished: sizeOf(stage, GATEWAY_UNFINISHED) };
+}
+
+async function measureHungProvider(stage: Stage): Promise<HungProviderReport> {
+  const { options, context, providers } = stage;
+  const armMs = sizeOf(stage, ARM_MS);
+  const gatewayPerSecond = sizeOf(stage, GATEWAY_BESIDE_PER_SECOND);
+  const report = await runHungProvider(context, providers, {
+    pairs: options.pairs,
+    armMs,
+    gatewayPerSecond,
+    nextPlans: () => ({
+      balance: nextPlan(stage, { durationMs: armMs, waitingConnections: 0 }),
+      gateway: nextPlan(stage, {
+        method: 'gateway',
+        durationMs: armMs - GATEWAY_BESIDE_ENDS_EARLIER_MS,
+        ratePerSecond: gatewayPerSecond,
+        waitingConnections: 0,
+      }),
+    }),
+    beforeArm: () => checkpoint(stage.serverUrl),
+  });
+  for (const { well, hung } of report.pairs)
+    for (const arm of [well, hung]) stage.stored += arm.balanceAccepted + arm.gatewayAccepted;
+  return report;
+}
+
+async function measureFailover(stage: Stage) {
+  const timing = sizeOf(stage, FAILOVER);
+  const ratePerSecond = stage.options.gatewayRate;
+  await checkpoint(stage.serverUrl);
+  const durationMs = failoverDurationMs(timing);
+  // Nobody waits for final states: those that a hung provider has would hold the last answers up.
+  const plan = nextPlan(stage, { method: 'gateway', durationMs, waitingConnections: 0 });
+  const report = await runFailover(stage.context, stage.providers, {
+    plan: { ...plan, ratePerSecond },
+    timing,
+  });
+  stage.stored += report.scenario.load.accepted;
+  return report;
+}
+
+/** The cost of a payment when at least so many are stored. */
+async function measureCost(stage: Stage, storedPayments: number): Promise<CostPoint> {
+  const missing = storedPayments - stage.stored;
+  if (missing > 0) {
+    stage.progress.step(`storing ${missing} payments`);
+    await load(stage, 'fill', { durationMs: FILL_TIMEOUT_MS, maxRequests: missing, waitingConnections: 0 });
+  }
+  const point = stage.stored;
+  stage.progress.step(`measuring the cost of a payment at ${point} stored ones`);
+  const durationMs = sizeOf(stage, COST_MS);
+  return { storedPayments: point, scenario: await load(stage, `at ${point} stored`, { durationMs }) };
+}
+
+async function load(stage: Stage, name: string, plan: Partial<LoadPlan>): Promise<ScenarioReport> {
+  await checkpoint(stage.serverUrl);
+  const report = await runScenario(stage.context, name, nextPlan(stage, plan));
+  stage.stored += report.load.accepted;
+  return report;
+}
+
+function nextPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {
+  const { options, product, apiKey } = stage;
+  stage.runs += 1;
+  return {
+    host: product.host,
+    port: product.port,
+    apiKey,
+    method: 'balance',
+    wallets: options.wallets,
+    services: options.services,
+    seed: options.seed + stage.runs,
+    durationMs: options.seconds * 1000,
+    connections: options.connections,
+    ratePerSecond: null,
+    waitingConnections: WAITING_CONNECTIONS.closed,
+    maxRequests: null,
+    maxUnfinished: null,
+    ...plan,
+  };
+}
+
+function sizeOf<Size>({ options }: Stage, sizes: { readonly full: Size; readonly quick: Size }): Size {
+  return options.quick ? sizes.quick : sizes.full;
+}

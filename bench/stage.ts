@@ -1,0 +1,136 @@
+/** What a run of the bench works on: the product, its accounts, and beside it the providers that its payments go to. */
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Progress } from './measure/progress.ts';
+import { findPostmasterPid } from './measure/usage-meter.ts';
+import type { BenchOptions, ScenarioName } from './options.ts';
+import { prepareAccounts } from './product/accounts.ts';
+import { Api } from './product/api.ts';
+import type { Cleanup } from './product/cleanup.ts';
+import type { Installation } from './product/lastro-command.ts';
+import { createApiKey, type Product, startProduct } from './product/product.ts';
+import { writeProvidersFile } from './product/providers-file.ts';
+import { type SandboxProvider, startSandboxProvider } from './product/sandbox-provider.ts';
+import type { ScenarioContext } from './scenario.ts';
+
+const HOST = '127.0.0.1';
+/** In the order in which payments are sent to them. */
+const PROVIDERS = ['alfa', 'beta'] as const;
+/** What the figures of payments by providers are stated for. */
+export const PROVIDER_LATENCY_MS = 100;
+const WITH_PROVIDERS: ReadonlySet<ScenarioName> = new Set(['gateway', 'hung-provider', 'failover']);
+
+export interface Stage {
+  readonly root: string;
+  readonly options: BenchOptions;
+  readonly installation: Installation;
+  readonly dataDir: string;
+  readonly product: Product;
+  readonly apiKey: string;
+  readonly serverUrl: string;
+  readonly context: ScenarioContext;
+  /** None where no scenario needs them. */
+  readonly providers: readonly SandboxProvider[];
+  readonly progress: Progress;
+  /** Runs so far: each has its own random numbers, or its keys would be replays. */
+  runs: number;
+  /** Payments accepted so far. */
+  stored: number;
+}
+
+export interface StageOptions {
+  readonly options: BenchOptions;
+  readonly root: string;
+  readonly dataDir: string;
+  readonly progress: Progress;
+  readonly cleanup: Cleanup;
+  /** Without its ending: the product's log, and one for each provider. */
+  readonly logPath: string;
+}
+
+export async function setUp(given: StageOptions): Promise<Stage> {
+  const { options, root, dataDir, progress, cleanup, logPath } = given;
+  const settings = settingsOf(options, dataDir);
+  progress.step('creating the database and an API key');
+  const apiKey = await createApiKey({ root, settings });
+  const { providers, ...providerSettings } = await startProviders(given, { root, settings });
+  const installation: Installation = { root, settings: { ...settings, ...providerSettings.settings } };
+  progress.step('starting the product');
+  const product = await startProduct(installation, { logPath: `${logPath}.log`, cleanup });
+  const api = new Api({ url: product.url, key: apiKey });
+  progress.step('opening and funding accounts');
+  await prepareAccounts(api, options, (text) => progress.update(text));
+  const pids = {
+    node: product.pid,
+    postmaster: findPostmasterPid(dataDir),
+    providers: providers.map(({ pid }) => pid),
+  };
+  return {
+    root,
+    options,
+    installation,
+    dataDir,
+    product,
+    apiKey,
+    serverUrl: options.databaseUrl ?? embeddedUrl(dataDir),
+    context: { api, pids, onProgress: (text: string) => progress.update(text) },
+    providers,
+    progress,
+    runs: 0,
+    stored: 0,
+  };
+}
+
+/** Production mode: every request is authenticated, there is no tenant without a key. */
+function settingsOf({ databaseUrl }: BenchOptions, dataDir: string): Record<string, string> {
+  return {
+    LASTRO_MODE: 'production',
+    LASTRO_HOST: HOST,
+    LASTRO_PORT: '0',
+    LASTRO_DATA_DIR: dataDir,
+    ...(databaseUrl === undefined ? {} : { LASTRO_DATABASE_URL: databaseUrl }),
+  };
+}
+
+/** With the settings by which the product finds them, and is found by them: they have to know where it will listen. */
+async function startProviders(
+  { options, dataDir, progress, cleanup, logPath }: StageOptions,
+  installation: Installation,
+): Promise<{ providers: readonly SandboxProvider[]; settings: Record<string, string> }> {
+  if (!options.scenarios.some((name) => WITH_PROVIDERS.has(name))) return { providers: [], settings: {} };
+  progress.step('starting payment providers');
+  const port = await findFreePort();
+  const providers = await Promise.all(
+    PROVIDERS.map((name) =>
+      startSandboxProvider(installation, {
+        name,
+        latencyMs: PROVIDER_LATENCY_MS,
+        callbackUrl: `http://${HOST}:${port}/v1/provider-callbacks/${name}`,
+        dataDir,
+        logPath: `${logPath}.${name}.log`,
+        cleanup,
+      }),
+    ),
+  );
+  const file = join(dataDir, 'bench-providers.json');
+  writeProvidersFile(file, providers);
+  return { providers, settings: { LASTRO_PORT: String(port), LASTRO_PROVIDERS_FILE: file } };
+}
+
+function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, HOST, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Where the embedded server of a data folder listens, and the password it was made with (its two files). */
+function embeddedUrl(dataDir: string): string {
+  const read = (name: string) => readFileSync(join(dataDir, 'postgres', name), 'utf8').trim();
+  return `postgres://lastro:${read('password')}@${HOST}:${read('port')}/lastro`;
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import { uuidOf } from '#kernel/ids.ts';
+import { eventsOn, identityOf, SAGA_PATHS, type SagaPath } from '../../tests/saga-paths.ts';
+import type { SagaTimeline } from './payment-pages.ts';
+import { judgeRefunds, RefundBook } from './refund-book.ts';
+import { Check } from './report.ts';
+
+function pathNamed(title: string): SagaPath {
+  const found = SAGA_PATHS.find((path) => path.title === title);
+  if (found === undefined) throw new Error(`no path ${title}`);
+  return found;
+}
+
+function timelineOf(title: string): SagaTimeline {
+  const events = eventsOn(pathNamed(title)).map((event) => ({
+    ...event,
+    identity: identityOf(event),
+    at: event.occurredAt,
+  }));
+  const subject = events[0]?.subject as SagaTimeline['subject'];
+  return { subject, uuid: uuidOf(subject), events, correlationId: undefined };
+}
+
+const PAID = timelineOf('a payment (gateway) approved');
+const REVERSED = timelineOf('a payment (gateway) completed, then reversed');
+const COMPLETED = timelineOf('a refund (gateway) completed');
+const PENDING = timelineOf('a refund (gateway) rejected');
+
+function kindsOf(payment: SagaTimeline | undefined, ...refunds: readonly SagaTimeline[]): string[] {
+  const book = new RefundBook();
+  for (const refund of refunds) book.enter(refund);
+  const check = new Check('refunds');
+  judgeRefunds({ payment, refunds: book.refundsOf(PAID.subject as never) }, check);
+  return check.report().findings.map(({ kind }) => kind);
+}
+
+test('D5: as much may be given back as was moved, and not more', () => {
+  expect(kindsOf(PAID, COMPLETED)).toEqual([]);
+  expect(kindsOf(PAID, COMPLETED, PENDING)).toEqual([]);
+  expect(kindsOf(PAID, COMPLETED, COMPLETED)).toEqual(['refunded_too_much']);
+  expect(kindsOf(REVERSED, COMPLETED)).toEqual(['refunded_too_much']);
+});
+
+test('what is given back was moved, between the same accounts', () => {
+  expect(kindsOf(undefined, COMPLETED)).toEqual(['refund_of_nothing']);
+  expect(kindsOf(timelineOf('a payment (gateway) waiting for its provider'), COMPLETED)).toEqual([
+    'refund_of_unpaid',
+  ]);
+  expect(kindsOf(timelineOf('a payment (balance) completed'), COMPLETED)).toEqual(['refund_on_other_terms']);
+});
+
+test('of payments nothing is entered', () => {
+  const book = new RefundBook();
+  book.enter(PAID);
+  expect(book.payments).toEqual([]);
+});

@@ -1,0 +1,58 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type ProviderProcess, ProvidersFixture } from '../../../tests/providers-fixture.ts';
+
+let world: ProvidersFixture;
+
+beforeAll(async () => {
+  world = await ProvidersFixture.open();
+});
+
+afterEach(() => world.stopProcesses());
+
+afterAll(() => world.close());
+
+function breakerOf({ providers }: ProviderProcess, name: string): string | undefined {
+  return providers.statuses().find((status) => status.name === name)?.breaker;
+}
+
+test('a provider that stops answering is left within 5 s, asked by no payment while it is away, and comes back by itself', async () => {
+  const process = world.process({ timeoutMs: 1000 });
+  world.alfa.conduct = () => ({ acts: false, answers: 'never' });
+  const stoppedAt = performance.now();
+  const during: string[] = [];
+  while (breakerOf(process, 'alfa') === 'closed') {
+    during.push(await world.authorize());
+    await world.waitUntil(async () => (await world.rows(during.at(-1) ?? '')).length > 0);
+  }
+  expect(performance.now() - stoppedAt).toBeLessThan(5000);
+
+  const asked = world.alfa.count('charge');
+  const elsewhere = await Promise.all(Array.from({ length: 10 }, () => world.authorize()));
+  for (const payment of elsewhere)
+    expect(await world.hears(payment, 'provider.approved')).toEqual(['provider.approved']);
+  await world.waitUntil(() => world.alfa.count('inquire') > 0);
+  expect(world.alfa.count('charge')).toBe(asked);
+
+  world.alfa.conduct = () => undefined;
+  await world.waitUntil(() => breakerOf(process, 'alfa') === 'closed');
+  const payment = await world.authorize();
+  await world.hears(payment, 'provider.approved');
+  expect((await world.rows(payment))[0]?.provider).toBe('alfa');
+});
+
+test('one whose charges hang while it answers questions gets one charge at a time after each pause', async () => {
+  const process = world.process({ timeoutMs: 300 });
+  world.alfa.conduct = ({ operation }) =>
+    operation === 'charge' ? { acts: false, answers: 'never' } : undefined;
+  const opened = async (): Promise<void> => {
+    while (breakerOf(process, 'alfa') === 'closed') {
+      const payment = await world.authorize();
+      await world.waitUntil(async () => (await world.rows(payment)).length > 0);
+    }
+  };
+  await opened();
+  await world.waitUntil(() => breakerOf(process, 'alfa') === 'closed');
+  const asked = world.alfa.count('charge');
+  await opened();
+  expect(world.alfa.count('charge') - asked).toBe(1);
+});

@@ -1,0 +1,459 @@
+/** What each report does to an attempt in each state: its state, what is told, and when it is looked at next. */
+import { describe, expect, test } from 'vitest';
+import type { LogEvent } from '#platform/log/event.ts';
+import type { ChargeResolved } from '#services/authorization/contract.ts';
+import { type Attempt, type AttemptState, attemptUuid, type Operation } from './attempt.ts';
+import { Attempts } from './attempts.ts';
+import { decideAttempt } from './decide-attempt.ts';
+import type { DecisionContext } from './decision-context.ts';
+import type { CallResult, Report, Statement } from './report.ts';
+import { resolve } from './resolve-charge.ts';
+import { routingOf } from './routing.ts';
+
+const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
+const NOW = 1_000_000;
+
+const PROVIDER = {
+  url: '',
+  apiKey: '',
+  webhookSecret: '',
+  timeoutMs: 2000,
+  concurrency: 1,
+  canVoid: true,
+  settlesWithinMs: 10_000,
+};
+const ROUTES = [{ currencies: null, minAmount: 1, maxAmount: 1000, providers: ['alfa', 'beta'] }];
+
+function contextOf({
+  canVoid = true,
+  room = ['alfa', 'beta'] as readonly string[],
+  now = NOW,
+} = {}): DecisionContext {
+  return {
+    now,
+    random: () => 0,
+    deadlines: { chargeMs: 60_000, refundMs: 600_000 },
+    routing: routingOf(
+      { providers: ['alfa', 'beta'].map((name) => ({ ...PROVIDER, name, canVoid })), routes: ROUTES },
+      { isAvailable: (name) => room.includes(name), hasRoom: (name) => room.includes(name) },
+    ),
+  };
+}
+
+function attemptIn(state: AttemptState, more: Partial<Attempt> = {}): Attempt {
+  return {
+    uuid: attemptUuid(PAYMENT, more.kind ?? 'charge', more.number ?? 1),
+    tenant: 'acme',
+    subject: PAYMENT,
+    key: 'wallet',
+    partition: 0,
+    kind: 'charge',
+    purpose: 'payment',
+    chargeUuid: null,
+    provider: 'alfa',
+    others: ['beta'],
+    number: 1,
+    amount: 100,
+    currency: 'USD',
+    state,
+    exposed: false,
+    cancelling: false,
+    toldUnknown: false,
+    toldUnresolved: false,
+    contradictions: [],
+    sendBefore: NOW,
+    dueAt: null,
+    calls: 1,
+    tries: 0,
+    deadlineAt: NOW + 50_000,
+    correlationId: 'cor',
+    traceparent: null,
+    cause: 'authorization/0/1',
+    providerReference: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    ...more,
+  };
+}
+
+interface Outcome {
+  readonly states: readonly string[];
+  readonly told: readonly string[];
+  /** Of the last attempt, from now on. */
+  readonly dueInMs: number | null;
+}
+
+function decide(given: Attempt | readonly Attempt[], report: Report, context = contextOf()): Outcome {
+  const loaded = [given].flat();
+  const attempts = new Attempts(loaded);
+  const [about] = loaded;
+  if (about === undefined) throw new Error('about which attempt?');
+  decideAttempt(attempts, { subject: PAYMENT, uuid: about.uuid, report }, context);
+  const after = attempts.of(PAYMENT);
+  const dueAt = after.at(-1)?.dueAt ?? null;
+  return {
+    states: after.map(({ state }) => state),
+    told: attempts.changes().drafts.map(({ type }) => type.replace('provider.', '')),
+    dueInMs: dueAt === null ? null : dueAt - context.now,
+  };
+}
+
+function called(operation: Operation, result: CallResult, call = 1): Report {
+  return { from: 'call', operation, call, result };
+}
+
+function calledBack(result: Statement): Report {
+  return { from: 'callback', result };
+}
+
+const APPROVED: Statement = { kind: 'approved', reference: 'ch_1' };
+const DECLINED: Statement = { kind: 'declined', code: 'no', detail: '' };
+const PENDING: Statement = { kind: 'pending', reference: 'ch_1' };
+const VOIDED: Statement = { kind: 'voided' };
+const UNSENT: CallResult = { kind: 'not_sent', detail: 'refused' };
+const UNCLEAR: CallResult = { kind: 'unclear', detail: 'late' };
+const ERROR: CallResult = { kind: 'error', detail: '500' };
+const REJECTED: CallResult = { kind: 'rejected', code: 'x', detail: 'x' };
+
+describe('a statement of the provider', () => {
+  test.each<[AttemptState, Statement, readonly string[], readonly string[]]>([
+    ['sending', APPROVED, ['approved'], ['approved']],
+    ['waiting', APPROVED, ['approved'], ['approved']],
+    ['pending', APPROVED, ['approved'], ['approved']],
+    ['unknown', APPROVED, ['approved'], ['approved']],
+    ['voiding', APPROVED, ['approved'], ['approved']],
+    ['approved', APPROVED, ['approved'], []],
+    ['resolved_charged', APPROVED, ['approved'], []],
+    ['reversed', APPROVED, ['reversed'], []],
+    ['unexpected', APPROVED, ['unexpected'], []],
+    ['closed', APPROVED, ['unexpected', 'sending'], ['charged_unexpectedly']],
+    ['resolved_not_charged', APPROVED, ['unexpected', 'sending'], ['charged_unexpectedly']],
+    ['declined', APPROVED, ['declined'], ['contradicted']],
+    ['sending', DECLINED, ['declined'], ['declined']],
+    ['voiding', DECLINED, ['declined'], ['declined']],
+    ['declined', DECLINED, ['declined'], []],
+    ['closed', DECLINED, ['closed'], []],
+    ['approved', DECLINED, ['approved'], ['contradicted']],
+    ['resolved_charged', DECLINED, ['resolved_charged'], ['contradicted']],
+    ['unknown', VOIDED, ['closed', 'waiting'], ['closed']],
+    ['voiding', VOIDED, ['closed', 'waiting'], ['closed']],
+    ['closed', VOIDED, ['closed'], []],
+    ['approved', VOIDED, ['approved'], ['contradicted']],
+    ['sending', PENDING, ['pending'], []],
+    ['unknown', PENDING, ['pending'], []],
+    ['voiding', PENDING, ['voiding'], []],
+    ['approved', PENDING, ['approved'], []],
+    ['closed', PENDING, ['closed'], []],
+  ])('about a charge that is %s: %j', (state, statement, states, told) => {
+    expect(decide(attemptIn(state), calledBack(statement))).toMatchObject({ states, told });
+  });
+
+  test('of a charge that is to be called off ends it as cancelled, unless it is approved', () => {
+    const cancelling = attemptIn('voiding', { cancelling: true });
+    expect(decide(cancelling, calledBack(VOIDED))).toMatchObject({ states: ['closed'], told: ['cancelled'] });
+    expect(decide(cancelling, calledBack(DECLINED))).toMatchObject({
+      states: ['declined'],
+      told: ['cancelled'],
+    });
+    expect(decide(cancelling, calledBack(APPROVED))).toMatchObject({
+      states: ['approved'],
+      told: ['approved'],
+    });
+  });
+
+  test('that contradicts is told once for each thing it says', () => {
+    const before = attemptIn('approved', { contradictions: ['declined'] });
+    expect(decide(before, calledBack(DECLINED)).told).toEqual([]);
+    expect(decide(before, calledBack(VOIDED)).told).toEqual(['contradicted']);
+  });
+
+  test('by an inquiry after a decline is what holds', () => {
+    const recheck = attemptIn('declined', { dueAt: NOW });
+    expect(decide(recheck, called('inquire', APPROVED))).toMatchObject({ told: ['charged_unexpectedly'] });
+    expect(decide(recheck, called('inquire', DECLINED))).toMatchObject({
+      states: ['declined'],
+      dueInMs: null,
+    });
+  });
+});
+
+describe('a charge that brought no statement', () => {
+  test.each<[string, Partial<Attempt>, CallResult, readonly string[], readonly string[], number | null]>([
+    ['never left, another is left', {}, UNSENT, ['closed', 'waiting'], ['closed'], 0],
+    ['never left, none is left', { others: [] }, UNSENT, ['waiting'], [], 125],
+    [
+      'never left, for the fourth time',
+      { others: [], tries: 3 },
+      UNSENT,
+      ['closed', 'waiting'],
+      ['closed'],
+      250,
+    ],
+    [
+      'never left, the last of all',
+      { others: [], tries: 3, number: 6 },
+      UNSENT,
+      ['closed'],
+      ['closed', 'exhausted'],
+      null,
+    ],
+    ['never left now, but may have before', { exposed: true }, UNSENT, ['unknown'], ['unknown'], 500],
+    ['held back', {}, { kind: 'held_back', detail: '' }, ['waiting'], [], 200],
+    ['busy, another has room', {}, { kind: 'busy', detail: '' }, ['closed', 'waiting'], ['closed'], 0],
+    ['busy, none is left', { others: [] }, { kind: 'busy', detail: '' }, ['waiting'], [], 125],
+    ['429', {}, { kind: 'throttled', retryAfterMs: 2000 }, ['waiting'], [], 2000],
+    ['429 for too long', {}, { kind: 'throttled', retryAfterMs: 5001 }, ['voiding'], [], 0],
+    ['429 too often', { tries: 3 }, { kind: 'throttled', retryAfterMs: 1 }, ['voiding'], [], 0],
+    ['500 once', {}, ERROR, ['waiting'], [], 100],
+    ['500 for the third time', { tries: 2 }, ERROR, ['unknown'], ['unknown'], 500],
+    ['refused as it is', {}, REJECTED, ['closed', 'waiting'], ['closed'], 0],
+    ['refused as it is, perhaps taken before', { exposed: true }, REJECTED, ['unknown'], ['unknown'], 500],
+    ['no answer', {}, UNCLEAR, ['unknown'], ['unknown'], 500],
+    ['no answer, told already', { toldUnknown: true }, UNCLEAR, ['unknown'], [], 500],
+    ['left behind', {}, { kind: 'lapsed' }, ['unknown'], ['unknown'], 0],
+  ])('%s', (...[, more, result, states, told, dueInMs]) => {
+    expect(decide(attemptIn('sending', more), called('charge', result))).toEqual({ states, told, dueInMs });
+  });
+
+  test('and is not the last one any more, says nothing', () => {
+    for (const state of ['waiting', 'pending', 'unknown', 'voiding', 'approved', 'closed'] as const)
+      expect(decide(attemptIn(state), called('charge', UNSENT))).toMatchObject({ states: [state], told: [] });
+    expect(decide(attemptIn('sending', { calls: 2 }), called('charge', UNSENT))).toMatchObject({
+      states: ['sending'],
+      told: [],
+    });
+  });
+
+  test('after the deadline is not tried again', () => {
+    const late = attemptIn('sending', { deadlineAt: NOW });
+    expect(decide(late, called('charge', UNSENT))).toMatchObject({ told: ['closed', 'exhausted'] });
+  });
+});
+
+describe('D2: a charge that is not found', () => {
+  const unknown = attemptIn('unknown', { exposed: true, toldUnknown: true });
+
+  test('is blocked, and closed only when that is confirmed', () => {
+    expect(decide(unknown, called('inquire', { kind: 'not_found' }))).toEqual({
+      states: ['voiding'],
+      told: [],
+      dueInMs: 0,
+    });
+  });
+
+  test.each([
+    [11_999, ['unknown'], []],
+    [12_000, ['unknown'], []],
+    [12_001, ['closed', 'waiting'], ['closed']],
+  ])(
+    'without a void waits for the longest delay and the clocks’ difference: after %i ms',
+    (ms, states, told) => {
+      const context = contextOf({ canVoid: false, now: NOW + ms });
+      expect(decide(unknown, called('inquire', { kind: 'not_found' }), context)).toMatchObject({
+        states,
+        told,
+      });
+    },
+  );
+
+  test('is asked for ever more rarely, at least every 30 s', () => {
+    const delays = [0, 1, 2, 3, 4, 5, 50].map(
+      (tries) => decide({ ...unknown, tries, deadlineAt: NOW + 1e9 }, called('inquire', UNCLEAR)).dueInMs,
+    );
+    expect(delays).toEqual([1000, 2000, 4000, 7500, 15_000, 15_000, 15_000]);
+  });
+});
+
+describe('D5: after the deadline', () => {
+  test.each(['pending', 'unknown', 'voiding'] as const)(
+    '%s is told once as unresolved, and asked on',
+    (state) => {
+      const operation = state === 'voiding' ? 'void' : 'inquire';
+      const late = attemptIn(state, { deadlineAt: NOW, toldUnknown: true });
+      const first = decide(late, called(operation, UNCLEAR));
+      expect(first).toMatchObject({ states: [state], told: ['unresolved'] });
+      expect(decide({ ...late, toldUnresolved: true }, called(operation, UNCLEAR))).toMatchObject({
+        told: [],
+        dueInMs: 1000,
+      });
+    },
+  );
+
+  test('what is due is due by the deadline', () => {
+    const near = attemptIn('unknown', { deadlineAt: NOW + 10, toldUnknown: true });
+    expect(decide(near, called('inquire', UNCLEAR)).dueInMs).toBe(10);
+  });
+});
+
+describe('a refund', () => {
+  const refund = (state: AttemptState, more: Partial<Attempt> = {}): Attempt =>
+    attemptIn(state, {
+      kind: 'refund',
+      purpose: 'refund',
+      others: [],
+      chargeUuid: attemptUuid(PAYMENT, 'charge', 1),
+      ...more,
+    });
+  const DONE: Statement = { kind: 'refunded', reference: 're_1' };
+  const FAILED: Statement = { kind: 'failed', code: 'closed', detail: '' };
+
+  test.each<[string, Attempt, Report, readonly string[], readonly string[]]>([
+    ['is done', refund('sending'), called('refund', DONE), ['refunded'], ['refunded']],
+    [
+      'of what was unexpected',
+      refund('sending', { purpose: 'unexpected' }),
+      called('refund', DONE),
+      ['refunded'],
+      ['unexpected_charge_refunded'],
+    ],
+    ['is pending', refund('sending'), called('refund', PENDING), ['pending'], []],
+    ['is done by callback', refund('pending'), calledBack(DONE), ['refunded'], ['refunded']],
+    ['fails', refund('pending'), calledBack(FAILED), ['refused'], ['refund_refused']],
+    [
+      'of a compensation fails, and is tried anew',
+      refund('pending', { purpose: 'compensation' }),
+      calledBack(FAILED),
+      ['refused', 'sending'],
+      [],
+    ],
+    [
+      'of the unexpected fails, and is tried anew',
+      refund('pending', { purpose: 'unexpected' }),
+      calledBack(FAILED),
+      ['refused', 'sending'],
+      [],
+    ],
+    ['is refused', refund('sending'), called('refund', REJECTED), ['refused'], ['refund_refused']],
+    [
+      'is refused, perhaps taken before',
+      refund('sending', { exposed: true }),
+      called('refund', REJECTED),
+      ['pending'],
+      [],
+    ],
+    [
+      'never arrived',
+      refund('pending', { exposed: true }),
+      called('inquire_refund', { kind: 'not_found' }),
+      ['sending'],
+      [],
+    ],
+    ['has no answer', refund('sending'), called('refund', UNCLEAR), ['sending'], []],
+    ['could not be sent', refund('sending'), called('refund', UNSENT), ['sending'], []],
+    ['is done again', refund('refunded'), calledBack(DONE), ['refunded'], []],
+    ['fails after it was done', refund('refunded'), calledBack(FAILED), ['refunded'], ['contradicted']],
+    ['is done after it was refused', refund('refused'), calledBack(DONE), ['refused'], ['contradicted']],
+    ['is done after a person said so', refund('resolved'), calledBack(DONE), ['resolved'], ['contradicted']],
+    [
+      'is late',
+      refund('sending', { deadlineAt: NOW }),
+      called('refund', UNCLEAR),
+      ['sending'],
+      ['refund_unresolved'],
+    ],
+    [
+      'is late, told already',
+      refund('sending', { deadlineAt: NOW, toldUnresolved: true }),
+      called('refund', UNCLEAR),
+      ['sending'],
+      [],
+    ],
+  ])('%s', (...[, given, report, states, told]) => {
+    expect(decide(given, report)).toMatchObject({ states, told });
+  });
+
+  test('of a compensation is given up after five', () => {
+    const all = [5, 1, 2, 3, 4].map((number) =>
+      refund(number === 5 ? 'pending' : 'refused', { purpose: 'compensation', number }),
+    );
+    expect(decide(all, calledBack(FAILED)).told).toEqual(['refund_refused']);
+  });
+});
+
+describe('what a person says', () => {
+  const said = (outcome: ChargeResolved['outcome']): LogEvent<ChargeResolved> => ({
+    topic: 'authorization',
+    partition: 0,
+    position: 7,
+    occurredAt: NOW,
+    type: 'payment.charge_resolved',
+    version: 1,
+    subject: PAYMENT,
+    tenant: 'acme',
+    key: 'wallet',
+    data: {
+      wallet_id: 'w',
+      service_id: 's',
+      amount: 100,
+      currency: 'USD',
+      method: 'gateway',
+      outcome,
+      reason: 'seen',
+      actor: 'key_1',
+    },
+    correlationId: 'cor',
+    causation: 'req',
+    traceparent: null,
+  });
+  const compensation = (state: AttemptState) => attemptIn(state, { kind: 'refund', purpose: 'compensation' });
+
+  test.each<[string, readonly Attempt[], ChargeResolved['outcome'], boolean, string, readonly string[]]>([
+    ['of what is unknown', [attemptIn('unknown')], 'charged', false, 'charged', ['resolved_charged']],
+    [
+      'of what is unknown',
+      [attemptIn('unknown')],
+      'not_charged',
+      false,
+      'not_charged',
+      ['resolved_not_charged'],
+    ],
+    ['of what is approved meanwhile', [attemptIn('approved')], 'not_charged', false, 'charged', ['approved']],
+    ['of what is approved meanwhile', [attemptIn('approved')], 'charged', false, 'charged', ['approved']],
+    ['of a completed payment', [attemptIn('approved')], 'not_charged', true, 'not_charged', ['reversed']],
+    ['of nothing that is left', [attemptIn('closed')], 'charged', false, 'charged', ['closed']],
+    [
+      'of a refund that is parked',
+      [attemptIn('approved'), compensation('refused')],
+      'not_charged',
+      false,
+      'not_charged',
+      ['reversed', 'refused'],
+    ],
+    [
+      'of a refund that is open',
+      [attemptIn('approved'), compensation('pending')],
+      'not_charged',
+      false,
+      'not_charged',
+      ['reversed', 'resolved'],
+    ],
+    [
+      'of a refund that is open',
+      [attemptIn('approved'), compensation('pending')],
+      'charged',
+      false,
+      'charged',
+      ['approved', 'resolved'],
+    ],
+    [
+      'of a refund that is done meanwhile',
+      [attemptIn('approved'), compensation('refunded')],
+      'charged',
+      false,
+      'not_charged',
+      ['reversed', 'refunded'],
+    ],
+  ])('%s', (...[, given, outcome, isCompleted, truth, states]) => {
+    const attempts = new Attempts(given);
+    resolve(attempts, said(outcome), { ...contextOf(), isAnswered: false, isCompleted });
+    const { drafts } = attempts.changes();
+    expect(drafts.map(({ type, data }) => [type, data['outcome']])).toEqual([['provider.resolved', truth]]);
+    expect(attempts.of(PAYMENT).map(({ state }) => state)).toEqual(states);
+  });
+
+  test('U3: delivered again changes nothing', () => {
+    const attempts = new Attempts([attemptIn('resolved_charged')]);
+    resolve(attempts, said('not_charged'), { ...contextOf(), isAnswered: true, isCompleted: false });
+    expect(attempts.changes()).toEqual({ begun: [], changed: [], drafts: [], followers: [] });
+  });
+});
