@@ -271,8 +271,8 @@ describe('a sender that is paused between the commit and the sending', () => {
     let asked = 0;
     const clock = { now: () => now };
     const isOwned = (): boolean => {
-      // It is asked last before the clock is.
-      if (++asked === 1) now += 3001;
+      // It is asked last before the clock is. The event may be some time ahead of a clock that stands still.
+      if (++asked === 1) now += 20_000;
       return true;
     };
     world.process({ clock, isOwned });
