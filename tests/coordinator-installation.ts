@@ -276,7 +276,10 @@ export function told(about: Appended, word: Told): Appended {
 }
 
 /** What a person asks payments for, before validation has handed it on. */
-export function requested(about: Appended, word: 'cancel' | 'say charged' | 'say not charged'): Appended {
+export function requested(
+  about: Appended,
+  word: 'cancel' | 'say charged' | 'say not charged' | 'revoke',
+): Appended {
   const admitted = told(about, word);
   return { ...admitted, topic: 'payments', type: admitted.type.replace('_admitted', '_requested') };
 }

@@ -102,7 +102,7 @@ test('a completed payment that was not charged after all is reversed in one comm
   await settled();
   await one.append(told(payment, 'approved'));
   await settled();
-  await one.append(requested(payment, 'say not charged'));
+  await one.append(requested(payment, 'revoke'));
   await settled();
   await one.append(told(payment, 'resolved not charged'));
   await settled();

@@ -6,7 +6,8 @@ import { judgeSaga, type SagaJudgement } from '#proof/judge-saga.ts';
 import { sagaMapFor } from '#proof/saga-map.ts';
 import { type Judgement, judgeSubject } from '#services/integrity/follow-saga.ts';
 import { seenEvent } from '#services/integrity/seen-event.ts';
-import { eventsOn, identityOf, SAGA_PATHS, type SagaPath, TERMS } from './saga-paths.ts';
+import { eventsOn, identityOf, TERMS } from './saga-events.ts';
+import { SAGA_PATHS, type SagaPath } from './saga-paths.ts';
 
 function theirs(events: readonly LogEvent[]): Judgement {
   return judgeSubject(events[0]?.subject ?? '', events.map(seenEvent));

@@ -394,12 +394,6 @@ describe('what bad input gets', () => {
       code: 'payments.same_account',
       pointer: '/service_id',
     },
-    {
-      what: 'a gateway that is not there',
-      change: { method: 'gateway' },
-      code: 'payments.method_unavailable',
-      pointer: '/method',
-    },
   ])('422: $what, and the refusal is replayed', async ({ change, code, pointer }) => {
     const key = newKey();
     const refused = await pay({ ...ORDER, ...change }, { key });

@@ -39,10 +39,10 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
     providerConsumer({
       decisions: {
         random: () => 0,
-        routing: routingOf(NO_PROVIDERS, () => true),
+        routing: routingOf(NO_PROVIDERS, { isAvailable: () => true, hasRoom: () => true }),
         deadlines: { chargeMs: 60_000, refundMs: 60_000 },
       },
-      room: () => 0,
+      rooms: () => new Map<string, number>(),
       onCommitted: () => undefined,
     }),
   ),

@@ -207,7 +207,7 @@ export class SagaWorld {
 
   #deny(): void {
     this.#isDenied = true;
-    this.#tell('say not charged');
+    this.#tell(this.s.said().includes('payment.completed') ? 'revoke' : 'say not charged');
   }
 
   #requestRefund(): void {

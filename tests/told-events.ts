@@ -5,7 +5,7 @@ import { AMOUNT, SagaScenario, type ScenarioOptions } from './saga-scenario.ts';
 const ATTEMPT = { attempt_id: 'att_01h455vb4pex5vsknk084sn02q', provider: 'alfa', number: 1 };
 const CHARGED = { ...ATTEMPT, amount: AMOUNT, currency: 'USD', provider_reference: null };
 const FAILURE = { code: 'providers.some_code', detail: 'Some detail.' };
-const RESOLUTION = { reason: 'looked', actor: 'ana' };
+const RESOLUTION = { reason: 'looked', actor: 'ana', regarding: 'charge' };
 
 export const TOLD = {
   approved: ['providers', 'provider.approved', CHARGED],
@@ -25,6 +25,12 @@ export const TOLD = {
   cancel: ['validation', 'payment.cancel_admitted', { actor: 'ana' }],
   'say charged': ['validation', 'payment.resolution_admitted', { ...RESOLUTION, outcome: 'charged' }],
   'say not charged': ['validation', 'payment.resolution_admitted', { ...RESOLUTION, outcome: 'not_charged' }],
+  /** That a payment which was completed was not charged after all. */
+  revoke: [
+    'validation',
+    'payment.resolution_admitted',
+    { ...RESOLUTION, outcome: 'not_charged', regarding: 'completion' },
+  ],
 } as const satisfies Record<string, readonly [topic: string, type: string, data: JsonObject]>;
 
 export type Told = keyof typeof TOLD;
@@ -77,8 +83,8 @@ export const GATEWAY = {
   'resolving as not charged': ['validated', 'unresolved', 'say not charged'],
   completed: ['validated', 'approved', 'posted'],
   'completed by a person': ['validated', 'unresolved', 'say charged', 'resolved charged', 'posted'],
-  'revoking what was completed': ['validated', 'approved', 'posted', 'say not charged'],
-  'reversing a posting': ['validated', 'approved', 'posted', 'say not charged', 'resolved not charged'],
+  'revoking what was completed': ['validated', 'approved', 'posted', 'revoke'],
+  'reversing a posting': ['validated', 'approved', 'posted', 'revoke', 'resolved not charged'],
   'refunding a charge': ['validated', 'approved', 'refused'],
   'parked after a refused refund': ['validated', 'approved', 'refused', 'refund refused'],
   'parked without an answer': ['validated', 'approved', 'refused', 'refund unresolved'],
@@ -91,7 +97,7 @@ export const GATEWAY = {
     'validated',
     'approved',
     'posted',
-    'say not charged',
+    'revoke',
     'resolved not charged',
     'reversed',
   ],

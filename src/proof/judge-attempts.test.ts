@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { uuidOf } from '#kernel/ids.ts';
 import type { AuditedAttempt } from '#services/providers/contract.ts';
-import { eventsOn, identityOf, SAGA_PATHS } from '../../tests/saga-paths.ts';
+import { eventsOn, identityOf } from '../../tests/saga-events.ts';
+import { SAGA_PATHS } from '../../tests/saga-paths.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import { Check } from './report.ts';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { uuidOf } from '#kernel/ids.ts';
-import { eventsOn, identityOf, SAGA_PATHS, type SagaPath } from '../../tests/saga-paths.ts';
+import { eventsOn, identityOf } from '../../tests/saga-events.ts';
+import { SAGA_PATHS, type SagaPath } from '../../tests/saga-paths.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import { judgeRefunds, RefundBook } from './refund-book.ts';
 import { Check } from './report.ts';

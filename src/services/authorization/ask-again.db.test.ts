@@ -146,11 +146,11 @@ async function givenRefusedReversal(way: 'by stages' | 'straight' = 'by stages')
   else one.startStages();
   const payment = one.payment(isStraight ? 'requested' : 'validated');
   const say = isStraight ? requested : told;
-  for (const word of ['approved', 'say not charged', 'resolved not charged'] as const) {
+  for (const word of ['approved', 'revoke', 'resolved not charged'] as const) {
     if (word === 'approved') await one.append(payment);
     await one.settled(isStraight ? ALL : undefined);
     if (word === 'resolved not charged') await move('service', 'outside-USD', 60);
-    await one.append(word === 'say not charged' ? say(payment, word) : told(payment, word));
+    await one.append(word === 'revoke' ? say(payment, word) : told(payment, word));
     await one.settled(isStraight ? ALL : undefined);
   }
   return payment;

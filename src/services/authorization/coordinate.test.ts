@@ -27,7 +27,7 @@ const PARKED: Row = {
   refunded: 'payment.compensated → compensated',
   'say not charged': 'payment.charge_resolved → revoking',
 };
-const COMPLETED: Row = { 'say not charged': 'payment.charge_resolved → revoking' };
+const COMPLETED: Row = { revoke: 'payment.charge_resolved → revoking' };
 
 const GATEWAY_TABLE: Readonly<Record<keyof typeof GATEWAY, Row>> = {
   unknown: { validated: 'payment.authorized → authorized' },
@@ -93,6 +93,7 @@ const REFUSALS: Readonly<Partial<Record<EventName, string>>> = {
   cancel: 'payment.cancel_refused',
   'say charged': 'payment.resolution_refused',
   'say not charged': 'payment.resolution_refused',
+  revoke: 'payment.resolution_refused',
   'resolved charged': 'payment.resolution_refused',
   'resolved not charged': 'payment.resolution_refused',
 };

@@ -9,7 +9,8 @@ import { appendEvents } from '../../../tests/append-events.ts';
 import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { PARTITIONS, startEngine } from '../../../tests/engine.ts';
 import { DELIVERIES, setBack } from '../../../tests/redelivery.ts';
-import { eventsOn, SAGA_PATHS, type SagaPath } from '../../../tests/saga-paths.ts';
+import { eventsOn } from '../../../tests/saga-events.ts';
+import { SAGA_PATHS, type SagaPath } from '../../../tests/saga-paths.ts';
 import { VerdictReads } from './reads.ts';
 import { SAGA_TOPICS } from './seen-event.ts';
 

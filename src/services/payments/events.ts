@@ -19,6 +19,8 @@ export type ResolutionRequested = {
   readonly outcome: 'charged' | 'not_charged';
   readonly reason: string;
   readonly actor: string;
+  /** What the person saw: a charge of unknown outcome, or a payment that was completed. */
+  readonly regarding: 'charge' | 'completion';
 };
 
 /** What every stage of a refund needs to know of it. The money goes from the service to the wallet. */

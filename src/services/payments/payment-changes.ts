@@ -112,7 +112,12 @@ export class PaymentChanges implements CommandHandler<ChangeOrder, Targets, Refu
     const decided = requestResolution(target, command.body, now);
     if (!decided.ok) return this.#refusal(decided.problem);
     const { payment } = decided.value;
-    const data: ResolutionRequested = { outcome, reason, actor: command.actor ?? NOBODY };
+    const data: ResolutionRequested = {
+      outcome,
+      reason,
+      actor: command.actor ?? NOBODY,
+      regarding: payment.status === 'completed' ? 'completion' : 'charge',
+    };
     return taken(payment, [intervention('payment.resolution_requested', { payment, command, data })]);
   }
 
