@@ -4,15 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type LastroProcess, startLastroProcess } from './lastro-process.ts';
+import { endProviders } from './provider-users.ts';
 
 export class LastroHome {
   readonly database: TestDatabase;
-  readonly #folder: string;
+  /** The data folder. */
+  readonly folder: string;
   readonly #processes: LastroProcess[] = [];
 
   private constructor(database: TestDatabase, folder: string) {
     this.database = database;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   static async open(): Promise<LastroHome> {
@@ -23,7 +25,7 @@ export class LastroHome {
   async start(settings: Readonly<Record<string, string>> = {}): Promise<LastroProcess> {
     const process = await startLastroProcess({
       DATABASE_URL: this.database.url,
-      DATA_DIR: this.#folder,
+      DATA_DIR: this.folder,
       ...settings,
     });
     this.#processes.push(process);
@@ -34,7 +36,9 @@ export class LastroHome {
   async remove(): Promise<void> {
     for (const process of this.#processes) process.kill('SIGKILL');
     await Promise.all(this.#processes.map(({ ended }) => ended));
+    // Nobody of those that were killed has stopped the sandbox's providers.
+    await endProviders(this.folder);
     await this.database.drop();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

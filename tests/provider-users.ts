@@ -13,7 +13,7 @@ import {
   listProcesses,
   type ProcessIdentity,
 } from '#platform/processes/process-identity.ts';
-import type { SandboxProvider } from '../src/sandbox-providers.ts';
+import { SANDBOX_PROVIDERS, type SandboxProvider } from '../src/sandbox-providers.ts';
 
 const HOLDER = fileURLToPath(new URL('hold-providers.ts', import.meta.url));
 /** Nobody listens there. */
@@ -25,6 +25,24 @@ export interface Identity {
   readonly started_at: string;
   readonly api_key: string;
   readonly webhook_secret: string;
+}
+
+export function readIdentity(dataDir: string, name: string): Identity {
+  return JSON.parse(readFileSync(identityPath(dataDir, name), 'utf8')) as Identity;
+}
+
+function identityPath(dataDir: string, name: string): string {
+  return join(dataDir, 'sandbox-providers', name, 'identity.json');
+}
+
+/** Ends those that run on the data folder, whoever has started them. */
+export async function endProviders(dataDir: string): Promise<void> {
+  for (const name of SANDBOX_PROVIDERS) {
+    if (!existsSync(identityPath(dataDir, name))) continue;
+    const { pid, started_at: startedAt } = readIdentity(dataDir, name);
+    const running = findProcess(pid);
+    if (running !== undefined && isAlive({ pid, startedAt })) await endProcess(running);
+  }
 }
 
 export interface ProviderUser {
@@ -44,17 +62,17 @@ export class ProviderData {
   }
 
   identity(name = 'alfa'): Identity {
-    return JSON.parse(readFileSync(this.#identityPath(name), 'utf8')) as Identity;
+    return readIdentity(this.dataDir, name);
   }
 
   /** As if the process that started it had been killed before it noted it. */
   forgetProcess(name: string): void {
     const known = { ...this.identity(name), pid: null, started_at: null };
-    writeFileSync(this.#identityPath(name), JSON.stringify(known));
+    writeFileSync(identityPath(this.dataDir, name), JSON.stringify(known));
   }
 
   mode(name: string): number {
-    return statSync(this.#identityPath(name)).mode & 0o777;
+    return statSync(identityPath(this.dataDir, name)).mode & 0o777;
   }
 
   process(name = 'alfa'): ProcessIdentity {
@@ -99,15 +117,7 @@ export class ProviderData {
   /** Ends whatever a test left. */
   async remove(): Promise<void> {
     for (const child of this.#children) child.kill('SIGKILL');
-    for (const name of ['alfa', 'beta']) {
-      if (!existsSync(this.#identityPath(name))) continue;
-      const running = findProcess(this.identity(name).pid);
-      if (running !== undefined && this.isRunning(name)) await endProcess(running);
-    }
+    await endProviders(this.dataDir);
     rmSync(this.dataDir, { recursive: true, force: true });
-  }
-
-  #identityPath(name: string): string {
-    return join(this.folder(name), 'identity.json');
   }
 }

@@ -5,12 +5,14 @@ import { newId } from '#kernel/ids.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { eventIdentity } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
+import { Session } from '#platform/postgres/session.ts';
 import { appendEvents } from '../../../tests/append-events.ts';
 import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { PARTITIONS, startEngine } from '../../../tests/engine.ts';
 import { DELIVERIES, setBack } from '../../../tests/redelivery.ts';
 import { eventsOn } from '../../../tests/saga-events.ts';
 import { SAGA_PATHS, type SagaPath } from '../../../tests/saga-paths.ts';
+import { integrityConsumer } from './consumer.ts';
 import { VerdictReads } from './reads.ts';
 import { SAGA_TOPICS } from './seen-event.ts';
 
@@ -168,6 +170,26 @@ test('an event that no saga has room for breaks a verdict, at once and for good'
   await judged(1);
   expect(await rowsOf(requested.subject)).toMatchObject({ verdict: 'broken', findings: ['out_of_order'] });
 });
+
+test('what is read ahead of its beginning leaves nothing behind when another process is given all of it', async () => {
+  const events = await appended(pathNamed('a payment (gateway) approved'));
+  const [requested] = events as [LogEvent];
+  const ahead = events.filter(({ topic }) => topic !== requested.topic).slice(0, 3);
+  await takeBatch(ahead);
+  await takeBatch(events);
+  expect(await rowsOf(requested.subject)).toMatchObject({ verdict: 'complete', followed: 0 });
+});
+
+/** By a process that has read nothing else, a moment after they happened. */
+async function takeBatch(events: readonly LogEvent[]): Promise<void> {
+  const session = new Session({ url: database.url, name: 'integrity' });
+  const consumer = integrityConsumer(() => undefined);
+  await session.transaction(async (tx) => {
+    const loaded = await consumer.load(tx, events);
+    consumer.save(tx, consumer.decide(loaded, events, Date.now()));
+  });
+  await session.close();
+}
 
 test('stages are named by what caused their events; timelines have nothing but the subject’s own', async () => {
   const events = await appended(pathNamed('a payment (gateway) completed, then reversed'));

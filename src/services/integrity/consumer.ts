@@ -31,6 +31,8 @@ interface Loaded {
   readonly groups: ReadonlyMap<string, readonly LogEvent[]>;
   /** Of which nothing was looked up (`freshSagas`). */
   readonly fresh: ReadonlySet<string>;
+  /** How many more events memory is meant to hold. */
+  readonly room: number;
   readonly followed: ReadonlyMap<string, readonly SeenEvent[]>;
   /** Sagas that have their verdict. */
   readonly judged: ReadonlySet<string>;
@@ -63,12 +65,12 @@ export function integrityConsumer(
     batchMax: 12_000,
     async load(tx, events) {
       const groups = bySubject(events);
-      const fresh = freshSagas(groups, clock.now());
+      const { fresh, room } = freshSagas(groups, clock.now());
       const open = [...groups.keys()].filter((subject) => !fresh.has(subject));
       const [followed, verdicts] = await Promise.all([findFollowed(tx, open), findVerdicts(tx, open)]);
       // Rare enough for a round trip of its own.
       const disturbed = await readTimelines(tx, disturbedOf(verdicts, groups));
-      return { groups, fresh, followed, judged: new Set(verdicts.keys()), disturbed };
+      return { groups, fresh, room, followed, judged: new Set(verdicts.keys()), disturbed };
     },
     decide: (loaded, _events, now) => decideVerdicts(loaded, now),
     save(tx, { verdicts, following, ended, resumed, now }) {
@@ -107,7 +109,10 @@ function mayBeOver(group: readonly LogEvent[]): boolean {
  * look-up; while they run they are retained, as many as memory is meant to hold. (If their events are delivered again,
  * the verdict is the same, and storing it again changes nothing.)
  */
-function freshSagas(groups: ReadonlyMap<string, readonly LogEvent[]>, now: EpochMs): ReadonlySet<string> {
+function freshSagas(
+  groups: ReadonlyMap<string, readonly LogEvent[]>,
+  now: EpochMs,
+): Pick<Loaded, 'fresh' | 'room'> {
   const fresh = new Set<string>();
   let room = RETAINED_MAX;
   for (const [subject, group] of groups) {
@@ -115,7 +120,7 @@ function freshSagas(groups: ReadonlyMap<string, readonly LogEvent[]>, now: Epoch
     if (!mayBeOver(group)) room -= group.length;
     if (room >= 0) fresh.add(subject);
   }
-  return fresh;
+  return { fresh, room };
 }
 
 function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
@@ -125,6 +130,7 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
   const ended: string[] = [];
   const resumed: string[] = [];
   const retained: LogEvent[] = [];
+  let { room } = loaded;
   for (const [subject, group] of groups) {
     const { tenant } = group[0] as LogEvent;
     const isJudged = judged.has(subject);
@@ -135,6 +141,11 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
       continue;
     }
     const before = followed.get(subject) ?? [];
+    if (!isJudged && before.length === 0 && isAheadOfBeginning(group, now) && room >= group.length) {
+      room -= group.length;
+      retained.push(...group);
+      continue;
+    }
     const seen = merge(disturbed.get(subject) ?? before, group.map(seenEvent));
     const judgement = judgeSubject(subject, seen);
     if (judgement.verdict !== 'running') {
@@ -148,6 +159,14 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
     }
   }
   return { drafts: [], verdicts, following, ended, resumed, retained, now };
+}
+
+/**
+ * Each log is read by itself, so a saga's later events may be at hand before its beginning, which is about to come. Were
+ * they stored, the saga would not be fresh any more when all of it is delivered to another process, and nobody would see it.
+ */
+function isAheadOfBeginning(group: readonly LogEvent[], now: EpochMs): boolean {
+  return !group.some(isBeginning) && isRecent(group, now);
 }
 
 /** A saga that takes longer than its events may be held in memory is stored, so that the positions can move on. */

@@ -177,6 +177,22 @@ describe('a statement of the provider', () => {
   });
 });
 
+describe('a decline that a callback tells', () => {
+  const waiting = attemptIn('unknown', { exposed: true });
+
+  test('ends the attempt, and is made sure of: the answer that was lost may have said otherwise', () => {
+    const after = decide(waiting, calledBack(DECLINED));
+    expect(after).toEqual({ states: ['declined'], told: ['declined'], dueInMs: expect.any(Number) });
+    expect(decide(waiting, called('inquire', DECLINED))).toMatchObject({ dueInMs: null });
+    expect(decide(attemptIn('sending'), called('charge', DECLINED))).toMatchObject({ dueInMs: null });
+  });
+
+  test('is not made sure of by another callback', () => {
+    const recheck = attemptIn('declined', { dueAt: NOW + 500 });
+    expect(decide(recheck, calledBack(DECLINED))).toMatchObject({ told: [], dueInMs: 500 });
+  });
+});
+
 describe('a charge that brought no statement', () => {
   test.each<[string, Partial<Attempt>, CallResult, readonly string[], readonly string[], number | null]>([
     ['never left, another is left', {}, UNSENT, ['closed', 'waiting'], ['closed'], 0],

@@ -15,7 +15,7 @@ import type { Attempt } from './attempt.ts';
 import { type Attempts, attemptData } from './attempts.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { endChargeCall, isLastCall } from './end-charge-call.ts';
-import { hearCharge } from './hear-charge.ts';
+import { type HeardBy, hearCharge } from './hear-charge.ts';
 import { isStatement, type Report } from './report.ts';
 
 export function decideCharge(
@@ -26,13 +26,17 @@ export function decideCharge(
 ): void {
   const { result } = report;
   if (isStatement(result)) {
-    const isInquiry = report.from === 'call' && report.operation === 'inquire';
-    hearCharge({ attempts, attempt, context }, result, isInquiry);
+    hearCharge({ attempts, attempt, context }, result, heardBy(report));
   } else if (report.from === 'call' && isLastCall(attempt, report)) {
     endChargeCall({ attempts, attempt, context }, result, report.operation);
   }
   const after = attempts.find(attempt.subject, attempt.uuid);
   if (after !== undefined) tellIfOverdue(attempts, after, context.now);
+}
+
+function heardBy(report: Report): HeardBy {
+  if (report.from === 'callback') return 'callback';
+  return report.operation === 'inquire' ? 'inquiry' : 'answer';
 }
 
 const IN_DOUBT: ReadonlySet<string> = new Set(['pending', 'unknown', 'voiding']);

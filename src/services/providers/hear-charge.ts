@@ -1,20 +1,24 @@
 /** What a provider says of a charge, by an answer, an inquiry or a callback (D3). Pure. */
 import { assertNever } from '#kernel/fault.ts';
-import { findCharge, isOpen } from './attempt.ts';
-import { attemptData, chargedData } from './attempts.ts';
+import { type Attempt, findCharge, isOpen } from './attempt.ts';
+import { type Attempts, attemptData, chargedData } from './attempts.ts';
 import { askAgainAt, close, giveBack, settle, tellCancelled } from './charge-ends.ts';
 import { contradict } from './contradict.ts';
-import type { Case } from './decision-context.ts';
+import type { Case, DecisionContext } from './decision-context.ts';
 import type { Statement } from './report.ts';
+import { askingDelayMs } from './schedule.ts';
 
-export function hearCharge(told: Case, statement: Statement, isInquiry: boolean): void {
+/** How it was heard. What a callback says may be overtaken by what the provider's book says: that an inquiry tells. */
+export type HeardBy = 'answer' | 'inquiry' | 'callback';
+
+export function hearCharge(told: Case, statement: Statement, by: HeardBy): void {
   switch (statement.kind) {
     case 'approved':
-      return approve(told, statement.reference, isInquiry);
+      return approve(told, statement.reference, by);
     case 'declined':
-      return decline(told, statement);
+      return decline(told, statement, by);
     case 'voided':
-      return hearVoided(told);
+      return hearVoided(told, by);
     case 'pending':
       return wait(told, statement.reference);
     // Of refunds; whoever reports has looked at the attempt's kind.
@@ -26,7 +30,7 @@ export function hearCharge(told: Case, statement: Statement, isInquiry: boolean)
   }
 }
 
-function approve(told: Case, reference: string | null, isInquiry: boolean): void {
+function approve(told: Case, reference: string | null, by: HeardBy): void {
   const { attempts, attempt } = told;
   const { state } = attempt;
   if (isOpen(attempt)) {
@@ -45,7 +49,7 @@ function approve(told: Case, reference: string | null, isInquiry: boolean): void
         : 'A person has said that nothing was charged, and the provider has charged.',
     );
   } else if (state === 'declined') {
-    if (isInquiry) {
+    if (by === 'inquiry') {
       giveBack(
         { ...told, attempt: attempts.change(attempt, { providerReference: reference }) },
         'The provider had declined, and has charged all the same.',
@@ -57,10 +61,12 @@ function approve(told: Case, reference: string | null, isInquiry: boolean): void
   }
 }
 
-function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'declined' }>): void {
+function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'declined' }>, by: HeardBy): void {
   const { attempts, attempt } = told;
   if (isOpen(attempt)) {
     const declined = settle(told, { state: 'declined' });
+    // Money may have moved all the same, whose answer was lost: the book is asked, and what stands in it is given back.
+    if (by === 'callback') makeSure(told.attempts, declined, told.context);
     if (declined.cancelling) {
       tellCancelled(attempts, declined, 'The provider had declined the charge.');
     } else {
@@ -71,24 +77,28 @@ function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'decli
       });
     }
   } else {
-    endRecheck(told);
+    endRecheck(told, by);
     contradictCharged(told, 'declined');
   }
 }
 
-function hearVoided(told: Case): void {
+function hearVoided(told: Case, by: HeardBy): void {
   const { attempt } = told;
   if (isOpen(attempt)) {
     close(told, `${attempt.provider} has voided the charge.`);
   } else {
-    endRecheck(told);
+    endRecheck(told, by);
     contradictCharged(told, 'voided');
   }
 }
 
-/** What was to be made sure of is sure: nothing was charged. */
-function endRecheck({ attempts, attempt }: Case): void {
-  if (attempt.dueAt !== null) attempts.change(attempt, { dueAt: null });
+function makeSure(attempts: Attempts, attempt: Attempt, { now, random }: DecisionContext): void {
+  attempts.change(attempt, { dueAt: now + askingDelayMs(0, random) });
+}
+
+/** What was to be made sure of is sure: nothing was charged. A callback is what it was to be made sure against. */
+function endRecheck({ attempts, attempt }: Case, by: HeardBy): void {
+  if (attempt.dueAt !== null && by !== 'callback') attempts.change(attempt, { dueAt: null });
 }
 
 /** That nothing was charged contradicts only what says that something was. */

@@ -271,7 +271,7 @@ describe('a sender that is paused between the commit and the sending', () => {
     let asked = 0;
     const clock = { now: () => now };
     const isOwned = (): boolean => {
-      // It is asked last before the clock is.
+      // It is asked last before the clock is. The event may be some time ahead of a clock that stands still.
       if (++asked === 1) now += 20_000;
       return true;
     };

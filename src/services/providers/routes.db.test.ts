@@ -122,6 +122,22 @@ describe('a callback', () => {
     expect((await world.rows(payment))[0]?.state).toBe('approved');
   });
 
+  test('that contradicts an answer that was lost costs nobody money: the book is asked, and the charge given back', async () => {
+    const lies: Promise<unknown>[] = [];
+    world.alfa.conduct = ({ operation, key }) => {
+      if (operation === 'charge')
+        setImmediate(() => lies.push(post(world.alfa.callback(key, { status: 'declined' }))));
+      return operation === 'charge' ? { answers: 'never' } : undefined;
+    };
+    const payment = await world.authorize();
+    expect(await world.hears(payment, 'provider.unexpected_charge_refunded')).toEqual([
+      'provider.declined',
+      'provider.charged_unexpectedly',
+      'provider.unexpected_charge_refunded',
+    ]);
+    await Promise.all(lies);
+  });
+
   test('of an approval after a decline makes us ask: what the book says is given back', async () => {
     world.alfa.conduct = ({ operation }) => (operation === 'charge' ? { status: 'declined' } : undefined);
     const payment = await world.authorize();
