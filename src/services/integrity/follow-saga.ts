@@ -18,6 +18,7 @@ export type FindingKind =
   | 'out_of_order'
   | 'second_ending'
   | 'mismatched_terms'
+  | 'overdue_stage'
   | 'unexpected_charge'
   | 'contradiction';
 

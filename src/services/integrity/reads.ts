@@ -1,10 +1,11 @@
 /** A saga's verdict: the stored one, or while it runs, what its events say so far. From the logs alone. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type Clock, type EpochMs, systemClock, toRfc3339 } from '#kernel/clock.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { readTimeline } from '#platform/log/timeline.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { stageEndedBy } from '#sagas/saga.ts';
 import { type Finding, judgeSubject } from './follow-saga.ts';
+import { overdueStages } from './overdue-stages.ts';
 import { growTree } from './saga-tree.ts';
 import { SAGA_EVENTS, type SeenEvent, sagaOf, seenEvent } from './seen-event.ts';
 import { storedVerdict, type VerdictRow } from './store.ts';
@@ -27,10 +28,12 @@ interface NamedStage {
 export class VerdictReads {
   readonly #reader: Reader;
   readonly #topics: readonly string[];
+  readonly #clock: Clock;
 
-  constructor(reader: Reader, topics: readonly string[]) {
+  constructor(reader: Reader, topics: readonly string[], clock: Clock = systemClock) {
     this.#reader = reader;
     this.#topics = topics;
+    this.#clock = clock;
   }
 
   /** Undefined if no log knows the payment or refund. */
@@ -60,7 +63,7 @@ export class VerdictReads {
         event: identity,
         at,
       })),
-      findings,
+      findings: [...findings, ...overdueStages(subject, seen, this.#clock.now())],
       verifiedAt: null,
     };
   }
