@@ -340,7 +340,7 @@ describe('a person', () => {
       `select data::jsonb as data from validation.events where subject = $1 and type = 'payment.resolution_admitted'`,
       [id],
     );
-    expect(relayed).toEqual([{ data: { ...resolution, actor: 'key_of_a_person' } }]);
+    expect(relayed).toEqual([{ data: { ...resolution, actor: 'key_of_a_person', regarding: 'charge' } }]);
     await desk.say({
       type: 'payment.completed',
       version: 2,
