@@ -115,6 +115,18 @@ export class GatewayDesk {
     await this.until(ends, payment);
   }
 
+  /** A completed payment that was not charged after all. */
+  async revoke(payment: PaymentId): Promise<void> {
+    await this.change({
+      operation: 'payments.resolve',
+      payment_id: payment,
+      outcome: 'not_charged',
+      reason: 'Asked them.',
+      regarding: 'completion',
+    });
+    await this.until('compensated', payment);
+  }
+
   async cancel(payment: PaymentId, ends: Status): Promise<void> {
     await this.change({ operation: 'payments.cancel', payment_id: payment });
     await this.until(ends, payment);

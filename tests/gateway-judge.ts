@@ -38,6 +38,8 @@ export interface Judged {
   readonly refunds: readonly string[];
   /** What wallets had at first; every other account had nothing. Minor units. */
   readonly funds: ReadonlyMap<string, number>;
+  /** Payments of which a person has said something else than a book does, and was believed. */
+  readonly believed?: ReadonlySet<string>;
 }
 
 /** What was paid, and what is known of it. */
@@ -62,7 +64,8 @@ export async function judge(judged: Judged): Promise<string[]> {
   const alien = book.filter(({ reference }) => !ids.includes(reference));
   return [
     ...alien.map((entry) => `J5: nobody asked for ${JSON.stringify(entry)}`),
-    ...stories.flatMap((story) => [...judgeCharge(story), ...judgeRefunds(story)]),
+    ...stories.filter(({ payment }) => judged.believed?.has(payment.id) !== true).flatMap(judgeCharge),
+    ...stories.flatMap(judgeRefunds),
     ...(await judgeMoney(judged, stories)),
     ...(await inTurn(ids, (id) => judgeTellings(judged.caller, id))).flat(),
   ];

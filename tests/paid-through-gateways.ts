@@ -57,7 +57,7 @@ async function payEveryEnd(desk: GatewayDesk) {
   await callOff(desk);
   desk.tell();
   const reversed = await desk.pay('completed', { reference: 'invoice-4' });
-  await desk.resolve(reversed, 'not_charged', 'compensated');
+  await desk.revoke(reversed);
   const { id: paid } = await desk.engine.submit({ amount: 500 });
   await desk.until('completed', paid);
   return { approved, late, paid };

@@ -25,6 +25,11 @@ export interface ResolutionOrder {
   /** What a person found out about the charge. */
   readonly outcome: 'charged' | 'not_charged';
   readonly reason: string;
+  /**
+   * What the person has seen: a charge of unknown outcome, which is what is meant if nothing is said, or a payment that
+   * was completed. Between their looking and their saying a late answer may have completed it.
+   */
+  readonly regarding?: 'charge' | 'completion';
 }
 
 export type ChangeOrder = RefundOrder | CancelOrder | ResolutionOrder;

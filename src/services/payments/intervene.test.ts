@@ -45,15 +45,20 @@ const viaGateway: Payment = { ...completedPayment, method: 'gateway' };
 
 describe('a resolution', () => {
   test.each([
-    ['charged', { ...viaGateway, status: 'reconciliation_required' }, null],
-    ['not_charged', { ...viaGateway, status: 'reconciliation_required' }, NOW],
-    ['not_charged', viaGateway, NOW],
-  ] as const)('that it was %s is taken of %o', (outcome, payment, undoRequestedAt) => {
-    const target = changeable(payment, undefined);
-    expect(requestResolution(target, { ...RESOLUTION, outcome }, NOW)).toMatchObject({ ok: true });
-    expect(target.totals).toEqual({ ...noTotals, undoRequestedAt });
-    expect(target.changed).toBe(outcome === 'not_charged');
-  });
+    ['charged', 'charge', { ...viaGateway, status: 'reconciliation_required' }, null],
+    ['not_charged', 'charge', { ...viaGateway, status: 'reconciliation_required' }, NOW],
+    ['not_charged', 'completion', viaGateway, NOW],
+  ] as const)(
+    'that it was %s, regarding the %s, is taken of %o',
+    (outcome, regarding, payment, undoRequestedAt) => {
+      const target = changeable(payment, undefined);
+      expect(requestResolution(target, { ...RESOLUTION, outcome, regarding }, NOW)).toMatchObject({
+        ok: true,
+      });
+      expect(target.totals).toEqual({ ...noTotals, undoRequestedAt });
+      expect(target.changed).toBe(outcome === 'not_charged');
+    },
+  );
 
   test.each([
     ['charged', viaGateway],
@@ -71,12 +76,29 @@ describe('a resolution', () => {
   });
 
   test.each([
+    ['of an unknown charge', { ...RESOLUTION, outcome: 'not_charged' }, viaGateway],
+    [
+      'of a completed payment',
+      { ...RESOLUTION, outcome: 'not_charged', regarding: 'completion' },
+      { ...viaGateway, status: 'reconciliation_required' },
+    ],
+  ] as const)('that was meant %s is refused of another', (_, order, payment) => {
+    const target = changeable(payment, undefined);
+    expect(requestResolution(target, order, NOW)).toMatchObject({
+      problem: { code: 'payments.not_in_reconciliation' },
+    });
+    expect(target.changed).toBe(false);
+  });
+
+  test.each([
     ['of which something is given back', viaGateway, { ...noTotals, promisedMinor: 1n }],
     ['that somebody denied before', viaGateway, { ...noTotals, undoRequestedAt: NOW - 1 }],
     ['that is being undone', { ...viaGateway, failure: { code: 'a.b', detail: 'c' } }, undefined],
   ])('that a charge did not happen is refused of a payment %s', (_, payment, totals) => {
     const target = changeable(payment, totals);
-    expect(requestResolution(target, { ...RESOLUTION, outcome: 'not_charged' }, NOW)).toMatchObject({
+    expect(
+      requestResolution(target, { ...RESOLUTION, outcome: 'not_charged', regarding: 'completion' }, NOW),
+    ).toMatchObject({
       problem: { code: 'payments.not_in_reconciliation' },
     });
   });

@@ -34,7 +34,8 @@ export function requestCancel(
 
 /**
  * A person may say either of a charge that nobody knows the outcome of; of one that is taken for made only that it was
- * not, and then everything is undone. Whoever says that stops refunds of the payment, under the same lock: what is
+ * not, and then everything is undone: who means that says so, or what was said of an unknown charge would undo a payment
+ * that a late answer has just completed. Whoever says that stops refunds of the payment, under the same lock: what is
  * undone as a whole must not be given back in part as well.
  */
 export function requestResolution(
@@ -51,12 +52,15 @@ export function requestResolution(
 
 function obstacleToResolution(
   { payment, totals }: ChangeablePayment,
-  { outcome }: ResolutionOrder,
+  { outcome, regarding = 'charge' }: ResolutionOrder,
 ): string | undefined {
   const what = `Payment ${idOf('pay', payment.uuid)}`;
   const { status, method } = payment;
   const isDenial = outcome === 'not_charged';
-  if (status !== 'reconciliation_required' && !(status === 'completed' && method === 'gateway' && isDenial))
+  const isDeniable = status === 'completed' && method === 'gateway' && isDenial;
+  if (isDeniable && regarding === 'charge')
+    return `${what} is completed: its provider has charged. Say \`regarding\`: \`completion\` to have it undone all the same.`;
+  if (!isDeniable && (status !== 'reconciliation_required' || regarding === 'completion'))
     return `${what} is ${status}, by ${method}: that it was ${isDenial ? 'not charged' : 'charged'} is not for a person to say.`;
   if (isDenial && totals.promisedMinor > 0n)
     return `${what} has refunds: what was given back in part cannot be undone as a whole.`;

@@ -108,16 +108,11 @@ export class PaymentChanges implements CommandHandler<ChangeOrder, Targets, Refu
     command: Command<ResolutionOrder>,
     now: EpochMs,
   ): ChangeVerdict {
-    const { outcome, reason } = command.body;
+    const { outcome, reason, regarding = 'charge' } = command.body;
     const decided = requestResolution(target, command.body, now);
     if (!decided.ok) return this.#refusal(decided.problem);
     const { payment } = decided.value;
-    const data: ResolutionRequested = {
-      outcome,
-      reason,
-      actor: command.actor ?? NOBODY,
-      regarding: payment.status === 'completed' ? 'completion' : 'charge',
-    };
+    const data: ResolutionRequested = { outcome, reason, actor: command.actor ?? NOBODY, regarding };
     return taken(payment, [intervention('payment.resolution_requested', { payment, command, data })]);
   }
 

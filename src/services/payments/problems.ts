@@ -81,7 +81,7 @@ export const paymentProblems = {
     title: 'The payment has no charge for a person to decide about',
     retryable: false,
     remedy:
-      'Resolve payments that are `reconciliation_required`; of a completed gateway payment without refunds say `not_charged`.',
+      'Resolve payments that are `reconciliation_required`; of a completed gateway payment without refunds say `not_charged`, `regarding` its `completion`.',
   },
   'refunds.not_found': {
     status: 404,

@@ -284,6 +284,7 @@ describe('D5: of refunds that race', () => {
           payment_id: id,
           outcome: 'not_charged',
           reason: 'by phone',
+          regarding: 'completion',
         }),
       ]);
       expect(answers.filter(({ status }) => status === 202)).toHaveLength(1);
@@ -355,7 +356,7 @@ describe('a person', () => {
     const id = await paid({ method: 'gateway' });
     const asked = desk.post(
       `/v1/payments/${id}/resolution`,
-      { outcome: 'not_charged', reason: 'the provider’s book' },
+      { outcome: 'not_charged', reason: 'the provider’s book', regarding: 'completion' },
       { headers: { prefer: 'wait=20' } },
     );
     const why = { code: 'payments.not_charged', detail: 'A person said so.' };
@@ -400,7 +401,11 @@ describe('a person', () => {
 
   test('whose denial is refused leaves the payment to be refunded', async () => {
     const id = await paid({ method: 'gateway' });
-    await desk.post(`/v1/payments/${id}/resolution`, { outcome: 'not_charged', reason: 'a mistake' });
+    await desk.post(`/v1/payments/${id}/resolution`, {
+      outcome: 'not_charged',
+      reason: 'a mistake',
+      regarding: 'completion',
+    });
     await desk.say({
       type: 'payment.resolution_refused',
       subject: id,

@@ -98,6 +98,12 @@ export const ResolutionBody = closed(
       maxLength: 500,
       description: 'How you know; kept with the payment.',
     }),
+    regarding: Type.Optional(
+      Type.Union([Type.Literal('charge'), Type.Literal('completion')], {
+        description:
+          '`completion` undoes a payment that is completed. `charge`, the default, does not, if it was completed meanwhile.',
+      }),
+    ),
   },
   'What a person says of a charge.',
 );
