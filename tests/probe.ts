@@ -52,6 +52,7 @@ export interface ProbeHooks {
   /** May throw. */
   readonly onDecide?: (events: readonly LogEvent[]) => void;
   readonly onSave?: (tx: Transaction, events: readonly LogEvent[]) => void;
+  readonly concerns?: (event: LogEvent) => boolean;
   readonly retains?: (event: LogEvent, events: readonly LogEvent[]) => boolean;
   /** Around the transaction, on the side of the process. */
   readonly session?: SessionHooks;
@@ -100,6 +101,7 @@ function probeConsumer(hooks: ProbeHooks): Consumer<undefined, Plan> {
     emits: 'target',
     handles: new Map([['tick', 1]]),
     paceMs: 0,
+    ...(hooks.concerns === undefined ? {} : { concerns: hooks.concerns }),
     async load(_tx, events) {
       await hooks.onLoad?.(events);
       return undefined;

@@ -345,6 +345,39 @@ test('an event that is missing from the log is never passed over, and holds up i
   expect(failures.every((error) => error instanceof InvariantViolation)).toBe(true);
 });
 
+test('what concerns nobody is passed by without a commit of its own, and what comes behind it is handled at once', async () => {
+  const concerns = ({ key }: LogEvent): boolean => key === 'key-1';
+  const others = interleaved(
+    keysNamed(20).filter((key) => key !== 'key-1'),
+    3,
+  );
+  await probe.append(others);
+  let commits = 0;
+  await probe.start({
+    concerns,
+    batchMax: 5,
+    session: {
+      afterCommit: () => {
+        commits++;
+        return Promise.resolve();
+      },
+    },
+  });
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  expect((await effectsReach(1)).map(({ key }) => key)).toEqual(['key-1']);
+  // Fifty-seven events in batches of five would have been a dozen commits.
+  await expect.poll(trailing, PATIENCE).toEqual([]);
+  expect(commits).toBeLessThan(6);
+});
+
+/** Where the group has not moved to the end of its log. */
+function trailing(): Promise<unknown[]> {
+  return probe.query(
+    `select topic, partition from log.positions p join log.heads h using (topic, partition)
+     where p.topic = 'source' and p.position <> h.position`,
+  );
+}
+
 test('R1: of two that retain all they read, and so move no position, one is fenced: nothing is done twice', async () => {
   const gate = new Gate();
   const retains = (event: { key: string }): boolean => event.key === 'key-0';

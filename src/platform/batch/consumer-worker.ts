@@ -45,6 +45,9 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   readonly turns?: PartitionTurns;
 }
 
+/** How long a position may trail what has been read and concerns nobody: who takes over reads that much again. */
+const MOVE_EVERY_MS = 1000;
+
 /** How far one topic's partition has been read. */
 interface Reading {
   readonly topic: string;
@@ -91,6 +94,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #tailReaders = new Map<string, TailReader>();
   #owned: readonly number[] = [];
   #rotation = 0;
+  /** On the clock of `performance`. */
+  #movedAt = 0;
   #limit: number;
   #failures = 0;
   #stopping = false;
@@ -170,7 +175,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     try {
       if (!this.#positionsKnown) await this.#readPositions();
       batch = await this.#collect(this.#takePartitions());
-      if (batch.readings.length > 0) await this.#apply(batch);
+      if (this.#passesBy(batch)) this.#passBy(batch);
+      else if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
       if (this.#suspected.size === 0) this.#limit = Math.min(this.#batchMax, this.#limit * 2);
       return batch.passed;
@@ -180,6 +186,29 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     } finally {
       this.#options.turns?.release(this.group);
     }
+  }
+
+  /** Whether nothing in the batch is the consumer's, and the positions can wait. */
+  #passesBy({ events }: Batch): boolean {
+    if (this.#options.consumer.concerns === undefined || events.length > 0) return false;
+    return performance.now() - this.#movedAt < MOVE_EVERY_MS;
+  }
+
+  #passBy({ readings }: Batch): void {
+    for (const { reading, upTo } of readings) {
+      reading.read = upTo;
+      this.#setAside.delete(placeOf(reading.topic, reading.partition));
+      this.#passed(reading.topic)[reading.partition] = upTo;
+    }
+  }
+
+  /** Where positions trail what has been passed by, once it is time to move them. */
+  #trailing(): Reading[] {
+    if (this.#options.consumer.concerns === undefined) return [];
+    if (performance.now() - this.#movedAt < MOVE_EVERY_MS) return [];
+    return [...this.#readings.values()].filter(
+      ({ partition, position, read }) => position < read && this.#owned.includes(partition),
+    );
   }
 
   /** What the next batch covers: another partition is first each time, so that one with a backlog does not starve the others. */
@@ -262,9 +291,12 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       const reading = this.#reading(topic, partition);
       upTo.set(reading, reading.read);
     }
+    for (const reading of this.#trailing()) upTo.set(reading, reading.read);
     const events = [...this.#retained];
     const { log, session, consumer } = this.#options;
     const { handles, topics } = consumer;
+    const isActedOn = (event: LogEvent): boolean =>
+      handles.has(event.type) && (consumer.concerns?.(event) ?? true);
     this.#dropCleared();
     const again = this.#suspected.size > 0 ? undefined : this.#dueAgain(partitions);
     const limit = again === undefined ? this.#limit : 1;
@@ -289,7 +321,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         if (last === undefined) continue;
         room -= found.length;
         upTo.set(this.#reading(topic, partition), last.position);
-        for (const event of found) if (handles.has(event.type)) events.push(event);
+        for (const event of found) if (isActedOn(event)) events.push(event);
       }
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
@@ -388,6 +420,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         this.#sendMoves(tx, readings, kept);
       }
     });
+    this.#movedAt = performance.now();
     for (const read of readings) {
       const { reading, upTo } = read;
       reading.position = targetOf(read, kept);

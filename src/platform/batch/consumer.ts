@@ -14,6 +14,11 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly emits: string | null;
   /** Event types it acts on, each with the newest version it reads; others are passed over. */
   readonly handles: ReadonlyMap<string, number>;
+  /**
+   * Of the events it handles, which concern it; default all. For a group that most events pass by: while none concerns
+   * it, its positions move but once a second, since committing each batch for that alone would cost everybody.
+   */
+  concerns?(event: LogEvent): boolean;
   /** Least time between the starts of two batches under load (pace.ts), in ms; a stage that nobody waits for can take longer. */
   readonly paceMs: number;
   /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */

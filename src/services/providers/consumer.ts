@@ -68,6 +68,8 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
     topics: ['authorization'],
     emits: 'providers',
     handles: HANDLES,
+    // Payments by balance pass by.
+    concerns: isForProviders,
     paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
       const asked = events.filter(isForProviders);
