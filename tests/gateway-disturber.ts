@@ -13,7 +13,7 @@ export class Disturber {
   readonly #random: SeededRandom;
   readonly #restorations = new Set<Promise<unknown>>();
   readonly #startedAt = performance.now();
-  #isDisturbing = true;
+  readonly #ending = new AbortController();
   #disturbing: Promise<void> = Promise.resolve();
 
   constructor(home: GatewayHome, seed: number) {
@@ -27,17 +27,14 @@ export class Disturber {
 
   /** Ends when everything is as it was: two processes, two providers. */
   async stop(): Promise<void> {
-    this.#isDisturbing = false;
+    this.#ending.abort();
     await this.#disturbing;
     await Promise.all(this.#restorations);
     while (this.#home.live.size < 2) await this.#home.start();
   }
 
   async #disturb(): Promise<void> {
-    while (this.#isDisturbing) {
-      await delay(this.#random.between(300, 1400));
-      if (this.#isDisturbing) await this.#next();
-    }
+    for (; !this.#ending.signal.aborted; await delay(this.#random.between(300, 1400))) await this.#next();
   }
 
   async #next(): Promise<void> {
@@ -51,6 +48,7 @@ export class Disturber {
       };
     const choices: readonly (readonly [string, number, () => Promise<void>])[] = [
       ['kill a process', 3, () => this.#kill()],
+      ['end a process in order', 1, () => this.#end()],
       [
         'suspend a process',
         3,
@@ -81,6 +79,20 @@ export class Disturber {
       await this.#home.kill(victim);
       this.#restore(this.#home.start());
     }
+  }
+
+  /** As when a new version is rolled out: what it has in flight it finishes. */
+  async #end(): Promise<void> {
+    const live = [...this.#home.live];
+    if (live.length < 2) return;
+    const ending = this.#random.pick(live);
+    this.#home.live.delete(ending);
+    ending.kill('SIGTERM');
+    const ended = ending.ended.then(({ code }) => {
+      if (code !== 0)
+        throw new Error(`a process that was told to end ended with ${code}:\n${ending.output()}`);
+    });
+    this.#restore(Promise.all([ended, this.#home.start()]));
   }
 
   async #suspend(forMs: number): Promise<void> {
