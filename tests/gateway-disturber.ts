@@ -1,6 +1,7 @@
 /** What happens to processes while others pay: killed, stopped for longer than their leases, out of reach; drawn from the seed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GatewayHome } from './gateway-home.ts';
+import type { LastroProcess } from './lastro-process.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 /** A lease is free after three seconds. */
@@ -9,6 +10,8 @@ const LONGER_THAN_A_LEASE_MS = { least: 3300, most: 5500 };
 export class Disturber {
   /** What was done, for the message of a test that fails. */
   readonly done: string[] = [];
+  /** Of processes that were to end in order, or to start. */
+  readonly failures: string[] = [];
   readonly #home: GatewayHome;
   readonly #random: SeededRandom;
   readonly #restorations = new Set<Promise<unknown>>();
@@ -88,11 +91,12 @@ export class Disturber {
     const ending = this.#random.pick(live);
     this.#home.live.delete(ending);
     ending.kill('SIGTERM');
-    const ended = ending.ended.then(({ code }) => {
-      if (code !== 0)
-        throw new Error(`a process that was told to end ended with ${code}:\n${ending.output()}`);
-    });
-    this.#restore(Promise.all([ended, this.#home.start()]));
+    this.#restore(Promise.all([this.#ended(ending), this.#home.start()]));
+  }
+
+  async #ended(process: LastroProcess): Promise<void> {
+    const { code, signal } = await process.ended;
+    if (code !== 0) this.failures.push(`ended with ${code ?? signal}: ${process.output()}`);
   }
 
   async #suspend(forMs: number): Promise<void> {
@@ -106,7 +110,9 @@ export class Disturber {
   }
 
   #restore(restoration: Promise<unknown>): void {
-    const restored = restoration.finally(() => this.#restorations.delete(restored));
+    const restored = restoration
+      .catch((error: unknown) => this.failures.push(String(error)))
+      .finally(() => this.#restorations.delete(restored));
     this.#restorations.add(restored);
   }
 }
