@@ -74,10 +74,9 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   });
   const address = await addressOf(settings);
   const url = `http://${hostIn(address)}:${address.port}`;
-  const charging = settings.services.includes('providers')
-    ? part.openProviders(log, await openProviderConfiguration({ ...options, stops }, url))
-    : undefined;
-  if (charging !== undefined) workers.push(charging.worker);
+  const configuration = await openProviderConfiguration({ ...options, stops }, url);
+  const providers = part.providers(log, configuration);
+  if (settings.services.includes('providers')) workers.push(part.startProviders(log, providers));
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
@@ -95,7 +94,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
-  charging?.providers.registerRoutes(app);
+  providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));

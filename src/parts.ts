@@ -82,6 +82,8 @@ export class Parts {
   readonly #ledger = new LedgerStore();
   readonly #checks: ReadPool;
   #leases: LeaseKeeper | undefined;
+  /** Whose charges this process may send. */
+  readonly #charging = new HeldPartitions();
   /** Of the groups that lock wallets. */
   readonly #turns = new PartitionTurns();
 
@@ -127,11 +129,9 @@ export class Parts {
     return log;
   }
 
-  /** The service that calls payment providers; its consumer's worker is made with it. */
-  openProviders(log: EventLog, configuration: Configuration): { providers: Providers; worker: Worker } {
-    const { settings, logger } = this.#options;
+  /** The service that calls payment providers. Its routes are there in every process, it works where it is started. */
+  providers(log: EventLog, configuration: Configuration): Providers {
     const telemetry = providerTelemetry(this.#metrics);
-    const held = new HeldPartitions();
     const providers = new Providers({
       configuration,
       log,
@@ -139,27 +139,30 @@ export class Parts {
       reader: this.reads,
       clock: this.#clock,
       random: Math.random,
-      batchMax: settings.batchMax,
+      batchMax: this.#options.settings.batchMax,
       observer: this.#observer,
       telemetry,
-      isOwned: (partition) => held.has(partition),
-      chargeDeadlineMs: settings.providerDeadlineMs,
+      isOwned: (partition) => this.#charging.has(partition),
+      chargeDeadlineMs: this.#options.settings.providerDeadlineMs,
       onError: this.#onError('the payment providers could not be worked on'),
     });
     telemetry.observe({
       statuses: () => providers.statuses(),
       countUnknown: () => providers.countUnknown(),
     });
+    return providers;
+  }
+
+  startProviders(log: EventLog, providers: Providers): Worker {
     this.#stops.add(() => providers.stop());
     providers.start();
     const worker = this.#worker(log, providers.consumer);
-    logger.debug({ providers: configuration.providers.map(({ name }) => name) }, 'payment providers');
     const own = (partitions: readonly number[], until = 0): void => {
-      held.note(partitions, until);
+      this.#charging.note(partitions, until);
       providers.own(partitions);
       worker.own(partitions, until);
     };
-    return { providers, worker: { group: worker.group, own } };
+    return { group: worker.group, own };
   }
 
   /** `onChanged` hears of payments and refunds whose status was changed. */

@@ -23,9 +23,10 @@ export interface ProviderPlace {
 /** `url`: where this process will take callbacks. The sandbox's providers are started only by who pays through them. */
 export async function openProviderConfiguration(place: ProviderPlace, url: string): Promise<Configuration> {
   const { settings } = place;
+  if (!settings.services.includes('providers')) return NO_PROVIDERS;
   const defaults = { timeoutMs: settings.providerTimeoutMs };
   if (settings.providersFile !== undefined) return readConfiguration(settings.providersFile, defaults);
-  if (settings.mode !== 'sandbox' || !settings.services.includes('providers')) return NO_PROVIDERS;
+  if (settings.mode !== 'sandbox') return NO_PROVIDERS;
   const { dataDir, logger, stops } = place;
   const callbackUrlOf = (name: string): string => `${url}/v1/provider-callbacks/${name}`;
   const sandbox = await openSandboxProviders({ dataDir, callbackUrlOf, logger });

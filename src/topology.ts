@@ -21,7 +21,7 @@ export const TOPOLOGY: Topology = {
     { group: 'validation', topics: ['payments'] },
     { group: 'authorization', topics: ['ledger', 'providers', 'validation'] },
     { group: 'ledger', topics: ['authorization'] },
-    { group: 'providers', topics: ['authorization'] },
+    { group: 'providers', topics: ['authorization'], beginsAt: 'end' },
     { group: 'payments', topics: ['authorization', 'validation'] },
     { group: 'notification', topics: ['authorization', 'validation'] },
     {

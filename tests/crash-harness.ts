@@ -8,7 +8,6 @@
  */
 import { writeSync } from 'node:fs';
 import { type Statement, Transaction } from '#platform/postgres/session.ts';
-import { TOPOLOGY } from '../src/topology.ts';
 import { Engine, startEngine } from './engine.ts';
 
 /** Where in a batch, in the order of a batch. */
@@ -123,8 +122,8 @@ async function pay(engine: Engine, number: number): Promise<void> {
 }
 
 /** Integrity alone waits for sagas that came back in part (10 s); who dies elsewhere need not. */
-function groupsUpTo(worker: string | undefined): string[] {
-  const groups = TOPOLOGY.groups.map(({ group }) => group);
+function groupsUpTo(engine: Engine, worker: string | undefined): string[] {
+  const { groups } = engine;
   return worker === 'integrity' ? groups : groups.filter((group) => group !== 'integrity');
 }
 
@@ -134,12 +133,12 @@ async function main([url = '', death = 'none', from = '0', to = '0']: readonly s
   const engine = await startEngine(url, { straightThrough: worker === 'straight-through' });
   if (worker === 'straight-through') {
     // What the one before left between the stages is the stages' to finish.
-    await engine.settled(groupsUpTo(worker));
+    await engine.settled(groupsUpTo(engine, worker));
     await engine.passing();
   }
   for (let first = Number(from); first < Number(to); first += ROUND) {
     const isTimeToPass = first === Number(to) - ROUNDS_AFTER_FIRST_BATCH * ROUND;
-    if (moment !== undefined && isTimeToPass) await engine.settled(groupsUpTo(worker));
+    if (moment !== undefined && isTimeToPass) await engine.settled(groupsUpTo(engine, worker));
     const round = Array.from({ length: Math.min(ROUND, Number(to) - first) }, (_, index) => first + index);
     await Promise.all(round.map((number) => pay(engine, number)));
   }

@@ -235,8 +235,13 @@ export class Engine {
     this.#workerOf(group).resume();
   }
 
+  /** Those that it works for. */
+  get groups(): string[] {
+    return [...this.#workers.keys()];
+  }
+
   /** Resolves when every group has read every log to its end; rejects if a worker met what trying again does not mend. */
-  async settled(groups: readonly string[] = [...this.#workers.keys()]): Promise<void> {
+  async settled(groups: readonly string[] = this.groups): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
     for (;;) {
       if (this.#failure !== undefined) throw new Error('a worker failed', { cause: this.#failure });

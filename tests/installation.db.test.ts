@@ -72,3 +72,21 @@ test('preparing again moves no position and takes no lease away', async () => {
   );
   expect(rows).toEqual([{ positions: [7], owners: ['prc_1'] }]);
 });
+
+test('a group that is new to an old log begins at its beginning, or at its end if nothing before can concern it', async () => {
+  const { groups, ...others } = TOPOLOGY;
+  await prepareInstallation(database.url, { ...others, groups: [] }, 4);
+  await owner.query(`update log.heads set position = 10 + partition where topic = 'authorization'`);
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const { rows } = await owner.query<{ group: string; positions: number[] }>(
+    `select consumer_group as group, array_agg(position::int order by partition) as positions
+     from log.positions where topic = 'authorization' group by 1`,
+  );
+  expect(new Map(rows.map(({ group, positions }) => [group, positions]))).toEqual(
+    new Map(
+      groups
+        .filter(({ topics }) => topics.includes('authorization'))
+        .map(({ group, beginsAt }) => [group, beginsAt === 'end' ? [10, 11, 12, 13] : [0, 0, 0, 0]]),
+    ),
+  );
+});

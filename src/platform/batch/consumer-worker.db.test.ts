@@ -99,6 +99,21 @@ test('R1: an owner that holds its locks makes the other wait, and the other then
   await expect.poll(() => waiting.failures.some(isFence), PATIENCE).toBe(true);
 });
 
+test('W1: what another topic tells in a partition waits for the batch that is under way there', async () => {
+  const gate = new Gate();
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await probe.start({ topics: ['source', 'second'], onLoad: () => gate.pass() });
+  await gate.reached;
+  await probe.append([{ key: 'key-1', step: 2 }], 'second');
+  // It reads one event at a time, and the other topic first: no row is in both batches but by W1.
+  const other = await probe.start({ topics: ['second', 'source'], batchMax: 1 });
+  await expect.poll(() => lockWaits(), PATIENCE).toBeGreaterThan(0);
+  expect(await probe.effects()).toEqual([]);
+  gate.open();
+  expect((await effectsReach(2)).map(({ step }) => step)).toEqual([1, 2]);
+  await expect.poll(() => other.failures.some(isFence), PATIENCE).toBe(true);
+});
+
 async function lockWaits(): Promise<number> {
   const [row] = await probe.query(
     `select count(*)::int as waits from pg_stat_activity

@@ -1,7 +1,8 @@
 /**
  * One worker per consumer group and process: one batch over all the partitions the process owns.
  *
- * W1: the positions are locked from the first statement on and move with the effects, in one commit (R1, U4).
+ * W1: the positions are locked from the first statement on and move with the effects, in one commit (R1, U4). Of a
+ *     partition all topics’ are locked, whichever the batch reads: what two topics tell may be about one thing.
  * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
  * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
  * W4: events of a partition are handled in order, and none is passed over because it failed.
@@ -22,7 +23,7 @@ import type { Consumer, ConsumerPlan } from './consumer.ts';
 import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
-import { lockPositions, movePositions, readPositions } from './positions.ts';
+import { lockPositions, movePositions, type Place, readPositions } from './positions.ts';
 import { readNew, rotated } from './read-new.ts';
 import { Signal } from './signal.ts';
 
@@ -374,10 +375,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
     await session.transaction(async (tx) => {
-      lockPositions(
-        tx,
-        readings.map(({ reading }) => ({ group: this.group, ...reading })),
-      ); // W1
+      lockPositions(tx, this.#placesBeside(readings)); // W1
       if (events.length > 0) {
         const loaded = await consumer.load(tx, events);
         const now = notBefore(events, clock.now());
@@ -402,6 +400,14 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (segments !== undefined) log.publish(await segments);
     if (plan !== undefined) consumer.committed?.(plan);
     observer.committed(consumer.group, { events: passed, durationMs: performance.now() - startedAt });
+  }
+
+  /** Every topic's place in the partitions of the batch. */
+  #placesBeside(readings: Batch['readings']): Place[] {
+    const partitions = new Set(readings.map(({ reading }) => reading.partition));
+    return [...this.#readings.values()]
+      .filter(({ partition }) => partitions.has(partition))
+      .map((reading) => ({ group: this.group, ...reading }));
   }
 
   #sendMoves(tx: Transaction, readings: Batch['readings'], firstRetained: ReadonlyMap<string, number>): void {

@@ -9,7 +9,15 @@ import { SERVICE_ROLE } from '../postgres/session.ts';
 export interface Topology {
   readonly schemas: readonly string[];
   readonly topics: readonly string[];
-  readonly groups: readonly { readonly group: string; readonly topics: readonly string[] }[];
+  readonly groups: readonly {
+    readonly group: string;
+    readonly topics: readonly string[];
+    /**
+     * Where the group begins in a log that is older than itself: at its beginning, or, if nothing that was said before it
+     * existed can concern it, at its end.
+     */
+    readonly beginsAt?: 'end';
+  }[];
 }
 
 /** Tables nobody updates or deletes from, in any service's schema (R7). */
@@ -62,14 +70,16 @@ async function ensureRows(client: pg.Client, topology: Topology): Promise<void> 
      on conflict do nothing`,
     [topology.topics],
   );
-  const pairs = topology.groups.flatMap(({ group, topics }) => topics.map((topic) => ({ group, topic })));
+  const pairs = topology.groups.flatMap(({ group, topics, beginsAt }) =>
+    topics.map((topic) => ({ group, topic, atEnd: beginsAt === 'end' })),
+  );
   await client.query(
-    `insert into log.positions (consumer_group, topic, partition)
-     select consumer_group, topic, partition
-     from unnest($1::text[], $2::text[]) as g(consumer_group, topic),
-          generate_series(0, (select partitions from log.installation) - 1) as p(partition)
+    `insert into log.positions (consumer_group, topic, partition, position)
+     select g.consumer_group, h.topic, h.partition, case when g.at_end then h.position else 0 end
+     from unnest($1::text[], $2::text[], $3::boolean[]) as g(consumer_group, topic, at_end)
+     join log.heads h on h.topic = g.topic
      on conflict do nothing`,
-    [pairs.map((pair) => pair.group), pairs.map((pair) => pair.topic)],
+    [pairs.map((pair) => pair.group), pairs.map((pair) => pair.topic), pairs.map((pair) => pair.atEnd)],
   );
   await client.query(
     `insert into log.leases (consumer_group, partition)
