@@ -93,7 +93,7 @@ export class Crowd {
   readonly #home: GatewayHome;
   readonly #seed: number;
   readonly #clients: Promise<void>[] = [];
-  #isPaying = true;
+  readonly #ending = new AbortController();
 
   constructor(home: GatewayHome, seed: number) {
     this.#home = home;
@@ -112,25 +112,23 @@ export class Crowd {
 
   /** Ends when every request has its answer. */
   async stop(): Promise<void> {
-    this.#isPaying = false;
+    this.#ending.abort();
     await Promise.all(this.#clients);
   }
 
   async #live(client: number): Promise<void> {
     const random = new SeededRandom(this.#seed * 1009 + client);
-    for (let number = 0; this.#isPaying; number++) await this.#carryOut(draw(random, client, number));
+    for (let number = 0; !this.#ending.signal.aborted; number++)
+      await this.#carryOut(draw(random, client, number));
   }
 
   async #carryOut(plan: Plan): Promise<void> {
     const { caller, desks } = this.#home;
     if (plan.closesService) await this.#open(plan.order.service_id, 'service');
-    await Promise.all(
-      plan.misbehaviours.flatMap((own, index) =>
-        own.map(({ behaviour, operation, more }) =>
-          desks[index]?.misbehave(behaviour, { ...more, match: { operation, amount: plan.order.amount } }),
-        ),
-      ),
-    );
+    const { amount } = plan.order;
+    for (const [index, desk] of desks.entries())
+      for (const { behaviour, operation, more } of plan.misbehaviours[index] ?? [])
+        await desk.misbehave(behaviour, { ...more, match: { operation, amount } });
     const answer = await caller.post('/v1/payments', plan.order, plan.key);
     if (!this.#isTaken(answer, plan.key, [202])) return;
     const { id } = answer.json() as { id: string };

@@ -1,6 +1,7 @@
 /** What happens to processes while others pay: killed, stopped for longer than their leases, out of reach; drawn from the seed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GatewayHome } from './gateway-home.ts';
+import type { LastroProcess } from './lastro-process.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 /** A lease is free after three seconds. */
@@ -9,11 +10,13 @@ const LONGER_THAN_A_LEASE_MS = { least: 3300, most: 5500 };
 export class Disturber {
   /** What was done, for the message of a test that fails. */
   readonly done: string[] = [];
+  /** Of processes that were to end in order, or to start. */
+  readonly failures: string[] = [];
   readonly #home: GatewayHome;
   readonly #random: SeededRandom;
   readonly #restorations = new Set<Promise<unknown>>();
   readonly #startedAt = performance.now();
-  #isDisturbing = true;
+  readonly #ending = new AbortController();
   #disturbing: Promise<void> = Promise.resolve();
 
   constructor(home: GatewayHome, seed: number) {
@@ -27,17 +30,14 @@ export class Disturber {
 
   /** Ends when everything is as it was: two processes, two providers. */
   async stop(): Promise<void> {
-    this.#isDisturbing = false;
+    this.#ending.abort();
     await this.#disturbing;
     await Promise.all(this.#restorations);
     while (this.#home.live.size < 2) await this.#home.start();
   }
 
   async #disturb(): Promise<void> {
-    while (this.#isDisturbing) {
-      await delay(this.#random.between(300, 1400));
-      if (this.#isDisturbing) await this.#next();
-    }
+    for (; !this.#ending.signal.aborted; await delay(this.#random.between(300, 1400))) await this.#next();
   }
 
   async #next(): Promise<void> {
@@ -51,6 +51,7 @@ export class Disturber {
       };
     const choices: readonly (readonly [string, number, () => Promise<void>])[] = [
       ['kill a process', 3, () => this.#kill()],
+      ['end a process in order', 1, () => this.#end()],
       [
         'suspend a process',
         3,
@@ -83,6 +84,21 @@ export class Disturber {
     }
   }
 
+  /** As when a new version is rolled out: what it has in flight it finishes. */
+  async #end(): Promise<void> {
+    const live = [...this.#home.live];
+    if (live.length < 2) return;
+    const ending = this.#random.pick(live);
+    this.#home.live.delete(ending);
+    ending.kill('SIGTERM');
+    this.#restore(Promise.all([this.#ended(ending), this.#home.start()]));
+  }
+
+  async #ended(process: LastroProcess): Promise<void> {
+    const { code, signal } = await process.ended;
+    if (code !== 0) this.failures.push(`ended with ${code ?? signal}: ${process.output()}`);
+  }
+
   async #suspend(forMs: number): Promise<void> {
     const live = [...this.#home.live];
     if (live.length > 1) this.#restore(this.#home.suspend(this.#random.pick(live), forMs));
@@ -94,7 +110,9 @@ export class Disturber {
   }
 
   #restore(restoration: Promise<unknown>): void {
-    const restored = restoration.finally(() => this.#restorations.delete(restored));
+    const restored = restoration
+      .catch((error: unknown) => this.failures.push(String(error)))
+      .finally(() => this.#restorations.delete(restored));
     this.#restorations.add(restored);
   }
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { GatewayCaller } from './gateway-caller.ts';
 import { LastroHome } from './lastro-home.ts';
-import type { LastroProcess } from './lastro-process.ts';
+import { http, type LastroProcess } from './lastro-process.ts';
 import { SandboxDesk } from './sandbox-desk.ts';
 
 export class GatewayHome {
@@ -50,6 +50,14 @@ export class GatewayHome {
     await delay(forMs);
     process.kill('SIGCONT');
     this.live.add(process);
+  }
+
+  /** Of every provider, as every process sees it. */
+  async breakers(): Promise<string[]> {
+    const seen = await Promise.all([...this.live].map(({ url }) => http(`${url}/v1/providers`)));
+    return seen.flatMap((answer) =>
+      (answer.json()['data'] as { breaker: string }[]).map(({ breaker }) => breaker),
+    );
   }
 
   async behave(): Promise<void> {

@@ -129,8 +129,8 @@ export async function sumRefunds(
     `select listed.tenant, listed.id, summed.promised, summed.refunded
      from unnest($1::text[], $2::uuid[]) as listed(tenant, id)
      cross join lateral (
-       select sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed'))::bigint as promised,
-              sum(r.amount) filter (where r.status = 'completed')::bigint as refunded,
+       select coalesce(sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed')), 0)::bigint as promised,
+              coalesce(sum(r.amount) filter (where r.status = 'completed'), 0)::bigint as refunded,
               count(*) as refunds
        from payments.refunds r where r.payment_id = listed.id and r.tenant = listed.tenant
      ) as summed

@@ -3,9 +3,10 @@ import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { ModelTransaction, Timeline } from '#platform/log/read-model.ts';
-import type { Engine } from '../../../tests/engine.ts';
+import { type Engine, TENANT } from '../../../tests/engine.ts';
 import { PaymentDesk } from '../../../tests/payment-desk.ts';
 import { DELIVERIES, dumpTables, setBack } from '../../../tests/redelivery.ts';
+import { sumRefunds } from './audit-refunds.ts';
 import { paymentsModel, removeForgedPayments } from './rebuild.ts';
 import { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';
 
@@ -199,6 +200,10 @@ describe('a refund', () => {
     const refund = answer.json<JsonObject>();
     expect(refund).toMatchObject({ status: 'rejected', failure });
     expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 0, refunded: 0 }]);
+    // As the proof adds it up: of a payment whose refunds have all failed nothing is promised, not "nothing known".
+    expect(await sumRefunds(desk.reads, [{ tenant: TENANT, uuid: uuidOf(id) }])).toMatchObject([
+      { promisedMinor: 0n, refundedMinor: 0n },
+    ]);
     await desk.settled();
     const told = await desk.get(`/v1/refunds/${idIn(refund)}/notifications`);
     expect(told.json()).toMatchObject({
