@@ -24,7 +24,15 @@ const SETTLES_WITHIN_MS = 5000;
 type Booked = 'approved' | 'declined' | 'pending' | 'voided' | 'refunded';
 
 /** How a request goes, whatever it asks for. */
-type Fate = 'answered' | 'lost' | 'answer lost' | 'refused' | 'throttled' | 'error before' | 'error after';
+type Fate =
+  | 'answered'
+  | 'lost'
+  | 'answer lost'
+  | 'refused'
+  | 'busy'
+  | 'throttled'
+  | 'error before'
+  | 'error after';
 type Mood = 'approves' | 'declines' | 'waits';
 
 class Book {
@@ -101,6 +109,8 @@ class World {
   readonly told: string[] = [];
   /** Whether a provider that cannot void needs no longer than it says, and one that can blocks what it has voided. */
   keepsItsWord = true;
+  /** Providers that would be sent one more charge. */
+  rooms: readonly string[] = ['alfa', 'beta'];
   #rows = new Map<string, Attempt>();
   #position = 1;
   readonly #routing;
@@ -121,7 +131,7 @@ class World {
         })),
         routes: [{ currencies: null, minAmount: 1, maxAmount: 1000, providers: ['alfa', 'beta'] }],
       },
-      { isAvailable: () => true, hasRoom: () => true },
+      { isAvailable: () => true, hasRoom: (provider) => this.rooms.includes(provider) },
     );
   }
 
@@ -137,7 +147,7 @@ class World {
       random: () => 0.5,
       routing: this.#routing,
       deadlines: { chargeMs: 60_000, refundMs: 600_000 },
-      takePlace: () => true,
+      takePlace: (provider) => this.rooms.includes(provider),
     };
     decide(attempts, context);
     const { begun, changed, drafts } = attempts.changes();
@@ -241,6 +251,10 @@ class World {
     const { attempt, operation } = request;
     const book = this.books[attempt.provider];
     if (book === undefined) throw new Error(`no book of ${attempt.provider}`);
+    if (operation === 'charge' && !this.rooms.includes(attempt.provider)) {
+      request.answer = BUSY;
+      return;
+    }
     request.answer = FAILURES[fate] ?? this.#act(book, operation, { attempt, mood });
     if (fate === 'answer lost') {
       this.#act(book, operation, { attempt, mood });
@@ -307,6 +321,7 @@ class World {
 
   /** Nobody disturbs any more: everything that is due is done, and every provider has called back. */
   settle(): void {
+    this.rooms = ['alfa', 'beta'];
     this.#doWhatIsDue();
     for (const index of this.rows.keys()) this.callBack(index);
     this.#doWhatIsDue();
@@ -335,9 +350,11 @@ const TERMS: PaymentTerms = {
   method: 'gateway',
 };
 
+const BUSY: CallResult = { kind: 'busy', detail: 'busy' };
 const FAILURES: Partial<Record<Fate, CallResult>> = {
   lost: { kind: 'unclear', detail: 'lost' },
   refused: { kind: 'not_sent', detail: 'refused' },
+  busy: BUSY,
   throttled: { kind: 'throttled', retryAfterMs: 1000 },
   'error before': { kind: 'error', detail: '500' },
 };
@@ -347,6 +364,7 @@ const FATES: readonly Fate[] = [
   'lost',
   'answer lost',
   'refused',
+  'busy',
   'throttled',
   'error before',
   'error after',
@@ -377,7 +395,7 @@ const step = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('pass' as const),
-      ms: fc.constantFrom(10, 500, 2000, 7000, 20_000),
+      ms: fc.constantFrom(10, 500, 2000, 7000, 20_000, 60_000),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('call back' as const), index }) },
@@ -387,6 +405,13 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('settle book' as const), mood: fc.constantFrom(...MOODS) }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'cancel' as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('find room' as const),
+      rooms: fc.subarray(['alfa', 'beta']),
+    }),
+  },
 );
 
 /** The first request is answered at once, or stays on its way until a step lets it arrive. */
@@ -415,6 +440,9 @@ function play(world: World, each: Step): void {
       return;
     case 'cancel':
       return world.cancel();
+    case 'find room':
+      world.rooms = each.rooms;
+      return;
   }
 }
 
@@ -426,6 +454,16 @@ function chargedIn(world: World): number {
 
 const canVoid = fc.tuple(fc.boolean(), fc.boolean());
 const RUNS = { numRuns: 3000 };
+/** The provider failed having charged, and has no room until the deadline is over. */
+const BUSY_TOO_LONG: [[boolean, boolean], { fate: Fate; mood: Mood }, Step[]] = [
+  [false, false],
+  { fate: 'error after', mood: 'approves' },
+  [
+    { do: 'find room', rooms: [] },
+    { do: 'pass', ms: 60_000 },
+    { do: 'work', fate: 'answered', mood: 'approves' },
+  ],
+];
 
 test('P4, D4: a payment has one end, and the providers’ books have its one charge or none', () => {
   fc.assert(
@@ -444,7 +482,7 @@ test('P4, D4: a payment has one end, and the providers’ books have its one cha
       expect(world.told).not.toContain('provider.charged_unexpectedly');
       expect(chargedIn(world)).toBe(ends[0] === 'provider.approved' ? 1 : 0);
     }),
-    RUNS,
+    { ...RUNS, examples: [BUSY_TOO_LONG] },
   );
 });
 

@@ -111,6 +111,7 @@ const DECLINED: Statement = { kind: 'declined', code: 'no', detail: '' };
 const PENDING: Statement = { kind: 'pending', reference: 'ch_1' };
 const VOIDED: Statement = { kind: 'voided' };
 const UNSENT: CallResult = { kind: 'not_sent', detail: 'refused' };
+const BUSY: CallResult = { kind: 'busy', detail: 'full' };
 const UNCLEAR: CallResult = { kind: 'unclear', detail: 'late' };
 const ERROR: CallResult = { kind: 'error', detail: '500' };
 const REJECTED: CallResult = { kind: 'rejected', code: 'x', detail: 'x' };
@@ -215,8 +216,9 @@ describe('a charge that brought no statement', () => {
     ],
     ['never left now, but may have before', { exposed: true }, UNSENT, ['unknown'], ['unknown'], 500],
     ['held back', {}, { kind: 'held_back', detail: '' }, ['waiting'], [], 200],
-    ['busy, another has room', {}, { kind: 'busy', detail: '' }, ['closed', 'waiting'], ['closed'], 0],
-    ['busy, none is left', { others: [] }, { kind: 'busy', detail: '' }, ['waiting'], [], 125],
+    ['busy, another has room', {}, BUSY, ['closed', 'waiting'], ['closed'], 0],
+    ['busy, none is left', { others: [] }, BUSY, ['waiting'], [], 125],
+    ['busy, but may have left before', { exposed: true }, BUSY, ['waiting'], [], 125],
     ['429', {}, { kind: 'throttled', retryAfterMs: 2000 }, ['waiting'], [], 2000],
     ['429 for too long', {}, { kind: 'throttled', retryAfterMs: 5001 }, ['voiding'], [], 0],
     ['429 too often', { tries: 3 }, { kind: 'throttled', retryAfterMs: 1 }, ['voiding'], [], 0],
@@ -240,9 +242,17 @@ describe('a charge that brought no statement', () => {
     });
   });
 
-  test('after the deadline is not tried again', () => {
+  test.each([UNSENT, BUSY])('after the deadline is not tried again: %j', (result) => {
     const late = attemptIn('sending', { deadlineAt: NOW });
-    expect(decide(late, called('charge', UNSENT))).toMatchObject({ told: ['closed', 'exhausted'] });
+    expect(decide(late, called('charge', result))).toMatchObject({ told: ['closed', 'exhausted'] });
+  });
+
+  test.each([UNSENT, BUSY])('D2: after the deadline is in doubt if it may have left before: %j', (result) => {
+    const late = attemptIn('sending', { deadlineAt: NOW, exposed: true });
+    expect(decide(late, called('charge', result))).toMatchObject({
+      states: ['unknown'],
+      told: ['unknown', 'unresolved'],
+    });
   });
 });
 

@@ -50,7 +50,7 @@ export function endChargeCall(call: Case, result: CallEnd, operation: Operation)
 function endCharge(call: Case, result: CallEnd): void {
   switch (result.kind) {
     case 'not_sent':
-      return call.attempt.exposed ? doubt(call, result.detail) : tryElsewhere(call, result.detail);
+      return tryElsewhere(call, result.detail);
     case 'busy':
       return waitForRoom(call, result.detail);
     case 'held_back':
@@ -74,9 +74,16 @@ function endCharge(call: Case, result: CallEnd): void {
   }
 }
 
-/** It has never left (D2): the next provider of the round, or once more the last one after a while. */
+/**
+ * It has not left now. If no earlier try may have reached the provider either (D2): the next provider of the round, or
+ * once more the last one after a while.
+ */
 function tryElsewhere(call: Case, detail: string): void {
   const { attempts, attempt, context } = call;
+  if (attempt.exposed) {
+    doubt(call, detail);
+    return;
+  }
   const tries = attempt.tries + 1;
   if (attempt.others.length > 0 || tries >= UNSENT_TRIES_MAX || context.now >= attempt.deadlineAt) {
     close(call, detail);
@@ -86,7 +93,7 @@ function tryElsewhere(call: Case, detail: string): void {
   attempts.change(attempt, { state: 'waiting', tries, dueAt: Math.min(dueAt, attempt.deadlineAt) });
 }
 
-/** It has never left (D2): to another provider of the round that has room, or else until this one has. */
+/** It has not left now: to another provider of the round that has room, or else until this one has, for as long as there is time. */
 function waitForRoom(call: Case, detail: string): void {
   const { attempts, attempt, context } = call;
   const { now, random, routing } = context;
