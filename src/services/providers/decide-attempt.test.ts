@@ -268,11 +268,11 @@ describe('D2: a charge that is not found', () => {
   });
 
   test.each([
-    [11_999, ['unknown'], []],
-    [12_000, ['unknown'], []],
-    [12_001, ['closed', 'waiting'], ['closed']],
+    [13_999, ['unknown'], []],
+    [14_000, ['unknown'], []],
+    [14_001, ['closed', 'waiting'], ['closed']],
   ])(
-    'without a void waits for the longest delay and the clocks’ difference: after %i ms',
+    'without a void waits for its sender, the longest delay and the clocks’ difference: after %i ms',
     (ms, states, told) => {
       const context = contextOf({ canVoid: false, now: NOW + ms });
       expect(decide(unknown, called('inquire', { kind: 'not_found' }), context)).toMatchObject({

@@ -1,7 +1,9 @@
 /** A call about a charge has ended without a statement of the provider (D2). Pure. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, isOpen, type Operation } from './attempt.ts';
 import { askAgainAt, callOffCharge, close, doubt, tellUnknown } from './charge-ends.ts';
+import type { ProviderTerms } from './configuration.ts';
 import type { Case } from './decision-context.ts';
 import type { CallEnd } from './report.ts';
 import {
@@ -131,14 +133,16 @@ function notFound(call: Case): void {
   const terms = context.routing.termsOf(attempt.provider);
   if (terms?.canVoid === true) {
     callOffCharge(attempts, attempt, {}, context);
-  } else if (
-    terms !== undefined &&
-    context.now > attempt.sendBefore + terms.settlesWithinMs + CLOCK_SKEW_MS
-  ) {
+  } else if (terms !== undefined && context.now > settledBy(attempt, terms)) {
     close(call, `${attempt.provider} knows nothing of the charge after the longest time that it needs.`);
   } else {
     askLater(call, { kind: 'not_found' });
   }
+}
+
+/** A request that began before `sendBefore` may go on leaving until its sender gives it up; then the provider's longest delay begins. */
+function settledBy({ sendBefore }: Attempt, { timeoutMs, settlesWithinMs }: ProviderTerms): EpochMs {
+  return sendBefore + timeoutMs + settlesWithinMs + CLOCK_SKEW_MS;
 }
 
 /** An inquiry or a void that has brought nothing. */
