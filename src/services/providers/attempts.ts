@@ -5,6 +5,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import { type Attempt, attemptId } from './attempt.ts';
+import { asDetail } from './detail.ts';
 
 /** An attempt whose next event follows from one that this batch tells: known once it is appended. */
 export interface Follower {
@@ -66,7 +67,9 @@ export class Attempts {
     return changed;
   }
 
+  /** What its `detail` says may come from outside. */
   tell(attempt: Attempt, type: string, data: JsonObject): void {
+    const { detail } = data;
     const { tenant, subject, key, correlationId, traceparent, cause } = attempt;
     this.#drafts.push({
       type,
@@ -74,7 +77,7 @@ export class Attempts {
       subject,
       tenant,
       key,
-      data,
+      data: typeof detail === 'string' ? { ...data, detail: asDetail(detail) } : data,
       correlationId,
       causation: cause,
       traceparent,

@@ -5,6 +5,7 @@ import { type Attempt, isOpen, type Operation } from './attempt.ts';
 import { askAgainAt, callOffCharge, close, doubt, tellUnknown } from './charge-ends.ts';
 import type { ProviderTerms } from './configuration.ts';
 import type { Case } from './decision-context.ts';
+import { reasonOf } from './detail.ts';
 import type { CallEnd } from './report.ts';
 import {
   askingDelayMs,
@@ -63,7 +64,7 @@ function endCharge(call: Case, result: CallEnd): void {
     case 'error':
       return repeat(call, result.detail);
     case 'rejected':
-      return call.attempt.exposed ? doubt(call, result.detail) : close(call, result.detail);
+      return call.attempt.exposed ? doubt(call, reasonOf(result)) : close(call, reasonOf(result));
     case 'unclear':
       return doubt(call, result.detail);
     case 'lapsed':

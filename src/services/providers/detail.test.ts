@@ -1,0 +1,107 @@
+/** P8: whatever a provider, or the way to it, says: what is told of it is what the contracts say. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { describe, expect, test } from 'vitest';
+import { loadEventContracts } from '../../../tests/event-contracts.ts';
+import { type Attempt, attemptUuid } from './attempt.ts';
+import { Attempts } from './attempts.ts';
+import { decideAttempt } from './decide-attempt.ts';
+import type { CallResult, Report } from './report.ts';
+import { routingOf } from './routing.ts';
+
+const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
+const NOW = 1_000_000;
+
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
+const validators = new Map(
+  loadEventContracts()
+    .filter(({ service }) => service === 'providers')
+    .map(({ type, schema }) => [type, ajv.compile(schema)]),
+);
+
+const SENDING: Attempt = {
+  uuid: attemptUuid(PAYMENT, 'charge', 1),
+  tenant: 'acme',
+  subject: PAYMENT,
+  key: 'wallet',
+  partition: 0,
+  kind: 'charge',
+  purpose: 'payment',
+  chargeUuid: null,
+  provider: 'alfa',
+  others: ['beta'],
+  number: 1,
+  amount: 100,
+  currency: 'USD',
+  state: 'sending',
+  exposed: false,
+  cancelling: false,
+  toldUnknown: false,
+  toldUnresolved: false,
+  contradictions: [],
+  sendBefore: NOW,
+  dueAt: NOW,
+  calls: 1,
+  tries: 0,
+  deadlineAt: NOW + 50_000,
+  correlationId: 'cor',
+  traceparent: null,
+  cause: 'authorization/0/1',
+  providerReference: null,
+  createdAt: NOW,
+  updatedAt: NOW,
+};
+const CANCELLING: Attempt = { ...SENDING, cancelling: true };
+const EXPOSED: Attempt = { ...SENDING, exposed: true };
+const REFUND: Attempt = { ...SENDING, kind: 'refund', purpose: 'refund', chargeUuid: SENDING.uuid };
+
+/** What is told of an attempt that a call has ended so. */
+function toldOf(attempt: Attempt, result: CallResult) {
+  const attempts = new Attempts([attempt]);
+  const routing = routingOf({ providers: [], routes: [] }, { isAvailable: () => true, hasRoom: () => true });
+  const context = {
+    now: NOW,
+    random: () => 0,
+    routing,
+    deadlines: { chargeMs: 60_000, refundMs: 600_000 },
+  };
+  const report: Report = { from: 'call', operation: attempt.kind, call: 1, result };
+  decideAttempt(attempts, { subject: PAYMENT, uuid: attempt.uuid, report }, context);
+  return attempts.changes().drafts;
+}
+
+const DETAILS = {
+  empty: '',
+  blank: ' ',
+  long: 'x'.repeat(5000),
+  'long in two units each': `x${'😀'.repeat(2000)}`,
+  'no text that can be stored': 'a\0b\ud800',
+};
+
+describe.each(Object.entries(DETAILS))('a detail that is %s', (_what, detail) => {
+  test.each<[string, Attempt, CallResult]>([
+    ['provider.closed', SENDING, { kind: 'rejected', code: 'no', detail }],
+    ['provider.closed', SENDING, { kind: 'not_sent', detail }],
+    ['provider.cancelled', CANCELLING, { kind: 'rejected', code: 'no', detail }],
+    ['provider.cancelled', CANCELLING, { kind: 'not_sent', detail }],
+    ['provider.unknown', EXPOSED, { kind: 'rejected', code: 'no', detail }],
+    ['provider.unknown', SENDING, { kind: 'unclear', detail }],
+    ['provider.declined', SENDING, { kind: 'declined', code: 'no', detail }],
+    ['provider.refund_refused', REFUND, { kind: 'failed', code: 'no', detail }],
+    ['provider.refund_refused', REFUND, { kind: 'rejected', code: 'no', detail }],
+  ])('is told by %s as its contract takes it', (type, attempt, result) => {
+    const [told, ...others] = toldOf(attempt, result);
+    expect(told?.type).toBe(type);
+    for (const { type: each, data } of told === undefined ? [] : [told, ...others]) {
+      const isValid = validators.get(each);
+      expect([isValid?.(JSON.parse(JSON.stringify(data))), isValid?.errors]).toEqual([true, null]);
+      expect(String(data['detail']).isWellFormed() && !String(data['detail']).includes('\0')).toBe(true);
+    }
+  });
+});
+
+test('a refusal without a word is told by its code, one with words by both', () => {
+  const [wordless] = toldOf(SENDING, { kind: 'rejected', code: 'amount_too_small', detail: '' });
+  expect(wordless?.data).toMatchObject({ detail: 'amount_too_small' });
+  const [worded] = toldOf(SENDING, { kind: 'rejected', code: 'amount_too_small', detail: 'Too little.' });
+  expect(worded?.data).toMatchObject({ detail: 'Too little. (amount_too_small)' });
+});
