@@ -41,6 +41,8 @@ export const COLUMNS = {
   traceparent: 'text',
   cause: 'text',
   provider_reference: 'text',
+  created_at: 'timestamptz',
+  updated_at: 'timestamptz',
 } as const;
 
 /** What decisions change, in the order of `changingColumnsOf`, behind the id. */
@@ -55,6 +57,7 @@ export const CHANGING = {
   tries: 'integer',
   cause: 'text',
   provider_reference: 'text',
+  updated_at: 'timestamptz',
 } as const;
 
 export interface AttemptRow {
@@ -155,10 +158,13 @@ export function columnsOf(begun: readonly Attempt[]): Buffer[] {
     textArray(begun.map(({ traceparent }) => traceparent)),
     textArray(begun.map(({ cause }) => cause)),
     textArray(begun.map(({ providerReference }) => providerReference)),
+    timestamptzArray(begun.map(({ createdAt }) => createdAt)),
+    timestamptzArray(begun.map(({ updatedAt }) => updatedAt)),
   ];
 }
 
-export function changingColumnsOf(changed: readonly Attempt[]): Buffer[] {
+/** Changed now, or when a clock that was ahead of ours had changed them before. */
+export function changingColumnsOf(changed: readonly Attempt[], now: EpochMs): Buffer[] {
   return [
     uuidArray(changed.map(({ uuid }) => uuid)),
     textArray(changed.map(({ state }) => state)),
@@ -171,5 +177,6 @@ export function changingColumnsOf(changed: readonly Attempt[]): Buffer[] {
     int4Array(changed.map(({ tries }) => tries)),
     textArray(changed.map(({ cause }) => cause)),
     textArray(changed.map(({ providerReference }) => providerReference)),
+    timestamptzArray(changed.map(({ updatedAt }) => Math.max(now, updatedAt))),
   ];
 }

@@ -79,8 +79,7 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
       ]);
       return { attempts, answered, completed };
     },
-    decide({ attempts, answered, completed }, events, batchNow) {
-      const now = Math.max(batchNow, attempts.latest);
+    decide({ attempts, answered, completed }, events, now) {
       const rooms = options.rooms();
       const context: EventContext = {
         ...options.decisions,
@@ -89,7 +88,10 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
         takePlace: (provider) => takePlace(rooms, provider),
       };
       for (const event of events.filter(isForProviders))
-        answer(attempts, event, { context, resolutions: { answered, completed } });
+        answer(attempts, event, {
+          context: { ...context, now: attempts.instantFor(event.subject, now) },
+          resolutions: { answered, completed },
+        });
       const changes = attempts.changes();
       return { drafts: changes.drafts, changes, now };
     },

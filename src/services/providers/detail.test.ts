@@ -2,14 +2,11 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { loadEventContracts } from '../../../tests/event-contracts.ts';
-import { type Attempt, attemptUuid } from './attempt.ts';
+import { ATTEMPTED_AT, deciding, sendingAttempt } from '../../../tests/sending-attempt.ts';
+import type { Attempt } from './attempt.ts';
 import { Attempts } from './attempts.ts';
 import { decideAttempt } from './decide-attempt.ts';
 import type { CallResult, Report } from './report.ts';
-import { routingOf } from './routing.ts';
-
-const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
-const NOW = 1_000_000;
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 const validators = new Map(
@@ -18,38 +15,7 @@ const validators = new Map(
     .map(({ type, schema }) => [type, ajv.compile(schema)]),
 );
 
-const SENDING: Attempt = {
-  uuid: attemptUuid(PAYMENT, 'charge', 1),
-  tenant: 'acme',
-  subject: PAYMENT,
-  key: 'wallet',
-  partition: 0,
-  kind: 'charge',
-  purpose: 'payment',
-  chargeUuid: null,
-  provider: 'alfa',
-  others: ['beta'],
-  number: 1,
-  amount: 100,
-  currency: 'USD',
-  state: 'sending',
-  exposed: false,
-  cancelling: false,
-  toldUnknown: false,
-  toldUnresolved: false,
-  contradictions: [],
-  sendBefore: NOW,
-  dueAt: NOW,
-  calls: 1,
-  tries: 0,
-  deadlineAt: NOW + 50_000,
-  correlationId: 'cor',
-  traceparent: null,
-  cause: 'authorization/0/1',
-  providerReference: null,
-  createdAt: NOW,
-  updatedAt: NOW,
-};
+const SENDING = sendingAttempt();
 const CANCELLING: Attempt = { ...SENDING, cancelling: true };
 const EXPOSED: Attempt = { ...SENDING, exposed: true };
 const REFUND: Attempt = { ...SENDING, kind: 'refund', purpose: 'refund', chargeUuid: SENDING.uuid };
@@ -57,15 +23,8 @@ const REFUND: Attempt = { ...SENDING, kind: 'refund', purpose: 'refund', chargeU
 /** What is told of an attempt that a call has ended so. */
 function toldOf(attempt: Attempt, result: CallResult) {
   const attempts = new Attempts([attempt]);
-  const routing = routingOf({ providers: [], routes: [] }, { isAvailable: () => true, hasRoom: () => true });
-  const context = {
-    now: NOW,
-    random: () => 0,
-    routing,
-    deadlines: { chargeMs: 60_000, refundMs: 600_000 },
-  };
   const report: Report = { from: 'call', operation: attempt.kind, call: 1, result };
-  decideAttempt(attempts, { subject: PAYMENT, uuid: attempt.uuid, report }, context);
+  decideAttempt(attempts, { subject: attempt.subject, uuid: attempt.uuid, report }, deciding(ATTEMPTED_AT));
   return attempts.changes().drafts;
 }
 

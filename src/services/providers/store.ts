@@ -44,9 +44,7 @@ export const LOAD_ATTEMPTS = statement(
 
 export const INSERT_ATTEMPTS = statement(
   'providers.insert_attempts',
-  `insert into providers.attempts (${Object.keys(COLUMNS).join(', ')}, created_at, updated_at)
-   select v.*, $${Object.keys(COLUMNS).length + 1}::timestamptz, $${Object.keys(COLUMNS).length + 1}::timestamptz
-   from ${batchRows('v', COLUMNS)}`,
+  `insert into providers.attempts (${Object.keys(COLUMNS).join(', ')}) select v.* from ${batchRows('v', COLUMNS)}`,
 );
 
 /** By primary key, of rows whose subject's lock is held. `calls` and `send_before` are the claim's alone. */
@@ -54,7 +52,7 @@ export const UPDATE_ATTEMPTS = statement(
   'providers.update_attempts',
   `update providers.attempts a set ${Object.keys(CHANGING)
     .map((column) => `${column} = v.${column}`)
-    .join(', ')}, updated_at = $${Object.keys(CHANGING).length + 2}::timestamptz
+    .join(', ')}
    from ${batchRows('v', { id: 'uuid', ...CHANGING })}
    cross join lateral (select t.ctid from providers.attempts t where t.id = v.id offset 0) as found(at)
    where a.ctid = found.at`,
@@ -130,9 +128,9 @@ export async function lockAttempts(tx: Transaction, subjects: readonly string[])
 
 /** Sends what changed but the events; the order of an append behind it is the caller's (R3: heads last). */
 export function saveAttempts(tx: Transaction, { begun, changed }: AttemptChanges, now: EpochMs): void {
-  if (begun.length > 0) tx.run(INSERT_ATTEMPTS, [...columnsOf(begun), new Date(now)]);
+  if (begun.length > 0) tx.run(INSERT_ATTEMPTS, columnsOf(begun));
   if (changed.length === 0) return;
-  tx.run(UPDATE_ATTEMPTS, [...changingColumnsOf(changed), new Date(now)]);
+  tx.run(UPDATE_ATTEMPTS, changingColumnsOf(changed, now));
 }
 
 /** Sends what makes the told events the causes of the next ones; behind the append. */
