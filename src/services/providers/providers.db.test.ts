@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
 import { ProvidersFixture, termsOf } from '../../../tests/providers-fixture.ts';
+import { recordStatements } from '../../../tests/sent-statements.ts';
 import { type HttpSender, httpSender } from './http-sender.ts';
 
 let world: ProvidersFixture;
@@ -36,18 +37,33 @@ test('a charge is asked for once, approved, and told with what the provider call
   expect(world.alfa.charged).toHaveLength(1);
 });
 
-test('a payment by balance is nobody’s to charge', async () => {
+test('a payment by balance is nobody’s to charge, and no attempts of it are looked for', async () => {
   world.process();
-  const subject = newId('pay');
-  await world.say({
-    type: 'payment.authorized',
-    subject,
-    data: { ...termsOf(), method: 'balance', hold_id: 'hld' },
-  });
-  const payment = await world.authorize();
-  await world.hears(payment, 'provider.approved');
-  expect(await world.rows(subject)).toEqual([]);
+  const { sent, stop } = recordStatements();
+  try {
+    await world.say({
+      type: 'payment.authorized',
+      subject: newId('pay'),
+      data: { ...termsOf(), method: 'balance', hold_id: 'hld' },
+    });
+    await world.waitUntil(isAllRead);
+    const attempts = await world.owner.query('select from providers.attempts where due_at is not null');
+    expect(attempts.rowCount).toBe(0);
+    const ofAttempts = [...sent.keys()].filter((name) => name.startsWith('providers.'));
+    expect(ofAttempts.filter((name) => !name.startsWith('providers.claim_'))).toEqual([]);
+  } finally {
+    stop();
+  }
 });
+
+/** Whether the service has read all that the coordinator has said. */
+async function isAllRead(): Promise<boolean> {
+  const behind = await world.owner.query(
+    `select from log.positions p join log.heads h using (topic, partition)
+     where p.consumer_group = 'providers' and p.position < h.position`,
+  );
+  return behind.rows.length === 0;
+}
 
 test('a declined charge is final: no other provider is asked', async () => {
   world.alfa.conduct = () => ({ status: 'declined' });
@@ -474,13 +490,7 @@ test('U3: every event delivered again, in other batches, changes nothing', async
   const charges = world.alfa.count('charge');
   await world.owner.query(`update log.positions set position = 0 where consumer_group = 'providers'`);
   world.process();
-  await world.waitUntil(async () => {
-    const behind = await world.owner.query(
-      `select from log.positions p join log.heads h using (topic, partition)
-       where p.consumer_group = 'providers' and p.position < h.position`,
-    );
-    return behind.rows.length === 0;
-  });
+  await world.waitUntil(isAllRead);
   expect(await dump()).toEqual(before);
   expect(world.alfa.count('charge')).toBe(charges);
 });

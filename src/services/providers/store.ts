@@ -119,8 +119,9 @@ export const CLAIM_DUE = statement(
    returning a.*, due.state as found`,
 );
 
-/** The attempts of the subjects, locked until the commit. */
+/** The attempts of the subjects, locked until the commit. Nothing is sent for none: balance payments pass here too. */
 export async function lockAttempts(tx: Transaction, subjects: readonly string[]): Promise<Attempts> {
+  if (subjects.length === 0) return new Attempts([]);
   const inOrder = textArray([...new Set(subjects)].toSorted());
   tx.run(LOCK_SUBJECTS, [inOrder]);
   return new Attempts((await tx.query<AttemptRow>(LOAD_ATTEMPTS, [inOrder])).map(attemptOf));
