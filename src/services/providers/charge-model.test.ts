@@ -197,10 +197,14 @@ class World {
   }
 
   resolve(outcome: 'charged' | 'not_charged'): void {
-    const event = this.#event('payment.charge_resolved', { ...TERMS, outcome, reason: 'seen', actor: 'key' });
-    this.#commit((attempts, context) =>
-      resolve(attempts, event, { ...context, isAnswered: false, isCompleted: false }),
-    );
+    const event = this.#event('payment.charge_resolved', {
+      ...TERMS,
+      outcome,
+      reason: 'seen',
+      actor: 'key',
+      regarding: 'charge' as const,
+    });
+    this.#commit((attempts, context) => resolve(attempts, event, { ...context, isAnswered: false }));
   }
 
   /** The sweeper's claim. */

@@ -397,7 +397,10 @@ describe('a refund', () => {
 });
 
 describe('what a person says', () => {
-  const said = (outcome: ChargeResolved['outcome']): LogEvent<ChargeResolved> => ({
+  const said = (
+    outcome: ChargeResolved['outcome'],
+    regarding: ChargeResolved['regarding'],
+  ): LogEvent<ChargeResolved> => ({
     topic: 'authorization',
     partition: 0,
     position: 7,
@@ -416,6 +419,7 @@ describe('what a person says', () => {
       outcome,
       reason: 'seen',
       actor: 'key_1',
+      regarding,
     },
     correlationId: 'cor',
     causation: 'req',
@@ -423,25 +427,48 @@ describe('what a person says', () => {
   });
   const compensation = (state: AttemptState) => attemptIn(state, { kind: 'refund', purpose: 'compensation' });
 
-  test.each<[string, readonly Attempt[], ChargeResolved['outcome'], boolean, string, readonly string[]]>([
-    ['of what is unknown', [attemptIn('unknown')], 'charged', false, 'charged', ['resolved_charged']],
+  test.each<
+    [
+      string,
+      readonly Attempt[],
+      ChargeResolved['outcome'],
+      ChargeResolved['regarding'],
+      string,
+      readonly string[],
+    ]
+  >([
+    ['of what is unknown', [attemptIn('unknown')], 'charged', 'charge', 'charged', ['resolved_charged']],
     [
       'of what is unknown',
       [attemptIn('unknown')],
       'not_charged',
-      false,
+      'charge',
       'not_charged',
       ['resolved_not_charged'],
     ],
-    ['of what is approved meanwhile', [attemptIn('approved')], 'not_charged', false, 'charged', ['approved']],
-    ['of what is approved meanwhile', [attemptIn('approved')], 'charged', false, 'charged', ['approved']],
-    ['of a completed payment', [attemptIn('approved')], 'not_charged', true, 'not_charged', ['reversed']],
-    ['of nothing that is left', [attemptIn('closed')], 'charged', false, 'charged', ['closed']],
+    [
+      'of what is approved meanwhile',
+      [attemptIn('approved')],
+      'not_charged',
+      'charge',
+      'charged',
+      ['approved'],
+    ],
+    ['of what is approved meanwhile', [attemptIn('approved')], 'charged', 'charge', 'charged', ['approved']],
+    [
+      'of a completed payment',
+      [attemptIn('approved')],
+      'not_charged',
+      'completion',
+      'not_charged',
+      ['reversed'],
+    ],
+    ['of nothing that is left', [attemptIn('closed')], 'charged', 'charge', 'charged', ['closed']],
     [
       'of a refund that is parked',
       [attemptIn('approved'), compensation('refused')],
       'not_charged',
-      false,
+      'charge',
       'not_charged',
       ['reversed', 'refused'],
     ],
@@ -449,7 +476,7 @@ describe('what a person says', () => {
       'of a refund that is open',
       [attemptIn('approved'), compensation('pending')],
       'not_charged',
-      false,
+      'charge',
       'not_charged',
       ['reversed', 'resolved'],
     ],
@@ -457,7 +484,7 @@ describe('what a person says', () => {
       'of a refund that is open',
       [attemptIn('approved'), compensation('pending')],
       'charged',
-      false,
+      'charge',
       'charged',
       ['approved', 'resolved'],
     ],
@@ -465,13 +492,13 @@ describe('what a person says', () => {
       'of a refund that is done meanwhile',
       [attemptIn('approved'), compensation('refunded')],
       'charged',
-      false,
+      'charge',
       'not_charged',
       ['reversed', 'refunded'],
     ],
-  ])('%s', (...[, given, outcome, isCompleted, truth, states]) => {
+  ])('%s', (...[, given, outcome, regarding, truth, states]) => {
     const attempts = new Attempts(given);
-    resolve(attempts, said(outcome), { ...contextOf(), isAnswered: false, isCompleted });
+    resolve(attempts, said(outcome, regarding), { ...contextOf(), isAnswered: false });
     const { drafts } = attempts.changes();
     expect(drafts.map(({ type, data }) => [type, data['outcome']])).toEqual([['provider.resolved', truth]]);
     expect(attempts.of(PAYMENT).map(({ state }) => state)).toEqual(states);
@@ -479,7 +506,7 @@ describe('what a person says', () => {
 
   test('U3: delivered again changes nothing', () => {
     const attempts = new Attempts([attemptIn('resolved_charged')]);
-    resolve(attempts, said('not_charged'), { ...contextOf(), isAnswered: true, isCompleted: false });
+    resolve(attempts, said('not_charged', 'charge'), { ...contextOf(), isAnswered: true });
     expect(attempts.changes()).toEqual({ begun: [], changed: [], drafts: [], followers: [] });
   });
 });

@@ -56,7 +56,7 @@ test('events: a payment begins at its own instant beside one from the future', (
     onCommitted: () => undefined,
   });
   const attempts = new Attempts([sendingAttempt({ subject: ONE, updatedAt: NOW + DAY_MS })]);
-  const loaded = { attempts, answered: new Set<string>(), completed: new Set<string>() };
+  const loaded = { attempts, answered: new Set<string>() };
   const { changes } = consumer.decide(loaded, [cancelling(ONE), authorized(OTHER)], NOW);
   const [begun] = changes.begun;
   expect(begun).toMatchObject<Partial<Attempt>>({ subject: OTHER, createdAt: NOW, updatedAt: NOW });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { causationsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
 import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
@@ -18,8 +19,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.INSERT_ATTEMPTS, []],
   [store.UPDATE_ATTEMPTS, ['attempts_pkey']],
   [store.FOLLOW_EVENTS, ['attempts_pkey', ...TIMELINE]],
-  [store.FIND_ANSWERED, TIMELINE],
-  [store.FIND_COMPLETED, TIMELINE],
+  [causationsStatement('providers'), TIMELINE],
   [store.CLAIM_DUE, ['attempts_due']],
 ];
 

@@ -350,10 +350,14 @@ describe('calling off', () => {
 });
 
 describe('a person who resolves', () => {
-  const resolved = (subject: string, outcome: 'charged' | 'not_charged') => ({
+  const resolved = (
+    subject: string,
+    outcome: 'charged' | 'not_charged',
+    regarding: 'charge' | 'completion' = 'charge',
+  ) => ({
     type: 'payment.charge_resolved',
     subject,
-    data: { ...termsOf(), outcome, reason: 'seen at the bank', actor: 'key_1' },
+    data: { ...termsOf(), outcome, reason: 'seen at the bank', actor: 'key_1', regarding },
   });
 
   test('what is unknown ends it; the provider’s charge against that is given back', async () => {
@@ -378,20 +382,14 @@ describe('a person who resolves', () => {
     expect(refunded?.causation).toBe(unexpected?.identity);
   });
 
-  test('against what the provider has said meanwhile is told so; of a completed payment it is believed', async () => {
+  test('against what the provider has said meanwhile is told so; regarding the completion it is believed', async () => {
     world.process();
     const payment = await world.authorize();
     await world.hears(payment, 'provider.approved');
     await world.say(resolved(payment, 'not_charged'));
     await world.hears(payment, 'provider.resolved');
     expect((await world.told(payment)).at(-1)?.data).toMatchObject({ outcome: 'charged', provider: 'alfa' });
-    await world.say({
-      type: 'payment.completed',
-      version: 2,
-      subject: payment,
-      data: { ...termsOf(), entry_id: 'jen' },
-    });
-    await world.say(resolved(payment, 'not_charged'));
+    await world.say(resolved(payment, 'not_charged', 'completion'));
     await world.waitUntil(async () => (await world.types(payment)).length === 3);
     expect((await world.told(payment)).at(-1)?.data).toMatchObject({ outcome: 'not_charged' });
     expect((await world.rows(payment))[0]?.state).toBe('reversed');

@@ -3,9 +3,7 @@
  * before, and then all that there are. A later statement takes the rest (R2): by then none can be begun any more.
  */
 import type { EpochMs } from '#kernel/clock.ts';
-import type { LogEvent } from '#platform/log/event.ts';
-import { eventIdentity } from '#platform/log/event.ts';
-import { int2Array, int8Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { int2Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Attempt } from './attempt.ts';
@@ -73,26 +71,6 @@ export const FOLLOW_EVENTS = statement(
    where a.ctid = own.at and found.position is not null`,
 );
 
-/** Which of the events this log has answered; by its index on subject. Asked only of those that may leave no attempt changed. */
-export const FIND_ANSWERED = statement(
-  'providers.find_answered',
-  `select wanted.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
-   cross join lateral (
-     select e.subject from providers.events e
-     where e.subject = wanted.subject and e.causation = wanted.causation limit 1
-   ) e`,
-);
-
-/** Which of the payments the coordinator had completed before the position; by its log's index on subject. */
-export const FIND_COMPLETED = statement(
-  'providers.find_completed',
-  `select wanted.subject from ${batchRows('wanted', { subject: 'text', position: 'bigint' })}
-   cross join lateral (
-     select e.subject from "authorization".events e
-     where e.subject = wanted.subject and e.type = 'payment.completed' and e.position < wanted.position limit 1
-   ) e`,
-);
-
 /**
  * Takes what is due in the partitions, the longest due first, by the index of what is due. Passes over what another
  * holds just now, and charges that wait for a provider without room. A charge that waits is being sent from now on, until `send_before`; whatever was taken is due again
@@ -142,32 +120,6 @@ export function followEvents(tx: Transaction, { followers }: AttemptChanges): vo
     textArray(followers.map(({ subject }) => subject)),
     textArray(followers.map(({ type }) => type)),
   ]);
-}
-
-/** Identities of those of the events that this log has answered. */
-export async function findAnswered(
-  tx: Transaction,
-  events: readonly LogEvent[],
-): Promise<ReadonlySet<string>> {
-  if (events.length === 0) return new Set();
-  const rows = await tx.query<{ causation: string }>(FIND_ANSWERED, [
-    textArray(events.map(({ subject }) => subject)),
-    textArray(events.map(eventIdentity)),
-  ]);
-  return new Set(rows.map(({ causation }) => causation));
-}
-
-/** Subjects of those of the coordinator's events before which it had completed the payment. */
-export async function findCompleted(
-  tx: Transaction,
-  events: readonly LogEvent[],
-): Promise<ReadonlySet<string>> {
-  if (events.length === 0) return new Set();
-  const rows = await tx.query<{ subject: string }>(FIND_COMPLETED, [
-    textArray(events.map(({ subject }) => subject)),
-    int8Array(events.map(({ position }) => position)),
-  ]);
-  return new Set(rows.map(({ subject }) => subject));
 }
 
 export interface Claimed {
