@@ -11,7 +11,7 @@ import {
 } from '#platform/postgres/arrays.ts';
 import type { Attempt } from './attempt.ts';
 
-/** Every column of an insert, in the order of `columnsOf`. */
+/** Every column, in the order of `columnsOf`. */
 export const COLUMNS = {
   id: 'uuid',
   tenant: 'text',
@@ -44,6 +44,13 @@ export const COLUMNS = {
   created_at: 'timestamptz',
   updated_at: 'timestamptz',
 } as const;
+
+/** What is read of a row: never `*`, whose meaning a later migration changes under the statements of live sessions. */
+export function columnsIn(alias: string): string {
+  return Object.keys(COLUMNS)
+    .map((column) => `${alias}.${column}`)
+    .join(', ');
+}
 
 /** What decisions change, in the order of `changingColumnsOf`, behind the id. */
 export const CHANGING = {

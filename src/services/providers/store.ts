@@ -13,6 +13,7 @@ import {
   CHANGING,
   COLUMNS,
   changingColumnsOf,
+  columnsIn,
   columnsOf,
 } from './attempt-row.ts';
 import { type AttemptChanges, Attempts } from './attempts.ts';
@@ -33,7 +34,7 @@ export const LOCK_SUBJECTS = statement(
  */
 export const LOAD_ATTEMPTS = statement(
   'providers.load_attempts',
-  `select a.* from ${batchRows('wanted', { subject: 'text' })}
+  `select ${columnsIn('a')} from ${batchRows('wanted', { subject: 'text' })}
    cross join lateral (
      select * from providers.attempts a where a.subject = wanted.subject order by a.kind, a.number
      for no key update
@@ -94,7 +95,7 @@ export const CLAIM_DUE = statement(
        send_before = case a.state when 'waiting' then $4::timestamptz else a.send_before end,
        due_at = $5::timestamptz, calls = a.calls + 1
    from due where a.ctid = due.at
-   returning a.*, due.state as found`,
+   returning ${columnsIn('a')}, due.state as found`,
 );
 
 /** The attempts of the subjects, locked until the commit. Nothing is sent for none: balance payments pass here too. */
