@@ -22,6 +22,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.FOLLOW_EVENTS, ['attempts_pkey', ...TIMELINE]],
   [causationsStatement('providers'), TIMELINE],
   [store.CLAIM_DUE, ['attempts_due']],
+  [store.CLAIM_CHARGES, ['attempts_due']],
 ];
 
 let world: ProvidersFixture;

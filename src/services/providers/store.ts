@@ -3,7 +3,7 @@
  * before, and then all that there are. A later statement takes the rest (R2): by then none can be begun any more.
  */
 import type { EpochMs } from '#kernel/clock.ts';
-import { int2Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { int2Array, int4Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Attempt } from './attempt.ts';
@@ -72,10 +72,13 @@ export const FOLLOW_EVENTS = statement(
    where a.ctid = own.at and found.position is not null`,
 );
 
+/** What was taken, being worked on from now on: it is due again at a time when whoever has taken it must be gone. */
+const TAKEN = `returning ${columnsIn('a')}, due.state as found`;
+
 /**
- * Takes what is due in the partitions, the longest due first, by the index of what is due. Passes over what another
- * holds just now, and charges that wait for a provider without room. A charge that waits is being sent from now on, until `send_before`; whatever was taken is due again
- * at a time when whoever has taken it must be gone. Its state before says what is to be done.
+ * Takes what is due in the partitions, from the first on, the longest due of each first, by the index of what is due; passes
+ * over what another holds just now. Charges that wait for a provider that answers are left to CLAIM_CHARGES, unless their
+ * time is over: those are ended, room or none. Its state before says what is to be done.
  */
 export const CLAIM_DUE = statement(
   'providers.claim_due',
@@ -85,17 +88,44 @@ export const CLAIM_DUE = statement(
      cross join lateral (
        select t.ctid as at, t.state from providers.attempts t
        where t.partition = owned.partition and t.due_at <= $2::timestamptz
-         and (t.state <> 'waiting' or t.provider <> all ($6::text[]))
-       order by t.due_at limit $3::integer for no key update skip locked
+         and (t.state <> 'waiting' or t.deadline_at <= $2::timestamptz or t.provider <> all ($6::text[]))
+       order by t.due_at limit $5::integer for no key update skip locked
      ) d
-     limit $3::integer
+     limit $5::integer
    )
    update providers.attempts a
    set state = case a.state when 'waiting' then 'sending' else a.state end,
-       send_before = case a.state when 'waiting' then $4::timestamptz else a.send_before end,
-       due_at = $5::timestamptz, calls = a.calls + 1
+       send_before = case a.state when 'waiting' then $3::timestamptz else a.send_before end,
+       due_at = $4::timestamptz, calls = a.calls + 1
    from due where a.ctid = due.at
-   returning ${columnsIn('a')}, due.state as found`,
+   ${TAKEN}`,
+);
+
+/**
+ * Takes charges that wait for a provider, no more of each than it has room for; otherwise as CLAIM_DUE. They are being sent
+ * from now on, until `send_before`.
+ */
+export const CLAIM_CHARGES = statement(
+  'providers.claim_charges',
+  `with due as (
+     select d.at, d.state
+     from ${batchRows('roomy', { provider: 'text', room: 'integer' }, 5)}
+     cross join lateral (
+       select e.at, e.state
+       from ${batchRows('owned', { partition: 'smallint' })}
+       cross join lateral (
+         select t.ctid as at, t.state from providers.attempts t
+         where t.partition = owned.partition and t.due_at <= $2::timestamptz
+           and t.state = 'waiting' and t.deadline_at > $2::timestamptz and t.provider = roomy.provider
+         order by t.due_at limit roomy.room for no key update skip locked
+       ) e
+       limit roomy.room
+     ) d
+   )
+   update providers.attempts a
+   set state = 'sending', send_before = $3::timestamptz, due_at = $4::timestamptz, calls = a.calls + 1
+   from due where a.ctid = due.at
+   ${TAKEN}`,
 );
 
 /** The attempts of the subjects, locked until the commit. Nothing is sent for none: balance payments pass here too. */
@@ -129,25 +159,39 @@ export interface Claimed {
   readonly found: Attempt['state'];
 }
 
-export async function claimDue(
-  session: Session,
-  claim: {
-    readonly partitions: readonly number[];
-    readonly now: EpochMs;
-    readonly sendBefore: EpochMs;
-    readonly dueAgainAt: EpochMs;
-    readonly limit: number;
-    /** Charges that wait for these are left to wait. */
-    readonly fullProviders: readonly string[];
-  },
-): Promise<Claimed[]> {
-  const rows = await session.query<AttemptRow & { found: Attempt['state'] }>(CLAIM_DUE, [
+export interface Claim {
+  /** The first ones first. */
+  readonly partitions: readonly number[];
+  readonly now: EpochMs;
+  readonly sendBefore: EpochMs;
+  readonly dueAgainAt: EpochMs;
+  /** Of everything but charges that wait for room. */
+  readonly limit: number;
+  /** By provider that answers, the most charges that are taken. */
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
+export async function claimDue(session: Session, claim: Claim): Promise<Claimed[]> {
+  const { now, sendBefore, dueAgainAt, limit, rooms } = claim;
+  const taken = [
     int2Array(claim.partitions),
-    new Date(claim.now),
-    claim.limit,
-    new Date(claim.sendBefore),
-    new Date(claim.dueAgainAt),
-    textArray(claim.fullProviders),
-  ]);
+    new Date(now),
+    new Date(sendBefore),
+    new Date(dueAgainAt),
+  ] as const;
+  const roomy = [...rooms].filter(([, room]) => room > 0);
+  // Together: what one has taken is never left behind by the failure of the other.
+  const rows = await session.transaction(async (tx) => {
+    const due = tx.query<ClaimedRow>(CLAIM_DUE, [...taken, limit, textArray([...rooms.keys()])]);
+    if (roomy.length === 0) return due;
+    const charges = tx.query<ClaimedRow>(CLAIM_CHARGES, [
+      ...taken,
+      textArray(roomy.map(([provider]) => provider)),
+      int4Array(roomy.map(([, room]) => room)),
+    ]);
+    return [...(await due), ...(await charges)];
+  });
   return rows.map((row) => ({ attempt: attemptOf(row), found: row.found }));
 }
+
+type ClaimedRow = AttemptRow & { found: Attempt['state'] };
