@@ -99,7 +99,10 @@ describe('K2: a reversal that is refused', () => {
       s.now += 600_000;
       s.askAgain();
     }
-    expect(s.coordinate(make(s, 'say not charged'))?.type).toBe('payment.charge_resolved');
+    expect(s.coordinate(make(s, 'say not charged'))).toMatchObject({
+      type: 'payment.charge_resolved',
+      data: { outcome: 'not_charged', regarding: 'charge' },
+    });
     const asked = s.coordinate(make(s, 'resolved not charged'));
     expect(asked).toMatchObject({ type: 'payment.compensating', data: { step: 'reverse_posting' } });
     const before = s.snapshot();

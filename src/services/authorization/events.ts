@@ -18,7 +18,8 @@ export type PaymentCancelled = PaymentTerms;
 export type CancelRefused = { readonly code: string; readonly detail: string };
 export type ResolutionRefused = { readonly code: string; readonly detail: string };
 export type ReconciliationRequired = PaymentTerms & Failure;
-export type ChargeResolved = PaymentTerms & Pick<ResolutionRequested, 'outcome' | 'reason' | 'actor'>;
+export type ChargeResolved = PaymentTerms &
+  Pick<ResolutionRequested, 'outcome' | 'reason' | 'actor' | 'regarding'>;
 /** A compensation that another service does. */
 export type CompensationStep = 'refund_charge' | 'reverse_posting';
 export type PaymentCompensating = PaymentTerms & Failure & { readonly step: CompensationStep };

@@ -203,11 +203,11 @@ function cancelRefused(event: LogEvent, { sagas }: Turn): EventDraft {
 
 /** Of a charge in doubt either may be said, of one that was taken for made, or is being given back, only that it is not. */
 function resolve(event: LogEvent<ResolutionAdmitted>, turn: Turn): EventDraft | undefined {
-  const { outcome, reason, actor } = event.data;
+  const { outcome, reason, actor, regarding } = event.data;
   const saga = sagaOf(event, turn, { gateway: resolvable(event.data) });
   if (saga === undefined) return resolutionRefused(event, turn);
   turn.sagas.movePayment(saga, saga.state === 'reconciling' ? 'resolving' : 'revoking');
-  return tellingOnce(event, 'payment.charge_resolved', saga, { outcome, reason, actor });
+  return tellingOnce(event, 'payment.charge_resolved', saga, { outcome, reason, actor, regarding });
 }
 
 /** What was said of an unknown charge does not undo a payment that a late answer has completed since. */

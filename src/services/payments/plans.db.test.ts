@@ -3,6 +3,7 @@ import { idOf } from '#kernel/ids.ts';
 import { causationsStatement } from '#platform/log/own-effects.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Statement } from '#platform/postgres/session.ts';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { PaymentDesk } from '../../../tests/payment-desk.ts';
 import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
 import { listReconciliations, listRefundIds, listRefundTotals } from './audit-refunds.ts';
@@ -56,6 +57,12 @@ test('every statement about refunds is pinned here', () => {
   const statements = Object.values(refundStore).filter((value): value is Statement => 'text' in value);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
+});
+
+test('no statement fails in a live session when a migration adds a column', async () => {
+  const statements = HOT.map(([statement]) => statement);
+  const tables = ['payments.payments', 'payments.refunds', 'payments.refund_totals'];
+  expect(await failuresByAddedColumn(desk.url, { tables, statements })).toEqual([]);
 });
 
 describe('on tables that statistics call empty', () => {

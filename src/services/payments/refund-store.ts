@@ -29,7 +29,9 @@ export const LOCK_TOTALS = statement(
 /** Behind LOCK_TOTALS. The payments themselves are not locked: only the saga's events change them. By primary keys. */
 export const LOAD_CHANGEABLE = statement(
   'payments.load_changeable',
-  `select p.*, t.captured, t.promised, t.refunded, t.undo_requested_at
+  `select p.tenant, p.id, p.wallet_id, p.service_id, p.amount, p.currency, p.method, p.reference, p.description,
+     p.metadata, p.status, p.failure_code, p.failure_detail, p.correlation_id, p.created_at, p.updated_at,
+     t.captured, t.promised, t.refunded, t.undo_requested_at
    from ${batchRows('wanted', REFS)}
    cross join lateral (
      select * from payments.payments p where p.tenant = wanted.tenant and p.id = wanted.payment_id offset 0
@@ -42,7 +44,8 @@ export const LOAD_CHANGEABLE = statement(
 /** Behind LOCK_TOTALS. By primary key. */
 export const LOAD_TOTALS = statement(
   'payments.load_refund_totals',
-  `select t.* from ${batchRows('wanted', REFS)}
+  `select t.tenant, t.payment_id, t.captured, t.promised, t.refunded, t.undo_requested_at
+   from ${batchRows('wanted', REFS)}
    cross join lateral (
      select * from payments.refund_totals t where t.tenant = wanted.tenant and t.payment_id = wanted.payment_id offset 0
    ) t`,

@@ -11,7 +11,7 @@ import {
 } from '#platform/postgres/arrays.ts';
 import type { Attempt } from './attempt.ts';
 
-/** Every column of an insert, in the order of `columnsOf`. */
+/** Every column, in the order of `columnsOf`. */
 export const COLUMNS = {
   id: 'uuid',
   tenant: 'text',
@@ -41,7 +41,16 @@ export const COLUMNS = {
   traceparent: 'text',
   cause: 'text',
   provider_reference: 'text',
+  created_at: 'timestamptz',
+  updated_at: 'timestamptz',
 } as const;
+
+/** What is read of a row: never `*`, whose meaning a later migration changes under the statements of live sessions. */
+export function columnsIn(alias: string): string {
+  return Object.keys(COLUMNS)
+    .map((column) => `${alias}.${column}`)
+    .join(', ');
+}
 
 /** What decisions change, in the order of `changingColumnsOf`, behind the id. */
 export const CHANGING = {
@@ -55,6 +64,7 @@ export const CHANGING = {
   tries: 'integer',
   cause: 'text',
   provider_reference: 'text',
+  updated_at: 'timestamptz',
 } as const;
 
 export interface AttemptRow {
@@ -155,10 +165,13 @@ export function columnsOf(begun: readonly Attempt[]): Buffer[] {
     textArray(begun.map(({ traceparent }) => traceparent)),
     textArray(begun.map(({ cause }) => cause)),
     textArray(begun.map(({ providerReference }) => providerReference)),
+    timestamptzArray(begun.map(({ createdAt }) => createdAt)),
+    timestamptzArray(begun.map(({ updatedAt }) => updatedAt)),
   ];
 }
 
-export function changingColumnsOf(changed: readonly Attempt[]): Buffer[] {
+/** Changed now, or when a clock that was ahead of ours had changed them before. */
+export function changingColumnsOf(changed: readonly Attempt[], now: EpochMs): Buffer[] {
   return [
     uuidArray(changed.map(({ uuid }) => uuid)),
     textArray(changed.map(({ state }) => state)),
@@ -171,5 +184,6 @@ export function changingColumnsOf(changed: readonly Attempt[]): Buffer[] {
     int4Array(changed.map(({ tries }) => tries)),
     textArray(changed.map(({ cause }) => cause)),
     textArray(changed.map(({ providerReference }) => providerReference)),
+    timestamptzArray(changed.map(({ updatedAt }) => Math.max(now, updatedAt))),
   ];
 }

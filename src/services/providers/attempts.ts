@@ -5,6 +5,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import { type Attempt, attemptId } from './attempt.ts';
+import { asDetail } from './detail.ts';
 
 /** An attempt whose next event follows from one that this batch tells: known once it is appended. */
 export interface Follower {
@@ -26,20 +27,22 @@ export class Attempts {
   readonly #changed = new Map<string, Attempt>();
   readonly #drafts: EventDraft[] = [];
   readonly #followers = new Map<string, Follower>();
-  /** The latest instant at which one of them was changed: nothing is decided before it. */
-  readonly latest: EpochMs;
 
   constructor(loaded: readonly Attempt[]) {
-    let latest = 0;
-    for (const attempt of loaded) {
+    for (const attempt of loaded)
       this.#bySubject.set(attempt.subject, [...this.of(attempt.subject), attempt]);
-      latest = Math.max(latest, attempt.updatedAt);
-    }
-    this.latest = latest;
   }
 
   of(subject: string): readonly Attempt[] {
     return this.#bySubject.get(subject) ?? [];
+  }
+
+  /**
+   * When something is decided about the subject: not before what was decided last, by another process whose clock may be
+   * ahead of ours. Others are decided at an instant of their own, lest a clock that jumped once dates them too.
+   */
+  instantFor(subject: string, now: EpochMs): EpochMs {
+    return this.of(subject).reduce((latest, { updatedAt }) => Math.max(latest, updatedAt), now);
   }
 
   find(subject: string, uuid: string): Attempt | undefined {
@@ -66,7 +69,9 @@ export class Attempts {
     return changed;
   }
 
+  /** What its `detail` says may come from outside. */
   tell(attempt: Attempt, type: string, data: JsonObject): void {
+    const { detail } = data;
     const { tenant, subject, key, correlationId, traceparent, cause } = attempt;
     this.#drafts.push({
       type,
@@ -74,7 +79,7 @@ export class Attempts {
       subject,
       tenant,
       key,
-      data,
+      data: typeof detail === 'string' ? { ...data, detail: asDetail(detail) } : data,
       correlationId,
       causation: cause,
       traceparent,

@@ -1,5 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
 import { type ProviderProcess, ProvidersFixture } from '../../../tests/providers-fixture.ts';
+import { sendingAttempt } from '../../../tests/sending-attempt.ts';
+import { httpSender } from './http-sender.ts';
+import { ProviderGate } from './provider-gate.ts';
 
 let world: ProvidersFixture;
 
@@ -55,4 +59,22 @@ test('one whose charges hang while it answers questions gets one charge at a tim
   const asked = world.alfa.count('charge');
   await opened();
   expect(world.alfa.count('charge') - asked).toBe(1);
+});
+
+test('P3: after a pause there is room for one charge alone', async () => {
+  const terms = world.configuration({ timeoutMs: 300 }).providers[0];
+  if (terms === undefined) throw new Error('no provider');
+  const gate = new ProviderGate({
+    terms,
+    sender: httpSender(terms),
+    clock: systemClock,
+    onCalled: () => undefined,
+  });
+  world.alfa.conduct = ({ operation }) =>
+    operation === 'charge' ? { acts: false, answers: 500 } : undefined;
+  while (gate.status.breaker === 'closed') await gate.charge(sendingAttempt(), () => undefined);
+  expect(gate.room).toBe(0);
+  await world.waitUntil(() => gate.status.breaker === 'closed');
+  expect(gate.room).toBe(1);
+  await gate.close();
 });

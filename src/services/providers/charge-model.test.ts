@@ -15,16 +15,27 @@ import { decideAttempt } from './decide-attempt.ts';
 import type { CallResult, Report, Statement } from './report.ts';
 import { resolve } from './resolve-charge.ts';
 import { routingOf } from './routing.ts';
-import { sendingWindow } from './schedule.ts';
+import { CLOCK_SKEW_MS, sendingWindow } from './schedule.ts';
 
 const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
+const TIMEOUT_MS = 2000;
+/** After its time to be sent is over by our clock: the sender's is behind, and it goes on until its timeout. */
+const LEAVES_WITHIN_MS = CLOCK_SKEW_MS + TIMEOUT_MS;
 const SETTLES_WITHIN_MS = 5000;
 
 /** What a provider has of one key. */
 type Booked = 'approved' | 'declined' | 'pending' | 'voided' | 'refunded';
 
 /** How a request goes, whatever it asks for. */
-type Fate = 'answered' | 'lost' | 'answer lost' | 'refused' | 'throttled' | 'error before' | 'error after';
+type Fate =
+  | 'answered'
+  | 'lost'
+  | 'answer lost'
+  | 'refused'
+  | 'busy'
+  | 'throttled'
+  | 'error before'
+  | 'error after';
 type Mood = 'approves' | 'declines' | 'waits';
 
 class Book {
@@ -101,6 +112,8 @@ class World {
   readonly told: string[] = [];
   /** Whether a provider that cannot void needs no longer than it says, and one that can blocks what it has voided. */
   keepsItsWord = true;
+  /** Providers that would be sent one more charge. */
+  rooms: readonly string[] = ['alfa', 'beta'];
   #rows = new Map<string, Attempt>();
   #position = 1;
   readonly #routing;
@@ -114,14 +127,14 @@ class World {
           url: '',
           apiKey: '',
           webhookSecret: '',
-          timeoutMs: 2000,
+          timeoutMs: TIMEOUT_MS,
           concurrency: 1,
           canVoid: book.canVoid,
           settlesWithinMs: SETTLES_WITHIN_MS,
         })),
         routes: [{ currencies: null, minAmount: 1, maxAmount: 1000, providers: ['alfa', 'beta'] }],
       },
-      { isAvailable: () => true, hasRoom: () => true },
+      { isAvailable: () => true, hasRoom: (provider) => this.rooms.includes(provider) },
     );
   }
 
@@ -137,7 +150,7 @@ class World {
       random: () => 0.5,
       routing: this.#routing,
       deadlines: { chargeMs: 60_000, refundMs: 600_000 },
-      takePlace: () => true,
+      takePlace: (provider) => this.rooms.includes(provider),
     };
     decide(attempts, context);
     const { begun, changed, drafts } = attempts.changes();
@@ -184,17 +197,21 @@ class World {
   }
 
   resolve(outcome: 'charged' | 'not_charged'): void {
-    const event = this.#event('payment.charge_resolved', { ...TERMS, outcome, reason: 'seen', actor: 'key' });
-    this.#commit((attempts, context) =>
-      resolve(attempts, event, { ...context, isAnswered: false, isCompleted: false }),
-    );
+    const event = this.#event('payment.charge_resolved', {
+      ...TERMS,
+      outcome,
+      reason: 'seen',
+      actor: 'key',
+      regarding: 'charge' as const,
+    });
+    this.#commit((attempts, context) => resolve(attempts, event, { ...context, isAnswered: false }));
   }
 
   /** The sweeper's claim. */
   claim(): void {
     const due = this.rows.find(({ dueAt }) => dueAt !== null && dueAt <= this.now);
     if (due === undefined) return;
-    const window = sendingWindow(this.now, 2000);
+    const window = sendingWindow(this.now, TIMEOUT_MS);
     const isWaiting = due.state === 'waiting';
     const claimed: Attempt = {
       ...due,
@@ -241,6 +258,10 @@ class World {
     const { attempt, operation } = request;
     const book = this.books[attempt.provider];
     if (book === undefined) throw new Error(`no book of ${attempt.provider}`);
+    if (operation === 'charge' && !this.rooms.includes(attempt.provider)) {
+      request.answer = BUSY;
+      return;
+    }
     request.answer = FAILURES[fate] ?? this.#act(book, operation, { attempt, mood });
     if (fate === 'answer lost') {
       this.#act(book, operation, { attempt, mood });
@@ -294,11 +315,14 @@ class World {
     this.#apply(attempt, { from: 'callback', result: said as Statement });
   }
 
-  /** A provider that cannot void is relied on for its longest delay: what was let go has arrived by then. */
+  /**
+   * A provider that cannot void is relied on for its longest delay: what was let go has arrived by then. A sender that
+   * began in time, by its own clock, may have held its request until it gave it up.
+   */
   pass(ms: number): void {
     this.now += ms;
     for (const [index, { attempt, operation, answer }] of this.onTheWay.entries()) {
-      const isLate = this.now > attempt.sendBefore + SETTLES_WITHIN_MS;
+      const isLate = this.now > attempt.sendBefore + LEAVES_WITHIN_MS + SETTLES_WITHIN_MS;
       const cannotVoid = this.books[attempt.provider]?.canVoid === false;
       if (operation === 'charge' && answer === undefined && isLate && cannotVoid && this.keepsItsWord)
         this.arrive(index, 'answer lost', 'approves');
@@ -307,6 +331,7 @@ class World {
 
   /** Nobody disturbs any more: everything that is due is done, and every provider has called back. */
   settle(): void {
+    this.rooms = ['alfa', 'beta'];
     this.#doWhatIsDue();
     for (const index of this.rows.keys()) this.callBack(index);
     this.#doWhatIsDue();
@@ -335,9 +360,11 @@ const TERMS: PaymentTerms = {
   method: 'gateway',
 };
 
+const BUSY: CallResult = { kind: 'busy', detail: 'busy' };
 const FAILURES: Partial<Record<Fate, CallResult>> = {
   lost: { kind: 'unclear', detail: 'lost' },
   refused: { kind: 'not_sent', detail: 'refused' },
+  busy: BUSY,
   throttled: { kind: 'throttled', retryAfterMs: 1000 },
   'error before': { kind: 'error', detail: '500' },
 };
@@ -347,6 +374,7 @@ const FATES: readonly Fate[] = [
   'lost',
   'answer lost',
   'refused',
+  'busy',
   'throttled',
   'error before',
   'error after',
@@ -377,7 +405,7 @@ const step = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('pass' as const),
-      ms: fc.constantFrom(10, 500, 2000, 7000, 20_000),
+      ms: fc.constantFrom(10, 500, 2000, 7000, 20_000, 60_000),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('call back' as const), index }) },
@@ -387,6 +415,13 @@ const step = fc.oneof(
     arbitrary: fc.record({ do: fc.constant('settle book' as const), mood: fc.constantFrom(...MOODS) }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'cancel' as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('find room' as const),
+      rooms: fc.subarray(['alfa', 'beta']),
+    }),
+  },
 );
 
 /** The first request is answered at once, or stays on its way until a step lets it arrive. */
@@ -415,6 +450,9 @@ function play(world: World, each: Step): void {
       return;
     case 'cancel':
       return world.cancel();
+    case 'find room':
+      world.rooms = each.rooms;
+      return;
   }
 }
 
@@ -426,6 +464,25 @@ function chargedIn(world: World): number {
 
 const canVoid = fc.tuple(fc.boolean(), fc.boolean());
 const RUNS = { numRuns: 3000 };
+type Play = [[boolean, boolean], { fate: Fate; mood: Mood } | null, Step[]];
+
+/** The provider failed having charged, and has no room until the deadline is over. */
+const BUSY_TOO_LONG: Play = [
+  [false, false],
+  { fate: 'error after', mood: 'approves' },
+  [
+    { do: 'find room', rooms: [] },
+    { do: 'pass', ms: 60_000 },
+    { do: 'work', fate: 'answered', mood: 'approves' },
+  ],
+];
+
+/** The first request leaves as late as it can, while its provider is asked for it. */
+const HELD: Play = [
+  [false, false],
+  null,
+  Array.from({ length: 4 }, () => ({ do: 'work', fate: 'answered', mood: 'approves' })),
+];
 
 test('P4, D4: a payment has one end, and the providers’ books have its one charge or none', () => {
   fc.assert(
@@ -444,7 +501,7 @@ test('P4, D4: a payment has one end, and the providers’ books have its one cha
       expect(world.told).not.toContain('provider.charged_unexpectedly');
       expect(chargedIn(world)).toBe(ends[0] === 'provider.approved' ? 1 : 0);
     }),
-    RUNS,
+    { ...RUNS, examples: [BUSY_TOO_LONG, HELD] },
   );
 });
 

@@ -7,6 +7,7 @@ import { assertNever } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { causationsIn } from '#platform/log/own-effects.ts';
 import type {
   ChargeResolved,
   PaymentAuthorized,
@@ -24,14 +25,12 @@ import {
 } from './begin-attempts.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { resolve } from './resolve-charge.ts';
-import { findAnswered, findCompleted, lockAttempts, saveAttempts } from './store.ts';
+import { lockAttempts, saveAttempts } from './store.ts';
 
 interface Loaded {
   readonly attempts: Attempts;
   /** Identities of the resolutions that were answered before. */
   readonly answered: ReadonlySet<string>;
-  /** Payments that were completed before a person spoke of them. */
-  readonly completed: ReadonlySet<string>;
 }
 
 interface Plan extends ConsumerPlan {
@@ -74,15 +73,13 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
     async load(tx, events) {
       const asked = events.filter(isForProviders);
       const resolutions = asked.filter(({ type }) => type === 'payment.charge_resolved');
-      const [attempts, answered, completed] = await Promise.all([
+      const [attempts, answered] = await Promise.all([
         lockAttempts(tx, asked.flatMap(subjectsOf)),
-        findAnswered(tx, resolutions),
-        findCompleted(tx, resolutions),
+        causationsIn(tx, 'providers', resolutions),
       ]);
-      return { attempts, answered, completed };
+      return { attempts, answered };
     },
-    decide({ attempts, answered, completed }, events, batchNow) {
-      const now = Math.max(batchNow, attempts.latest);
+    decide({ attempts, answered }, events, now) {
       const rooms = options.rooms();
       const context: EventContext = {
         ...options.decisions,
@@ -91,7 +88,10 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
         takePlace: (provider) => takePlace(rooms, provider),
       };
       for (const event of events.filter(isForProviders))
-        answer(attempts, event, { context, resolutions: { answered, completed } });
+        answer(attempts, event, {
+          context: { ...context, now: attempts.instantFor(event.subject, now) },
+          answered,
+        });
       const changes = attempts.changes();
       return { drafts: changes.drafts, changes, now };
     },
@@ -123,7 +123,7 @@ function subjectsOf(event: Asked): string[] {
 function answer(
   attempts: Attempts,
   event: Asked,
-  { context, resolutions }: { context: EventContext; resolutions: Pick<Loaded, 'answered' | 'completed'> },
+  { context, answered }: { context: EventContext; answered: Loaded['answered'] },
 ): void {
   switch (event.type) {
     case 'payment.authorized':
@@ -133,8 +133,7 @@ function answer(
     case 'payment.charge_resolved':
       return resolve(attempts, event, {
         ...context,
-        isAnswered: resolutions.answered.has(eventIdentity(event)),
-        isCompleted: resolutions.completed.has(event.subject),
+        isAnswered: answered.has(eventIdentity(event)),
       });
     case 'payment.compensating':
       return giveChargeBack(attempts, event, context);

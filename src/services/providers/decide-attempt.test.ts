@@ -111,6 +111,7 @@ const DECLINED: Statement = { kind: 'declined', code: 'no', detail: '' };
 const PENDING: Statement = { kind: 'pending', reference: 'ch_1' };
 const VOIDED: Statement = { kind: 'voided' };
 const UNSENT: CallResult = { kind: 'not_sent', detail: 'refused' };
+const BUSY: CallResult = { kind: 'busy', detail: 'full' };
 const UNCLEAR: CallResult = { kind: 'unclear', detail: 'late' };
 const ERROR: CallResult = { kind: 'error', detail: '500' };
 const REJECTED: CallResult = { kind: 'rejected', code: 'x', detail: 'x' };
@@ -216,8 +217,9 @@ describe('a charge that brought no statement', () => {
     ],
     ['never left now, but may have before', { exposed: true }, UNSENT, ['unknown'], ['unknown'], 500],
     ['held back', {}, { kind: 'held_back', detail: '' }, ['waiting'], [], 200],
-    ['busy, another has room', {}, { kind: 'busy', detail: '' }, ['closed', 'waiting'], ['closed'], 0],
-    ['busy, none is left', { others: [] }, { kind: 'busy', detail: '' }, ['waiting'], [], 125],
+    ['busy, another has room', {}, BUSY, ['closed', 'waiting'], ['closed'], 0],
+    ['busy, none is left', { others: [] }, BUSY, ['waiting'], [], 125],
+    ['busy, but may have left before', { exposed: true }, BUSY, ['waiting'], [], 125],
     ['429', {}, { kind: 'throttled', retryAfterMs: 2000 }, ['waiting'], [], 2000],
     ['429 for too long', {}, { kind: 'throttled', retryAfterMs: 5001 }, ['voiding'], [], 0],
     ['429 too often', { tries: 3 }, { kind: 'throttled', retryAfterMs: 1 }, ['voiding'], [], 0],
@@ -241,9 +243,17 @@ describe('a charge that brought no statement', () => {
     });
   });
 
-  test('after the deadline is not tried again', () => {
+  test.each([UNSENT, BUSY])('after the deadline is not tried again: %j', (result) => {
     const late = attemptIn('sending', { deadlineAt: NOW });
-    expect(decide(late, called('charge', UNSENT))).toMatchObject({ told: ['closed', 'exhausted'] });
+    expect(decide(late, called('charge', result))).toMatchObject({ told: ['closed', 'exhausted'] });
+  });
+
+  test.each([UNSENT, BUSY])('D2: after the deadline is in doubt if it may have left before: %j', (result) => {
+    const late = attemptIn('sending', { deadlineAt: NOW, exposed: true });
+    expect(decide(late, called('charge', result))).toMatchObject({
+      states: ['unknown'],
+      told: ['unknown', 'unresolved'],
+    });
   });
 });
 
@@ -259,11 +269,11 @@ describe('D2: a charge that is not found', () => {
   });
 
   test.each([
-    [11_999, ['unknown'], []],
-    [12_000, ['unknown'], []],
-    [12_001, ['closed', 'waiting'], ['closed']],
+    [13_999, ['unknown'], []],
+    [14_000, ['unknown'], []],
+    [14_001, ['closed', 'waiting'], ['closed']],
   ])(
-    'without a void waits for the longest delay and the clocks’ difference: after %i ms',
+    'without a void waits for its sender, the longest delay and the clocks’ difference: after %i ms',
     (ms, states, told) => {
       const context = contextOf({ canVoid: false, now: NOW + ms });
       expect(decide(unknown, called('inquire', { kind: 'not_found' }), context)).toMatchObject({
@@ -388,7 +398,10 @@ describe('a refund', () => {
 });
 
 describe('what a person says', () => {
-  const said = (outcome: ChargeResolved['outcome']): LogEvent<ChargeResolved> => ({
+  const said = (
+    outcome: ChargeResolved['outcome'],
+    regarding: ChargeResolved['regarding'],
+  ): LogEvent<ChargeResolved> => ({
     topic: 'authorization',
     partition: 0,
     position: 7,
@@ -407,6 +420,7 @@ describe('what a person says', () => {
       outcome,
       reason: 'seen',
       actor: 'key_1',
+      regarding,
     },
     correlationId: 'cor',
     causation: 'req',
@@ -414,25 +428,48 @@ describe('what a person says', () => {
   });
   const compensation = (state: AttemptState) => attemptIn(state, { kind: 'refund', purpose: 'compensation' });
 
-  test.each<[string, readonly Attempt[], ChargeResolved['outcome'], boolean, string, readonly string[]]>([
-    ['of what is unknown', [attemptIn('unknown')], 'charged', false, 'charged', ['resolved_charged']],
+  test.each<
+    [
+      string,
+      readonly Attempt[],
+      ChargeResolved['outcome'],
+      ChargeResolved['regarding'],
+      string,
+      readonly string[],
+    ]
+  >([
+    ['of what is unknown', [attemptIn('unknown')], 'charged', 'charge', 'charged', ['resolved_charged']],
     [
       'of what is unknown',
       [attemptIn('unknown')],
       'not_charged',
-      false,
+      'charge',
       'not_charged',
       ['resolved_not_charged'],
     ],
-    ['of what is approved meanwhile', [attemptIn('approved')], 'not_charged', false, 'charged', ['approved']],
-    ['of what is approved meanwhile', [attemptIn('approved')], 'charged', false, 'charged', ['approved']],
-    ['of a completed payment', [attemptIn('approved')], 'not_charged', true, 'not_charged', ['reversed']],
-    ['of nothing that is left', [attemptIn('closed')], 'charged', false, 'charged', ['closed']],
+    [
+      'of what is approved meanwhile',
+      [attemptIn('approved')],
+      'not_charged',
+      'charge',
+      'charged',
+      ['approved'],
+    ],
+    ['of what is approved meanwhile', [attemptIn('approved')], 'charged', 'charge', 'charged', ['approved']],
+    [
+      'of a completed payment',
+      [attemptIn('approved')],
+      'not_charged',
+      'completion',
+      'not_charged',
+      ['reversed'],
+    ],
+    ['of nothing that is left', [attemptIn('closed')], 'charged', 'charge', 'charged', ['closed']],
     [
       'of a refund that is parked',
       [attemptIn('approved'), compensation('refused')],
       'not_charged',
-      false,
+      'charge',
       'not_charged',
       ['reversed', 'refused'],
     ],
@@ -440,7 +477,7 @@ describe('what a person says', () => {
       'of a refund that is open',
       [attemptIn('approved'), compensation('pending')],
       'not_charged',
-      false,
+      'charge',
       'not_charged',
       ['reversed', 'resolved'],
     ],
@@ -448,7 +485,7 @@ describe('what a person says', () => {
       'of a refund that is open',
       [attemptIn('approved'), compensation('pending')],
       'charged',
-      false,
+      'charge',
       'charged',
       ['approved', 'resolved'],
     ],
@@ -456,13 +493,13 @@ describe('what a person says', () => {
       'of a refund that is done meanwhile',
       [attemptIn('approved'), compensation('refunded')],
       'charged',
-      false,
+      'charge',
       'not_charged',
       ['reversed', 'refunded'],
     ],
-  ])('%s', (...[, given, outcome, isCompleted, truth, states]) => {
+  ])('%s', (...[, given, outcome, regarding, truth, states]) => {
     const attempts = new Attempts(given);
-    resolve(attempts, said(outcome), { ...contextOf(), isAnswered: false, isCompleted });
+    resolve(attempts, said(outcome, regarding), { ...contextOf(), isAnswered: false });
     const { drafts } = attempts.changes();
     expect(drafts.map(({ type, data }) => [type, data['outcome']])).toEqual([['provider.resolved', truth]]);
     expect(attempts.of(PAYMENT).map(({ state }) => state)).toEqual(states);
@@ -470,7 +507,7 @@ describe('what a person says', () => {
 
   test('U3: delivered again changes nothing', () => {
     const attempts = new Attempts([attemptIn('resolved_charged')]);
-    resolve(attempts, said('not_charged'), { ...contextOf(), isAnswered: true, isCompleted: false });
+    resolve(attempts, said('not_charged', 'charge'), { ...contextOf(), isAnswered: true });
     expect(attempts.changes()).toEqual({ begun: [], changed: [], drafts: [], followers: [] });
   });
 });

@@ -5,7 +5,7 @@
  * D1: a payment has at most one open attempt; the next begins in the commit that closes the one before it.
  * D2: an attempt is closed only if the provider has said that it is void, or will never be charged, or if it never left.
  *     Without a void, "not found" closes it when the longest delay of the provider has passed since the last instant at
- *     which it may have been sent.
+ *     which it may have been leaving: its sender's time to begin and its timeout.
  * D3: what a provider says is taken whenever it comes. The first end stays; what contradicts it is told, not applied.
  * D4: money that was taken against that is given back (`unexpected`), whoever has it.
  * D5: nothing is given up while it is not known: after the deadline that is told, once, and asking goes on.

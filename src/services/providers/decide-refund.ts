@@ -7,6 +7,7 @@ import { type Attempt, isOpen, nextNumber } from './attempt.ts';
 import { type Attempts, attemptData, chargedData } from './attempts.ts';
 import { contradict } from './contradict.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
+import { reasonOf } from './detail.ts';
 import { refundAgain } from './new-attempt.ts';
 import { type CallEnd, isStatement, type Report, type Statement } from './report.ts';
 import {
@@ -92,14 +93,10 @@ const TRIES_MAX: Readonly<Record<Attempt['purpose'], number>> = {
   unexpected: UNEXPECTED_REFUNDS_MAX,
 };
 
-function refuse(attempts: Attempts, attempt: Attempt, { code, detail }: Refusal): void {
+function refuse(attempts: Attempts, attempt: Attempt, refusal: Refusal): void {
   // The saga waits for no refund of an unexpected charge: that it was never told as refunded is the finding.
   if (attempt.purpose === 'unexpected') return;
-  tellRefused(
-    attempts,
-    attempt,
-    `${attempt.provider} refused: ${detail === '' ? code : `${detail} (${code})`}`,
-  );
+  tellRefused(attempts, attempt, `${attempt.provider} refused: ${reasonOf(refusal)}`);
 }
 
 export function tellRefused(attempts: Attempts, attempt: Attempt, detail: string): void {

@@ -39,17 +39,20 @@ export class Dispatcher {
 
   /** How many charges each provider would be sent now; those that would get none are left out. */
   rooms(): Map<string, number> {
-    const rooms = new Map<string, number>();
-    for (const [name, { room }] of this.#options.gates)
-      if (room > 0 && this.free > 0) rooms.set(name, Math.min(room, this.free));
-    return rooms;
+    return new Map([...this.rations({ reserved: 0 })].filter(([, room]) => room > 0));
   }
 
-  /** The providers that answer, and have no room for a charge. */
-  fullProviders(): string[] {
-    return [...this.#options.gates]
-      .filter(([, { isAvailable, room }]) => isAvailable && room <= 0)
-      .map(([name]) => name);
+  /** How many charges each provider that answers would be sent now, if `reserved` calls are kept for something else. */
+  rations({ reserved }: { readonly reserved: number }): Map<string, number> {
+    let left = Math.max(0, this.free - reserved);
+    const rations = new Map<string, number>();
+    for (const [name, { isAvailable, room }] of this.#options.gates) {
+      if (!isAvailable) continue;
+      const ration = Math.min(room, left);
+      rations.set(name, ration);
+      left -= ration;
+    }
+    return rations;
   }
 
   /** How many calls of any kind would be taken. */

@@ -1,8 +1,11 @@
 /** A call about a charge has ended without a statement of the provider (D2). Pure. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, isOpen, type Operation } from './attempt.ts';
 import { askAgainAt, callOffCharge, close, doubt, tellUnknown } from './charge-ends.ts';
+import type { ProviderTerms } from './configuration.ts';
 import type { Case } from './decision-context.ts';
+import { reasonOf } from './detail.ts';
 import type { CallEnd } from './report.ts';
 import {
   askingDelayMs,
@@ -50,7 +53,7 @@ export function endChargeCall(call: Case, result: CallEnd, operation: Operation)
 function endCharge(call: Case, result: CallEnd): void {
   switch (result.kind) {
     case 'not_sent':
-      return call.attempt.exposed ? doubt(call, result.detail) : tryElsewhere(call, result.detail);
+      return tryElsewhere(call, result.detail);
     case 'busy':
       return waitForRoom(call, result.detail);
     case 'held_back':
@@ -61,7 +64,7 @@ function endCharge(call: Case, result: CallEnd): void {
     case 'error':
       return repeat(call, result.detail);
     case 'rejected':
-      return call.attempt.exposed ? doubt(call, result.detail) : close(call, result.detail);
+      return call.attempt.exposed ? doubt(call, reasonOf(result)) : close(call, reasonOf(result));
     case 'unclear':
       return doubt(call, result.detail);
     case 'lapsed':
@@ -74,9 +77,16 @@ function endCharge(call: Case, result: CallEnd): void {
   }
 }
 
-/** It has never left (D2): the next provider of the round, or once more the last one after a while. */
+/**
+ * It has not left now. If no earlier try may have reached the provider either (D2): the next provider of the round, or
+ * once more the last one after a while.
+ */
 function tryElsewhere(call: Case, detail: string): void {
   const { attempts, attempt, context } = call;
+  if (attempt.exposed) {
+    doubt(call, detail);
+    return;
+  }
   const tries = attempt.tries + 1;
   if (attempt.others.length > 0 || tries >= UNSENT_TRIES_MAX || context.now >= attempt.deadlineAt) {
     close(call, detail);
@@ -86,7 +96,7 @@ function tryElsewhere(call: Case, detail: string): void {
   attempts.change(attempt, { state: 'waiting', tries, dueAt: Math.min(dueAt, attempt.deadlineAt) });
 }
 
-/** It has never left (D2): to another provider of the round that has room, or else until this one has. */
+/** It has not left now: to another provider of the round that has room, or else until this one has, for as long as there is time. */
 function waitForRoom(call: Case, detail: string): void {
   const { attempts, attempt, context } = call;
   const { now, random, routing } = context;
@@ -124,14 +134,16 @@ function notFound(call: Case): void {
   const terms = context.routing.termsOf(attempt.provider);
   if (terms?.canVoid === true) {
     callOffCharge(attempts, attempt, {}, context);
-  } else if (
-    terms !== undefined &&
-    context.now > attempt.sendBefore + terms.settlesWithinMs + CLOCK_SKEW_MS
-  ) {
+  } else if (terms !== undefined && context.now > settledBy(attempt, terms)) {
     close(call, `${attempt.provider} knows nothing of the charge after the longest time that it needs.`);
   } else {
     askLater(call, { kind: 'not_found' });
   }
+}
+
+/** A request that began before `sendBefore` may go on leaving until its sender gives it up; then the provider's longest delay begins. */
+function settledBy({ sendBefore }: Attempt, { timeoutMs, settlesWithinMs }: ProviderTerms): EpochMs {
+  return sendBefore + timeoutMs + settlesWithinMs + CLOCK_SKEW_MS;
 }
 
 /** An inquiry or a void that has brought nothing. */

@@ -5,6 +5,7 @@ import { type Attempts, attemptData, chargedData } from './attempts.ts';
 import { askAgainAt, close, giveBack, settle, tellCancelled } from './charge-ends.ts';
 import { contradict } from './contradict.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
+import { reasonOf } from './detail.ts';
 import type { Statement } from './report.ts';
 import { askingDelayMs } from './schedule.ts';
 
@@ -61,7 +62,7 @@ function approve(told: Case, reference: string | null, by: HeardBy): void {
   }
 }
 
-function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'declined' }>, by: HeardBy): void {
+function decline(told: Case, statement: Extract<Statement, { kind: 'declined' }>, by: HeardBy): void {
   const { attempts, attempt } = told;
   if (isOpen(attempt)) {
     const declined = settle(told, { state: 'declined' });
@@ -73,7 +74,7 @@ function decline(told: Case, { code, detail }: Extract<Statement, { kind: 'decli
       attempts.tell(declined, 'provider.declined', {
         ...attemptData(declined),
         code: 'providers.charge_declined',
-        detail: `${declined.provider} declined the charge: ${detail === '' ? code : `${detail} (${code})`}`,
+        detail: `${declined.provider} declined the charge: ${reasonOf(statement)}`,
       });
     }
   } else {

@@ -60,21 +60,21 @@ export function httpSender({ url, apiKey, concurrency, timeoutMs }: ProviderTerm
           body: Buffer.from(await answer.body.arrayBuffer()),
         };
       } catch (error) {
-        throw neverLeft(error) ? new NotSent(messageOf(error), { cause: error }) : asError(error);
+        throw isConnectingFailed(error) ? new NotSent(messageOf(error), { cause: error }) : asError(error);
       }
     },
     close: () => pool.destroy(),
   };
 }
 
-/** Of making a connection only. A reset is not among them: it may come after the request. */
+/**
+ * Calls of the operating system that come before there is a connection. A host that is unreachable, or a time that is
+ * over, may also end one that carries the request: then the call is `read` or `write`, or nobody names it.
+ */
+const CONNECTING_CALLS = new Set(['connect', 'getaddrinfo']);
+
+/** Failures of making a connection that the operating system knows nothing of. */
 const CONNECTING_FAILED = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
   'UND_ERR_CONNECT_TIMEOUT',
   'CERT_HAS_EXPIRED',
   'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -82,9 +82,14 @@ const CONNECTING_FAILED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
 
-function neverLeft(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && CONNECTING_FAILED.has(code);
+/** Whether the error says that no connection was made. */
+export function isConnectingFailed(error: unknown): boolean {
+  // A name with several addresses fails by the failures of them all.
+  if (error instanceof AggregateError)
+    return error.errors.length > 0 && error.errors.every(isConnectingFailed);
+  if (!(error instanceof Error)) return false;
+  if ('syscall' in error) return CONNECTING_CALLS.has(String(error.syscall));
+  return 'code' in error && CONNECTING_FAILED.has(String(error.code));
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { causationsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
 import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
 import { listAttempts } from './audit.ts';
@@ -18,9 +20,9 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.INSERT_ATTEMPTS, []],
   [store.UPDATE_ATTEMPTS, ['attempts_pkey']],
   [store.FOLLOW_EVENTS, ['attempts_pkey', ...TIMELINE]],
-  [store.FIND_ANSWERED, TIMELINE],
-  [store.FIND_COMPLETED, TIMELINE],
+  [causationsStatement('providers'), TIMELINE],
   [store.CLAIM_DUE, ['attempts_due']],
+  [store.CLAIM_CHARGES, ['attempts_due']],
 ];
 
 let world: ProvidersFixture;
@@ -36,6 +38,12 @@ test('every statement of the store is pinned here', () => {
   const statements = Object.values(store).filter((value): value is Statement => 'text' in value);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.map(({ name }) => name).filter((name) => !pinned.has(name))).toEqual([]);
+});
+
+test('no statement fails in a live session when a migration adds a column', async () => {
+  const statements = HOT.map(([statement]) => statement);
+  const tables = ['providers.attempts'];
+  expect(await failuresByAddedColumn(world.database.url, { tables, statements })).toEqual([]);
 });
 
 function pinPlans(): void {

@@ -129,7 +129,8 @@ export class ProviderGate {
 
   /** How many charges would be let through now. */
   get room(): number {
-    return this.isAvailable ? Math.max(0, this.#allowed - this.#charging) : 0;
+    if (!this.isAvailable) return 0;
+    return this.#trial.isOnTrial ? 1 : Math.max(0, this.#allowed - this.#charging); // P3
   }
 
   /** `mayLeave` is asked of a charge immediately before it is sent, however long it waited; its reason stops it. */

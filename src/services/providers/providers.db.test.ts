@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
 import { ProvidersFixture, termsOf } from '../../../tests/providers-fixture.ts';
+import { recordStatements } from '../../../tests/sent-statements.ts';
 import { type HttpSender, httpSender } from './http-sender.ts';
 
 let world: ProvidersFixture;
@@ -36,18 +37,33 @@ test('a charge is asked for once, approved, and told with what the provider call
   expect(world.alfa.charged).toHaveLength(1);
 });
 
-test('a payment by balance is nobody’s to charge', async () => {
+test('a payment by balance is nobody’s to charge, and no attempts of it are looked for', async () => {
   world.process();
-  const subject = newId('pay');
-  await world.say({
-    type: 'payment.authorized',
-    subject,
-    data: { ...termsOf(), method: 'balance', hold_id: 'hld' },
-  });
-  const payment = await world.authorize();
-  await world.hears(payment, 'provider.approved');
-  expect(await world.rows(subject)).toEqual([]);
+  const { sent, stop } = recordStatements();
+  try {
+    await world.say({
+      type: 'payment.authorized',
+      subject: newId('pay'),
+      data: { ...termsOf(), method: 'balance', hold_id: 'hld' },
+    });
+    await world.waitUntil(isAllRead);
+    const attempts = await world.owner.query('select from providers.attempts where due_at is not null');
+    expect(attempts.rowCount).toBe(0);
+    const ofAttempts = [...sent.keys()].filter((name) => name.startsWith('providers.'));
+    expect(ofAttempts.filter((name) => !name.startsWith('providers.claim_'))).toEqual([]);
+  } finally {
+    stop();
+  }
 });
+
+/** Whether the service has read all that the coordinator has said. */
+async function isAllRead(): Promise<boolean> {
+  const behind = await world.owner.query(
+    `select from log.positions p join log.heads h using (topic, partition)
+     where p.consumer_group = 'providers' and p.position < h.position`,
+  );
+  return behind.rows.length === 0;
+}
 
 test('a declined charge is final: no other provider is asked', async () => {
   world.alfa.conduct = () => ({ status: 'declined' });
@@ -334,10 +350,14 @@ describe('calling off', () => {
 });
 
 describe('a person who resolves', () => {
-  const resolved = (subject: string, outcome: 'charged' | 'not_charged') => ({
+  const resolved = (
+    subject: string,
+    outcome: 'charged' | 'not_charged',
+    regarding: 'charge' | 'completion' = 'charge',
+  ) => ({
     type: 'payment.charge_resolved',
     subject,
-    data: { ...termsOf(), outcome, reason: 'seen at the bank', actor: 'key_1' },
+    data: { ...termsOf(), outcome, reason: 'seen at the bank', actor: 'key_1', regarding },
   });
 
   test('what is unknown ends it; the provider’s charge against that is given back', async () => {
@@ -362,20 +382,14 @@ describe('a person who resolves', () => {
     expect(refunded?.causation).toBe(unexpected?.identity);
   });
 
-  test('against what the provider has said meanwhile is told so; of a completed payment it is believed', async () => {
+  test('against what the provider has said meanwhile is told so; regarding the completion it is believed', async () => {
     world.process();
     const payment = await world.authorize();
     await world.hears(payment, 'provider.approved');
     await world.say(resolved(payment, 'not_charged'));
     await world.hears(payment, 'provider.resolved');
     expect((await world.told(payment)).at(-1)?.data).toMatchObject({ outcome: 'charged', provider: 'alfa' });
-    await world.say({
-      type: 'payment.completed',
-      version: 2,
-      subject: payment,
-      data: { ...termsOf(), entry_id: 'jen' },
-    });
-    await world.say(resolved(payment, 'not_charged'));
+    await world.say(resolved(payment, 'not_charged', 'completion'));
     await world.waitUntil(async () => (await world.types(payment)).length === 3);
     expect((await world.told(payment)).at(-1)?.data).toMatchObject({ outcome: 'not_charged' });
     expect((await world.rows(payment))[0]?.state).toBe('reversed');
@@ -474,13 +488,7 @@ test('U3: every event delivered again, in other batches, changes nothing', async
   const charges = world.alfa.count('charge');
   await world.owner.query(`update log.positions set position = 0 where consumer_group = 'providers'`);
   world.process();
-  await world.waitUntil(async () => {
-    const behind = await world.owner.query(
-      `select from log.positions p join log.heads h using (topic, partition)
-       where p.consumer_group = 'providers' and p.position < h.position`,
-    );
-    return behind.rows.length === 0;
-  });
+  await world.waitUntil(isAllRead);
   expect(await dump()).toEqual(before);
   expect(world.alfa.count('charge')).toBe(charges);
 });

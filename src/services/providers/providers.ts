@@ -96,7 +96,7 @@ export class Providers {
     this.#callbacks = new CallbackDesk({ configuration, reads: this.#reads, reports, clock });
     this.consumer = providerConsumer({
       decisions,
-      rooms: () => this.#dispatcher.rooms(),
+      rooms: () => this.#sweeper.spareRooms(),
       onCommitted: (changes) => this.#committed(changes),
     });
     this.#telemetry = telemetry;

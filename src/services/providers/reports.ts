@@ -10,7 +10,7 @@ import { prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { AttemptChanges } from './attempts.ts';
-import { type AttemptReport, decideAttempt } from './decide-attempt.ts';
+import { type AttemptReport, datedAt, decideReports } from './decide-attempt.ts';
 import type { DecisionContext } from './decision-context.ts';
 import { followEvents, lockAttempts, saveAttempts } from './store.ts';
 
@@ -63,9 +63,9 @@ export class Reports {
       tx,
       reports.map(({ subject }) => subject),
     );
-    // Another process' clock may be ahead of ours.
-    const now = Math.max(clock.now(), attempts.latest);
-    const outcomes = reports.map((report) => decideAttempt(attempts, report, { ...decisions, now }));
+    const now = clock.now();
+    const occurredAt = datedAt(attempts, reports, now);
+    const outcomes = decideReports(attempts, reports, { ...decisions, now });
     const changes = attempts.changes();
     const { drafts } = changes;
     saveAttempts(tx, changes, now);
@@ -74,7 +74,7 @@ export class Reports {
         ? undefined
         : sendAppend(
             tx,
-            prepareAppend({ topic: 'providers', partitions: log.partitions, occurredAt: now, drafts }),
+            prepareAppend({ topic: 'providers', partitions: log.partitions, occurredAt, drafts }),
           );
     followEvents(tx, changes);
     return { outcomes, segments, committed: () => onCommitted(changes) };

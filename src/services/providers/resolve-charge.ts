@@ -11,8 +11,6 @@ type Outcome = ChargeResolved['outcome'];
 export interface ResolutionContext extends Pick<DecisionContext, 'now' | 'routing'> {
   /** The event was answered before: its answer may have left no attempt changed. */
   readonly isAnswered: boolean;
-  /** The payment was completed before the person spoke, who so knew what the provider had said. */
-  readonly isCompleted: boolean;
 }
 
 /** Settles what is open, so that nobody is asked for the outcome any more, and tells what holds from now on. */
@@ -23,7 +21,7 @@ export function resolve(
 ): void {
   if (context.isAnswered) return;
   const known = attempts.of(event.subject);
-  const outcome = truthOf(known, event.data.outcome, context.isCompleted);
+  const outcome = truthOf(known, event.data);
   const cause = eventIdentity(event);
   for (const attempt of known.filter(({ purpose }) => purpose !== 'unexpected'))
     settleBy(attempts, attempt, { outcome, cause, context });
@@ -41,15 +39,15 @@ export function resolve(
 }
 
 /**
- * What a provider has said weighs more, unless the person answers to it: a charge of a completed payment that is not
- * there after all, a charge that could not be given back and was given back by hand.
+ * What a provider has said weighs more, unless the person answers to it: a charge that is not there after all, regarding
+ * the completion that followed from it, a charge that could not be given back and was given back by hand.
  */
-function truthOf(known: readonly Attempt[], said: Outcome, isCompleted: boolean): Outcome {
+function truthOf(known: readonly Attempt[], { outcome: said, regarding }: ChargeResolved): Outcome {
   const givingBack = known.filter(({ purpose }) => purpose === 'compensation');
   if (givingBack.length > 0)
     return givingBack.some(({ state }) => state === 'refunded') ? 'not_charged' : said;
   const isApproved = known.some(({ purpose, state }) => purpose === 'payment' && state === 'approved');
-  return isApproved && !isCompleted ? 'charged' : said;
+  return isApproved && regarding === 'charge' ? 'charged' : said;
 }
 
 function settleBy(

@@ -7,7 +7,7 @@ import type { Attempt } from './attempt.ts';
 export const SEND_WITHIN_MS = 3000;
 /** After the last instant at which an answer can come, until somebody else takes the attempt over. */
 const TAKE_OVER_GRACE_MS = 1000;
-/** By how much the clocks of two processes may differ where an attempt is closed by the clock alone. */
+/** By how much the clocks of two processes may differ where something follows from the clock alone. */
 export const CLOCK_SKEW_MS = 2000;
 
 /** Before a charge that we held back ourselves is looked at again: its partition may just be changing hands. */

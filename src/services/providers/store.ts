@@ -3,9 +3,7 @@
  * before, and then all that there are. A later statement takes the rest (R2): by then none can be begun any more.
  */
 import type { EpochMs } from '#kernel/clock.ts';
-import type { LogEvent } from '#platform/log/event.ts';
-import { eventIdentity } from '#platform/log/event.ts';
-import { int2Array, int8Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { int2Array, int4Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Attempt } from './attempt.ts';
@@ -15,6 +13,7 @@ import {
   CHANGING,
   COLUMNS,
   changingColumnsOf,
+  columnsIn,
   columnsOf,
 } from './attempt-row.ts';
 import { type AttemptChanges, Attempts } from './attempts.ts';
@@ -35,7 +34,7 @@ export const LOCK_SUBJECTS = statement(
  */
 export const LOAD_ATTEMPTS = statement(
   'providers.load_attempts',
-  `select a.* from ${batchRows('wanted', { subject: 'text' })}
+  `select ${columnsIn('a')} from ${batchRows('wanted', { subject: 'text' })}
    cross join lateral (
      select * from providers.attempts a where a.subject = wanted.subject order by a.kind, a.number
      for no key update
@@ -44,9 +43,7 @@ export const LOAD_ATTEMPTS = statement(
 
 export const INSERT_ATTEMPTS = statement(
   'providers.insert_attempts',
-  `insert into providers.attempts (${Object.keys(COLUMNS).join(', ')}, created_at, updated_at)
-   select v.*, $${Object.keys(COLUMNS).length + 1}::timestamptz, $${Object.keys(COLUMNS).length + 1}::timestamptz
-   from ${batchRows('v', COLUMNS)}`,
+  `insert into providers.attempts (${Object.keys(COLUMNS).join(', ')}) select v.* from ${batchRows('v', COLUMNS)}`,
 );
 
 /** By primary key, of rows whose subject's lock is held. `calls` and `send_before` are the claim's alone. */
@@ -54,7 +51,7 @@ export const UPDATE_ATTEMPTS = statement(
   'providers.update_attempts',
   `update providers.attempts a set ${Object.keys(CHANGING)
     .map((column) => `${column} = v.${column}`)
-    .join(', ')}, updated_at = $${Object.keys(CHANGING).length + 2}::timestamptz
+    .join(', ')}
    from ${batchRows('v', { id: 'uuid', ...CHANGING })}
    cross join lateral (select t.ctid from providers.attempts t where t.id = v.id offset 0) as found(at)
    where a.ctid = found.at`,
@@ -75,30 +72,13 @@ export const FOLLOW_EVENTS = statement(
    where a.ctid = own.at and found.position is not null`,
 );
 
-/** Which of the events this log has answered; by its index on subject. Asked only of those that may leave no attempt changed. */
-export const FIND_ANSWERED = statement(
-  'providers.find_answered',
-  `select wanted.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
-   cross join lateral (
-     select e.subject from providers.events e
-     where e.subject = wanted.subject and e.causation = wanted.causation limit 1
-   ) e`,
-);
-
-/** Which of the payments the coordinator had completed before the position; by its log's index on subject. */
-export const FIND_COMPLETED = statement(
-  'providers.find_completed',
-  `select wanted.subject from ${batchRows('wanted', { subject: 'text', position: 'bigint' })}
-   cross join lateral (
-     select e.subject from "authorization".events e
-     where e.subject = wanted.subject and e.type = 'payment.completed' and e.position < wanted.position limit 1
-   ) e`,
-);
+/** What was taken, being worked on from now on: it is due again at a time when whoever has taken it must be gone. */
+const TAKEN = `returning ${columnsIn('a')}, due.state as found`;
 
 /**
- * Takes what is due in the partitions, the longest due first, by the index of what is due. Passes over what another
- * holds just now, and charges that wait for a provider without room. A charge that waits is being sent from now on, until `send_before`; whatever was taken is due again
- * at a time when whoever has taken it must be gone. Its state before says what is to be done.
+ * Takes what is due in the partitions, from the first on, the longest due of each first, by the index of what is due; passes
+ * over what another holds just now. Charges that wait for a provider that answers are left to CLAIM_CHARGES, unless their
+ * time is over: those are ended, room or none. Its state before says what is to be done.
  */
 export const CLAIM_DUE = statement(
   'providers.claim_due',
@@ -108,21 +88,49 @@ export const CLAIM_DUE = statement(
      cross join lateral (
        select t.ctid as at, t.state from providers.attempts t
        where t.partition = owned.partition and t.due_at <= $2::timestamptz
-         and (t.state <> 'waiting' or t.provider <> all ($6::text[]))
-       order by t.due_at limit $3::integer for no key update skip locked
+         and (t.state <> 'waiting' or t.deadline_at <= $2::timestamptz or t.provider <> all ($6::text[]))
+       order by t.due_at limit $5::integer for no key update skip locked
      ) d
-     limit $3::integer
+     limit $5::integer
    )
    update providers.attempts a
    set state = case a.state when 'waiting' then 'sending' else a.state end,
-       send_before = case a.state when 'waiting' then $4::timestamptz else a.send_before end,
-       due_at = $5::timestamptz, calls = a.calls + 1
+       send_before = case a.state when 'waiting' then $3::timestamptz else a.send_before end,
+       due_at = $4::timestamptz, calls = a.calls + 1
    from due where a.ctid = due.at
-   returning a.*, due.state as found`,
+   ${TAKEN}`,
 );
 
-/** The attempts of the subjects, locked until the commit. */
+/**
+ * Takes charges that wait for a provider, no more of each than it has room for; otherwise as CLAIM_DUE. They are being sent
+ * from now on, until `send_before`.
+ */
+export const CLAIM_CHARGES = statement(
+  'providers.claim_charges',
+  `with due as (
+     select d.at, d.state
+     from ${batchRows('roomy', { provider: 'text', room: 'integer' }, 5)}
+     cross join lateral (
+       select e.at, e.state
+       from ${batchRows('owned', { partition: 'smallint' })}
+       cross join lateral (
+         select t.ctid as at, t.state from providers.attempts t
+         where t.partition = owned.partition and t.due_at <= $2::timestamptz
+           and t.state = 'waiting' and t.deadline_at > $2::timestamptz and t.provider = roomy.provider
+         order by t.due_at limit roomy.room for no key update skip locked
+       ) e
+       limit roomy.room
+     ) d
+   )
+   update providers.attempts a
+   set state = 'sending', send_before = $3::timestamptz, due_at = $4::timestamptz, calls = a.calls + 1
+   from due where a.ctid = due.at
+   ${TAKEN}`,
+);
+
+/** The attempts of the subjects, locked until the commit. Nothing is sent for none: balance payments pass here too. */
 export async function lockAttempts(tx: Transaction, subjects: readonly string[]): Promise<Attempts> {
+  if (subjects.length === 0) return new Attempts([]);
   const inOrder = textArray([...new Set(subjects)].toSorted());
   tx.run(LOCK_SUBJECTS, [inOrder]);
   return new Attempts((await tx.query<AttemptRow>(LOAD_ATTEMPTS, [inOrder])).map(attemptOf));
@@ -130,9 +138,9 @@ export async function lockAttempts(tx: Transaction, subjects: readonly string[])
 
 /** Sends what changed but the events; the order of an append behind it is the caller's (R3: heads last). */
 export function saveAttempts(tx: Transaction, { begun, changed }: AttemptChanges, now: EpochMs): void {
-  if (begun.length > 0) tx.run(INSERT_ATTEMPTS, [...columnsOf(begun), new Date(now)]);
+  if (begun.length > 0) tx.run(INSERT_ATTEMPTS, columnsOf(begun));
   if (changed.length === 0) return;
-  tx.run(UPDATE_ATTEMPTS, [...changingColumnsOf(changed), new Date(now)]);
+  tx.run(UPDATE_ATTEMPTS, changingColumnsOf(changed, now));
 }
 
 /** Sends what makes the told events the causes of the next ones; behind the append. */
@@ -145,57 +153,45 @@ export function followEvents(tx: Transaction, { followers }: AttemptChanges): vo
   ]);
 }
 
-/** Identities of those of the events that this log has answered. */
-export async function findAnswered(
-  tx: Transaction,
-  events: readonly LogEvent[],
-): Promise<ReadonlySet<string>> {
-  if (events.length === 0) return new Set();
-  const rows = await tx.query<{ causation: string }>(FIND_ANSWERED, [
-    textArray(events.map(({ subject }) => subject)),
-    textArray(events.map(eventIdentity)),
-  ]);
-  return new Set(rows.map(({ causation }) => causation));
-}
-
-/** Subjects of those of the coordinator's events before which it had completed the payment. */
-export async function findCompleted(
-  tx: Transaction,
-  events: readonly LogEvent[],
-): Promise<ReadonlySet<string>> {
-  if (events.length === 0) return new Set();
-  const rows = await tx.query<{ subject: string }>(FIND_COMPLETED, [
-    textArray(events.map(({ subject }) => subject)),
-    int8Array(events.map(({ position }) => position)),
-  ]);
-  return new Set(rows.map(({ subject }) => subject));
-}
-
 export interface Claimed {
   readonly attempt: Attempt;
   /** Its state when it fell due. */
   readonly found: Attempt['state'];
 }
 
-export async function claimDue(
-  session: Session,
-  claim: {
-    readonly partitions: readonly number[];
-    readonly now: EpochMs;
-    readonly sendBefore: EpochMs;
-    readonly dueAgainAt: EpochMs;
-    readonly limit: number;
-    /** Charges that wait for these are left to wait. */
-    readonly fullProviders: readonly string[];
-  },
-): Promise<Claimed[]> {
-  const rows = await session.query<AttemptRow & { found: Attempt['state'] }>(CLAIM_DUE, [
+export interface Claim {
+  /** The first ones first. */
+  readonly partitions: readonly number[];
+  readonly now: EpochMs;
+  readonly sendBefore: EpochMs;
+  readonly dueAgainAt: EpochMs;
+  /** Of everything but charges that wait for room. */
+  readonly limit: number;
+  /** By provider that answers, the most charges that are taken. */
+  readonly rooms: ReadonlyMap<string, number>;
+}
+
+export async function claimDue(session: Session, claim: Claim): Promise<Claimed[]> {
+  const { now, sendBefore, dueAgainAt, limit, rooms } = claim;
+  const taken = [
     int2Array(claim.partitions),
-    new Date(claim.now),
-    claim.limit,
-    new Date(claim.sendBefore),
-    new Date(claim.dueAgainAt),
-    textArray(claim.fullProviders),
-  ]);
+    new Date(now),
+    new Date(sendBefore),
+    new Date(dueAgainAt),
+  ] as const;
+  const roomy = [...rooms].filter(([, room]) => room > 0);
+  // Together: what one has taken is never left behind by the failure of the other.
+  const rows = await session.transaction(async (tx) => {
+    const due = tx.query<ClaimedRow>(CLAIM_DUE, [...taken, limit, textArray([...rooms.keys()])]);
+    if (roomy.length === 0) return due;
+    const charges = tx.query<ClaimedRow>(CLAIM_CHARGES, [
+      ...taken,
+      textArray(roomy.map(([provider]) => provider)),
+      int4Array(roomy.map(([, room]) => room)),
+    ]);
+    return [...(await due), ...(await charges)];
+  });
   return rows.map((row) => ({ attempt: attemptOf(row), found: row.found }));
 }
+
+type ClaimedRow = AttemptRow & { found: Attempt['state'] };

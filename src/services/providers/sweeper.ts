@@ -1,22 +1,26 @@
 /**
  * Brings back what is due: what waits for its time, and what a process has left behind. The rows are the only memory;
  * this is the clock that looks at them.
+ *
+ * SW1: of each provider no more charges are taken than it has room for; those whose time is over are taken to be ended.
+ * SW2: another partition is first each time: none starves behind one with more than is taken at a time.
+ * SW3: what waits for a provider goes before payments that are new.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
+import { rotated } from '#platform/batch/read-new.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { operationOf } from './attempt.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { sendingWindow } from './schedule.ts';
-import { type Claimed, claimDue } from './store.ts';
+import { type Claim, type Claimed, claimDue } from './store.ts';
 
 /** What became due without this process knowing is noticed after so long. */
 const LOOK_MS = 500;
 /** What waits for room is looked for no more often than that. */
 const ROOM_INTERVAL_MS = 20;
-/** Taken at a time: what fits, but always room for questions, which wait for no charge. */
-const CLAIM_MIN = 64;
-const CLAIM_MAX = 500;
+/** Taken at a time: of charges that wait for one provider, and of everything else, which waits for no charge. */
+const CLAIM_MAX = 256;
 
 export interface SweeperOptions {
   readonly session: Session;
@@ -34,8 +38,9 @@ export class Sweeper {
   #nextAt: EpochMs = 0;
   #failures = 0;
   #sweptAt: EpochMs = 0;
-  /** Some provider had no room when the last sweep looked. */
-  #wasFull = false;
+  /** SW3: providers that charges may be waiting for, as the last sweep has seen it. */
+  readonly #awaited = new Set<string>();
+  #rotation = 0;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
   #stopped = true;
@@ -61,9 +66,16 @@ export class Sweeper {
     if (this.#sweeping === undefined) this.#schedule();
   }
 
+  /** How many new charges each provider would be sent now, behind those that wait for it (SW3). */
+  spareRooms(): Map<string, number> {
+    return new Map(
+      [...this.#options.dispatcher.rooms()].filter(([provider]) => !this.#awaited.has(provider)),
+    );
+  }
+
   /** A call has ended: what waits for room may find some. */
   noteRoom(): void {
-    if (this.#wasFull) this.wakeAt(this.#sweptAt + ROOM_INTERVAL_MS);
+    if (this.#awaited.size > 0) this.wakeAt(this.#sweptAt + ROOM_INTERVAL_MS);
   }
 
   /** Finishes the claim that is under way. */
@@ -94,36 +106,42 @@ export class Sweeper {
   /** One claim; the next follows at once if there was more than it took. */
   async #sweep(): Promise<void> {
     const { clock, dispatcher, onError, random } = this.#options;
-    const room = [...dispatcher.rooms().values()].reduce((sum, each) => sum + each, 0);
-    const limit = Math.min(Math.max(CLAIM_MIN, room), CLAIM_MAX, dispatcher.free);
+    // Half of what is free, so that neither questions nor charges take it all.
+    const limit = Math.min(CLAIM_MAX, Math.ceil(dispatcher.free / 2));
     const now = clock.now();
     this.#nextAt = now + LOOK_MS;
     this.#sweptAt = now;
-    const fullProviders = dispatcher.fullProviders();
-    this.#wasFull = fullProviders.length > 0;
+    if (this.#partitions.length === 0) this.#awaited.clear();
     if (this.#partitions.length === 0 || limit <= 0) return;
+    const rooms = new Map(
+      [...dispatcher.rations({ reserved: limit })].map(([name, room]) => [name, Math.min(room, CLAIM_MAX)]),
+    );
     try {
-      const claimed = await this.#claim(limit, now, fullProviders);
+      const claimed = await this.#claim({ limit, now, rooms });
+      this.#noteAwaited(rooms, claimed);
       for (const each of claimed) this.#handOver(each);
       this.#failures = 0;
-      if (claimed.length === limit) this.#nextAt = now;
+      if (claimed.length >= limit) this.#nextAt = now;
     } catch (error) {
       this.#nextAt = now + LOOK_MS + backoffMs(++this.#failures, random);
       onError(error);
     }
   }
 
-  #claim(limit: number, now: EpochMs, fullProviders: readonly string[]): Promise<Claimed[]> {
+  #claim(claim: Pick<Claim, 'limit' | 'now' | 'rooms'>): Promise<Claimed[]> {
     const { session, timeoutMs } = this.#options;
-    const { sendBefore, dueAt: dueAgainAt } = sendingWindow(now, timeoutMs);
-    return claimDue(session, {
-      partitions: this.#partitions,
-      now,
-      sendBefore,
-      dueAgainAt,
-      limit,
-      fullProviders,
-    });
+    const { sendBefore, dueAt: dueAgainAt } = sendingWindow(claim.now, timeoutMs);
+    const partitions = rotated(this.#partitions, this.#rotation++); // SW2
+    return claimDue(session, { ...claim, partitions, sendBefore, dueAgainAt });
+  }
+
+  /** More may wait for a provider that had room for no more than was taken; SW3 holds until a sweep has seen otherwise. */
+  #noteAwaited(rooms: Claim['rooms'], claimed: readonly Claimed[]): void {
+    this.#awaited.clear();
+    for (const [name, room] of rooms) {
+      const taken = claimed.filter(({ attempt, found }) => found === 'waiting' && attempt.provider === name);
+      if (taken.length >= room) this.#awaited.add(name);
+    }
   }
 
   #handOver({ attempt, found }: Claimed): void {

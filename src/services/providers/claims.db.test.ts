@@ -1,0 +1,192 @@
+/** Who is taken when: by room, by time, and none behind another partition's backlog. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Session } from '#platform/postgres/session.ts';
+import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
+import { attemptId } from './attempt.ts';
+import { type Claim, claimDue } from './store.ts';
+
+const ALFA_ALONE = [{ currencies: null, minAmount: 1, maxAmount: 1_000_000, providers: ['alfa'] }];
+
+let world: ProvidersFixture;
+let session: Session;
+
+beforeAll(async () => {
+  world = await ProvidersFixture.open();
+  session = new Session({ url: world.database.url, name: 'claims' });
+});
+
+beforeEach(async () => {
+  await world.owner.query('update providers.attempts set due_at = null');
+  world.alfa.conduct = () => undefined;
+  world.alfa.seen.length = 0;
+});
+
+afterEach(() => world.stopProcesses());
+
+afterAll(async () => {
+  await session.close();
+  await world.close();
+});
+
+interface Rows {
+  readonly count?: number;
+  readonly state?: 'waiting' | 'unknown';
+  readonly provider?: string;
+  readonly partition?: number;
+  readonly isOverdue?: boolean;
+}
+
+/** Attempts that are due; the uuid of one of them. */
+async function given(...all: readonly Rows[]): Promise<string> {
+  let uuid = '';
+  for (const { count = 1, state = 'waiting', provider = 'alfa', partition = 0, isOverdue = false } of all) {
+    const { rows } = await world.owner.query<{ id: string }>(
+      `insert into providers.attempts
+       select gen_random_uuid(), '${TENANT}', 'pay_' || gen_random_uuid(), 'w', $4::smallint, 'charge', 'payment', null,
+              $3::text, '[]', 1, 1, 'USD', $2::text, $2::text <> 'waiting', false, true, false, '', now(),
+              now() - interval '1 second', 1, 0,
+              now() + case when $5::boolean then interval '-1 second' else interval '1 minute' end, 'c', null,
+              'authorization/0/1', null, now(), now()
+       from generate_series(1, $1::integer) returning id`,
+      [count, state, provider, partition, isOverdue],
+    );
+    uuid = rows[0]?.id ?? uuid;
+  }
+  return uuid;
+}
+
+/** How many were taken, by provider and by the state in which they were found. */
+async function claimed(claim: Partial<Claim>): Promise<Record<string, number>> {
+  const now = Date.now();
+  const taken = await claimDue(session, {
+    partitions: [0, 1, 2, 3],
+    now,
+    sendBefore: now + 1000,
+    dueAgainAt: now + 2000,
+    limit: 100,
+    rooms: new Map(),
+    ...claim,
+  });
+  const counts: Record<string, number> = {};
+  for (const { attempt, found } of taken) {
+    expect(attempt.state).toBe(found === 'waiting' ? 'sending' : found);
+    const name = `${attempt.provider} ${found} in ${attempt.partition}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe('SW1: of charges that wait', () => {
+  test('no more are taken of each provider than it has room for, and everything else is taken beside them', async () => {
+    await given({ count: 10 }, { count: 10, provider: 'beta' }, { count: 5, state: 'unknown' });
+    const rooms = new Map([
+      ['alfa', 3],
+      ['beta', 0],
+    ]);
+    expect(await claimed({ rooms })).toEqual({ 'alfa waiting in 0': 3, 'alfa unknown in 0': 5 });
+    expect(await claimed({ rooms })).toEqual({ 'alfa waiting in 0': 3 });
+  });
+
+  test('those for a provider that does not answer are taken: they go elsewhere', async () => {
+    await given({ count: 2 }, { count: 2, provider: 'beta' });
+    expect(await claimed({ rooms: new Map([['beta', 1]]) })).toEqual({
+      'alfa waiting in 0': 2,
+      'beta waiting in 0': 1,
+    });
+  });
+
+  test('those whose time is over are taken, room or none', async () => {
+    await given({ count: 2, isOverdue: true }, { count: 2 });
+    expect(await claimed({ rooms: new Map([['alfa', 0]]) })).toEqual({ 'alfa waiting in 0': 2 });
+  });
+});
+
+test('the first partitions are taken first', async () => {
+  for (const state of ['unknown', 'waiting'] as const) {
+    await given(...[0, 1, 2].map((partition) => ({ count: 2, state, partition })));
+    const claim = { partitions: [2, 0, 1], limit: 3, rooms: new Map([['alfa', 3]]) };
+    expect(await claimed(claim)).toEqual({ [`alfa ${state} in 2`]: 2, [`alfa ${state} in 0`]: 1 });
+    await world.owner.query('update providers.attempts set due_at = null');
+  }
+});
+
+test('SW2: a question in one partition does not wait for the backlog of another', async () => {
+  world.alfa.conduct = () => ({ acts: false, answers: 500 });
+  await given({ count: 3000, state: 'unknown' });
+  const uuid = await given({ state: 'unknown', partition: 3 });
+  await world.owner.query(`update providers.attempts set due_at = now() where id = $1`, [uuid]);
+  world.process();
+  const left = async (): Promise<number | undefined> => {
+    const { rows } = await world.owner.query<{ left: bigint }>(
+      `select (select count(*) from providers.attempts where due_at is not null and calls = 1) as left
+       from providers.attempts where id = $1 and calls > 1`,
+      [uuid],
+    );
+    return rows[0] === undefined ? undefined : Number(rows[0].left);
+  };
+  let whenTaken: number | undefined;
+  await world.waitUntil(async () => (whenTaken = await left()) !== undefined);
+  expect(whenTaken).toBeGreaterThan(1500);
+});
+
+describe('a charge that waits for a full provider', () => {
+  /** One that has room for a single charge, which hangs; and a payment that waits behind it. */
+  async function waiting(timeoutMs: number): Promise<string> {
+    world.alfa.conduct = ({ operation }) =>
+      operation === 'charge' ? { acts: false, answers: 'never' } : undefined;
+    world.process({ concurrency: 1, timeoutMs, routes: ALFA_ALONE });
+    await world.authorize();
+    await world.waitUntil(() => world.alfa.count('charge') === 1);
+    const payment = await world.authorize();
+    await world.waitUntil(async () => (await world.rows(payment))[0]?.state === 'waiting');
+    return payment;
+  }
+
+  async function overdue(payment: string, isExposed: boolean): Promise<void> {
+    await world.owner.query(
+      `update providers.attempts set deadline_at = now() - interval '1 second', exposed = $2, due_at = now()
+       where subject = $1`,
+      [payment, isExposed],
+    );
+  }
+
+  test('is ended when its time is over, if it has never left', async () => {
+    const payment = await waiting(20_000);
+    await overdue(payment, false);
+    expect(await world.hears(payment, 'provider.exhausted')).toEqual([
+      'provider.closed',
+      'provider.exhausted',
+    ]);
+  });
+
+  test('is asked about when its time is over, if it may have left, and that is told', async () => {
+    const payment = await waiting(20_000);
+    await overdue(payment, true);
+    expect((await world.hears(payment, 'provider.unresolved')).slice(0, 2)).toEqual([
+      'provider.unknown',
+      'provider.unresolved',
+    ]);
+  });
+
+  test('SW3: goes before payments that are new', async () => {
+    const first = await waiting(1000);
+    const others = await Promise.all([1, 2, 3, 4].map(() => world.authorize()));
+    const old = [first, ...others];
+    for (const payment of old)
+      await world.waitUntil(async () => (await world.rows(payment))[0]?.state === 'waiting');
+    world.alfa.seen.length = 0;
+    world.alfa.conduct = () => undefined;
+    const fresh: string[] = [];
+    const isDone = async (): Promise<boolean> => (await Promise.all(old.map(isApproved))).every(Boolean);
+    while (!(await isDone())) fresh.push(await world.authorize());
+    const ids = await Promise.all(old.map(async (payment) => (await world.rows(payment))[0]?.id ?? ''));
+    const keys = new Set<string>(ids.map((uuid) => attemptId({ uuid })));
+    const charges = world.alfa.seen.filter(({ operation }) => operation === 'charge');
+    expect(charges.slice(0, old.length).filter(({ key }) => !keys.has(key))).toEqual([]);
+    expect(fresh.length).toBeGreaterThan(0);
+  });
+});
+
+async function isApproved(payment: string): Promise<boolean> {
+  return (await world.rows(payment))[0]?.state === 'approved';
+}
