@@ -53,7 +53,8 @@ describe.each(Object.entries(DETAILS))('a detail that is %s', (_what, detail) =>
     for (const { type: each, data } of told === undefined ? [] : [told, ...others]) {
       const isValid = validators.get(each);
       expect([isValid?.(JSON.parse(JSON.stringify(data))), isValid?.errors]).toEqual([true, null]);
-      expect(String(data['detail']).isWellFormed() && !String(data['detail']).includes('\0')).toBe(true);
+      const detail = typeof data['detail'] === 'string' ? data['detail'] : '';
+      expect(detail.isWellFormed() && !detail.includes('\0')).toBe(true);
     }
   });
 });
