@@ -1,6 +1,7 @@
 /** P8: whatever a provider, or the way to it, says: what is told of it is what the contracts say. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
+import { isStorableJson } from '#kernel/text.ts';
 import { loadEventContracts } from '../../../tests/event-contracts.ts';
 import { ATTEMPTED_AT, deciding, sendingAttempt } from '../../../tests/sending-attempt.ts';
 import type { Attempt } from './attempt.ts';
@@ -53,8 +54,7 @@ describe.each(Object.entries(DETAILS))('a detail that is %s', (_what, detail) =>
     for (const { type: each, data } of told === undefined ? [] : [told, ...others]) {
       const isValid = validators.get(each);
       expect([isValid?.(JSON.parse(JSON.stringify(data))), isValid?.errors]).toEqual([true, null]);
-      const detail = typeof data['detail'] === 'string' ? data['detail'] : '';
-      expect(detail.isWellFormed() && !detail.includes('\0')).toBe(true);
+      expect(isStorableJson(data)).toBe(true);
     }
   });
 });
