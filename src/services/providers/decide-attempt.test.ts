@@ -184,11 +184,7 @@ describe('a decline that a callback tells', () => {
   test('ends the attempt, and is made sure of: the answer that was lost may have said otherwise', () => {
     const after = decide(waiting, calledBack(DECLINED));
     expect(after).toMatchObject({ states: ['declined'], told: ['declined'] });
-<<<<<<< HEAD
-    expect(after.dueInMs).toBeGreaterThan(0);
-=======
     expect(after.dueInMs).not.toBeNull();
->>>>>>> provider-mends
     expect(decide(waiting, called('inquire', DECLINED))).toMatchObject({ dueInMs: null });
     expect(decide(attemptIn('sending'), called('charge', DECLINED))).toMatchObject({ dueInMs: null });
   });
