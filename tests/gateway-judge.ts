@@ -2,7 +2,8 @@
  * Compares what we say of payments and refunds with what the providers' books say, one by one (J1 … J5). It knows the
  * product by HTTP alone, and the providers by their books.
  *
- * J1: a payment is charged once if it is completed, and not at all, or for nothing net, if it ended otherwise.
+ * J1: a payment is charged once if it is completed, and not at all, or for nothing net, if it ended otherwise. It is never
+ *     charged twice, not even to be given back: these providers keep their word about what they have voided.
  * J2: what the providers gave back of payments on request is what we say is given back, each once.
  * J3: the money of every account is what the statuses promise; only what waits for a person is held.
  * J4: every payment and refund has one ending, one notification for each, and a verdict.
@@ -99,6 +100,8 @@ function judgeCharge({ payment, charges, givenBack }: Story): string[] {
     (entry) => entry.kind === 'charge' && entry.amount !== amount,
   );
   if (wrong.length > 0) return fault('another amount was charged');
+  if (charges.filter((charge) => charge.status === 'approved').length > 1)
+    return fault('it was charged twice');
   if (status === PARKED) return failure === null ? fault('nobody is told why') : [];
   const pending = [...charges, ...givenBack].filter((entry) => entry.status === 'pending');
   if (pending.length > 0) return fault('the provider has not ended');
