@@ -221,3 +221,41 @@ test('stages are named by what caused their events; timelines have nothing but t
   expect(await reads.timeline('acme', events[0]?.subject ?? '')).toHaveLength(events.length);
   expect(await reads.timeline('other', events[0]?.subject ?? '')).toEqual([]);
 });
+
+test.each([
+  ['a payment from the balance', 'balance', 'retained'],
+  ['a payment that waits for a provider', 'gateway', 'stored'],
+] as const)('%s (%s), three seconds under way, is %s', async (_, method, where) => {
+  const subject = newId('pay');
+  const terms = { wallet_id: 'wallet', service_id: 'service', amount: 10, currency: 'USD', method };
+  const at = Date.now();
+  const events = ['payment.requested', 'payment.validated', 'payment.authorized'].map(
+    (type, index): LogEvent => ({
+      type,
+      version: method === 'balance' ? 1 : 2,
+      subject,
+      tenant: 'acme',
+      key: 'wallet',
+      data: terms,
+      correlationId: 'cor',
+      causation: index === 0 ? 'req_1' : `topic/0/${index}`,
+      traceparent: null,
+      topic: 'topic',
+      partition: 0,
+      position: index + 1,
+      occurredAt: at,
+    }),
+  );
+  const now = at + 3000;
+  const consumer = integrityConsumer(() => undefined, { now: () => now });
+  const session = new Session({ url: database.url, name: 'integrity' });
+  try {
+    const loaded = await session.transaction((tx) => consumer.load(tx, events));
+    const { retained = [], following } = consumer.decide(loaded, events, now);
+    expect({ retained: retained.length, stored: following.length }).toEqual(
+      where === 'retained' ? { retained: 3, stored: 0 } : { retained: 0, stored: 1 },
+    );
+  } finally {
+    await session.close();
+  }
+});

@@ -174,8 +174,29 @@ const RETAINED_MS = 10_000;
 /** Events; some 30 MB. At 6000 payments a second and half a second each there are 15 000 under way. */
 const RETAINED_MAX = 40_000;
 
+/**
+ * The same where somebody outside is waited for, who may take for ever: what is retained is gone through with every batch,
+ * so it must not gather. Twice as long as an answer usually takes under load.
+ */
+const RETAINED_OUTSIDE_MS = 2000;
+
 function isRecent(group: readonly LogEvent[], now: EpochMs): boolean {
-  return group.every((event) => now - event.occurredAt < RETAINED_MS);
+  const retainedMs = group.some(waitsForOutside) ? RETAINED_OUTSIDE_MS : RETAINED_MS;
+  return group.every((event) => now - event.occurredAt < retainedMs);
+}
+
+/** Types that make, or leave, due what waits for the outside. */
+const WAITING: ReadonlySet<string> = new Set(
+  SAGAS.flatMap((saga) =>
+    eventTypesOf(saga).filter((type) =>
+      stagesDueAfter(saga, type).some(({ waitsFor }) => waitsFor === 'outside'),
+    ),
+  ),
+);
+
+/** A payment from the balance passes one of these types too, and waits for nobody. */
+function waitsForOutside({ type, data }: LogEvent): boolean {
+  return WAITING.has(type) && (data as { method?: string }).method !== 'balance';
 }
 
 /** Events delivered again are known by their identity and change nothing (U3). */
