@@ -94,7 +94,7 @@ const FIXED_SETTINGS = {
     allowed: 'a path',
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
     meaning:
-      'The JSON file with the payment providers, their keys and the routes to them. Without it, payments with `method: gateway` are refused in production.',
+      'The JSON file with the payment providers, their keys and the routes to them; src/services/providers/README.md shows one. Without it, payments with `method: gateway` are refused in production.',
   }),
   providerTimeoutMs: wholeNumber({
     name: 'LASTRO_PROVIDER_TIMEOUT_MS',

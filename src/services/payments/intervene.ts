@@ -60,7 +60,9 @@ function obstacleToResolution(
   const isDeniable = status === 'completed' && method === 'gateway' && isDenial;
   if (isDeniable && regarding === 'charge')
     return `${what} is completed: its provider has charged. Say \`regarding\`: \`completion\` to have it undone all the same.`;
-  if (!isDeniable && (status !== 'reconciliation_required' || regarding === 'completion'))
+  if (status === 'reconciliation_required' && regarding === 'completion')
+    return `${what} is ${status}, and was not completed: leave \`regarding\` out to say what became of its charge.`;
+  if (!isDeniable && status !== 'reconciliation_required')
     return `${what} is ${status}, by ${method}: that it was ${isDenial ? 'not charged' : 'charged'} is not for a person to say.`;
   if (isDenial && totals.promisedMinor > 0n)
     return `${what} has refunds: what was given back in part cannot be undone as a whole.`;

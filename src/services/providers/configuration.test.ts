@@ -67,6 +67,11 @@ describe('the providers file', () => {
       },
       ['/routes/0/providers/0', '/routes/0/currency/0', '/routes/0/min_amount'],
     ],
+    [
+      'a provider that is called like nobody',
+      { providers: { none: ALFA }, routes: [{ providers: ['none'] }] },
+      ['/providers/none'],
+    ],
     ['a route without providers', { providers: {}, routes: [{ providers: [] }] }, ['/routes/0/providers']],
   ])('%s is told with its place', (_what, document, places) => {
     const parsed = parse(document);

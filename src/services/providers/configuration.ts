@@ -9,6 +9,7 @@ import { isCurrency } from '#kernel/currencies.ts';
 import type { Decision } from '#kernel/decision.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
 import { closed } from '#platform/http/schemas.ts';
+import { NOBODY } from './nobody.ts';
 
 /** A payment gateway that speaks our protocol (docs/sandbox-providers.md). */
 export interface ProviderTerms {
@@ -112,7 +113,12 @@ export function parseProvidersFile(
     return refused(errors.map((error) => fault(placeOf(error), error.message ?? 'is not valid')));
   }
   const written: Static<typeof ConfigurationDocument> = document;
-  const faults = written.routes.flatMap((route, index) => faultsOfRoute(route, index, written.providers));
+  const faults = [
+    ...Object.keys(written.providers)
+      .filter((name) => name === NOBODY)
+      .map((name) => fault(`/providers/${name}`, 'is the name of the attempt that is made at nobody')),
+    ...written.routes.flatMap((route, index) => faultsOfRoute(route, index, written.providers)),
+  ];
   if (faults.length > 0) return refused(faults);
   return {
     ok: true,

@@ -125,7 +125,7 @@ describe('a statement of the provider', () => {
     ['voiding', APPROVED, ['approved'], ['approved']],
     ['approved', APPROVED, ['approved'], []],
     ['resolved_charged', APPROVED, ['approved'], []],
-    ['reversed', APPROVED, ['reversed'], []],
+    ['reversed', APPROVED, ['reversed'], ['contradicted']],
     ['unexpected', APPROVED, ['unexpected'], []],
     ['closed', APPROVED, ['unexpected', 'sending'], ['charged_unexpectedly']],
     ['resolved_not_charged', APPROVED, ['unexpected', 'sending'], ['charged_unexpectedly']],

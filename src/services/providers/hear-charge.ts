@@ -40,6 +40,9 @@ function approve(told: Case, reference: string | null, by: HeardBy): void {
     const other = findCharge(attempts.of(attempt.subject).filter(({ uuid }) => uuid !== attempt.uuid));
     if (other === undefined) attempts.tell(charged, 'provider.approved', chargedData(charged));
     else giveBack({ ...told, attempt: charged }, `Attempt ${other.number} had charged already.`);
+  } else if (state === 'reversed') {
+    // A person has said that the money is not there, and knew that the provider said so: who is right is not for us to say.
+    contradict(told, 'approved', {});
   } else if (state === 'resolved_charged') {
     settle(told, { state: 'approved', providerReference: reference });
   } else if (state === 'closed' || state === 'resolved_not_charged') {

@@ -2,6 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { type Attempt, type AttemptPurpose, attemptUuid } from './attempt.ts';
+import { NOBODY } from './nobody.ts';
 import type { Choice } from './routing.ts';
 
 type Money = Pick<Attempt, 'amount' | 'currency'>;
@@ -119,9 +120,6 @@ export function firstRefund(
   // A refund is asked again under its key until there is an answer: nobody need know whether it was sent.
   return { ...begun, state: 'sending' };
 }
-
-/** The provider of what no provider could be asked for. */
-const NOBODY = 'none';
 
 /** Gives back a charge that its payment does not want. */
 export function unexpectedRefund(
