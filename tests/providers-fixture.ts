@@ -303,8 +303,10 @@ export class ProvidersFixture {
     await vi.waitUntil(condition, PATIENCE);
   }
 
+  /** What they left waiting is nobody's: the next ones would take it, and a test would count what is another's. */
   async stopProcesses(): Promise<void> {
     await Promise.all(this.#processes.splice(0).map((process) => process.stop()));
+    await this.owner.query('update providers.attempts set due_at = null where due_at is not null');
   }
 
   async close(): Promise<void> {
