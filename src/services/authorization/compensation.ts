@@ -42,9 +42,6 @@ export function compensate(
     steps,
     code,
     detail,
-    failures: 0,
-    retryAt: null,
-    ask: null,
   });
 }
 
@@ -60,14 +57,14 @@ export function dropStep(
   return goOn(event, turn, saga, {
     ...open,
     steps: open.steps.slice(1),
-    failures: 0,
-    retryAt: null,
-    ask: null,
   });
 }
 
+/** What is left to undo, and why; a step that is newly asked for has not failed yet. */
+type Owed = Pick<OpenCompensation, 'paymentUuid' | 'steps' | 'code' | 'detail'>;
+
 /** Does the steps that are done here, and asks another service for the first that is not. */
-function goOn(event: LogEvent, turn: Turn, saga: PaymentSaga, open: OpenCompensation): EventDraft {
+function goOn(event: LogEvent, turn: Turn, saga: PaymentSaga, open: Owed): EventDraft {
   const { sagas } = turn;
   const next = open.steps.findIndex((step) => step !== 'release_hold');
   const done = next === -1 ? open.steps : open.steps.slice(0, next);
@@ -80,7 +77,7 @@ function goOn(event: LogEvent, turn: Turn, saga: PaymentSaga, open: OpenCompensa
   }
   const step = open.steps[next] as CompensationStep;
   sagas.movePayment(saga, 'compensating');
-  sagas.keepCompensation({ ...open, steps: open.steps.slice(next) });
+  sagas.keepCompensation({ ...open, steps: open.steps.slice(next), failures: 0, retryAt: null, ask: null });
   return follow(event, { type: 'payment.compensating', data: { ...saga.terms, code, detail, step } });
 }
 
@@ -131,7 +128,7 @@ function isOf({ ask }: OpenCompensation, event: LogEvent): boolean {
 /** What a person had to see to is seen to: the step is asked for again, or was done by hand. */
 export function resume(event: LogEvent, turn: Turn, saga: PaymentSaga, open: OpenCompensation): EventDraft {
   const steps = open.steps[0] === 'refund_charge' ? open.steps.slice(1) : open.steps;
-  return goOn(event, turn, saga, { ...open, steps, failures: 0, retryAt: null, ask: null });
+  return goOn(event, turn, saga, { ...open, steps });
 }
 
 /** K2. A step that is not under way cannot fail. */
