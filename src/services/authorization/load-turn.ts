@@ -67,8 +67,9 @@ export async function findTurnRows(tx: Transaction, events: readonly LogEvent[])
     findSagas(tx, ofPayments.map(uuidIn)),
     findRefundSagas(tx, refundUuids),
     findCompensations(tx, ofPayments.filter(mayCompensate).map(uuidIn)),
-    causationsOf(
+    causationsIn(
       tx,
+      'authorization',
       ofPayments.filter((event) => ANSWERED_IN_THE_LOG.has(event.type) || isRefusedReversal(event)),
     ),
   ]);
@@ -106,11 +107,4 @@ function holderOf(event: LogEvent, sagas: Sagas): AccountRef | undefined {
   const told = (event.data as Partial<RefundTerms>).service_id;
   const service = told ?? sagas.findRefund(uuidIn(event))?.terms.service_id;
   return service === undefined ? undefined : { tenant, id: service };
-}
-
-const NONE: ReadonlySet<string> = new Set();
-
-async function causationsOf(tx: Transaction, events: readonly LogEvent[]): Promise<ReadonlySet<string>> {
-  if (events.length === 0) return NONE;
-  return causationsIn(tx, 'authorization', events);
 }

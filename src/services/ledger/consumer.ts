@@ -28,8 +28,6 @@ export const HANDLES: ReadonlyMap<string, number> = new Map([
   ['refund.confirmed', 1],
 ]);
 
-const NONE: ReadonlySet<string> = new Set();
-
 export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
   return {
     group: 'ledger',
@@ -41,7 +39,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
       const orders = events.flatMap((event) => postingOrderOf(event) ?? []);
       const books = await ledger.openBooks(tx, wantedBy(orders));
       const doubtful = orders.filter((order) => mayBeRefused(books, order)).map(({ event }) => event);
-      const answered = doubtful.length === 0 ? NONE : await causationsIn(tx, 'ledger', doubtful);
+      const answered = await causationsIn(tx, 'ledger', doubtful);
       return { books, answered };
     },
     decide({ books, answered }, events, now) {
