@@ -14,20 +14,12 @@ export type PaymentFailed = PaymentTerms & Failure;
 /** `provider` is null if a person said so. */
 export type PaymentCharged = PaymentTerms & { readonly hold_id: string; readonly provider: string | null };
 export type PaymentCancelling = PaymentTerms;
-export type PaymentCancelled = PaymentTerms;
-export type CancelRefused = { readonly code: string; readonly detail: string };
-export type ResolutionRefused = { readonly code: string; readonly detail: string };
-export type ReconciliationRequired = PaymentTerms & Failure;
 export type ChargeResolved = PaymentTerms &
   Pick<ResolutionRequested, 'outcome' | 'reason' | 'actor' | 'regarding'>;
 /** A compensation that another service does. */
 export type CompensationStep = 'refund_charge' | 'reverse_posting';
 export type PaymentCompensating = PaymentTerms & Failure & { readonly step: CompensationStep };
-export type PaymentCompensated = PaymentTerms & Failure;
 
 export type RefundAuthorized = RefundTerms & { readonly hold_id: string };
-export type RefundDeclined = RefundTerms & Failure;
 export type RefundConfirmed = RefundTerms & { readonly hold_id: string; readonly provider: string };
 export type RefundCompleted = RefundTerms & { readonly entry_id: string };
-export type RefundFailed = RefundTerms & Failure;
-export type RefundReconciliationRequired = RefundTerms & Failure;
