@@ -4,8 +4,9 @@
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
-import { closeHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';

@@ -9,8 +9,6 @@
  * E5: nothing on the way of a request that is let in is asynchronous but its body, unless its key has to be looked up
  *     or a rate limit is set.
  */
-import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -29,6 +27,7 @@ import { allowedMethods, type RegisteredRoute } from './allowed-methods.ts';
 import { DOCS_PREFIX, registerDocsPages, registerOpenApi } from './api-docs.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { createClientErrorHandler } from './client-error.ts';
+import { closeConnectionsWhileClosing } from './closing.ts';
 import { CorrelatedLog } from './correlated-log.ts';
 import { handleError } from './error-handler.ts';
 import { beforeEveryRequest, createAfterEveryRequest, requestIdOf, setHeaders } from './every-request.ts';
@@ -100,19 +99,6 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   return app.withTypeProvider<SchemaTypes>();
 }
 
-/**
- * Stops accepting, lets requests in flight finish, each answer saying `Connection: close`, and cuts what is left after
- * `timeoutMs`.
- */
-export async function closeHttpApp(app: HttpApp, timeoutMs: number): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(cut);
-  }
-}
-
 function createFastify(options: HttpAppOptions, problems: ProblemRegistry): FastifyInstance {
   const { logger, settings } = options;
   const base: FastifyBaseLogger = logger;
@@ -164,34 +150,6 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
   guardRoutes(app, { routes, durations, guard });
   // What is left for it: a route that exists and gives up, as the one of the page's files does.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
-}
-
-/**
- * Fastify does so for requests that arrive after the closing began; those in flight should not be followed either. And
- * to a server a connection that has never said anything looks like one that is about to: browsers and load balancers
- * keep such, and each would hold the end up for all of its time.
- */
-function closeConnectionsWhileClosing(app: FastifyInstance): void {
-  let isClosing = false;
-  const silent = new Set<Socket>();
-  app.server.on('connection', (socket: Socket) => {
-    if (isClosing) {
-      socket.destroy();
-      return;
-    }
-    silent.add(socket);
-    socket.once('close', () => silent.delete(socket));
-  });
-  app.server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket));
-  app.addHook('preClose', (done) => {
-    isClosing = true;
-    for (const socket of silent) socket.destroy();
-    done();
-  });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (isClosing) reply.header('connection', 'close');
-    done();
-  });
 }
 
 /** E3: puts the guard before every route that is registered from now on. */
