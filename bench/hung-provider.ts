@@ -2,7 +2,8 @@
  * Whether providers that hang slow the payments that need none: `balance` payments at saturation while some `gateway`
  * payments a second come in. The arms differ by one thing, whether the providers answer.
  *
- * A1: the arms come in pairs, and the order of a pair alternates: the machine's mood of the minute is in both.
+ * A1: the arms come in pairs, and the order of a pair alternates: the machine's mood of the minute is in both. The first
+ *     arm of a pair tends to be the faster one, so an even number of pairs is the fair one.
  * A2: an arm begins with every payment ended, every provider well and every breaker closed. What of an arm's
  *     payments hangs is healed after its measurement.
  */

@@ -8,7 +8,7 @@ describe('parseOptions', () => {
       value: {
         quick: false,
         scenarios: ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover'],
-        pairs: 5,
+        pairs: 6,
         seconds: 60,
         connections: 200,
         peers: false,

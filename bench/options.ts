@@ -44,7 +44,7 @@ export const USAGE = `lastro bench [options]
   --connections <n>   requests in flight (default 200; quick 20)
   --rate <n>          requests a second in the open loop (default 2000; quick 200)
   --gateway-rate <n>  payments a second while a provider fails (default 500; quick 50)
-  --pairs <n>         of measurements without and with hung providers (default 5; quick 1)
+  --pairs <n>         of measurements without and with hung providers (default 6; quick 1)
   --wallets <n>       paying accounts (default 10000; quick 200)
   --services <n>      paid accounts (default 500; quick 20)
   --no-yardsticks     without the plain-SQL ceiling
@@ -60,7 +60,7 @@ const FULL = {
   connections: 200,
   rate: 2000,
   gatewayRate: 500,
-  pairs: 5,
+  pairs: 6,
   wallets: 10_000,
   services: 500,
   plainSql: 100_000,

@@ -44,6 +44,27 @@ test('a provider that stops answering is left within 5 s, asked by no payment wh
   expect((await world.rows(payment))[0]?.provider).toBe('alfa');
 });
 
+test('while nobody answers a charge waits without being tried, and goes to whoever answers first', async () => {
+  const process = world.process({ timeoutMs: 300 });
+  world.alfa.conduct = () => ({ acts: false, answers: 'never' });
+  world.beta.conduct = () => ({ acts: false, answers: 'never' });
+  const isEveryoneAway = (): boolean =>
+    breakerOf(process, 'alfa') !== 'closed' && breakerOf(process, 'beta') !== 'closed';
+  while (!isEveryoneAway()) {
+    const payment = await world.authorize();
+    await world.waitUntil(async () => (await world.rows(payment)).length > 0);
+  }
+  const payment = await world.authorize();
+  await world.waitUntil(async () => (await world.rows(payment))[0]?.state === 'waiting');
+  // Of some looks none finds it due.
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(await world.rows(payment)).toMatchObject([{ state: 'waiting', calls: 0, provider: 'alfa' }]);
+
+  world.beta.conduct = () => undefined;
+  expect(await world.hears(payment, 'provider.approved')).toEqual(['provider.closed', 'provider.approved']);
+  expect((await world.rows(payment)).at(-1)?.provider).toBe('beta');
+});
+
 test('one whose charges hang while it answers questions gets one charge at a time after each pause', async () => {
   const process = world.process({ timeoutMs: 300 });
   world.alfa.conduct = ({ operation }) =>

@@ -9,23 +9,33 @@ import { askingDelayMs, CHARGES_MAX, dueBy, roundDelayMs } from './schedule.ts';
 
 /** D2: not charged, for good. What follows is decided here, in the same commit (D1). */
 export function close(told: Case, detail: string): void {
+  endWithout(told, detail, goOn);
+}
+
+/** As `close`, and nobody else is asked. */
+export function giveUp(told: Case, detail: string): void {
+  endWithout(told, detail, ({ attempts, attempt }) => exhaust(attempts, attempt));
+}
+
+function endWithout(told: Case, detail: string, thenDo: (closed: Case) => void): void {
   const closed = settle(told, { state: 'closed' });
   if (closed.cancelling) {
     tellCancelled(told.attempts, closed, detail);
     return;
   }
   told.attempts.tell(closed, 'provider.closed', { ...attemptData(closed), detail });
-  goOn({ ...told, attempt: closed });
+  thenDo({ ...told, attempt: closed });
 }
 
 export function tellCancelled(attempts: Attempts, attempt: Attempt, detail: string): void {
   attempts.tell(attempt, 'provider.cancelled', { attempts: attempt.number, detail });
 }
 
-/** The next attempt: at another provider of the round, or in a new round, within bounds. */
+/** The next attempt: at another provider of the round if one of them is called, or in a new round, within bounds. */
 function goOn({ attempts, attempt, context }: Case): void {
   const { now, random, routing } = context;
-  const inRound = choose(attempt.others, routing);
+  const isRoundOver = !attempt.others.some((name) => routing.isAvailable(name));
+  const inRound = isRoundOver ? undefined : choose(attempt.others, routing);
   const choice = inRound ?? choose(routing.routeOf(attempt), routing);
   if (choice === undefined || attempt.number >= CHARGES_MAX || now >= attempt.deadlineAt) {
     exhaust(attempts, attempt);

@@ -15,7 +15,7 @@ import { decideAttempt } from './decide-attempt.ts';
 import type { CallResult, Report, Statement } from './report.ts';
 import { resolve } from './resolve-charge.ts';
 import { routingOf } from './routing.ts';
-import { CLOCK_SKEW_MS, sendingWindow } from './schedule.ts';
+import { CLOCK_SKEW_MS, NOBODY_WITHIN_MS, sendingWindow } from './schedule.ts';
 
 const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
 const TIMEOUT_MS = 2000;
@@ -112,8 +112,10 @@ class World {
   readonly told: string[] = [];
   /** Whether a provider that cannot void needs no longer than it says, and one that can blocks what it has voided. */
   keepsItsWord = true;
-  /** Providers that would be sent one more charge. */
+  /** Providers that would be sent one more charge, if they are called. */
   rooms: readonly string[] = ['alfa', 'beta'];
+  /** Providers that are called: their breakers are closed. */
+  called: readonly string[] = ['alfa', 'beta'];
   #rows = new Map<string, Attempt>();
   #position = 1;
   readonly #routing;
@@ -134,12 +136,19 @@ class World {
         })),
         routes: [{ currencies: null, minAmount: 1, maxAmount: 1000, providers: ['alfa', 'beta'] }],
       },
-      { isAvailable: () => true, hasRoom: (provider) => this.rooms.includes(provider) },
+      {
+        isAvailable: (provider) => this.called.includes(provider),
+        hasRoom: (provider) => this.#hasRoom(provider),
+      },
     );
   }
 
   get rows(): readonly Attempt[] {
     return [...this.#rows.values()];
+  }
+
+  #hasRoom(provider: string): boolean {
+    return this.called.includes(provider) && this.rooms.includes(provider);
   }
 
   /** One commit. */
@@ -150,7 +159,7 @@ class World {
       random: () => 0.5,
       routing: this.#routing,
       deadlines: { chargeMs: 60_000, refundMs: 600_000 },
-      takePlace: (provider) => this.rooms.includes(provider),
+      takePlace: (provider) => this.#hasRoom(provider),
     };
     decide(attempts, context);
     const { begun, changed, drafts } = attempts.changes();
@@ -209,7 +218,7 @@ class World {
 
   /** The sweeper's claim. */
   claim(): void {
-    const due = this.rows.find(({ dueAt }) => dueAt !== null && dueAt <= this.now);
+    const due = this.rows.find((row) => row.dueAt !== null && row.dueAt <= this.now && !this.#isHeld(row));
     if (due === undefined) return;
     const window = sendingWindow(this.now, TIMEOUT_MS);
     const isWaiting = due.state === 'waiting';
@@ -223,6 +232,18 @@ class World {
     this.#rows.set(claimed.uuid, claimed);
     if (due.kind === 'charge' && due.state === 'sending') this.report(claimed, 'charge', { kind: 'lapsed' });
     else this.onTheWay.push({ attempt: claimed, operation: operationOf(due) });
+  }
+
+  /** It waits for any provider to be called again. */
+  #isHeld({ state, deadlineAt, provider, exposed, createdAt, others }: Attempt): boolean {
+    return (
+      state === 'waiting' &&
+      deadlineAt > this.now &&
+      !this.called.includes(provider) &&
+      !exposed &&
+      createdAt + NOBODY_WITHIN_MS > this.now &&
+      !others.some((other) => this.#hasRoom(other))
+    );
   }
 
   report(attempt: Attempt, operation: Operation, result: CallResult): void {
@@ -258,8 +279,8 @@ class World {
     const { attempt, operation } = request;
     const book = this.books[attempt.provider];
     if (book === undefined) throw new Error(`no book of ${attempt.provider}`);
-    if (operation === 'charge' && !this.rooms.includes(attempt.provider)) {
-      request.answer = BUSY;
+    if (operation === 'charge' && !this.#hasRoom(attempt.provider)) {
+      request.answer = this.called.includes(attempt.provider) ? BUSY : NOT_CALLED;
       return;
     }
     request.answer = FAILURES[fate] ?? this.#act(book, operation, { attempt, mood });
@@ -332,6 +353,7 @@ class World {
   /** Nobody disturbs any more: everything that is due is done, and every provider has called back. */
   settle(): void {
     this.rooms = ['alfa', 'beta'];
+    this.called = ['alfa', 'beta'];
     this.#doWhatIsDue();
     for (const index of this.rows.keys()) this.callBack(index);
     this.#doWhatIsDue();
@@ -361,6 +383,7 @@ const TERMS: PaymentTerms = {
 };
 
 const BUSY: CallResult = { kind: 'busy', detail: 'busy' };
+const NOT_CALLED: CallResult = { kind: 'not_called', detail: 'not called' };
 const FAILURES: Partial<Record<Fate, CallResult>> = {
   lost: { kind: 'unclear', detail: 'lost' },
   refused: { kind: 'not_sent', detail: 'refused' },
@@ -422,6 +445,13 @@ const step = fc.oneof(
       rooms: fc.subarray(['alfa', 'beta']),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('call' as const),
+      called: fc.subarray(['alfa', 'beta']),
+    }),
+  },
 );
 
 /** The first request is answered at once, or stays on its way until a step lets it arrive. */
@@ -453,6 +483,9 @@ function play(world: World, each: Step): void {
     case 'find room':
       world.rooms = each.rooms;
       return;
+    case 'call':
+      world.called = each.called;
+      return;
   }
 }
 
@@ -474,6 +507,20 @@ const BUSY_TOO_LONG: Play = [
     { do: 'find room', rooms: [] },
     { do: 'pass', ms: 60_000 },
     { do: 'work', fate: 'answered', mood: 'approves' },
+  ],
+];
+
+/** Nobody is called until it is too late to wait for anybody; the request had never left. */
+const NOBODY: Play = [
+  [true, true],
+  { fate: 'refused', mood: 'approves' },
+  [
+    { do: 'call', called: [] },
+    { do: 'work', fate: 'answered', mood: 'approves' },
+    { do: 'pass', ms: 7000 },
+    { do: 'pass', ms: 7000 },
+    { do: 'work', fate: 'answered', mood: 'approves' },
+    { do: 'call', called: ['beta'] },
   ],
 ];
 
@@ -501,7 +548,7 @@ test('P4, D4: a payment has one end, and the providers’ books have its one cha
       expect(world.told).not.toContain('provider.charged_unexpectedly');
       expect(chargedIn(world)).toBe(ends[0] === 'provider.approved' ? 1 : 0);
     }),
-    { ...RUNS, examples: [BUSY_TOO_LONG, HELD] },
+    { ...RUNS, examples: [BUSY_TOO_LONG, NOBODY, HELD] },
   );
 });
 

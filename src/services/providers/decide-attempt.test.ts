@@ -24,18 +24,28 @@ const PROVIDER = {
 };
 const ROUTES = [{ currencies: null, minAmount: 1, maxAmount: 1000, providers: ['alfa', 'beta'] }];
 
+interface Circumstances {
+  readonly canVoid?: boolean;
+  /** Providers that would be sent one more charge. */
+  readonly room?: readonly string[];
+  /** Providers that are called; by default those that have room. */
+  readonly available?: readonly string[];
+  readonly now?: number;
+}
+
 function contextOf({
   canVoid = true,
-  room = ['alfa', 'beta'] as readonly string[],
+  room = ['alfa', 'beta'],
+  available = room,
   now = NOW,
-} = {}): DecisionContext {
+}: Circumstances = {}): DecisionContext {
   return {
     now,
     random: () => 0,
     deadlines: { chargeMs: 60_000, refundMs: 600_000 },
     routing: routingOf(
       { providers: ['alfa', 'beta'].map((name) => ({ ...PROVIDER, name, canVoid })), routes: ROUTES },
-      { isAvailable: (name) => room.includes(name), hasRoom: (name) => room.includes(name) },
+      { isAvailable: (name) => available.includes(name), hasRoom: (name) => room.includes(name) },
     ),
   };
 }
@@ -111,6 +121,7 @@ const DECLINED: Statement = { kind: 'declined', code: 'no', detail: '' };
 const PENDING: Statement = { kind: 'pending', reference: 'ch_1' };
 const VOIDED: Statement = { kind: 'voided' };
 const UNSENT: CallResult = { kind: 'not_sent', detail: 'refused' };
+const NOT_CALLED: CallResult = { kind: 'not_called', detail: 'away' };
 const BUSY: CallResult = { kind: 'busy', detail: 'full' };
 const UNCLEAR: CallResult = { kind: 'unclear', detail: 'late' };
 const ERROR: CallResult = { kind: 'error', detail: '500' };
@@ -232,6 +243,60 @@ describe('a charge that brought no statement', () => {
     ['left behind', {}, { kind: 'lapsed' }, ['unknown'], ['unknown'], 0],
   ])('%s', (...[, more, result, states, told, dueInMs]) => {
     expect(decide(attemptIn('sending', more), called('charge', result))).toEqual({ states, told, dueInMs });
+  });
+
+  describe('its provider not being called', () => {
+    const nobody = { room: [], available: [] };
+    const late = { ...nobody, now: NOW + 10_000 };
+
+    test.each<[string, Partial<Attempt>, Circumstances, Outcome]>([
+      [
+        'goes to another that is',
+        {},
+        { room: ['beta'] },
+        { states: ['closed', 'waiting'], told: ['closed'], dueInMs: 0 },
+      ],
+      [
+        'begins a new round with the other, if that was tried before',
+        { others: [] },
+        { room: ['beta'] },
+        { states: ['closed', 'waiting'], told: ['closed'], dueInMs: 250 },
+      ],
+      [
+        'waits for it, if it is again',
+        {},
+        { room: [], available: ['alfa'] },
+        { states: ['waiting'], told: [], dueInMs: 0 },
+      ],
+      ['waits for anybody, if nobody is', {}, nobody, { states: ['waiting'], told: [], dueInMs: 0 }],
+      [
+        'is given up after 10 s of nobody',
+        {},
+        late,
+        { states: ['closed'], told: ['closed', 'exhausted'], dueInMs: null },
+      ],
+      [
+        'is given up after its deadline',
+        { deadlineAt: NOW },
+        nobody,
+        { states: ['closed'], told: ['closed', 'exhausted'], dueInMs: null },
+      ],
+      [
+        'is called off, if it is to be',
+        { cancelling: true },
+        late,
+        { states: ['closed'], told: ['cancelled'], dueInMs: null },
+      ],
+      [
+        'D2: is in doubt, if it may have left before',
+        { exposed: true },
+        late,
+        { states: ['unknown'], told: ['unknown'], dueInMs: 500 },
+      ],
+    ])('%s', (_what, more, context, outcome) => {
+      const attempt = attemptIn('sending', more);
+      expect(decide(attempt, called('charge', NOT_CALLED), contextOf(context))).toEqual(outcome);
+    });
   });
 
   test('and is not the last one any more, says nothing', () => {

@@ -131,6 +131,7 @@ function endCall(refund: Case, result: CallEnd): void {
     case 'throttled':
       return askLater(refund, {}, result.retryAfterMs);
     case 'not_sent':
+    case 'not_called':
     case 'busy':
     case 'held_back':
       return askLater(refund, {});

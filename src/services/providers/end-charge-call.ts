@@ -2,7 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, isOpen, type Operation } from './attempt.ts';
-import { askAgainAt, callOffCharge, close, doubt, tellUnknown } from './charge-ends.ts';
+import { askAgainAt, callOffCharge, close, doubt, giveUp, tellUnknown } from './charge-ends.ts';
 import type { ProviderTerms } from './configuration.ts';
 import type { Case } from './decision-context.ts';
 import { reasonOf } from './detail.ts';
@@ -13,6 +13,7 @@ import {
   ERROR_RETRIES_MAX,
   errorDelayMs,
   HELD_BACK_MS,
+  NOBODY_WITHIN_MS,
   RECHECKS_MAX,
   THROTTLE_WAIT_MAX_MS,
   THROTTLES_MAX,
@@ -54,6 +55,8 @@ function endCharge(call: Case, result: CallEnd): void {
   switch (result.kind) {
     case 'not_sent':
       return tryElsewhere(call, result.detail);
+    case 'not_called':
+      return waitForAnybody(call, result.detail);
     case 'busy':
       return waitForRoom(call, result.detail);
     case 'held_back':
@@ -94,6 +97,24 @@ function tryElsewhere(call: Case, detail: string): void {
   }
   const dueAt = context.now + unsentDelayMs(tries, context.random);
   attempts.change(attempt, { state: 'waiting', tries, dueAt: Math.min(dueAt, attempt.deadlineAt) });
+}
+
+/**
+ * It has not left now, since its provider is not called. It waits for that, or goes to another of its route that is called.
+ * While nobody is, it waits for whoever answers first, which the sweeper sees without trying again and again: not for ever,
+ * and not if it may have left before.
+ */
+function waitForAnybody(call: Case, detail: string): void {
+  const { attempts, attempt, context } = call;
+  const { now, routing } = context;
+  const isCalled = (name: string): boolean => routing.isAvailable(name);
+  const isAnybodyCalled = routing.routeOf(attempt).some(isCalled);
+  const isOver =
+    now >= attempt.deadlineAt || (!isAnybodyCalled && now >= attempt.createdAt + NOBODY_WITHIN_MS);
+  if (attempt.exposed) doubt(call, detail);
+  else if (isOver) giveUp(call, detail);
+  else if (isAnybodyCalled && !isCalled(attempt.provider)) close(call, detail);
+  else attempts.change(attempt, { state: 'waiting', dueAt: now });
 }
 
 /** It has not left now: to another provider of the round that has room, or else until this one has, for as long as there is time. */

@@ -137,7 +137,7 @@ export class ProviderGate {
   async charge(attempt: Attempt, mayLeave: () => string | undefined): Promise<CallResult> {
     return this.#admitted(this.#charges, () => {
       if (!this.isAvailable)
-        return Promise.resolve({ kind: 'not_sent', detail: `${this.terms.name} is not called just now.` });
+        return Promise.resolve({ kind: 'not_called', detail: `${this.terms.name} is not called just now.` });
       if (this.room === 0)
         return Promise.resolve({
           kind: 'busy',

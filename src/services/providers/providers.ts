@@ -59,13 +59,15 @@ export class Providers {
   readonly #reads: AttemptReads;
   readonly #callbacks: CallbackDesk;
   readonly #telemetry: ProviderObserver;
+  readonly #routing: Routing;
 
   constructor(options: ProvidersOptions) {
     const { configuration, clock, random, onError, telemetry } = options;
     this.#gates = openGates(options);
+    this.#routing = routingTo(configuration, this.#gates);
     const decisions = {
       random,
-      routing: routingTo(configuration, this.#gates),
+      routing: this.#routing,
       deadlines: deadlinesOf(options),
     };
     this.#reports = new Reports({
@@ -138,7 +140,7 @@ export class Providers {
 
   #committed(changes: AttemptChanges): void {
     this.#telemetry.decided(changes);
-    const { sending, dueAt } = toDo(changes);
+    const { sending, dueAt } = toDo(changes, this.#routing);
     for (const attempt of sending) this.#dispatcher.take(attempt, attempt.kind);
     this.#sweeper.wakeAt(dueAt);
   }

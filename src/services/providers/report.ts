@@ -17,8 +17,10 @@ export type Statement =
 export type CallEnd =
   /** The provider knows nothing by this key. Not the same as "not charged": a request may still be on its way. */
   | { readonly kind: 'not_found' }
-  /** It never left: the connection was refused, or the provider is not called just now. */
+  /** It never left: the connection was refused. */
   | { readonly kind: 'not_sent'; readonly detail: string }
+  /** It never left: the provider has stopped answering, and is not called until it does. */
+  | { readonly kind: 'not_called'; readonly detail: string }
   /** It never left: the provider is given as many charges as it may have. */
   | { readonly kind: 'busy'; readonly detail: string }
   /** It was held back by ourselves; nothing is wrong with the provider. */
@@ -57,6 +59,7 @@ export function isStatement(result: CallResult): result is Statement {
       return true;
     case 'not_found':
     case 'not_sent':
+    case 'not_called':
     case 'busy':
     case 'held_back':
     case 'throttled':

@@ -17,6 +17,7 @@ import {
   columnsOf,
 } from './attempt-row.ts';
 import { type AttemptChanges, Attempts } from './attempts.ts';
+import { NOBODY_WITHIN_MS } from './schedule.ts';
 
 /** The first attempt of each subject, in the order given, by the index on subject; callers give subjects ascending (R3). */
 export const LOCK_SUBJECTS = statement(
@@ -77,8 +78,9 @@ const TAKEN = `returning ${columnsIn('a')}, due.state as found`;
 
 /**
  * Takes what is due in the partitions, from the first on, the longest due of each first, by the index of what is due; passes
- * over what another holds just now. Charges that wait for a provider that answers are left to CLAIM_CHARGES, unless their
- * time is over: those are ended, room or none. Its state before says what is to be done.
+ * over what another holds just now. Charges that wait for a provider that answers are left to CLAIM_CHARGES; those that have
+ * never left and wait for one that does not, until another of their round has room, or they have waited for long enough.
+ * Those whose time is over are ended, room or none. Its state before says what is to be done.
  */
 export const CLAIM_DUE = statement(
   'providers.claim_due',
@@ -88,7 +90,9 @@ export const CLAIM_DUE = statement(
      cross join lateral (
        select t.ctid as at, t.state from providers.attempts t
        where t.partition = owned.partition and t.due_at <= $2::timestamptz
-         and (t.state <> 'waiting' or t.deadline_at <= $2::timestamptz or t.provider <> all ($6::text[]))
+         and (t.state <> 'waiting' or t.deadline_at <= $2::timestamptz
+           or t.provider <> all ($6::text[])
+             and (t.exposed or t.created_at <= $7::timestamptz or t.others::jsonb ?| $8::text[]))
        order by t.due_at limit $5::integer for no key update skip locked
      ) d
      limit $5::integer
@@ -179,15 +183,21 @@ export async function claimDue(session: Session, claim: Claim): Promise<Claimed[
     new Date(sendBefore),
     new Date(dueAgainAt),
   ] as const;
-  const roomy = [...rooms].filter(([, room]) => room > 0);
+  const roomy = [...rooms].flatMap(([provider, room]) => (room > 0 ? [provider] : []));
   // Together: what one has taken is never left behind by the failure of the other.
   const rows = await session.transaction(async (tx) => {
-    const due = tx.query<ClaimedRow>(CLAIM_DUE, [...taken, limit, textArray([...rooms.keys()])]);
+    const due = tx.query<ClaimedRow>(CLAIM_DUE, [
+      ...taken,
+      limit,
+      textArray([...rooms.keys()]),
+      new Date(now - NOBODY_WITHIN_MS),
+      textArray(roomy),
+    ]);
     if (roomy.length === 0) return due;
     const charges = tx.query<ClaimedRow>(CLAIM_CHARGES, [
       ...taken,
-      textArray(roomy.map(([provider]) => provider)),
-      int4Array(roomy.map(([, room]) => room)),
+      textArray(roomy),
+      int4Array(roomy.map((provider) => rooms.get(provider) ?? 0)),
     ]);
     return [...(await due), ...(await charges)];
   });

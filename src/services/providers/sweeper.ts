@@ -2,7 +2,8 @@
  * Brings back what is due: what waits for its time, and what a process has left behind. The rows are the only memory;
  * this is the clock that looks at them.
  *
- * SW1: of each provider no more charges are taken than it has room for; those whose time is over are taken to be ended.
+ * SW1: of each provider no more charges are taken than it has room for, and none while it does not answer, unless another
+ *      would; those whose time is over are taken to be ended.
  * SW2: another partition is first each time: none starves behind one with more than is taken at a time.
  * SW3: what waits for a provider goes before payments that are new.
  */
