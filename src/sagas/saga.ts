@@ -66,7 +66,6 @@ export interface SagaDefinition {
 interface StagesByEvent {
   readonly ended: ReadonlyMap<string, Stage>;
   readonly due: ReadonlyMap<string, readonly Stage[]>;
-  readonly follows: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** Asked several times for every event of every saga. */
@@ -77,15 +76,12 @@ function stagesOf(saga: SagaDefinition): StagesByEvent {
   if (stages === undefined) {
     const ended = new Map<string, Stage>();
     const due = new Map<string, Stage[]>();
-    const follows = new Map<string, Set<string>>();
     for (const stage of saga.stages) {
       for (const type of outcomesOf(stage)) if (!ended.has(type)) ended.set(type, stage);
-      for (const type of [...stage.after, ...(stage.reports ?? [])]) {
+      for (const type of [...stage.after, ...(stage.reports ?? [])])
         due.set(type, [...(due.get(type) ?? []), stage]);
-        follows.set(type, new Set([...(follows.get(type) ?? []), ...outcomesOf(stage)]));
-      }
     }
-    stages = { ended, due, follows };
+    stages = { ended, due };
     stagesByEvent.set(saga, stages);
   }
   return stages;
@@ -110,18 +106,6 @@ export function stagesDueAfter(saga: SagaDefinition, eventType: string): readonl
   return stagesOf(saga).due.get(eventType) ?? [];
 }
 
-/** The first of them. */
-export function stageDueAfter(saga: SagaDefinition, eventType: string): Stage | undefined {
-  return stagesOf(saga).due.get(eventType)?.[0];
-}
-
-const NONE: ReadonlySet<string> = new Set();
-
-/** The types of event that an event may cause. */
-export function followersOf(saga: SagaDefinition, eventType: string): ReadonlySet<string> {
-  return stagesOf(saga).follows.get(eventType) ?? NONE;
-}
-
 /** Every type of event that the saga knows. */
 export function eventTypesOf({
   begins,
@@ -131,11 +115,6 @@ export function eventTypesOf({
 }: SagaDefinition): readonly string[] {
   const types = [begins, ...interventions, ...stages.flatMap(outcomesOf), ...Object.keys(incidents)];
   return [...new Set(types)];
-}
-
-/** The status that an event gives to the resource. */
-export function statusAfter(saga: SagaDefinition, eventType: string): string | undefined {
-  return saga.endings[eventType] ?? saga.standings[eventType];
 }
 
 /** The compensations owed when `failed` fails: those of the stages before it, last first. */
