@@ -13,6 +13,7 @@ import { PAYMENT_SAGAS } from '#sagas/definitions.ts';
 import { type Compensation, compensationsBefore } from '#sagas/saga.ts';
 import { termsVersion } from '#services/validation/contract.ts';
 import type { CompensationStep, Failure } from './events.ts';
+import { giveBack } from './give-back.ts';
 import type { OpenCompensation, PaymentSaga } from './sagas.ts';
 import type { Turn } from './turn.ts';
 
@@ -91,10 +92,8 @@ function ended(event: LogEvent, { sagas }: Turn, saga: PaymentSaga, { code, deta
 }
 
 /** Nothing is left of a hold that was captured: its posting was reversed. */
-function releaseHold({ books }: Turn, { uuid }: PaymentSaga): void {
-  if (books.findHold(uuid)?.state === 'captured') return;
-  const released = books.release(uuid);
-  invariant(released.ok, `the hold of payment ${uuid} ended otherwise than its saga`);
+function releaseHold({ books }: Turn, saga: PaymentSaga): void {
+  if (books.findHold(saga.uuid)?.state !== 'captured') giveBack(saga, books);
 }
 
 /** K2: asked for again after a pause, or left to a person. */

@@ -5,10 +5,10 @@
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { PAYMENT_STEPS } from './payment-steps.ts';
 import { REFUND_STEPS } from './refund-steps.ts';
-import type { Turn } from './turn.ts';
+import { isRefund, type Turn } from './turn.ts';
 
 /** The event that answers `event`, or nothing when it was answered before (U3). Changes sagas and books. */
 export function coordinate(event: LogEvent, turn: Turn): EventDraft | undefined {
-  const steps = event.subject.startsWith('ref_') ? REFUND_STEPS : PAYMENT_STEPS;
+  const steps = isRefund(event) ? REFUND_STEPS : PAYMENT_STEPS;
   return steps.get(event.type)?.(event, turn);
 }

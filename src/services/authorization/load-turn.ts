@@ -7,7 +7,7 @@ import type { AccountRef, EntryPosted, Ledger } from '#services/ledger/contract.
 import type { RefundTerms } from '#services/payments/contract.ts';
 import { Sagas } from './sagas.ts';
 import { findCompensations, findRefundSagas, findSagas } from './store.ts';
-import type { Turn } from './turn.ts';
+import { isRefund, type Turn } from './turn.ts';
 
 /** Events whose answer moves money, and so needs the account locked that holds it. */
 const MOVES_MONEY = new Set([
@@ -74,10 +74,6 @@ export async function findTurnRows(tx: Transaction, events: readonly LogEvent[])
     ),
   ]);
   return { sagas: new Sagas({ payments, refunds, compensations }), answered };
-}
-
-export function isRefund({ subject }: LogEvent): boolean {
-  return subject.startsWith('ref_');
 }
 
 export function uuidIn({ subject }: LogEvent): string {

@@ -6,17 +6,17 @@
  * G3: an event that comes again, or too late to matter, is answered with nothing, or with what says so once. Where the
  *     saga's state does not tell whether an event was answered, the log does.
  */
-import { invariant } from '#kernel/fault.ts';
 import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { PAYMENT_SAGAS } from '#sagas/definitions.ts';
 import { definitionName } from '#sagas/saga.ts';
-import { type Books, type EntryPosted, entryIdOf, type PostingRefused } from '#services/ledger/contract.ts';
+import { type EntryPosted, entryIdOf, type PostingRefused } from '#services/ledger/contract.ts';
 import type { ProviderApproved, ProviderResolved, ProviderUnresolved } from '#services/providers/contract.ts';
 import { type PaymentTerms, type ResolutionAdmitted, termsVersion } from '#services/validation/contract.ts';
 import { compensate, dropStep, failStep, parkStep, resume } from './compensation.ts';
 import type { Failure } from './events.ts';
+import { giveBack } from './give-back.ts';
 import type { PaymentSaga, PaymentState } from './sagas.ts';
 import type { Step, Turn } from './turn.ts';
 
@@ -252,9 +252,4 @@ function revoked(event: LogEvent<ProviderResolved>, turn: Turn, saga: PaymentSag
     detail,
     except: 'refund_charge',
   });
-}
-
-function giveBack({ uuid }: PaymentSaga, books: Books): void {
-  const released = books.release(uuid);
-  invariant(released.ok, `the hold of payment ${uuid} ended otherwise than its saga`);
 }

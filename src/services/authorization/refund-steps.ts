@@ -4,19 +4,19 @@
  *
  * What a provider has given back cannot be taken again: if the ledger then refuses to post it, a person has to look.
  */
-import { invariant } from '#kernel/fault.ts';
 import { idOf, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { REFUND_SAGAS } from '#sagas/definitions.ts';
 import { definitionName } from '#sagas/saga.ts';
-import { type Books, entryIdOf, type PostingRefused } from '#services/ledger/contract.ts';
+import { entryIdOf, type PostingRefused } from '#services/ledger/contract.ts';
 import type { RefundTerms } from '#services/payments/contract.ts';
 import type {
   ProviderRefunded,
   ProviderRefundRefused,
   ProviderRefundUnresolved,
 } from '#services/providers/contract.ts';
+import { giveBack } from './give-back.ts';
 import type { RefundSaga, RefundState } from './sagas.ts';
 import type { Step, Turn } from './turn.ts';
 
@@ -107,9 +107,4 @@ function fail(
   turn.sagas.moveRefund(saga, 'failed');
   const { code, detail } = event.data;
   return follow(event, { type: 'refund.failed', data: { ...saga.terms, code, detail } });
-}
-
-function giveBack({ uuid }: RefundSaga, books: Books): void {
-  const released = books.release(uuid);
-  invariant(released.ok, `the hold of refund ${uuid} ended otherwise than its saga`);
 }

@@ -2,7 +2,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import { int4Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { statement, type Transaction } from '#platform/postgres/session.ts';
+import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { RefundTerms } from '#services/payments/contract.ts';
 import type { PaymentTerms } from '#services/validation/contract.ts';
 import type {
@@ -14,76 +14,72 @@ import type {
   SagaChanges,
 } from './sagas.ts';
 
-/** By primary key. No lock: a payment's events are in one partition, and the fence admits one worker to it (R1). */
-export const FIND_SAGAS = statement(
-  'authorization.find_sagas',
-  `select s.payment_id, s.definition, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
-   from ${batchRows('wanted', { payment_id: 'uuid' })}
-   cross join lateral (select * from "authorization".sagas s where s.payment_id = wanted.payment_id offset 0) s`,
-);
+/** What sagas of payments and of refunds have in common, in the order of `termsOf`. */
+const TERMS = {
+  definition: 'text',
+  state: 'text',
+  wallet_id: 'text',
+  service_id: 'text',
+  amount: 'bigint',
+  currency: 'text',
+  method: 'text',
+} as const;
 
-export const INSERT_SAGAS = statement(
-  'authorization.insert_sagas',
-  `insert into "authorization".sagas (payment_id, definition, state, wallet_id, service_id, amount, currency, method, updated_at)
-   select payment_id, definition, state, wallet_id, service_id, amount, currency, method, $9::timestamptz
-   from ${batchRows('v', {
-     payment_id: 'uuid',
-     definition: 'text',
-     state: 'text',
-     wallet_id: 'text',
-     service_id: 'text',
-     amount: 'bigint',
-     currency: 'text',
-     method: 'text',
-   })}`,
-);
+interface SagaTable {
+  readonly name: 'sagas' | 'refund_sagas';
+  readonly key: 'payment_id' | 'refund_id';
+  readonly columns: Readonly<Record<string, string>>;
+}
+
+const OF_PAYMENTS: SagaTable = {
+  name: 'sagas',
+  key: 'payment_id',
+  columns: { payment_id: 'uuid', ...TERMS },
+};
+
+const OF_REFUNDS: SagaTable = {
+  name: 'refund_sagas',
+  key: 'refund_id',
+  columns: { refund_id: 'uuid', payment_id: 'uuid', ...TERMS },
+};
+
+/** By primary key. No lock: a saga's events are in one partition, and the fence admits one worker to it (R1). */
+function finding({ name, key, columns }: SagaTable): Statement {
+  const read = Object.keys(columns).map((column) => `s.${column}`);
+  return statement(
+    `authorization.find_${name}`,
+    `select ${read.join(', ')}
+     from ${batchRows('wanted', { [key]: 'uuid' })}
+     cross join lateral (select * from "authorization".${name} s where s.${key} = wanted.${key} offset 0) s`,
+  );
+}
+
+function inserting({ name, columns }: SagaTable): Statement {
+  const written = Object.keys(columns);
+  return statement(
+    `authorization.insert_${name}`,
+    `insert into "authorization".${name} (${written.join(', ')}, updated_at)
+     select ${written.join(', ')}, $${written.length + 1}::timestamptz from ${batchRows('v', columns)}`,
+  );
+}
 
 /** By primary key, behind the fence (R1): nobody else moves these sagas; touches no indexed column (HOT). */
-export const UPDATE_SAGAS = statement(
-  'authorization.update_sagas',
-  `update "authorization".sagas s set state = v.state, updated_at = $3::timestamptz
-   from ${batchRows('v', { payment_id: 'uuid', state: 'text' })}
-   cross join lateral (select t.ctid from "authorization".sagas t where t.payment_id = v.payment_id offset 0) as found(at)
-   where s.ctid = found.at`,
-);
+function moving({ name, key }: SagaTable): Statement {
+  return statement(
+    `authorization.update_${name}`,
+    `update "authorization".${name} s set state = v.state, updated_at = $3::timestamptz
+     from ${batchRows('v', { [key]: 'uuid', state: 'text' })}
+     cross join lateral (select t.ctid from "authorization".${name} t where t.${key} = v.${key} offset 0) as found(at)
+     where s.ctid = found.at`,
+  );
+}
 
-/** By primary key, behind the fence as sagas of payments. */
-export const FIND_REFUND_SAGAS = statement(
-  'authorization.find_refund_sagas',
-  `select s.refund_id, s.payment_id, s.definition, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
-   from ${batchRows('wanted', { refund_id: 'uuid' })}
-   cross join lateral (
-     select * from "authorization".refund_sagas s where s.refund_id = wanted.refund_id offset 0
-   ) s`,
-);
-
-export const INSERT_REFUND_SAGAS = statement(
-  'authorization.insert_refund_sagas',
-  `insert into "authorization".refund_sagas (refund_id, payment_id, definition, state, wallet_id, service_id, amount,
-                                             currency, method, updated_at)
-   select refund_id, payment_id, definition, state, wallet_id, service_id, amount, currency, method, $10::timestamptz
-   from ${batchRows('v', {
-     refund_id: 'uuid',
-     payment_id: 'uuid',
-     definition: 'text',
-     state: 'text',
-     wallet_id: 'text',
-     service_id: 'text',
-     amount: 'bigint',
-     currency: 'text',
-     method: 'text',
-   })}`,
-);
-
-export const UPDATE_REFUND_SAGAS = statement(
-  'authorization.update_refund_sagas',
-  `update "authorization".refund_sagas s set state = v.state, updated_at = $3::timestamptz
-   from ${batchRows('v', { refund_id: 'uuid', state: 'text' })}
-   cross join lateral (
-     select t.ctid from "authorization".refund_sagas t where t.refund_id = v.refund_id offset 0
-   ) as found(at)
-   where s.ctid = found.at`,
-);
+export const FIND_SAGAS = finding(OF_PAYMENTS);
+export const INSERT_SAGAS = inserting(OF_PAYMENTS);
+export const UPDATE_SAGAS = moving(OF_PAYMENTS);
+export const FIND_REFUND_SAGAS = finding(OF_REFUNDS);
+export const INSERT_REFUND_SAGAS = inserting(OF_REFUNDS);
+export const UPDATE_REFUND_SAGAS = moving(OF_REFUNDS);
 
 /**
  * By primary key. Locked, because who asks again for what failed (ask-again.ts) is no consumer and stands behind no fence.
@@ -208,9 +204,9 @@ export async function findCompensations(
 /** Sends everything that became of the sagas. */
 export function saveSagas(tx: Transaction, changes: SagaChanges, now: EpochMs): void {
   insertSagas(tx, changes.begun, now);
-  updateSagas(tx, changes.moved, now);
+  moveSagas(tx, UPDATE_SAGAS, changes.moved, now);
   insertRefundSagas(tx, changes.refundsBegun, now);
-  updateRefundSagas(tx, changes.refundsMoved, now);
+  moveSagas(tx, UPDATE_REFUND_SAGAS, changes.refundsMoved, now);
   keepCompensations(tx, changes.compensationsKept, now);
   if (changes.compensationsEnded.length > 0)
     tx.run(END_COMPENSATIONS, [uuidArray(changes.compensationsEnded)]);
@@ -218,39 +214,30 @@ export function saveSagas(tx: Transaction, changes: SagaChanges, now: EpochMs): 
 
 function insertSagas(tx: Transaction, sagas: readonly PaymentSaga[], now: EpochMs): void {
   if (sagas.length === 0) return;
-  tx.run(INSERT_SAGAS, [uuidArray(sagas.map(({ uuid }) => uuid)), ...columnsOf(sagas), new Date(now)]);
-}
-
-function updateSagas(tx: Transaction, sagas: readonly PaymentSaga[], now: EpochMs): void {
-  if (sagas.length === 0) return;
-  tx.run(UPDATE_SAGAS, [
-    uuidArray(sagas.map(({ uuid }) => uuid)),
-    textArray(sagas.map(({ state }) => state)),
-    new Date(now),
-  ]);
+  tx.run(INSERT_SAGAS, [uuidsOf(sagas), ...termsOf(sagas), new Date(now)]);
 }
 
 function insertRefundSagas(tx: Transaction, sagas: readonly RefundSaga[], now: EpochMs): void {
   if (sagas.length === 0) return;
-  tx.run(INSERT_REFUND_SAGAS, [
-    uuidArray(sagas.map(({ uuid }) => uuid)),
-    uuidArray(sagas.map(({ terms }) => uuidOf(terms.payment_id as PaymentId))),
-    ...columnsOf(sagas),
-    new Date(now),
-  ]);
+  const payments = sagas.map(({ terms }) => uuidOf(terms.payment_id as PaymentId));
+  tx.run(INSERT_REFUND_SAGAS, [uuidsOf(sagas), uuidArray(payments), ...termsOf(sagas), new Date(now)]);
 }
 
-function updateRefundSagas(tx: Transaction, sagas: readonly RefundSaga[], now: EpochMs): void {
+function moveSagas(
+  tx: Transaction,
+  update: Statement,
+  sagas: readonly (PaymentSaga | RefundSaga)[],
+  now: EpochMs,
+): void {
   if (sagas.length === 0) return;
-  tx.run(UPDATE_REFUND_SAGAS, [
-    uuidArray(sagas.map(({ uuid }) => uuid)),
-    textArray(sagas.map(({ state }) => state)),
-    new Date(now),
-  ]);
+  tx.run(update, [uuidsOf(sagas), textArray(sagas.map(({ state }) => state)), new Date(now)]);
 }
 
-/** From the definition to the method. */
-function columnsOf(sagas: readonly (PaymentSaga | RefundSaga)[]): Buffer[] {
+function uuidsOf(sagas: readonly (PaymentSaga | RefundSaga)[]): Buffer {
+  return uuidArray(sagas.map(({ uuid }) => uuid));
+}
+
+function termsOf(sagas: readonly (PaymentSaga | RefundSaga)[]): Buffer[] {
   return [
     textArray(sagas.map(({ definition }) => definition)),
     textArray(sagas.map(({ state }) => state)),

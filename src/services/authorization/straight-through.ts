@@ -21,10 +21,10 @@ import {
 import type { PaymentRequested, RefundTerms } from '#services/payments/contract.ts';
 import { HANDLES, isCoordinated } from './consumer.ts';
 import { coordinate } from './coordinate.ts';
-import { findTurnRows, isRefund, type TurnRows, uuidIn } from './load-turn.ts';
+import { findTurnRows, type TurnRows, uuidIn } from './load-turn.ts';
 import { Sagas } from './sagas.ts';
 import { saveSagas } from './store.ts';
-import type { Turn } from './turn.ts';
+import { isRefund, type Turn } from './turn.ts';
 
 const REQUEST = 'payment.requested';
 /** The log of the events that validation answers. */

@@ -12,5 +12,9 @@ export interface Turn {
   readonly answered: ReadonlySet<string>;
 }
 
+export function isRefund({ subject }: LogEvent): boolean {
+  return subject.startsWith('ref_');
+}
+
 /** Answers one type of event. */
 export type Step = (event: LogEvent, turn: Turn) => EventDraft | undefined;
