@@ -15,7 +15,7 @@ import { notificationsModel } from '#services/notification/contract.ts';
 import {
   correctRefundTotals,
   paymentsModel,
-  type RowCursor,
+  type RowRef,
   refundsModel,
   removeForgedPayments,
   removeForgedRefunds,
@@ -139,8 +139,8 @@ class ModelRebuild {
   }
 
   async #walkRows(walk: RowWalk): Promise<void> {
-    for (let cursor: RowCursor | undefined; ; ) {
-      const after: RowCursor | undefined = cursor;
+    for (let cursor: RowRef | undefined; ; ) {
+      const after: RowRef | undefined = cursor;
       const page = await this.#lane.transaction(async (tx) => {
         await fence(tx, this.#model.group);
         return walk(tx, after, ROWS_PAGE);
@@ -157,10 +157,10 @@ class ModelRebuild {
 /** Corrects the next rows of a table that is led by the tenant: what no log speaks of is in no range of ids. */
 type RowWalk = (
   tx: ModelTransaction,
-  after: RowCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
 ) => Promise<{
-  readonly next: RowCursor | undefined;
+  readonly next: RowRef | undefined;
   readonly written?: number;
   readonly removed?: number;
 }>;

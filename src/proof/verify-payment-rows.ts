@@ -3,7 +3,7 @@ import { idOf } from '#kernel/ids.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
-import { listPaymentIds, type PaymentCursor } from '#services/payments/contract.ts';
+import { listPaymentIds, type RowRef } from '#services/payments/contract.ts';
 import type { Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
@@ -16,7 +16,7 @@ export async function verifyPaymentRows(
   { check, phase }: { readonly check: Check; readonly phase: Phase },
 ): Promise<void> {
   const pageSize = new PageSize(PAGE);
-  for (let after: PaymentCursor | undefined; ; ) {
+  for (let after: RowRef | undefined; ; ) {
     const startedAt = performance.now();
     const cursor = after;
     const { listed, forged } = await lane.snapshot((reader) => readPage(reader, cursor, pageSize.rows));
@@ -34,9 +34,9 @@ export async function verifyPaymentRows(
 /** A row and its event are of one commit, so in one snapshot both are there. By the index on subjects. */
 async function readPage(
   reader: Reader,
-  after: PaymentCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
-): Promise<{ listed: PaymentCursor[]; forged: PaymentCursor[] }> {
+): Promise<{ listed: RowRef[]; forged: RowRef[] }> {
   const listed = await listPaymentIds(reader, after, limit);
   const rows = await reader.query<{ place: number }>(
     `select listed.place::integer as place
@@ -51,5 +51,5 @@ async function readPage(
       balancePayment.begins,
     ],
   );
-  return { listed, forged: rows.map(({ place }) => listed[place - 1] as PaymentCursor) };
+  return { listed, forged: rows.map(({ place }) => listed[place - 1] as RowRef) };
 }

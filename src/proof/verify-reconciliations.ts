@@ -1,7 +1,7 @@
 /** The list of payments that wait for a person, by which an operator finds them, is what their statuses make it. */
 import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { listReconciliations, type PaymentCursor } from '#services/payments/contract.ts';
+import { listReconciliations, type RowRef } from '#services/payments/contract.ts';
 import { expectedPayment } from './expected-rows.ts';
 import type { Lane } from './lane.ts';
 import { Positions, readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
@@ -21,7 +21,7 @@ export async function verifyReconciliations(
   check: Check,
 ): Promise<void> {
   const listed = new Set<string>();
-  for (let after: PaymentCursor | undefined; ; ) {
+  for (let after: RowRef | undefined; ; ) {
     const cursor = after;
     const page = await lane.snapshot(async (reader) => {
       const rows = await listReconciliations(reader, cursor, PAGE);
@@ -53,7 +53,7 @@ async function findMissing(
   const missing = await lane.snapshot(async (reader) => {
     const settled = await settledOf(reader, subjects);
     const listed = new Set<string>();
-    for (let after: PaymentCursor | undefined; ; ) {
+    for (let after: RowRef | undefined; ; ) {
       const rows = await listReconciliations(reader, after, PAGE);
       for (const { uuid } of rows) listed.add(idOf('pay', uuid));
       after = rows.at(-1);

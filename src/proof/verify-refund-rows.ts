@@ -4,12 +4,7 @@
  */
 import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import {
-  listRefundIds,
-  listRefundTotals,
-  type PaymentCursor,
-  sumRefunds,
-} from '#services/payments/contract.ts';
+import { listRefundIds, listRefundTotals, type RowRef, sumRefunds } from '#services/payments/contract.ts';
 import type { Lane } from './lane.ts';
 import { readTimelinesOf } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
@@ -19,8 +14,8 @@ const PAGE = 2_000;
 
 /** Rows as listed, and those of them that nothing stands behind. */
 interface Page {
-  readonly rows: readonly PaymentCursor[];
-  readonly forged: readonly PaymentCursor[];
+  readonly rows: readonly RowRef[];
+  readonly forged: readonly RowRef[];
 }
 
 export async function verifyRefundRows(
@@ -42,9 +37,9 @@ export async function verifyRefundRows(
 /** Each of one instant: rows and their events, refunds and their totals, are changed in the same commits. */
 async function* pages(
   lane: Lane,
-  read: (reader: Reader, after: PaymentCursor | undefined) => Promise<Page>,
+  read: (reader: Reader, after: RowRef | undefined) => Promise<Page>,
 ): AsyncGenerator<Page> {
-  for (let after: PaymentCursor | undefined; ; ) {
+  for (let after: RowRef | undefined; ; ) {
     const cursor = after;
     const page = await lane.snapshot((reader) => read(reader, cursor));
     yield page;
@@ -53,7 +48,7 @@ async function* pages(
   }
 }
 
-async function readRefunds(reader: Reader, after: PaymentCursor | undefined): Promise<Page> {
+async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<Page> {
   const rows = await listRefundIds(reader, after, PAGE);
   const subjects = rows.map(({ uuid }) => idOf('ref', uuid));
   const timelines = await readTimelinesOf(reader, subjects, ['payments']);
@@ -65,7 +60,7 @@ async function readRefunds(reader: Reader, after: PaymentCursor | undefined): Pr
   return { rows, forged: rows.filter((row) => !told.has(refOf(row))) };
 }
 
-async function readTotals(reader: Reader, after: PaymentCursor | undefined): Promise<Page> {
+async function readTotals(reader: Reader, after: RowRef | undefined): Promise<Page> {
   const rows = await listRefundTotals(reader, after, PAGE);
   const summed = new Set((await sumRefunds(reader, rows)).map(refOf));
   const forged = rows.filter(
@@ -74,6 +69,6 @@ async function readTotals(reader: Reader, after: PaymentCursor | undefined): Pro
   return { rows, forged };
 }
 
-function refOf({ tenant, uuid }: PaymentCursor): string {
+function refOf({ tenant, uuid }: RowRef): string {
   return `${tenant}/${uuid}`;
 }

@@ -53,7 +53,7 @@ export function ledgerConsumer(ledger: Ledger): Consumer<Loaded, Plan> {
 }
 
 /** What the books must hold for the orders to be decided. */
-export function wantedBy(orders: readonly PostingOrder[]): Parameters<Ledger['openBooks']>[1] {
+function wantedBy(orders: readonly PostingOrder[]): Parameters<Ledger['openBooks']>[1] {
   return {
     accounts: orders.flatMap(partiesOf),
     holds: orders.map(({ cause }) => cause),

@@ -7,7 +7,8 @@ import {
   type ExpectedRow,
 } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import type { PaymentCursor } from './audit.ts';
+import { comparisonWith, listRefs, STATUS_COLUMNS } from './audited-rows.ts';
+import type { RowRef } from './row-ref.ts';
 
 /** What its request settles once and for all. */
 const REQUEST_COLUMNS = {
@@ -19,25 +20,8 @@ const REQUEST_COLUMNS = {
   created_at: 'instant',
 } as const;
 
-/** What its later events change. */
-const STATUS_COLUMNS = {
-  status: 'text',
-  failure_code: 'text',
-  failure_detail: 'text',
-  updated_at: 'instant',
-} as const;
-
-const REQUESTS = comparisonOf(REQUEST_COLUMNS);
-const REFUNDS = comparisonOf({ ...REQUEST_COLUMNS, ...STATUS_COLUMNS });
-
-function comparisonOf(columns: Comparison['columns']): Comparison {
-  const selected = Object.keys(columns).map((column) => `r.${column}`);
-  return {
-    key: { tenant: 'text', id: 'uuid' },
-    columns,
-    actual: `select ${selected.join(', ')} from payments.refunds r where r.tenant = expected.tenant and r.id = expected.id`,
-  };
-}
+const REQUESTS = comparisonWith('refunds', REQUEST_COLUMNS);
+const REFUNDS = comparisonWith('refunds', { ...REQUEST_COLUMNS, ...STATUS_COLUMNS });
 
 /** Refunds that are missing or other than expected; by primary key. */
 export function differingRefunds(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
@@ -72,22 +56,12 @@ export function differingRefundTotals(
 }
 
 /** Ids of refunds by primary key, after the cursor: what the table says exists. */
-export async function listRefundIds(
-  reader: Reader,
-  after: PaymentCursor | undefined,
-  limit: number,
-): Promise<PaymentCursor[]> {
-  const rows = await reader.query<{ tenant: string; id: string }>(
-    `select r.tenant, r.id from payments.refunds r
-     where $1::text is null or (r.tenant, r.id) > ($1::text, $2::uuid)
-     order by r.tenant, r.id limit $3`,
-    [after?.tenant ?? null, after?.uuid ?? null, limit],
-  );
-  return rows.map(({ tenant, id }) => ({ tenant, uuid: id }));
+export function listRefundIds(reader: Reader, after: RowRef | undefined, limit: number): Promise<RowRef[]> {
+  return listRefs(reader, { table: 'refunds', id: 'id' }, after, limit);
 }
 
 /** `uuid`: the payment's. */
-export interface ListedRefundTotals extends PaymentCursor {
+export interface ListedRefundTotals extends RowRef {
   readonly capturedMinor: bigint;
   readonly promisedMinor: bigint;
   readonly refundedMinor: bigint;
@@ -96,7 +70,7 @@ export interface ListedRefundTotals extends PaymentCursor {
 /** Totals by primary key, after the cursor. A row of zeros is of a payment without refunds, whose charge was denied. */
 export async function listRefundTotals(
   reader: Reader,
-  after: PaymentCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
 ): Promise<ListedRefundTotals[]> {
   const rows = await reader.query<{
@@ -123,7 +97,7 @@ export async function listRefundTotals(
 /** What the rows of refunds add up to, of the payments that have any; by the index on payments. */
 export async function sumRefunds(
   reader: Reader,
-  payments: readonly PaymentCursor[],
+  payments: readonly RowRef[],
 ): Promise<Omit<ListedRefundTotals, 'capturedMinor'>[]> {
   const rows = await reader.query<{ tenant: string; id: string; promised: bigint; refunded: bigint }>(
     `select listed.tenant, listed.id, summed.promised, summed.refunded
@@ -146,16 +120,10 @@ export async function sumRefunds(
 }
 
 /** Payments that wait for a person, by primary key, after the cursor: those with status `reconciliation_required`, no others. */
-export async function listReconciliations(
+export function listReconciliations(
   reader: Reader,
-  after: PaymentCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
-): Promise<PaymentCursor[]> {
-  const rows = await reader.query<{ tenant: string; payment_id: string }>(
-    `select r.tenant, r.payment_id from payments.reconciliations r
-     where $1::text is null or (r.tenant, r.payment_id) > ($1::text, $2::uuid)
-     order by r.tenant, r.payment_id limit $3`,
-    [after?.tenant ?? null, after?.uuid ?? null, limit],
-  );
-  return rows.map(({ tenant, payment_id }) => ({ tenant, uuid: payment_id }));
+): Promise<RowRef[]> {
+  return listRefs(reader, { table: 'reconciliations', id: 'payment_id' }, after, limit);
 }

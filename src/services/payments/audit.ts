@@ -6,6 +6,8 @@ import {
   type ExpectedRow,
 } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { comparisonWith, listRefs, STATUS_COLUMNS } from './audited-rows.ts';
+import type { RowRef } from './row-ref.ts';
 
 /** What its request settles once and for all. */
 const REQUEST_COLUMNS = {
@@ -21,25 +23,8 @@ const REQUEST_COLUMNS = {
   created_at: 'instant',
 } as const;
 
-/** What its later events change. */
-const STATUS_COLUMNS = {
-  status: 'text',
-  failure_code: 'text',
-  failure_detail: 'text',
-  updated_at: 'instant',
-} as const;
-
-const REQUESTS = comparisonOf(REQUEST_COLUMNS);
-const PAYMENTS = comparisonOf({ ...REQUEST_COLUMNS, ...STATUS_COLUMNS });
-
-function comparisonOf(columns: Comparison['columns']): Comparison {
-  const selected = Object.keys(columns).map((column) => `p.${column}`);
-  return {
-    key: { tenant: 'text', id: 'uuid' },
-    columns,
-    actual: `select ${selected.join(', ')} from payments.payments p where p.tenant = expected.tenant and p.id = expected.id`,
-  };
-}
+const REQUESTS = comparisonWith('payments', REQUEST_COLUMNS);
+const PAYMENTS = comparisonWith('payments', { ...REQUEST_COLUMNS, ...STATUS_COLUMNS });
 
 /** Payments that are missing or other than expected; by primary key. */
 export function differingPayments(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
@@ -113,24 +98,9 @@ export async function listReferences(
   }));
 }
 
-export interface PaymentCursor {
-  readonly tenant: string;
-  readonly uuid: string;
-}
-
 /** Ids by primary key, after the cursor: what the table says exists. */
-export async function listPaymentIds(
-  reader: Reader,
-  after: PaymentCursor | undefined,
-  limit: number,
-): Promise<PaymentCursor[]> {
-  const rows = await reader.query<{ tenant: string; id: string }>(
-    `select p.tenant, p.id from payments.payments p
-     where $1::text is null or (p.tenant, p.id) > ($1::text, $2::uuid)
-     order by p.tenant, p.id limit $3`,
-    [after?.tenant ?? null, after?.uuid ?? null, limit],
-  );
-  return rows.map(({ tenant, id }) => ({ tenant, uuid: id }));
+export function listPaymentIds(reader: Reader, after: RowRef | undefined, limit: number): Promise<RowRef[]> {
+  return listRefs(reader, { table: 'payments', id: 'id' }, after, limit);
 }
 
 /** Keys decide, and are sourced from no log: only counted. A range of their digests. */

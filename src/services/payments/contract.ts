@@ -6,7 +6,6 @@ export {
   type HeldReference,
   listPaymentIds,
   listReferences,
-  type PaymentCursor,
 } from './audit.ts';
 export {
   differingRefundRequests,
@@ -27,5 +26,6 @@ export {
   termsVersion,
 } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
-export { paymentsModel, type RowCursor, removeForgedPayments } from './rebuild.ts';
+export { paymentsModel, removeForgedPayments } from './rebuild.ts';
 export { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';
+export type { RowRef } from './row-ref.ts';

@@ -16,8 +16,8 @@ import type {
 } from '#platform/log/read-model.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import type { RefundRequested } from './events.ts';
-import type { RowCursor } from './rebuild.ts';
 import { type RefundChange, refundChangeOf } from './refund-status.ts';
+import type { RowRef } from './row-ref.ts';
 
 const WRITE = `
   insert into payments.refunds as r
@@ -143,7 +143,7 @@ async function countTotals(tx: ModelTransaction, payments: readonly [Buffer, Buf
 }
 
 interface Walked {
-  readonly next: RowCursor | undefined;
+  readonly next: RowRef | undefined;
   readonly checked: number;
 }
 
@@ -152,7 +152,7 @@ const FIRST = { tenant: '', uuid: '00000000-0000-0000-0000-000000000000' };
 /** Removes refunds that no event asked for among the next ones by primary key; `next` is undefined when there are no more. */
 export async function removeForgedRefunds(
   tx: ModelTransaction,
-  after: RowCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
 ): Promise<Walked & { readonly removed: number }> {
   const { tenant, uuid } = after ?? FIRST;
@@ -173,7 +173,7 @@ export async function removeForgedRefunds(
 /** Makes the totals that there are what the refunds say: the next ones by primary key. After the refunds themselves. */
 export async function correctRefundTotals(
   tx: ModelTransaction,
-  after: RowCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
 ): Promise<Walked & { readonly written: number }> {
   const { tenant, uuid } = after ?? FIRST;
@@ -185,6 +185,6 @@ export async function correctRefundTotals(
   return { next: cursorAt(rows.at(-1)), checked: rows.length, written };
 }
 
-function cursorAt(row: { readonly tenant: string; readonly id: string } | undefined): RowCursor | undefined {
+function cursorAt(row: { readonly tenant: string; readonly id: string } | undefined): RowRef | undefined {
   return row === undefined ? undefined : { tenant: row.tenant, uuid: row.id };
 }

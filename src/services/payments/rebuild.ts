@@ -11,6 +11,7 @@ import type {
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import type { PaymentRequested } from './events.ts';
 import { type StatusChange, statusChangeOf } from './payment-status.ts';
+import type { RowRef } from './row-ref.ts';
 
 /** A row as the logs tell it. */
 interface TracedPayment {
@@ -123,18 +124,12 @@ function metadataOf({ metadata }: PaymentRequested): string | null {
   return metadata === null ? null : JSON.stringify(metadata);
 }
 
-/** Where a walk over the table stands. */
-export interface RowCursor {
-  readonly tenant: string;
-  readonly uuid: string;
-}
-
 /** Removes rows that no event asked for among the next ones by primary key; undefined when there are no more. */
 export async function removeForgedPayments(
   tx: ModelTransaction,
-  after: RowCursor | undefined,
+  after: RowRef | undefined,
   limit: number,
-): Promise<{ readonly next: RowCursor | undefined; readonly checked: number; readonly removed: number }> {
+): Promise<{ readonly next: RowRef | undefined; readonly checked: number; readonly removed: number }> {
   const { tenant, uuid } = after ?? { tenant: '', uuid: '00000000-0000-0000-0000-000000000000' };
   const rows = await tx.query<{ tenant: string; id: string }>(LIST, [tenant, uuid, limit]);
   const removed = await tx.query(REMOVE, [

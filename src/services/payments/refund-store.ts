@@ -6,13 +6,8 @@ import { statement, type Transaction } from '#platform/postgres/session.ts';
 import { type ChangeablePayment, changeable } from './changeable-payment.ts';
 import { paymentKey, type Refund, type RefundStatus, type RefundTotals } from './refund.ts';
 import type { RefundChange, RefundStanding } from './refund-status.ts';
+import type { RowRef } from './row-ref.ts';
 import { type PaymentRow, paymentOf } from './store.ts';
-
-/** A payment by tenant and id. */
-export interface PaymentRef {
-  readonly tenant: string;
-  readonly uuid: string;
-}
 
 const REFS = { tenant: 'text', payment_id: 'uuid' };
 
@@ -129,7 +124,7 @@ export const UPDATE_REFUNDS = statement(
 /** Payments and their totals for a batch of changes, by `paymentKey`. Locks the totals, ascending, before it loads. */
 export async function loadChangeable(
   tx: Transaction,
-  payments: readonly PaymentRef[],
+  payments: readonly RowRef[],
 ): Promise<Map<string, ChangeablePayment>> {
   const wanted = refArrays(inOrder(payments));
   tx.run(LOCK_TOTALS, wanted);
@@ -145,7 +140,7 @@ export async function loadChangeable(
 /** Totals for a batch of events, by `paymentKey`. Locks them, ascending, before it loads. */
 export async function lockTotals(
   tx: Transaction,
-  payments: readonly PaymentRef[],
+  payments: readonly RowRef[],
 ): Promise<Map<string, RefundTotals>> {
   if (payments.length === 0) return new Map();
   const wanted = refArrays(inOrder(payments));
@@ -219,7 +214,7 @@ export function updateRefunds(tx: Transaction, changes: readonly RefundChange[])
 }
 
 /** Each once, in the order in which every process locks them (R3). */
-function inOrder(refs: readonly PaymentRef[]): PaymentRef[] {
+function inOrder(refs: readonly RowRef[]): RowRef[] {
   const byKey = new Map(refs.map((ref) => [paymentKey(ref), ref]));
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
 }
@@ -229,7 +224,7 @@ function byPayment(a: RefundTotals, b: RefundTotals): number {
   return keyOf(a) < keyOf(b) ? -1 : 1;
 }
 
-function refArrays(refs: readonly PaymentRef[]): Buffer[] {
+function refArrays(refs: readonly RowRef[]): Buffer[] {
   return [textArray(refs.map(({ tenant }) => tenant)), uuidArray(refs.map(({ uuid }) => uuid))];
 }
 

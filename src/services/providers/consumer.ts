@@ -71,7 +71,7 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
     concerns: isForProviders,
     paceMs: AWAITED_PACE_MS,
     async load(tx, events) {
-      const asked = events.filter(isForProviders);
+      const asked = events as readonly Asked[]; // by `concerns`
       const resolutions = asked.filter(({ type }) => type === 'payment.charge_resolved');
       const [attempts, answered] = await Promise.all([
         lockAttempts(tx, asked.flatMap(subjectsOf)),
@@ -87,7 +87,7 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
         now,
         takePlace: (provider) => takePlace(rooms, provider),
       };
-      for (const event of events.filter(isForProviders))
+      for (const event of events as readonly Asked[])
         answer(attempts, event, {
           context: { ...context, now: attempts.instantFor(event.subject, now) },
           answered,

@@ -57,7 +57,7 @@ export function answer(accounts: Accounts, event: LogEvent): EventDraft {
 }
 
 /** `payment.validated` or `payment.rejected`, of the version that the payment's method asks for. */
-export function answerRequest(accounts: Accounts, event: LogEvent<PaymentRequested>): EventDraft {
+function answerRequest(accounts: Accounts, event: LogEvent<PaymentRequested>): EventDraft {
   invariant(event.type === 'payment.requested', `${event.type} is no request to pay`);
   const { wallet_id, service_id, amount, currency, method } = event.data;
   const terms: PaymentTerms = { wallet_id, service_id, amount, currency, method };
@@ -74,7 +74,7 @@ export function answerRequest(accounts: Accounts, event: LogEvent<PaymentRequest
 }
 
 /** `refund.validated` or `refund.rejected`: the money goes back between the same two accounts. */
-export function answerRefund(accounts: Accounts, event: LogEvent<RefundRequested>): EventDraft {
+function answerRefund(accounts: Accounts, event: LogEvent<RefundRequested>): EventDraft {
   const { payment_id, wallet_id, service_id, amount, currency, method } = event.data;
   const terms: RefundTerms = { payment_id, wallet_id, service_id, amount, currency, method };
   const decision = validateParties(accounts, event.tenant, {
@@ -92,7 +92,7 @@ export function answerRefund(accounts: Accounts, event: LogEvent<RefundRequested
  * What a person wants of a payment under way is handed on as it is. It passes through here so that the coordinator,
  * which reads this log, meets it behind the payment that it is about.
  */
-export function answerIntervention(event: LogEvent<CancelRequested | ResolutionRequested>): EventDraft {
+function answerIntervention(event: LogEvent<CancelRequested | ResolutionRequested>): EventDraft {
   const type =
     event.type === 'payment.cancel_requested' ? 'payment.cancel_admitted' : 'payment.resolution_admitted';
   return follow(event, { type, data: event.data });
