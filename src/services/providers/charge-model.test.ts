@@ -231,6 +231,7 @@ class World {
     };
     this.#rows.set(claimed.uuid, claimed);
     if (due.kind === 'charge' && due.state === 'sending') this.report(claimed, 'charge', { kind: 'lapsed' });
+    else if (isWaiting && this.now >= due.deadlineAt) this.report(claimed, 'charge', NOT_CALLED);
     else this.onTheWay.push({ attempt: claimed, operation: operationOf(due) });
   }
 

@@ -185,6 +185,22 @@ describe('a charge that waits for a full provider', () => {
     ]);
   });
 
+  test('is not sent when its time is over, though there is room again', async () => {
+    const payment = await waiting(20_000);
+    const [row] = await world.rows(payment);
+    await world.stopProcesses();
+    world.alfa.seen.length = 0;
+    world.alfa.conduct = () => undefined;
+    await overdue(payment, false);
+    world.process({ routes: ALFA_ALONE });
+    expect(await world.hears(payment, 'provider.exhausted')).toEqual([
+      'provider.closed',
+      'provider.exhausted',
+    ]);
+    const key = attemptId({ uuid: row?.id ?? '' });
+    expect(world.alfa.seen.filter((seen) => seen.key === key)).toEqual([]);
+  });
+
   test('SW3: goes before payments that are new', async () => {
     const first = await waiting(1000);
     const others = await Promise.all([1, 2, 3, 4].map(() => world.authorize()));

@@ -101,9 +101,11 @@ export class Dispatcher {
   async #call(attempt: Attempt, operation: Operation): Promise<CallResult> {
     const gate = this.#options.gates.get(attempt.provider);
     if (gate === undefined) return { kind: 'not_sent', detail: `${attempt.provider} is not configured.` };
-    return operation === 'charge'
-      ? gate.charge(attempt, () => this.#obstacleTo(attempt))
-      : gate.ask(operation, attempt);
+    if (operation !== 'charge') return gate.ask(operation, attempt);
+    // Who has waited until then, or was left behind, is not charged when nobody expects it any more.
+    if (this.#options.clock.now() >= attempt.deadlineAt)
+      return { kind: 'not_called', detail: 'The time for the charge is over.' };
+    return gate.charge(attempt, () => this.#obstacleTo(attempt));
   }
 
   // S2

@@ -19,7 +19,7 @@ export type CallEnd =
   | { readonly kind: 'not_found' }
   /** It never left: the connection was refused. */
   | { readonly kind: 'not_sent'; readonly detail: string }
-  /** It never left: the provider has stopped answering, and is not called until it does. */
+  /** It never left: the provider has stopped answering, and is not called until it does; or the charge's time is over. */
   | { readonly kind: 'not_called'; readonly detail: string }
   /** It never left: the provider is given as many charges as it may have. */
   | { readonly kind: 'busy'; readonly detail: string }
