@@ -39,7 +39,11 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
     providerConsumer({
       decisions: {
         random: () => 0,
-        routing: routingOf(NO_PROVIDERS, { isAvailable: () => true, hasRoom: () => true }),
+        routing: routingOf(NO_PROVIDERS, {
+          isAvailable: () => true,
+          hasRoom: () => true,
+          isAwaited: () => true,
+        }),
         deadlines: { chargeMs: 60_000, refundMs: 60_000 },
       },
       rooms: () => new Map<string, number>(),

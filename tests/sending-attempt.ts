@@ -32,6 +32,7 @@ export function sendingAttempt({
     sendBefore: ATTEMPTED_AT,
     dueAt: ATTEMPTED_AT,
     calls: 1,
+    heard: 0,
     tries: 0,
     deadlineAt: ATTEMPTED_AT + 50_000,
     correlationId: 'cor',
@@ -48,7 +49,10 @@ export function deciding(now: number): DecisionContext {
   return {
     now,
     random: () => 0,
-    routing: routingOf({ providers: [], routes: [] }, { isAvailable: () => true, hasRoom: () => true }),
+    routing: routingOf(
+      { providers: [], routes: [] },
+      { isAvailable: () => true, hasRoom: () => true, isAwaited: () => true },
+    ),
     deadlines: { chargeMs: 60_000, refundMs: 600_000 },
   };
 }

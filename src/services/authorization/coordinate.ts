@@ -1,6 +1,6 @@
 /**
- * The coordinator: what happens next to a payment or a refund, and what is undone when a stage fails, read from the saga's
- * definition (DESIGN §4). Pure: sagas and books in, events out.
+ * The coordinator: what happens next to a payment or a refund, by a table of steps, and what is undone when a stage fails,
+ * read from the saga's definition (DESIGN §4). Pure: sagas and books in, events out.
  */
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { PAYMENT_STEPS } from './payment-steps.ts';

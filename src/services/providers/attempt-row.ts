@@ -35,6 +35,7 @@ export const COLUMNS = {
   send_before: 'timestamptz',
   due_at: 'timestamptz',
   calls: 'integer',
+  heard: 'integer',
   tries: 'integer',
   deadline_at: 'timestamptz',
   correlation_id: 'text',
@@ -61,6 +62,7 @@ export const CHANGING = {
   told_unresolved: 'boolean',
   contradictions: 'text',
   due_at: 'timestamptz',
+  heard: 'integer',
   tries: 'integer',
   cause: 'text',
   provider_reference: 'text',
@@ -90,6 +92,7 @@ export interface AttemptRow {
   send_before: EpochMs;
   due_at: EpochMs | null;
   calls: number;
+  heard: number;
   tries: number;
   deadline_at: EpochMs;
   correlation_id: string;
@@ -124,6 +127,7 @@ export function attemptOf(row: AttemptRow): Attempt {
     sendBefore: row.send_before,
     dueAt: row.due_at,
     calls: row.calls,
+    heard: row.heard,
     tries: row.tries,
     deadlineAt: row.deadline_at,
     correlationId: row.correlation_id,
@@ -159,6 +163,7 @@ export function columnsOf(begun: readonly Attempt[]): Buffer[] {
     timestamptzArray(begun.map(({ sendBefore }) => sendBefore)),
     timestamptzArray(begun.map(({ dueAt }) => dueAt)),
     int4Array(begun.map(({ calls }) => calls)),
+    int4Array(begun.map(({ heard }) => heard)),
     int4Array(begun.map(({ tries }) => tries)),
     timestamptzArray(begun.map(({ deadlineAt }) => deadlineAt)),
     textArray(begun.map(({ correlationId }) => correlationId)),
@@ -181,6 +186,7 @@ export function changingColumnsOf(changed: readonly Attempt[], now: EpochMs): Bu
     boolArray(changed.map(({ toldUnresolved }) => toldUnresolved)),
     textArray(changed.map(({ contradictions }) => contradictions.join(' '))),
     timestamptzArray(changed.map(({ dueAt }) => dueAt)),
+    int4Array(changed.map(({ heard }) => heard)),
     int4Array(changed.map(({ tries }) => tries)),
     textArray(changed.map(({ cause }) => cause)),
     textArray(changed.map(({ providerReference }) => providerReference)),

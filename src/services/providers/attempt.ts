@@ -55,6 +55,7 @@ export interface Attempt {
   readonly sendBefore: EpochMs;
   readonly dueAt: EpochMs | null;
   readonly calls: number;
+  readonly heard: number;
   readonly tries: number;
   readonly deadlineAt: EpochMs;
   readonly correlationId: string;

@@ -89,6 +89,7 @@ test('P3: after a pause there is room for one charge alone', async () => {
     terms,
     sender: httpSender(terms),
     clock: systemClock,
+    onBack: () => undefined,
     onCalled: () => undefined,
   });
   world.alfa.conduct = ({ operation }) =>

@@ -4,8 +4,8 @@ import { type Attempt, nextNumber } from './attempt.ts';
 import { type Attempts, attemptData } from './attempts.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
 import { nextCharge, unexpectedRefund } from './new-attempt.ts';
-import { choose } from './routing.ts';
-import { askingDelayMs, CHARGES_MAX, dueBy, roundDelayMs } from './schedule.ts';
+import { type Choice, choose } from './routing.ts';
+import { askingDelayMs, CHARGES_MAX, dueBy, RECHECKS_MAX, roundDelayMs } from './schedule.ts';
 
 /** D2: not charged, for good. What follows is decided here, in the same commit (D1). */
 export function close(told: Case, detail: string): void {
@@ -31,19 +31,35 @@ export function tellCancelled(attempts: Attempts, attempt: Attempt, detail: stri
   attempts.tell(attempt, 'provider.cancelled', { attempts: attempt.number, detail });
 }
 
-/** The next attempt: at another provider of the round if one of them is called, or in a new round, within bounds. */
-function goOn({ attempts, attempt, context }: Case): void {
+/** As `close`, and another of the route goes on at once. The one that is left was not tried, and stays one of the round. */
+export function turnTo(told: Case, route: readonly string[], detail: string): void {
+  const { now, routing } = told.context;
+  endWithout(told, detail, (closed) => beginNext(closed, choose(route, routing), now));
+}
+
+/** The next attempt: at another provider of the round if one of them is called, or in a new round. */
+function goOn(closed: Case): void {
+  const { attempt, context } = closed;
   const { now, random, routing } = context;
   const isRoundOver = !attempt.others.some((name) => routing.isAvailable(name));
-  const inRound = isRoundOver ? undefined : choose(attempt.others, routing);
-  const choice = inRound ?? choose(routing.routeOf(attempt), routing);
+  if (isRoundOver)
+    beginNext(
+      closed,
+      choose(routing.routeOf(attempt), routing),
+      now + roundDelayMs(attempt.number + 1, random),
+    );
+  else beginNext(closed, choose(attempt.others, routing), now);
+}
+
+/** Within bounds. */
+function beginNext({ attempts, attempt, context }: Case, choice: Choice | undefined, sendAt: EpochMs): void {
+  const { now } = context;
   if (choice === undefined || attempt.number >= CHARGES_MAX || now >= attempt.deadlineAt) {
     exhaust(attempts, attempt);
-    return;
+  } else {
+    const next = attempts.begin(nextCharge(attempt, { choice, sendAt, now }));
+    attempts.follow(next, 'provider.closed');
   }
-  const sendAt = inRound === undefined ? now + roundDelayMs(attempt.number + 1, random) : now;
-  const next = attempts.begin(nextCharge(attempt, { choice, sendAt, now }));
-  attempts.follow(next, 'provider.closed');
 }
 
 function exhaust(attempts: Attempts, attempt: Attempt): void {
@@ -92,6 +108,13 @@ export function callOffCharge(
 
 export function askAgainAt(attempt: Attempt, asked: number, { now, random }: DecisionContext): EpochMs {
   return dueBy(attempt, now + askingDelayMs(asked, random), now);
+}
+
+/** What has ended is only made sure of: a decline that the provider contradicted, a word that nothing was charged. */
+export function askOnceMore({ attempts, attempt, context }: Case): void {
+  const tries = attempt.tries + 1;
+  const dueAt = tries >= RECHECKS_MAX ? null : context.now + askingDelayMs(tries, context.random);
+  attempts.change(attempt, { tries, dueAt });
 }
 
 /** D4 */

@@ -15,7 +15,7 @@ import { decideAttempt } from './decide-attempt.ts';
 import type { CallResult, Report, Statement } from './report.ts';
 import { resolve } from './resolve-charge.ts';
 import { routingOf } from './routing.ts';
-import { CLOCK_SKEW_MS, NOBODY_WITHIN_MS, sendingWindow } from './schedule.ts';
+import { CLOCK_SKEW_MS, sendingWindow } from './schedule.ts';
 
 const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
 const TIMEOUT_MS = 2000;
@@ -53,10 +53,10 @@ class Book {
     return this.inquire(key);
   }
 
-  inquire(key: string): CallResult {
+  inquire(key: string, askedAt = 0): CallResult {
     switch (this.entries.get(key)) {
       case undefined:
-        return { kind: 'not_found' };
+        return { kind: 'not_found', askedAt };
       case 'approved':
       case 'refunded':
         return { kind: 'approved', reference: key };
@@ -101,6 +101,7 @@ class Book {
 interface OnTheWay {
   readonly attempt: Attempt;
   readonly operation: Operation;
+  readonly leftAt: number;
   answer?: CallResult;
 }
 
@@ -116,6 +117,8 @@ class World {
   rooms: readonly string[] = ['alfa', 'beta'];
   /** Providers that are called: their breakers are closed. */
   called: readonly string[] = ['alfa', 'beta'];
+  /** Providers that are expected back soon if they are not called. */
+  expected: readonly string[] = ['alfa', 'beta'];
   #rows = new Map<string, Attempt>();
   #position = 1;
   readonly #routing;
@@ -139,12 +142,17 @@ class World {
       {
         isAvailable: (provider) => this.called.includes(provider),
         hasRoom: (provider) => this.#hasRoom(provider),
+        isAwaited: (provider) => this.#isAwaited(provider),
       },
     );
   }
 
   get rows(): readonly Attempt[] {
     return [...this.#rows.values()];
+  }
+
+  #isAwaited(provider: string): boolean {
+    return this.called.includes(provider) || this.expected.includes(provider);
   }
 
   #hasRoom(provider: string): boolean {
@@ -171,7 +179,8 @@ class World {
           : draft.type,
       );
     for (const row of begun)
-      if (row.state === 'sending' && row.calls > 0) this.onTheWay.push({ attempt: row, operation: row.kind });
+      if (row.state === 'sending' && row.calls > 0)
+        this.onTheWay.push({ attempt: row, operation: row.kind, leftAt: this.now });
   }
 
   #event<Data extends PaymentTerms>(type: string, data: Data): LogEvent<Data> {
@@ -231,24 +240,24 @@ class World {
     };
     this.#rows.set(claimed.uuid, claimed);
     if (due.kind === 'charge' && due.state === 'sending') this.report(claimed, 'charge', { kind: 'lapsed' });
-    else if (isWaiting && this.now >= due.deadlineAt) this.report(claimed, 'charge', NOT_CALLED);
-    else this.onTheWay.push({ attempt: claimed, operation: operationOf(due) });
+    else if (isWaiting && this.now >= due.deadlineAt) this.report(claimed, 'charge', TOO_LATE);
+    else this.onTheWay.push({ attempt: claimed, operation: operationOf(due), leftAt: this.now });
   }
 
   /** It waits for any provider to be called again. */
-  #isHeld({ state, deadlineAt, provider, exposed, createdAt, others }: Attempt): boolean {
+  #isHeld({ state, deadlineAt, provider, exposed, others }: Attempt): boolean {
     return (
       state === 'waiting' &&
       deadlineAt > this.now &&
       !this.called.includes(provider) &&
       !exposed &&
-      createdAt + NOBODY_WITHIN_MS > this.now &&
+      [provider, ...others].some((each) => this.#isAwaited(each)) &&
       !others.some((other) => this.#hasRoom(other))
     );
   }
 
   report(attempt: Attempt, operation: Operation, result: CallResult): void {
-    this.#apply(attempt, { from: 'call', operation, call: attempt.calls, result });
+    this.#apply(attempt, { from: 'call', operation, begunAs: attempt.calls, call: attempt.calls, result });
   }
 
   #apply({ subject, uuid }: Attempt, report: Report): void {
@@ -277,37 +286,41 @@ class World {
   arrive(index: number, fate: Fate, mood: Mood): void {
     const request = this.onTheWay[index % Math.max(1, this.onTheWay.length)];
     if (request === undefined || request.answer !== undefined) return;
-    const { attempt, operation } = request;
+    const { attempt, operation, leftAt } = request;
     const book = this.books[attempt.provider];
     if (book === undefined) throw new Error(`no book of ${attempt.provider}`);
     if (operation === 'charge' && !this.#hasRoom(attempt.provider)) {
       request.answer = this.called.includes(attempt.provider) ? BUSY : NOT_CALLED;
       return;
     }
-    request.answer = FAILURES[fate] ?? this.#act(book, operation, { attempt, mood });
+    request.answer = FAILURES[fate] ?? this.#act(book, operation, { attempt, mood, leftAt });
     if (fate === 'answer lost') {
-      this.#act(book, operation, { attempt, mood });
+      this.#act(book, operation, { attempt, mood, leftAt });
       request.answer = { kind: 'unclear', detail: 'lost' };
     } else if (fate === 'error after') {
-      this.#act(book, operation, { attempt, mood });
+      this.#act(book, operation, { attempt, mood, leftAt });
       request.answer = { kind: 'error', detail: '500' };
     }
   }
 
-  #act(book: Book, operation: Operation, { attempt, mood }: { attempt: Attempt; mood: Mood }): CallResult {
+  #act(
+    book: Book,
+    operation: Operation,
+    { attempt, mood, leftAt }: { attempt: Attempt; mood: Mood; leftAt: number },
+  ): CallResult {
     const key = attemptId(attempt);
     switch (operation) {
       case 'charge':
         if (!this.keepsItsWord && book.entries.get(key) === 'voided') book.entries.delete(key);
         return book.charge(key, mood);
       case 'inquire':
-        return book.inquire(key);
+        return book.inquire(key, leftAt);
       case 'void':
         return book.void(key);
       case 'refund':
         return book.refund(attemptId({ uuid: attempt.chargeUuid ?? '' }));
       case 'inquire_refund':
-        return { kind: 'not_found' };
+        return { kind: 'not_found', askedAt: leftAt };
       default:
         return assertNever(operation);
     }
@@ -385,6 +398,7 @@ const TERMS: PaymentTerms = {
 
 const BUSY: CallResult = { kind: 'busy', detail: 'busy' };
 const NOT_CALLED: CallResult = { kind: 'not_called', detail: 'not called' };
+const TOO_LATE: CallResult = { kind: 'too_late', detail: 'too late' };
 const FAILURES: Partial<Record<Fate, CallResult>> = {
   lost: { kind: 'unclear', detail: 'lost' },
   refused: { kind: 'not_sent', detail: 'refused' },
@@ -451,6 +465,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('call' as const),
       called: fc.subarray(['alfa', 'beta']),
+      expected: fc.subarray(['alfa', 'beta']),
     }),
   },
 );
@@ -486,6 +501,7 @@ function play(world: World, each: Step): void {
       return;
     case 'call':
       world.called = each.called;
+      world.expected = each.expected;
       return;
   }
 }
@@ -511,17 +527,31 @@ const BUSY_TOO_LONG: Play = [
   ],
 ];
 
-/** Nobody is called until it is too late to wait for anybody; the request had never left. */
+/** Nobody is called until nobody is waited for any more; the request had never left. */
 const NOBODY: Play = [
   [true, true],
   { fate: 'refused', mood: 'approves' },
   [
-    { do: 'call', called: [] },
+    { do: 'call', called: [], expected: ['beta'] },
     { do: 'work', fate: 'answered', mood: 'approves' },
     { do: 'pass', ms: 7000 },
-    { do: 'pass', ms: 7000 },
+    { do: 'call', called: [], expected: [] },
     { do: 'work', fate: 'answered', mood: 'approves' },
-    { do: 'call', called: ['beta'] },
+    { do: 'call', called: ['beta'], expected: [] },
+  ],
+];
+
+/** An inquiry finds nothing, the charge arrives after it as late as it may, and then the inquiry's answer. */
+const STALE: Play = [
+  [false, false],
+  null,
+  [
+    { do: 'pass', ms: 7000 },
+    { do: 'claim' },
+    { do: 'claim' },
+    { do: 'arrive', index: 1, fate: 'answered', mood: 'approves' },
+    { do: 'pass', ms: 20_000 },
+    { do: 'answer', index: 1, isHeard: true },
   ],
 ];
 
@@ -549,7 +579,7 @@ test('P4, D4: a payment has one end, and the providers’ books have its one cha
       expect(world.told).not.toContain('provider.charged_unexpectedly');
       expect(chargedIn(world)).toBe(ends[0] === 'provider.approved' ? 1 : 0);
     }),
-    { ...RUNS, examples: [BUSY_TOO_LONG, NOBODY, HELD] },
+    { ...RUNS, examples: [BUSY_TOO_LONG, NOBODY, HELD, STALE] },
   );
 });
 

@@ -36,7 +36,6 @@ interface Rows {
   readonly isOverdue?: boolean;
   readonly others?: readonly string[];
   readonly isExposed?: boolean;
-  readonly ageMs?: number;
 }
 
 /** Attempts that are due; the uuid of one of them. */
@@ -44,16 +43,16 @@ async function given(...all: readonly Rows[]): Promise<string> {
   let uuid = '';
   for (const each of all) {
     const { count = 1, state = 'waiting', provider = 'alfa', partition = 0, isOverdue = false } = each;
-    const { others = [], isExposed = state !== 'waiting', ageMs = 0 } = each;
+    const { others = [], isExposed = state !== 'waiting' } = each;
     const { rows } = await world.owner.query<{ id: string }>(
       `insert into providers.attempts
        select gen_random_uuid(), '${TENANT}', 'pay_' || gen_random_uuid(), 'w', $4::smallint, 'charge', 'payment', null,
               $3::text, $6::text, 1, 1, 'USD', $2::text, $7::boolean, false, true, false, '', now(),
-              now() - interval '1 second', 1, 0,
+              now() - interval '1 second', 1, 1, 0,
               now() + case when $5::boolean then interval '-1 second' else interval '1 minute' end, 'c', null,
-              'authorization/0/1', null, now() - $8::integer * interval '1 ms', now()
+              'authorization/0/1', null, now(), now()
        from generate_series(1, $1::integer) returning id`,
-      [count, state, provider, partition, isOverdue, JSON.stringify(others), isExposed, ageMs],
+      [count, state, provider, partition, isOverdue, JSON.stringify(others), isExposed],
     );
     uuid = rows[0]?.id ?? uuid;
   }
@@ -70,6 +69,7 @@ async function claimed(claim: Partial<Claim>): Promise<Record<string, number>> {
     dueAgainAt: now + 2000,
     limit: 100,
     rooms: new Map(),
+    awaited: [...(claim.rooms ?? new Map()).keys()],
     ...claim,
   });
   const counts: Record<string, number> = {};
@@ -92,24 +92,23 @@ describe('SW1: of charges that wait', () => {
     expect(await claimed({ rooms })).toEqual({ 'alfa waiting in 0': 3 });
   });
 
-  test('those for a provider that does not answer are taken if another of their round has room', async () => {
-    await given({ count: 2, others: ['gama', 'beta'] }, { count: 2, provider: 'beta' });
+  test('those for a provider that is not called are taken if another of their round has room for them', async () => {
+    await given({ count: 3, others: ['gama', 'beta'] });
     expect(await claimed({ rooms: new Map([['beta', 0]]) })).toEqual({});
-    expect(await claimed({ rooms: new Map([['beta', 1]]) })).toEqual({
-      'alfa waiting in 0': 2,
-      'beta waiting in 0': 1,
-    });
+    expect(await claimed({ rooms: new Map([['beta', 2]]) })).toEqual({ 'alfa waiting in 0': 2 });
   });
 
-  test('those for whom nobody answers are left for 10 s, unless they may have left before', async () => {
-    await given(
-      { others: ['beta'] },
-      { ageMs: 9000 },
-      { ageMs: 10_500, partition: 1 },
-      { isExposed: true, partition: 2 },
-    );
-    expect(await claimed({})).toEqual({ 'alfa waiting in 1': 1, 'alfa waiting in 2': 1 });
-    expect(await claimed({ rooms: new Map([['alfa', 9]]) })).toEqual({ 'alfa waiting in 0': 2 });
+  test('those for whom nobody is called are left, as long as somebody of their round is waited for', async () => {
+    await given({}, { others: ['beta'], partition: 1 });
+    expect(await claimed({ awaited: ['alfa', 'beta'] })).toEqual({});
+    expect(await claimed({ awaited: ['beta'] })).toEqual({ 'alfa waiting in 0': 1 });
+    expect(await claimed({ awaited: [] })).toEqual({ 'alfa waiting in 1': 1 });
+  });
+
+  test('those that may have left before are taken when their provider is not called', async () => {
+    await given({ isExposed: true, others: ['beta'] });
+    const rooms = new Map([['beta', 0]]);
+    expect(await claimed({ rooms, awaited: ['alfa', 'beta'] })).toEqual({ 'alfa waiting in 0': 1 });
   });
 
   test('those whose time is over are taken, room or none', async () => {

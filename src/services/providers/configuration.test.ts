@@ -81,7 +81,7 @@ describe('the providers file', () => {
 });
 
 describe('a route', () => {
-  const states = { isAvailable: () => true, hasRoom: () => true };
+  const states = { isAvailable: () => true, hasRoom: () => true, isAwaited: () => true };
   const everything = { currencies: null, minAmount: 1, maxAmount: 1000 };
 
   test.each([
@@ -118,6 +118,7 @@ describe('a route', () => {
       termsOf: () => undefined,
       hasRoom: (name) => room.includes(name),
       isAvailable: (name) => available.includes(name),
+      isAwaited: () => true,
     };
     expect(choose(['alfa', 'beta'], routing)?.provider).toBe(expected);
     expect(choose([], routing)).toBeUndefined();

@@ -30,6 +30,8 @@ interface Circumstances {
   readonly room?: readonly string[];
   /** Providers that are called; by default those that have room. */
   readonly available?: readonly string[];
+  /** Providers that are waited for; by default all. */
+  readonly awaited?: readonly string[];
   readonly now?: number;
 }
 
@@ -37,6 +39,7 @@ function contextOf({
   canVoid = true,
   room = ['alfa', 'beta'],
   available = room,
+  awaited = ['alfa', 'beta'],
   now = NOW,
 }: Circumstances = {}): DecisionContext {
   return {
@@ -45,7 +48,11 @@ function contextOf({
     deadlines: { chargeMs: 60_000, refundMs: 600_000 },
     routing: routingOf(
       { providers: ['alfa', 'beta'].map((name) => ({ ...PROVIDER, name, canVoid })), routes: ROUTES },
-      { isAvailable: (name) => available.includes(name), hasRoom: (name) => room.includes(name) },
+      {
+        isAvailable: (name) => available.includes(name),
+        hasRoom: (name) => room.includes(name),
+        isAwaited: (name) => awaited.includes(name),
+      },
     ),
   };
 }
@@ -74,6 +81,7 @@ function attemptIn(state: AttemptState, more: Partial<Attempt> = {}): Attempt {
     sendBefore: NOW,
     dueAt: null,
     calls: 1,
+    heard: 0,
     tries: 0,
     deadlineAt: NOW + 50_000,
     correlationId: 'cor',
@@ -108,8 +116,8 @@ function decide(given: Attempt | readonly Attempt[], report: Report, context = c
   };
 }
 
-function called(operation: Operation, result: CallResult, call = 1): Report {
-  return { from: 'call', operation, call, result };
+function called(operation: Operation, result: CallResult, call = 1, begunAs = call): Report {
+  return { from: 'call', operation, begunAs, call, result };
 }
 
 function calledBack(result: Statement): Report {
@@ -125,6 +133,8 @@ const NOT_CALLED: CallResult = { kind: 'not_called', detail: 'away' };
 const BUSY: CallResult = { kind: 'busy', detail: 'full' };
 const UNCLEAR: CallResult = { kind: 'unclear', detail: 'late' };
 const ERROR: CallResult = { kind: 'error', detail: '500' };
+const NOT_FOUND: CallResult = { kind: 'not_found', askedAt: NOW };
+const TOO_LATE: CallResult = { kind: 'too_late', detail: 'over' };
 const REJECTED: CallResult = { kind: 'rejected', code: 'x', detail: 'x' };
 
 describe('a statement of the provider', () => {
@@ -247,7 +257,7 @@ describe('a charge that brought no statement', () => {
 
   describe('its provider not being called', () => {
     const nobody = { room: [], available: [] };
-    const late = { ...nobody, now: NOW + 10_000 };
+    const late = { ...nobody, awaited: [] };
 
     test.each<[string, Partial<Attempt>, Circumstances, Outcome]>([
       [
@@ -257,29 +267,35 @@ describe('a charge that brought no statement', () => {
         { states: ['closed', 'waiting'], told: ['closed'], dueInMs: 0 },
       ],
       [
-        'begins a new round with the other, if that was tried before',
+        'goes to another of its route that was tried before',
         { others: [] },
         { room: ['beta'] },
-        { states: ['closed', 'waiting'], told: ['closed'], dueInMs: 250 },
+        { states: ['closed', 'waiting'], told: ['closed'], dueInMs: 0 },
       ],
       [
         'waits for it, if it is again',
         {},
         { room: [], available: ['alfa'] },
-        { states: ['waiting'], told: [], dueInMs: 0 },
+        { states: ['waiting'], told: [], dueInMs: 200 },
       ],
-      ['waits for anybody, if nobody is', {}, nobody, { states: ['waiting'], told: [], dueInMs: 0 }],
+      ['waits for anybody, if nobody is', {}, nobody, { states: ['waiting'], told: [], dueInMs: 200 }],
       [
-        'is given up after 10 s of nobody',
+        'waits for another that is expected back',
+        {},
+        { ...nobody, awaited: ['beta'] },
+        { states: ['waiting'], told: [], dueInMs: 200 },
+      ],
+      [
+        'is given up when nobody is waited for any more',
         {},
         late,
         { states: ['closed'], told: ['closed', 'exhausted'], dueInMs: null },
       ],
       [
-        'is given up after its deadline',
-        { deadlineAt: NOW },
+        'waits no longer than its deadline',
+        { deadlineAt: NOW + 50 },
         nobody,
-        { states: ['closed'], told: ['closed', 'exhausted'], dueInMs: null },
+        { states: ['waiting'], told: [], dueInMs: 50 },
       ],
       [
         'is called off, if it is to be',
@@ -297,6 +313,23 @@ describe('a charge that brought no statement', () => {
       const attempt = attemptIn('sending', more);
       expect(decide(attempt, called('charge', NOT_CALLED), contextOf(context))).toEqual(outcome);
     });
+
+    test('stays one of the round: nobody has tried it', () => {
+      const attempts = new Attempts([attemptIn('sending', { others: [] })]);
+      const { uuid } = attemptIn('sending');
+      const report = called('charge', NOT_CALLED);
+      decideAttempt(attempts, { subject: PAYMENT, uuid, report }, contextOf({ room: ['beta'] }));
+      expect(attempts.of(PAYMENT).at(-1)).toMatchObject({ provider: 'beta', others: ['alfa'] });
+    });
+  });
+
+  test('after the deadline was not sent: it is closed, or in doubt if it may have left before', () => {
+    const late = attemptIn('sending', { deadlineAt: NOW });
+    expect(decide(late, called('charge', TOO_LATE)).told).toEqual(['closed', 'exhausted']);
+    expect(decide({ ...late, exposed: true }, called('charge', TOO_LATE)).told).toEqual([
+      'unknown',
+      'unresolved',
+    ]);
   });
 
   test('and is not the last one any more, says nothing', () => {
@@ -326,7 +359,7 @@ describe('D2: a charge that is not found', () => {
   const unknown = attemptIn('unknown', { exposed: true, toldUnknown: true });
 
   test('is blocked, and closed only when that is confirmed', () => {
-    expect(decide(unknown, called('inquire', { kind: 'not_found' }))).toEqual({
+    expect(decide(unknown, called('inquire', NOT_FOUND))).toEqual({
       states: ['voiding'],
       told: [],
       dueInMs: 0,
@@ -341,7 +374,9 @@ describe('D2: a charge that is not found', () => {
     'without a void waits for its sender, the longest delay and the clocks’ difference: after %i ms',
     (ms, states, told) => {
       const context = contextOf({ canVoid: false, now: NOW + ms });
-      expect(decide(unknown, called('inquire', { kind: 'not_found' }), context)).toMatchObject({
+      expect(
+        decide(unknown, called('inquire', { kind: 'not_found', askedAt: NOW + ms }), context),
+      ).toMatchObject({
         states,
         told,
       });
@@ -353,6 +388,29 @@ describe('D2: a charge that is not found', () => {
       (tries) => decide({ ...unknown, tries, deadlineAt: NOW + 1e9 }, called('inquire', UNCLEAR)).dueInMs,
     );
     expect(delays).toEqual([1000, 2000, 4000, 7500, 15_000, 15_000, 15_000]);
+  });
+});
+
+describe('a provider that says that it is still at it', () => {
+  test.each(['declined', 'resolved_not_charged'] as const)(
+    'is asked ever more rarely about what has ended as %s, and not for ever',
+    (state) => {
+      const operation = state === 'declined' ? 'inquire' : 'void';
+      const ended = attemptIn(state, { dueAt: NOW });
+      expect(decide(ended, called(operation, PENDING))).toEqual({ states: [state], told: [], dueInMs: 1000 });
+      expect(decide({ ...ended, tries: 9 }, called(operation, PENDING)).dueInMs).toBeNull();
+      expect(decide({ ...ended, dueAt: null }, calledBack(PENDING)).dueInMs).toBeNull();
+    },
+  );
+
+  test('about a void is asked again, ever more rarely, and that is told', () => {
+    const voiding = attemptIn('voiding', { exposed: true, tries: 2 });
+    expect(decide(voiding, called('void', PENDING))).toEqual({
+      states: ['voiding'],
+      told: ['unknown'],
+      dueInMs: 4000,
+    });
+    expect(decide({ ...voiding, dueAt: NOW + 7 }, calledBack(PENDING)).dueInMs).toBe(7);
   });
 });
 
@@ -426,9 +484,30 @@ describe('a refund', () => {
     [
       'never arrived',
       refund('pending', { exposed: true }),
-      called('inquire_refund', { kind: 'not_found' }),
+      called('inquire_refund', NOT_FOUND),
       ['sending'],
       [],
+    ],
+    [
+      'is refused, an earlier call having been lost with its process',
+      refund('sending', { calls: 2 }),
+      called('refund', REJECTED, 2),
+      ['pending'],
+      [],
+    ],
+    [
+      'is refused, having waited for its turn until it was claimed again',
+      refund('sending', { calls: 2 }),
+      called('refund', REJECTED, 2, 1),
+      ['refused'],
+      ['refund_refused'],
+    ],
+    [
+      'is refused, the earlier call having been heard of',
+      refund('sending', { calls: 2, heard: 1 }),
+      called('refund', REJECTED, 2),
+      ['refused'],
+      ['refund_refused'],
     ],
     ['has no answer', refund('sending'), called('refund', UNCLEAR), ['sending'], []],
     ['could not be sent', refund('sending'), called('refund', UNSENT), ['sending'], []],

@@ -3,7 +3,7 @@
  * attempts and events out.
  *
  * D1: a payment has at most one open attempt; the next begins in the commit that closes the one before it.
- * D2: an attempt is closed only if the provider has said that it is void, or will never be charged, or if it never left.
+ * D2: an attempt is closed only if the provider has said that it is void, or refused by a code of its own, or if it never left.
  *     Without a void, "not found" closes it when the longest delay of the provider has passed since the last instant at
  *     which it may have been leaving: its sender's time to begin and its timeout.
  * D3: what a provider says is taken whenever it comes. The first end stays; what contradicts it is told, not applied.

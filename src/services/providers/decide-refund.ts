@@ -9,7 +9,7 @@ import { contradict } from './contradict.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
 import { reasonOf } from './detail.ts';
 import { refundAgain } from './new-attempt.ts';
-import { type CallEnd, isStatement, type Report, type Statement } from './report.ts';
+import { type CallEnd, type CallReport, isStatement, type Report, type Statement } from './report.ts';
 import {
   askingDelayMs,
   COMPENSATIONS_MAX,
@@ -30,9 +30,15 @@ export function decideRefund(
   const refund = { attempts, attempt, context };
   if (isStatement(result)) hear(refund, result);
   else if (report.from === 'call' && report.call === attempt.calls && isOpen(attempt))
-    endCall(refund, result);
+    endCall({ ...refund, attempt: heard(refund, report) }, result);
   const after = attempts.find(attempt.subject, attempt.uuid);
   if (after !== undefined) tellIfOverdue(refund, after);
+}
+
+/** What an earlier call has done that nobody has heard of, its process having been killed, the provider may know. */
+function heard({ attempts, attempt }: Case, { call, begunAs }: CallReport): Attempt {
+  const isOneLost = attempt.heard < begunAs - 1;
+  return attempts.change(attempt, { heard: call, exposed: attempt.exposed || isOneLost });
 }
 
 function hear(refund: Case, statement: Statement): void {
@@ -132,6 +138,7 @@ function endCall(refund: Case, result: CallEnd): void {
       return askLater(refund, {}, result.retryAfterMs);
     case 'not_sent':
     case 'not_called':
+    case 'too_late':
     case 'busy':
     case 'held_back':
       return askLater(refund, {});

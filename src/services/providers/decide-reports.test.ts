@@ -23,7 +23,11 @@ function written(aheadMs: number): Attempts {
 function lost(attempts: Attempts, subject: string) {
   const uuid = attempts.of(subject)[0]?.uuid ?? '';
   const result = { kind: 'unclear', detail: 'lost' } as const;
-  return { subject, uuid, report: { from: 'call', operation: 'charge', call: 1, result } as const };
+  return {
+    subject,
+    uuid,
+    report: { from: 'call', operation: 'charge', begunAs: 1, call: 1, result } as const,
+  };
 }
 
 test('reports: each at its subject’s own instant', () => {

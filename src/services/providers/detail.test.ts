@@ -24,7 +24,7 @@ const REFUND: Attempt = { ...SENDING, kind: 'refund', purpose: 'refund', chargeU
 /** What is told of an attempt that a call has ended so. */
 function toldOf(attempt: Attempt, result: CallResult) {
   const attempts = new Attempts([attempt]);
-  const report: Report = { from: 'call', operation: attempt.kind, call: 1, result };
+  const report: Report = { from: 'call', operation: attempt.kind, begunAs: 1, call: 1, result };
   decideAttempt(attempts, { subject: attempt.subject, uuid: attempt.uuid, report }, deciding(ATTEMPTED_AT));
   return attempts.changes().drafts;
 }

@@ -9,7 +9,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import type { Attempt, Operation } from './attempt.ts';
 import type { ProviderGate } from './provider-gate.ts';
-import type { CallResult, Report } from './report.ts';
+import type { CallReport, CallResult } from './report.ts';
 import type { Reports } from './reports.ts';
 
 /** Calls, those that wait for their turn included. */
@@ -19,7 +19,7 @@ const LAST_ANSWERS_MS = 3000;
 
 export interface DispatcherOptions {
   readonly gates: ReadonlyMap<string, ProviderGate>;
-  readonly reports: Reports;
+  readonly reports: Pick<Reports, 'submit'>;
   readonly clock: Clock;
   /** Whether this process holds the partition's lease at this moment. */
   readonly isOwned: (partition: number) => boolean;
@@ -30,7 +30,7 @@ export interface DispatcherOptions {
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<string, Call>();
   #stopping = false;
 
   constructor(options: DispatcherOptions) {
@@ -61,18 +61,28 @@ export class Dispatcher {
   }
 
   take(attempt: Attempt, operation: Operation): void {
-    const call = callOf(attempt, operation);
-    if (this.free <= 0 || this.#underWay.has(call)) return; // S1, S3
-    const done = this.#perform(attempt, operation)
+    const name = callOf(attempt, operation);
+    const underWay = this.#underWay.get(name);
+    // It has been waiting for its turn, or for its answer, for longer than the claim thought: the answer is to this one too.
+    if (underWay !== undefined) underWay.call = attempt.calls;
+    if (underWay !== undefined || this.free <= 0) return; // S1, S3
+    const call = { begunAs: attempt.calls, call: attempt.calls, done: Promise.resolve() };
+    this.#underWay.set(name, call);
+    call.done = this.#perform(attempt, operation, call)
       .catch(this.#options.onError)
-      .finally(() => this.#underWay.delete(call));
-    this.#underWay.set(call, done);
+      .finally(() => this.#underWay.delete(name));
   }
 
   /** A charge that somebody had begun to send, and of which nothing was heard. */
   takeOver(attempt: Attempt): void {
     if (this.#underWay.has(callOf(attempt, 'charge'))) return;
-    this.#report(attempt, 'charge', { kind: 'lapsed' }).catch(this.#options.onError);
+    const { calls } = attempt;
+    const lapsed = this.#report(attempt, 'charge', {
+      begunAs: calls,
+      call: calls,
+      result: { kind: 'lapsed' },
+    });
+    lapsed.catch(this.#options.onError);
   }
 
   /** Waits for answers that are on their way, for a moment; then gives the calls up. */
@@ -89,22 +99,22 @@ export class Dispatcher {
   }
 
   async #settled(): Promise<void> {
-    await Promise.all(this.#underWay.values());
+    await Promise.all([...this.#underWay.values()].map(({ done }) => done));
   }
 
-  async #perform(attempt: Attempt, operation: Operation): Promise<void> {
+  async #perform(attempt: Attempt, operation: Operation, underWay: Call): Promise<void> {
     const result = await this.#call(attempt, operation);
     this.#options.onRoom();
-    await this.#report(attempt, operation, result);
+    await this.#report(attempt, operation, { begunAs: underWay.begunAs, call: underWay.call, result });
   }
 
   async #call(attempt: Attempt, operation: Operation): Promise<CallResult> {
     const gate = this.#options.gates.get(attempt.provider);
     if (gate === undefined) return { kind: 'not_sent', detail: `${attempt.provider} is not configured.` };
     if (operation !== 'charge') return gate.ask(operation, attempt);
-    // Who has waited until then, or was left behind, is not charged when nobody expects it any more.
+    // Who has waited for so long is not charged when nobody expects it any more.
     if (this.#options.clock.now() >= attempt.deadlineAt)
-      return { kind: 'not_called', detail: 'The time for the charge is over.' };
+      return { kind: 'too_late', detail: 'The time for the charge is over.' };
     return gate.charge(attempt, () => this.#obstacleTo(attempt));
   }
 
@@ -116,11 +126,19 @@ export class Dispatcher {
     return clock.now() < sendBefore ? undefined : 'Its time to be sent is over.';
   }
 
-  async #report(attempt: Attempt, operation: Operation, result: CallResult): Promise<void> {
-    const report: Report = { from: 'call', operation, call: attempt.calls, result };
-    await this.#options.reports.submit({ subject: attempt.subject, uuid: attempt.uuid, report });
+  async #report({ subject, uuid }: Attempt, operation: Operation, end: EndedCall): Promise<void> {
+    await this.#options.reports.submit({ subject, uuid, report: { from: 'call', operation, ...end } });
   }
 }
+
+/** One under way. */
+interface Call {
+  readonly begunAs: number;
+  call: number;
+  done: Promise<void>;
+}
+
+type EndedCall = Pick<CallReport, 'begunAs' | 'call' | 'result'>;
 
 /** A charge may be called off while it is on its way: of one attempt there is one call of each kind. */
 function callOf({ uuid }: Attempt, operation: Operation): string {

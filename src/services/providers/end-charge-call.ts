@@ -2,19 +2,25 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, isOpen, type Operation } from './attempt.ts';
-import { askAgainAt, callOffCharge, close, doubt, giveUp, tellUnknown } from './charge-ends.ts';
+import {
+  askAgainAt,
+  askOnceMore,
+  callOffCharge,
+  close,
+  doubt,
+  giveUp,
+  tellUnknown,
+  turnTo,
+} from './charge-ends.ts';
 import type { ProviderTerms } from './configuration.ts';
 import type { Case } from './decision-context.ts';
 import { reasonOf } from './detail.ts';
 import type { CallEnd } from './report.ts';
 import {
-  askingDelayMs,
   CLOCK_SKEW_MS,
   ERROR_RETRIES_MAX,
   errorDelayMs,
   HELD_BACK_MS,
-  NOBODY_WITHIN_MS,
-  RECHECKS_MAX,
   THROTTLE_WAIT_MAX_MS,
   THROTTLES_MAX,
   throttleDelayMs,
@@ -47,7 +53,7 @@ export function isLastCall(
 export function endChargeCall(call: Case, result: CallEnd, operation: Operation): void {
   if (operation === 'charge') endCharge(call, result);
   else if (!isOpen(call.attempt)) askOnceMore(call);
-  else if (result.kind === 'not_found' && operation === 'inquire') notFound(call);
+  else if (result.kind === 'not_found' && operation === 'inquire') notFound(call, result.askedAt);
   else askLater(call, result);
 }
 
@@ -57,6 +63,8 @@ function endCharge(call: Case, result: CallEnd): void {
       return tryElsewhere(call, result.detail);
     case 'not_called':
       return waitForAnybody(call, result.detail);
+    case 'too_late':
+      return call.attempt.exposed ? doubt(call, result.detail) : giveUp(call, result.detail);
     case 'busy':
       return waitForRoom(call, result.detail);
     case 'held_back':
@@ -101,20 +109,19 @@ function tryElsewhere(call: Case, detail: string): void {
 
 /**
  * It has not left now, since its provider is not called. It waits for that, or goes to another of its route that is called.
- * While nobody is, it waits for whoever answers first, which the sweeper sees without trying again and again: not for ever,
+ * While none is, it waits for whoever answers first, which the sweeper sees without trying again and again; not for ever,
  * and not if it may have left before.
  */
 function waitForAnybody(call: Case, detail: string): void {
   const { attempts, attempt, context } = call;
   const { now, routing } = context;
-  const isCalled = (name: string): boolean => routing.isAvailable(name);
-  const isAnybodyCalled = routing.routeOf(attempt).some(isCalled);
-  const isOver =
-    now >= attempt.deadlineAt || (!isAnybodyCalled && now >= attempt.createdAt + NOBODY_WITHIN_MS);
+  const route = routing.routeOf(attempt);
+  const isCalled = routing.isAvailable(attempt.provider);
   if (attempt.exposed) doubt(call, detail);
-  else if (isOver) giveUp(call, detail);
-  else if (isAnybodyCalled && !isCalled(attempt.provider)) close(call, detail);
-  else attempts.change(attempt, { state: 'waiting', dueAt: now });
+  else if (!isCalled && route.some((name) => routing.isAvailable(name))) turnTo(call, route, detail);
+  else if (isCalled || route.some((name) => routing.isAwaited(name)))
+    attempts.change(attempt, { state: 'waiting', dueAt: Math.min(now + HELD_BACK_MS, attempt.deadlineAt) });
+  else giveUp(call, detail);
 }
 
 /** It has not left now: to another provider of the round that has room, or else until this one has, for as long as there is time. */
@@ -149,16 +156,16 @@ function repeat(call: Case, detail: string): void {
   else attempts.change(attempt, { state: 'waiting', exposed: true, tries, dueAt });
 }
 
-/** D2: a request may still be on its way, so its key is blocked, or its time is waited for. */
-function notFound(call: Case): void {
+/** D2: a request may still be on its way, so its key is blocked, or its time is waited for, as of when it was asked. */
+function notFound(call: Case, askedAt: EpochMs): void {
   const { attempts, attempt, context } = call;
   const terms = context.routing.termsOf(attempt.provider);
   if (terms?.canVoid === true) {
     callOffCharge(attempts, attempt, {}, context);
-  } else if (terms !== undefined && context.now > settledBy(attempt, terms)) {
+  } else if (terms !== undefined && askedAt > settledBy(attempt, terms)) {
     close(call, `${attempt.provider} knows nothing of the charge after the longest time that it needs.`);
   } else {
-    askLater(call, { kind: 'not_found' });
+    askLater(call);
   }
 }
 
@@ -168,20 +175,12 @@ function settledBy({ sendBefore }: Attempt, { timeoutMs, settlesWithinMs }: Prov
 }
 
 /** An inquiry or a void that has brought nothing. */
-function askLater({ attempts, attempt, context }: Case, result: CallEnd): void {
+function askLater({ attempts, attempt, context }: Case, result?: CallEnd): void {
   const tries = attempt.tries + 1;
-  const wantedAt = result.kind === 'throttled' ? context.now + result.retryAfterMs : 0;
+  const wantedAt = result?.kind === 'throttled' ? context.now + result.retryAfterMs : 0;
   const latest = askAgainAt(attempt, tries, context);
   const dueAt = Math.min(Math.max(latest, wantedAt), latest + THROTTLE_WAIT_MAX_MS);
   const asked = attempts.change(attempt, { tries, dueAt });
   const isVoid = attempt.state === 'voiding';
-  if (isVoid && result.kind !== 'held_back')
-    tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
-}
-
-/** What has ended is only made sure of: a decline that the provider contradicted, a word that nothing was charged. */
-function askOnceMore({ attempts, attempt, context }: Case): void {
-  const tries = attempt.tries + 1;
-  const dueAt = tries >= RECHECKS_MAX ? null : context.now + askingDelayMs(tries, context.random);
-  attempts.change(attempt, { tries, dueAt });
+  if (isVoid) tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
 }

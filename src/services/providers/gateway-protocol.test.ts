@@ -9,6 +9,7 @@ import {
   readDocument,
 } from './gateway-protocol.ts';
 
+const AT = { askedAt: 40, now: 50 };
 const KEY = 'att_01h455vb4pex5vsknk084sn02q';
 const CHARGE: Expected = { kind: 'charge', key: KEY, charge: null, amount: 100, currency: 'USD' };
 const REFUND: Expected = { ...CHARGE, kind: 'refund', charge: 'att_01h455vb4pex5vsknk084sn02r' };
@@ -42,6 +43,8 @@ describe('an answer', () => {
     ['another conflict', 'charge', 409, { code: 'busy' }, { kind: 'unclear' }],
     ['a request refused as it is', 'charge', 422, { code: 'currency', detail: 'x' }, { kind: 'rejected' }],
     ['our key wrong', 'charge', 401, { code: 'unauthorized' }, { kind: 'rejected' }],
+    ['refused by somebody in between (G2)', 'charge', 403, '<h1>Forbidden</h1>', { kind: 'unclear' }],
+    ['refused without a word (G2)', 'charge', 422, { detail: 'no' }, { kind: 'unclear' }],
     [
       'the idempotency key with another body',
       'charge',
@@ -55,7 +58,13 @@ describe('an answer', () => {
     ['nothing', 'charge', 200, '', { kind: 'unclear' }],
     ['a redirection', 'charge', 302, '', { kind: 'unclear' }],
     ['a status that there is not', 'charge', 200, { ...DOCUMENT, status: 'perhaps' }, { kind: 'unclear' }],
-    ['a charge that is not known', 'inquire', 404, { code: 'charge_not_found' }, { kind: 'not_found' }],
+    [
+      'a charge that is not known',
+      'inquire',
+      404,
+      { code: 'charge_not_found' },
+      { kind: 'not_found', askedAt: 40 },
+    ],
     ['a 404 of somebody else (G2)', 'inquire', 404, 'no such page', { kind: 'unclear' }],
     ['a voided key', 'void', 200, { key: KEY, status: 'voided' }, { kind: 'voided' }],
     ['a void of somebody else’s key', 'void', 200, { key: 'att_x', status: 'voided' }, { kind: 'unclear' }],
@@ -69,7 +78,7 @@ describe('an answer', () => {
     ['the same without its charge', 'void', 409, { code: 'charge_approved' }, { kind: 'unclear' }],
     ['a void of what is not known', 'void', 404, { code: 'charge_not_found' }, { kind: 'unclear' }],
   ])('of a charge: %s', (...[, operation, status, body, expected]) => {
-    expect(readAnswer(operation, CHARGE, answer(status, body), 0)).toMatchObject(expected);
+    expect(readAnswer(operation, CHARGE, answer(status, body), AT)).toMatchObject(expected);
   });
 
   test.each<[string, Operation, number, unknown, object]>([
@@ -91,10 +100,10 @@ describe('an answer', () => {
       { code: 'unauthorized' },
       { kind: 'unclear' },
     ],
-    ['not known', 'inquire_refund', 404, { code: 'refund_not_found' }, { kind: 'not_found' }],
+    ['not known', 'inquire_refund', 404, { code: 'refund_not_found' }, { kind: 'not_found', askedAt: 40 }],
     ['of another charge', 'refund', 201, { ...GIVEN_BACK, charge: 'att_x' }, { kind: 'unclear' }],
   ])('of a refund: %s', (...[, operation, status, body, expected]) => {
-    expect(readAnswer(operation, REFUND, answer(status, body), 0)).toMatchObject(expected);
+    expect(readAnswer(operation, REFUND, answer(status, body), AT)).toMatchObject(expected);
   });
 
   test.each([
@@ -123,7 +132,7 @@ test.each([
   ['soon', 1000],
 ])('Retry-After %s at 5 s is %i ms', (value, expected) => {
   expect(parseRetryAfter(value, 5000)).toBe(expected);
-  expect(readAnswer('charge', CHARGE, answer(429, '', value), 5000)).toEqual({
+  expect(readAnswer('charge', CHARGE, answer(429, '', value), { askedAt: 4000, now: 5000 })).toEqual({
     kind: 'throttled',
     retryAfterMs: expected,
   });

@@ -3,8 +3,10 @@
  * answer means. Pure.
  *
  * G1: only a document about this key, this amount and this currency says anything; whatever else comes is unclear.
- * G2: only a provider's own "there is no such charge" means not found: any other 404 may be somebody in between.
+ * G2: only a provider's own "there is no such charge" means not found, and only a refusal that says why by a code of its
+ *     own is the provider's: any other may be of somebody in between, who lost the answer to what was done.
  */
+import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { isStorableText } from '#kernel/text.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
@@ -93,10 +95,10 @@ export function readAnswer(
   operation: Operation,
   expected: Expected,
   answer: GatewayAnswer,
-  now: number,
+  at: { readonly askedAt: EpochMs; readonly now: EpochMs },
 ): CallResult {
   const { status, body } = answer;
-  if (status === 429) return { kind: 'throttled', retryAfterMs: parseRetryAfter(answer.retryAfter, now) };
+  if (status === 429) return { kind: 'throttled', retryAfterMs: parseRetryAfter(answer.retryAfter, at.now) };
   if (status >= 500) return { kind: 'error', detail: `It answered ${status}.` };
   if (status >= 200 && status < 300) {
     const statement = readDocument(parse(body), expected);
@@ -104,19 +106,25 @@ export function readAnswer(
       statement ?? { kind: 'unclear', detail: `It answered ${status} with nothing that can be understood.` }
     );
   }
-  return readRefusal(operation, expected, answer);
+  return readRefusal(operation, expected, { ...answer, askedAt: at.askedAt });
 }
 
 /** What a refusal says: of the charge itself, or of the request. */
-function readRefusal(operation: Operation, expected: Expected, { status, body }: GatewayAnswer): CallResult {
+function readRefusal(
+  operation: Operation,
+  expected: Expected,
+  { status, body, askedAt }: GatewayAnswer & { readonly askedAt: EpochMs },
+): CallResult {
   const { code, detail, charge } = refusalOf(body);
   const unclear = { kind: 'unclear', detail: `It answered ${status} (${code}).` } as const;
   switch (operation) {
     case 'charge':
       if (status === 409 && code === 'charge_voided') return { kind: 'voided' };
-      return REFUSALS.has(status) && code !== KEY_REUSED ? { kind: 'rejected', code, detail } : unclear;
+      return REFUSALS.has(status) && code !== KEY_REUSED && code !== NO_CODE
+        ? { kind: 'rejected', code, detail }
+        : unclear; // G2
     case 'inquire':
-      return status === 404 && code === 'charge_not_found' ? { kind: 'not_found' } : unclear; // G2
+      return status === 404 && code === 'charge_not_found' ? { kind: 'not_found', askedAt } : unclear; // G2
     case 'void':
       return status === 409 && code === 'charge_approved'
         ? (readDocument(charge, expected) ?? unclear)
@@ -124,7 +132,7 @@ function readRefusal(operation: Operation, expected: Expected, { status, body }:
     case 'refund':
       return REFUND_REFUSALS.has(code) ? { kind: 'rejected', code, detail } : unclear;
     case 'inquire_refund':
-      return status === 404 && code === 'refund_not_found' ? { kind: 'not_found' } : unclear; // G2
+      return status === 404 && code === 'refund_not_found' ? { kind: 'not_found', askedAt } : unclear; // G2
     default:
       return assertNever(operation);
   }
@@ -199,6 +207,8 @@ export function readCallback(body: Buffer): Callback | undefined {
 const CODE_MAX = 64;
 const DETAIL_MAX = 500;
 const REFERENCE_MAX = 255;
+/** Stands for a code where there is none. */
+const NO_CODE = 'unknown';
 
 type JsonMembers = Readonly<Record<string, unknown>>;
 
@@ -220,7 +230,7 @@ function refusalOf(body: Buffer): { code: string; detail: string; charge: unknow
 function reasonOf(value: unknown): { code: string; detail: string } {
   const reason = isObject(value) ? value : {};
   return {
-    code: textOf(reason['code'], CODE_MAX) || 'unknown',
+    code: textOf(reason['code'], CODE_MAX) || NO_CODE,
     detail: textOf(reason['detail'], DETAIL_MAX),
   };
 }

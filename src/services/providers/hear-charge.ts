@@ -2,7 +2,15 @@
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, findCharge, isOpen } from './attempt.ts';
 import { type Attempts, attemptData, chargedData } from './attempts.ts';
-import { askAgainAt, close, giveBack, settle, tellCancelled } from './charge-ends.ts';
+import {
+  askAgainAt,
+  askOnceMore,
+  close,
+  giveBack,
+  settle,
+  tellCancelled,
+  tellUnknown,
+} from './charge-ends.ts';
 import { contradict } from './contradict.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
 import { reasonOf } from './detail.ts';
@@ -21,7 +29,7 @@ export function hearCharge(told: Case, statement: Statement, by: HeardBy): void 
     case 'voided':
       return hearVoided(told, by);
     case 'pending':
-      return wait(told, statement.reference);
+      return wait(told, statement.reference, by);
     // Of refunds; whoever reports has looked at the attempt's kind.
     case 'refunded':
     case 'failed':
@@ -113,10 +121,17 @@ function contradictCharged(told: Case, what: string): void {
 }
 
 /** The provider has it: a callback will say more, and an inquiry if that does not come. */
-function wait({ attempts, attempt, context }: Case, reference: string | null): void {
+function wait(told: Case, reference: string | null, by: HeardBy): void {
+  const { attempts, attempt, context } = told;
   const { state } = attempt;
-  // What is being voided stays so: that ends the waiting.
-  if (!isOpen(attempt) || state === 'voiding') return;
+  if (state === 'voiding') {
+    if (by === 'answer') voidAgain(told);
+    return;
+  }
+  if (!isOpen(attempt)) {
+    if (attempt.dueAt !== null && by !== 'callback') askOnceMore(told);
+    return;
+  }
   const tries = state === 'pending' ? attempt.tries + 1 : 0;
   attempts.change(attempt, {
     state: 'pending',
@@ -125,4 +140,11 @@ function wait({ attempts, attempt, context }: Case, reference: string | null): v
     tries,
     dueAt: askAgainAt(attempt, tries, context),
   });
+}
+
+/** What is being voided stays so: that ends the waiting. */
+function voidAgain({ attempts, attempt, context }: Case): void {
+  const tries = attempt.tries + 1;
+  const asked = attempts.change(attempt, { tries, dueAt: askAgainAt(attempt, tries, context) });
+  tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
 }

@@ -21,6 +21,7 @@ const FRESH = {
   toldUnknown: false,
   toldUnresolved: false,
   contradictions: [],
+  heard: 0,
   tries: 0,
   providerReference: null,
 } as const;

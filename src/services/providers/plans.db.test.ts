@@ -118,7 +118,7 @@ async function fill(): Promise<void> {
   await world.owner.query(
     `insert into providers.attempts
      select gen_random_uuid(), '${TENANT}', 'pay_' || n, 'w', n % 4, 'charge', 'payment', null, 'alfa', '[]', 1, 1, 'USD',
-            'approved', false, false, false, false, '', now(), case when n % 1000 = 0 then now() end, 1, 0, now(), 'c',
+            'approved', false, false, false, false, '', now(), case when n % 1000 = 0 then now() end, 1, 1, 0, now(), 'c',
             null, 'authorization/0/1', null, now(), now()
      from ${n}`,
   );

@@ -28,6 +28,7 @@ import type { ProviderTerms } from './configuration.ts';
 import { expectedOf, isProbeAnswered, probeRequest, readAnswer, requestFor } from './gateway-protocol.ts';
 import { type HttpSender, NotSent } from './http-sender.ts';
 import type { CallResult } from './report.ts';
+import { AWAITED_WITHIN_MS } from './schedule.ts';
 
 /** Failures in a row. With calls under way at the same time they come together, so a timeout and a moment open it. */
 const FAILURES_TO_OPEN = 5;
@@ -54,6 +55,8 @@ export interface GateOptions {
   readonly terms: ProviderTerms;
   readonly sender: HttpSender;
   readonly clock: Clock;
+  /** It is called again. */
+  readonly onBack: () => void;
   readonly onCalled: (call: {
     readonly provider: string;
     readonly operation: Operation;
@@ -97,6 +100,12 @@ export class ProviderGate {
   #slowedAt = Number.NEGATIVE_INFINITY;
   #asking = 0;
   #probe: NodeJS.Timeout | undefined;
+  /** Since when no charge has been answered in time; undefined while they are. */
+  #awaySince: EpochMs | undefined;
+  /** Times that the breaker has closed: what was called before says nothing of what is now. */
+  #returns = 0;
+  /** Charges under way that were sent since the last of them. */
+  #chargingSince = 0;
 
   constructor(options: GateOptions) {
     const { terms, clock } = options;
@@ -108,7 +117,14 @@ export class ProviderGate {
     this.#since = clock.now();
     this.#breaker.onStateChange(() => {
       this.#since = clock.now();
-      if (this.#breaker.state === CircuitState.Open) this.#probeSoon();
+      if (this.#breaker.state === CircuitState.Open) {
+        this.#awaySince ??= this.#since;
+        this.#probeSoon();
+      } else if (this.#breaker.state === CircuitState.Closed) {
+        this.#returns++;
+        this.#chargingSince = 0;
+        options.onBack();
+      }
     });
   }
 
@@ -124,7 +140,13 @@ export class ProviderGate {
   /** Whether it answers, as far as is known. */
   get isAvailable(): boolean {
     if (this.#breaker.state !== CircuitState.Closed) return false;
-    return !(this.#trial.isOnTrial && this.#charging > 0); // P3
+    return !(this.#trial.isOnTrial && this.#chargingSince > 0); // P3
+  }
+
+  /** Whether it is worth waiting for: it answers as far as is known, or has been away for a moment only. */
+  get isAwaited(): boolean {
+    if (this.#breaker.state === CircuitState.Closed || this.#awaySince === undefined) return true;
+    return this.#options.clock.now() < this.#awaySince + AWAITED_WITHIN_MS;
   }
 
   /** How many charges would be let through now. */
@@ -146,13 +168,26 @@ export class ProviderGate {
       const reason = mayLeave();
       if (reason !== undefined) return Promise.resolve({ kind: 'held_back', detail: reason });
       this.#charging++;
-      return this.#breaker
-        .execute(() => this.#call('charge', attempt))
-        .then((result) => this.#adapt(result))
+      this.#chargingSince++;
+      const returns = this.#returns;
+      return this.#call('charge', attempt)
+        .then((result) => this.#learn(result, returns))
         .finally(() => {
           this.#charging--;
+          if (returns === this.#returns) this.#chargingSince--;
         });
     });
+  }
+
+  /** What was called before the last pause neither ends the trial nor fails it (P3). */
+  async #learn(result: CallResult, returns: number): Promise<CallResult> {
+    if (this.#breaker.state === CircuitState.Closed && returns === this.#returns) {
+      const wasOnTrial = this.#trial.isOnTrial;
+      await this.#breaker.execute(() => result);
+      if (!this.#trial.isOnTrial) this.#awaySince = undefined;
+      if (wasOnTrial && !this.#trial.isOnTrial) this.#options.onBack();
+    }
+    return this.#adapt(result);
   }
 
   // P4
@@ -211,12 +246,13 @@ export class ProviderGate {
 
   async #answerTo(operation: Operation, attempt: Attempt): Promise<CallResult> {
     const { sender, clock } = this.#options;
+    const askedAt = clock.now();
     try {
       const answer = await this.#timeout.execute(
         ({ signal }) => sender.send(requestFor(operation, attempt), signal),
         this.#ending.signal,
       );
-      return readAnswer(operation, expectedOf(attempt), answer, clock.now());
+      return readAnswer(operation, expectedOf(attempt), answer, { askedAt, now: clock.now() });
     } catch (error) {
       return this.#failureOf(error);
     }
@@ -252,7 +288,7 @@ export class ProviderGate {
         this.#ending.signal,
       );
       return isProbeAnswered(answer)
-        ? { kind: 'not_found' }
+        ? { kind: 'not_found', askedAt: this.#options.clock.now() }
         : { kind: 'error', detail: `It answered the probe with ${answer.status}.` };
     } catch (error) {
       return this.#failureOf(error);

@@ -63,7 +63,7 @@ export class Providers {
 
   constructor(options: ProvidersOptions) {
     const { configuration, clock, random, onError, telemetry } = options;
-    this.#gates = openGates(options);
+    this.#gates = openGates(options, (provider) => this.#sweeper.noteBack(provider));
     this.#routing = routingTo(configuration, this.#gates);
     const decisions = {
       random,
@@ -92,6 +92,7 @@ export class Providers {
       clock,
       random,
       timeoutMs: Math.max(0, ...configuration.providers.map(({ timeoutMs }) => timeoutMs)),
+      awaited: () => [...gates.values()].flatMap(({ terms, isAwaited }) => (isAwaited ? [terms.name] : [])),
       onError,
     });
     this.#reads = new AttemptReads(options.reader);
@@ -146,7 +147,10 @@ export class Providers {
   }
 }
 
-function openGates(options: ProvidersOptions): ReadonlyMap<string, ProviderGate> {
+function openGates(
+  options: ProvidersOptions,
+  onBack: (provider: string) => void,
+): ReadonlyMap<string, ProviderGate> {
   const { configuration, clock, telemetry, openSender = httpSender } = options;
   return new Map(
     configuration.providers.map((terms) => [
@@ -156,6 +160,7 @@ function openGates(options: ProvidersOptions): ReadonlyMap<string, ProviderGate>
         sender: openSender(terms),
         clock,
         onCalled: (call) => telemetry.called(call),
+        onBack: () => onBack(terms.name),
       }),
     ]),
   );
@@ -166,6 +171,7 @@ function routingTo(configuration: Configuration, gates: ReadonlyMap<string, Prov
   return routingOf(configuration, {
     isAvailable: (provider) => gates.get(provider)?.isAvailable === true,
     hasRoom: (provider) => (gates.get(provider)?.room ?? 0) > 0,
+    isAwaited: (provider) => gates.get(provider)?.isAwaited === true,
   });
 }
 

@@ -1,4 +1,5 @@
 /** What becomes known about an attempt: the answer to a call, a callback, or that there is no answer. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import type { Operation } from './attempt.ts';
 
@@ -16,11 +17,13 @@ export type Statement =
 /** How a call ended that brought no statement. It says something only while the call is still the attempt's last one. */
 export type CallEnd =
   /** The provider knows nothing by this key. Not the same as "not charged": a request may still be on its way. */
-  | { readonly kind: 'not_found' }
+  | { readonly kind: 'not_found'; readonly askedAt: EpochMs }
   /** It never left: the connection was refused. */
   | { readonly kind: 'not_sent'; readonly detail: string }
-  /** It never left: the provider has stopped answering, and is not called until it does; or the charge's time is over. */
+  /** It never left: the provider has stopped answering, and is not called until it does. */
   | { readonly kind: 'not_called'; readonly detail: string }
+  /** It never left: the time for the charge is over. */
+  | { readonly kind: 'too_late'; readonly detail: string }
   /** It never left: the provider is given as many charges as it may have. */
   | { readonly kind: 'busy'; readonly detail: string }
   /** It was held back by ourselves; nothing is wrong with the provider. */
@@ -37,15 +40,17 @@ export type CallEnd =
 
 export type CallResult = Statement | CallEnd;
 
-export type Report =
-  | {
-      readonly from: 'call';
-      readonly operation: Operation;
-      /** The attempt's `calls` when the call began. */
-      readonly call: number;
-      readonly result: CallResult;
-    }
-  | { readonly from: 'callback'; readonly result: Statement };
+export interface CallReport {
+  readonly from: 'call';
+  readonly operation: Operation;
+  /** The attempt's `calls` when the call began … */
+  readonly begunAs: number;
+  /** … and at the last claim of it while it was under way: the same question, asked once. */
+  readonly call: number;
+  readonly result: CallResult;
+}
+
+export type Report = CallReport | { readonly from: 'callback'; readonly result: Statement };
 
 /** Whether the provider has said so, by whichever way. */
 export function isStatement(result: CallResult): result is Statement {
@@ -60,6 +65,7 @@ export function isStatement(result: CallResult): result is Statement {
     case 'not_found':
     case 'not_sent':
     case 'not_called':
+    case 'too_late':
     case 'busy':
     case 'held_back':
     case 'throttled':

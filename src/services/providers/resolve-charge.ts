@@ -57,18 +57,19 @@ function settleBy(
 ): void {
   const { outcome, cause, context } = resolution;
   const { now, routing } = context;
+  // What may still come to be is blocked at the provider, if it can.
   const canVoid = routing.termsOf(attempt.provider)?.canVoid === true;
+  const notCharged = { state: 'resolved_not_charged', tries: 0, dueAt: canVoid ? now : null } as const;
   if (isOpen(attempt) && attempt.kind === 'refund') {
     attempts.change(attempt, { state: 'resolved', cause, dueAt: null });
   } else if (isOpen(attempt) && outcome === 'charged') {
     attempts.change(attempt, { state: 'resolved_charged', cause, dueAt: null });
   } else if (isOpen(attempt)) {
-    // What may still come to be is blocked at the provider, if it can.
-    attempts.change(attempt, { state: 'resolved_not_charged', cause, tries: 0, dueAt: canVoid ? now : null });
+    attempts.change(attempt, { ...notCharged, cause });
   } else if (attempt.state === 'approved' && outcome === 'not_charged') {
     attempts.change(attempt, { state: 'reversed', cause });
   } else if (attempt.state === 'resolved_charged' && outcome === 'not_charged') {
-    attempts.change(attempt, { state: 'resolved_not_charged', cause });
+    attempts.change(attempt, { ...notCharged, cause });
   }
 }
 

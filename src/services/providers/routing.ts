@@ -9,11 +9,13 @@ export interface Routing {
   isAvailable(provider: string): boolean;
   /** Whether it answers, and would be sent one more charge. */
   hasRoom(provider: string): boolean;
+  /** Whether it answers, or has not been away for so long that nobody waits for it any more. */
+  isAwaited(provider: string): boolean;
 }
 
 export function routingOf(
   configuration: Configuration,
-  state: Pick<Routing, 'isAvailable' | 'hasRoom'>,
+  state: Pick<Routing, 'isAvailable' | 'hasRoom' | 'isAwaited'>,
 ): Routing {
   const byName = new Map(configuration.providers.map((terms) => [terms.name, terms]));
   return {

@@ -17,8 +17,8 @@ export const HELD_BACK_MS = 200;
 export const CHARGES_MAX = 6;
 /** Tries to reach the last provider of a round before the next round begins. */
 export const UNSENT_TRIES_MAX = 4;
-/** How long a charge waits for any provider of its route to be called again, before it is given up. */
-export const NOBODY_WITHIN_MS = 10_000;
+/** How long a provider that stopped answering is waited for; when all of a route are away for so long, its charges are given up. */
+export const AWAITED_WITHIN_MS = 10_000;
 /** Repetitions of a charge, under its key, that the provider failed at. */
 export const ERROR_RETRIES_MAX = 2;
 /** Waits that a provider may ask for before it is taken for too busy. */

@@ -17,7 +17,6 @@ import {
   columnsOf,
 } from './attempt-row.ts';
 import { type AttemptChanges, Attempts } from './attempts.ts';
-import { NOBODY_WITHIN_MS } from './schedule.ts';
 
 /** The first attempt of each subject, in the order given, by the index on subject; callers give subjects ascending (R3). */
 export const LOCK_SUBJECTS = statement(
@@ -78,9 +77,9 @@ const TAKEN = `returning ${columnsIn('a')}, due.state as found`;
 
 /**
  * Takes what is due in the partitions, from the first on, the longest due of each first, by the index of what is due; passes
- * over what another holds just now. Charges that wait for a provider that answers are left to CLAIM_CHARGES; those that have
- * never left and wait for one that does not, until another of their round has room, or they have waited for long enough.
- * Those whose time is over are ended, room or none. Its state before says what is to be done.
+ * over what another holds just now. Its state before says what is to be done. Charges that wait are left to CLAIM_CHARGES,
+ * as long as there is anybody in their round to wait for; but not one that may have left before and waits for a provider
+ * that is not called: it is asked about. Those whose time is over are ended, room or none.
  */
 export const CLAIM_DUE = statement(
   'providers.claim_due',
@@ -92,7 +91,7 @@ export const CLAIM_DUE = statement(
        where t.partition = owned.partition and t.due_at <= $2::timestamptz
          and (t.state <> 'waiting' or t.deadline_at <= $2::timestamptz
            or t.provider <> all ($6::text[])
-             and (t.exposed or t.created_at <= $7::timestamptz or t.others::jsonb ?| $8::text[]))
+             and (t.exposed or not (t.provider = any ($7::text[]) or t.others::jsonb ?| $7::text[])))
        order by t.due_at limit $5::integer for no key update skip locked
      ) d
      limit $5::integer
@@ -107,7 +106,8 @@ export const CLAIM_DUE = statement(
 
 /**
  * Takes charges that wait for a provider, no more of each than it has room for; otherwise as CLAIM_DUE. They are being sent
- * from now on, until `send_before`.
+ * from now on, until `send_before`. Those that have never left and wait for one that is not called go to whoever of their
+ * round has room: the first that they ask lets them go.
  */
 export const CLAIM_CHARGES = statement(
   'providers.claim_charges',
@@ -120,7 +120,9 @@ export const CLAIM_CHARGES = statement(
        cross join lateral (
          select t.ctid as at, t.state from providers.attempts t
          where t.partition = owned.partition and t.due_at <= $2::timestamptz
-           and t.state = 'waiting' and t.deadline_at > $2::timestamptz and t.provider = roomy.provider
+           and t.state = 'waiting' and t.deadline_at > $2::timestamptz
+           and (t.provider = roomy.provider
+             or t.provider <> all ($7::text[]) and not t.exposed and t.others::jsonb ? roomy.provider)
          order by t.due_at limit roomy.room for no key update skip locked
        ) e
        limit roomy.room
@@ -173,31 +175,29 @@ export interface Claim {
   readonly limit: number;
   /** By provider that answers, the most charges that are taken. */
   readonly rooms: ReadonlyMap<string, number>;
+  /** Providers that are waited for: those, and those that were away for a moment only. */
+  readonly awaited: readonly string[];
 }
 
 export async function claimDue(session: Session, claim: Claim): Promise<Claimed[]> {
-  const { now, sendBefore, dueAgainAt, limit, rooms } = claim;
+  const { now, sendBefore, dueAgainAt, limit, rooms, awaited } = claim;
   const taken = [
     int2Array(claim.partitions),
     new Date(now),
     new Date(sendBefore),
     new Date(dueAgainAt),
   ] as const;
-  const roomy = [...rooms].flatMap(([provider, room]) => (room > 0 ? [provider] : []));
+  const called = textArray([...rooms.keys()]);
+  const roomy = [...rooms].filter(([, room]) => room > 0);
   // Together: what one has taken is never left behind by the failure of the other.
   const rows = await session.transaction(async (tx) => {
-    const due = tx.query<ClaimedRow>(CLAIM_DUE, [
-      ...taken,
-      limit,
-      textArray([...rooms.keys()]),
-      new Date(now - NOBODY_WITHIN_MS),
-      textArray(roomy),
-    ]);
+    const due = tx.query<ClaimedRow>(CLAIM_DUE, [...taken, limit, called, textArray(awaited)]);
     if (roomy.length === 0) return due;
     const charges = tx.query<ClaimedRow>(CLAIM_CHARGES, [
       ...taken,
-      textArray(roomy),
-      int4Array(roomy.map((provider) => rooms.get(provider) ?? 0)),
+      textArray(roomy.map(([provider]) => provider)),
+      int4Array(roomy.map(([, room]) => room)),
+      called,
     ]);
     return [...(await due), ...(await charges)];
   });

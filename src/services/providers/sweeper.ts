@@ -30,6 +30,8 @@ export interface SweeperOptions {
   readonly random: () => number;
   /** The longest of all providers. */
   readonly timeoutMs: number;
+  /** Providers that charges may wait for. */
+  readonly awaited: () => readonly string[];
   readonly onError: (error: unknown) => void;
 }
 
@@ -39,7 +41,7 @@ export class Sweeper {
   #nextAt: EpochMs = 0;
   #failures = 0;
   #sweptAt: EpochMs = 0;
-  /** SW3: providers that charges may be waiting for, as the last sweep has seen it. */
+  /** SW3: providers that charges may be waiting for, as the last sweep has seen it, or no sweep has seen since they are back. */
   readonly #awaited = new Set<string>();
   #rotation = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -58,6 +60,7 @@ export class Sweeper {
   /** The partitions whose attempts are this process' to take. */
   own(partitions: readonly number[]): void {
     this.#partitions = partitions;
+    this.wakeAt(this.#options.clock.now());
   }
 
   /** Something is due then. */
@@ -77,6 +80,12 @@ export class Sweeper {
   /** A call has ended: what waits for room may find some. */
   noteRoom(): void {
     if (this.#awaited.size > 0) this.wakeAt(this.#sweptAt + ROOM_INTERVAL_MS);
+  }
+
+  /** It is called again: who waited for that goes first (SW3). */
+  noteBack(provider: string): void {
+    this.#awaited.add(provider);
+    this.wakeAt(this.#options.clock.now());
   }
 
   /** Finishes the claim that is under way. */
@@ -133,14 +142,15 @@ export class Sweeper {
     const { session, timeoutMs } = this.#options;
     const { sendBefore, dueAt: dueAgainAt } = sendingWindow(claim.now, timeoutMs);
     const partitions = rotated(this.#partitions, this.#rotation++); // SW2
-    return claimDue(session, { ...claim, partitions, sendBefore, dueAgainAt });
+    const awaited = this.#options.awaited();
+    return claimDue(session, { ...claim, partitions, sendBefore, dueAgainAt, awaited });
   }
 
   /** More may wait for a provider that had room for no more than was taken; SW3 holds until a sweep has seen otherwise. */
   #noteAwaited(rooms: Claim['rooms'], claimed: readonly Claimed[]): void {
     this.#awaited.clear();
     for (const [name, room] of rooms) {
-      const taken = claimed.filter(({ attempt, found }) => found === 'waiting' && attempt.provider === name);
+      const taken = claimed.filter((each) => isFor(each, name, rooms));
       if (taken.length >= room) this.#awaited.add(name);
     }
   }
@@ -150,4 +160,10 @@ export class Sweeper {
     if (attempt.kind === 'charge' && found === 'sending') dispatcher.takeOver(attempt);
     else dispatcher.take(attempt, operationOf({ kind: attempt.kind, state: found }));
   }
+}
+
+/** Whether it takes a place of the provider: it waited for it, or waits for one that is not called and goes on to it. */
+function isFor({ attempt, found }: Claimed, provider: string, rooms: Claim['rooms']): boolean {
+  if (found !== 'waiting') return false;
+  return attempt.provider === provider || (!rooms.has(attempt.provider) && attempt.others.includes(provider));
 }

@@ -41,6 +41,8 @@ create table attempts (
   due_at timestamptz,
   -- Calls begun: tells the answer of the last one from those of earlier ones.
   calls integer not null,
+  -- The last of them whose end was heard of. Of a refund asked for again, an earlier call may have been lost with its process.
+  heard integer not null,
   -- Tries in the present state.
   tries integer not null,
   -- When its outcome should have been known.
