@@ -100,7 +100,8 @@ async function ensureRole(client: pg.Client, topology: Topology): Promise<void> 
      end $$`,
   );
   const { rows: member } = await client.query<{ is: boolean }>(
-    `select pg_has_role(current_user, $1, 'set') as is`,
+    // Before 16 every member may set the role, and there is no such privilege to ask for.
+    `select pg_has_role(current_user, $1, case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end) as is`,
     [SERVICE_ROLE],
   );
   if (member[0]?.is !== true) await client.query(`grant ${SERVICE_ROLE} to current_user`);
