@@ -20,7 +20,7 @@ import {
 import { countEnded } from './product/payment-ends.ts';
 
 const MEMORY_EVERY_MS = 500;
-/** Where somebody goes by what has completed: as often as verdicts are written. */
+/** Where somebody looks at when what has completed. A scrape costs the product 3 ms, so this is for a light load. */
 const CLOSE_WATCH_MS = 100;
 /** Where payments wait for a provider: it is asked every 30 s at last, so nothing may move for longer than that. */
 export const PROVIDERS_STALLED_MS = 90_000;
@@ -88,7 +88,7 @@ export async function runScenario(
       generator?.noteFinished(judgedSince(before, snapshot));
       onSnapshot?.(snapshot);
     },
-    plan.maxUnfinished === null && onSnapshot === undefined ? {} : { pollMs: CLOSE_WATCH_MS },
+    onSnapshot === undefined ? {} : { pollMs: CLOSE_WATCH_MS },
   );
   const before = await watch.read();
   const memory = setInterval(() => meter.sample(), MEMORY_EVERY_MS);
