@@ -1,10 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
-import { endSurvivors } from '#platform/postgres/embedded/postmaster.ts';
-import { isAlive, ownIdentity, parseIdentity, renderIdentity } from '#platform/processes/process-identity.ts';
+import { openRunFolder } from './run-folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -12,8 +10,6 @@ declare module 'vitest' {
     databaseUrl: string;
   }
 }
-
-const FOLDER_PREFIX = 'lastro-tests-';
 
 /**
  * One PostgreSQL for the whole run, with the settings of production: each project that needs a database opens the
@@ -25,10 +21,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     project.provide('databaseUrl', external);
     return undefined;
   }
-  await removeAbandoned();
-  const folder = join(tmpdir(), `${FOLDER_PREFIX}${renderIdentity(ownIdentity())}`);
-  mkdirSync(folder, { recursive: true });
-  chmodSync(folder, 0o711); // root's PostgreSQL runs as nobody
+  const folder = await openRunFolder();
   const server = await openEmbeddedPostgres({ dataDir: folder });
   project.provide('databaseUrl', server.url);
   return async () => {
@@ -36,16 +29,4 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     if (!existsSync(join(folder, 'postgres/cluster/postmaster.pid')))
       rmSync(folder, { recursive: true, force: true });
   };
-}
-
-/** Of runs that were killed: their servers go on until somebody stops them. */
-async function removeAbandoned(): Promise<void> {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(FOLDER_PREFIX))) {
-    const run = parseIdentity(name.slice(FOLDER_PREFIX.length));
-    if (run === undefined || isAlive(run)) continue;
-    const folder = join(tmpdir(), name);
-    const cluster = join(folder, 'postgres', 'cluster');
-    if (existsSync(cluster)) await endSurvivors(realpathSync(cluster));
-    rmSync(folder, { recursive: true, force: true });
-  }
 }

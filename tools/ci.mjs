@@ -1,7 +1,7 @@
 /**
  * What `.ci/run` runs, in the order in which a newcomer meets it: `npm start` with the README's curl, `npm run check`,
- * `npm run bench`. Every step is run whatever the earlier ones said. Each counts as one, the tests as many as there
- * are; the last line is `N passed, N failed`, and the exit code is 1 if anything failed.
+ * a part of its tests on PostgreSQL 15, `npm run bench`. Every step is run whatever the earlier ones said. Each counts as
+ * one, the tests as many as there are; the last line is `N passed, N failed`, and the exit code is 1 if anything failed.
  *
  * Plain JavaScript for Node 20, because on a clean clone nothing is installed when it begins.
  */
@@ -18,6 +18,7 @@ const START_MS = 240_000;
 const PAYMENT_MS = 10_000;
 const STOP_MS = 30_000;
 const CHECK_MS = 2_400_000;
+const POSTGRES_15_MS = 600_000;
 const BENCH_MS = 300_000;
 const POLL_MS = 50;
 
@@ -232,25 +233,31 @@ async function tryAsNewcomer() {
   rmSync(dataDir, { recursive: true, force: true });
 }
 
-// --- the one check ---
+// --- the checks ---
 
-/** Its parts as it lists them at its end, and the tests one by one. */
-async function check() {
+/** A script that hands its arguments to vitest: it counts, and its tests one by one. @returns what it wrote */
+async function runTests(script, timeoutMs) {
   const folder = mkdtempSync(join(tmpdir(), 'lastro-ci-'));
   const report = join(folder, 'tests.json');
-  const args = ['run', 'check', '--', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const args = ['run', script, '--', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const command = launch('npm', args);
-  await step('npm run check', async () => ensure((await endOf(command, CHECK_MS)) === 0, 'it failed'));
-  const summary = command.output.slice(command.output.lastIndexOf('\ncheck\n'));
-  for (const [, verdict] of summary.matchAll(/^(ok|FAILED) +(?:format|lint|types) /gm)) {
-    totals[verdict === 'ok' ? 'passed' : 'failed'] += 1;
-  }
+  await step(`npm run ${script}`, async () => ensure((await endOf(command, timeoutMs)) === 0, 'it failed'));
   if (existsSync(report)) {
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
     totals.passed += numPassedTests;
     totals.failed += numFailedTests;
   }
   rmSync(folder, { recursive: true, force: true });
+  return command.output;
+}
+
+/** Its parts, too, as it lists them at its end. */
+async function check() {
+  const output = await runTests('check', CHECK_MS);
+  const summary = output.slice(output.lastIndexOf('\ncheck\n'));
+  for (const [, verdict] of summary.matchAll(/^(ok|FAILED) +(?:format|lint|types) /gm)) {
+    totals[verdict === 'ok' ? 'passed' : 'failed'] += 1;
+  }
 }
 
 async function bench() {
@@ -262,6 +269,7 @@ async function bench() {
 
 await tryAsNewcomer();
 await check();
+await runTests('check:postgres-15', POSTGRES_15_MS);
 await bench();
 process.exitCode = totals.failed === 0 ? 0 : 1;
 console.log(`${totals.passed} passed, ${totals.failed} failed`);
