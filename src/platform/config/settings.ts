@@ -47,7 +47,8 @@ const FIXED_SETTINGS = {
     fallbackText: 'the embedded PostgreSQL',
     allowed: 'postgres://user:password@host:port/database',
     matches: (value) => /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
-    meaning: 'A PostgreSQL (15 or later) to use instead of the embedded one.',
+    meaning:
+      'A PostgreSQL (15 or later) to use instead of the embedded one. Its user owns the database, and may create the role lastro_service or has been granted it.',
     secret: true,
   }),
   partitions: wholeNumber({

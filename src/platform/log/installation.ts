@@ -3,6 +3,7 @@
  * groups, the role without power over the books, and room in the range tables. Idempotent; every start calls it.
  */
 import pg from 'pg';
+import { Fault } from '#kernel/fault.ts';
 import { SERVICE_ROLE } from '../postgres/session.ts';
 
 /** Which topics there are, who reads them, and in which schemas. */
@@ -92,19 +93,24 @@ async function ensureRows(client: pg.Client, topology: Topology): Promise<void> 
 
 /** R7: what runs the services can add to the books and never change them. */
 async function ensureRole(client: pg.Client, topology: Topology): Promise<void> {
-  // A role belongs to the whole server: another database's preparation may be making it at this moment.
-  await client.query(
-    `do $$ begin
-       create role ${SERVICE_ROLE} nologin;
-     exception when duplicate_object or unique_violation then null;
-     end $$`,
-  );
+  // A role belongs to the whole server: another database's preparation may be making it at this moment. Where an
+  // administrator has made it, nobody needs the privilege to.
+  await client
+    .query(
+      `do $$ begin
+         if not exists (select from pg_roles where rolname = '${SERVICE_ROLE}') then
+           create role ${SERVICE_ROLE} nologin;
+         end if;
+       exception when duplicate_object or unique_violation then null;
+       end $$`,
+    )
+    .catch(adviseOnRole);
   const { rows: member } = await client.query<{ is: boolean }>(
     // Before 16 every member may set the role, and there is no such privilege to ask for.
     `select pg_has_role(current_user, $1, case when current_setting('server_version_num')::int < 160000 then 'member' else 'set' end) as is`,
     [SERVICE_ROLE],
   );
-  if (member[0]?.is !== true) await client.query(`grant ${SERVICE_ROLE} to current_user`);
+  if (member[0]?.is !== true) await client.query(`grant ${SERVICE_ROLE} to current_user`).catch(adviseOnRole);
   for (const schema of [...topology.schemas, 'log']) {
     await client.query(
       `grant usage on schema "${schema}" to ${SERVICE_ROLE};
@@ -121,6 +127,17 @@ async function ensureRole(client: pg.Client, topology: Topology): Promise<void> 
   );
   for (const { name } of rows)
     await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+function adviseOnRole(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError) || error.code !== INSUFFICIENT_PRIVILEGE) throw error;
+  const advice = `let an administrator run: create role ${SERVICE_ROLE} nologin; grant ${SERVICE_ROLE} to <the user of LASTRO_DATABASE_URL>`;
+  throw new Fault(`the services run as the role ${SERVICE_ROLE} (${error.message}); ${advice}`, {
+    transient: false,
+    cause: error,
+  });
 }
 
 /**

@@ -54,7 +54,7 @@ function goOn(closed: Case): void {
 /** Within bounds. */
 function beginNext({ attempts, attempt, context }: Case, choice: Choice | undefined, sendAt: EpochMs): void {
   const { now } = context;
-  if (choice === undefined || attempt.number >= CHARGES_MAX || now >= attempt.deadlineAt) {
+  if (choice === undefined || attempt.number >= CHARGES_MAX || Math.max(now, sendAt) >= attempt.deadlineAt) {
     exhaust(attempts, attempt);
   } else {
     const next = attempts.begin(nextCharge(attempt, { choice, sendAt, now }));
@@ -110,11 +110,15 @@ export function askAgainAt(attempt: Attempt, asked: number, { now, random }: Dec
   return dueBy(attempt, now + askingDelayMs(asked, random), now);
 }
 
-/** What has ended is only made sure of: a decline that the provider contradicted, a word that nothing was charged. */
-export function askOnceMore({ attempts, attempt, context }: Case): void {
+/**
+ * What has ended is only made sure of: a decline that the provider contradicted, a person's word. When it is asked again;
+ * null if that was the last time.
+ */
+export function askOnceMore({ attempts, attempt, context }: Case): EpochMs | null {
   const tries = attempt.tries + 1;
   const dueAt = tries >= RECHECKS_MAX ? null : context.now + askingDelayMs(tries, context.random);
   attempts.change(attempt, { tries, dueAt });
+  return dueAt;
 }
 
 /** D4 */

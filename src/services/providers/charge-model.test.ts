@@ -15,7 +15,7 @@ import { decideAttempt } from './decide-attempt.ts';
 import type { CallResult, Report, Statement } from './report.ts';
 import { resolve } from './resolve-charge.ts';
 import { routingOf } from './routing.ts';
-import { CLOCK_SKEW_MS, sendingWindow } from './schedule.ts';
+import { AWAITED_WITHIN_MS, CLOCK_SKEW_MS, sendingWindow } from './schedule.ts';
 
 const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
 const TIMEOUT_MS = 2000;
@@ -245,13 +245,14 @@ class World {
   }
 
   /** It waits for any provider to be called again. */
-  #isHeld({ state, deadlineAt, provider, exposed, others }: Attempt): boolean {
+  #isHeld({ state, deadlineAt, provider, exposed, createdAt, others }: Attempt): boolean {
     return (
       state === 'waiting' &&
       deadlineAt > this.now &&
       !this.called.includes(provider) &&
       !exposed &&
-      [provider, ...others].some((each) => this.#isAwaited(each)) &&
+      (createdAt + AWAITED_WITHIN_MS > this.now ||
+        [provider, ...others].some((each) => this.#isAwaited(each))) &&
       !others.some((other) => this.#hasRoom(other))
     );
   }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Session } from '#platform/postgres/session.ts';
 import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
 import { attemptId } from './attempt.ts';
-import { type Claim, claimDue } from './store.ts';
+import { type Claim, claimDue, hastenQuestions } from './store.ts';
 
 const ALFA_ALONE = [{ currencies: null, minAmount: 1, maxAmount: 1_000_000, providers: ['alfa'] }];
 
@@ -100,8 +100,11 @@ describe('SW1: of charges that wait', () => {
 
   test('those for whom nobody is called are left, as long as somebody of their round is waited for', async () => {
     await given({}, { others: ['beta'], partition: 1 });
+    await world.owner.query(`update providers.attempts set created_at = now() - interval '11 seconds'`);
+    await given({ partition: 2 });
     expect(await claimed({ awaited: ['alfa', 'beta'] })).toEqual({});
     expect(await claimed({ awaited: ['beta'] })).toEqual({ 'alfa waiting in 0': 1 });
+    // Each waits for 10 s at least.
     expect(await claimed({ awaited: [] })).toEqual({ 'alfa waiting in 1': 1 });
   });
 
@@ -115,6 +118,24 @@ describe('SW1: of charges that wait', () => {
     await given({ count: 2, isOverdue: true }, { count: 2 });
     expect(await claimed({ rooms: new Map([['alfa', 0]]) })).toEqual({ 'alfa waiting in 0': 2 });
   });
+});
+
+test('what is in doubt at a provider that is called again is asked about within two seconds', async () => {
+  const [own, other, elsewhere] = [
+    await given({ state: 'unknown' }),
+    await given({ state: 'unknown', provider: 'beta' }),
+    await given({ state: 'unknown', partition: 3 }),
+  ];
+  const all = [own, other, elsewhere];
+  await world.owner.query(
+    `update providers.attempts set due_at = now() + interval '30 seconds' where id = any($1)`,
+    [all],
+  );
+  await hastenQuestions(session, { partitions: [0, 1], now: Date.now(), providers: ['alfa'] });
+  const { rows } = await world.owner.query<{ id: string }>(
+    `select id from providers.attempts where due_at <= now() + interval '2 seconds'`,
+  );
+  expect(rows).toEqual([{ id: own }]);
 });
 
 test('the first partitions are taken first', async () => {

@@ -257,7 +257,7 @@ describe('a charge that brought no statement', () => {
 
   describe('its provider not being called', () => {
     const nobody = { room: [], available: [] };
-    const late = { ...nobody, awaited: [] };
+    const late = { ...nobody, awaited: [], now: NOW + 10_000 };
 
     test.each<[string, Partial<Attempt>, Circumstances, Outcome]>([
       [
@@ -283,6 +283,12 @@ describe('a charge that brought no statement', () => {
         'waits for another that is expected back',
         {},
         { ...nobody, awaited: ['beta'] },
+        { states: ['waiting'], told: [], dueInMs: 200 },
+      ],
+      [
+        'waits for 10 s, though nobody is waited for any more',
+        {},
+        { ...late, now: NOW + 9000 },
         { states: ['waiting'], told: [], dueInMs: 200 },
       ],
       [
@@ -412,6 +418,33 @@ describe('a provider that says that it is still at it', () => {
     });
     expect(decide({ ...voiding, dueAt: NOW + 7 }, calledBack(PENDING)).dueInMs).toBe(7);
   });
+});
+
+describe('a person’s word that something is charged', () => {
+  const said = attemptIn('resolved_charged', { dueAt: NOW, tries: 8 });
+
+  test('is confirmed by the provider', () => {
+    expect(decide(said, called('inquire', APPROVED))).toEqual({
+      states: ['approved'],
+      told: [],
+      dueInMs: null,
+    });
+  });
+
+  test('is contradicted by a provider that knows nothing of it to the end', () => {
+    expect(decide(said, called('inquire', NOT_FOUND))).toMatchObject({ told: [], dueInMs: 15_000 });
+    expect(decide({ ...said, tries: 9 }, called('inquire', NOT_FOUND))).toEqual({
+      states: ['resolved_charged'],
+      told: ['contradicted'],
+      dueInMs: null,
+    });
+    expect(decide({ ...said, tries: 9 }, called('inquire', UNCLEAR)).told).toEqual([]);
+  });
+});
+
+test('a new round that would begin after the deadline does not', () => {
+  const late = attemptIn('sending', { others: [], tries: 3, deadlineAt: NOW + 250 });
+  expect(decide(late, called('charge', UNSENT)).told).toEqual(['closed', 'exhausted']);
 });
 
 describe('D5: after the deadline', () => {

@@ -13,10 +13,12 @@ import {
   turnTo,
 } from './charge-ends.ts';
 import type { ProviderTerms } from './configuration.ts';
+import { contradict } from './contradict.ts';
 import type { Case } from './decision-context.ts';
 import { reasonOf } from './detail.ts';
 import type { CallEnd } from './report.ts';
 import {
+  AWAITED_WITHIN_MS,
   CLOCK_SKEW_MS,
   ERROR_RETRIES_MAX,
   errorDelayMs,
@@ -28,6 +30,15 @@ import {
   unsentDelayMs,
 } from './schedule.ts';
 
+/** States in which the provider is asked what holds. */
+const ASKED: ReadonlySet<Attempt['state']> = new Set([
+  'pending',
+  'unknown',
+  'declined',
+  'resolved_charged',
+  'reversed',
+]);
+
 /** Whether the call is the one that the attempt waits for: others have been overtaken by what is known since. */
 export function isLastCall(
   { state, calls }: Attempt,
@@ -38,7 +49,7 @@ export function isLastCall(
     case 'charge':
       return state === 'sending';
     case 'inquire':
-      return state === 'pending' || state === 'unknown' || state === 'declined';
+      return ASKED.has(state);
     case 'void':
       return state === 'voiding' || state === 'resolved_not_charged';
     case 'refund':
@@ -52,9 +63,21 @@ export function isLastCall(
 /** The last call has brought no statement. */
 export function endChargeCall(call: Case, result: CallEnd, operation: Operation): void {
   if (operation === 'charge') endCharge(call, result);
-  else if (!isOpen(call.attempt)) askOnceMore(call);
+  else if (!isOpen(call.attempt)) recheck(call, result);
   else if (result.kind === 'not_found' && operation === 'inquire') notFound(call, result.askedAt);
   else askLater(call, result);
+}
+
+/** What a person has said is charged, and the provider knows nothing of to the end, is for a person again. */
+function recheck(call: Case, result: CallEnd): void {
+  const isLast = askOnceMore(call) === null;
+  const { attempts, attempt } = call;
+  if (isLast && result.kind === 'not_found' && attempt.state === 'resolved_charged')
+    contradict(
+      { ...call, attempt: attempts.find(attempt.subject, attempt.uuid) ?? attempt },
+      'not_found',
+      {},
+    );
 }
 
 function endCharge(call: Case, result: CallEnd): void {
@@ -117,9 +140,11 @@ function waitForAnybody(call: Case, detail: string): void {
   const { now, routing } = context;
   const route = routing.routeOf(attempt);
   const isCalled = routing.isAvailable(attempt.provider);
-  if (attempt.exposed) doubt(call, detail);
+  const isAwaited =
+    route.some((name) => routing.isAwaited(name)) || now < attempt.createdAt + AWAITED_WITHIN_MS;
+  if (attempt.exposed) doubt(call, `${detail} An earlier try may have reached it.`);
   else if (!isCalled && route.some((name) => routing.isAvailable(name))) turnTo(call, route, detail);
-  else if (isCalled || route.some((name) => routing.isAwaited(name)))
+  else if (isCalled || isAwaited)
     attempts.change(attempt, { state: 'waiting', dueAt: Math.min(now + HELD_BACK_MS, attempt.deadlineAt) });
   else giveUp(call, detail);
 }

@@ -123,6 +123,14 @@ describe('an answer', () => {
   });
 });
 
+test('a callback that says one thing in its type and another in its data is none', () => {
+  const body = (type: string, status: string) =>
+    Buffer.from(JSON.stringify({ type, data: { ...DOCUMENT, status } }));
+  expect(readCallback(body('charge.approved', 'approved'))).toMatchObject({ kind: 'charge', key: KEY });
+  expect(readCallback(body('charge.approved', 'declined'))).toBeUndefined();
+  expect(readCallback(body('charge.flew', 'approved'))).toBeUndefined();
+});
+
 test.each([
   [undefined, 1000],
   ['3', 3000],

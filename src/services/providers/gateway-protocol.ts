@@ -198,9 +198,10 @@ export interface Callback {
 export function readCallback(body: Buffer): Callback | undefined {
   const parsed = parse(body);
   if (!isObject(parsed) || !isObject(parsed['data'])) return undefined;
-  const [, kind] = /^(charge|refund)\.[a-z_]+$/.exec(textOf(parsed['type'], CODE_MAX)) ?? [];
-  const { key } = parsed['data'];
+  const [, kind, said] = /^(charge|refund)\.([a-z_]+)$/.exec(textOf(parsed['type'], CODE_MAX)) ?? [];
+  const { key, status } = parsed['data'];
   if (typeof key !== 'string' || (kind !== 'charge' && kind !== 'refund')) return undefined;
+  if (said !== status) return undefined; // It says one thing and the other.
   return { kind, key, document: parsed['data'] };
 }
 

@@ -50,7 +50,7 @@ function approve(told: Case, reference: string | null, by: HeardBy): void {
     else giveBack({ ...told, attempt: charged }, `Attempt ${other.number} had charged already.`);
   } else if (state === 'reversed') {
     // A person has said that the money is not there, and knew that the provider said so: who is right is not for us to say.
-    contradict(told, 'approved', {});
+    contradict({ ...told, attempt: endRecheck(told, by) }, 'approved', {});
   } else if (state === 'resolved_charged') {
     settle(told, { state: 'approved', providerReference: reference });
   } else if (state === 'closed' || state === 'resolved_not_charged') {
@@ -89,8 +89,7 @@ function decline(told: Case, statement: Extract<Statement, { kind: 'declined' }>
       });
     }
   } else {
-    endRecheck(told, by);
-    contradictCharged(told, 'declined');
+    contradictCharged({ ...told, attempt: endRecheck(told, by) }, 'declined');
   }
 }
 
@@ -99,8 +98,7 @@ function hearVoided(told: Case, by: HeardBy): void {
   if (isOpen(attempt)) {
     close(told, `${attempt.provider} has voided the charge.`);
   } else {
-    endRecheck(told, by);
-    contradictCharged(told, 'voided');
+    contradictCharged({ ...told, attempt: endRecheck(told, by) }, 'voided');
   }
 }
 
@@ -108,9 +106,9 @@ function makeSure(attempts: Attempts, attempt: Attempt, { now, random }: Decisio
   attempts.change(attempt, { dueAt: now + askingDelayMs(0, random) });
 }
 
-/** What was to be made sure of is sure: nothing was charged. A callback is what it was to be made sure against. */
-function endRecheck({ attempts, attempt }: Case, by: HeardBy): void {
-  if (attempt.dueAt !== null && by !== 'callback') attempts.change(attempt, { dueAt: null });
+/** What was to be made sure of is known. A callback is what it was to be made sure against. */
+function endRecheck({ attempts, attempt }: Case, by: HeardBy): Attempt {
+  return attempt.dueAt !== null && by !== 'callback' ? attempts.change(attempt, { dueAt: null }) : attempt;
 }
 
 /** That nothing was charged contradicts only what says that something was. */

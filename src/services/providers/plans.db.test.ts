@@ -23,6 +23,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [causationsStatement('providers'), TIMELINE],
   [store.CLAIM_DUE, ['attempts_due']],
   [store.CLAIM_CHARGES, ['attempts_due']],
+  [store.HASTEN_QUESTIONS, ['attempts_due']],
 ];
 
 let world: ProvidersFixture;

@@ -390,9 +390,15 @@ describe('a person who resolves', () => {
     await world.hears(payment, 'provider.resolved');
     expect((await world.told(payment)).at(-1)?.data).toMatchObject({ outcome: 'charged', provider: 'alfa' });
     await world.say(resolved(payment, 'not_charged', 'completion'));
-    await world.waitUntil(async () => (await world.types(payment)).length === 3);
-    expect((await world.told(payment)).at(-1)?.data).toMatchObject({ outcome: 'not_charged' });
-    expect((await world.rows(payment))[0]?.state).toBe('reversed');
+    // The word holds, and the provider, asked once more, says otherwise: that is for a person to know.
+    expect(await world.hears(payment, 'provider.contradicted')).toEqual([
+      'provider.approved',
+      'provider.resolved',
+      'provider.resolved',
+      'provider.contradicted',
+    ]);
+    expect((await world.told(payment))[2]?.data).toMatchObject({ outcome: 'not_charged' });
+    expect((await world.rows(payment))[0]).toMatchObject({ state: 'reversed', due_at: null });
   });
 });
 

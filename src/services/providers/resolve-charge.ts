@@ -59,15 +59,17 @@ function settleBy(
   const { now, routing } = context;
   // What may still come to be is blocked at the provider, if it can.
   const canVoid = routing.termsOf(attempt.provider)?.canVoid === true;
+  // The person's word holds. That the provider's is another one is told.
+  const madeSureOf = { tries: 0, dueAt: now };
   const notCharged = { state: 'resolved_not_charged', tries: 0, dueAt: canVoid ? now : null } as const;
   if (isOpen(attempt) && attempt.kind === 'refund') {
     attempts.change(attempt, { state: 'resolved', cause, dueAt: null });
   } else if (isOpen(attempt) && outcome === 'charged') {
-    attempts.change(attempt, { state: 'resolved_charged', cause, dueAt: null });
+    attempts.change(attempt, { state: 'resolved_charged', cause, ...madeSureOf });
   } else if (isOpen(attempt)) {
     attempts.change(attempt, { ...notCharged, cause });
   } else if (attempt.state === 'approved' && outcome === 'not_charged') {
-    attempts.change(attempt, { state: 'reversed', cause });
+    attempts.change(attempt, { state: 'reversed', cause, ...madeSureOf });
   } else if (attempt.state === 'resolved_charged' && outcome === 'not_charged') {
     attempts.change(attempt, { ...notCharged, cause });
   }

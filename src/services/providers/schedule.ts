@@ -17,7 +17,10 @@ export const HELD_BACK_MS = 200;
 export const CHARGES_MAX = 6;
 /** Tries to reach the last provider of a round before the next round begins. */
 export const UNSENT_TRIES_MAX = 4;
-/** How long a provider that stopped answering is waited for; when all of a route are away for so long, its charges are given up. */
+/**
+ * How long a provider that stopped answering is waited for. When all of a route are away for so long, its charges are given
+ * up, each after having waited for as long.
+ */
 export const AWAITED_WITHIN_MS = 10_000;
 /** Repetitions of a charge, under its key, that the provider failed at. */
 export const ERROR_RETRIES_MAX = 2;

@@ -17,6 +17,7 @@ import {
   columnsOf,
 } from './attempt-row.ts';
 import { type AttemptChanges, Attempts } from './attempts.ts';
+import { AWAITED_WITHIN_MS } from './schedule.ts';
 
 /** The first attempt of each subject, in the order given, by the index on subject; callers give subjects ascending (R3). */
 export const LOCK_SUBJECTS = statement(
@@ -78,8 +79,8 @@ const TAKEN = `returning ${columnsIn('a')}, due.state as found`;
 /**
  * Takes what is due in the partitions, from the first on, the longest due of each first, by the index of what is due; passes
  * over what another holds just now. Its state before says what is to be done. Charges that wait are left to CLAIM_CHARGES,
- * as long as there is anybody in their round to wait for; but not one that may have left before and waits for a provider
- * that is not called: it is asked about. Those whose time is over are ended, room or none.
+ * as long as there is anybody in their round to wait for, or they have not waited for long; but not one that may have left
+ * before and waits for a provider that is not called: it is asked about. Those whose time is over are ended, room or none.
  */
 export const CLAIM_DUE = statement(
   'providers.claim_due',
@@ -91,7 +92,9 @@ export const CLAIM_DUE = statement(
        where t.partition = owned.partition and t.due_at <= $2::timestamptz
          and (t.state <> 'waiting' or t.deadline_at <= $2::timestamptz
            or t.provider <> all ($6::text[])
-             and (t.exposed or not (t.provider = any ($7::text[]) or t.others::jsonb ?| $7::text[])))
+             and (t.exposed
+               or t.created_at <= $8::timestamptz
+                 and not (t.provider = any ($7::text[]) or t.others::jsonb ?| $7::text[])))
        order by t.due_at limit $5::integer for no key update skip locked
      ) d
      limit $5::integer
@@ -102,6 +105,27 @@ export const CLAIM_DUE = statement(
        due_at = $4::timestamptz, calls = a.calls + 1
    from due where a.ctid = due.at
    ${TAKEN}`,
+);
+
+/** In one partition. */
+const HASTENED_MAX = 500;
+
+/**
+ * Providers are called again: what of theirs is in doubt is asked about within two seconds, however long ago it was asked
+ * last. By the index of what is due.
+ */
+export const HASTEN_QUESTIONS = statement(
+  'providers.hasten_questions',
+  `update providers.attempts a
+   set due_at = $2::timestamptz + random() * interval '2 seconds'
+   from ${batchRows('owned', { partition: 'smallint' })}
+   cross join lateral (
+     select t.ctid as at from providers.attempts t
+     where t.partition = owned.partition and t.due_at > $2::timestamptz + interval '2 seconds'
+       and t.kind = 'charge' and t.state in ('unknown', 'voiding', 'pending') and t.provider = any ($3::text[])
+     order by t.due_at limit ${HASTENED_MAX} for no key update skip locked
+   ) waiting
+   where a.ctid = waiting.at`,
 );
 
 /**
@@ -191,7 +215,13 @@ export async function claimDue(session: Session, claim: Claim): Promise<Claimed[
   const roomy = [...rooms].filter(([, room]) => room > 0);
   // Together: what one has taken is never left behind by the failure of the other.
   const rows = await session.transaction(async (tx) => {
-    const due = tx.query<ClaimedRow>(CLAIM_DUE, [...taken, limit, called, textArray(awaited)]);
+    const due = tx.query<ClaimedRow>(CLAIM_DUE, [
+      ...taken,
+      limit,
+      called,
+      textArray(awaited),
+      new Date(now - AWAITED_WITHIN_MS),
+    ]);
     if (roomy.length === 0) return due;
     const charges = tx.query<ClaimedRow>(CLAIM_CHARGES, [
       ...taken,
@@ -202,6 +232,18 @@ export async function claimDue(session: Session, claim: Claim): Promise<Claimed[
     return [...(await due), ...(await charges)];
   });
   return rows.map((row) => ({ attempt: attemptOf(row), found: row.found }));
+}
+
+/** Of what is in doubt at providers that are called again. */
+export async function hastenQuestions(
+  session: Session,
+  {
+    partitions,
+    now,
+    providers,
+  }: Pick<Claim, 'partitions' | 'now'> & { readonly providers: readonly string[] },
+): Promise<void> {
+  await session.query(HASTEN_QUESTIONS, [int2Array(partitions), new Date(now), textArray(providers)]);
 }
 
 type ClaimedRow = AttemptRow & { found: Attempt['state'] };

@@ -14,7 +14,7 @@ import type { Session } from '#platform/postgres/session.ts';
 import { operationOf } from './attempt.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { sendingWindow } from './schedule.ts';
-import { type Claim, type Claimed, claimDue } from './store.ts';
+import { type Claim, type Claimed, claimDue, hastenQuestions } from './store.ts';
 
 /** What became due without this process knowing is noticed after so long. */
 const LOOK_MS = 500;
@@ -43,6 +43,8 @@ export class Sweeper {
   #sweptAt: EpochMs = 0;
   /** SW3: providers that charges may be waiting for, as the last sweep has seen it, or no sweep has seen since they are back. */
   readonly #awaited = new Set<string>();
+  /** Providers that are called again since the last sweep. */
+  readonly #back = new Set<string>();
   #rotation = 0;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
@@ -85,6 +87,7 @@ export class Sweeper {
   /** It is called again: who waited for that goes first (SW3). */
   noteBack(provider: string): void {
     this.#awaited.add(provider);
+    this.#back.add(provider);
     this.wakeAt(this.#options.clock.now());
   }
 
@@ -127,6 +130,7 @@ export class Sweeper {
       [...dispatcher.rations({ reserved: limit })].map(([name, room]) => [name, Math.min(room, CLAIM_MAX)]),
     );
     try {
+      await this.#hastenQuestions(now);
       const claimed = await this.#claim({ limit, now, rooms });
       this.#noteAwaited(rooms, claimed);
       for (const each of claimed) this.#handOver(each);
@@ -136,6 +140,13 @@ export class Sweeper {
       this.#nextAt = now + LOOK_MS + backoffMs(++this.#failures, random);
       onError(error);
     }
+  }
+
+  async #hastenQuestions(now: EpochMs): Promise<void> {
+    const providers = [...this.#back];
+    if (providers.length === 0) return;
+    await hastenQuestions(this.#options.session, { partitions: this.#partitions, now, providers });
+    for (const provider of providers) this.#back.delete(provider);
   }
 
   #claim(claim: Pick<Claim, 'limit' | 'now' | 'rooms'>): Promise<Claimed[]> {
