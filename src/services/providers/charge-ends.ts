@@ -5,7 +5,14 @@ import { type Attempts, attemptData } from './attempts.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
 import { nextCharge, unexpectedRefund } from './new-attempt.ts';
 import { type Choice, choose } from './routing.ts';
-import { askingDelayMs, CHARGES_MAX, dueBy, RECHECKS_MAX, roundDelayMs } from './schedule.ts';
+import {
+  askingDelayMs,
+  CHARGES_MAX,
+  dueBy,
+  RECHECKS_MAX,
+  roundDelayMs,
+  THROTTLE_WAIT_MAX_MS,
+} from './schedule.ts';
 
 /** D2: not charged, for good. What follows is decided here, in the same commit (D1). */
 export function close(told: Case, detail: string): void {
@@ -108,6 +115,16 @@ export function callOffCharge(
 
 export function askAgainAt(attempt: Attempt, asked: number, { now, random }: DecisionContext): EpochMs {
   return dueBy(attempt, now + askingDelayMs(asked, random), now);
+}
+
+/** An inquiry or a void has brought nothing. `wantedMs`: the wait that the provider asks for. */
+export function askLater({ attempts, attempt, context }: Case, wantedMs = 0): void {
+  const tries = attempt.tries + 1;
+  const latest = askAgainAt(attempt, tries, context);
+  const dueAt = Math.min(Math.max(latest, context.now + wantedMs), latest + THROTTLE_WAIT_MAX_MS);
+  const asked = attempts.change(attempt, { tries, dueAt });
+  if (attempt.state === 'voiding')
+    tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
 }
 
 /**

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { ChargeResolved } from '#services/authorization/contract.ts';
+import { ATTEMPTED_AT, sendingAttempt } from '../../../tests/sending-attempt.ts';
 import { type Attempt, type AttemptState, attemptUuid, type Operation } from './attempt.ts';
 import { Attempts } from './attempts.ts';
 import { decideAttempt } from './decide-attempt.ts';
@@ -11,7 +12,7 @@ import { resolve } from './resolve-charge.ts';
 import { routingOf } from './routing.ts';
 
 const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
-const NOW = 1_000_000;
+const NOW = ATTEMPTED_AT;
 
 const PROVIDER = {
   url: '',
@@ -57,41 +58,10 @@ function contextOf({
   };
 }
 
+/** Nothing is due of it. */
 function attemptIn(state: AttemptState, more: Partial<Attempt> = {}): Attempt {
-  return {
-    uuid: attemptUuid(PAYMENT, more.kind ?? 'charge', more.number ?? 1),
-    tenant: 'acme',
-    subject: PAYMENT,
-    key: 'wallet',
-    partition: 0,
-    kind: 'charge',
-    purpose: 'payment',
-    chargeUuid: null,
-    provider: 'alfa',
-    others: ['beta'],
-    number: 1,
-    amount: 100,
-    currency: 'USD',
-    state,
-    exposed: false,
-    cancelling: false,
-    toldUnknown: false,
-    toldUnresolved: false,
-    contradictions: [],
-    sendBefore: NOW,
-    dueAt: null,
-    calls: 1,
-    heard: 0,
-    tries: 0,
-    deadlineAt: NOW + 50_000,
-    correlationId: 'cor',
-    traceparent: null,
-    cause: 'authorization/0/1',
-    providerReference: null,
-    createdAt: NOW,
-    updatedAt: NOW,
-    ...more,
-  };
+  const uuid = attemptUuid(PAYMENT, more.kind ?? 'charge', more.number ?? 1);
+  return sendingAttempt({ uuid, subject: PAYMENT, state, dueAt: null, ...more });
 }
 
 interface Outcome {

@@ -64,8 +64,11 @@ export class Dispatcher {
     const name = callOf(attempt, operation);
     const underWay = this.#underWay.get(name);
     // It has been waiting for its turn, or for its answer, for longer than the claim thought: the answer is to this one too.
-    if (underWay !== undefined) underWay.call = attempt.calls;
-    if (underWay !== undefined || this.free <= 0) return; // S1, S3
+    if (underWay !== undefined) {
+      underWay.call = attempt.calls;
+      return;
+    }
+    if (this.free <= 0) return; // S1, S3
     const call = { begunAs: attempt.calls, call: attempt.calls, done: Promise.resolve() };
     this.#underWay.set(name, call);
     call.done = this.#perform(attempt, operation, call)

@@ -2,16 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, isOpen, type Operation } from './attempt.ts';
-import {
-  askAgainAt,
-  askOnceMore,
-  callOffCharge,
-  close,
-  doubt,
-  giveUp,
-  tellUnknown,
-  turnTo,
-} from './charge-ends.ts';
+import { askLater, askOnceMore, callOffCharge, close, doubt, giveUp, turnTo } from './charge-ends.ts';
 import type { ProviderTerms } from './configuration.ts';
 import { contradict } from './contradict.ts';
 import type { Case } from './decision-context.ts';
@@ -65,7 +56,7 @@ export function endChargeCall(call: Case, result: CallEnd, operation: Operation)
   if (operation === 'charge') endCharge(call, result);
   else if (!isOpen(call.attempt)) recheck(call, result);
   else if (result.kind === 'not_found' && operation === 'inquire') notFound(call, result.askedAt);
-  else askLater(call, result);
+  else askLater(call, result.kind === 'throttled' ? result.retryAfterMs : 0);
 }
 
 /** What a person has said is charged, and the provider knows nothing of to the end, is for a person again. */
@@ -197,15 +188,4 @@ function notFound(call: Case, askedAt: EpochMs): void {
 /** A request that began before `sendBefore` may go on leaving until its sender gives it up; then the provider's longest delay begins. */
 function settledBy({ sendBefore }: Attempt, { timeoutMs, settlesWithinMs }: ProviderTerms): EpochMs {
   return sendBefore + timeoutMs + settlesWithinMs + CLOCK_SKEW_MS;
-}
-
-/** An inquiry or a void that has brought nothing. */
-function askLater({ attempts, attempt, context }: Case, result?: CallEnd): void {
-  const tries = attempt.tries + 1;
-  const wantedAt = result?.kind === 'throttled' ? context.now + result.retryAfterMs : 0;
-  const latest = askAgainAt(attempt, tries, context);
-  const dueAt = Math.min(Math.max(latest, wantedAt), latest + THROTTLE_WAIT_MAX_MS);
-  const asked = attempts.change(attempt, { tries, dueAt });
-  const isVoid = attempt.state === 'voiding';
-  if (isVoid) tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
 }

@@ -106,14 +106,15 @@ export function readAnswer(
       statement ?? { kind: 'unclear', detail: `It answered ${status} with nothing that can be understood.` }
     );
   }
-  return readRefusal(operation, expected, { ...answer, askedAt: at.askedAt });
+  return readRefusal(operation, expected, answer, at.askedAt);
 }
 
 /** What a refusal says: of the charge itself, or of the request. */
 function readRefusal(
   operation: Operation,
   expected: Expected,
-  { status, body, askedAt }: GatewayAnswer & { readonly askedAt: EpochMs },
+  { status, body }: GatewayAnswer,
+  askedAt: EpochMs,
 ): CallResult {
   const { code, detail, charge } = refusalOf(body);
   const unclear = { kind: 'unclear', detail: `It answered ${status} (${code}).` } as const;

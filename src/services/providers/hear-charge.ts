@@ -2,15 +2,7 @@
 import { assertNever } from '#kernel/fault.ts';
 import { type Attempt, findCharge, isOpen } from './attempt.ts';
 import { type Attempts, attemptData, chargedData } from './attempts.ts';
-import {
-  askAgainAt,
-  askOnceMore,
-  close,
-  giveBack,
-  settle,
-  tellCancelled,
-  tellUnknown,
-} from './charge-ends.ts';
+import { askAgainAt, askLater, askOnceMore, close, giveBack, settle, tellCancelled } from './charge-ends.ts';
 import { contradict } from './contradict.ts';
 import type { Case, DecisionContext } from './decision-context.ts';
 import { reasonOf } from './detail.ts';
@@ -122,8 +114,9 @@ function contradictCharged(told: Case, what: string): void {
 function wait(told: Case, reference: string | null, by: HeardBy): void {
   const { attempts, attempt, context } = told;
   const { state } = attempt;
+  // What is being voided stays so: that ends the waiting.
   if (state === 'voiding') {
-    if (by === 'answer') voidAgain(told);
+    if (by === 'answer') askLater(told);
     return;
   }
   if (!isOpen(attempt)) {
@@ -138,11 +131,4 @@ function wait(told: Case, reference: string | null, by: HeardBy): void {
     tries,
     dueAt: askAgainAt(attempt, tries, context),
   });
-}
-
-/** What is being voided stays so: that ends the waiting. */
-function voidAgain({ attempts, attempt, context }: Case): void {
-  const tries = attempt.tries + 1;
-  const asked = attempts.change(attempt, { tries, dueAt: askAgainAt(attempt, tries, context) });
-  tellUnknown(attempts, asked, `${asked.provider} has not confirmed that the charge is void.`);
 }

@@ -22,6 +22,8 @@ export const UNSENT_TRIES_MAX = 4;
  * up, each after having waited for as long.
  */
 export const AWAITED_WITHIN_MS = 10_000;
+/** Within what time a provider that is called again is asked about all that is in doubt there. */
+export const ASKED_AGAIN_WITHIN_MS = 2000;
 /** Repetitions of a charge, under its key, that the provider failed at. */
 export const ERROR_RETRIES_MAX = 2;
 /** Waits that a provider may ask for before it is taken for too busy. */

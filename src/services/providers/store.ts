@@ -17,7 +17,7 @@ import {
   columnsOf,
 } from './attempt-row.ts';
 import { type AttemptChanges, Attempts } from './attempts.ts';
-import { AWAITED_WITHIN_MS } from './schedule.ts';
+import { ASKED_AGAIN_WITHIN_MS, AWAITED_WITHIN_MS } from './schedule.ts';
 
 /** The first attempt of each subject, in the order given, by the index on subject; callers give subjects ascending (R3). */
 export const LOCK_SUBJECTS = statement(
@@ -111,17 +111,17 @@ export const CLAIM_DUE = statement(
 const HASTENED_MAX = 500;
 
 /**
- * Providers are called again: what of theirs is in doubt is asked about within two seconds, however long ago it was asked
- * last. By the index of what is due.
+ * Providers are called again: what of theirs is in doubt is asked about by `$4` at the latest, not all at once. By the index
+ * of what is due.
  */
 export const HASTEN_QUESTIONS = statement(
   'providers.hasten_questions',
   `update providers.attempts a
-   set due_at = $2::timestamptz + random() * interval '2 seconds'
+   set due_at = $2::timestamptz + random() * ($4::timestamptz - $2::timestamptz)
    from ${batchRows('owned', { partition: 'smallint' })}
    cross join lateral (
      select t.ctid as at from providers.attempts t
-     where t.partition = owned.partition and t.due_at > $2::timestamptz + interval '2 seconds'
+     where t.partition = owned.partition and t.due_at > $4::timestamptz
        and t.kind = 'charge' and t.state in ('unknown', 'voiding', 'pending') and t.provider = any ($3::text[])
      order by t.due_at limit ${HASTENED_MAX} for no key update skip locked
    ) waiting
@@ -243,7 +243,12 @@ export async function hastenQuestions(
     providers,
   }: Pick<Claim, 'partitions' | 'now'> & { readonly providers: readonly string[] },
 ): Promise<void> {
-  await session.query(HASTEN_QUESTIONS, [int2Array(partitions), new Date(now), textArray(providers)]);
+  await session.query(HASTEN_QUESTIONS, [
+    int2Array(partitions),
+    new Date(now),
+    textArray(providers),
+    new Date(now + ASKED_AGAIN_WITHIN_MS),
+  ]);
 }
 
 type ClaimedRow = AttemptRow & { found: Attempt['state'] };
