@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeRoom, PartitionsDiffer, prepareInstallation } from '#platform/log/installation.ts';
+import { SERVICE_ROLE } from '#platform/postgres/session.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 
@@ -89,4 +91,26 @@ test('a group that is new to an old log begins at its beginning, or at its end i
         .map(({ group, beginsAt }) => [group, beginsAt === 'end' ? [10, 11, 12, 13] : [0, 0, 0, 0]]),
     ),
   );
+});
+
+test('a user who may not give the services their role is told what to ask an administrator for, and needs no more', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const user = `plain_${randomUUID().replaceAll('-', '')}`;
+  await owner.query(`create role ${user} login password 'secret'`);
+  try {
+    for (const schema of ['log', ...TOPOLOGY.schemas])
+      await owner.query(
+        `grant all on schema "${schema}" to ${user}; grant all on all tables in schema "${schema}" to ${user}`,
+      );
+    const url = new URL(database.url);
+    [url.username, url.password] = [user, 'secret'];
+    const advice = `create role ${SERVICE_ROLE} nologin; grant ${SERVICE_ROLE} to`;
+    await expect(prepareInstallation(url.href, TOPOLOGY, 4)).rejects.toThrow(advice);
+
+    await owner.query(`grant ${SERVICE_ROLE} to ${user}`);
+    await prepareInstallation(url.href, TOPOLOGY, 4);
+  } finally {
+    await owner.query(`drop owned by ${user}`);
+    await owner.query(`drop role ${user}`);
+  }
 });
