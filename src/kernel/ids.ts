@@ -27,7 +27,9 @@ export type IdPrefix =
   | 'req'
   | 'dlt'
   | 'rdl'
-  | 'rpl';
+  | 'rpl'
+  | 'fnd'
+  | 'adt';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -41,6 +43,8 @@ export type NotificationId = Id<'ntf'>;
 export type ApiKeyId = Id<'key'>;
 export type ProcessId = Id<'prc'>;
 export type RequestId = Id<'req'>;
+export type FindingId = Id<'fnd'>;
+export type AuditId = Id<'adt'>;
 export type DeadLetterId = Id<'dlt'>;
 /** Of an order to hand an event to a group once more. */
 export type RedeliveryId = Id<'rdl'>;
@@ -82,6 +86,8 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   dlt: textWithPrefix('dlt'),
   rdl: textWithPrefix('rdl'),
   rpl: textWithPrefix('rpl'),
+  fnd: textWithPrefix('fnd'),
+  adt: textWithPrefix('adt'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */
