@@ -9,6 +9,7 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
+import { registerFindingRoutes } from '#services/integrity/finding-routes.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -82,6 +83,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
+  const keeper = part.integrityKeeper(log);
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
   part.openMaintenance();
@@ -94,6 +96,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
+  registerFindingRoutes(app, { reads: part.findingReads, desk: keeper.desk, audits: keeper.audits });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));

@@ -32,6 +32,10 @@ import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
+import type { FindingObserver } from '#services/integrity/finding-desk.ts';
+import { FindingReads } from '#services/integrity/finding-reads.ts';
+import { IntegrityKeeper } from '#services/integrity/keeper.ts';
+import { findingTelemetry } from '#services/integrity/telemetry.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
@@ -50,6 +54,7 @@ import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
+import { integrityProof } from './integrity-proof.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
@@ -73,6 +78,7 @@ export class Parts {
   readonly access: Access;
   readonly paymentReads: PaymentReads;
   readonly refundReads: RefundReads;
+  readonly findingReads: FindingReads;
   readonly #options: StartOptions;
   readonly #database: OpenedDatabase;
   readonly #stops: Stops;
@@ -84,6 +90,9 @@ export class Parts {
   #leases: LeaseKeeper | undefined;
   /** Whose charges this process may send. */
   readonly #charging = new HeldPartitions();
+  /** Of the logs that this process follows for integrity: who has the first looks after the rest. */
+  readonly #following = new HeldPartitions();
+  readonly #findings: FindingObserver;
   /** Of the groups that lock wallets. */
   readonly #turns = new PartitionTurns();
 
@@ -109,6 +118,10 @@ export class Parts {
     stops.add(() => this.access.settled());
     this.paymentReads = new PaymentReads(this.reads);
     this.refundReads = new RefundReads(this.reads);
+    this.findingReads = new FindingReads(this.reads);
+    this.#findings = findingTelemetry({ metrics: this.#metrics, logger: options.logger }, () =>
+      this.findingReads.countLive(),
+    );
   }
 
   async openLog(): Promise<EventLog> {
@@ -180,16 +193,41 @@ export class Parts {
       payments: () => this.#worker(log, paymentStatusConsumer(onChanged)),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () =>
-        this.#worker(
-          log,
-          integrityConsumer((verdicts) => {
-            for (const { verdict } of verdicts) judged.with({ verdict }).inc();
-          }),
-        ),
+        this.#integrityWorker(log, (verdicts) => {
+          for (const { verdict } of verdicts) judged.with({ verdict }).inc();
+        }),
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))
       .map(([, make]) => make());
+  }
+
+  #integrityWorker(log: EventLog, onJudged: Parameters<typeof integrityConsumer>[0]): Worker {
+    const worker = this.#worker(log, integrityConsumer(onJudged, this.#clock, this.#findings));
+    const own = (partitions: readonly number[], until = 0): void => {
+      this.#following.note(partitions, until);
+      worker.own(partitions, until);
+    };
+    return { group: worker.group, own };
+  }
+
+  /** Its routes are there in every process; it works where integrity is started. */
+  integrityKeeper(log: EventLog): IntegrityKeeper {
+    const proof = integrityProof(this.#database.url);
+    this.#stops.add(() => proof.close());
+    const keeper = new IntegrityKeeper({
+      openSession: (name) => this.#session(name),
+      log,
+      proof,
+      clock: this.#clock,
+      random: Math.random,
+      observer: this.#findings,
+      isOwner: () => this.#following.has(0),
+      onError: this.#onError('integrity could not be looked after'),
+    });
+    this.#stops.add(() => keeper.stop());
+    if (this.#options.settings.services.includes('integrity')) keeper.start();
+    return keeper;
   }
 
   #worker<Loaded, Plan extends ConsumerPlan>(

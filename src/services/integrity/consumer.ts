@@ -16,6 +16,7 @@ import {
   type StoredFinding,
   withdrawn,
 } from './finding.ts';
+import type { FindingObserver } from './finding-desk.ts';
 import { lockFindings, saveActions, saveSettled, saveSightings } from './finding-store.ts';
 import { type Judgement, judgeSubject } from './follow-saga.ts';
 import {
@@ -82,10 +83,11 @@ interface Plan extends ConsumerPlan {
   readonly now: EpochMs;
 }
 
-/** `onJudged` hears of verdicts once they are committed. */
+/** `onJudged` hears of verdicts once they are committed, `observer` of what was found with them. */
 export function integrityConsumer(
   onJudged: (verdicts: readonly StoredVerdict[]) => void,
   clock: Clock = systemClock,
+  observer?: FindingObserver,
 ): Consumer<Loaded, Plan> {
   return {
     group: 'integrity',
@@ -118,7 +120,11 @@ export function integrityConsumer(
         saveActions(tx, actions, now);
       }
     },
-    committed: ({ verdicts }) => onJudged(verdicts),
+    committed({ verdicts, sightings, settled }) {
+      onJudged(verdicts);
+      for (const finding of sightings.opened) observer?.opened(finding);
+      for (const { finding } of settled) observer?.settled(finding);
+    },
   };
 }
 
@@ -171,7 +177,7 @@ async function loadDoubts(
 ): Promise<Pick<Loaded, 'judgements' | 'findings' | 'uuids'>> {
   const judgements = new Map<string, JudgedSaga>();
   for (const [subject, group] of known.groups) {
-    if (isToBeJudged(known, subject)) judgements.set(subject, judged(known, subject, group));
+    if (isToBeJudged(known, subject)) judgements.set(subject, judgeKnown(known, subject, group));
   }
   const doubtful = [...judgements]
     .filter(([, { judgement }]) => isDoubtful(judgement))
@@ -187,12 +193,12 @@ async function loadDoubts(
 }
 
 /** Not what has its verdict and comes again, nor what is not at its end and short enough under way. */
-function isToBeJudged({ groups, fresh, judged, disturbed }: Known, subject: string): boolean {
-  if (judged.has(subject)) return disturbed.has(subject);
-  return !fresh.has(subject) || mayBeOver(groups.get(subject) ?? []);
+function isToBeJudged(known: Known, subject: string): boolean {
+  if (known.judged.has(subject)) return known.disturbed.has(subject);
+  return !known.fresh.has(subject) || mayBeOver(known.groups.get(subject) ?? []);
 }
 
-function judged({ followed, disturbed }: Known, subject: string, group: readonly LogEvent[]): JudgedSaga {
+function judgeKnown({ followed, disturbed }: Known, subject: string, group: readonly LogEvent[]): JudgedSaga {
   const seen = merge(disturbed.get(subject) ?? followed.get(subject) ?? [], group.map(seenEvent));
   return { seen, judgement: judgeSubject(subject, seen) };
 }

@@ -76,28 +76,27 @@ const SETTLE_FINDING = statement(
 );
 
 /**
- * The next ones that are due, each for one process: what somebody else is at is left out, and is due again later if that
- * one dies. By the index on what is due.
+ * The next one that is due, for one process: what somebody else is at is left out, and is due again later if that one
+ * dies. By the index on what is due.
  */
 export const CLAIM_DUE = statement(
   'integrity.claim_due_findings',
   `update integrity.findings f
    set state = 'repairing', attempts = f.attempts + 1,
-       next_attempt_at = $1::timestamptz + make_interval(secs => $3::float8 / 1000 * power(2, f.attempts))
+       next_attempt_at = $1::timestamptz + make_interval(secs => $2::float8 / 1000 * power(2, f.attempts))
    from (
      select t.ctid from integrity.findings t
-     where t.next_attempt_at <= $1::timestamptz order by t.next_attempt_at limit $2::integer for update skip locked
+     where t.next_attempt_at <= $1::timestamptz order by t.next_attempt_at limit 1 for update skip locked
    ) as due(at)
    where f.ctid = due.at
    returning ${FINDING_COLUMNS}`,
 );
 
-/** Live ones of audits that were not seen since. By the index on live findings: there are few. */
+/** Live ones of audits that were not seen since, and that nobody repairs. By the index on live findings: there are few. */
 export const CLOSE_UNSEEN = statement(
   'integrity.close_unseen_findings',
   `update integrity.findings f
-   set state = case when f.state = 'repairing' then 'repaired' else 'resolved' end, next_attempt_at = null,
-       closed_by = 'system', closed_at = $2::timestamptz, reason = $3
+   set state = 'resolved', closed_by = 'system', closed_at = $2::timestamptz, reason = $3
    from (
      select t.ctid from integrity.findings t
      where t.closed_at is null and t.source in ('audit', 'operator') and t.last_seen_at < $1::timestamptz

@@ -9,6 +9,7 @@ import {
   actionOn,
   type FindingAction,
   isLive,
+  OPERATOR,
   parkedEvent,
   repairedEvent,
   type StoredFinding,
@@ -34,6 +35,11 @@ export function settleGone(finding: StoredFinding, what: string, now: EpochMs): 
     actions: [actionOn(finding, action, what)],
     drafts: isRepaired ? [repairedEvent(settled, what)] : [],
   };
+}
+
+/** The next audit of everything does not see it any more; the row says so already. */
+export function settleUnseen(finding: StoredFinding, reason: string): Settled {
+  return { finding, actions: [actionOn(finding, 'resolved', reason)], drafts: [] };
 }
 
 /** This attempt has repaired it, and that was seen. */
@@ -105,7 +111,7 @@ export function requestRepair(finding: StoredFinding, now: EpochMs): Settled | u
   const detail = 'An operator asked for the repair.';
   return {
     finding: settled,
-    actions: [actionOn(finding, 'repair_requested', detail, 'operator')],
+    actions: [actionOn(finding, 'repair_requested', detail, OPERATOR)],
     drafts: [],
   };
 }
