@@ -17,10 +17,10 @@ const PACES: Readonly<Record<AuditOptions['pace'], Pace>> = {
 /** Of a check in one pass: more of one kind is one damage, and a person's. */
 const LISTED_MAX = 500;
 
-export function integrityProof(url: string): Proof & { close(): Promise<void> } {
+export function integrityProof(url: string, paces: typeof PACES = PACES): Proof & { close(): Promise<void> } {
   const restoration = new Restoration(url);
   return {
-    audit: (options) => audit(url, options),
+    audit: (options) => audit({ url, pace: paces[options.pace] }, options),
     rebuild: (model, about) => restoration.rebuild(model, about),
     restoreHold: (about) => restoration.restoreHold(about),
     remove: (rows, about) => restoration.remove(rows, about),
@@ -31,15 +31,15 @@ export function integrityProof(url: string): Proof & { close(): Promise<void> } 
 }
 
 async function audit(
-  url: string,
-  { scope, pace, signal, onFound, onProgress }: AuditOptions,
+  { url, pace }: { readonly url: string; readonly pace: Pace },
+  { scope, signal, onFound, onProgress }: AuditOptions,
 ): Promise<AuditEnd> {
   const report = await verify({
     url,
     scope,
     signal,
     onProgress,
-    pace: PACES[pace],
+    pace,
     connections: 1,
     listedMax: LISTED_MAX,
     onFound: (check, finding) => onFound(proofFinding(check, finding)),

@@ -41,6 +41,7 @@ const COMPOSITION = new Set([
   'open-database.ts',
   'parts.ts',
   'problems.ts',
+  'request-repairs.ts',
   'provider-configuration.ts',
   'sandbox-key.ts',
   'sandbox-providers.ts',

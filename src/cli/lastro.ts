@@ -56,7 +56,10 @@ program
     'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs',
   )
   .option('--json', 'the report as JSON')
-  .action(async (options: { json?: boolean }) => (await import('./verify.ts')).verifyCommand(options));
+  .option('--repair', 'hand what differs to the running integrity service')
+  .action(async (options: { json?: boolean; repair?: boolean }) =>
+    (await import('./verify.ts')).verifyCommand(options),
+  );
 
 program
   .command('rebuild')

@@ -1,13 +1,31 @@
-/** `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs. */
+/**
+ * `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs, with `--repair` too:
+ * it is the running integrity service that repairs, afterwards.
+ */
 import { CHECKS, type VerifyReport } from '#proof/report.ts';
 import { verify } from '#proof/verify.ts';
+import { type RequestedRepairs, requestRepairs } from '../request-repairs.ts';
 import { onDatabase } from './on-database.ts';
 
-export function verifyCommand(options: { json?: boolean }): Promise<void> {
-  return onDatabase(verify, (report) => {
-    console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
-    process.exitCode = report.ok ? 0 : 1;
-  });
+export function verifyCommand(options: { json?: boolean; repair?: boolean }): Promise<void> {
+  return onDatabase(
+    async (database) => {
+      const report = await verify(database);
+      const repairs = options.repair === true ? await requestRepairs(database.url, report) : undefined;
+      return { report, repairs };
+    },
+    ({ report, repairs }) => {
+      console.log(options.json === true ? JSON.stringify({ ...report, repairs }) : renderReport(report));
+      if (repairs !== undefined && options.json !== true) console.log(renderRepairs(repairs));
+      process.exitCode = report.ok ? 0 : 1;
+    },
+  );
+}
+
+function renderRepairs({ requested, parked, isServed }: RequestedRepairs): string {
+  const handed = `${requested} findings are handed to the integrity service for repair, ${parked} for a person`;
+  if (requested === 0 || isServed) return handed;
+  return `${handed}. No process runs it: start one, and they are repaired then`;
 }
 
 function renderReport(report: VerifyReport): string {

@@ -22,7 +22,7 @@ export interface Topology {
 }
 
 /** Tables nobody updates or deletes from, in any schema (R7). */
-const APPEND_ONLY = ['events', 'batches', 'entries', 'postings', 'dead_letter_actions'];
+const APPEND_ONLY = ['events', 'batches', 'entries', 'postings', 'dead_letter_actions', 'finding_actions'];
 /** Serialises the preparation of processes that start at once. */
 const PREPARATION_LOCK = 7_823_654_210;
 

@@ -9,12 +9,14 @@ import { accepted, type Decision } from '#kernel/decision.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
+import { textArray } from '#platform/postgres/arrays.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import { decideSightings, isLive, type Sighting, type StoredFinding } from './finding.ts';
 import {
   CLAIM_DUE,
   CLOSE_UNSEEN,
+  FIND_LIVE_OF_KINDS,
   type FindingRow,
   LOCK_FINDING,
   lockFindings,
@@ -23,6 +25,7 @@ import {
   saveSightings,
   storedFinding,
 } from './finding-store.ts';
+import { LOGS_IN_DOUBT } from './repair-rules.ts';
 import { requestRepair, type Settled, settleUnseen } from './settle-finding.ts';
 
 /** What the outside hears of findings. */
@@ -154,6 +157,14 @@ export class FindingDesk {
       return { drafts: settled.flatMap(({ drafts }) => drafts), result: settled };
     });
     for (const { finding } of closed) this.#options.observer.settled(finding);
+  }
+
+  /** Whether the end of some log may be gone, as far as is known. */
+  isLogInDoubt(): Promise<boolean> {
+    return this.#transaction(async (tx) => {
+      const rows = await tx.query(FIND_LIVE_OF_KINDS, [textArray(LOGS_IN_DOUBT)]);
+      return { drafts: [], result: rows.length > 0 };
+    });
   }
 
   /** Ends with the transaction under way. */

@@ -107,6 +107,12 @@ export const CLOSE_UNSEEN = statement(
    returning ${FINDING_COLUMNS}`,
 );
 
+/** By the index on live findings: there are few. */
+export const FIND_LIVE_OF_KINDS = statement(
+  'integrity.find_live_of_kinds',
+  `select f.id from integrity.findings f where f.closed_at is null and f.kind = any ($1::text[]) limit 1`,
+);
+
 export interface FindingRow {
   id: string;
   tenant: string;

@@ -129,6 +129,12 @@ export const REPAIR_RULES = {
 
 export type FindingKind = keyof typeof REPAIR_RULES;
 
+/**
+ * An end of a log that is gone shows in no event that is left. While one of these is not closed, nothing is made of what the
+ * logs say (RR1).
+ */
+export const LOGS_IN_DOUBT: readonly FindingKind[] = ['truncated_log', 'missing_head', 'wrong_head_chain'];
+
 /** Of a kind that no rule speaks of yet: for a person. */
 const UNKNOWN: RepairRule = { severity: 'error' };
 

@@ -86,7 +86,9 @@ export class Repairer {
 
   async #restore(finding: StoredFinding, repair: Exclude<Repair, { way: 'redeliver' }>): Promise<void> {
     const { desk } = this.#options;
-    if (finding.attempts > ATTEMPTS_MAX) return this.#park(finding, NOT_HELPED);
+    if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
+    if (repair.way !== 'recompute_balance' && (await desk.isLogInDoubt()))
+      return this.#park(finding, 'The end of a log may be gone, so nothing is made of what the logs say.');
     const { outcome, detail } = await this.#run(finding, repair);
     switch (outcome) {
       case 'corrected':
