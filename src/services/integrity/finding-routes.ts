@@ -56,7 +56,8 @@ const members = {
   reason: MaybeText,
 };
 const FindingDocument = Type.Object(members);
-const FindingDetail = Type.Object({
+export const FindingPage = pageOf(FindingDocument);
+export const FindingDetail = Type.Object({
   ...members,
   events: Type.Array(Type.Object({}, { additionalProperties: true, description: 'As in a timeline.' })),
   actions: Type.Array(
@@ -83,7 +84,7 @@ const ReasonBody = closed({
   }),
 });
 
-const StandingDocument = Type.Object({
+export const StandingDocument = Type.Object({
   sagas: Type.Object(
     {
       complete: Type.Integer(),
@@ -107,7 +108,7 @@ const StandingDocument = Type.Object({
   as_of: Instant,
 });
 
-const AuditDocument = Type.Object({
+export const AuditDocument = Type.Object({
   id: Type.String({ description: '`adt_…`' }),
   scope: Type.Enum([...AUDIT_SCOPES]),
   state: Type.Enum(['queued', 'running', 'completed', 'failed']),
@@ -146,7 +147,7 @@ function registerReads(app: HttpApp, { reads }: FindingRoutes): void {
     tags: TAGS,
     summary: 'List findings, newest first',
     querystring: FindingListQuery,
-    response: { 200: pageOf(FindingDocument), 400: ProblemDocument },
+    response: { 200: FindingPage, 400: ProblemDocument },
   };
   app.get('/v1/integrity/findings', { config: READ, schema: listed }, async (request, reply) => {
     const { query } = request;

@@ -20,8 +20,8 @@ const LOOK_MS = 1000;
 const SWEEP_MS = 500;
 /** Ten a second. A table that was wiped is for `lastro rebuild`. */
 const REPAIR_MS = 100;
-/** A whole pass costs what it costs: an installation at rest need not be read all the time. */
-const AUDIT_REST_MS = 30_000;
+/** A pass over a small installation is over at once: it need not be read all the time. */
+const AUDIT_REST_MS = 10_000;
 
 export interface KeeperOptions {
   readonly openSession: (name: string) => Session;
@@ -33,7 +33,7 @@ export interface KeeperOptions {
   /** Whether this process is the one that does the chores. */
   readonly isOwner: () => boolean;
   readonly onError: (error: unknown) => void;
-  /** Default 30 s. */
+  /** Default 10 s. */
   readonly auditRestMs?: number;
 }
 
