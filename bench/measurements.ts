@@ -144,8 +144,8 @@ async function measureHungProvider(stage: Stage): Promise<HungProviderReport> {
     }),
     beforeArm: () => checkpoint(stage.serverUrl),
   });
-  for (const { well, hung } of report.pairs)
-    for (const arm of [well, hung]) stage.stored += arm.balanceAccepted + arm.gatewayAccepted;
+  for (const pair of report.pairs)
+    for (const arm of [pair.without, pair.with]) stage.stored += arm.balanceAccepted + arm.gatewayAccepted;
   return report;
 }
 
