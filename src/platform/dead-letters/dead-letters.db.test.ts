@@ -343,7 +343,9 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
     ...bad.hooks,
     redelivering: {
       afterCommit: () =>
-        losses++ < 3 ? Promise.reject(new Fault('lost after the commit', { transient: true })) : Promise.resolve(),
+        losses++ < 3
+          ? Promise.reject(new Fault('lost after the commit', { transient: true }))
+          : Promise.resolve(),
     },
   });
   await probe.append(interleaved(['key-1'], 250));
