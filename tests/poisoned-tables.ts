@@ -10,7 +10,7 @@ export const POISON_AMOUNT = 666_013;
 /** Where each group leaves what follows from a payment. */
 const EFFECTS = {
   validation: ['validation.events', `data not like '%"amount":${POISON_AMOUNT},%'`],
-  authorization: ['authorization.events', `data not like '%"amount":${POISON_AMOUNT},%'`],
+  authorization: ['"authorization".events', `data not like '%"amount":${POISON_AMOUNT},%'`],
   notification: ['notification.notifications', `payload::text !~ '"amount": ?${POISON_AMOUNT}'`],
   payments: ['payments.payments', `amount <> ${POISON_AMOUNT} or status = 'pending'`],
 } as const;
