@@ -269,6 +269,16 @@ export class Engine {
     }
   }
 
+  /** Resolves when every order about a dead letter is executed, and what waited behind it is worked off. */
+  async ordersExecuted(): Promise<void> {
+    const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+    while ((await this.#reads.query(TO_EXECUTE, [])).length > 0) {
+      if (performance.now() > deadline) throw new Error('orders about dead letters are not executed');
+      this.redeliverer.wake();
+      await delay(POLL_MS);
+    }
+  }
+
   /** Resolves when every partition is the short cut's to work on; whether it is in step there shows when it looks. */
   async passing(): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
@@ -443,6 +453,11 @@ const BEHIND = statement(
   `select p.consumer_group || ' in ' || topic || '/' || partition as place
    from log.heads h join log.positions p using (topic, partition)
    where p.position < h.position and p.consumer_group = any ($1)`,
+);
+
+const TO_EXECUTE = statement(
+  'tests.to_execute',
+  `select from log.pending_redeliveries union all select from log.parked_keys where dead_letter is null`,
 );
 
 function openingOf(account: NewAccount): LedgerOrder {

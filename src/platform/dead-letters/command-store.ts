@@ -9,7 +9,7 @@ import type { DeadLetter, OrderAction } from './dead-letter.ts';
 export const REPLAY_MAX = 10_000;
 
 /** Ascending by id, by primary key; another tenant's are not there. */
-const LOCK_LETTERS = statement(
+export const LOCK_LETTERS = statement(
   'log.lock_dead_letters',
   `select d.id
    from ${batchRows('wanted', { id: 'uuid', tenant: 'text' })}
@@ -22,7 +22,7 @@ const COLUMNS = `d.*, r.action as order_action, r.requested_by as order_requeste
 const WITH_ORDER = `left join log.pending_redeliveries p on p.dead_letter = d.id left join log.redeliveries r on r.id = p.id`;
 
 /** Behind the lock, in a later statement (R2). */
-const LOAD_LETTERS = statement(
+export const LOAD_LETTERS = statement(
   'log.load_dead_letters',
   `select ${COLUMNS}
    from ${batchRows('wanted', { id: 'uuid' })}
@@ -34,7 +34,7 @@ const LOAD_LETTERS = statement(
  * The open ones of a tenant that nothing is ordered about, oldest first: by the (few) parked keys, each by primary key. An
  * order that another process gives meanwhile meets the unique dead letter of the pending ones; the batch is decided anew.
  */
-const LOAD_OPEN = statement(
+export const LOAD_OPEN = statement(
   'log.load_open_dead_letters',
   `select d.*, null as order_action, null as order_requested_by, null::timestamptz as order_requested_at
    from log.parked_keys k
@@ -46,7 +46,7 @@ const LOAD_OPEN = statement(
    order by d.id limit ${REPLAY_MAX}`,
 );
 
-const INSERT_ORDERS = statement(
+export const INSERT_ORDERS = statement(
   'log.insert_dead_letter_orders',
   `insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, replay, edited_data, reason,
                                  requested_by, requested_at)
@@ -66,13 +66,13 @@ const INSERT_ORDERS = statement(
      requested_by: 'text',
    })}`,
 );
-const INSERT_PENDING = statement(
+export const INSERT_PENDING = statement(
   'log.insert_pending_orders',
   `insert into log.pending_redeliveries (id, consumer_group, partition, dead_letter)
    select id, consumer_group, partition, dead_letter
    from ${batchRows('asked', { id: 'uuid', consumer_group: 'text', partition: 'smallint', dead_letter: 'uuid' })}`,
 );
-const NOTE_ORDERS = statement(
+export const NOTE_ORDERS = statement(
   'log.note_dead_letter_orders',
   `insert into log.dead_letter_actions (dead_letter, at, action, actor, reason, data_before, data_after)
    select dead_letter, $7::timestamptz, action, actor, reason, data_before, data_after
@@ -85,7 +85,7 @@ const NOTE_ORDERS = statement(
      data_after: 'text',
    })}`,
 );
-const INSERT_REPLAY = statement(
+export const INSERT_REPLAY = statement(
   'log.insert_dead_letter_replay',
   `insert into log.dead_letter_replays (id, tenant, filter, total, reason, requested_by, requested_at)
    values ($1, $2, $3, $4, $5, $6, $7)`,
