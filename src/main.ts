@@ -4,6 +4,8 @@
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
+import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -68,6 +70,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   if (refusal !== undefined) throw new Error(refusal);
 
   const log = await part.openLog();
+  const redeliverer = part.openRedeliverer(log);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
   const workers = part.consumerWorkers(log, (changes) => {
@@ -99,6 +102,11 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerFindingRoutes(app, { reads: part.findingReads, desk: keeper.desk, audits: keeper.audits });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
+  registerDeadLetterRoutes(app, {
+    commands: part.deadLetterCommands(log),
+    reads: new DeadLetterReads(part.reads),
+    onOrdered: () => redeliverer.wake(),
+  });
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));

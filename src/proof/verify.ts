@@ -85,7 +85,7 @@ interface Verified {
   readonly runPhase: RunPhase;
 }
 
-const NO_SAGAS: PaymentCounts = { payments: 0, refunds: 0, running: 0 };
+const NO_SAGAS: PaymentCounts = { payments: 0, refunds: 0, running: 0, parked: 0 };
 
 function countEvents(installation: Installation, topics: readonly string[]): number {
   return topics.reduce((sum, topic) => sum + eventsOf(installation, topic), 0);

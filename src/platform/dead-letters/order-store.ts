@@ -13,14 +13,14 @@ const ORDERS_PER_TURN = 200;
 const KEYS_PER_TURN = 200;
 
 /** Of the groups' partitions given, oldest first. Both tables hold only what is to be done: by their primary keys. */
-const FIND_ORDERS = statement(
+export const FIND_ORDERS = statement(
   'log.find_pending_orders',
   `select p.id, p.consumer_group as "group", p.partition from log.pending_redeliveries p
    where exists (select from ${batchRows('owned', { grp: 'text', partition: 'smallint' })}
                  where owned.grp = p.consumer_group and owned.partition = p.partition)
    order by p.id limit ${ORDERS_PER_TURN}`,
 );
-const FIND_UNLOCKED_KEYS = statement(
+export const FIND_UNLOCKED_KEYS = statement(
   'log.find_keys_to_work_off',
   `select k.consumer_group as "group", k.partition, k.parking_key as key from log.parked_keys k
    where k.dead_letter is null
@@ -33,18 +33,18 @@ const FIND_UNLOCKED_KEYS = statement(
  * R1: what a group has of a partition, locked in the order of its positions. Nothing is compared: all that is concluded is
  * read by later statements, under the lock (R2). By primary key.
  */
-const HOLD_POSITIONS = statement(
+export const HOLD_POSITIONS = statement(
   'log.hold_positions',
   `select topic, position from log.positions
    where consumer_group = $1 and partition = $2 order by topic for no key update`,
 );
 /** Whoever believes in the positions or parked keys as they were is fenced by this. */
-const MOVE_TURNS = statement(
+export const MOVE_TURNS = statement(
   'log.move_turns',
   'update log.positions set turn = turn + 1 where consumer_group = $1 and partition = $2',
 );
 
-const LOAD_ORDER = statement(
+export const LOAD_ORDER = statement(
   'log.load_order',
   `select r.id, r.consumer_group as "group", r.topic, r.partition, r.position, r.action, r.dead_letter, r.edited_data,
           r.reason, r.requested_by, d.parking_key, d.state
@@ -53,26 +53,26 @@ const LOAD_ORDER = statement(
    left join log.dead_letters d on d.id = r.dead_letter
    where p.id = $1`,
 );
-const COUNT_PARKED = statement(
+export const COUNT_PARKED = statement(
   'log.count_parked_keys',
   `select count(*)::integer as count from log.parked_keys
    where consumer_group = $1 and partition = $2 and parking_key = $3`,
 );
-const NEXT_PARKED = statement(
+export const NEXT_PARKED = statement(
   'log.next_parked_events',
   `select e.seq, e.topic, e.position from log.parked_events e
    where e.consumer_group = $1 and e.partition = $2 and e.parking_key = $3 order by e.seq limit $4`,
 );
-const LOAD_FRONT = statement(
+export const LOAD_FRONT = statement(
   'log.load_parked_key',
   `select dead_letter from log.parked_keys where consumer_group = $1 and partition = $2 and parking_key = $3`,
 );
-const UNPARK_EVENTS = statement(
+export const UNPARK_EVENTS = statement(
   'log.unpark_events',
   `delete from log.parked_events
    where consumer_group = $1 and partition = $2 and parking_key = $3 and seq <= $4`,
 );
-const UNPARK_ALL = statement(
+export const UNPARK_ALL = statement(
   'log.unpark_all_events',
   `with gone as (
      delete from log.parked_events where consumer_group = $1 and partition = $2 and parking_key = $3
@@ -81,27 +81,27 @@ const UNPARK_ALL = statement(
    select topic || '/' || partition || '/' || position as identity from gone order by seq`,
 );
 /** The key goes on: free if nothing waits, else worked off. The second sees what the transaction has deleted. */
-const RELEASE_KEY = statement(
+export const RELEASE_KEY = statement(
   'log.release_key',
   `update log.parked_keys set dead_letter = null
    where consumer_group = $1 and partition = $2 and parking_key = $3`,
 );
-const DROP_EMPTY_KEY = statement(
+export const DROP_EMPTY_KEY = statement(
   'log.drop_empty_key',
   `delete from log.parked_keys k
    where k.consumer_group = $1 and k.partition = $2 and k.parking_key = $3 and k.dead_letter is null
      and not exists (select from log.parked_events e where e.consumer_group = k.consumer_group
                      and e.partition = k.partition and e.parking_key = k.parking_key)`,
 );
-const RESOLVE = statement(
+export const RESOLVE = statement(
   'log.resolve_dead_letter',
   `update log.dead_letters set state = $2, edited_data = $3, resolved_at = $4 where id = $1`,
 );
-const FAIL_AGAIN = statement(
+export const FAIL_AGAIN = statement(
   'log.fail_dead_letter_again',
   `update log.dead_letters set attempts = attempts + 1, error_code = $2, error = $3, failed_last_at = $4 where id = $1`,
 );
-const FINISH_ORDER = statement(
+export const FINISH_ORDER = statement(
   'log.finish_order',
   `with done as (delete from log.pending_redeliveries where id = $1)
    update log.redeliveries set done_at = $2, outcome = $3, error = $4 where id = $1`,

@@ -9,7 +9,7 @@ import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
 
 /** The (few) keys of a group: by the primary key's prefix. */
-const LOAD_PARKED_KEYS = statement(
+export const LOAD_PARKED_KEYS = statement(
   'log.load_parked_keys',
   `select partition, parking_key, topic, position from log.parked_keys where consumer_group = $1`,
 );
@@ -18,7 +18,7 @@ const LOAD_PARKED_KEYS = statement(
  * What is parked beyond the group's positions: where a consumer retains events its position stays before them, and what
  * lies behind is read again. By the unique index of identities, and the keys' primary key.
  */
-const LOAD_PARKED_AHEAD = statement(
+export const LOAD_PARKED_AHEAD = statement(
   'log.load_parked_ahead',
   `select ahead.topic, ahead.partition, ahead.position
    from log.positions p
@@ -35,13 +35,13 @@ const LOAD_PARKED_AHEAD = statement(
 );
 
 /** The partitions in which one of the groups has a parked key. */
-const FIND_PARKED_PARTITIONS = statement(
+export const FIND_PARKED_PARTITIONS = statement(
   'log.find_parked_partitions',
   'select distinct partition from log.parked_keys where consumer_group = any ($1::text[])',
 );
 
 /** In the order given, which is that of arrival: the sequence numbers are drawn in it. Locks nothing but the new rows. */
-const PARK_EVENTS = statement(
+export const PARK_EVENTS = statement(
   'log.park_events',
   `insert into log.parked_events (consumer_group, partition, parking_key, topic, position, parked_at)
    select $1, partition, parking_key, topic, position, now()

@@ -47,7 +47,7 @@ export interface Redelivery {
 }
 
 /** Inserts only; both statements lock nothing but their own new rows. */
-const INSERT_REDELIVERIES = statement(
+export const INSERT_REDELIVERIES = statement(
   'log.insert_redeliveries',
   `insert into log.redeliveries (id, consumer_group, topic, partition, position, action, reason, requested_by, requested_at)
    select id, consumer_group, topic, partition, position, 'redeliver', reason, requested_by, now()
@@ -61,7 +61,7 @@ const INSERT_REDELIVERIES = statement(
      requested_by: 'text',
    })}`,
 );
-const INSERT_PENDING = statement(
+export const INSERT_PENDING = statement(
   'log.insert_pending_redeliveries',
   `insert into log.pending_redeliveries (id, consumer_group, partition)
    select id, consumer_group, partition
@@ -69,7 +69,7 @@ const INSERT_PENDING = statement(
 );
 
 /** By primary key. */
-const FIND_REDELIVERIES = statement(
+export const FIND_REDELIVERIES = statement(
   'log.find_redeliveries',
   `select r.id, r.outcome, r.error
    from ${batchRows('wanted', { id: 'uuid' })}
@@ -80,7 +80,7 @@ const FIND_REDELIVERIES = statement(
  * Which events a group has passed but not handled, because they are an open dead letter of it or wait behind one. By the
  * primary key of the (few) parked keys, and the unique index of identities of what waits.
  */
-const FIND_WAITING = statement(
+export const FIND_WAITING = statement(
   'log.find_waiting_events',
   `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position, waiting.dead_letter
    from ${batchRows('wanted', {
