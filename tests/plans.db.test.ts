@@ -28,6 +28,11 @@ const TIMELINE = 'a topic’s events by subject';
 /** What was given back of a payment. */
 const REFUNDED = 'refund_totals_pkey';
 
+/** No group of ours reads what integrity has found. */
+const READ_TOPICS = TOPOLOGY.topics.filter((topic) =>
+  TOPOLOGY.groups.some(({ topics }) => topics.includes(topic)),
+);
+
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger, and payments for refunds, pin their own (plans.db.test.ts). */
 const HOT: Readonly<Record<string, readonly string[]>> = {
   'payments.idempotency_select': ['idempotency_keys_pkey'],
@@ -49,7 +54,8 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'integrity.unfollow': ['followed_pkey'],
   'integrity.withdraw_verdicts': ['verdicts_pkey'],
   'integrity.read_timelines': [TIMELINE],
-  ...Object.fromEntries(TOPOLOGY.topics.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
+  'integrity.lock_findings': ['findings_subject'],
+  ...Object.fromEntries(READ_TOPICS.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
   'validation.subjects_in': [TIMELINE],
 };
 

@@ -51,7 +51,7 @@ const INSERT_FINDINGS = statement(
 );
 
 /** Locked before in this transaction. By primary key. */
-const NOTE_SEEN = statement(
+export const NOTE_SEEN = statement(
   'integrity.note_seen_findings',
   `update integrity.findings f set last_seen_at = $3::timestamptz, seen = f.seen + 1, evidence = v.evidence
    from ${batchRows('v', { id: 'uuid', evidence: 'text' })}
@@ -67,7 +67,7 @@ const INSERT_ACTIONS = statement(
 );
 
 /** Locked before in this transaction. By primary key. */
-const SETTLE_FINDING = statement(
+export const SETTLE_FINDING = statement(
   'integrity.settle_finding',
   `update integrity.findings
    set state = $2, attempts = $3::smallint, next_attempt_at = $4::timestamptz, closed_by = $5, closed_at = $6::timestamptz,

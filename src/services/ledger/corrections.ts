@@ -10,7 +10,6 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
-import type { AccountRef } from './contract.ts';
 
 /** By the unique index on (tenant, id), and by primary key. LC1 */
 const LOCK_BALANCE = `
@@ -65,6 +64,11 @@ export interface LockedBalance {
     | undefined;
 }
 
+interface NamedAccount {
+  readonly tenant: string;
+  readonly id: string;
+}
+
 interface BalanceRow {
   account_key: bigint;
   posted: bigint;
@@ -84,7 +88,7 @@ interface PostingRow {
 /** By how much more is held than the account's open holds add up to; undefined without an account. LC2: before the lock. */
 export async function measureHeldExcess(
   tx: ModelTransaction,
-  { tenant, id }: AccountRef,
+  { tenant, id }: NamedAccount,
 ): Promise<bigint | undefined> {
   const [row] = await tx.query<{ excess: bigint }>(MEASURE_HELD, [tenant, id]);
   return row?.excess;
@@ -93,7 +97,7 @@ export async function measureHeldExcess(
 /** Undefined without an account, or without a balance. */
 export async function lockBalance(
   tx: ModelTransaction,
-  { tenant, id }: AccountRef,
+  { tenant, id }: NamedAccount,
 ): Promise<LockedBalance | undefined> {
   const [balance] = await tx.query<BalanceRow>(LOCK_BALANCE, [tenant, id]);
   if (balance === undefined) return undefined;
@@ -114,7 +118,7 @@ export async function lockBalance(
 /** The balance made what its last posting says, and `heldExcessMinor` less held; whether that changed it. It is locked. */
 export async function correctBalance(
   tx: ModelTransaction,
-  { tenant, id }: AccountRef,
+  { tenant, id }: NamedAccount,
   heldExcessMinor: bigint,
 ): Promise<boolean> {
   const [balance] = await tx.query<BalanceRow>(LOCK_BALANCE, [tenant, id]);

@@ -6,10 +6,10 @@ import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
-import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { type Engine, PARTITIONS, startEngine } from '../../../tests/engine.ts';
-import { IntegrityDesk } from '../../../tests/integrity-desk.ts';
-import { ask, DELIVERIES, setBack } from '../../../tests/redelivery.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
+import { type Engine, PARTITIONS, startEngine } from './engine.ts';
+import { IntegrityDesk } from './integrity-desk.ts';
+import { ask, DELIVERIES, setBack } from './redelivery.ts';
 
 let database: TestDatabase;
 let engine: Engine;
