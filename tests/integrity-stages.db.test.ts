@@ -102,6 +102,26 @@ test.each(['validation', 'authorization', 'ledger', 'notification', 'payments'])
   },
 );
 
+test('P5: while payments come in, audits and sweeps find nothing', async () => {
+  engine.resume('integrity');
+  const end = new AbortController();
+  const clients = Array.from({ length: 10 }, async () => {
+    while (!end.signal.aborted) await engine.submit({ amount: 1 });
+  });
+  try {
+    for (let round = 0; round < 3; round++) {
+      await desk.audit();
+      await desk.sweep();
+    }
+  } finally {
+    end.abort();
+    await Promise.all(clients);
+  }
+  await engine.settled();
+  expect(await desk.findings()).toEqual([]);
+  expect(desk.errors).toEqual([]);
+});
+
 test('P5, U14: a stage whose group passed the event without effect is found, delivered again, and the saga goes on', async () => {
   const payment = await paymentPassedOverBy('notification');
   await desk.sweep();

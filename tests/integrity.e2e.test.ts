@@ -82,10 +82,9 @@ test('P5, U14: nobody has to ask: an edited balance is found and repaired', asyn
     `update ledger.balances set posted = posted + 1
      where account_key = (select key from ledger.accounts where id = 'abc-1234')`,
   );
-  await vi.waitUntil(
-    async () => (await findings('kind=different_balance')).some(({ state }) => state === 'repaired'),
-    PATIENCE,
-  );
+  await expect
+    .poll(async () => (await findings('kind=different_balance')).map(({ state }) => state), PATIENCE)
+    .toEqual(['repaired']);
 });
 
 test('U14: what `verify --repair` finds is handed to the running service, and it says what is left to people', async () => {
@@ -96,8 +95,8 @@ test('U14: what `verify --repair` finds is handed to the running service, and it
     select id from payments.payments order by id desc limit 1)`,
   );
   const settings = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
-  const report = await runLastro(['verify', '--repair', '--json'], settings).catch(
-    (error: Error) => error.message,
+  const report = await runLastro(['verify', '--repair', '--json'], settings).catch((error: unknown) =>
+    String(error),
   );
   expect(report).toContain('"isServed":true');
   await vi.waitUntil(

@@ -1,5 +1,7 @@
 /** What becomes of what is seen, and of findings: pure. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
+import { loadEventContracts } from '../../../tests/event-contracts.ts';
 import {
   ATTEMPTS_MAX,
   decideSightings,
@@ -129,6 +131,12 @@ describe('what is seen', () => {
     expect(decide([sighting()], [closed()]).opened).toHaveLength(1);
   });
 
+  test('that came and went by itself three times a day is a person’s the fourth time', () => {
+    const gone = closed({ closedBy: 'system', attempts: 0 });
+    expect(decide([sighting()], [gone, gone]).opened).toMatchObject([{ state: 'open', attempts: 2 }]);
+    expect(decide([sighting()], [gone, gone, gone]).opened).toMatchObject([{ state: 'parked', attempts: 3 }]);
+  });
+
   test.each([
     [1, DAY_MS - 1, 'open', 1],
     [ATTEMPTS_MAX, DAY_MS - 1, 'parked', ATTEMPTS_MAX],
@@ -228,6 +236,35 @@ describe('a finding', () => {
     expect(withdrawn([verdict], known)).toEqual([stage]);
     expect(withdrawn([{ ...verdict, findings: [{ kind: 'duplicate_stage' }] }], known)).toEqual([]);
     expect(withdrawn([{ ...verdict, subject: 'pay_2' }], known)).toEqual([]);
+  });
+});
+
+describe('what is told', () => {
+  const ajv = new Ajv2020({ strict: true, allErrors: true });
+  const contracts = loadEventContracts().filter(({ service }) => service === 'integrity');
+  const validators = new Map(contracts.map(({ type, schema }) => [type, ajv.compile(schema)]));
+  const long = { detail: '\u{1F4B8}'.repeat(2000), subject: 's'.repeat(500) };
+  const drafts = [
+    ...decide([sighting(), sighting({ kind: 'wrong_root', ...long })]).drafts,
+    ...settleRepaired(finding({ attempts: 1 }), long.detail, NOW).drafts,
+    ...settleParked(finding({ attempts: 4 }), long.detail).drafts,
+  ];
+
+  test('P8: is what the contracts say, however long it is', () => {
+    const faults = drafts.flatMap(({ type, data }) => {
+      const isValid = validators.get(type);
+      return isValid?.(JSON.parse(JSON.stringify(data))) === true ? [] : [type, isValid?.errors];
+    });
+    expect(faults).toEqual([]);
+    expect(new Set(drafts.map(({ type }) => type)).size).toBe(contracts.length);
+  });
+
+  test('R6: has no half of a character', () => {
+    expect(
+      drafts.filter(
+        ({ data }) => !JSON.stringify(data).isWellFormed() || /\\ud[89ab]/.test(JSON.stringify(data)),
+      ),
+    ).toEqual([]);
   });
 });
 

@@ -3,8 +3,8 @@
  *
  * F1: of a kind there is one live finding about a subject; to see it again moves when it was seen last, and nothing else.
  * F2: the same events, seen again in the same saga, are no new sight (U3).
- * F3: what no rule repairs waits for a person from the beginning. What was repaired and is there again has used up the
- *     attempts it had: repairs that do not last come to an end too.
+ * F3: what no rule repairs waits for a person from the beginning. What was over and is there again has used up the
+ *     attempts it had, and one for each time: repairs that do not last come to an end too.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
@@ -65,7 +65,7 @@ export const OPERATOR = 'operator';
 
 /** How often a repair is attempted before a person is asked. */
 export const ATTEMPTS_MAX = 3;
-/** What was repaired and comes back within so long has been attempted so often already (F3). */
+/** What was over by itself, or by a repair, and comes back within so long, is the same trouble still (F3). */
 const RELAPSE_MS = 86_400_000;
 
 /** What the contract of the events, and the table, hold of a sentence and of a list. */
@@ -126,9 +126,14 @@ function merged(sightings: readonly Sighting[]): Sighting[] {
       ...first,
       subject: first.subject.slice(0, SUBJECT_MAX),
       evidence: group.reduce<readonly string[]>((all, { evidence }) => united(all, evidence), []),
-      detail: [...new Set(group.map(({ detail }) => detail))].join('; ').slice(0, DETAIL_MAX) || first.kind,
+      detail: shortened([...new Set(group.map(({ detail }) => detail))].join('; ') || first.kind),
     };
   });
+}
+
+/** No half of a character is left at the end: it could not be stored. */
+function shortened(text: string): string {
+  return text.slice(0, DETAIL_MAX).toWellFormed();
 }
 
 function united(some: readonly string[], others: readonly string[]): readonly string[] {
@@ -158,9 +163,12 @@ function opening(
   const { severity, repair } = ruleOf(sighting.kind);
   // F3
   const relapses = closed.filter(
-    ({ state, closedAt }) => state === 'repaired' && now - (closedAt ?? 0) < RELAPSE_MS,
+    ({ closedBy, closedAt }) => closedBy === SYSTEM && now - (closedAt ?? 0) < RELAPSE_MS,
   );
-  const attempts = Math.max(0, ...relapses.map((finding) => finding.attempts));
+  const attempts = Math.min(
+    ATTEMPTS_MAX,
+    Math.max(relapses.length, ...relapses.map((finding) => finding.attempts)),
+  );
   const isParked = repair === undefined || attempts >= ATTEMPTS_MAX;
   return {
     ...sighting,
@@ -181,7 +189,7 @@ function opening(
 function reasonToPark({ kind, attempts }: StoredFinding): string {
   return ruleOf(kind).repair === undefined
     ? 'No rule repairs this: a person has to look at it.'
-    : `It was repaired before, and is there again after ${attempts} attempts.`;
+    : `It was over before, and is there again for the ${attempts + 1}th time.`;
 }
 
 export function actionOn(
@@ -190,7 +198,7 @@ export function actionOn(
   detail: string,
   actor: string = SYSTEM,
 ): FindingAction {
-  return { findingUuid: uuid, actor, action, detail: detail.slice(0, DETAIL_MAX) };
+  return { findingUuid: uuid, actor, action, detail: shortened(detail) };
 }
 
 /** Live findings that a verdict had, and the one of now has not. */
@@ -225,7 +233,7 @@ export function repairedEvent(finding: StoredFinding, repair: string): EventDraf
     finding_id: idOf('fnd', finding.uuid),
     kind,
     about: subject,
-    repair: repair.slice(0, DETAIL_MAX),
+    repair: shortened(repair),
     attempts,
   };
   return eventOf(finding, 'integrity.repaired', data);
@@ -237,7 +245,7 @@ export function parkedEvent(finding: StoredFinding, reason: string): EventDraft 
     finding_id: idOf('fnd', finding.uuid),
     kind,
     about: subject,
-    reason: reason.slice(0, DETAIL_MAX),
+    reason: shortened(reason),
     attempts,
   };
   return eventOf(finding, 'integrity.parked', data);

@@ -3,14 +3,15 @@
  *
  * U1: a stage is missing only if every group that may answer has passed the event; until then it is late, and a lag is no
  *     fault (DESIGN §4).
- * U2: what waits for the outside, and what lapses, is never missing; nor is a counter-entry that was refused, which is
- *     asked for again after a pause.
+ * U2: what waits for the outside is never missing, nor what has lapsed: the saga has ended, or it was said before; nor is a
+ *     counter-entry that was refused, which is asked for again after a pause.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { GroupedEvent } from '#platform/dead-letters/redelivery.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { isOutcome, type SagaDefinition, type Stage } from '#sagas/saga.ts';
 import { growTree, stagesOwing } from './saga-tree.ts';
-import { sagaOf, seenEvent } from './seen-event.ts';
+import { type SeenEvent, sagaOf, seenEvent } from './seen-event.ts';
 
 /** An event that no stage has answered, and the groups of those that should. */
 export interface Unanswered {
@@ -34,7 +35,7 @@ export function unansweredIn(subject: string, events: readonly LogEvent[], now: 
     const event = byIdentity.get(node.identity);
     if (answered || event === undefined || now - node.at < SETTLING_MS || isAskedForAgain(event)) return [];
     const stages = stagesOwing(saga, node)
-      .filter(({ lapsesAfter }) => lapsesAfter?.includes(node.type) !== true) // U2
+      .filter((stage) => !hasLapsed({ saga, stage, seen }, node))
       .map(({ name, service }) => ({ name, group: service }));
     return stages.length === 0 ? [] : [{ event, stages }];
   });
@@ -59,6 +60,19 @@ export function describeUnanswered({ event, stages }: Unanswered): string {
   const groups = [...new Set(stages.map(({ group }) => group))].join(' and ');
   const names = stages.map(({ name }) => name).join(' or ');
   return `${groups} passed ${event.type} at ${eventIdentity(event)}, and the stage ${names} left no event.`;
+}
+
+/** U2 */
+function hasLapsed(
+  {
+    saga,
+    stage,
+    seen,
+  }: { readonly saga: SagaDefinition; readonly stage: Stage; readonly seen: readonly SeenEvent[] },
+  { type }: SeenEvent,
+): boolean {
+  if (stage.lapsesAfter?.includes(type) !== true) return false;
+  return seen.some((event) => event.type in saga.endings || isOutcome(stage, event.type));
 }
 
 /** U2 */
