@@ -6,7 +6,7 @@ import { type VerifyScope, verify } from '#proof/verify.ts';
 import type { AuditEnd, AuditOptions, Proof, ProofFinding } from '#services/integrity/proof-port.ts';
 
 /**
- * Pages of some 30 ms. In the background 3 % of one connection: measured at full load, payments do not feel it. Who asked
+ * Pages of some 30 ms. In the background 3 % of one connection, so that a whole pass takes thirty times as long. Who asked
  * for an audit gets a quarter of a connection.
  */
 const PACES: Readonly<Record<AuditOptions['pace'], Pace>> = {
