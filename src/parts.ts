@@ -65,7 +65,7 @@ import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
-import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
+import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -366,7 +366,7 @@ export class Parts {
       renderProblem: renderAnswer,
       reader: this.reads,
       topics: TOPOLOGY.topics,
-      contracts: new EventContracts((topic) => new URL(`./services/${topic}/events/`, import.meta.url)),
+      contracts: new EventContracts(contractsOf),
     });
     // They emit nothing: the topic is only the schema of their keys.
     return this.#commandWorker(log, {

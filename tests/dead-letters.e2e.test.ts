@@ -234,6 +234,25 @@ test('mended, single events are replayed, edited, skipped and discarded, and wha
   }
 });
 
+test('the command line lists, shows and orders as the API does, in the name of the user', async () => {
+  const installation = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
+  const [open] = await list('state=open');
+  const id = open?.id ?? '';
+  const listed = await runLastro(['dead-letters', 'list'], installation);
+  expect(listed.split('\n').find((line) => line.startsWith(id))).toContain('payment.requested');
+  const shown = JSON.parse(await runLastro(['dead-letters', 'show', id], installation)) as unknown;
+  expect(shown).toEqual((await get(`dead-letters/${id}`)).json());
+  await expect(runLastro(['dead-letters', 'skip', id], installation)).rejects.toThrow(/--reason/);
+  await runLastro(['dead-letters', 'replay', id, '--reason', 'by hand'], installation);
+  await expect.poll(stateOf(id), PATIENCE).toBe('replayed');
+  const { actions } = (await get(`dead-letters/${id}`)).json() as { actions: { actor: string }[] };
+  expect(actions.at(-1)).toMatchObject({
+    action: 'replayed',
+    actor: expect.stringMatching(/^cli /) as unknown,
+  });
+  await expect(runLastro(['dead-letters', 'replay', id], installation)).rejects.toThrow(/was replayed/);
+});
+
 test('many are replayed as the frozen set that they were, with progress; nothing is left of them', async () => {
   const open = await list('state=open');
   const answer = await post('replays', { group: 'validation', type: 'payment.requested', reason: 'mended' });

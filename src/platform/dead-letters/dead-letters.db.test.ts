@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Fault } from '#kernel/fault.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
+import { Session } from '#platform/postgres/session.ts';
 import {
   type DeadLetterRow,
   type Effect,
@@ -12,7 +13,7 @@ import {
   type ProbeHooks,
   stepOf,
 } from '../../../tests/probe.ts';
-import { PARKED_PER_MINUTE_MAX, STRIKES_MAX } from './bury.ts';
+import { PARKED_MAX, PARKED_PER_MINUTE_MAX, STRIKES_MAX } from './bury.ts';
 
 let probe: Probe;
 
@@ -358,6 +359,36 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
   await expect.poll(parkedKeys, PATIENCE).toEqual([]);
   expect(await probe.countEffects()).toBe(250);
   expect(losses).toBeGreaterThan(3);
+});
+
+test('W6: a group that has as many keys parked as memory is meant to hold parks no more', async () => {
+  await probe.query(
+    `insert into log.parked_keys (consumer_group, partition, parking_key, dead_letter, topic, position, parked_at)
+     select 'probe', 0, 'other ' || n, gen_random_uuid(), 'source', 1, now() - interval '1 hour'
+     from generate_series(1, $1) n`,
+    [PARKED_MAX],
+  );
+  const bad = poison('key-1/1');
+  const { withheld } = await probe.start(bad.hooks);
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await expect.poll(() => withheld.length, PATIENCE).toBeGreaterThan(0);
+  expect(await open()).toEqual([]);
+  bad.steps.clear();
+  await effectsReach(1);
+});
+
+test('U11: what was done about a dead letter can be added to by the services, and never changed', async () => {
+  const bad = poison('key-1/1');
+  await probe.start(bad.hooks);
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await letterAbout('key-1');
+  const service = new Session({ url: probe.url, name: 'tests' });
+  for (const text of [
+    `update log.dead_letter_actions set actor = 'nobody'`,
+    'delete from log.dead_letter_actions',
+  ])
+    await expect(service.query({ name: text, text }, [])).rejects.toMatchObject({ state: '42501' });
+  await service.close();
 });
 
 test('a group that is set back while a key is parked handles nothing of it, and parks nothing twice', async () => {

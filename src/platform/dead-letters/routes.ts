@@ -8,9 +8,9 @@ import type { HttpApp } from '../http/http-app.ts';
 import { contextOf } from '../http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '../http/schemas.ts';
 import { sendJsonText, sendProblem } from '../http/send.ts';
-import { renderCloudEvent } from '../log/cloud-event.ts';
 import type { JsonObject } from '../log/event.ts';
-import { type DeadLetter, renderDeadLetter } from './dead-letter.ts';
+import { renderDeadLetter } from './dead-letter.ts';
+import { readDetail } from './dead-letter-detail.ts';
 import type { DeadLetterOrder } from './dead-letter-orders.ts';
 import type { DeadLetterFilter, DeadLetterReads } from './reads.ts';
 import { renderReplay } from './replay.ts';
@@ -74,7 +74,7 @@ function registerReads(app: HttpApp, reads: DeadLetterReads): void {
     const { id } = request.params;
     const letter = isId('dlt', id) ? await reads.find(contextOf(request).tenant, uuidOf(id)) : undefined;
     if (letter === undefined) return sendProblem(reply, notFound(id));
-    return sendJson(reply, await renderDetail(reads, letter));
+    return sendJson(reply, await readDetail(reads, letter));
   });
 }
 
@@ -101,21 +101,6 @@ async function sendList(
   });
   const { data, next_cursor } = renderPage(letters, limit, (last) => [idOf('dlt', last.id)]);
   return sendJson(reply, { data: data.map((letter) => renderDeadLetter(letter)), next_cursor });
-}
-
-async function renderDetail(reads: DeadLetterReads, letter: DeadLetter): Promise<JsonObject> {
-  const [event, behind, actions] = await Promise.all([
-    reads.original(letter),
-    reads.behind(letter),
-    reads.actions(letter),
-  ]);
-  return {
-    ...renderDeadLetter(letter),
-    event: event === undefined ? null : renderCloudEvent(event),
-    edited_data: letter.edited_data === null ? null : (JSON.parse(letter.edited_data) as JsonObject),
-    parked: { ...behind },
-    actions,
-  };
 }
 
 function registerReplay(app: HttpApp, routes: DeadLetterRoutes): void {
