@@ -31,6 +31,9 @@ import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#serv
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
+import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
+import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
+import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
@@ -127,6 +130,22 @@ export class Parts {
     await listener.open();
     this.#stops.add(() => listener.close());
     return log;
+  }
+
+  /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
+  openCheckpoints(key: SigningKey): void {
+    const clerk = new CheckpointClerk({
+      session: this.#session('checkpoints'),
+      clock: this.#clock,
+      key,
+      intervalMs: this.#options.settings.checkpointIntervalMs,
+      random: Math.random,
+      onTurn: checkpointTelemetry(this.#metrics),
+      onRefused: (reason) => this.#options.logger.error({ reason }, 'no checkpoint is signed over this log'),
+      onError: this.#onError('no checkpoint could be made'),
+    });
+    clerk.start();
+    this.#stops.add(() => clerk.stop());
   }
 
   /** The service that calls payment providers. Its routes are there in every process, it works where it is started. */

@@ -59,6 +59,18 @@ program
   .action(async (options: { json?: boolean }) => (await import('./verify.ts')).verifyCommand(options));
 
 program
+  .command('verify-receipt')
+  .description('check a receipt offline, with nothing but the public key; exit status 1 if it proves nothing')
+  .argument('<file>', 'what GET /v1/payments/{id}/receipt gave')
+  .option(
+    '--keys <place>',
+    'file or URL of the public key: a JWK Set as at /.well-known/lastro-keys, a JWK, or PEM; by default that of the signing key on this machine',
+  )
+  .action(async (file: string, options: { keys?: string }) =>
+    (await import('./verify-receipt.ts')).verifyReceiptCommand(file, options),
+  );
+
+program
   .command('rebuild')
   .description('make the read models anew from the logs, while payments come in')
   .argument('[models...]', 'payments, verdicts, notifications; all by default')

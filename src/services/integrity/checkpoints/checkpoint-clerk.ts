@@ -1,0 +1,110 @@
+/**
+ * Has a checkpoint made every so often while a process runs, and one when it stops. Of several processes one makes each:
+ * whoever looks first after the last one has come of age.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '#platform/batch/backoff.ts';
+import { addSigningKey, findInstallation } from './checkpoint-store.ts';
+import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
+
+/** Between checkpoints that catch up with a log much longer than one takes. */
+const CATCH_UP_PAUSE_MS = 1000;
+/** Of the interval: so that processes which wait for the same moment do not all begin the same work. */
+const JITTER = 0.1;
+/** A stop waits no longer for its checkpoint: without it, the next one covers the same. */
+const STOP_MS = 1500;
+/** Of it, for reading; what is left is for the commit. */
+const STOP_READ_MS = 800;
+
+/** What became of a turn; `failed` is for the caller's `onError` as well. */
+export type TurnKind = CheckpointOutcome['kind'] | 'failed';
+
+export interface CheckpointClerkOptions extends Omit<CheckpointMaker, 'installation'> {
+  readonly intervalMs: number;
+  readonly random: () => number;
+  readonly onTurn: (kind: TurnKind) => void;
+  readonly onRefused: (reason: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class CheckpointClerk {
+  readonly #options: CheckpointClerkOptions;
+  readonly #stopping = new AbortController();
+  #work: Promise<void> = Promise.resolve();
+  #installation: string | undefined;
+  #failures = 0;
+
+  constructor(options: CheckpointClerkOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#work = this.#run();
+  }
+
+  /** Whatever was committed before is in a checkpoint then, unless that takes too long. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const late = new AbortController();
+    await Promise.race([this.#finish(), delay(STOP_MS, undefined, { signal: late.signal, ref: false })]);
+    late.abort();
+  }
+
+  async #finish(): Promise<void> {
+    const until = performance.now() + STOP_READ_MS;
+    await this.#work;
+    await this.#turn({ intervalMs: 0, until });
+  }
+
+  async #run(): Promise<void> {
+    const { intervalMs, random } = this.#options;
+    while (!this.#stopping.signal.aborted) {
+      const outcome = await this.#turn({ intervalMs });
+      const pauseMs = this.#pauseAfter(outcome);
+      const jitterMs = random() * JITTER * intervalMs;
+      await this.#rest(outcome?.kind === 'written' ? pauseMs : pauseMs + jitterMs);
+    }
+  }
+
+  #pauseAfter(outcome: CheckpointOutcome | undefined): number {
+    const { intervalMs, random } = this.#options;
+    if (outcome === undefined) return backoffMs(this.#failures, random);
+    if (outcome.kind === 'not_due') return outcome.dueInMs;
+    return outcome.kind === 'written' && outcome.behind
+      ? Math.min(CATCH_UP_PAUSE_MS, intervalMs)
+      : intervalMs;
+  }
+
+  async #rest(ms: number): Promise<void> {
+    const { signal } = this.#stopping;
+    await delay(ms, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+
+  async #turn(turn: { intervalMs: number; until?: number }): Promise<CheckpointOutcome | undefined> {
+    const { onTurn, onRefused, onError } = this.#options;
+    try {
+      const installation = await this.#introduce();
+      const outcome = await takeCheckpoint({ ...this.#options, installation }, turn);
+      this.#failures = 0;
+      onTurn(outcome.kind);
+      if (outcome.kind === 'refused') onRefused(outcome.reason);
+      return outcome;
+    } catch (error) {
+      this.#failures++;
+      onTurn('failed');
+      onError(error);
+      return undefined;
+    }
+  }
+
+  /** The public key is published before anything is signed with it. */
+  async #introduce(): Promise<string> {
+    if (this.#installation !== undefined) return this.#installation;
+    const { session, key } = this.#options;
+    await addSigningKey(session, key);
+    this.#installation = await findInstallation(session);
+    return this.#installation;
+  }
+}
