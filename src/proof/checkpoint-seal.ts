@@ -22,7 +22,7 @@ const Claims = Type.Object(
     number: Ordinal,
     previous: Type.Union([Digest, Type.Null()]),
     at: Instant,
-    kid: Type.String({ minLength: 1, maxLength: 64 }),
+    kid: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
     logs: Count,
     logs_root: Digest,
   },

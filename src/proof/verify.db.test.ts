@@ -28,6 +28,7 @@ test('an installation at rest verifies clean, and everything in it was looked at
   expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
   expect(report).toMatchObject({ ok: true, payments: 25, running: 0 });
   expect(totalsOf(report)).toMatchObject({
+    checkpoints: 2,
     postings: 46,
     entries: 23,
     accounts: 7,
@@ -58,6 +59,7 @@ test('progress is told by phase, to the end of each', async () => {
   });
   expect([...last.keys()]).toEqual([
     'log',
+    'checkpoints',
     'postings',
     'accounts',
     'payments',

@@ -8,8 +8,10 @@ import { countPaymentKeys } from '#services/payments/contract.ts';
 import { eventsOf, readInstallation } from './installation.ts';
 import { Lane } from './lane.ts';
 import { type OnProgress, Phase } from './progress.ts';
+import type { PublicKeys } from './public-keys.ts';
 import { newChecks, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
+import { type KeptCheckpoint, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
@@ -27,6 +29,10 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default 2. More of them take more of the database from the payments that come in. */
   readonly connections?: number | undefined;
+  /** Copies of checkpoints that were kept elsewhere. */
+  readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
+  /** Whose signatures are believed; by default those of the keys in the database. */
+  readonly keys?: PublicKeys | undefined;
 }
 
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
@@ -57,6 +63,14 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   const payments = events(['payments']);
   await runPhase('log', events(installation.topics), (phase) =>
     verifyLog(lanes, installation, { check: checks.log, phase }),
+  );
+  await runPhase('checkpoints', events(installation.topics), (phase) =>
+    verifyCheckpoints(lanes, installation, {
+      check: checks.checkpoints,
+      phase,
+      kept: options.keptCheckpoints,
+      keys: options.keys,
+    }),
   );
   await runPhase('postings', (await measureBalances(lane))?.postings ?? 0, (phase) =>
     verifyPostings(lanes, { check: checks.postings, phase }),
