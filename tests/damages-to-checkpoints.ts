@@ -45,7 +45,7 @@ export const TO_CHECKPOINTS: readonly Damage[] = [
     async inflict(run) {
       const [partition, first] = (await run(EARLY_BATCH)).split('/').map(Number) as [number, number];
       await run(
-        'update ledger.events set traceparent = null where partition = $1 and position = $2 returning 1',
+        'update ledger.events set correlation_id = reverse(correlation_id) where partition = $1 and position = $2 returning 1',
         partition,
         first,
       );

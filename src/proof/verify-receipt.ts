@@ -56,16 +56,16 @@ export function verifyReceipt(text: string, keys: PublicKeys): ReceiptVerdict {
   if (typeof receipt === 'string') return refused(receipt);
   const opened = openCheckpoints(receipt.checkpoints, keys);
   if (typeof opened === 'string') return refused(opened);
-  const fault = sagaFault(receipt) ?? firstFault(receipt.events, (event) => eventFault(event, opened));
-  return refusedIf(fault ?? unusedFault(receipt, opened)) ?? accepted(receipt, opened);
+  const fault =
+    aboutFault(receipt) ??
+    firstFault(receipt.events, (event) => eventFault(event, opened)) ??
+    causeFault(receipt) ??
+    unusedFault(receipt, opened);
+  return fault === undefined ? accepted(receipt, opened) : refused(fault);
 }
 
 function refused(fault: string): ReceiptVerdict {
   return { ok: false, fault };
-}
-
-function refusedIf(fault: string | undefined): ReceiptVerdict | undefined {
-  return fault === undefined ? undefined : refused(fault);
 }
 
 function firstFault<Item>(
@@ -115,14 +115,19 @@ function logFault(log: ReceiptLog, claims: CheckpointClaims): string | undefined
   return isIn ? undefined : `checkpoint ${claims.number} does not cover ${placeOf(log)} as the receipt says`;
 }
 
-/** Q3, Q4 */
-function sagaFault({ subject, beginning, events }: ReceiptDocument): string | undefined {
-  const identities = new Set(events.map(identityOf));
-  if (identities.size < events.length) return 'an event is there twice';
+/** Q3 */
+function aboutFault({ subject, events }: ReceiptDocument): string | undefined {
+  if (new Set(events.map(identityOf)).size < events.length) return 'an event is there twice';
   const foreign = events.find((event) => event.subject !== subject);
   if (foreign !== undefined)
     return `${identityOf(foreign)} is about ${foreign.subject}, not about ${subject}`;
-  if (new Set(events.map(({ tenant }) => tenant)).size > 1) return 'its events are of different tenants';
+  const tenants = new Set(events.map(({ tenant }) => tenant));
+  return tenants.size > 1 ? 'its events are of different tenants' : undefined;
+}
+
+/** Q4 */
+function causeFault({ beginning, events }: ReceiptDocument): string | undefined {
+  const identities = new Set(events.map(identityOf));
   const beginnings = events.filter(({ type }) => type === beginning).length;
   if (beginnings !== 1) return `it has ${beginnings} events ${beginning}, and must have one`;
   const orphan = events.find(({ causation }) => isIdentity(causation) && !identities.has(causation));
