@@ -5,8 +5,7 @@ import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
 import { type ReceiptVerdict, verifyReceipt } from '#proof/verify-receipt.ts';
 import { findSigningKeyText } from '../signing-key.ts';
 import { fail, readEnvironment, say } from './environment.ts';
-
-const KEYS_TIMEOUT_MS = 10_000;
+import { keysAt } from './kept-evidence.ts';
 
 export async function verifyReceiptCommand(file: string, options: { keys?: string }): Promise<void> {
   try {
@@ -30,24 +29,6 @@ function ownKeys(): PublicKeys {
     throw new Error(`there is no signing key in ${dataDir}; ${advice}`);
   }
   return parsePublicKeys(createPublicKey(pem).export({ type: 'spki', format: 'pem' }).toString());
-}
-
-async function keysAt(place: string): Promise<PublicKeys> {
-  try {
-    return parsePublicKeys(
-      /^https?:\/\//.test(place) ? await fetchText(place) : await readFile(place, 'utf8'),
-    );
-  } catch (error) {
-    throw new Error(`the public keys of ${place} cannot be used: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-async function fetchText(url: string): Promise<string> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(KEYS_TIMEOUT_MS) });
-  if (!answer.ok) throw new Error(`it answers ${answer.status}`);
-  return answer.text();
 }
 
 function renderProof(proof: Extract<ReceiptVerdict, { ok: true }>): string {

@@ -30,8 +30,12 @@ const PAGE = { first: 50, least: 1, most: 1_000 };
 export interface CheckpointProof {
   readonly check: Check;
   readonly phase: Phase;
-  /** Copies that were kept elsewhere: what they say must be stored here. */
-  readonly kept?: readonly KeptCheckpoint[] | undefined;
+  readonly kept?: KeptEvidence | undefined;
+}
+
+export interface KeptEvidence {
+  /** Copies: what they say must be stored here. */
+  readonly checkpoints?: readonly KeptCheckpoint[] | undefined;
   /** If given, no other keys are believed, whatever the database says. */
   readonly keys?: PublicKeys | undefined;
 }
@@ -46,10 +50,16 @@ export async function verifyCheckpoints(
   installation: Installation,
   proof: CheckpointProof,
 ): Promise<void> {
-  const { check, phase, kept = [] } = proof;
+  const { check, phase, kept = {} } = proof;
   const lane = lanes[0] as Lane;
   const trust = await readCheckpointTrust(lane);
-  const walk = new CheckpointWalk({ trust, check, kept, keys: proof.keys ?? ownKeys(trust, check) });
+  const own = ownKeys(trust, check);
+  const walk = new CheckpointWalk({
+    trust,
+    check,
+    kept: kept.checkpoints ?? [],
+    keys: kept.keys ?? own,
+  });
   await walk.run(lane, phase);
   const places = installation.topics.flatMap((topic) =>
     Array.from({ length: installation.partitions }, (_, partition) => ({ topic, partition })),

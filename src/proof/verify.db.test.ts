@@ -1,12 +1,14 @@
 /** Every kind of damage that an owner of the database can do is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { generateSigningKey, parseSigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import type { Damage, ExpectedFinding } from '../../tests/damage.ts';
 import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
 import { type Engine, startEngine } from '../../tests/engine.ts';
 import { type PaidInstallation, payEveryEnding } from '../../tests/paid-installation.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
+import { publicKeyOf } from './public-keys.ts';
 import { rebuild } from './rebuild.ts';
 import type { VerifyReport } from './report.ts';
 import { verify } from './verify.ts';
@@ -160,4 +162,41 @@ test.concurrent.each([...DAMAGES, DUPLICATED_EVENT])('$title is found', async (d
   } finally {
     await database.drop();
   }
+});
+
+test('U14: checkpoints that were taken away with all that tells of them are missed by who kept a copy', async () => {
+  const database = await cloneTestDatabase(sound.database);
+  const owner = new pg.Client({ connectionString: database.url });
+  await owner.connect();
+  try {
+    const { rows } = await owner.query<{ number: string; body: string }>(
+      'select number, body from integrity.checkpoints order by number',
+    );
+    const kept = { checkpoints: rows.map(({ number, body }) => ({ number: Number(number), body })) };
+    expect(await verify({ url: database.url, kept })).toMatchObject({ ok: true });
+    for (const table of ['checkpoints', 'checkpoint_logs'])
+      await owner.query(`delete from integrity.${table} where number = 2`);
+    await owner.query(`update integrity.checkpoints set body = replace(body, '"at":"20', '"at":"19')`);
+    const report = await verify({ url: database.url, kept });
+    expect(report.checks.find(({ name }) => name === 'checkpoints')?.findings).toMatchObject([
+      { kind: 'replaced_checkpoint', subject: 'checkpoint/1' },
+      { kind: 'wrong_signature', subject: 'checkpoint/1' },
+      { kind: 'missing_checkpoint', subject: 'checkpoint/2' },
+    ]);
+  } finally {
+    await owner.end();
+    await database.drop();
+  }
+});
+
+test('U14: a checkpoint that a key in the database has signed is not believed by who knows the key', async () => {
+  const stranger = parseSigningKey(generateSigningKey());
+  const keys = new Map([[stranger.kid, publicKeyOf(stranger.publicKey)]]);
+  const report = await verify({ url: sound.database.url, kept: { keys } });
+  expect(
+    report.checks.flatMap(({ findings }) => findings.map(({ kind, subject }) => [kind, subject])),
+  ).toEqual([
+    ['unknown_key', 'checkpoint/1'],
+    ['unknown_key', 'checkpoint/2'],
+  ]);
 });

@@ -8,10 +8,9 @@ import { countPaymentKeys } from '#services/payments/contract.ts';
 import { eventsOf, readInstallation } from './installation.ts';
 import { Lane } from './lane.ts';
 import { type OnProgress, Phase } from './progress.ts';
-import type { PublicKeys } from './public-keys.ts';
 import { newChecks, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
-import { type KeptCheckpoint, verifyCheckpoints } from './verify-checkpoints.ts';
+import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
@@ -29,10 +28,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default 2. More of them take more of the database from the payments that come in. */
   readonly connections?: number | undefined;
-  /** Copies of checkpoints that were kept elsewhere. */
-  readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
-  /** Whose signatures are believed; by default those of the keys in the database. */
-  readonly keys?: PublicKeys | undefined;
+  /** What somebody kept elsewhere, against which whoever owns the database can do nothing. */
+  readonly kept?: KeptEvidence | undefined;
 }
 
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
@@ -68,8 +65,7 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
     verifyCheckpoints(lanes, installation, {
       check: checks.checkpoints,
       phase,
-      kept: options.keptCheckpoints,
-      keys: options.keys,
+      kept: options.kept,
     }),
   );
   await runPhase('postings', (await measureBalances(lane))?.postings ?? 0, (phase) =>
