@@ -2,7 +2,9 @@
  * Has a checkpoint made every so often while a process runs, and one when it stops. Of several processes one makes each:
  * whoever looks first after the last one has come of age.
  */
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Fault } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { addSigningKey, findInstallation } from './checkpoint-store.ts';
 import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
@@ -27,9 +29,18 @@ export interface CheckpointClerkOptions extends Omit<CheckpointMaker, 'installat
   readonly onError: (error: unknown) => void;
 }
 
+class StopTakesTooLong extends Fault {
+  constructor() {
+    const message = `the last checkpoint of this process took longer than ${STOP_MS} ms: the next one covers the same`;
+    super(message, { transient: true });
+  }
+}
+
 export class CheckpointClerk {
   readonly #options: CheckpointClerkOptions;
   readonly #stopping = new AbortController();
+  /** Then nothing more is asked of the session: who stops the process closes it next. */
+  readonly #abandoned = new AbortController();
   #work: Promise<void> = Promise.resolve();
   #installation: string | undefined;
   #failures = 0;
@@ -45,9 +56,10 @@ export class CheckpointClerk {
   /** Whatever was committed before is in a checkpoint then, unless that takes too long. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    const late = new AbortController();
-    await Promise.race([this.#finish(), delay(STOP_MS, undefined, { signal: late.signal, ref: false })]);
-    late.abort();
+    const abandoned = once(this.#abandoned.signal, 'abort');
+    const timer = setTimeout(() => this.#abandoned.abort(new StopTakesTooLong()), STOP_MS);
+    await Promise.race([this.#finish(), abandoned]);
+    clearTimeout(timer);
   }
 
   async #finish(): Promise<void> {
@@ -86,7 +98,8 @@ export class CheckpointClerk {
     const { onTurn, onRefused, onError } = this.#options;
     try {
       const installation = await this.#introduce();
-      const outcome = await takeCheckpoint({ ...this.#options, installation }, turn);
+      const { signal } = this.#abandoned;
+      const outcome = await takeCheckpoint({ ...this.#options, installation }, { ...turn, signal });
       this.#failures = 0;
       onTurn(outcome.kind);
       if (outcome.kind === 'refused') onRefused(outcome.reason);

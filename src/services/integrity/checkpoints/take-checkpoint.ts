@@ -5,6 +5,7 @@
  * It refuses to sign a log that is shorter than the last checkpoint says, or whose batches and chain values do not follow
  * from there: a checkpoint never covers up for what came before it.
  */
+import { setImmediate } from 'node:timers/promises';
 import { type Clock, type EpochMs } from '#kernel/clock.ts';
 import { merkleRoot } from '#kernel/merkle.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
@@ -27,7 +28,10 @@ import {
 } from './checkpoint-store.ts';
 import type { SigningKey } from './signing-key.ts';
 
-/** Of each partition in one statement: some 20 ms and half a megabyte at 16 partitions. */
+/**
+ * Of each partition in one statement: some 100 ms of the database and half a megabyte at 16 partitions. A power of two, so that
+ * the root over the pages' roots is the root over all batches, and no more than a page is hashed at a time.
+ */
 const PAGE_BATCHES = 1024;
 /**
  * So many batches of a partition at most are in one checkpoint, and a receipt reads no more; what is left is for the next
@@ -58,22 +62,27 @@ export interface CheckpointTurn {
   readonly intervalMs: number;
   /** On the clock of `performance`: after that no further page is read, and what was read is signed. */
   readonly until?: number;
+  /** Once it is aborted, nothing more is asked of the session. */
+  readonly signal?: AbortSignal;
 }
 
 export async function takeCheckpoint(
   maker: CheckpointMaker,
-  { intervalMs, until = Number.POSITIVE_INFINITY }: CheckpointTurn,
+  turn: CheckpointTurn,
 ): Promise<CheckpointOutcome> {
+  const { intervalMs } = turn;
   const last = await findLastCheckpoint(maker.session);
   if (last !== undefined && last.ageMs < intervalMs)
     return { kind: 'not_due', dueInMs: intervalMs - last.ageMs };
+  turn.signal?.throwIfAborted();
   const logs = await readLogsNow(maker.session);
   const lost = logs.find(({ head, last: signed }) => signed !== undefined && head < signed.position);
   if (lost !== undefined) return { kind: 'refused', reason: shorterThanSigned(lost) };
   const stretches = new Stretches(logs);
-  await stretches.read(maker.session, until);
+  await stretches.read(maker.session, turn);
   const broken = stretches.broken();
   if (broken !== undefined) return { kind: 'refused', reason: broken };
+  turn.signal?.throwIfAborted();
   return sign(maker, last, stretches);
 }
 
@@ -121,15 +130,20 @@ class Stretches {
   }
 
   /** A statement for each topic and page, each partition from where it is. */
-  async read(session: Session, until: number): Promise<void> {
+  async read(session: Session, { until = Number.POSITIVE_INFINITY, signal }: CheckpointTurn): Promise<void> {
     for (let page = 0; page < STRETCH_PAGES_MAX && performance.now() < until; page++) {
       const open = this.#all.filter((stretch) => stretch.isOpen);
       if (open.length === 0) return;
       for (const [topic, stretches] of Map.groupBy(open, ({ log }) => log.topic)) {
         const starts = stretches.map((stretch) => stretch.start());
+        signal?.throwIfAborted();
         const pages = await readPages(session, topic, { starts, pageBatches: PAGE_BATCHES });
         const byPartition = new Map(pages.map((read) => [read.partition, read]));
-        for (const stretch of stretches) stretch.add(byPartition.get(stretch.log.partition));
+        for (const stretch of stretches) {
+          stretch.add(byPartition.get(stretch.log.partition));
+          // A page takes a millisecond to hash; requests go first.
+          await setImmediate();
+        }
       }
     }
   }
@@ -157,7 +171,8 @@ class Stretch {
   #chain: Buffer;
   #sound = true;
   #ended: boolean;
-  readonly #leaves: Buffer[] = [];
+  #batches = 0;
+  readonly #pageRoots: Buffer[] = [];
 
   constructor(log: LogNow) {
     this.log = log;
@@ -181,11 +196,12 @@ class Stretch {
       this.#ended = true;
       return;
     }
-    this.#leaves.push(page.leaves);
+    this.#batches += page.batches;
+    this.#pageRoots.push(merkleRoot(splitDigests(page.leaves)));
     this.#position = page.upTo;
     this.#chain = page.chain;
     this.#sound &&= page.sound;
-    this.#ended = !this.#sound || this.#position >= this.log.head;
+    this.#ended = !this.#sound || page.batches < PAGE_BATCHES || this.#position >= this.log.head;
   }
 
   broken(): string | undefined {
@@ -204,9 +220,8 @@ class Stretch {
   /** The last one itself if nothing is new. */
   standing(): LogStanding {
     const { topic, partition, last } = this.log;
-    const leaves = splitDigests(Buffer.concat(this.#leaves));
     const verified = Math.min(this.log.verified, this.#position);
-    if (last !== undefined && leaves.length === 0 && verified === last.verified) return last;
+    if (last !== undefined && this.#batches === 0 && verified === last.verified) return last;
     return {
       topic,
       partition,
@@ -214,8 +229,8 @@ class Stretch {
       position: this.#position,
       chain: this.#chain,
       verified,
-      batches: leaves.length,
-      root: merkleRoot(leaves),
+      batches: this.#batches,
+      root: merkleRoot(this.#pageRoots),
     };
   }
 }
