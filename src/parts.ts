@@ -48,6 +48,7 @@ import { PaymentIntake } from '#services/payments/payment-intake.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { RefundReads } from '#services/payments/refund-reads.ts';
 import { type Changed, paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { paymentTelemetry } from '#services/payments/telemetry.ts';
 import type { Configuration } from '#services/providers/configuration.ts';
 import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
@@ -192,11 +193,16 @@ export class Parts {
       help: 'Verdicts that this process has written.',
       labels: ['verdict'],
     });
+    const countEnds = paymentTelemetry(this.#metrics);
+    const onStatuses = (changes: readonly Changed[]): void => {
+      countEnds(changes);
+      onChanged(changes);
+    };
     const made = {
       validation: () => this.#worker(log, validationConsumer(this.#ledger)),
       authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
       ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
-      payments: () => this.#worker(log, paymentStatusConsumer(onChanged)),
+      payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () =>
         this.#worker(
