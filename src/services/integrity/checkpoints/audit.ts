@@ -22,7 +22,12 @@ export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTru
       [],
     ),
     reader.query<{ last: bigint; orphan: bigint | null }>(
-      `select last, (select min(number) from integrity.checkpoint_logs where number > last) as orphan
+      `select ends.last,
+              (select min(l.number) from log.heads h cross join lateral (
+                 select c.number from integrity.checkpoint_logs c
+                 where c.topic = h.topic and c.partition = h.partition and c.number > ends.last
+                 order by c.number limit 1
+               ) l) as orphan
        from (select coalesce(max(number), 0) as last from integrity.checkpoints) as ends`,
       [],
     ),
@@ -54,13 +59,17 @@ export interface NumberedStanding extends LogStanding {
   readonly number: number;
 }
 
-/** Of all logs, by the index on number. */
+/** Of all logs that have a head, ascending by number. By primary key, partition by partition. */
 export async function listStandings(
   reader: Reader,
   { after, upTo }: { readonly after: number; readonly upTo: number },
 ): Promise<NumberedStanding[]> {
   const rows = await reader.query<StandingRow & { number: bigint }>(
-    'select * from integrity.checkpoint_logs where number > $1 and number <= $2 order by number',
+    `select c.* from log.heads h cross join lateral (
+       select * from integrity.checkpoint_logs l
+       where l.topic = h.topic and l.partition = h.partition and l.number > $1 and l.number <= $2
+     ) c
+     order by c.number`,
     [after, upTo],
   );
   return rows.map(numbered);

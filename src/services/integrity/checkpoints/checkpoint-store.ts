@@ -49,7 +49,7 @@ export interface StretchStart {
 export const FIND_LAST_CHECKPOINT = statement(
   'integrity.find_last_checkpoint',
   `select number, body, (extract(epoch from clock_timestamp() - written_at) * 1000)::float8 as age_ms
-   from integrity.checkpoints order by number desc limit 1`,
+   from integrity.checkpoints where number > 0 order by number desc limit 1`,
 );
 
 /**

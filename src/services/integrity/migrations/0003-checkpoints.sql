@@ -42,7 +42,5 @@ create table checkpoint_logs (
   root bytea not null check (length(root) = 32),
   primary key (topic, partition, number)
 );
--- Which checkpoint covers a position.
+-- Which checkpoint covers a position. (None on the number alone: the planner would walk it for a partition's last row.)
 create index checkpoint_logs_position on checkpoint_logs (topic, partition, position, number);
--- All of a checkpoint.
-create index checkpoint_logs_number on checkpoint_logs (number);
