@@ -157,7 +157,9 @@ describe('who may read what', () => {
     };
     expect((await ask('/v1/integrity/checkpoints', 'payments:read')).status).toBe(403);
     const page = (await ask('/v1/integrity/checkpoints?limit=1', 'integrity:read')).json();
-    const next = await http(`${lastro.url}/v1/integrity/checkpoints?limit=1&cursor=${page['next_cursor']}`);
+    const next = await http(
+      `${lastro.url}/v1/integrity/checkpoints?limit=1&cursor=${String(page['next_cursor'])}`,
+    );
     const [[newest], [older]] = [page['data'] as Listed[], next.json()['data'] as Listed[]];
     expect(older?.number).toBe((newest?.number ?? 0) - 1);
     const one = (await http(`${lastro.url}/v1/integrity/checkpoints/1`)).json();

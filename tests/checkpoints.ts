@@ -7,17 +7,25 @@ import {
   parseSigningKey,
   type SigningKey,
 } from '#services/integrity/checkpoints/signing-key.ts';
-import { type CheckpointOutcome, takeCheckpoint } from '#services/integrity/checkpoints/take-checkpoint.ts';
+import {
+  type CheckpointOutcome,
+  type CheckpointTurn,
+  takeCheckpoint,
+} from '#services/integrity/checkpoints/take-checkpoint.ts';
+
+export function newSigningKey(): SigningKey {
+  return parseSigningKey(generateSigningKey());
+}
 
 export interface CheckpointDesk {
   readonly key: SigningKey;
-  take(turn?: { intervalMs?: number; until?: number }): Promise<CheckpointOutcome>;
+  take(turn?: Partial<CheckpointTurn>): Promise<CheckpointOutcome>;
   close(): Promise<void>;
 }
 
 export async function openCheckpointDesk(
   url: string,
-  { key = parseSigningKey(generateSigningKey()), clock = systemClock } = {},
+  { key = newSigningKey(), clock = systemClock } = {},
 ): Promise<CheckpointDesk> {
   const session = new Session({ url, name: 'checkpoints' });
   await addSigningKey(session, key);

@@ -33,6 +33,8 @@ test('an empty environment is the sandbox on loopback with the documented defaul
     providerDeadlineMs: 60_000,
     rateLimitPerSecond: 0,
     shutdownTimeoutMs: 20_000,
+    signingKeyFile: undefined,
+    checkpointIntervalMs: 60_000,
     bodyLimitBytes: 1_048_576,
   });
 });

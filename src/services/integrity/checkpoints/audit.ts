@@ -37,7 +37,7 @@ export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTru
     installation: ids.length === 1 ? ids[0]?.id : undefined,
     keys: keys.map(({ kid, public_key: publicKey }) => ({ kid, publicKey })),
     last: Number(end?.last ?? 0n),
-    orphan: end?.orphan == null ? undefined : Number(end.orphan),
+    orphan: typeof end?.orphan === 'bigint' ? Number(end.orphan) : undefined,
   };
 }
 
@@ -59,7 +59,7 @@ export interface NumberedStanding extends LogStanding {
   readonly number: number;
 }
 
-/** Of all logs that have a head, ascending by number. By primary key, partition by partition. */
+/** Of all logs that have a head, ascending by number. By primary key, partition by partition (`offset 0` keeps it so). */
 export async function listStandings(
   reader: Reader,
   { after, upTo }: { readonly after: number; readonly upTo: number },
@@ -68,6 +68,7 @@ export async function listStandings(
     `select c.* from log.heads h cross join lateral (
        select * from integrity.checkpoint_logs l
        where l.topic = h.topic and l.partition = h.partition and l.number > $1 and l.number <= $2
+       offset 0
      ) c
      order by c.number`,
     [after, upTo],

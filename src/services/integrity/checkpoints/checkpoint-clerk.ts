@@ -3,7 +3,6 @@
  * whoever looks first after the last one has come of age.
  */
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { addSigningKey, findInstallation } from './checkpoint-store.ts';
@@ -38,10 +37,12 @@ class StopTakesTooLong extends Fault {
 
 export class CheckpointClerk {
   readonly #options: CheckpointClerkOptions;
-  readonly #stopping = new AbortController();
+  #stopping = false;
+  #timer: NodeJS.Timeout | undefined;
   /** Then nothing more is asked of the session: who stops the process closes it next. */
   readonly #abandoned = new AbortController();
   #work: Promise<void> = Promise.resolve();
+  #readUntil = Number.POSITIVE_INFINITY;
   #installation: string | undefined;
   #failures = 0;
 
@@ -50,12 +51,13 @@ export class CheckpointClerk {
   }
 
   start(): void {
-    this.#work = this.#run();
+    this.#next();
   }
 
   /** Whatever was committed before is in a checkpoint then, unless that takes too long. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.#stopping = true;
+    clearTimeout(this.#timer);
     const abandoned = once(this.#abandoned.signal, 'abort');
     const timer = setTimeout(() => this.#abandoned.abort(new StopTakesTooLong()), STOP_MS);
     await Promise.race([this.#finish(), abandoned]);
@@ -63,43 +65,41 @@ export class CheckpointClerk {
   }
 
   async #finish(): Promise<void> {
-    const until = performance.now() + STOP_READ_MS;
+    this.#readUntil = performance.now() + STOP_READ_MS;
     await this.#work;
-    await this.#turn({ intervalMs: 0, until });
+    await this.#turn(0);
   }
 
-  async #run(): Promise<void> {
-    const { intervalMs, random } = this.#options;
-    while (!this.#stopping.signal.aborted) {
-      const outcome = await this.#turn({ intervalMs });
-      const pauseMs = this.#pauseAfter(outcome);
-      const jitterMs = random() * JITTER * intervalMs;
-      await this.#rest(outcome?.kind === 'written' ? pauseMs : pauseMs + jitterMs);
-    }
+  #next(): void {
+    if (this.#stopping) return;
+    this.#work = this.#takeAndRest();
   }
 
+  async #takeAndRest(): Promise<void> {
+    const outcome = await this.#turn(this.#options.intervalMs);
+    if (!this.#stopping) this.#timer = setTimeout(() => this.#next(), this.#pauseAfter(outcome));
+  }
+
+  /** Who made the last one comes first again; the others look a little later, and find that it was made. */
   #pauseAfter(outcome: CheckpointOutcome | undefined): number {
     const { intervalMs, random } = this.#options;
     if (outcome === undefined) return backoffMs(this.#failures, random);
-    if (outcome.kind === 'not_due') return outcome.dueInMs;
-    return outcome.kind === 'written' && outcome.behind
-      ? Math.min(CATCH_UP_PAUSE_MS, intervalMs)
-      : intervalMs;
+    if (outcome.kind === 'written')
+      return outcome.behind ? Math.min(CATCH_UP_PAUSE_MS, intervalMs) : intervalMs;
+    const dueInMs = outcome.kind === 'not_due' ? outcome.dueInMs : intervalMs;
+    return dueInMs + random() * JITTER * intervalMs;
   }
 
-  async #rest(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    await delay(ms, undefined, { signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
-  }
-
-  async #turn(turn: { intervalMs: number; until?: number }): Promise<CheckpointOutcome | undefined> {
+  async #turn(intervalMs: number): Promise<CheckpointOutcome | undefined> {
     const { onTurn, onRefused, onError } = this.#options;
     try {
       const installation = await this.#introduce();
-      const { signal } = this.#abandoned;
-      const outcome = await takeCheckpoint({ ...this.#options, installation }, { ...turn, signal });
+      const turn = {
+        intervalMs,
+        isLate: () => performance.now() >= this.#readUntil,
+        signal: this.#abandoned.signal,
+      };
+      const outcome = await takeCheckpoint({ ...this.#options, installation }, turn);
       this.#failures = 0;
       onTurn(outcome.kind);
       if (outcome.kind === 'refused') onRefused(outcome.reason);

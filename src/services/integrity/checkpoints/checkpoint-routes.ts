@@ -174,16 +174,14 @@ function registerReceipt(app: HttpApp, { receipts, intervalMs }: CheckpointRoute
       const outcome = isId(prefix, id)
         ? await receipts.find({ [idMember]: id }, { tenant, subject: id })
         : ({ kind: 'unknown' } as const);
-      switch (outcome.kind) {
-        case 'receipt':
-          return sendJsonText(reply, { status: 200, body: JSON.stringify(outcome.receipt) });
-        case 'unknown':
-          return sendProblem(reply, problem(notFound, `There is no ${name} ${id}.`));
-        case 'too_large':
-          return sendProblem(reply, problem('integrity.receipt_too_large', `${id} has too many events.`));
-        case 'pending':
-          return sendProblem(reply, pending(id, intervalMs));
-      }
+      if (outcome.kind === 'receipt')
+        return sendJsonText(reply, { status: 200, body: JSON.stringify(outcome.receipt) });
+      const refusals = {
+        unknown: () => problem(notFound, `There is no ${name} ${id}.`),
+        too_large: () => problem('integrity.receipt_too_large', `${id} has too many events.`),
+        pending: () => pending(id, intervalMs),
+      };
+      return sendProblem(reply, refusals[outcome.kind]());
     },
   );
 }

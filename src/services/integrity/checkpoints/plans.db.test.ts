@@ -7,7 +7,7 @@ import { cloneTestDatabase, type TestDatabase } from '../../../../tests/database
 import { TENANT } from '../../../../tests/engine.ts';
 import { payEveryEnding } from '../../../../tests/paid-installation.ts';
 import { hotPlan, readPlan } from '../../../../tests/query-plan.ts';
-import { TOPOLOGY } from '../../../topology.ts';
+import { SAGA_TOPICS } from '../seen-event.ts';
 import { listCheckpoints, listStandings, listStandingsOf } from './audit.ts';
 import { CheckpointReads } from './checkpoint-reads.ts';
 import { FIND_LAST_CHECKPOINT, READ_LOGS_NOW, readBatchPages } from './checkpoint-store.ts';
@@ -83,7 +83,7 @@ describe('on large tables', () => {
        select n, 'ledger', p, n * 1000, n * 1000, sha256(''), 0, 0, sha256('')
        from ${n}, generate_series(0, 3) p`,
     );
-    for (const topic of TOPOLOGY.topics)
+    for (const topic of SAGA_TOPICS)
       await owner.query(
         `insert into "${topic}".batches select 0, 100000 + n, 1, sha256(''), sha256('') from ${n};
          insert into "${topic}".events
@@ -102,7 +102,7 @@ describe('on large tables', () => {
     [
       'a receipt',
       (reader) =>
-        new Receipts(reader, TOPOLOGY.topics, of(reader)).find(
+        new Receipts(reader, SAGA_TOPICS, of(reader)).find(
           { payment_id: payment },
           { tenant: TENANT, subject: payment },
         ),

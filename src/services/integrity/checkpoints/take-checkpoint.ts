@@ -60,8 +60,8 @@ export type CheckpointOutcome =
 export interface CheckpointTurn {
   /** None is made while the last one is younger. */
   readonly intervalMs: number;
-  /** On the clock of `performance`: after that no further page is read, and what was read is signed. */
-  readonly until?: number;
+  /** Then no further page is read, and what was read is signed. */
+  readonly isLate?: () => boolean;
   /** Once it is aborted, nothing more is asked of the session. */
   readonly signal?: AbortSignal;
 }
@@ -130,20 +130,17 @@ class Stretches {
   }
 
   /** A statement for each topic and page, each partition from where it is. */
-  async read(session: Session, { until = Number.POSITIVE_INFINITY, signal }: CheckpointTurn): Promise<void> {
-    for (let page = 0; page < STRETCH_PAGES_MAX && performance.now() < until; page++) {
-      const open = this.#all.filter((stretch) => stretch.isOpen);
-      if (open.length === 0) return;
-      for (const [topic, stretches] of Map.groupBy(open, ({ log }) => log.topic)) {
-        const starts = stretches.map((stretch) => stretch.start());
-        signal?.throwIfAborted();
-        const pages = await readPages(session, topic, { starts, pageBatches: PAGE_BATCHES });
-        const byPartition = new Map(pages.map((read) => [read.partition, read]));
-        for (const stretch of stretches) {
-          stretch.add(byPartition.get(stretch.log.partition));
-          // A page takes a millisecond to hash; requests go first.
-          await setImmediate();
-        }
+  async read(session: Session, turn: CheckpointTurn): Promise<void> {
+    for (let page = 0; page < STRETCH_PAGES_MAX; page++) {
+      const open = Map.groupBy(
+        this.#all.filter((stretch) => stretch.isOpen),
+        ({ log }) => log.topic,
+      );
+      for (const [topic, stretches] of open) {
+        turn.signal?.throwIfAborted();
+        if (turn.isLate?.() === true) return;
+        // oxlint-disable-next-line no-await-in-loop -- a page at a time is what bounds memory
+        await readPage(session, topic, stretches);
       }
     }
   }
@@ -161,6 +158,17 @@ class Stretches {
     const logs = this.#all.map((stretch) => stretch.standing());
     const moved = logs.filter((standing, index) => standing !== this.#all[index]?.log.last);
     return { logs, moved };
+  }
+}
+
+async function readPage(session: Session, topic: string, stretches: readonly Stretch[]): Promise<void> {
+  const starts = stretches.map((stretch) => stretch.start());
+  const pages = await readPages(session, topic, { starts, pageBatches: PAGE_BATCHES });
+  const byPartition = new Map(pages.map((page) => [page.partition, page]));
+  for (const stretch of stretches) {
+    stretch.add(byPartition.get(stretch.log.partition));
+    // oxlint-disable-next-line no-await-in-loop -- a page takes a millisecond to hash: requests go between
+    await setImmediate();
   }
 }
 

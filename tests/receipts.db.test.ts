@@ -2,18 +2,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
+import { verify } from '#proof/verify.ts';
+import { verifyReceipt } from '#proof/verify-receipt.ts';
 import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
 import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
 import { renderJwk } from '#services/integrity/checkpoints/signing-key.ts';
-import { takeOneCheckpoint } from '../../tests/checkpoints.ts';
-import type { TestDatabase } from '../../tests/database.ts';
-import { startEngine, TENANT } from '../../tests/engine.ts';
-import { payEveryEnding } from '../../tests/paid-installation.ts';
-import { payThroughGateways } from '../../tests/paid-through-gateways.ts';
-import { TOPOLOGY } from '../topology.ts';
-import { type PublicKeys, parsePublicKeys } from './public-keys.ts';
-import { verify } from './verify.ts';
-import { verifyReceipt } from './verify-receipt.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { takeOneCheckpoint } from './checkpoints.ts';
+import type { TestDatabase } from './database.ts';
+import { startEngine, TENANT } from './engine.ts';
+import { payEveryEnding } from './paid-installation.ts';
+import { payThroughGateways } from './paid-through-gateways.ts';
 
 let balance: Receipted;
 let gateways: Receipted;
