@@ -10,6 +10,8 @@ export interface LastCheckpoint {
   readonly number: number;
   readonly body: string;
   readonly at: EpochMs;
+  /** How many partitions it covers, of all logs. */
+  readonly logs: number;
   /** By the database's clock. */
   readonly ageMs: number;
 }
@@ -143,8 +145,8 @@ export async function findLastCheckpoint(session: Session): Promise<LastCheckpoi
     [],
   );
   if (row === undefined) return undefined;
-  const { at } = JSON.parse(row.body) as { at: string };
-  return { number: Number(row.number), body: row.body, at: Date.parse(at), ageMs: row.age_ms };
+  const { at, logs } = JSON.parse(row.body) as { at: string; logs: number };
+  return { number: Number(row.number), body: row.body, at: Date.parse(at), logs, ageMs: row.age_ms };
 }
 
 export interface StandingRow {

@@ -76,8 +76,8 @@ export async function takeCheckpoint(
     return { kind: 'not_due', dueInMs: intervalMs - last.ageMs };
   turn.signal?.throwIfAborted();
   const logs = await readLogsNow(maker.session);
-  const lost = logs.find(({ head, last: signed }) => signed !== undefined && head < signed.position);
-  if (lost !== undefined) return { kind: 'refused', reason: shorterThanSigned(lost) };
+  const lost = lostOf(logs, last);
+  if (lost !== undefined) return { kind: 'refused', reason: lost };
   const stretches = new Stretches(logs);
   await stretches.read(maker.session, turn);
   const broken = stretches.broken();
@@ -86,7 +86,13 @@ export async function takeCheckpoint(
   return sign(maker, last, stretches);
 }
 
-function shorterThanSigned({ topic, partition, head, last }: LogNow): string {
+/** What the last checkpoint had signed, and is gone. */
+function lostOf(logs: readonly LogNow[], checkpoint: LastCheckpoint | undefined): string | undefined {
+  if (checkpoint !== undefined && logs.length < checkpoint.logs)
+    return `there are heads of ${logs.length} partitions, and the last checkpoint had ${checkpoint.logs}`;
+  const shorter = logs.find(({ head, last }) => last !== undefined && head < last.position);
+  if (shorter === undefined) return undefined;
+  const { topic, partition, head, last } = shorter;
   return `${topic}/${partition} ends at ${head}, and the last checkpoint signed ${last?.position}`;
 }
 
