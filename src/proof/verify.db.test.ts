@@ -1,7 +1,7 @@
 /** Every kind of damage that an owner of the database can do is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { newSigningKey } from '../../tests/checkpoints.ts';
+import { newSigningKey, openCheckpointDesk } from '../../tests/checkpoints.ts';
 import type { Damage, ExpectedFinding } from '../../tests/damage.ts';
 import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
@@ -86,13 +86,17 @@ function orderOf(client: number, count: number): Parameters<Engine['submit']>[0]
   return client % 2 === 0 ? { amount: 1, reference: `kept-${client}-${count}` } : { amount: 1 };
 }
 
-test('what is ahead while payments come in is no finding', async () => {
+test('what is ahead while payments come in, and checkpoints are signed, is no finding', async () => {
   const database = await cloneTestDatabase(sound.database);
   const engine = await startEngine(database.url);
   const end = new AbortController();
   const clients = Array.from({ length: 20 }, async (_, client) => {
     for (let count = 0; !end.signal.aborted; count++) await engine.submit(orderOf(client, count));
   });
+  const desk = await openCheckpointDesk(database.url);
+  const signing = (async () => {
+    while (!end.signal.aborted) await desk.take();
+  })();
   try {
     let running = 0;
     for (let round = 0; round < 3; round++) {
@@ -107,7 +111,8 @@ test('what is ahead while payments come in is no finding', async () => {
     expect(await verify({ url: database.url })).toMatchObject({ ok: true, running: 0 });
   } finally {
     end.abort();
-    await Promise.all(clients);
+    await Promise.all([...clients, signing]);
+    await desk.close();
     await engine.close();
     await database.drop();
   }

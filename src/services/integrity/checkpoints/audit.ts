@@ -13,26 +13,26 @@ export interface CheckpointTrust {
   readonly orphan: number | undefined;
 }
 
-/** One statement for the last number and what lies beyond it: a checkpoint and its standings are committed together. */
+/**
+ * One statement for the last number and what lies beyond it: a checkpoint and its standings are committed together. The keys
+ * are read after it: each was published before it signed.
+ */
 export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTrust> {
-  const [ids, keys, ends] = await Promise.all([
-    reader.query<{ id: string }>('select id from integrity.installation_ids', []),
-    reader.query<{ kid: string; public_key: Buffer }>(
-      'select kid, public_key from integrity.signing_keys order by kid',
-      [],
-    ),
-    reader.query<{ last: bigint; orphan: bigint | null }>(
-      `select ends.last,
-              (select min(l.number) from log.heads h cross join lateral (
-                 select c.number from integrity.checkpoint_logs c
-                 where c.topic = h.topic and c.partition = h.partition and c.number > ends.last
-                 order by c.number limit 1
-               ) l) as orphan
-       from (select coalesce(max(number), 0) as last from integrity.checkpoints) as ends`,
-      [],
-    ),
-  ]);
-  const [end] = ends;
+  const [end] = await reader.query<{ last: bigint; orphan: bigint | null }>(
+    `select ends.last,
+            (select min(l.number) from log.heads h cross join lateral (
+               select c.number from integrity.checkpoint_logs c
+               where c.topic = h.topic and c.partition = h.partition and c.number > ends.last
+               order by c.number limit 1
+             ) l) as orphan
+     from (select coalesce(max(number), 0) as last from integrity.checkpoints) as ends`,
+    [],
+  );
+  const ids = await reader.query<{ id: string }>('select id from integrity.installation_ids', []);
+  const keys = await reader.query<{ kid: string; public_key: Buffer }>(
+    'select kid, public_key from integrity.signing_keys order by kid',
+    [],
+  );
   return {
     installation: ids.length === 1 ? ids[0]?.id : undefined,
     keys: keys.map(({ kid, public_key: publicKey }) => ({ kid, publicKey })),
