@@ -4,13 +4,24 @@
  */
 import { CHECKS, type VerifyReport } from '#proof/report.ts';
 import { verify } from '#proof/verify.ts';
+import type { KeptEvidence } from '#proof/verify-checkpoints.ts';
 import { type RequestedRepairs, requestRepairs } from '../request-repairs.ts';
+import { fail } from './environment.ts';
+import { checkpointsAt, keysAt } from './kept-evidence.ts';
 import { onDatabase } from './on-database.ts';
 
-export function verifyCommand(options: { json?: boolean; repair?: boolean }): Promise<void> {
+interface Options {
+  readonly json?: boolean;
+  readonly repair?: boolean;
+  readonly keys?: string;
+  readonly checkpoints?: string;
+}
+
+export async function verifyCommand(options: Options): Promise<void> {
+  const kept = await keptBy(options).catch(fail);
   return onDatabase(
     async (database) => {
-      const report = await verify(database);
+      const report = await verify({ ...database, kept });
       const repairs = options.repair === true ? await requestRepairs(database.url, report) : undefined;
       return { report, repairs };
     },
@@ -26,6 +37,13 @@ function renderRepairs({ requested, parked, isServed }: RequestedRepairs): strin
   const handed = `${requested} findings are handed to the integrity service for repair, ${parked} for a person`;
   if (requested === 0 || isServed) return handed;
   return `${handed}. No process runs it: start one, and they are repaired then`;
+}
+
+async function keptBy({ keys, checkpoints }: Options): Promise<KeptEvidence> {
+  return {
+    keys: keys === undefined ? undefined : await keysAt(keys),
+    checkpoints: checkpoints === undefined ? undefined : await checkpointsAt(checkpoints),
+  };
 }
 
 function renderReport(report: VerifyReport): string {

@@ -10,6 +10,7 @@ import { Lane, type Pace } from './lane.ts';
 import { type OnProgress, Phase } from './progress.ts';
 import { type Checks, newChecks, type OnFound, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
+import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
@@ -35,6 +36,8 @@ export interface VerifyOptions {
   readonly listedMax?: number | undefined;
   /** Told of those as soon as they are found. */
   readonly onFound?: OnFound | undefined;
+  /** What somebody kept elsewhere, against which whoever owns the database can do nothing. */
+  readonly kept?: KeptEvidence | undefined;
 }
 
 /**
@@ -68,7 +71,10 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   };
   const covers = (part: VerifyScope): boolean => scope === 'everything' || scope === part;
   const verified: Verified = { lanes, installation: await readInstallation(lane), checks, runPhase };
-  if (covers('log')) await verifyChain(verified);
+  if (covers('log')) {
+    await verifyChain(verified);
+    await verifySigned(verified, options.kept);
+  }
   if (covers('books')) await verifyBooks(verified);
   const counts = covers('sagas') ? await verifySagas(verified) : NO_SAGAS;
   if (scope === 'everything')
@@ -94,6 +100,15 @@ function countEvents(installation: Installation, topics: readonly string[]): num
 function verifyChain({ lanes, installation, checks, runPhase }: Verified): Promise<void> {
   return runPhase('log', countEvents(installation, installation.topics), (phase) =>
     verifyLog(lanes, installation, { check: checks.log, phase }),
+  );
+}
+
+async function verifySigned(
+  { lanes, installation, checks, runPhase }: Verified,
+  kept: KeptEvidence | undefined,
+): Promise<void> {
+  await runPhase('checkpoints', countEvents(installation, installation.topics), (phase) =>
+    verifyCheckpoints(lanes, installation, { check: checks.checkpoints, phase, kept }),
   );
 }
 

@@ -65,6 +65,21 @@ export const REPAIR_RULES = {
   stray_event: LOG,
   truncated_log: LOG,
 
+  // Of what was signed of the logs.
+  rewritten_log: LOG,
+  missing_checkpoint: LOG,
+  replaced_checkpoint: LOG,
+  misplaced_checkpoint: LOG,
+  foreign_checkpoint: LOG,
+  unreadable_checkpoint: LOG,
+  broken_checkpoint_chain: LOG,
+  checkpoint_back_in_time: LOG,
+  wrong_checkpoint_root: LOG,
+  wrong_stretch: LOG,
+  wrong_signature: LOG,
+  wrong_key_name: LOG,
+  unknown_key: LOG,
+
   // Of the books.
   sequence_gap: BOOKS,
   wrong_running_sum: BOOKS,
@@ -130,10 +145,15 @@ export const REPAIR_RULES = {
 export type FindingKind = keyof typeof REPAIR_RULES;
 
 /**
- * An end of a log that is gone shows in no event that is left. While one of these is not closed, nothing is made of what the
- * logs say (RR1).
+ * An end of a log that is gone shows in no event that is left, and neither does a log that was written anew with its chain: it
+ * is what was signed of it that tells. While one of these is not closed, nothing is made of what the logs say (RR1).
  */
-export const LOGS_IN_DOUBT: readonly FindingKind[] = ['truncated_log', 'missing_head', 'wrong_head_chain'];
+export const LOGS_IN_DOUBT: readonly FindingKind[] = [
+  'truncated_log',
+  'rewritten_log',
+  'missing_head',
+  'wrong_head_chain',
+];
 
 /** Of a kind that no rule speaks of yet: for a person. */
 const UNKNOWN: RepairRule = { severity: 'error' };

@@ -55,7 +55,7 @@ function isResource(subject: string): boolean {
   return /^(?:pay|ref|jen)_/.test(subject);
 }
 
-const OF_ALL: ReadonlySet<string> = new Set(['log', 'currencies']);
+const OF_ALL: ReadonlySet<string> = new Set(['log', 'checkpoints', 'currencies']);
 
 function ownerOf({ check, subject, tenant }: ProofFinding, known: Owner | undefined): Owner {
   if (known !== undefined) return known;
