@@ -13,6 +13,7 @@ import { TOPOLOGY } from '../src/topology.ts';
 import { appendEvents } from './append-events.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, type EngineOptions, PARTITIONS, startEngine, TENANT } from './engine.ts';
+import { orderOpenDeadLetters } from './order-dead-letters.ts';
 import { mend, POISON_AMOUNT, poison } from './poisoned-tables.ts';
 import { ask, dumpTables } from './redelivery.ts';
 
@@ -76,16 +77,7 @@ async function openLetters(): Promise<Record<string, unknown>[]> {
 }
 
 async function orderAll(action: 'replay' | 'skip', engine: Engine): Promise<void> {
-  await ask(
-    database.url,
-    `with asked as (
-       insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, requested_by, requested_at)
-       select gen_random_uuid(), consumer_group, topic, partition, position, $1, id, 'tests', now()
-       from log.dead_letters where state = 'open' returning id, consumer_group, partition, dead_letter
-     )
-     insert into log.pending_redeliveries (id, consumer_group, partition, dead_letter) select * from asked`,
-    [action],
-  );
+  await orderOpenDeadLetters(database.url, action);
   engine.redeliverer.wake();
   const parked = () => ask(database.url, 'select from log.parked_keys');
   await expect.poll(parked, PATIENCE).toEqual([]);
