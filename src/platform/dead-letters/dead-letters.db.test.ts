@@ -427,6 +427,35 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
   expect(losses).toBeGreaterThan(3);
 });
 
+test('D4: orders that cannot be executed yet keep none behind them from being executed', async () => {
+  const bad = poison('key-1/1');
+  await probe.start({ ...bad.hooks, retains: ({ key }) => key === 'key-0' });
+  await probe.append([
+    { key: 'key-0', step: 1 },
+    { key: 'key-1', step: 1 },
+  ]);
+  const letter = await letterAbout('key-1');
+  bad.steps.clear();
+  // Far more than are looked at in one turn; the group keeps the event back for ever.
+  await probe.query(
+    `with asked as (
+       insert into log.redeliveries (id, consumer_group, topic, partition, position, action, reason, requested_by, requested_at)
+       select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'probe', 'source', e.partition, e.position,
+              'redeliver', 'tests', 'tests', now()
+       from source.events e, generate_series(1, 450) n where e.key = 'key-0'
+       returning id, consumer_group, partition
+     )
+     insert into log.pending_redeliveries (id, consumer_group, partition) select * from asked`,
+  );
+  await probe.query(
+    `update log.positions p set position = h.position, turn = turn + 1
+     from log.heads h where h.topic = p.topic and h.partition = p.partition`,
+  );
+  await probe.order('replay', letter);
+  await effectsReach(1);
+  expect(await stepsOf('key-1')).toEqual([1]);
+});
+
 test('W6: a group that has as many keys parked as memory is meant to hold parks no more', async () => {
   await probe.query(
     `insert into log.parked_keys (consumer_group, partition, parking_key, dead_letter, topic, position, parked_at)
