@@ -22,7 +22,17 @@ export interface Topology {
 }
 
 /** Tables nobody updates or deletes from, in any schema (R7). */
-const APPEND_ONLY = ['events', 'batches', 'entries', 'postings', 'dead_letter_actions'];
+const APPEND_ONLY = [
+  'events',
+  'batches',
+  'entries',
+  'postings',
+  'dead_letter_actions',
+  'checkpoints',
+  'checkpoint_logs',
+  'signing_keys',
+  'installation_ids',
+];
 /** Serialises the preparation of processes that start at once. */
 const PREPARATION_LOCK = 7_823_654_210;
 
