@@ -79,8 +79,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     ? ensureSigningKey(settings, options.dataDir)
     : undefined;
   const log = await part.openLog();
-  const redeliverer = part.openRedeliverer(log);
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
+  const redeliverer = part.openRedeliverer(log);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
   const workers = part.consumerWorkers(log, (changes) => {

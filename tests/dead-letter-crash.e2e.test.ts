@@ -7,6 +7,7 @@ import { verify } from '#proof/verify.ts';
 import type { CrashMoment } from './crash-harness.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, startEngine } from './engine.ts';
+import { orderOpenDeadLetters } from './order-dead-letters.ts';
 import { ask } from './redelivery.ts';
 
 const HARNESS = fileURLToPath(new URL('crash-harness.ts', import.meta.url));
@@ -95,23 +96,11 @@ async function cancelAll(engine: Engine): Promise<void> {
   await engine.settled(['validation']);
 }
 
-async function orderReplays(): Promise<void> {
-  await ask(
-    database.url,
-    `with asked as (
-       insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, requested_by, requested_at)
-       select gen_random_uuid(), consumer_group, topic, partition, position, 'replay', id, 'tests', now()
-       from log.dead_letters where state = 'open' returning id, consumer_group, partition, dead_letter
-     )
-     insert into log.pending_redeliveries (id, consumer_group, partition, dead_letter) select * from asked`,
-  );
-}
-
 test('what comes later for a parked key waits', async () => {
   await inEngine(cancelAll);
   expect(await count('log.parked_events')).toBe(ALL.to / 10);
   await ask(database.url, 'alter table validation.events drop constraint poisoned');
-  await orderReplays();
+  await orderOpenDeadLetters(database.url, 'replay');
 });
 
 test.each(['replay', 'working off'].flatMap((worker) => MOMENTS.map((moment) => ({ worker, moment }))))(

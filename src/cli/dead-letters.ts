@@ -9,16 +9,11 @@ import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.
 import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
-import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { openDatabase } from '../open-database.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
-import { fail, readEnvironment, say } from './environment.ts';
-import { keyTenant } from './key-tenant.ts';
-
-/** Undefined: the mode's own (`keyTenant`). */
-type TenantOption = { readonly tenant?: string };
+import { say } from './environment.ts';
+import { type Installation, onInstallation, type TenantOption } from './on-installation.ts';
 
 export interface ListOptions extends TenantOption {
   readonly state: string;
@@ -36,7 +31,8 @@ export interface OrderOptions extends TenantOption {
 const LIST_MAX = 500;
 
 export function listDeadLetters({ state, group, limit, ...options }: ListOptions): Promise<void> {
-  return onInstallation(options, async ({ reads, tenant }) => {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    const reads = new DeadLetterReads(pool);
     const rows = Number(limit);
     if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
       throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
@@ -53,7 +49,8 @@ function lineOf(letter: DeadLetter): string {
 }
 
 export function showDeadLetter(id: string, options: TenantOption): Promise<void> {
-  return onInstallation(options, async ({ reads, tenant }) => {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    const reads = new DeadLetterReads(pool);
     const letter = isId('dlt', id) ? await reads.find(tenant, uuidOf(id)) : undefined;
     if (letter === undefined) throw new Error(`tenant ${tenant} has no dead letter ${id}`);
     console.log(JSON.stringify(await readDetail(reads, letter), null, 2));
@@ -90,20 +87,8 @@ function orderOf(
   };
 }
 
-interface Installation {
-  readonly url: string;
-  readonly pool: ReadPool;
-  readonly reads: DeadLetterReads;
-  readonly tenant: string;
-}
-
 /** One command in a transaction of its own, decided as the API's are. */
-async function submit({
-  url,
-  pool,
-  tenant,
-  order,
-}: Pick<Installation, 'url' | 'pool' | 'tenant'> & { order: DeadLetterOrder }) {
+async function submit({ url, pool, tenant, order }: Installation & { order: DeadLetterOrder }) {
   const handler = new DeadLetterCommands({
     renderProblem: renderAnswer,
     reader: pool,
@@ -132,26 +117,5 @@ async function submit({
     });
   } finally {
     await session.close();
-  }
-}
-
-async function onInstallation(
-  options: TenantOption,
-  work: (installation: Installation) => Promise<void>,
-): Promise<void> {
-  const { settings, dataDir } = readEnvironment();
-  try {
-    const { databaseUrl, partitions, mode } = settings;
-    const tenant = keyTenant(options.tenant, mode);
-    const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
-    const pool = new ReadPool({ url: database.url, onError: fail });
-    try {
-      await work({ url: database.url, pool, reads: new DeadLetterReads(pool), tenant });
-    } finally {
-      await pool.close();
-      await database.close();
-    }
-  } catch (error) {
-    fail(error);
   }
 }

@@ -340,10 +340,13 @@ test('a backlog in one partition does not keep the others waiting', async () => 
   expect(order.slice(lastElsewhere).filter((key) => key === 'key-1').length).toBeGreaterThan(100);
 });
 
-test('an event that is missing from the log is never passed over, and holds up its own partition alone', async () => {
+test.each([
+  ['missing', 'delete from source.events where partition = $1 and position = 3'],
+  ['not JSON any more', `update source.events set data = '{' where partition = $1 and position = 3`],
+])('an event that is %s is never passed over, and holds up its own partition alone', async (_damage, sql) => {
   await probe.append(interleaved(['key-1'], 5));
   const partition = await partitionOfKey('key-1');
-  await probe.query('delete from source.events where partition = $1 and position = 3', [partition]);
+  await probe.query(sql, [partition]);
   const { failures } = await probe.start({ batchMax: 2 });
   await expect.poll(() => failures.length, PATIENCE).toBeGreaterThan(3);
   const others = interleaved(keysNamed(40), 1);
@@ -389,6 +392,24 @@ function trailing(): Promise<unknown[]> {
      where p.topic = 'source' and p.position <> h.position`,
   );
 }
+
+test('W6: an event of which it cannot even be read whether it concerns the group holds up nothing but its subject', async () => {
+  await probe.start({
+    concerns: (event) => {
+      if (isPoison(event)) throw new TypeError('no such member');
+      return true;
+    },
+    onDecide: (events) => {
+      if (events.some(isPoison)) throw new TypeError('no such member');
+    },
+  });
+  const steps = interleaved(keysNamed(60), 1);
+  await probe.append(steps);
+  await effectsReach(steps.length - 1);
+  await expect
+    .poll(() => probe.deadLetters(), PATIENCE)
+    .toMatchObject([{ key: 'key-50', code: 'TypeError' }]);
+});
 
 test('R1: of two that retain all they read, and so move no position, one is fenced: nothing is done twice', async () => {
   const gate = new Gate();

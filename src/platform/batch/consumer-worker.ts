@@ -234,7 +234,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#limit = this.#batchMax;
     this.#search.end();
     const place = batch.readings.find(isNew);
-    if (place === undefined || (await this.#isBuried(error, batch, place))) return;
+    if (place === undefined || (await this.#hasGivenUp(error, batch, place))) return;
     this.#putAside(place.reading);
   }
 
@@ -245,13 +245,13 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   }
 
   /** Whether the only new event of the batch has become a dead letter. What is retained has been handled without fault before. */
-  async #isBuried(error: unknown, batch: Batch, { reading, upTo }: ReadPlace): Promise<boolean> {
+  async #hasGivenUp(error: unknown, batch: Batch, { reading, upTo }: ReadPlace): Promise<boolean> {
     const event = batch.events.find(
       ({ topic, partition, position }) =>
         topic === reading.topic && partition === reading.partition && position === upTo,
     );
     if (event === undefined || !isFaultOfEvent(error)) return false;
-    const strikes = this.#search.strike(event);
+    const strikes = this.#search.strike(event, this.#options.clock.now());
     if (strikes.count < STRIKES_MAX) return false;
     try {
       return await this.#bury(event, { error, batch, strikes });
@@ -316,9 +316,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const events = [...this.#retained];
     const parked: LogEvent[] = [];
     const { log, session, consumer } = this.#options;
-    const { handles, topics } = consumer;
-    const isActedOn = (event: LogEvent): boolean =>
-      handles.has(event.type) && (consumer.concerns?.(event) ?? true);
+    const { topics } = consumer;
     this.#search.dropCleared(this.#readings.values(), this.#owned);
     const again = this.#search.dueAgain(this.#readings.values(), this.#owned, partitions);
     const limit = again === undefined ? this.#limit : 1;
@@ -344,7 +342,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         room -= found.length;
         upTo.set(this.#reading(topic, partition), last.position);
         for (const event of found) {
-          if (!isActedOn(event)) continue;
+          if (!this.#isActedOn(event)) continue;
           const standing = this.#parkedKeys.standingOf(event);
           if (standing === 'free') events.push(event);
           else if (standing === 'parked') parked.push(event); // W4
@@ -353,6 +351,16 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
     return { readings, events, parked, passed: limit - room };
+  }
+
+  #isActedOn(event: LogEvent): boolean {
+    const { handles, concerns } = this.#options.consumer;
+    if (!handles.has(event.type)) return false;
+    try {
+      return concerns?.(event) ?? true;
+    } catch {
+      return true; // not even that can be read from it: the batch fails on it, and it is found
+    }
   }
 
   #upToSuspected(topic: string, partition: number, events: readonly LogEvent[]): readonly LogEvent[] {

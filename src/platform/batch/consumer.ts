@@ -19,7 +19,7 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
    * Of the events it handles, which concern it; default all. For a group that most events pass by: while none concerns
    * it, its positions move but once a second, since committing each batch for that alone would cost everybody.
    */
-  concerns?(event: LogEvent): boolean;
+  readonly concerns?: (event: LogEvent) => boolean;
   /**
    * What a failed event holds up for this consumer, beside itself: later events of the same key wait behind it. Default its
    * subject, within its tenant. Of one key all are in one partition.

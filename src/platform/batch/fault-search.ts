@@ -6,6 +6,7 @@
  * F1: what is suspected shrinks with every failure, whatever comes in meanwhile.
  * F2: a strike counts against one event: the only new one of a batch that failed.
  */
+import type { EpochMs } from '#kernel/clock.ts';
 import { backoffMs } from './backoff.ts';
 import { placeOf, type Reading, type ReadPlace } from './reading.ts';
 
@@ -21,8 +22,7 @@ interface Strikes {
   /** Of the event. */
   readonly position: number;
   readonly count: number;
-  /** By `Date.now()`. */
-  readonly since: number;
+  readonly since: EpochMs;
 }
 
 export class FaultSearch {
@@ -64,13 +64,16 @@ export class FaultSearch {
   }
 
   /** F2: how often the event has failed alone by now, and since when. */
-  strike({ topic, partition, position }: { topic: string; partition: number; position: number }): Strikes {
+  strike(
+    { topic, partition, position }: { topic: string; partition: number; position: number },
+    now: EpochMs,
+  ): Strikes {
     const key = placeOf(topic, partition);
     const before = this.#strikes.get(key);
     const strikes =
       before?.position === position
         ? { ...before, count: before.count + 1 }
-        : { position, count: 1, since: Date.now() };
+        : { position, count: 1, since: now };
     this.#strikes.set(key, strikes);
     return strikes;
   }

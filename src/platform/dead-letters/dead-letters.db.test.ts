@@ -249,7 +249,17 @@ test('W6: when it rains failures the group parks no more keys, and holds its par
 test('W5: what a consumer retains when another event fails is handled, and never taken for the one at fault', async () => {
   const bad = poison('key-1/1');
   let isReleased = false;
-  await probe.start({ ...bad.hooks, retains: ({ key }) => key !== 'key-1' && !isReleased });
+  let looks = 0;
+  await probe.start({
+    ...bad.hooks,
+    retains: ({ key }) => key !== 'key-1' && !isReleased,
+    redelivering: {
+      afterCommit: () => {
+        looks++;
+        return Promise.resolve();
+      },
+    },
+  });
   const innocent = keysNamed(20).filter((key) => key !== 'key-1');
   await probe.append(interleaved(innocent, 1));
   await probe.append([{ key: 'key-1', step: 1 }, ...interleaved(innocent, 2)]);
@@ -259,12 +269,68 @@ test('W5: what a consumer retains when another event fails is handled, and never
   // Its position is before what is retained: the order waits for it to pass (D3).
   bad.steps.clear();
   await probe.order('replay', letter);
+  await expect.poll(() => looks, PATIENCE).toBeGreaterThan(0);
+  expect(await open()).toHaveLength(1);
   isReleased = true;
   await effectsReach(innocent.length * 3 + 2);
   await expect.poll(parkedKeys, PATIENCE).toEqual([]);
   expect(await probe.deadLetters()).toMatchObject([{ key: 'key-1', state: 'replayed' }]);
   expect(await stepsOf('key-1')).toEqual([1, 2]);
   expect(await probe.countEffects()).toBe(innocent.length * 3 + 2);
+});
+
+test('W5: what was retained of the key before the event that failed is handled before it, not behind it', async () => {
+  const bad = poison('key-1/2');
+  let isReleased = false;
+  await probe.start({ ...bad.hooks, retains: (event) => stepOf(event) === 1 && !isReleased });
+  await probe.append(interleaved(['key-1'], 3));
+  const letter = await letterAbout('key-1');
+  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toEqual([3]);
+  isReleased = true;
+  await probe.append([{ key: 'key-1', step: 4 }]);
+  await effectsReach(1);
+  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toEqual([3, 4]);
+  expect(await stepsOf('key-1')).toEqual([1]);
+  bad.steps.clear();
+  await probe.order('replay', letter);
+  await effectsReach(4);
+  expect(await stepsOf('key-1')).toEqual([1, 2, 3, 4]);
+});
+
+test('W6: an event that is handled at the last try is no dead letter', async () => {
+  let tries = 0;
+  await probe.start({
+    onDecide() {
+      if (++tries < STRIKES_MAX) throw new RangeError('not yet');
+    },
+  });
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await effectsReach(1);
+  expect(tries).toBe(STRIKES_MAX);
+  expect(await probe.deadLetters()).toEqual([]);
+});
+
+test('R1: of two processes that give the same event up at once one does, and the other is fenced', async () => {
+  const gate = new Gate();
+  let tries = 0;
+  const paused = await probe.start({
+    onDecide() {
+      tries++;
+      throw new RangeError('fails here');
+    },
+    // The transaction after the last try is the one that gives the event up.
+    session: { beforeTransaction: () => (tries === STRIKES_MAX ? gate.pass() : Promise.resolve()) },
+  });
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await gate.reached;
+  const bad = poison('key-1/1');
+  await probe.start(bad.hooks);
+  await letterAbout('key-1');
+  gate.open();
+  await expect
+    .poll(() => paused.failures.some((error) => error instanceof DatabaseFault && error.fenced), PATIENCE)
+    .toBe(true);
+  expect(await probe.deadLetters()).toHaveLength(1);
 });
 
 test('D3: a consumer that retains what is replayed is handed it again, until it handles it', async () => {
@@ -359,6 +425,35 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
   await expect.poll(parkedKeys, PATIENCE).toEqual([]);
   expect(await probe.countEffects()).toBe(250);
   expect(losses).toBeGreaterThan(3);
+});
+
+test('D4: orders that cannot be executed yet keep none behind them from being executed', async () => {
+  const bad = poison('key-1/1');
+  await probe.start({ ...bad.hooks, retains: ({ key }) => key === 'key-0' });
+  await probe.append([
+    { key: 'key-0', step: 1 },
+    { key: 'key-1', step: 1 },
+  ]);
+  const letter = await letterAbout('key-1');
+  bad.steps.clear();
+  // Far more than are looked at in one turn; the group keeps the event back for ever.
+  await probe.query(
+    `with asked as (
+       insert into log.redeliveries (id, consumer_group, topic, partition, position, action, reason, requested_by, requested_at)
+       select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'probe', 'source', e.partition, e.position,
+              'redeliver', 'tests', 'tests', now()
+       from source.events e, generate_series(1, 450) n where e.key = 'key-0'
+       returning id, consumer_group, partition
+     )
+     insert into log.pending_redeliveries (id, consumer_group, partition) select * from asked`,
+  );
+  await probe.query(
+    `update log.positions p set position = h.position, turn = turn + 1
+     from log.heads h where h.topic = p.topic and h.partition = p.partition`,
+  );
+  await probe.order('replay', letter);
+  await effectsReach(1);
+  expect(await stepsOf('key-1')).toEqual([1]);
 });
 
 test('W6: a group that has as many keys parked as memory is meant to hold parks no more', async () => {

@@ -12,12 +12,16 @@ const ORDERS_PER_TURN = 200;
 /** Keys worked off in one turn, a page of each. */
 const KEYS_PER_TURN = 200;
 
-/** Of the groups' partitions given, oldest first. Both tables hold only what is to be done: by their primary keys. */
+/**
+ * Of the groups' partitions given, after an id. Both tables hold only what is to be done: by their primary keys. Keys come in
+ * no order, so that those which cannot go on just now keep none from being looked at.
+ */
 export const FIND_ORDERS = statement(
   'log.find_pending_orders',
   `select p.id, p.consumer_group as "group", p.partition from log.pending_redeliveries p
    where exists (select from ${batchRows('owned', { grp: 'text', partition: 'smallint' })}
                  where owned.grp = p.consumer_group and owned.partition = p.partition)
+     and p.id > $3
    order by p.id limit ${ORDERS_PER_TURN}`,
 );
 export const FIND_UNLOCKED_KEYS = statement(
@@ -26,7 +30,7 @@ export const FIND_UNLOCKED_KEYS = statement(
    where k.dead_letter is null
      and exists (select from ${batchRows('owned', { grp: 'text', partition: 'smallint' })}
                  where owned.grp = k.consumer_group and owned.partition = k.partition)
-   order by k.consumer_group, k.partition, k.parking_key limit ${KEYS_PER_TURN}`,
+   order by random() limit ${KEYS_PER_TURN}`,
 );
 
 /**
@@ -124,17 +128,29 @@ function ownedArrays(owned: readonly GroupPartition[]): unknown[] {
   return [textArray(owned.map(({ group }) => group)), int2Array(owned.map(({ partition }) => partition))];
 }
 
-/** What there is to do in the partitions. */
+/** Before every other. */
+export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+export interface Work {
+  readonly orders: readonly PendingOrder[];
+  readonly keys: readonly ParkedKey[];
+  /** Where the next look for orders begins: at the first again, when these were the last. */
+  readonly next: string;
+}
+
+/** What there is to do in the partitions, orders from the id on. */
 export async function findWork(
   session: Session,
   owned: readonly GroupPartition[],
-): Promise<{ orders: readonly PendingOrder[]; keys: readonly ParkedKey[] }> {
+  after: string,
+): Promise<Work> {
   const values = ownedArrays(owned);
   const [orders, keys] = await Promise.all([
-    session.query<PendingOrder>(FIND_ORDERS, values),
+    session.query<PendingOrder>(FIND_ORDERS, [...values, after]),
     session.query<ParkedKey>(FIND_UNLOCKED_KEYS, values),
   ]);
-  return { orders, keys };
+  const next = orders.length < ORDERS_PER_TURN ? FIRST_ID : (orders.at(-1)?.id ?? FIRST_ID);
+  return { orders, keys, next };
 }
 
 /** By topic. */

@@ -57,6 +57,8 @@ export class Redeliverer {
   readonly #signal = new Signal();
   /** Of keys whose next event has failed, alone. */
   readonly #strikes = new Map<string, Strikes>();
+  /** The last order that was looked at. Some may have to wait: those behind them do not wait with them. */
+  #after = store.FIRST_ID;
   #stopping = false;
   #running: Promise<void> | undefined;
 
@@ -106,8 +108,9 @@ export class Redeliverer {
       partitions.map((partition) => ({ group, partition })),
     );
     if (owned.length === 0) return false;
-    const { orders, keys } = await store.findWork(this.#options.session, owned);
-    let hasMoved = false;
+    const { orders, keys, next } = await store.findWork(this.#options.session, owned, this.#after);
+    this.#after = next;
+    let hasMoved = next !== store.FIRST_ID;
     for (const order of orders) hasMoved = (await this.#try(() => this.#execute(order))) || hasMoved;
     for (const key of keys) hasMoved = (await this.#try(() => this.#workOff(key))) || hasMoved;
     return hasMoved;
