@@ -1,7 +1,6 @@
 /**
  * The composition root: it opens the database, has each part made (parts.ts), and starts and stops everything in order.
  */
-import { systemClock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
@@ -12,13 +11,6 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
-import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
-import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
-import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
-import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
-import { registerFindingRoutes } from '#services/integrity/finding-routes.ts';
-import { VerdictReads } from '#services/integrity/reads.ts';
-import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
@@ -96,7 +88,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
-  const keeper = part.integrityKeeper(log);
+  const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
   part.openMaintenance();
@@ -108,15 +100,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
-  registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
-  registerFindingRoutes(app, { reads: part.findingReads, desk: keeper.desk, audits: keeper.audits });
-  const checkpoints = new CheckpointReads(part.reads);
-  registerCheckpointRoutes(app, {
-    checkpoints,
-    receipts: new Receipts(part.reads, TOPOLOGY.topics, checkpoints),
-    keys: new PublishedKeys(checkpoints, systemClock),
-    intervalMs: settings.checkpointIntervalMs,
-  });
+  part.integrity.registerRoutes(app, keeper, settings);
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerDeadLetterRoutes(app, {

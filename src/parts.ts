@@ -40,11 +40,6 @@ import { straightThrough } from '#services/authorization/straight-through.ts';
 import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
-import { integrityConsumer } from '#services/integrity/consumer.ts';
-import type { FindingObserver } from '#services/integrity/finding-desk.ts';
-import { FindingReads } from '#services/integrity/finding-reads.ts';
-import { IntegrityKeeper } from '#services/integrity/keeper.ts';
-import { findingTelemetry } from '#services/integrity/telemetry.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
@@ -64,7 +59,7 @@ import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
-import { integrityProof } from './integrity-proof.ts';
+import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
@@ -88,7 +83,7 @@ export class Parts {
   readonly access: Access;
   readonly paymentReads: PaymentReads;
   readonly refundReads: RefundReads;
-  readonly findingReads: FindingReads;
+  readonly integrity: IntegrityParts;
   readonly #options: StartOptions;
   readonly #database: OpenedDatabase;
   readonly #stops: Stops;
@@ -101,9 +96,6 @@ export class Parts {
   #redeliverer: Redeliverer | undefined;
   /** Whose charges this process may send. */
   readonly #charging = new HeldPartitions();
-  /** Of the logs that this process follows for integrity: who has the first looks after the rest. */
-  readonly #following = new HeldPartitions();
-  readonly #findings: FindingObserver;
   /** Of the groups that lock wallets. */
   readonly #turns = new PartitionTurns();
 
@@ -130,10 +122,16 @@ export class Parts {
     stops.add(() => this.access.settled());
     this.paymentReads = new PaymentReads(this.reads);
     this.refundReads = new RefundReads(this.reads);
-    this.findingReads = new FindingReads(this.reads);
-    this.#findings = findingTelemetry({ metrics: this.#metrics, logger: options.logger }, () =>
-      this.findingReads.countLive(),
-    );
+    this.integrity = new IntegrityParts({
+      url: database.url,
+      reads: this.reads,
+      metrics: this.#metrics,
+      logger: options.logger,
+      clock: this.#clock,
+      stops,
+      openSession: (name) => this.#session(name),
+      onError: this.#onError('integrity could not be looked after'),
+    });
   }
 
   async openLog(): Promise<EventLog> {
@@ -225,11 +223,6 @@ export class Parts {
   /** `onChanged` hears of payments and refunds whose status was changed. */
   consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): Worker[] {
     const { services } = this.#options.settings;
-    const judged = this.#metrics.counter({
-      name: 'lastro_sagas_judged_total',
-      help: 'Verdicts that this process has written.',
-      labels: ['verdict'],
-    });
     const countEnds = paymentTelemetry(this.#metrics);
     const onStatuses = (changes: readonly Changed[]): void => {
       countEnds(changes);
@@ -241,42 +234,20 @@ export class Parts {
       ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
       payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
-      integrity: () =>
-        this.#integrityWorker(log, (verdicts) => {
-          for (const { verdict } of verdicts) judged.with({ verdict }).inc();
-        }),
+      integrity: () => this.#integrityWorker(log),
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))
       .map(([, make]) => make());
   }
 
-  #integrityWorker(log: EventLog, onJudged: Parameters<typeof integrityConsumer>[0]): Worker {
-    const worker = this.#worker(log, integrityConsumer(onJudged, this.#clock, this.#findings));
+  #integrityWorker(log: EventLog): Worker {
+    const worker = this.#worker(log, this.integrity.consumer());
     const own = (partitions: readonly number[], until = 0): void => {
-      this.#following.note(partitions, until);
+      this.integrity.note(partitions, until);
       worker.own(partitions, until);
     };
     return { group: worker.group, own };
-  }
-
-  /** Its routes are there in every process; it works where integrity is started. */
-  integrityKeeper(log: EventLog): IntegrityKeeper {
-    const proof = integrityProof(this.#database.url);
-    this.#stops.add(() => proof.close());
-    const keeper = new IntegrityKeeper({
-      openSession: (name) => this.#session(name),
-      log,
-      proof,
-      clock: this.#clock,
-      random: Math.random,
-      observer: this.#findings,
-      isOwner: () => this.#following.has(0),
-      onError: this.#onError('integrity could not be looked after'),
-    });
-    this.#stops.add(() => keeper.stop());
-    if (this.#options.settings.services.includes('integrity')) keeper.start();
-    return keeper;
   }
 
   #worker<Loaded, Plan extends ConsumerPlan>(
