@@ -4,7 +4,6 @@
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
-import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
@@ -72,7 +71,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     : undefined;
   const log = await part.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
-  const redeliverer = part.openRedeliverer(log);
+  part.openRedeliverer(log);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
   const workers = part.consumerWorkers(log, (changes) => {
@@ -103,11 +102,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.integrity.registerRoutes(app, keeper, settings);
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
-  registerDeadLetterRoutes(app, {
-    commands: part.deadLetterCommands(log),
-    reads: new DeadLetterReads(part.reads),
-    onOrdered: () => redeliverer.wake(),
-  });
+  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));

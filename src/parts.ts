@@ -16,7 +16,9 @@ import type { Settings } from '#platform/config/settings.ts';
 import { countDeadLetters } from '#platform/dead-letters/counts.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
+import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
@@ -153,7 +155,7 @@ export class Parts {
   }
 
   /** Before the workers, whose consumers it serves. */
-  openRedeliverer(log: EventLog): Redeliverer {
+  openRedeliverer(log: EventLog): void {
     const redeliverer = new Redeliverer({
       log,
       session: this.#session('redeliverer'),
@@ -165,7 +167,6 @@ export class Parts {
     redeliverer.start();
     const groups = TOPOLOGY.groups.map(({ group }) => group);
     observeDeadLetters(this.#metrics, groups, () => countDeadLetters(this.#checks));
-    return redeliverer;
   }
 
   /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
@@ -357,7 +358,15 @@ export class Parts {
     return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
   }
 
-  deadLetterCommands(log: EventLog): CommandQueue<DeadLetterOrder> {
+  deadLetterRoutes(log: EventLog): DeadLetterRoutes {
+    return {
+      commands: this.#deadLetterCommands(log),
+      reads: new DeadLetterReads(this.reads),
+      onOrdered: () => this.#redeliverer?.wake(),
+    };
+  }
+
+  #deadLetterCommands(log: EventLog): CommandQueue<DeadLetterOrder> {
     const handler = new DeadLetterCommands({
       renderProblem: renderAnswer,
       reader: this.reads,
