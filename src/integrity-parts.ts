@@ -34,6 +34,12 @@ export interface IntegrityContext {
   readonly onError: (error: unknown) => void;
 }
 
+interface LeasedWorker {
+  readonly group: string;
+  /** `until`: for certain, on the clock of `performance`. */
+  own(partitions: readonly number[], until?: number): void;
+}
+
 export class IntegrityParts {
   readonly #context: IntegrityContext;
   readonly #reads: FindingReads;
@@ -63,9 +69,13 @@ export class IntegrityParts {
     );
   }
 
-  /** After each turn of the leases. */
-  note(partitions: readonly number[], until: number): void {
-    this.#following.note(partitions, until);
+  /** The worker of the consumer, whose leases say who does the chores. */
+  noting(worker: LeasedWorker): LeasedWorker {
+    const own = (partitions: readonly number[], until = 0): void => {
+      this.#following.note(partitions, until);
+      worker.own(partitions, until);
+    };
+    return { group: worker.group, own };
   }
 
   /** Its routes are there in every process; it works where integrity is started. */

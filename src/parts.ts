@@ -235,20 +235,11 @@ export class Parts {
       ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
       payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
-      integrity: () => this.#integrityWorker(log),
+      integrity: () => this.integrity.noting(this.#worker(log, this.integrity.consumer())),
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))
       .map(([, make]) => make());
-  }
-
-  #integrityWorker(log: EventLog): Worker {
-    const worker = this.#worker(log, this.integrity.consumer());
-    const own = (partitions: readonly number[], until = 0): void => {
-      this.integrity.note(partitions, until);
-      worker.own(partitions, until);
-    };
-    return { group: worker.group, own };
   }
 
   #worker<Loaded, Plan extends ConsumerPlan>(
