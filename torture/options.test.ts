@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { parseOptions } from './options.ts';
+import { KINDS } from './plan/fault-kinds.ts';
 
 test('without a word: the short run, with the seed of the clock', () => {
   expect(parseOptions([], 42)).toEqual({
     ok: true,
-    value: { faults: 60, seconds: 90, seed: 42, rate: 40, json: false, keep: false },
+    value: { faults: 60, seconds: 90, seed: 42, rate: 40, kinds: KINDS, json: false, keep: false },
   });
 });
 
@@ -14,7 +15,7 @@ test('a seed that is given is taken', () => {
   });
 });
 
-test.each([['--faults', '0'], ['--faults', 'many'], ['--seed', '-1'], ['--unknown']])(
+test.each([['--faults', '0'], ['--faults', 'many'], ['--seed', '-1'], ['--kinds', 'flood'], ['--unknown']])(
   'refused: %s %s',
   (...args) => {
     expect(

@@ -1,8 +1,11 @@
 /** What can be asked of the torture, and what it does when nothing is asked. */
 import { parseArgs } from 'node:util';
+import { type FaultKind, KINDS } from './plan/fault-kinds.ts';
 
 export interface TortureOptions {
   readonly faults: number;
+  /** Of which they are drawn. */
+  readonly kinds: readonly FaultKind[];
   /** In which the faults come, and callers with them. */
   readonly seconds: number;
   readonly seed: number;
@@ -26,6 +29,8 @@ export const USAGE = `lastro torture [options]
   --seconds <n>   in what time (default ${DEFAULTS.seconds}); settling and judging come after it
   --seed <n>      repeats the faults and the callers of a run (default: from the clock)
   --rate <n>      scenarios begun a second (default ${DEFAULTS.rate})
+  --kinds <list>  of ${KINDS.join(', ')}
+                  (default: all)
   --json          the report as JSON
   --keep          keep the folder with logs and history also when nothing is wrong
 `;
@@ -35,6 +40,7 @@ const OPTION_TYPES = {
   seconds: { type: 'string' },
   seed: { type: 'string' },
   rate: { type: 'string' },
+  kinds: { type: 'string' },
   json: { type: 'boolean' },
   keep: { type: 'boolean' },
 } as const;
@@ -47,6 +53,7 @@ export function parseOptions(args: readonly string[], seed: number): ParsedOptio
       ok: true,
       value: {
         faults: countOf('faults', values.faults, { fallback: DEFAULTS.faults, max: 100_000 }),
+        kinds: values.kinds === undefined ? KINDS : values.kinds.split(',').map(kindOf),
         seconds: countOf('seconds', values.seconds, { fallback: DEFAULTS.seconds, max: 86_400 }),
         seed: countOf('seed', values.seed, { fallback: seed, max: SEED_MAX }),
         rate: countOf('rate', values.rate, { fallback: DEFAULTS.rate, max: 2000 }),
@@ -63,4 +70,11 @@ function countOf(name: string, given: string | undefined, bounds: { fallback: nu
   const value = given === undefined ? bounds.fallback : Number(given);
   if (Number.isInteger(value) && value >= 1 && value <= bounds.max) return value;
   throw new Error(`--${name} takes a whole number from 1 to ${bounds.max}, not ${given}`);
+}
+
+function kindOf(given: string): FaultKind {
+  const known = KINDS.find((kind) => kind === given.trim());
+  if (known === undefined)
+    throw new Error(`there is no kind of fault ${given}; there are ${KINDS.join(', ')}`);
+  return known;
 }

@@ -2,6 +2,7 @@
 import type { Judgement } from './check/check-history.ts';
 import type { Recovery } from './inject/recovery-watch.ts';
 import type { TortureOptions } from './options.ts';
+import { KINDS } from './plan/fault-kinds.ts';
 
 export interface TortureReport {
   readonly options: TortureOptions;
@@ -68,7 +69,7 @@ export function renderReport(report: TortureReport): string {
     ]),
     '',
     isBroken(report)
-      ? `BROKEN: repeat with --seed ${options.seed} --faults ${options.faults} --seconds ${options.seconds} --rate ${options.rate}; logs and history are in ${report.folder}`
+      ? `BROKEN: repeat with --seed ${options.seed} --faults ${options.faults} --seconds ${options.seconds} --rate ${options.rate}${options.kinds.length < KINDS.length ? ` --kinds ${options.kinds.join()}` : ''}; logs and history are in ${report.folder}`
       : 'whole: nothing was lost, nothing doubled, every acknowledged payment is final',
   ];
   return `${lines.join('\n')}\n`;
@@ -91,12 +92,14 @@ function renderKinds({ faults, recoveries }: TortureReport): string[] {
 function renderRecovery(recoveries: readonly Recovery[]): string[] {
   const intake = spreadOf(recoveries.flatMap(({ intakeMs }) => intakeMs ?? []));
   const final = spreadOf(recoveries.flatMap(({ finalMs }) => finalMs ?? []));
+  const sinceEnd = spreadOf(recoveries.flatMap(({ intakeSinceEndMs }) => intakeSinceEndMs ?? []));
   const isReached = intake !== undefined && intake.p99 <= INTAKE_TARGET_MS;
   const aim = isReached ? 'within' : 'MORE THAN';
   const away = recoveries.filter(({ intakeMs }) => intakeMs === undefined).length;
   return [
-    `intake back       ${renderSpread(intake)} after a fault's end; p99 ${aim} ${INTAKE_TARGET_MS} ms`,
-    `a payment final   ${renderSpread(final)} after a fault's end`,
+    `intake back       ${renderSpread(intake)}; p99 ${aim} ${INTAKE_TARGET_MS} ms`,
+    `  as faults overlap ${renderSpread(sinceEnd)} after each one's own end`,
+    `a payment final   ${renderSpread(final)}`,
     ...(away > 0 ? [`intake NOT back   after ${away} faults`] : []),
   ];
 }

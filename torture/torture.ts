@@ -12,7 +12,8 @@ import type { CommandResult } from './product/lastro-command.ts';
 import type { Stand } from './product/stand.ts';
 import type { TortureReport } from './report.ts';
 import { Crowd } from './workload/crowd.ts';
-import { HttpCaller, type Order } from './workload/http-caller.ts';
+import { HttpCaller } from './workload/http-caller.ts';
+import type { Order } from './workload/order.ts';
 import { Person } from './workload/person.ts';
 import { settle } from './workload/settle.ts';
 import { fundings, openings } from './workload/world.ts';
@@ -66,7 +67,9 @@ class Run {
     this.history = new HistoryFile(join(stand.folder, 'history.jsonl'));
     this.#caller = new HttpCaller({ history: this.history, apiKey: stand.apiKey, urls: stand.urls });
     this.#person = new Person(this.#caller, stand.providers);
-    this.#watch = new RecoveryWatch(this.#caller);
+    this.#watch = new RecoveryWatch(this.#caller, (recovery) =>
+      this.#note(`recovered ${JSON.stringify(recovery)}`),
+    );
   }
 
   async prepare(): Promise<void> {
@@ -119,11 +122,12 @@ class Run {
     return new Injector(this.#stand, {
       began: (fault) => {
         this.#injected.push(fault);
+        this.#watch.faultBegan(fault);
         const text = `${this.#injected.length}/${this.#options.faults} ${describeFault(fault)}`;
         appendFileSync(join(this.#stand.folder, 'faults.log'), `${new Date().toISOString()} ${text}\n`);
         this.#onProgress(`${Math.round((performance.now() - startedAt) / 1000)} s  ${text}`);
       },
-      ended: ({ number, action }) => this.#watch.faultEnded(number, action.kind),
+      ended: (fault) => this.#watch.faultEnded(fault),
       failed: (what) => this.#fail(what),
     });
   }

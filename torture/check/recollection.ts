@@ -142,7 +142,7 @@ export class Recollection {
     if (known?.request !== undefined)
       this.#find('T3', id, `is the answer to two requests: ${known.request.body} and ${request.body}`);
     const looks = known?.looks ?? [];
-    stories.set(id, { ...unseen<T>(id, request), ...(known ?? {}), request, looks });
+    stories.set(id, { ...unseen<T>(id, request), ...known, request, looks });
   }
 
   #see({ call, status, body }: Saw): void {

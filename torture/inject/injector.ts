@@ -49,8 +49,9 @@ export class Injector {
 
   async #inject(fault: PlannedFault): Promise<void> {
     const ended = (): void => this.#report.ended(fault);
-    this.#report.began(fault);
     try {
+      if (fault.target === 'postgres') await this.#untilServerIsThere();
+      this.#report.began(fault);
       await this.#befall(fault, ended);
     } catch (error) {
       this.#report.failed(`fault ${fault.number}: ${error instanceof Error ? error.message : String(error)}`);
@@ -130,10 +131,15 @@ export class Injector {
     }
   }
 
-  async #stopServer(signal: NodeJS.Signals, ended: () => void): Promise<void> {
+  /** The last fault may have stopped it. */
+  async #untilServerIsThere(): Promise<void> {
     const { postgres } = this.#stand;
     if (!(await until(() => postgres.findPid() !== undefined, SERVER_BACK_WITHIN_MS)))
       throw new Error('PostgreSQL is not there to be stopped');
+  }
+
+  async #stopServer(signal: NodeJS.Signals, ended: () => void): Promise<void> {
+    const { postgres } = this.#stand;
     const pid = postgres.findPid();
     if (pid !== undefined) process.kill(pid, signal);
     ended();

@@ -96,18 +96,11 @@ export const FAULT_KINDS: Readonly<Record<FaultKind, KindOfFault>> = {
 export const KINDS = Object.keys(FAULT_KINDS) as readonly FaultKind[];
 
 export function drawAction(kind: FaultKind, random: Random): FaultAction {
-  switch (kind) {
-    case 'wire-slow':
-      return { kind, delayMs: random.between(20, 300) };
-    case 'provider-misbehaves':
-      return { kind, misbehaviour: drawMisbehaviour(random) };
-    case 'redelivery':
-      return { kind, group: random.pick(GROUPS), events: random.between(1, 300) };
-    case 'disk-full':
-      return { kind, share: random.pick([0.05, 0.3, 1]) };
-    default:
-      return { kind };
-  }
+  if (kind === 'wire-slow') return { kind, delayMs: random.between(20, 300) };
+  if (kind === 'provider-misbehaves') return { kind, misbehaviour: drawMisbehaviour(random) };
+  if (kind === 'redelivery') return { kind, group: random.pick(GROUPS), events: random.between(1, 300) };
+  if (kind === 'disk-full') return { kind, share: random.pick([0.05, 0.3, 1]) };
+  return { kind };
 }
 
 function drawMisbehaviour(random: Random): Misbehaviour {

@@ -1,5 +1,12 @@
 /** Which faults befall whom, and when: all of it from the seed, before the first is injected. */
-import { drawAction, FAULT_KINDS, type FaultAction, KINDS, type Target } from './fault-kinds.ts';
+import {
+  drawAction,
+  FAULT_KINDS,
+  type FaultAction,
+  type FaultKind,
+  KINDS,
+  type Target,
+} from './fault-kinds.ts';
 import { Random } from './random.ts';
 
 export interface PlannedFault {
@@ -17,14 +24,16 @@ export function planFaults({
   seed,
   faults,
   seconds,
+  kinds = KINDS,
 }: {
   readonly seed: number;
   readonly faults: number;
   readonly seconds: number;
+  readonly kinds?: readonly FaultKind[];
 }): PlannedFault[] {
   const random = Random.of(seed, 'faults');
-  const first = random.shuffle(KINDS).slice(0, faults);
-  const weighted = KINDS.map((kind) => ({ kind, weight: FAULT_KINDS[kind].weight }));
+  const first = random.shuffle(kinds).slice(0, faults);
+  const weighted = kinds.map((kind) => ({ kind, weight: FAULT_KINDS[kind].weight }));
   const rest = Array.from({ length: faults - first.length }, () => random.weigh(weighted).kind);
   const times = Array.from({ length: faults }, () => random.next() * seconds * 1000).sort((a, b) => a - b);
   return random.shuffle([...first, ...rest]).map((kind, index) => {

@@ -61,15 +61,16 @@ export class Program {
     // Nothing that was started here outlives us, however we are left.
     const end = (): void => void child.kill('SIGKILL');
     process.once('exit', end);
-    void this.#ended.then(() => {
+    const isOver = (): void => {
       process.removeListener('exit', end);
       if (this.#child !== child) return;
       this.#child = undefined;
       this.#isReady = false;
-    });
+    };
+    void this.#ended.finally(isOver);
     let seen = '';
     for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (bytes: Buffer) => {
+      stream.on('data', (bytes: Buffer) => {
         appendFileSync(logPath, bytes);
         if (this.#child !== child || this.#isReady) return;
         seen += bytes.toString();

@@ -4,22 +4,9 @@
  */
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HistoryFile, Operation } from '../history/history.ts';
+import type { HistoryFile } from '../history/history.ts';
+import type { Answer, Order } from './order.ts';
 import { OrderBook } from './order-book.ts';
-
-export interface Answer {
-  readonly status: number;
-  readonly body: string;
-}
-
-/** A request that changes something. */
-export interface Order {
-  readonly operation: Operation;
-  readonly key: string;
-  readonly path: string;
-  /** As it is sent: the same text each time. */
-  readonly body: string;
-}
 
 /** As many as are on their way at most, and some that hang. */
 const MAX_SOCKETS = 512;

@@ -1,5 +1,5 @@
 /** What was asked for: what is still open, what came of it, and some of what was decided, to be asked again at the end. */
-import type { Answer, Order } from './http-caller.ts';
+import type { Answer, Order } from './order.ts';
 
 /** Each repeated costs a request at the end. */
 const REPEATED_MAX = 10_000;

@@ -5,7 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isFinal } from '../check/documents.ts';
 import type { Random } from '../plan/random.ts';
-import type { Answer, HttpCaller, Order } from './http-caller.ts';
+import type { HttpCaller } from './http-caller.ts';
+import type { Answer, Order } from './order.ts';
 import { changeOrder, POOR, paymentOrder, RICH, SHOPS, transfer } from './world.ts';
 
 export interface Scene {

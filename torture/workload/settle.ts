@@ -5,7 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HistoryFile } from '../history/history.ts';
 import type { Provider } from '../product/provider.ts';
-import type { HttpCaller, Order } from './http-caller.ts';
+import type { HttpCaller } from './http-caller.ts';
+import type { Order } from './order.ts';
 import type { Person } from './person.ts';
 import { ACCOUNTS } from './world.ts';
 

@@ -1,5 +1,5 @@
 /** The accounts between which money moves, opened and funded over HTTP like anybody's. */
-import type { Order } from './http-caller.ts';
+import type { Order } from './order.ts';
 
 export const CURRENCY = 'USD';
 const BANK = 'bank';
