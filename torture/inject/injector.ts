@@ -18,6 +18,8 @@ export interface InjectionReport {
   failed(what: string): void;
 }
 
+/** What was hurt is hurt again at the earliest after so long: a fault is to meet something that works. */
+const BREATH_MS = 1500;
 /** A server repeats at most what was written since its last checkpoint. */
 const SERVER_BACK_WITHIN_MS = 60_000;
 /** As a supervisor does it, when the program ends because there is no database to start on. */
@@ -41,6 +43,7 @@ export class Injector {
         for (const fault of faults) {
           await delay(Math.max(0, startedAt + fault.atMs - performance.now()));
           await this.#inject(fault);
+          await delay(BREATH_MS);
         }
       }),
     );

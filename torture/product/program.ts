@@ -14,6 +14,8 @@ export interface ProgramOptions {
   /** What it prints to standard error when it takes requests. */
   readonly ready: RegExp;
   readonly logPath: string;
+  /** It took requests, nobody had asked it to end, and it did. */
+  readonly onUnasked: (what: string) => void;
 }
 
 /** On a machine that others use as well, with PostgreSQL repeating its log. */
@@ -26,6 +28,7 @@ export class Program {
   #child: ChildProcess | undefined;
   #ended: Promise<number | null> = Promise.resolve(0);
   #isReady = false;
+  #isAsked = false;
 
   constructor(options: ProgramOptions) {
     this.#options = options;
@@ -54,6 +57,7 @@ export class Program {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    this.#isAsked = false;
     this.#ended = new Promise((resolve) => {
       child.once('error', () => resolve(null));
       child.once('exit', (code) => resolve(code));
@@ -63,9 +67,8 @@ export class Program {
     process.once('exit', end);
     const isOver = (): void => {
       process.removeListener('exit', end);
-      if (this.#child !== child) return;
       this.#child = undefined;
-      this.#isReady = false;
+      if (this.#isReady && !this.#isAsked) this.#endedUnasked();
     };
     void this.#ended.finally(isOver);
     let seen = '';
@@ -89,11 +92,19 @@ export class Program {
     await this.untilReady();
   }
 
+  /** As a supervisor does it, it is started again. */
+  #endedUnasked(): void {
+    this.#isReady = false;
+    this.#options.onUnasked(`${this.name} ended, and nobody had asked it to`);
+    this.spawn();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }
 
   async kill(): Promise<void> {
+    this.#isAsked = true;
     this.#isReady = false;
     this.signal('SIGKILL');
     await this.#ended;
@@ -102,6 +113,7 @@ export class Program {
   /** Asks it to end in order; what is wrong if it does not. */
   async end(): Promise<string | undefined> {
     if (this.#child === undefined) return undefined;
+    this.#isAsked = true;
     this.#isReady = false;
     this.signal('SIGCONT');
     this.signal('SIGTERM');

@@ -29,14 +29,15 @@ export class Provider {
     readonly dataDir: string;
     readonly callbackUrl: string;
     readonly logPath: string;
+    readonly onUnasked: (what: string) => void;
   }) {
-    const { name, root, port, dataDir, callbackUrl, logPath } = options;
+    const { name, root, port, dataDir, callbackUrl, logPath, onUnasked } = options;
     const args = ['sandbox-provider', '--name', name, '--port', `${port}`, '--callback-url', callbackUrl];
     const settings = { LASTRO_DATA_DIR: dataDir };
     this.name = name;
     this.url = `http://127.0.0.1:${port}`;
     this.#folder = join(dataDir, 'sandbox-providers', name);
-    this.program = new Program({ name, root, args, settings, ready: /listens on http/, logPath });
+    this.program = new Program({ name, root, args, settings, ready: /listens on http/, logPath, onUnasked });
   }
 
   get identity(): ProviderIdentity {

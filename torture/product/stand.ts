@@ -10,7 +10,7 @@
  * product itself, while a and b reach it as they reach a server on another machine.
  */
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,10 +24,13 @@ import { Provider } from './provider.ts';
 const COMMAND_TIMEOUT_MS = 60_000;
 const VERIFY_TIMEOUT_MS = 600_000;
 const ORPHAN_ENDS_WITHIN_MS = 30_000;
+/** Node's banner after an uncaught error, and our own loudest word. */
+const CRASH = /^Node\.js v\d|InvariantViolation/;
+const CRASH_TEXT_MAX = 400;
 const READY = /ready at http/;
 const API_KEY = /^lk_\S+$/m;
 /** Impatient, so that what is unknown is known, or before a person, while the run lasts. */
-const IMPATIENCE = { LASTRO_PROVIDER_TIMEOUT_MS: '500', LASTRO_PROVIDER_DEADLINE_MS: '6000' };
+const IMPATIENCE = { LASTRO_PROVIDER_TIMEOUT_MS: '1000', LASTRO_PROVIDER_DEADLINE_MS: '8000' };
 /** Payments up to it go to beta first, the others to alfa. */
 const BETA_FIRST_UP_TO = 400;
 
@@ -52,6 +55,8 @@ export class Stand {
   /** Of a and b. */
   readonly urls: readonly [string, string];
   readonly apiKey: string;
+  /** Of processes, whatever the history says. */
+  readonly failures: string[] = [];
   readonly #root: string;
   readonly #ports: Ports;
 
@@ -118,7 +123,7 @@ export class Stand {
     ends.push(await this.keeper.end());
     await Promise.all(Object.values(wires).map((wire: FaultyWire) => wire.close()));
     await this.#endOrphan();
-    return ends.filter((fault) => fault !== undefined);
+    return [...this.failures, ...ends.filter((fault) => fault !== undefined), ...this.#crashes()];
   }
 
   /** Whatever state they are in. */
@@ -138,6 +143,16 @@ export class Stand {
     if (pid === undefined) return;
     process.kill(pid, 'SIGINT');
     await until(() => this.postgres.findPid() !== pid, ORPHAN_ENDS_WITHIN_MS);
+  }
+
+  /** What no process may do, whatever befalls it: end by an error that nobody caught, or find an invariant violated. */
+  #crashes(): string[] {
+    return [...this.processes, this.keeper].flatMap(({ name }) => {
+      const log = readFileSync(join(this.folder, `${name}.log`), 'utf8').split('\n');
+      return log
+        .filter((line) => CRASH.test(line))
+        .map((line) => `${name}.log: ${line.slice(0, CRASH_TEXT_MAX)}`);
+    });
   }
 
   #connect(): void {
@@ -187,6 +202,7 @@ export class Stand {
       settings,
       ready: READY,
       logPath: join(this.folder, `${name}.log`),
+      onUnasked: (what) => this.failures.push(what),
     });
   }
 
@@ -198,6 +214,7 @@ export class Stand {
       dataDir: this.dataDir,
       callbackUrl: `${urlOf(this.wires.callbacks.port)}/v1/provider-callbacks/${name}`,
       logPath: join(this.folder, `${name}.log`),
+      onUnasked: (what) => this.failures.push(what),
     });
   }
 
