@@ -1,25 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Arm, armOf, faultsOfHungProvider, type Pair, ratioOf } from './hung-provider.ts';
-import { Histogram } from './load/histogram.ts';
-import type { LoadResult } from './load/load-plan.ts';
+import { type Arm, armOf, faultsOfHungProvider } from './hung-provider.ts';
+import { loaded } from './load/load-result-fixture.ts';
+import type { Pair } from './measure/pairs.ts';
 import type { Snapshot } from './product/completion-watch.ts';
-
-describe('ratioOf', () => {
-  it('compares the arms of each pair and no others', () => {
-    // A machine that is twice as fast in the second pair makes no difference.
-    const pairs = [pairOf(1000, 960), pairOf(2000, 1900), pairOf(1000, 1010)];
-    const ratio = ratioOf(pairs, ({ completedPerSecond }) => completedPerSecond);
-    expect(ratio).toEqual({ median: 0.96, least: 0.95, most: 1.01, count: 3 });
-  });
-
-  it('says nothing of no pair', () => {
-    expect(ratioOf([], ({ completedPerSecond }) => completedPerSecond)).toBeUndefined();
-  });
-});
 
 describe('armOf', () => {
   const measured = {
-    kind: 'well' as const,
+    kind: 'without' as const,
     balance: loaded({ accepted: 8000, acceptedInTime: 7900, elapsedMs: 10_000 }),
     gateway: loaded({ accepted: 900 }),
     lagMs: 600,
@@ -39,7 +26,7 @@ describe('armOf', () => {
   });
 
   it('takes verdicts of payments that providers gave up for none of theirs', () => {
-    const hung = armOf({ ...measured, kind: 'hung', lagMs: 0, givenUp: 80 });
+    const hung = armOf({ ...measured, kind: 'with', lagMs: 0, givenUp: 80 });
     expect(hung.completedPerSecond).toBe(792);
   });
 
@@ -50,7 +37,7 @@ describe('armOf', () => {
 });
 
 describe('faultsOfHungProvider', () => {
-  const report = (pair: Pair) => ({
+  const report = (pair: Pair<Arm>) => ({
     armMs: 10_000,
     gatewayPerSecond: 100,
     pairs: [pair],
@@ -72,12 +59,12 @@ describe('faultsOfHungProvider', () => {
     ['a request was not answered', { dropped: 1 }],
   ])('fails when %s', (_, change: Partial<Arm>) => {
     const pair = pairOf(1000, 1000);
-    expect(faultsOfHungProvider(report({ ...pair, hung: { ...pair.hung, ...change } }))).toHaveLength(1);
+    expect(faultsOfHungProvider(report({ ...pair, with: { ...pair.with, ...change } }))).toHaveLength(1);
   });
 });
 
-function pairOf(well: number, hung: number): Pair {
-  return { first: 'well', well: arm('well', well), hung: arm('hung', hung) };
+function pairOf(well: number, hung: number): Pair<Arm> {
+  return { first: 'without', without: arm('without', well), with: arm('with', hung) };
 }
 
 function arm(kind: Arm['kind'], perSecond: number): Arm {
@@ -97,27 +84,6 @@ function arm(kind: Arm['kind'], perSecond: number): Arm {
   };
 }
 
-function loaded(load: Partial<LoadResult>): LoadResult {
-  const empty = new Histogram().summary();
-  return {
-    elapsedMs: 10_000,
-    accepted: 0,
-    acceptedInTime: 0,
-    refused: 0,
-    unexpected: {},
-    dropped: 0,
-    acceptance: empty,
-    completion: empty,
-    incomplete: 0,
-    finalStates: {},
-    sentLateMs: 0,
-    sampleIds: [],
-    cpuUs: 0,
-    peakRssBytes: 0,
-    ...load,
-  };
-}
-
 function snapshot(complete: number): Snapshot {
-  return { atMs: 0, complete, broken: 0, lagEvents: 0, workers: {} };
+  return { atMs: 0, complete, broken: 0, lagEvents: 0, integrityLagEvents: 0, workers: {} };
 }

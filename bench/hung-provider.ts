@@ -2,14 +2,13 @@
  * Whether providers that hang slow the payments that need none: `balance` payments at saturation while some `gateway`
  * payments a second come in. The arms differ by one thing, whether the providers answer.
  *
- * A1: the arms come in pairs, and the order of a pair alternates: the machine's mood of the minute is in both. The first
- *     arm of a pair tends to be the faster one, so an even number of pairs is the fair one.
- * A2: an arm begins with every payment ended, every provider well and every breaker closed. What of an arm's
- *     payments hangs is healed after its measurement.
+ * An arm begins with every payment ended, every provider well and every breaker closed. What of an arm's payments
+ * hangs is healed after its measurement.
  */
 import { generateLoad } from './load/generator-process.ts';
 import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type Spread, spreadOf } from './measure/spread.ts';
+import { type ArmKind, type Pair, ratioOf, runPairs } from './measure/pairs.ts';
+import type { Spread } from './measure/spread.ts';
 import { areClosed, untilBreakers } from './product/breakers.ts';
 import { CompletionWatch, type Drained, type Snapshot } from './product/completion-watch.ts';
 import { countEnded, ENDINGS, listPayments } from './product/payment-ends.ts';
@@ -19,7 +18,8 @@ import { PROVIDERS_STALLED_MS, type ScenarioContext } from './scenario.ts';
 /** A probe a second, and a charge that has to be answered. */
 const BREAKERS_CLOSED_MS = 30_000;
 
-export type ArmKind = 'well' | 'hung';
+/** How the providers are, without and with what is measured. */
+export const PROVIDERS_ARE: Readonly<Record<ArmKind, string>> = { without: 'well', with: 'hung' };
 
 export interface Arm {
   readonly kind: ArmKind;
@@ -40,16 +40,10 @@ export interface Arm {
   readonly sampledEnded: number;
 }
 
-export interface Pair {
-  readonly first: ArmKind;
-  readonly well: Arm;
-  readonly hung: Arm;
-}
-
 export interface HungProviderReport {
   readonly armMs: number;
   readonly gatewayPerSecond: number;
-  readonly pairs: readonly Pair[];
+  readonly pairs: readonly Pair<Arm>[];
   /** Hung by well, of `balance` payments completed a second: 1 is no difference. */
   readonly completedRatio: Spread | undefined;
   readonly acceptedRatio: Spread | undefined;
@@ -72,8 +66,7 @@ export async function runHungProvider(
 ): Promise<HungProviderReport> {
   const { armMs, gatewayPerSecond } = options;
   const arms = new Arms(context, providers, options);
-  const pairs: Pair[] = [];
-  for (let index = 0; index < options.pairs; index += 1) pairs.push(await runPair(arms, index));
+  const pairs = await runPairs(options.pairs, (kind, index) => arms.run(kind, index));
   return {
     armMs,
     gatewayPerSecond,
@@ -81,18 +74,6 @@ export async function runHungProvider(
     completedRatio: ratioOf(pairs, ({ completedPerSecond }) => completedPerSecond),
     acceptedRatio: ratioOf(pairs, ({ acceptedPerSecond }) => acceptedPerSecond),
   };
-}
-
-// A1
-async function runPair(arms: Arms, index: number): Promise<Pair> {
-  const first: ArmKind = index % 2 === 0 ? 'well' : 'hung';
-  const one = await arms.run(first, index);
-  const other = await arms.run(first === 'well' ? 'hung' : 'well', index);
-  return first === 'well' ? { first, well: one, hung: other } : { first, well: other, hung: one };
-}
-
-export function ratioOf(pairs: readonly Pair[], figure: (arm: Arm) => number): Spread | undefined {
-  return spreadOf(pairs.map(({ well, hung }) => figure(hung) / figure(well)));
 }
 
 class Arms {
@@ -110,15 +91,15 @@ class Arms {
     const { api, onProgress } = this.#context;
     await this.#options.beforeArm();
     const watch = new CompletionWatch(api, ({ lagEvents }) =>
-      onProgress(`pair ${index + 1}, providers ${kind}: ${lagEvents} events waiting`),
+      onProgress(`pair ${index + 1}, providers ${PROVIDERS_ARE[kind]}: ${lagEvents} events waiting`),
     );
     const before = await watch.read();
     const startedAt = new Date();
-    if (kind === 'hung') await Promise.all(this.#providers.map((provider) => provider.hang()));
+    if (kind === 'with') await Promise.all(this.#providers.map((provider) => provider.hang()));
     const { balance, gateway } = await this.#load();
-    const judged = kind === 'well' ? balance.accepted + gateway.accepted : balance.accepted;
+    const judged = kind === 'without' ? balance.accepted + gateway.accepted : balance.accepted;
     const lagMs = await watch.untilJudged(before, judged);
-    const givenUp = kind === 'well' ? 0 : await this.#countGivenUp(startedAt);
+    const givenUp = kind === 'without' ? 0 : await this.#countGivenUp(startedAt);
     const healed = await this.#heal(watch, before, balance.accepted + gateway.accepted);
     const ids = [...balance.sampleIds, ...gateway.sampleIds];
     return {
@@ -144,7 +125,6 @@ class Arms {
     return failed.length;
   }
 
-  // A2
   async #heal(watch: CompletionWatch, before: Snapshot, accepted: number): Promise<Drained> {
     await Promise.all(this.#providers.map((provider) => provider.recover()));
     const drained = await watch.drain(before, accepted, { stalledMs: PROVIDERS_STALLED_MS });
@@ -196,9 +176,11 @@ function sumCounts(
 
 /** What must hold whatever the speed: nothing lost on the way, and every payment ended once the providers are well. */
 export function faultsOfHungProvider({ pairs }: HungProviderReport): string[] {
-  return pairs.flatMap(({ well, hung }, index) =>
-    [well, hung].flatMap((arm) =>
-      faultsOfArm(arm).map((text) => `hung-provider, pair ${index + 1}, providers ${arm.kind}: ${text}`),
+  return pairs.flatMap((pair, index) =>
+    [pair.without, pair.with].flatMap((arm) =>
+      faultsOfArm(arm).map(
+        (text) => `hung-provider, pair ${index + 1}, providers ${PROVIDERS_ARE[arm.kind]}: ${text}`,
+      ),
     ),
   );
 }

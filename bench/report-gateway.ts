@@ -1,6 +1,7 @@
 /** Payments by providers, each figure beside what is to be reached. */
 import type { FailoverFigures } from './failover.ts';
-import type { HungProviderReport } from './hung-provider.ts';
+import { type HungProviderReport, PROVIDERS_ARE } from './hung-provider.ts';
+import { renderSlowing } from './measure/pairs.ts';
 import type { Spread } from './measure/spread.ts';
 import type { Waiting } from './product/payment-ends.ts';
 import { duration, NOT_KNOWN, sum, whole } from './report-format.ts';
@@ -49,7 +50,7 @@ function throughputRows({ completedPerSecond, completed, gateway }: ScenarioRepo
 }
 
 function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderReport): Row[] {
-  const hung = pairs.map((pair) => pair.hung);
+  const hung = pairs.map((pair) => pair.with);
   const healedMs = hung.map((arm) => arm.healedMs ?? Number.POSITIVE_INFINITY);
   const slowest = Math.max(0, ...healedMs);
   return [
@@ -59,9 +60,9 @@ function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderRe
       target: '≤ 5 %',
     },
     { label: '  the same, by payments accepted', value: slowing(report.acceptedRatio) },
-    ...pairs.map(({ first, well, hung: other }, index) => ({
-      label: `  pair ${index + 1}, ${first} first: completed/s`,
-      value: `${whole(well.completedPerSecond)} well, ${whole(other.completedPerSecond)} hung`,
+    ...pairs.map((pair, index) => ({
+      label: `  pair ${index + 1}, ${PROVIDERS_ARE[pair.first]} first: completed/s`,
+      value: `${whole(pair.without.completedPerSecond)} well, ${whole(pair.with.completedPerSecond)} hung`,
     })),
     {
       label: `  ${whole(gatewayPerSecond)}/s by providers: all ended, after they were well`,
@@ -70,12 +71,8 @@ function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderRe
   ];
 }
 
-/** What is missing to no difference; below zero, the payments beside hung providers were the faster ones. */
 function slowing(ratio: Spread | undefined): string {
-  if (ratio === undefined) return NOT_KNOWN;
-  const slowed = (value: number) => ((1 - value) * 100).toFixed(1);
-  const { median, least, most, count } = ratio;
-  return `${slowed(median)} % (${slowed(most)} to ${slowed(least)}, ${count} pairs)`;
+  return ratio === undefined ? NOT_KNOWN : renderSlowing(ratio);
 }
 
 function failoverRows(figures: FailoverFigures): Row[] {

@@ -1,0 +1,42 @@
+/**
+ * What something costs, by measuring without and with it in pairs whose order alternates: the machine's mood of the minute
+ * is in both arms. The first arm of a pair tends to be the faster one, so an even number of pairs is the fair one.
+ */
+import { type Spread, spreadOf } from './spread.ts';
+
+export const ARMS = ['without', 'with'] as const;
+export type ArmKind = (typeof ARMS)[number];
+
+export interface Pair<Arm> {
+  readonly first: ArmKind;
+  readonly without: Arm;
+  readonly with: Arm;
+}
+
+export async function runPairs<Arm>(
+  count: number,
+  run: (kind: ArmKind, index: number) => Promise<Arm>,
+): Promise<readonly Pair<Arm>[]> {
+  const pairs: Pair<Arm>[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const first: ArmKind = index % 2 === 0 ? 'without' : 'with';
+    const one = await run(first, index);
+    const other = await run(first === 'without' ? 'with' : 'without', index);
+    pairs.push(
+      first === 'without' ? { first, without: one, with: other } : { first, without: other, with: one },
+    );
+  }
+  return pairs;
+}
+
+/** With by without, of each pair: 1 is no difference. */
+export function ratioOf<Arm>(pairs: readonly Pair<Arm>[], figure: (arm: Arm) => number): Spread | undefined {
+  return spreadOf(pairs.map((pair) => figure(pair.with) / figure(pair.without)));
+}
+
+/** What is missing to no difference, in per cent; below zero, the arms with it were the faster ones. */
+export function renderSlowing(ratio: Spread): string {
+  const slowed = (value: number): string => ((1 - value) * 100).toFixed(1);
+  const { median, least, most, count } = ratio;
+  return `${slowed(median)} % (${slowed(most)} to ${slowed(least)}, ${count} pairs)`;
+}
