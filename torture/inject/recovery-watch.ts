@@ -30,7 +30,7 @@ const PROBE_EVERY_MS = 100;
 const PROBE_TIMEOUT_MS = 4000;
 /** As many as are sent while the first has its time. */
 const PROBES_AT_ONCE = 40;
-const FINAL_WITHIN_MS = 60_000;
+const FINAL_WITHIN_MS = 120_000;
 const LOOK_EVERY_MS = 50;
 
 interface Awaited {
