@@ -137,11 +137,11 @@ export class Stand {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** PostgreSQL outlives a keeper that was killed. */
+  /** PostgreSQL outlives a keeper that was killed. Nobody needs what is in it any more, so it may end at once. */
   async #endOrphan(): Promise<void> {
     const pid = this.postgres.findPid();
     if (pid === undefined) return;
-    process.kill(pid, 'SIGINT');
+    process.kill(pid, 'SIGQUIT');
     await until(() => this.postgres.findPid() !== pid, ORPHAN_ENDS_WITHIN_MS);
   }
 

@@ -9,9 +9,9 @@ const RECOVERS_MS = 60_000;
 const ASK_AGAIN_MS = 100;
 /** What `pg` says of it, without a code. */
 const HUNG_UP = /Connection terminated unexpectedly/;
-/** 57P02: ends its sessions because of a crash. 57P03: takes nobody yet. */
-const SHUTTING_DOWN = 'the database system is shutting down';
+/** 57P02: ends its sessions because of a crash. 57P03: takes nobody yet, or any more. */
 const RECOVERING_STATES: readonly (string | undefined)[] = ['57P02', '57P03'];
+const SHUTTING_DOWN = 'the database system is shutting down';
 
 /**
  * Proves that the server answers and accepts our password, and creates the URL's database when it is not there yet. A server
