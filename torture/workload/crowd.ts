@@ -5,7 +5,7 @@ import type { HttpCaller } from './http-caller.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 /** While nobody answers, callers wait; more of them would only be more of the same. */
-const AT_ONCE_MAX = 400;
+const AT_ONCE_MAX = 150;
 const FULL_PAUSE_MS = 50;
 
 export class Crowd {

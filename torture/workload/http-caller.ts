@@ -12,7 +12,7 @@ import { OrderBook } from './order-book.ts';
 const MAX_SOCKETS = 512;
 const ANSWER_TIMEOUT_MS = 4000;
 const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 1000;
 /** Nobody is away for so long; what is not answered then is asked again at the end. */
 const GIVE_UP_MS = 60_000;
 /** The most that a list gives at a time. */
