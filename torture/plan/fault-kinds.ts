@@ -69,6 +69,12 @@ const PROCESSES = ['process-a', 'process-b'] as const;
 const PROVIDERS = ['alfa', 'beta'] as const;
 const WIRES = ['wire-a', 'wire-b', 'wire-a', 'wire-b', 'wire-alfa', 'wire-beta', 'wire-callbacks'] as const;
 
+/**
+ * In every partition of every topic that the group reads: some thousand events at most. More, on a young log, is all of it,
+ * and keeps the group busy for longer than the faults around it last.
+ */
+const REDELIVERED_MAX = 30;
+
 /** A lease is free after three seconds: who sleeps longer wakes up believing that it still owns its partitions. */
 const LONGER_THAN_A_LEASE_MS = [3300, 6000] as const;
 
@@ -98,7 +104,8 @@ export const KINDS = Object.keys(FAULT_KINDS) as readonly FaultKind[];
 export function drawAction(kind: FaultKind, random: Random): FaultAction {
   if (kind === 'wire-slow') return { kind, delayMs: random.between(20, 300) };
   if (kind === 'provider-misbehaves') return { kind, misbehaviour: drawMisbehaviour(random) };
-  if (kind === 'redelivery') return { kind, group: random.pick(GROUPS), events: random.between(1, 300) };
+  if (kind === 'redelivery')
+    return { kind, group: random.pick(GROUPS), events: random.between(1, REDELIVERED_MAX) };
   if (kind === 'disk-full') return { kind, share: random.pick([0.05, 0.3, 1]) };
   return { kind };
 }
