@@ -1,6 +1,7 @@
 /**
  * The composition root: it opens the database, has each part made (parts.ts), and starts and stops everything in order.
  */
+import { systemClock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
@@ -9,6 +10,10 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
+import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
+import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
+import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
+import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -25,6 +30,7 @@ import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
+import { ensureSigningKey } from './signing-key.ts';
 import { Stops } from './stops.ts';
 import { TOPOLOGY } from './topology.ts';
 
@@ -66,7 +72,11 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const refusal = refusalToStart(settings, await part.access.countUsableKeys());
   if (refusal !== undefined) throw new Error(refusal);
 
+  const signingKey = settings.services.includes('integrity')
+    ? ensureSigningKey(settings, options.dataDir)
+    : undefined;
   const log = await part.openLog();
+  if (signingKey !== undefined) part.openCheckpoints(signingKey);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
   const workers = part.consumerWorkers(log, (changes) => {
@@ -94,6 +104,13 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
+  const checkpoints = new CheckpointReads(part.reads);
+  registerCheckpointRoutes(app, {
+    checkpoints,
+    receipts: new Receipts(part.reads, TOPOLOGY.topics, checkpoints),
+    keys: new PublishedKeys(checkpoints, systemClock),
+    intervalMs: settings.checkpointIntervalMs,
+  });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
