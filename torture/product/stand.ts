@@ -9,6 +9,7 @@
  * The keeper is a process of the product too, with one service that no payment waits for: PostgreSQL is started again by the
  * product itself, while a and b reach it as they reach a server on another machine.
  */
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -31,6 +32,9 @@ const READY = /ready at http/;
 const API_KEY = /^lk_\S+$/m;
 /** Impatient, so that what is unknown is known, or before a person, while the run lasts. */
 const IMPATIENCE = { LASTRO_PROVIDER_TIMEOUT_MS: '1000', LASTRO_PROVIDER_DEADLINE_MS: '8000' };
+const SIGNING_KEY = 'signing-key.pem';
+/** Signed while faults are under way, too. */
+const CHECKPOINT_EVERY_MS = '5000';
 /** Payments up to it go to beta first, the others to alfa. */
 const BETA_FIRST_UP_TO = 400;
 
@@ -86,6 +90,9 @@ export class Stand {
     const { stdout, stderr } = await runLastro(command, args, COMMAND_TIMEOUT_MS);
     const [apiKey] = API_KEY.exec(stdout) ?? [];
     if (apiKey === undefined) throw new Error(`no API key could be created: ${stderr}`);
+    const { privateKey } = generateKeyPairSync('ed25519');
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    writeFileSync(join(folder, SIGNING_KEY), pem, { mode: 0o600 });
     return new Stand(root, { folder, ports: await findPorts(), wires: await openWires(), apiKey });
   }
 
@@ -111,8 +118,7 @@ export class Stand {
 
   /** Everything recomputed from the logs by the product's own proof. */
   verify(): Promise<CommandResult> {
-    const settings = { LASTRO_MODE: 'production', LASTRO_DATA_DIR: this.dataDir };
-    return runLastro({ root: this.#root, settings }, ['verify', '--json'], VERIFY_TIMEOUT_MS);
+    return runLastro({ root: this.#root, settings: this.#common }, ['verify', '--json'], VERIFY_TIMEOUT_MS);
   }
 
   /** In order; what is wrong with how they ended. */
@@ -170,25 +176,32 @@ export class Stand {
     });
   }
 
+  /** Of every process of the product. */
+  get #common(): Readonly<Record<string, string>> {
+    return {
+      LASTRO_MODE: 'production',
+      LASTRO_DATA_DIR: this.dataDir,
+      LASTRO_SIGNING_KEY_FILE: join(this.folder, SIGNING_KEY),
+      LASTRO_CHECKPOINT_INTERVAL_MS: CHECKPOINT_EVERY_MS,
+      LASTRO_LOG_LEVEL: 'warn',
+    };
+  }
+
   #keeper(): Program {
     const settings = {
-      LASTRO_MODE: 'production',
+      ...this.#common,
       LASTRO_SERVICES: 'notification',
       LASTRO_PORT: `${this.#ports.keeper}`,
-      LASTRO_DATA_DIR: this.dataDir,
-      LASTRO_LOG_LEVEL: 'warn',
     };
     return this.#program('keeper', settings);
   }
 
   #process(name: 'a' | 'b'): Program {
     const settings = {
-      LASTRO_MODE: 'production',
+      ...this.#common,
       LASTRO_PORT: `${this.#ports[name]}`,
-      LASTRO_DATA_DIR: this.dataDir,
       LASTRO_DATABASE_URL: this.postgres.urlBy(this.wires[name].port),
       LASTRO_PROVIDERS_FILE: this.#providersFile,
-      LASTRO_LOG_LEVEL: 'warn',
       ...IMPATIENCE,
     };
     return this.#program(name, settings);
