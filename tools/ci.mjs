@@ -1,7 +1,8 @@
 /**
  * What `.ci/run` runs, in the order in which a newcomer meets it: `npm start` with the README's curl, `npm run check`,
- * a part of its tests on PostgreSQL 15, `npm run bench`, `npm run torture`. Every step is run whatever the earlier ones said. Each counts as
- * one, the tests as many as there are; the last line is `N passed, N failed`, and the exit code is 1 if anything failed.
+ * a part of its tests on PostgreSQL 15, `npm run bench`, `npm run torture`. Every step is run whatever the earlier ones
+ * said. Each counts as one, the tests as many as there are; the last line is `N passed, N failed`, and the exit code is 1
+ * if anything failed.
  *
  * Plain JavaScript for Node 20, because on a clean clone nothing is installed when it begins.
  */

@@ -58,6 +58,7 @@ export class Program {
     });
     this.#child = child;
     this.#isAsked = false;
+    this.#isReady = false;
     this.#ended = new Promise((resolve) => {
       child.once('error', () => resolve(null));
       child.once('exit', (code) => resolve(code));
@@ -75,7 +76,7 @@ export class Program {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (bytes: Buffer) => {
         appendFileSync(logPath, bytes);
-        if (this.#child !== child || this.#isReady) return;
+        if (this.#child !== child || this.#isReady || this.#isAsked) return;
         seen += bytes.toString();
         this.#isReady = this.#options.ready.test(seen);
       });
