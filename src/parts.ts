@@ -13,10 +13,17 @@ import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import { countDeadLetters } from '#platform/dead-letters/counts.ts';
+import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
+import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
+import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
+import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { EventContracts } from '#platform/log/event-contracts.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
@@ -25,6 +32,7 @@ import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
+import { deadLetterTelemetry, observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
 import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
@@ -58,7 +66,7 @@ import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
-import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
+import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -86,6 +94,7 @@ export class Parts {
   readonly #ledger = new LedgerStore();
   readonly #checks: ReadPool;
   #leases: LeaseKeeper | undefined;
+  #redeliverer: Redeliverer | undefined;
   /** Whose charges this process may send. */
   readonly #charging = new HeldPartitions();
   /** Of the groups that lock wallets. */
@@ -95,7 +104,8 @@ export class Parts {
     this.#options = options;
     this.#database = database;
     this.#stops = stops;
-    const telemetry = batchTelemetry({ metrics: this.#metrics, logger: options.logger });
+    const told = { metrics: this.#metrics, logger: options.logger };
+    const telemetry = { ...batchTelemetry(told), ...deadLetterTelemetry(told) };
     this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
     this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
     stops.add(() => this.reads.close());
@@ -131,6 +141,21 @@ export class Parts {
     await listener.open();
     this.#stops.add(() => listener.close());
     return log;
+  }
+
+  /** Before the workers, whose consumers it serves. */
+  openRedeliverer(log: EventLog): void {
+    const redeliverer = new Redeliverer({
+      log,
+      session: this.#session('redeliverer'),
+      clock: this.#clock,
+      observer: this.#observer,
+    });
+    this.#redeliverer = redeliverer;
+    this.#stops.add(() => redeliverer.stop());
+    redeliverer.start();
+    const groups = TOPOLOGY.groups.map(({ group }) => group);
+    observeDeadLetters(this.#metrics, groups, () => countDeadLetters(this.#checks));
   }
 
   /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
@@ -231,6 +256,7 @@ export class Parts {
     });
     this.#stops.add(() => worker.stop());
     worker.start();
+    this.#redeliverer?.serve(consumer);
     return worker;
   }
 
@@ -323,6 +349,31 @@ export class Parts {
     return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
   }
 
+  deadLetterRoutes(log: EventLog): DeadLetterRoutes {
+    return {
+      commands: this.#deadLetterCommands(log),
+      reads: new DeadLetterReads(this.reads),
+      onOrdered: () => this.#redeliverer?.wake(),
+    };
+  }
+
+  #deadLetterCommands(log: EventLog): CommandQueue<DeadLetterOrder> {
+    const handler = new DeadLetterCommands({
+      renderProblem: renderAnswer,
+      reader: this.reads,
+      topics: TOPOLOGY.topics,
+      contracts: new EventContracts(contractsOf),
+    });
+    // They emit nothing: the topic is only the schema of their keys.
+    return this.#commandWorker(log, {
+      name: 'dead_letters',
+      topic: 'log',
+      problems: 'dead_letters',
+      handler,
+      delayMs: () => 0,
+    });
+  }
+
   #commandWorker<Body, Loaded, Effect>(
     log: EventLog,
     {
@@ -330,11 +381,14 @@ export class Parts {
       handler,
       delayMs,
       name = `${topic}.intake`,
+      problems = topic,
     }: {
       topic: string;
       handler: CommandHandler<Body, Loaded, Effect>;
       delayMs: () => number;
       name?: string;
+      /** The prefix of its problems' codes. */
+      problems?: string;
     },
   ): CommandQueue<Body> {
     const worker = new CommandWorker({
@@ -342,7 +396,7 @@ export class Parts {
       topic,
       handler,
       idempotency: new IdempotencyStore(topic),
-      keyReused: keyReusedOf(topic),
+      keyReused: keyReusedOf(problems),
       delayMs,
       ...this.#machine(log, name),
     });
@@ -393,7 +447,10 @@ export class Parts {
       processId: newId('prc'),
       groups: [...byGroup.keys()],
       services: this.#options.settings.services,
-      onOwned: (group, partitions, until) => byGroup.get(group)?.own(partitions, until),
+      onOwned: (group, partitions, until) => {
+        byGroup.get(group)?.own(partitions, until);
+        this.#redeliverer?.own(group, partitions);
+      },
       onLiveProcesses: (count) => {
         log.othersLive = count > 1;
       },
@@ -460,6 +517,14 @@ function both(first: BatchObserver, second: BatchObserver): BatchObserver {
     failed(worker, error) {
       first.failed(worker, error);
       second.failed(worker, error);
+    },
+    deadLettered(group, letter) {
+      first.deadLettered?.(group, letter);
+      second.deadLettered?.(group, letter);
+    },
+    deadLetterWithheld(group, event) {
+      first.deadLetterWithheld?.(group, event);
+      second.deadLetterWithheld?.(group, event);
     },
   };
 }

@@ -13,7 +13,21 @@
 import { V7Generator } from 'uuidv7';
 import { InvariantViolation } from './fault.ts';
 
-export type IdPrefix = 'acc' | 'pay' | 'ref' | 'att' | 'jen' | 'hld' | 'ntf' | 'key' | 'prc' | 'cor' | 'req';
+export type IdPrefix =
+  | 'acc'
+  | 'pay'
+  | 'ref'
+  | 'att'
+  | 'jen'
+  | 'hld'
+  | 'ntf'
+  | 'key'
+  | 'prc'
+  | 'cor'
+  | 'req'
+  | 'dlt'
+  | 'rdl'
+  | 'rpl';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -27,6 +41,11 @@ export type NotificationId = Id<'ntf'>;
 export type ApiKeyId = Id<'key'>;
 export type ProcessId = Id<'prc'>;
 export type RequestId = Id<'req'>;
+export type DeadLetterId = Id<'dlt'>;
+/** Of an order to hand an event to a group once more. */
+export type RedeliveryId = Id<'rdl'>;
+/** Of a set of dead letters that is replayed together. */
+export type ReplayId = Id<'rpl'>;
 
 const SYMBOLS = 26;
 const BYTES = 16;
@@ -60,6 +79,9 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   prc: textWithPrefix('prc'),
   cor: textWithPrefix('cor'),
   req: textWithPrefix('req'),
+  dlt: textWithPrefix('dlt'),
+  rdl: textWithPrefix('rdl'),
+  rpl: textWithPrefix('rpl'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */

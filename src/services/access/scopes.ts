@@ -6,6 +6,8 @@ export const SCOPES = [
   '*',
   'accounts:read',
   'accounts:write',
+  'dead_letters:read',
+  'dead_letters:write',
   'events:read',
   'integrity:read',
   'integrity:write',
