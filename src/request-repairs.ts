@@ -40,7 +40,7 @@ export async function requestRepairs(url: string, report: VerifyReport): Promise
       observer: { opened: () => undefined, settled: () => undefined },
     });
     const found = findingsOf(report);
-    await desk.open(await sightingsOf(session, found), { isRequested: true });
+    await desk.open(await sightingsOf(session, found, 'operator'), { isRequested: true });
     const [row] = await session.query<{ serving: boolean }>(FIND_SERVING, []);
     const requested = found.filter((finding) => ruleOf(kindOf(finding)).repair !== undefined).length;
     return { requested, parked: found.length - requested, isServed: row?.serving === true };

@@ -126,6 +126,22 @@ test('U14: what an operator’s verification finds is repaired by the service wh
   expect(await verify({ url })).toMatchObject({ ok: true });
 });
 
+test('U14: what an operator found by evidence kept elsewhere is not over because an audit without it sees nothing', async () => {
+  const report = await verify({ url });
+  const replaced = {
+    kind: 'replaced_checkpoint',
+    subject: 'checkpoint/1',
+    detail: 'it is not the one that was kept',
+  };
+  const checks = report.checks.map((check) =>
+    check.name === 'checkpoints' ? { ...check, findings: [replaced], total: 1 } : check,
+  );
+  await requestRepairs(url, { ...report, ok: false, checks });
+  await desk.repairAll();
+  await desk.audit();
+  expect(await desk.states()).toEqual(['replaced_checkpoint of checkpoint/1: parked']);
+});
+
 test('an operator who asks again has a parked finding repaired from the beginning', async () => {
   await inflict(url, FORGED);
   const failing = await IntegrityDesk.open(url, {
@@ -241,6 +257,26 @@ test('F1: two processes that see the same thing at once open one finding', async
   expect(await desk.findings()).toMatchObject([{ seen: 10 }]);
   expect(await told()).toHaveLength(1);
   await other.close();
+});
+
+test('an audit that another process has begun anew is neither moved on nor ended by the one before', async () => {
+  const { audits } = desk;
+  const asked = await audits.enqueue({ tenant: 'acme', scope: 'log', requestedBy: 'key_1' });
+  const stopped = await audits.take();
+  await ask(
+    url,
+    `update integrity.audits set progress_at = now() - interval '1 minute', started_at = started_at - interval '1 minute'`,
+  );
+  const running = await audits.take();
+  if (asked === undefined || stopped === undefined || running === undefined)
+    throw new Error('nothing was taken');
+  const progress = { phase: 'log', done: 1, total: 2 };
+  expect(await audits.move(stopped, progress)).toBe(false);
+  await audits.end(stopped, null);
+  expect(await audits.find('acme', asked.id)).toMatchObject({ state: 'running' });
+  expect(await audits.move(running, progress)).toBe(true);
+  await audits.end(running, null);
+  expect(await audits.find('acme', asked.id)).toMatchObject({ state: 'completed' });
 });
 
 test('a finding is claimed by one of two processes that repair', async () => {

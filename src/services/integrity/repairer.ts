@@ -87,8 +87,8 @@ export class Repairer {
   async #restore(finding: StoredFinding, repair: Exclude<Repair, { way: 'redeliver' }>): Promise<void> {
     const { desk } = this.#options;
     if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
-    if (repair.way !== 'recompute_balance' && (await desk.isLogInDoubt()))
-      return this.#park(finding, 'The end of a log may be gone, so nothing is made of what the logs say.');
+    if (await desk.isLogInDoubt())
+      return this.#park(finding, 'Something of a log may be gone, so nothing is made of what the logs say.');
     const { outcome, detail } = await this.#run(finding, repair);
     switch (outcome) {
       case 'corrected':
@@ -112,8 +112,6 @@ export class Repairer {
         return proof.rebuild(repair.model, finding);
       case 'restore_hold':
         return proof.restoreHold(finding);
-      case 'remove':
-        return proof.remove(repair.rows, finding);
       case 'recount':
         return proof.recount(finding);
       case 'recompute_balance':
