@@ -7,6 +7,8 @@ import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
 import { Census } from '#services/integrity/census.ts';
 import type { Sighting } from '#services/integrity/finding.ts';
+import { resolve } from '#services/integrity/settle-finding.ts';
+import { atOperatorDesk } from '../src/operator-desk.ts';
 import { requestRepairs } from '../src/request-repairs.ts';
 import { appendEvents } from './append-events.ts';
 import { some, toOne } from './damage.ts';
@@ -317,4 +319,27 @@ test('what is about the installation is nobody’s but the operator’s', async 
   const mine = { before: undefined, limit: 50 };
   expect(await desk.reads.list('acme', mine)).toEqual([]);
   expect(await desk.reads.countLive()).toEqual([{ kind: 'wrong_head_chain', state: 'parked', count: 1 }]);
+});
+
+test('an operator settles what puts the logs in doubt, and repairs go on; the same fact is not opened again', async () => {
+  await ask(url, `update log.heads set chain = sha256(chain) where topic = 'ledger' and partition = 2`);
+  await inflict(url, FORGED);
+  await desk.audit();
+  await desk.repairAll();
+  expect((await desk.findings()).map(({ state }) => state)).toEqual(['parked', 'parked']);
+  const [doubt] = (await desk.reads.listLive(10)).filter(({ tenant }) => tenant === '');
+  const by = {
+    actor: 'cli operator',
+    reason: 'the last minute is lost, as the backup says',
+    now: Date.now(),
+  };
+  await atOperatorDesk(url, (operator) =>
+    operator.byPerson({ tenant: null, uuid: doubt?.uuid ?? '' }, (finding) => resolve(finding, by)),
+  );
+  await requestRepairs(url, await verify({ url }));
+  await desk.repairAll();
+  expect((await desk.findings()).map(({ kind, state }) => `${kind} ${state}`)).toEqual([
+    'wrong_head_chain resolved',
+    'different_payment repaired',
+  ]);
 });

@@ -34,7 +34,6 @@ import {
   STRAY_SUBJECTS,
   type SubjectRange,
   subjectsOf,
-  uuidBefore,
 } from './payment-pages.ts';
 import { type OnProgress, Phase } from './progress.ts';
 

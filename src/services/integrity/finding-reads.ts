@@ -92,6 +92,15 @@ export class FindingReads {
     return rows.map(storedFinding);
   }
 
+  /** For the operator: those that are not closed, whose ever they are, newest first. They are few. */
+  async listLive(limit: number): Promise<StoredFinding[]> {
+    const rows = await this.#reader.query<FindingRow>(
+      `select ${FINDING_COLUMNS} from integrity.findings f where f.closed_at is null order by f.id desc limit $1`,
+      [limit],
+    );
+    return rows.map(storedFinding);
+  }
+
   /** Undefined if the tenant has none such. */
   async find(tenant: string, uuid: string): Promise<FindingReading | undefined> {
     const [row] = await this.#reader.query<FindingRow>(
