@@ -119,8 +119,11 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
     const data = body.operation === 'dead_letters.replay' ? body.data : undefined;
     const edited = loaded.edited.get(letter.id);
     if (data !== undefined && edited !== undefined) {
-      const faults = this.#options.contracts.faultsOf(edited.original, data, '/data');
-      const objection = objectionTo({ ...edited, data, faults });
+      const { original } = edited;
+      const { contracts } = this.#options;
+      const faults = contracts.faultsOf(original, data, '/data');
+      const originalFaults = contracts.faultsOf(original, original.data, '/data');
+      const objection = objectionTo({ ...edited, data, faults, originalFaults });
       if (objection !== undefined) return refused(objection);
     }
     return accepted({
