@@ -5,6 +5,7 @@ import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import type { Reader } from '../postgres/read-pool.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import type { ReplayProgress } from './replay.ts';
+import { toldDetail } from './told-failure.ts';
 
 /** Of what waits behind a dead letter, named in its detail; the count tells of the rest. */
 const NAMED_BEHIND_MAX = 20;
@@ -157,6 +158,6 @@ function renderAction(row: ActionRow): JsonObject {
     reason: row.reason,
     data_before: row.data_before === null ? null : (JSON.parse(row.data_before) as JsonObject),
     data_after: row.data_after === null ? null : (JSON.parse(row.data_after) as JsonObject),
-    detail: row.detail,
+    detail: toldDetail(row),
   };
 }
