@@ -1,17 +1,18 @@
 /** What the making of a checkpoint reads and writes. Nothing here locks a head, or reads a table without an index. */
-import type { EpochMs } from '#kernel/clock.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, type Statement, statement } from '#platform/postgres/session.ts';
 import { BATCH_LEAF_SQL, type LogStanding } from './checkpoint.ts';
 import type { SigningKey } from './signing-key.ts';
 
-export interface LastCheckpoint {
+export interface ChainLink {
   readonly number: number;
   readonly body: string;
-  readonly at: EpochMs;
-  /** How many partitions it covers, of all logs. */
-  readonly logs: number;
+}
+
+/** As it is stored: nothing in it is believed before its signature is checked. */
+export interface LastRow extends ChainLink {
+  readonly signature: Buffer;
   /** By the database's clock. */
   readonly ageMs: number;
 }
@@ -50,13 +51,21 @@ export interface StretchStart {
 /** By the primary key, its last row. */
 export const FIND_LAST_CHECKPOINT = statement(
   'integrity.find_last_checkpoint',
-  `select number, body, (extract(epoch from clock_timestamp() - written_at) * 1000)::float8 as age_ms
+  `select number, body, signature, (extract(epoch from clock_timestamp() - written_at) * 1000)::float8 as age_ms
    from integrity.checkpoints where number > 0 order by number desc limit 1`,
+);
+
+/** By primary key. */
+export const READ_CHAIN = statement(
+  'integrity.read_checkpoint_chain',
+  `select number, body from integrity.checkpoints
+   where number > $1::bigint and number <= $2::bigint order by number limit $3::integer`,
 );
 
 /**
  * All heads of one instant: an append moves its head in the commit of its batch, so up to a head that is seen here every
- * batch is committed, and stays. The last standing by primary key.
+ * batch is committed, and stays. The last standing by primary key, as of a checkpoint: another process may just have made
+ * the next one.
  */
 export const READ_LOGS_NOW = statement(
   'integrity.read_logs_now',
@@ -68,7 +77,7 @@ export const READ_LOGS_NOW = statement(
      on p.consumer_group = 'integrity' and p.topic = h.topic and p.partition = h.partition
    left join lateral (
      select * from integrity.checkpoint_logs c
-     where c.topic = h.topic and c.partition = h.partition order by c.number desc limit 1
+     where c.topic = h.topic and c.partition = h.partition and c.number <= $1::bigint order by c.number desc limit 1
    ) l on true`,
 );
 
@@ -139,14 +148,22 @@ export function readBatchPages(topic: string): Statement {
   return made;
 }
 
-export async function findLastCheckpoint(session: Session): Promise<LastCheckpoint | undefined> {
-  const [row] = await session.query<{ number: bigint; body: string; age_ms: number }>(
+export async function findLastCheckpoint(session: Session): Promise<LastRow | undefined> {
+  const [row] = await session.query<{ number: bigint; body: string; signature: Buffer; age_ms: number }>(
     FIND_LAST_CHECKPOINT,
     [],
   );
   if (row === undefined) return undefined;
-  const { at, logs } = JSON.parse(row.body) as { at: string; logs: number };
-  return { number: Number(row.number), body: row.body, at: Date.parse(at), logs, ageMs: row.age_ms };
+  const { number, age_ms: ageMs, ...rest } = row;
+  return { ...rest, number: Number(number), ageMs };
+}
+
+export async function readChain(
+  session: Session,
+  { after, upTo, limit }: { readonly after: number; readonly upTo: number; readonly limit: number },
+): Promise<ChainLink[]> {
+  const rows = await session.query<{ number: bigint; body: string }>(READ_CHAIN, [after, upTo, limit]);
+  return rows.map(({ number, body }) => ({ number: Number(number), body }));
 }
 
 export interface StandingRow {
@@ -173,7 +190,8 @@ export function standingOf(row: StandingRow): LogStanding {
   };
 }
 
-export async function readLogsNow(session: Session): Promise<LogNow[]> {
+/** `atLast`: the number of the last checkpoint, 0 if there is none. */
+export async function readLogsNow(session: Session, atLast: number): Promise<LogNow[]> {
   const rows = await session.query<
     Omit<StandingRow, 'position'> & {
       head: bigint;
@@ -182,7 +200,7 @@ export async function readLogsNow(session: Session): Promise<LogNow[]> {
       read_up_to: bigint;
       position: bigint | null;
     }
-  >(READ_LOGS_NOW, []);
+  >(READ_LOGS_NOW, [atLast]);
   return rows.map(({ head, head_chain, genesis, read_up_to, position, ...row }) => ({
     topic: row.topic,
     partition: row.partition,
