@@ -11,6 +11,7 @@ import { resolve } from '#services/integrity/settle-finding.ts';
 import { atOperatorDesk } from '../src/operator-desk.ts';
 import { requestRepairs } from '../src/request-repairs.ts';
 import { appendEvents } from './append-events.ts';
+import { takeOneCheckpoint } from './checkpoints.ts';
 import { some, toOne } from './damage.ts';
 import { cloneTestDatabase, type TestDatabase } from './database.ts';
 import { PARTITIONS } from './engine.ts';
@@ -309,6 +310,33 @@ test('the standing of a tenant counts its own sagas and findings, and says how f
     oldestSeenAt: null,
   });
 });
+
+test.each([
+  ['a dead letter', 'parked_keys (consumer_group, partition, parking_key, topic, position, parked_at)'],
+  ['behind one', 'parked_events (consumer_group, partition, parking_key, topic, position, parked_at)'],
+])(
+  'nothing counts as verified from the first event on that integrity passed as %s',
+  async (_what, columns) => {
+    const { partition, position } = await completedEvent('ledger', 'entry.posted');
+    await ask(url, `insert into log.${columns} select 'integrity', $1, 'key', 'ledger', $2, now()`, [
+      partition,
+      position,
+    ]);
+    const standing = await desk.reads.standing('acme');
+    const ledger = standing.verifiedUpTo.find(({ topic }) => topic === 'ledger');
+    expect(ledger?.partitions.find((each) => each.partition === partition)?.position).toBe(position - 1);
+    expect(ledger?.upTo).not.toBeNull();
+    await takeOneCheckpoint(url);
+    const signed = await ask(
+      url,
+      `select verified from integrity.checkpoint_logs
+     where topic = 'ledger' and partition = $1 order by number desc limit 1`,
+      [partition],
+    );
+    expect(signed.map(({ verified }) => Number(verified))).toEqual([position - 1]);
+    expect((await verify({ url })).checks.find(({ name }) => name === 'checkpoints')?.findings).toEqual([]);
+  },
+);
 
 test('what is about the installation is nobody’s but the operator’s', async () => {
   await ask(url, `update log.heads set chain = sha256(chain) where topic = 'ledger' and partition = 2`);

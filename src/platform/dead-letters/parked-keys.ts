@@ -34,6 +34,21 @@ export const LOAD_PARKED_AHEAD = statement(
    where p.consumer_group = $1`,
 );
 
+/**
+ * How far a group has handled everything, in SQL: its position, or the place before the first event that it passed but has
+ * parked, as a dead letter or behind one. `p`: a row of `log.positions`. By the unique index of identities, and the keys'
+ * primary key.
+ */
+export function handledUpTo(p: string): string {
+  return `least(${p}.position, (
+    select min(e.position) - 1 from log.parked_events e
+    where e.consumer_group = ${p}.consumer_group and e.topic = ${p}.topic and e.partition = ${p}.partition
+  ), (
+    select min(k.position) - 1 from log.parked_keys k
+    where k.consumer_group = ${p}.consumer_group and k.partition = ${p}.partition and k.topic = ${p}.topic
+  ))`;
+}
+
 /** The partitions in which one of the groups has a parked key. */
 export const FIND_PARKED_PARTITIONS = statement(
   'log.find_parked_partitions',

@@ -1,4 +1,5 @@
 /** What the making of a checkpoint reads and writes. Nothing here locks a head, or reads a table without an index. */
+import { handledUpTo } from '#platform/dead-letters/parked-keys.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, type Statement, statement } from '#platform/postgres/session.ts';
@@ -65,12 +66,12 @@ export const READ_CHAIN = statement(
 /**
  * All heads of one instant: an append moves its head in the commit of its batch, so up to a head that is seen here every
  * batch is committed, and stays. The last standing by primary key, as of a checkpoint: another process may just have made
- * the next one.
+ * the next one. Verified is what integrity has handled, not what it has passed.
  */
 export const READ_LOGS_NOW = statement(
   'integrity.read_logs_now',
   `select h.topic, h.partition, h.position as head, h.chain as head_chain, log.genesis(h.topic, h.partition) as genesis,
-          coalesce(p.position, 0) as read_up_to,
+          coalesce(${handledUpTo('p')}, 0) as read_up_to,
           l.from_position, l.position, l.chain, l.verified, l.batches, l.root
    from log.heads h
    left join log.positions p

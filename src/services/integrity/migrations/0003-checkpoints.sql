@@ -35,7 +35,7 @@ create table checkpoint_logs (
   from_position bigint not null check (from_position >= 0),
   position bigint not null check (position >= from_position),
   chain bytea not null check (length(chain) = 32),
-  -- How far the integrity service had read.
+  -- Before its first event that the integrity service had not read, or has parked.
   verified bigint not null check (verified >= 0),
   -- How many batches the stretch has, and their Merkle root.
   batches integer not null check (batches >= 0),
