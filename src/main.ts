@@ -99,7 +99,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
-  part.integrity.registerRoutes(app, keeper, settings);
+  part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));

@@ -1,6 +1,7 @@
 /** Checkpoints cover every batch once, one process makes each, and none is signed over a log that contradicts the last. */
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
@@ -8,6 +9,8 @@ import { SERVICE_ROLE } from '#platform/postgres/session.ts';
 import { publicKeyOf } from '#proof/public-keys.ts';
 import { verify } from '#proof/verify.ts';
 import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
+import { vouchersOf } from '#services/integrity/checkpoints/key-vouchers.ts';
+import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
 import { generateSigningKey, parseSigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { appendEvents } from './append-events.ts';
@@ -311,6 +314,29 @@ test('an instant does not go back along the chain, whatever the clocks of proces
   expect(bodies.map(({ at }) => at)).toEqual(['2100-01-01T00:00:00.000Z', '2100-01-01T00:00:00.000Z']);
 });
 
+async function publishedBy({ key }: CheckpointDesk): Promise<string[]> {
+  return (await new PublishedKeys(reads, systemClock, key).list()).map(({ kid }) => kid);
+}
+
+test('U14: a key that somebody puts into the database is not published, whoever vouches for it there', async () => {
+  await desk.take();
+  const attacker = parseSigningKey(generateSigningKey());
+  const installation = (await owner.query<{ id: string }>('select id from integrity.installation_ids'))
+    .rows[0];
+  const [own] = vouchersOf(attacker, installation?.id ?? '');
+  await owner.query('insert into integrity.signing_keys values ($1, $2)', [attacker.kid, attacker.publicKey]);
+  for (const by of [attacker.kid, desk.key.kid])
+    await owner.query('insert into integrity.key_vouchers values ($1, $2, $3)', [
+      attacker.kid,
+      by,
+      own?.signature,
+    ]);
+  expect(await publishedBy(desk)).toEqual([desk.key.kid]);
+  expect(await findingsOfCheckpoints()).toMatchObject([
+    { kind: 'unknown_key', subject: `signing_key/${attacker.kid}` },
+  ]);
+});
+
 test('after a change of keys both are published, and what the old one signed stays proved', async () => {
   await desk.take();
   await append('a');
@@ -325,11 +351,21 @@ test('after a change of keys both are published, and what the old one signed sta
   const other = await openCheckpointDesk(database.url, { key: parseSigningKey(pem + former) });
   expect(await other.take()).toMatchObject({ kind: 'written', number: 2 });
   await other.close();
-  expect(await reads.keys()).toEqual([desk.key.publicKey, other.key.publicKey]);
+  expect(await publishedBy(other)).toEqual([other.key.kid, desk.key.kid]);
+  expect(await findingsOfCheckpoints()).toEqual([]);
+  // Once more: the newest one was given the second, and the second has vouched for the first.
+  const second = publicKeyOf(other.key.publicKey).export({ type: 'spki', format: 'pem' }).toString();
+  const third = await openCheckpointDesk(database.url, {
+    key: parseSigningKey(generateSigningKey() + second),
+  });
+  await append('a');
+  expect(await third.take()).toMatchObject({ kind: 'written', number: 3 });
+  await third.close();
+  expect(await publishedBy(third)).toEqual([third.key.kid, other.key.kid, desk.key.kid]);
   expect(await findingsOfCheckpoints()).toEqual([]);
 });
 
-test.each(['checkpoints', 'checkpoint_logs', 'signing_keys', 'installation_ids'])(
+test.each(['checkpoints', 'checkpoint_logs', 'signing_keys', 'key_vouchers', 'installation_ids'])(
   'the role of the services can neither change nor delete %s',
   async (table) => {
     await desk.take();

@@ -1,7 +1,7 @@
 /** Checkpoints of a test's database, made when it says so. */
 import { systemClock } from '#kernel/clock.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { addSigningKey, findInstallation } from '#services/integrity/checkpoints/checkpoint-store.ts';
+import { findInstallation } from '#services/integrity/checkpoints/checkpoint-store.ts';
 import { ChainMemory } from '#services/integrity/checkpoints/last-checkpoint.ts';
 import {
   generateSigningKey,
@@ -28,7 +28,6 @@ export async function openCheckpointDesk(
   { key = KEY, clock = systemClock } = {},
 ): Promise<CheckpointDesk> {
   const session = new Session({ url, name: 'checkpoints' });
-  await addSigningKey(session, key);
   const maker = {
     session,
     clock,

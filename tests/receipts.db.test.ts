@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { idOf, newId } from '#kernel/ids.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
+import { type PublicKeys, parsePublicKeys, publicKeyOf } from '#proof/public-keys.ts';
 import { verify } from '#proof/verify.ts';
 import { verifyReceipt } from '#proof/verify-receipt.ts';
 import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
@@ -61,8 +61,9 @@ class Receipted {
   }
 
   async keys(): Promise<PublicKeys> {
-    const keys = await this.#checkpoints.keys();
-    return parsePublicKeys(JSON.stringify({ keys: keys.map(renderJwk) }));
+    const { publicKeys } = await this.#checkpoints.keys();
+    const jwks = publicKeys.map((each) => renderJwk(publicKeyOf(each)));
+    return parsePublicKeys(JSON.stringify({ keys: jwks }));
   }
 
   async countEvents(subject: string): Promise<number> {

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { Fault } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
-import { addSigningKey, findInstallation } from './checkpoint-store.ts';
+import { findInstallation } from './checkpoint-store.ts';
 import { ChainMemory } from './last-checkpoint.ts';
 import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
 
@@ -95,7 +95,7 @@ export class CheckpointClerk {
   async #turn(intervalMs: number): Promise<CheckpointOutcome | undefined> {
     const { onTurn, onRefused, onError } = this.#options;
     try {
-      const installation = await this.#introduce();
+      const installation = await this.#findInstallation();
       const turn = {
         intervalMs,
         isLate: () => performance.now() >= this.#readUntil,
@@ -114,12 +114,8 @@ export class CheckpointClerk {
     }
   }
 
-  /** The public key is published before anything is signed with it. */
-  async #introduce(): Promise<string> {
-    if (this.#installation !== undefined) return this.#installation;
-    const { session, key } = this.#options;
-    await addSigningKey(session, key);
-    this.#installation = await findInstallation(session);
+  async #findInstallation(): Promise<string> {
+    this.#installation ??= await findInstallation(this.#options.session);
     return this.#installation;
   }
 }

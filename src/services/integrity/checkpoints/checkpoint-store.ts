@@ -4,7 +4,8 @@ import { byteaArray, int2Array, int4Array, int8Array, textArray } from '#platfor
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, type Statement, statement } from '#platform/postgres/session.ts';
 import { BATCH_LEAF_SQL, type LogStanding } from './checkpoint.ts';
-import type { SigningKey } from './signing-key.ts';
+import type { Voucher } from './key-vouchers.ts';
+import { bytesOf, type SigningKey } from './signing-key.ts';
 
 export interface ChainLink {
   readonly number: number;
@@ -107,9 +108,19 @@ const INSERT_LOGS = statement(
    )}`,
 );
 
-const ADD_SIGNING_KEY = statement(
-  'integrity.add_signing_key',
-  'insert into integrity.signing_keys (kid, public_key) values ($1, $2) on conflict (kid) do nothing',
+const ADD_SIGNING_KEYS = statement(
+  'integrity.add_signing_keys',
+  `insert into integrity.signing_keys (kid, public_key)
+   select kid, public_key from ${batchRows('known', { kid: 'text', public_key: 'bytea' })}
+   on conflict (kid) do nothing`,
+);
+
+const ADD_VOUCHERS = statement(
+  'integrity.add_key_vouchers',
+  `insert into integrity.key_vouchers (kid, by_kid, signature)
+   select kid, by_kid, signature
+   from ${batchRows('vouchers', { kid: 'text', by_kid: 'text', signature: 'bytea' })}
+   on conflict (kid, by_kid) do nothing`,
 );
 
 const FIND_INSTALLATION = statement(
@@ -228,7 +239,7 @@ export async function readPages(
   return rows.map(({ up_to, ...row }) => ({ ...row, upTo: Number(up_to) }));
 }
 
-/** A unique violation says that another process has made this number. */
+/** With the keys, so that none is stored that has signed nothing. A unique violation: another process has made this number. */
 export async function insertCheckpoint(
   session: Session,
   checkpoint: {
@@ -237,10 +248,21 @@ export async function insertCheckpoint(
     readonly signature: Buffer;
     /** Those that stand elsewhere than at the checkpoint before. */
     readonly moved: readonly LogStanding[];
+    readonly key: SigningKey;
+    readonly vouchers: readonly Voucher[];
   },
 ): Promise<void> {
-  const { number, body, signature, moved } = checkpoint;
+  const { number, body, signature, moved, key, vouchers } = checkpoint;
   await session.transaction(async (tx) => {
+    tx.run(ADD_SIGNING_KEYS, [
+      textArray([...key.known.keys()]),
+      byteaArray([...key.known.values()].map(bytesOf)),
+    ]);
+    tx.run(ADD_VOUCHERS, [
+      textArray(vouchers.map(({ kid }) => kid)),
+      textArray(vouchers.map(({ by }) => by)),
+      byteaArray(vouchers.map((voucher) => voucher.signature)),
+    ]);
     tx.run(INSERT_CHECKPOINT, [number, body, signature]);
     tx.run(INSERT_LOGS, [
       number,
@@ -254,10 +276,6 @@ export async function insertCheckpoint(
       byteaArray(moved.map(({ root }) => root)),
     ]);
   });
-}
-
-export async function addSigningKey(session: Session, { kid, publicKey }: SigningKey): Promise<void> {
-  await session.query(ADD_SIGNING_KEY, [kid, publicKey]);
 }
 
 export async function findInstallation(session: Session): Promise<string> {

@@ -45,6 +45,18 @@ export function parseSigningKey(pem: string): SigningKey {
   };
 }
 
+/** With its kid; `publicKey`: 32 bytes. */
+export function parsePublicKey(publicKey: Buffer): [kid: string, key: KeyObject] {
+  const x = publicKey.toString('base64url');
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x };
+  return [ed25519Thumbprint(x), createPublicKey({ key: jwk, format: 'jwk' })];
+}
+
+/** 32 bytes. */
+export function bytesOf(key: KeyObject): Buffer {
+  return Buffer.from(pointOf(key), 'base64url');
+}
+
 function pointOf(key: KeyObject): string {
   const { x } = key.export({ format: 'jwk' });
   if (key.asymmetricKeyType !== 'ed25519' || x === undefined) throw unusable();
@@ -63,7 +75,7 @@ function unusable(): Fault {
   return new Fault('it is not an Ed25519 private key in PEM (PKCS #8)', { transient: false });
 }
 
-export function renderJwk(publicKey: Buffer): PublicJwk {
-  const x = publicKey.toString('base64url');
+export function renderJwk(key: KeyObject): PublicJwk {
+  const x = pointOf(key);
   return { kty: 'OKP', crv: 'Ed25519', x, kid: ed25519Thumbprint(x), alg: 'EdDSA', use: 'sig' };
 }

@@ -26,6 +26,7 @@ import {
   readLogsNow,
   readPages,
 } from './checkpoint-store.ts';
+import { vouchersOf } from './key-vouchers.ts';
 import { type ChainMemory, type LastCheckpoint, openLast, standingsFault } from './last-checkpoint.ts';
 import type { SigningKey } from './signing-key.ts';
 
@@ -132,7 +133,14 @@ async function sign(
   });
   const signature = maker.key.sign(Buffer.from(body));
   try {
-    await insertCheckpoint(maker.session, { number, body, signature, moved });
+    await insertCheckpoint(maker.session, {
+      number,
+      body,
+      signature,
+      moved,
+      key: maker.key,
+      vouchers: vouchersOf(maker.key, maker.installation),
+    });
   } catch (error) {
     if (error instanceof DatabaseFault && error.uniqueViolation) return { kind: 'lost' };
     throw error;

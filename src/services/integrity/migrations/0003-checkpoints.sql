@@ -15,6 +15,15 @@ create table signing_keys (
   added_at timestamptz not null default now()
 );
 
+-- That a key signs here, signed by one that does: by itself, or by the one that came after it. Who can write here can add a
+-- key, but no such signature.
+create table key_vouchers (
+  kid text not null,
+  by_kid text not null,
+  signature bytea not null check (length(signature) = 64),
+  primary key (kid, by_kid)
+);
+
 create table checkpoints (
   -- 1, 2, 3 …: the primary key decides which of several processes has made the next one.
   number bigint primary key check (number > 0),
