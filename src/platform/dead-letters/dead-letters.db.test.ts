@@ -427,7 +427,7 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
   expect(losses).toBeGreaterThan(3);
 });
 
-test('D4: orders that cannot be executed yet keep none behind them from being executed', async () => {
+test('D5: orders that cannot be executed yet keep none behind them from being executed', async () => {
   const bad = poison('key-1/1');
   await probe.start({ ...bad.hooks, retains: ({ key }) => key === 'key-0' });
   await probe.append([

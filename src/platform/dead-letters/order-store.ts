@@ -5,7 +5,7 @@ import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
-import type { RedeliveryOutcome } from './redelivery.ts';
+import type { GroupedEvent, RedeliveryOutcome } from './redelivery.ts';
 
 /** Orders looked at in one turn; each is a transaction of some milliseconds. */
 const ORDERS_PER_TURN = 200;
@@ -81,8 +81,19 @@ export const UNPARK_ALL = statement(
   `with gone as (
      delete from log.parked_events where consumer_group = $1 and partition = $2 and parking_key = $3
      returning topic, partition, position, seq
+   ), abandoned as (
+     insert into log.abandoned_events (consumer_group, topic, partition, position, dead_letter)
+     select $1, topic, partition, position, $4::uuid from gone
+     on conflict (consumer_group, topic, partition, position) do update set dead_letter = excluded.dead_letter
    )
    select topic || '/' || partition || '/' || position as identity from gone order by seq`,
+);
+/** A group that was set back may meet an event again that was given up before: the dead letter of now counts. */
+export const ABANDON = statement(
+  'log.abandon_event',
+  `insert into log.abandoned_events (consumer_group, topic, partition, position, dead_letter)
+   values ($1, $2, $3, $4, $5)
+   on conflict (consumer_group, topic, partition, position) do update set dead_letter = excluded.dead_letter`,
 );
 /** The key goes on: free if nothing waits, else worked off. The second sees what the transaction has deleted. */
 export const RELEASE_KEY = statement(
@@ -246,10 +257,19 @@ export function releaseKey(tx: Transaction, { group, partition, key }: ParkedKey
   tx.run(DROP_EMPTY_KEY, [group, partition, key]);
 }
 
-/** Gives up all that waits; returns the identities, in order. */
-export async function unparkAll(tx: Transaction, { group, partition, key }: ParkedKey): Promise<string[]> {
-  const rows = await tx.query<{ identity: string }>(UNPARK_ALL, [group, partition, key]);
+/** Gives up for good all that waits behind the dead letter; returns the identities, in order. */
+export async function unparkAll(
+  tx: Transaction,
+  { group, partition, key }: ParkedKey,
+  deadLetter: string,
+): Promise<string[]> {
+  const rows = await tx.query<{ identity: string }>(UNPARK_ALL, [group, partition, key, deadLetter]);
   return rows.map(({ identity }) => identity);
+}
+
+/** The event of a dead letter (its uuid) is not handed to the group again. */
+export function abandon(tx: Transaction, event: GroupedEvent, deadLetter: string): void {
+  tx.run(ABANDON, [event.group, event.topic, event.partition, event.position, deadLetter]);
 }
 
 export function resolve(

@@ -8,7 +8,8 @@
  *     what comes meanwhile queues up behind that. What fails becomes the dead letter in front of the rest.
  * D3: nothing is handled that the group's position has not passed: a consumer that retains events keeps it before them,
  *     and would be handed the same event again.
- * D4: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
+ * D4: what a person has had a group pass over for good is not handed to it again, whoever orders it.
+ * D5: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -22,6 +23,7 @@ import type { Session, Transaction } from '../postgres/session.ts';
 import { bury, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import * as store from './order-store.ts';
+import { findAbandonedEvents } from './redelivery.ts';
 
 /** A person has just asked, or the integrity service: neither counts milliseconds. */
 const LOOK_EVERY_MS = 1000;
@@ -116,7 +118,7 @@ export class Redeliverer {
     return hasMoved;
   }
 
-  /** D4 */
+  /** D5 */
   async #try(work: () => Promise<boolean>): Promise<boolean> {
     if (this.#stopping) return false;
     const startedAt = performance.now();
@@ -197,6 +199,8 @@ export class Redeliverer {
     const { group, partition } = order;
     if (!positions.has(order.topic)) return this.#finish(tx, order, 'not_handled');
     if (!hasPassed(positions, order)) return this.#finish(tx, order, 'not_passed');
+    // D4
+    if ((await findAbandonedEvents(tx, [order])).length > 0) return this.#finish(tx, order, 'abandoned');
     const [event] = await store.readEventsAt(tx, partition, [order]);
     if (event === undefined) return this.#finish(tx, order, 'not_found');
     if (!handler.actsOn(event)) return this.#finish(tx, order, 'not_handled');
@@ -233,7 +237,7 @@ export class Redeliverer {
   }
 
   async #discard(tx: Transaction, order: store.Order, about: Replay): Promise<Done> {
-    const gone = await store.unparkAll(tx, { ...order, key: about.key });
+    const gone = await store.unparkAll(tx, { ...order, key: about.key }, about.deadLetter);
     this.#resolve(tx, order, { about, state: 'discarded', gone });
     store.releaseKey(tx, { ...order, key: about.key });
     store.moveTurns(tx, order);
@@ -251,6 +255,7 @@ export class Redeliverer {
   ): void {
     const { about, state, gone = [] } = end;
     const at = this.#options.clock.now();
+    if (state !== 'replayed') store.abandon(tx, order, about.deadLetter);
     store.resolve(tx, { uuid: about.deadLetter, state, editedData: about.editedData, at });
     const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
     noteAction(tx, { ...entry, action: state, dataAfter: about.editedData });

@@ -28,7 +28,8 @@ export interface RedeliveryRequest extends GroupedEvent {
 /**
  * `failed`: the group could not handle it, and nothing was changed; it is no dead letter by that. `behind_dead_letter`: it
  * waits, or would have to wait, for a dead letter of its parking key. `not_passed`: the group has still to come by it.
- * `not_handled`: the group does not act on such an event. `not_found`: the log has no such event.
+ * `not_handled`: the group does not act on such an event. `not_found`: the log has no such event. `abandoned`: a person has
+ * had the group pass over it for good.
  */
 export type RedeliveryOutcome =
   | 'pending'
@@ -37,7 +38,8 @@ export type RedeliveryOutcome =
   | 'behind_dead_letter'
   | 'not_passed'
   | 'not_handled'
-  | 'not_found';
+  | 'not_found'
+  | 'abandoned';
 
 export interface Redelivery {
   readonly id: RedeliveryId;
@@ -101,6 +103,24 @@ export const FIND_WAITING = statement(
    ) waiting`,
 );
 
+/** Which events a person has had their group pass over for good. By primary key. */
+export const FIND_ABANDONED = statement(
+  'log.find_abandoned_events',
+  `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position, a.dead_letter
+   from ${batchRows('wanted', {
+     consumer_group: 'text',
+     topic: 'text',
+     partition: 'smallint',
+     position: 'bigint',
+   })}
+   cross join lateral (
+     select a.dead_letter from log.abandoned_events a
+     where a.consumer_group = wanted.consumer_group and a.topic = wanted.topic
+       and a.partition = wanted.partition and a.position = wanted.position
+     offset 0
+   ) a`,
+);
+
 /** In the caller's transaction: the order exists if and when that commits. */
 export function requestRedelivery(tx: Pick<Transaction, 'run'>, request: RedeliveryRequest): RedeliveryId {
   const id = request.id ?? newId('rdl');
@@ -155,20 +175,48 @@ export async function findWaitingEvents(
   events: readonly GroupedEvent[],
 ): Promise<WaitingEvent[]> {
   if (events.length === 0) return [];
-  const rows = await reader.query<WaitingRow>(FIND_WAITING, [
+  return (await reader.query<WaitingRow>(FIND_WAITING, placesOf(events))).map(({ dead_letter, ...row }) => ({
+    ...row,
+    position: Number(row.position),
+    deadLetter: dead_letter === null ? null : idOf('dlt', dead_letter),
+  }));
+}
+
+export interface AbandonedEvent extends GroupedEvent {
+  /** That was skipped, or discarded, or behind which it was discarded. */
+  readonly deadLetter: DeadLetterId;
+}
+
+/** Of the events, those that a person has had their group pass over for good: they are not to be handed to it again. */
+export async function findAbandonedEvents(
+  reader: Pick<Transaction, 'query'> | Pick<Session, 'query'>,
+  events: readonly GroupedEvent[],
+): Promise<AbandonedEvent[]> {
+  if (events.length === 0) return [];
+  return (await reader.query<AbandonedRow>(FIND_ABANDONED, placesOf(events))).map(
+    ({ dead_letter, ...row }) => ({
+      ...row,
+      position: Number(row.position),
+      deadLetter: idOf('dlt', dead_letter),
+    }),
+  );
+}
+
+function placesOf(events: readonly GroupedEvent[]): unknown[] {
+  return [
     textArray(events.map(({ group }) => group)),
     textArray(events.map(({ topic }) => topic)),
     int2Array(events.map(({ partition }) => partition)),
     int8Array(events.map(({ position }) => position)),
-  ]);
-  return rows.map(({ dead_letter, position, ...row }) => ({
-    ...row,
-    position: Number(position),
-    deadLetter: dead_letter === null ? null : idOf('dlt', dead_letter),
-  }));
+  ];
 }
 
 interface WaitingRow extends Omit<WaitingEvent, 'position' | 'deadLetter'> {
   readonly position: bigint;
   readonly dead_letter: string | null;
+}
+
+interface AbandonedRow extends Omit<AbandonedEvent, 'position' | 'deadLetter'> {
+  readonly position: bigint;
+  readonly dead_letter: string;
 }

@@ -50,6 +50,8 @@ export const REPAIR_RULES = {
   missing_stage: { severity: 'error', repair: { way: 'redeliver' } },
   /** The stage waits behind a dead letter, which is where it is dealt with. */
   parked_stage: { severity: 'warning' },
+  /** A person has had the stage's group pass over the event for good: delivered again, it would undo what was decided. */
+  abandoned_stage: { severity: 'warning', lasting: true },
   unexpected_charge: { severity: 'error', lasting: true },
   contradiction: { severity: 'warning', lasting: true },
 

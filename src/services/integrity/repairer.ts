@@ -7,7 +7,12 @@
  */
 import { assertNever } from '#kernel/fault.ts';
 import { newId, type RedeliveryId } from '#kernel/ids.ts';
-import { type GroupedEvent, requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
+import {
+  type AbandonedEvent,
+  type GroupedEvent,
+  requestRedeliveries,
+} from '#platform/dead-letters/redelivery.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { ATTEMPTS_MAX, type StoredFinding } from './finding.ts';
 import type { FindingDesk } from './finding-desk.ts';
@@ -19,7 +24,7 @@ import { ordersFor } from './unanswered-stages.ts';
 
 export interface RepairerOptions {
   readonly desk: FindingDesk;
-  readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf'>;
+  readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf' | 'abandonedOf'>;
   readonly proof: Proof;
   readonly onError: (error: unknown) => void;
 }
@@ -61,7 +66,11 @@ export class Repairer {
       const letter = waiting[0]?.deadLetter ?? 'one that is being worked off';
       return this.#park(finding, `It waits behind the dead letter ${letter}.`);
     }
-    await this.#order(finding, missing.flatMap(ordersFor));
+    const abandoned = await stages.abandonedOf(missing);
+    const due = missing.filter(({ event }) => !abandoned.some((each) => isAt(each, event)));
+    if (due.length === 0)
+      return this.#park(finding, `A person decided so: ${abandoned.map(nameOf).join('; ')}.`);
+    await this.#order(finding, due.flatMap(ordersFor));
   }
 
   /** The orders and the note of them are one commit. */
@@ -131,6 +140,14 @@ export class Repairer {
     if (isSpent(finding))
       await this.#park(finding, 'The repair could not be carried out; the log of the process says why.');
   }
+}
+
+function isAt(place: GroupedEvent, { topic, partition, position }: LogEvent): boolean {
+  return place.topic === topic && place.partition === partition && place.position === position;
+}
+
+function nameOf({ group, topic, partition, position, deadLetter }: AbandonedEvent): string {
+  return `${group} passes over ${topic}/${partition}/${position} with the dead letter ${deadLetter}`;
 }
 
 const NOT_HELPED = `It is there still, after ${ATTEMPTS_MAX} attempts.`;

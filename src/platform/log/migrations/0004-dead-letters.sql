@@ -56,6 +56,17 @@ create table parked_events (
 );
 create unique index parked_events_identity on parked_events (consumer_group, topic, partition, position);
 
+-- Events that a person has had a group pass over for good: dead letters skipped or discarded, and what was discarded behind
+-- one. Kept for ever: nothing hands such an event to that group again by itself.
+create table abandoned_events (
+  consumer_group text not null,
+  topic text not null,
+  partition smallint not null,
+  position bigint not null,
+  dead_letter uuid not null,
+  primary key (consumer_group, topic, partition, position)
+);
+
 -- Orders to hand an event to a group once more, or to pass over it, and what became of them.
 create table redeliveries (
   id uuid primary key,
@@ -72,7 +83,8 @@ create table redeliveries (
   requested_by text not null,
   requested_at timestamptz not null,
   done_at timestamptz,
-  outcome text check (outcome in ('done', 'failed', 'behind_dead_letter', 'not_passed', 'not_handled', 'not_found')),
+  outcome text check (outcome in ('done', 'failed', 'behind_dead_letter', 'not_passed', 'not_handled', 'not_found',
+                                      'abandoned')),
   error text,
   check ((done_at is null) = (outcome is null)),
   check ((action = 'redeliver') = (dead_letter is null))
