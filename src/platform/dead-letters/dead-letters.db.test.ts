@@ -456,6 +456,26 @@ test('D5: orders that cannot be executed yet keep none behind them from being ex
   expect(await stepsOf('key-1')).toEqual([1]);
 });
 
+test('U11: a replay of an event that its log lacks is done and says so, and the dead letter can be skipped', async () => {
+  const bad = poison('key-1/1');
+  await probe.start(bad.hooks);
+  await probe.append(interleaved(['key-1'], 2));
+  const letter = await letterAbout('key-1');
+  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(1);
+  await probe.query('delete from source.events where position = 1 and key = $1', ['key-1']);
+  await probe.order('replay', letter);
+  const outcomes = async () =>
+    (
+      await probe.query<{ outcome: string }>('select outcome from log.redeliveries order by requested_at')
+    ).map(({ outcome }) => outcome);
+  await expect.poll(outcomes, PATIENCE).toEqual(['not_found']);
+  expect(await open()).toMatchObject([{ key: 'key-1', code: 'LogGap' }]);
+  await probe.order('skip', letter);
+  await effectsReach(1);
+  expect(await outcomes()).toEqual(['not_found', 'done']);
+  expect(await stepsOf('key-1')).toEqual([2]);
+});
+
 test('W6: a group that has as many keys parked as memory is meant to hold parks no more', async () => {
   await probe.query(
     `insert into log.parked_keys (consumer_group, partition, parking_key, dead_letter, topic, position, parked_at)

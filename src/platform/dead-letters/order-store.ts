@@ -48,6 +48,16 @@ export const MOVE_TURNS = statement(
   'update log.positions set turn = turn + 1 where consumer_group = $1 and partition = $2',
 );
 
+/** By primary keys. Whoever would give another order about the dead letter waits until this one is done or has failed. */
+export const LOCK_LETTER_OF = statement(
+  'log.lock_dead_letter_of_order',
+  `select d.id from log.pending_redeliveries p
+   cross join lateral (
+     select d.id from log.dead_letters d where d.id = p.dead_letter for no key update
+   ) d
+   where p.id = $1`,
+);
+/** Behind the lock, in a later statement (R2). */
 export const LOAD_ORDER = statement(
   'log.load_order',
   `select r.id, r.consumer_group as "group", r.topic, r.partition, r.position, r.action, r.dead_letter, r.edited_data,
@@ -207,9 +217,9 @@ interface OrderRow extends GroupPartition {
   readonly state: string | null;
 }
 
-/** Undefined when it is done. */
+/** Locked, then loaded: undefined when it is done, or withdrawn. */
 export async function loadOrder(tx: Transaction, id: string): Promise<Order | undefined> {
-  const [row] = await tx.query<OrderRow>(LOAD_ORDER, [id]);
+  const [, [row]] = await Promise.all([tx.query(LOCK_LETTER_OF, [id]), tx.query<OrderRow>(LOAD_ORDER, [id])]);
   if (row === undefined) return undefined;
   const { group, partition, topic, reason, requested_by: requestedBy, action } = row;
   const order = { id, group, partition, topic, position: Number(row.position), reason, requestedBy };

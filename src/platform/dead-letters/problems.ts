@@ -19,7 +19,7 @@ export const deadLetterProblems = {
     title: 'Another order about the dead letter is pending',
     retryable: true,
     remedy:
-      'Read the dead letter until its `order` is null; it is executed within seconds where a process runs the group.',
+      'Read the dead letter until its `order` is null; it is executed within seconds where a process runs the group. To skip or discard takes the place of a replay that is pending.',
   },
   'dead_letters.invalid_data': {
     status: 422,

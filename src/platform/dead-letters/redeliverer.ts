@@ -20,7 +20,7 @@ import { Signal } from '../batch/signal.ts';
 import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
-import { bury, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import { bury, type Failure, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import * as store from './order-store.ts';
 import { findAbandonedEvents } from './redelivery.ts';
@@ -219,8 +219,11 @@ export class Redeliverer {
     order: store.Order,
     { about, handler }: { about: Replay; handler: Handler },
   ): Promise<Done> {
-    const [event] = await this.#readEvents(tx, order, [order]);
-    if (event === undefined) return undefined;
+    const [event] = await store.readEventsAt(tx, order.partition, [order]);
+    if (event === undefined) {
+      const lacking = new LogGap(order.topic, order.partition, order.position);
+      return this.#failOrder(tx, order, { outcome: 'not_found', error: lacking });
+    }
     const replayed = store.withData(event, about.editedData);
     const published = handler.actsOn(replayed) ? await handler.handle(tx, [replayed]) : undefined;
     this.#resolve(tx, order, { about, state: 'replayed' });
@@ -263,19 +266,26 @@ export class Redeliverer {
     this.#finish(tx, order, 'done');
   }
 
-  /** The order has failed on its event: it is done, and a dead letter stays what it is. */
   async #noteFailure(tx: Transaction, id: string, error: unknown): Promise<Done> {
     const order = await store.loadOrder(tx, id);
-    if (order === undefined) return undefined;
-    const { about } = order;
+    return order && this.#failOrder(tx, order, { outcome: 'failed', error });
+  }
+
+  /** The order has failed on its event: it is done, and a dead letter stays what it is. */
+  #failOrder(
+    tx: Transaction,
+    order: store.Order,
+    { outcome, error }: { outcome: 'failed' | 'not_found'; error: unknown },
+  ): Done {
+    const { id, about } = order;
     const at = this.#options.clock.now();
-    const { code, text } = failureOf(error);
+    const { code, text } = failureIn(error);
     if (about.action !== 'redeliver') {
       store.failAgain(tx, { uuid: about.deadLetter, code, text, at });
       const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
       noteAction(tx, { ...entry, action: 'replay_failed', dataAfter: about.editedData, detail: text });
     }
-    store.finishOrder(tx, { id, outcome: 'failed', error: text, at });
+    store.finishOrder(tx, { id, outcome, error: text, at });
     return async () => undefined;
   }
 
@@ -365,6 +375,12 @@ export class Redeliverer {
     if (lacking !== undefined) throw new LogGap(lacking.topic, partition, lacking.position);
     return events;
   }
+}
+
+/** A log that lacks what a dead letter is about goes by the name of what is wrong, and not of what is thrown for it. */
+function failureIn(error: unknown): Failure {
+  const failure = failureOf(error);
+  return error instanceof LogGap ? { ...failure, code: LogGap.name } : failure;
 }
 
 function hasPassed(positions: store.HeldPositions, { topic, position }: store.EventPlace): boolean {

@@ -29,7 +29,8 @@ export interface RedeliveryRequest extends GroupedEvent {
  * `failed`: the group could not handle it, and nothing was changed; it is no dead letter by that. `behind_dead_letter`: it
  * waits, or would have to wait, for a dead letter of its parking key. `not_passed`: the group has still to come by it.
  * `not_handled`: the group does not act on such an event. `not_found`: the log has no such event. `abandoned`: a person has
- * had the group pass over it for good.
+ * had the group pass over it for good. `withdrawn`: before it was executed a person has ordered something else of the dead
+ * letter.
  */
 export type RedeliveryOutcome =
   | 'pending'
@@ -39,7 +40,8 @@ export type RedeliveryOutcome =
   | 'not_passed'
   | 'not_handled'
   | 'not_found'
-  | 'abandoned';
+  | 'abandoned'
+  | 'withdrawn';
 
 export interface Redelivery {
   readonly id: RedeliveryId;

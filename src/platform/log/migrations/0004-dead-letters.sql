@@ -84,7 +84,7 @@ create table redeliveries (
   requested_at timestamptz not null,
   done_at timestamptz,
   outcome text check (outcome in ('done', 'failed', 'behind_dead_letter', 'not_passed', 'not_handled', 'not_found',
-                                      'abandoned')),
+                                      'abandoned', 'withdrawn')),
   error text,
   check ((done_at is null) = (outcome is null)),
   check ((action = 'redeliver') = (dead_letter is null))
