@@ -14,7 +14,7 @@ import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts
 import { generateSigningKey, parseSigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { appendEvents } from './append-events.ts';
-import { type CheckpointDesk, openCheckpointDesk } from './checkpoints.ts';
+import { type CheckpointDesk, newSigningKey, openCheckpointDesk } from './checkpoints.ts';
 import { createPreparedDatabase, type TestDatabase } from './database.ts';
 
 const PARTITIONS = 4;
@@ -225,7 +225,7 @@ describe('U14: who owns the database gets no history of their own signed', () =>
     await desk.take();
     await forge();
     await owner.query('delete from integrity.checkpoint_logs; delete from integrity.checkpoints');
-    const attacker = await openCheckpointDesk(database.url, { key: parseSigningKey(generateSigningKey()) });
+    const attacker = await openCheckpointDesk(database.url, { key: newSigningKey() });
     expect(await attacker.take()).toMatchObject({ kind: 'written', number: 1 });
     await attacker.close();
     const reason = 'no key that this process was given has signed checkpoint 1';
@@ -320,7 +320,7 @@ async function publishedBy({ key }: CheckpointDesk): Promise<string[]> {
 
 test('U14: a key that somebody puts into the database is not published, whoever vouches for it there', async () => {
   await desk.take();
-  const attacker = parseSigningKey(generateSigningKey());
+  const attacker = newSigningKey();
   const installation = (await owner.query<{ id: string }>('select id from integrity.installation_ids'))
     .rows[0];
   const [own] = vouchersOf(attacker, installation?.id ?? '');

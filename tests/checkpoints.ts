@@ -14,8 +14,12 @@ import {
   takeCheckpoint,
 } from '#services/integrity/checkpoints/take-checkpoint.ts';
 
+export function newSigningKey(): SigningKey {
+  return parseSigningKey(generateSigningKey());
+}
+
 /** Of every installation of a test, as its processes are given the same file. */
-const KEY = parseSigningKey(generateSigningKey());
+const KEY = newSigningKey();
 
 export interface CheckpointDesk {
   readonly key: SigningKey;

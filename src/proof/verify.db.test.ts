@@ -1,8 +1,7 @@
 /** Every kind of damage that an owner of the database can do is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { generateSigningKey, parseSigningKey } from '#services/integrity/checkpoints/signing-key.ts';
-import { openCheckpointDesk } from '../../tests/checkpoints.ts';
+import { newSigningKey, openCheckpointDesk } from '../../tests/checkpoints.ts';
 import type { Damage, ExpectedFinding } from '../../tests/damage.ts';
 import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
@@ -196,7 +195,7 @@ test('U14: checkpoints that were taken away with all that tells of them are miss
 });
 
 test('U14: a checkpoint that a key in the database has signed is not believed by who knows the key', async () => {
-  const stranger = parseSigningKey(generateSigningKey());
+  const stranger = newSigningKey();
   const keys = new Map([[stranger.kid, publicKeyOf(stranger.publicKey)]]);
   const report = await verify({ url: sound.database.url, kept: { keys } });
   expect(
