@@ -5,6 +5,7 @@ import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
+import type { BuriedEvent } from './bury.ts';
 import type { GroupedEvent, RedeliveryOutcome } from './redelivery.ts';
 
 /** Orders looked at in one turn; each is a transaction of some milliseconds. */
@@ -74,7 +75,9 @@ export const COUNT_PARKED = statement(
 );
 export const NEXT_PARKED = statement(
   'log.next_parked_events',
-  `select e.seq, e.topic, e.position from log.parked_events e
+  `select e.seq, e.topic, e.partition, e.position, e.tenant, e.subject, e.type, e.version,
+          e.correlation_id as "correlationId"
+   from log.parked_events e
    where e.consumer_group = $1 and e.partition = $2 and e.parking_key = $3 order by e.seq limit $4`,
 );
 export const LOAD_FRONT = statement(
@@ -234,10 +237,8 @@ export async function isParked(tx: Transaction, { group, partition, key }: Parke
   return (row?.count ?? 0) > 0;
 }
 
-export interface ParkedPlace {
+export interface ParkedPlace extends BuriedEvent {
   readonly seq: bigint;
-  readonly topic: string;
-  readonly position: number;
 }
 
 /** The next that wait, in order; undefined if the key is not one to work off. */
@@ -249,7 +250,7 @@ export async function nextParked(
   const key = [parked.group, parked.partition, parked.key];
   const [fronts, rows] = await Promise.all([
     tx.query<{ dead_letter: string | null }>(LOAD_FRONT, key),
-    tx.query<{ seq: bigint; topic: string; position: bigint }>(NEXT_PARKED, [...key, limit]),
+    tx.query<Omit<ParkedPlace, 'position'> & { readonly position: bigint }>(NEXT_PARKED, [...key, limit]),
   ]);
   if (fronts[0]?.dead_letter !== null) return undefined;
   return rows.map((row) => ({ ...row, position: Number(row.position) }));

@@ -58,11 +58,22 @@ export const FIND_PARKED_PARTITIONS = statement(
 /** In the order given, which is that of arrival: the sequence numbers are drawn in it. Locks nothing but the new rows. */
 export const PARK_EVENTS = statement(
   'log.park_events',
-  `insert into log.parked_events (consumer_group, partition, parking_key, topic, position, parked_at)
-   select $1, partition, parking_key, topic, position, now()
+  `insert into log.parked_events (consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                  correlation_id, parked_at)
+   select $1, partition, parking_key, topic, position, tenant, subject, type, version, correlation_id, now()
    from ${batchRows(
      'batch',
-     { partition: 'smallint', parking_key: 'text', topic: 'text', position: 'bigint' },
+     {
+       partition: 'smallint',
+       parking_key: 'text',
+       topic: 'text',
+       position: 'bigint',
+       tenant: 'text',
+       subject: 'text',
+       type: 'text',
+       version: 'smallint',
+       correlation_id: 'text',
+     },
      2,
    )}`,
 );
@@ -150,6 +161,11 @@ export function parkEvents(
     textArray(events.map(keyOf)),
     textArray(events.map(({ topic }) => topic)),
     int8Array(events.map(({ position }) => position)),
+    textArray(events.map(({ tenant }) => tenant)),
+    textArray(events.map(({ subject }) => subject)),
+    textArray(events.map(({ type }) => type)),
+    int2Array(events.map(({ version }) => version)),
+    textArray(events.map(({ correlationId }) => correlationId)),
   ]);
 }
 

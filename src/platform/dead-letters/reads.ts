@@ -92,13 +92,18 @@ export class DeadLetterReads {
     return letter;
   }
 
-  /** The event as its log has it. By primary key. */
+  /** The event as its log has it; undefined if that lacks it, or nobody can read it any more. By primary key. */
   async original({ topic, partition, position }: DeadLetter): Promise<LogEvent | undefined> {
     const [row] = await this.#reader.query<EventRow>(
       `select * from "${topic}".events where partition = $1 and position = $2`,
       [partition, position],
     );
-    return row === undefined ? undefined : decodeEvent(topic, row);
+    try {
+      return row && decodeEvent(topic, row);
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
   }
 
   /** What waits for the key of an open one. By primary key. */

@@ -9,7 +9,9 @@
  * D3: nothing is handled that the group's position has not passed: a consumer that retains events keeps it before them,
  *     and would be handed the same event again.
  * D4: what a person has had a group pass over for good is not handed to it again, whoever orders it.
- * D5: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
+ * D5: what waits and cannot be read any more, or is gone from its log, is a dead letter like any other: it is made of what was
+ *     kept when it was parked, for its key would wait for ever, and nobody would see it.
+ * D6: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -118,7 +120,7 @@ export class Redeliverer {
     return hasMoved;
   }
 
-  /** D5 */
+  /** D6 */
   async #try(work: () => Promise<boolean>): Promise<boolean> {
     if (this.#stopping) return false;
     const startedAt = performance.now();
@@ -302,7 +304,7 @@ export class Redeliverer {
       this.#strikes.delete(name);
       return hasMoved;
     } catch (error) {
-      if (!isFaultOfEvent(error)) throw error;
+      if (!isFaultOfEvent(error) && !(error instanceof LogGap)) throw error; // D5
       this.#options.observer.failed(WORKER, error);
       return this.#strike(name, key, { error, strikes });
     }
@@ -346,10 +348,9 @@ export class Redeliverer {
   ): Promise<Done> {
     const [place] = (await store.nextParked(tx, key, 1)) ?? [];
     if (place === undefined) return undefined;
-    const [event] = await this.#readEvents(tx, key, [place]);
-    if (event === undefined) return undefined;
+    const { seq, ...event } = place; // D5
     const { group } = key;
-    const failure = failureOf(error);
+    const failure = failureIn(error);
     const id = bury(tx, {
       group,
       parkingKey: key.key,
@@ -359,7 +360,7 @@ export class Redeliverer {
       firstAt: strikes.since,
       now: this.#options.clock.now(),
     });
-    store.unpark(tx, key, place.seq);
+    store.unpark(tx, key, seq);
     store.moveTurns(tx, key);
     return async () => this.#options.observer.deadLettered?.(group, { id, event, failure });
   }

@@ -43,7 +43,8 @@ create table parked_keys (
   primary key (consumer_group, partition, parking_key)
 );
 
--- What came for a parked key, in the order of arrival.
+-- What came for a parked key, in the order of arrival, with all that a dead letter tells of it: it may become one when its
+-- log does not have it any more, or nobody can read it.
 create table parked_events (
   consumer_group text not null,
   partition smallint not null,
@@ -51,6 +52,11 @@ create table parked_events (
   seq bigint generated always as identity,
   topic text not null,
   position bigint not null,
+  tenant text not null,
+  subject text not null,
+  type text not null,
+  version smallint not null,
+  correlation_id text not null,
   parked_at timestamptz not null,
   primary key (consumer_group, partition, parking_key, seq)
 );
