@@ -123,6 +123,25 @@ export const FIND_ABANDONED = statement(
    ) a`,
 );
 
+/** Which events are ordered to be delivered again, and have still to be. By the index on what is not done. */
+export const FIND_ORDERED = statement(
+  'log.find_ordered_events',
+  `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position
+   from ${batchRows('wanted', {
+     consumer_group: 'text',
+     topic: 'text',
+     partition: 'smallint',
+     position: 'bigint',
+   })}
+   cross join lateral (
+     select r.id from log.redeliveries r
+     where r.consumer_group = wanted.consumer_group and r.topic = wanted.topic
+       and r.partition = wanted.partition and r.position = wanted.position
+       and r.done_at is null and r.action = 'redeliver'
+     limit 1
+   ) ordered`,
+);
+
 /** In the caller's transaction: the order exists if and when that commits. */
 export function requestRedelivery(tx: Pick<Transaction, 'run'>, request: RedeliveryRequest): RedeliveryId {
   const id = request.id ?? newId('rdl');
@@ -202,6 +221,19 @@ export async function findAbandonedEvents(
       deadLetter: idOf('dlt', dead_letter),
     }),
   );
+}
+
+/** Of the events, those about which an order to deliver them again is pending: another would do the same twice. */
+export async function findOrderedEvents(
+  reader: Pick<Transaction, 'query'> | Pick<Session, 'query'>,
+  events: readonly GroupedEvent[],
+): Promise<GroupedEvent[]> {
+  if (events.length === 0) return [];
+  const rows = await reader.query<Omit<GroupedEvent, 'position'> & { readonly position: bigint }>(
+    FIND_ORDERED,
+    placesOf(events),
+  );
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }
 
 function placesOf(events: readonly GroupedEvent[]): unknown[] {

@@ -4,6 +4,7 @@
  * RP1: an attempt is counted before it is made, in a commit of its own: whoever dies in the middle has used it up.
  * RP2: before every attempt, and after the last, it is looked for again: what is gone needs no repair.
  * RP3: a repair changes nothing where nothing is wrong, so it may be made again (U3).
+ * RP4: while an order is pending nothing is ordered again, and no attempt is used up: a group that does not run is a lag.
  */
 import { assertNever } from '#kernel/fault.ts';
 import { newId, type RedeliveryId } from '#kernel/ids.ts';
@@ -18,13 +19,19 @@ import { ATTEMPTS_MAX, type StoredFinding } from './finding.ts';
 import type { FindingDesk } from './finding-desk.ts';
 import type { Proof, RepairOutcome } from './proof-port.ts';
 import { type Repair, ruleOf } from './repair-rules.ts';
-import { settleAttempted, settleGone, settleParked, settleRepaired } from './settle-finding.ts';
+import {
+  settleAttempted,
+  settleDeferred,
+  settleGone,
+  settleParked,
+  settleRepaired,
+} from './settle-finding.ts';
 import type { StageSweeper } from './stage-sweeper.ts';
 import { ordersFor } from './unanswered-stages.ts';
 
 export interface RepairerOptions {
   readonly desk: FindingDesk;
-  readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf' | 'abandonedOf'>;
+  readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf' | 'abandonedOf' | 'orderedOf'>;
   readonly proof: Proof;
   readonly onError: (error: unknown) => void;
 }
@@ -60,6 +67,8 @@ export class Repairer {
       await desk.settle(finding, (now, at) => settleGone(now, 'Every stage that was due has answered.', at));
       return;
     }
+    // RP4
+    if ((await stages.orderedOf(missing)).length > 0) return desk.settle(finding, settleDeferred);
     if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
     const waiting = await stages.waitingOf(missing);
     if (waiting.length > 0) {

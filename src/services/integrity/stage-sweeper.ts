@@ -12,6 +12,7 @@ import type { Clock } from '#kernel/clock.ts';
 import {
   type AbandonedEvent,
   findAbandonedEvents,
+  findOrderedEvents,
   findWaitingEvents,
   type GroupedEvent,
   type WaitingEvent,
@@ -110,6 +111,11 @@ export class StageSweeper {
   /** Of them, those that wait behind a dead letter. */
   waitingOf(missing: readonly Unanswered[]): Promise<WaitingEvent[]> {
     return findWaitingEvents(this.#session, missing.flatMap(ordersFor));
+  }
+
+  /** Of them, those that are ordered to be delivered again and have still to be. */
+  orderedOf(missing: readonly Unanswered[]): Promise<GroupedEvent[]> {
+    return findOrderedEvents(this.#session, missing.flatMap(ordersFor));
   }
 
   /** Of them, those that a person has had their group pass over for good. SS3 */

@@ -96,6 +96,8 @@ create table redeliveries (
   check ((action = 'redeliver') = (dead_letter is null))
 );
 create index redeliveries_replay on redeliveries (replay) where replay is not null;
+-- Those not done yet: whoever would order the same again finds it here.
+create index redeliveries_undone on redeliveries (consumer_group, topic, partition, position) where done_at is null;
 create index redeliveries_dead_letter on redeliveries (dead_letter) where dead_letter is not null;
 
 -- Those not done yet: a table of its own, so that looking for them costs nothing however many there have been.
