@@ -311,32 +311,38 @@ test('the standing of a tenant counts its own sagas and findings, and says how f
   });
 });
 
+const PARKED = `consumer_group, partition, parking_key, topic, position, parked_at`;
+const OF_EVENT = `tenant, subject, type, version, correlation_id`;
+
 test.each([
-  ['a dead letter', 'parked_keys (consumer_group, partition, parking_key, topic, position, parked_at)'],
-  ['behind one', 'parked_events (consumer_group, partition, parking_key, topic, position, parked_at)'],
-])(
-  'nothing counts as verified from the first event on that integrity passed as %s',
-  async (_what, columns) => {
-    const { partition, position } = await completedEvent('ledger', 'entry.posted');
-    await ask(url, `insert into log.${columns} select 'integrity', $1, 'key', 'ledger', $2, now()`, [
-      partition,
-      position,
-    ]);
-    const standing = await desk.reads.standing('acme');
-    const ledger = standing.verifiedUpTo.find(({ topic }) => topic === 'ledger');
-    expect(ledger?.partitions.find((each) => each.partition === partition)?.position).toBe(position - 1);
-    expect(ledger?.upTo).not.toBeNull();
-    await takeOneCheckpoint(url);
-    const signed = await ask(
-      url,
-      `select verified from integrity.checkpoint_logs
+  [
+    'a dead letter',
+    `parked_keys (${PARKED}) select 'integrity', partition, 'key', 'ledger', position, now()`,
+  ],
+  [
+    'behind one',
+    `parked_events (${PARKED}, ${OF_EVENT}) select 'integrity', partition, 'key', 'ledger', position, now(), ${OF_EVENT}`,
+  ],
+])('nothing counts as verified from the first event on that integrity passed as %s', async (_what, rows) => {
+  const { partition, position } = await completedEvent('ledger', 'entry.posted');
+  await ask(url, `insert into log.${rows} from ledger.events where partition = $1 and position = $2`, [
+    partition,
+    position,
+  ]);
+  const standing = await desk.reads.standing('acme');
+  const ledger = standing.verifiedUpTo.find(({ topic }) => topic === 'ledger');
+  expect(ledger?.partitions.find((each) => each.partition === partition)?.position).toBe(position - 1);
+  expect(ledger?.upTo).not.toBeNull();
+  await takeOneCheckpoint(url);
+  const signed = await ask(
+    url,
+    `select verified from integrity.checkpoint_logs
      where topic = 'ledger' and partition = $1 order by number desc limit 1`,
-      [partition],
-    );
-    expect(signed.map(({ verified }) => Number(verified))).toEqual([position - 1]);
-    expect((await verify({ url })).checks.find(({ name }) => name === 'checkpoints')?.findings).toEqual([]);
-  },
-);
+    [partition],
+  );
+  expect(signed.map(({ verified }) => Number(verified))).toEqual([position - 1]);
+  expect((await verify({ url })).checks.find(({ name }) => name === 'checkpoints')?.findings).toEqual([]);
+});
 
 test('what is about the installation is nobody’s but the operator’s', async () => {
   await ask(url, `update log.heads set chain = sha256(chain) where topic = 'ledger' and partition = 2`);
