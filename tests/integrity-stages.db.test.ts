@@ -8,6 +8,7 @@ import { verify } from '#proof/verify.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, PARTITIONS, startEngine } from './engine.ts';
+import { finishOrders } from './finish-orders.ts';
 import { IntegrityDesk } from './integrity-desk.ts';
 import { ask, DELIVERIES, setBack } from './redelivery.ts';
 
@@ -187,19 +188,9 @@ async function paymentRepairedInVain(): Promise<string> {
   await desk.sweep();
   for (let turn = 0; turn < 5; turn++) {
     await desk.repairAll();
-    await finishOrders('failed');
+    await finishOrders(database.url, 'failed');
   }
   return payment;
-}
-
-/** As the owner of the partition does it, of which there is none. */
-async function finishOrders(outcome: string): Promise<void> {
-  await ask(
-    database.url,
-    `with gone as (delete from log.pending_redeliveries returning id)
-     update log.redeliveries set done_at = now(), outcome = $1 where id in (select id from gone)`,
-    [outcome],
-  );
 }
 
 test('RP4: while the group of a stage is down one order waits for it, and no attempt is used up meanwhile', async () => {
