@@ -4,7 +4,7 @@
  * changes nothing when it comes again (U3). The owner of the group's partition executes it within a second
  * (redeliverer.ts), under the group's positions.
  */
-import { type DeadLetterId, idOf, newId, type RedeliveryId, uuidOf } from '#kernel/ids.ts';
+import { type DeadLetterId, idOf, type RedeliveryId, uuidOf } from '#kernel/ids.ts';
 import { int2Array, int8Array, textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
@@ -18,8 +18,7 @@ export interface GroupedEvent {
 }
 
 export interface RedeliveryRequest extends GroupedEvent {
-  /** Default a new one. */
-  readonly id?: RedeliveryId;
+  readonly id: RedeliveryId;
   readonly reason: string;
   /** Who: a key's id, a service. */
   readonly requestedBy: string;
@@ -80,6 +79,14 @@ export const FIND_REDELIVERIES = statement(
    cross join lateral (select * from log.redeliveries r where r.id = wanted.id offset 0) r`,
 );
 
+/** As `placesOf` gives them. */
+const WANTED_EVENTS = batchRows('wanted', {
+  consumer_group: 'text',
+  topic: 'text',
+  partition: 'smallint',
+  position: 'bigint',
+});
+
 /**
  * Which events a group has passed but not handled, because they are an open dead letter of it or wait behind one. By the
  * primary key of the (few) parked keys, and the unique index of identities of what waits.
@@ -87,12 +94,7 @@ export const FIND_REDELIVERIES = statement(
 export const FIND_WAITING = statement(
   'log.find_waiting_events',
   `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position, waiting.dead_letter
-   from ${batchRows('wanted', {
-     consumer_group: 'text',
-     topic: 'text',
-     partition: 'smallint',
-     position: 'bigint',
-   })}
+   from ${WANTED_EVENTS}
    cross join lateral (
      select k.dead_letter from log.parked_keys k
      where k.consumer_group = wanted.consumer_group and k.partition = wanted.partition
@@ -109,12 +111,7 @@ export const FIND_WAITING = statement(
 export const FIND_ABANDONED = statement(
   'log.find_abandoned_events',
   `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position, a.dead_letter
-   from ${batchRows('wanted', {
-     consumer_group: 'text',
-     topic: 'text',
-     partition: 'smallint',
-     position: 'bigint',
-   })}
+   from ${WANTED_EVENTS}
    cross join lateral (
      select a.dead_letter from log.abandoned_events a
      where a.consumer_group = wanted.consumer_group and a.topic = wanted.topic
@@ -127,12 +124,7 @@ export const FIND_ABANDONED = statement(
 export const FIND_ORDERED = statement(
   'log.find_ordered_events',
   `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position
-   from ${batchRows('wanted', {
-     consumer_group: 'text',
-     topic: 'text',
-     partition: 'smallint',
-     position: 'bigint',
-   })}
+   from ${WANTED_EVENTS}
    cross join lateral (
      select r.id from log.redeliveries r
      where r.consumer_group = wanted.consumer_group and r.topic = wanted.topic
@@ -142,16 +134,10 @@ export const FIND_ORDERED = statement(
    ) ordered`,
 );
 
-/** In the caller's transaction: the order exists if and when that commits. */
-export function requestRedelivery(tx: Pick<Transaction, 'run'>, request: RedeliveryRequest): RedeliveryId {
-  const id = request.id ?? newId('rdl');
-  requestRedeliveries(tx, [{ ...request, id }]);
-  return id;
-}
-
+/** In the caller's transaction: the orders exist if and when that commits. */
 export function requestRedeliveries(
   tx: Pick<Transaction, 'run'>,
-  requests: readonly (RedeliveryRequest & { readonly id: RedeliveryId })[],
+  requests: readonly RedeliveryRequest[],
 ): void {
   if (requests.length === 0) return;
   const ids = uuidArray(requests.map(({ id }) => uuidOf(id)));
