@@ -12,10 +12,10 @@ import { atOperatorDesk } from '../src/operator-desk.ts';
 import { requestRepairs } from '../src/request-repairs.ts';
 import { appendEvents } from './append-events.ts';
 import { takeOneCheckpoint } from './checkpoints.ts';
-import { some, toOne } from './damage.ts';
+import { inflict, some, toOne } from './damage.ts';
 import { cloneTestDatabase, type TestDatabase } from './database.ts';
 import { PARTITIONS } from './engine.ts';
-import { IntegrityDesk, inflict } from './integrity-desk.ts';
+import { IntegrityDesk } from './integrity-desk.ts';
 import { type PaidInstallation, payEveryEnding } from './paid-installation.ts';
 import { ask, DELIVERIES, dumpTables, setBack } from './redelivery.ts';
 

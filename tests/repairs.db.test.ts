@@ -5,12 +5,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verify } from '#proof/verify.ts';
 import { kindOf } from '#services/integrity/proof-port.ts';
-import type { Damage } from './damage.ts';
+import { type Damage, inflict } from './damage.ts';
 import { DAMAGES } from './damages.ts';
 import { DAMAGES_TO_GATEWAYS } from './damages-to-gateways.ts';
 import { cloneTestDatabase, type TestDatabase } from './database.ts';
 import { finishOrders } from './finish-orders.ts';
-import { IntegrityDesk, inflict } from './integrity-desk.ts';
+import { IntegrityDesk } from './integrity-desk.ts';
 import { payEveryEnding } from './paid-installation.ts';
 import { payThroughGateways } from './paid-through-gateways.ts';
 
