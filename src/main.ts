@@ -9,6 +9,8 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
+import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
+import { registerCardRoutes } from '#services/cards/card-routes.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -82,6 +84,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
+  const cards = await part.cards(log);
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
   part.openMaintenance();
@@ -93,6 +96,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
+  registerCardRoutes(app, part.cardRoutes(log));
+  registerAuthorizeRoutes(app, { authorizer: cards.authorizer, onAnswered: part.onCardAnswer() });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);

@@ -1,6 +1,6 @@
 /** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
 import { type Clock, systemClock } from '#kernel/clock.ts';
-import { newId } from '#kernel/ids.ts';
+import { newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
@@ -31,11 +31,17 @@ import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#serv
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
+import { CardCommands } from '#services/cards/card-commands.ts';
+import type { CardRoutes } from '#services/cards/card-routes.ts';
+import type { Code } from '#services/cards/card-transaction.ts';
+import { Cards } from '#services/cards/cards.ts';
+import { CardReads } from '#services/cards/reads.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
+import { LedgerReads } from '#services/ledger/reads.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
@@ -296,6 +302,44 @@ export class Parts {
   ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
     const handler = new LedgerCommands({ store: this.#ledger, renderProblem: renderAnswer });
     return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
+  }
+
+  /** The card authorizer, on sessions that nothing else uses. */
+  async cards(log: EventLog): Promise<Cards> {
+    const cards = new Cards({
+      ledger: this.#ledger,
+      log,
+      openSession: (name) => this.#session(name),
+      clock: this.#clock,
+      random: Math.random,
+      newUuid: () => uuidOf(newId('crv')),
+      batchMax: this.#options.settings.batchMax,
+      observer: this.#observer,
+      onError: this.#onError('the cards could not be looked after'),
+    });
+    this.#stops.add(() => cards.stop());
+    await cards.start();
+    return cards;
+  }
+
+  cardRoutes(log: EventLog): CardRoutes {
+    const handler = new CardCommands({ ledger: this.#ledger, renderProblem: renderAnswer });
+    const commands = this.#commandWorker(log, {
+      topic: 'cards',
+      handler,
+      delayMs: () => 0,
+    });
+    return { commands, reads: new CardReads(this.reads, new LedgerReads(this.reads)) };
+  }
+
+  /** Counts the answers of the authorizer. */
+  onCardAnswer(): (code: Code) => void {
+    const answers = this.#metrics.counter({
+      name: 'lastro_card_transactions_total',
+      help: 'Card transactions answered by this process, by their code; repeats too.',
+      labels: ['code'],
+    });
+    return (code) => answers.with({ code }).inc();
   }
 
   #commandWorker<Body, Loaded, Effect>(

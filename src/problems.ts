@@ -5,6 +5,7 @@ import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
+import { cardProblems } from '#services/cards/contract.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
 import { paymentProblems } from '#services/payments/problems.ts';
 import { providerProblems } from '#services/providers/problems.ts';
@@ -12,6 +13,7 @@ import { validationProblems } from '#services/validation/problems.ts';
 
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
+  cardProblems,
   ledgerProblems,
   paymentProblems,
   providerProblems,

@@ -13,7 +13,21 @@
 import { V7Generator } from 'uuidv7';
 import { InvariantViolation } from './fault.ts';
 
-export type IdPrefix = 'acc' | 'pay' | 'ref' | 'att' | 'jen' | 'hld' | 'ntf' | 'key' | 'prc' | 'cor' | 'req';
+export type IdPrefix =
+  | 'acc'
+  | 'pay'
+  | 'ref'
+  | 'att'
+  | 'jen'
+  | 'hld'
+  | 'ntf'
+  | 'key'
+  | 'prc'
+  | 'cor'
+  | 'req'
+  | 'ctx'
+  | 'crv'
+  | 'ctu';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -27,6 +41,9 @@ export type NotificationId = Id<'ntf'>;
 export type ApiKeyId = Id<'key'>;
 export type ProcessId = Id<'prc'>;
 export type RequestId = Id<'req'>;
+export type CardTransactionId = Id<'ctx'>;
+export type CardReversalId = Id<'crv'>;
+export type TopUpId = Id<'ctu'>;
 
 const SYMBOLS = 26;
 const BYTES = 16;
@@ -60,6 +77,9 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   prc: textWithPrefix('prc'),
   cor: textWithPrefix('cor'),
   req: textWithPrefix('req'),
+  ctx: textWithPrefix('ctx'),
+  crv: textWithPrefix('crv'),
+  ctu: textWithPrefix('ctu'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */

@@ -5,8 +5,10 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import type { Books } from './books.ts';
+import type { NewAccount } from './account.ts';
+import type { Account, Books } from './books.ts';
 
+export type { NewAccount } from './account.ts';
 export {
   type AuditedAccount,
   countLedgerKeys,
@@ -26,7 +28,9 @@ export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } 
 export { accountRef, availableMinor, Books } from './books.ts';
 export { entryIdOf } from './entry-id.ts';
 export type { AccountOpened, EntryPosted, PostingRefused } from './events.ts';
+export { openAccount } from './open-account.ts';
 export { type LedgerProblemCode, ledgerProblems } from './problems.ts';
+export { renderAccountOpened, renderEntryPosted } from './render-events.ts';
 
 export interface AccountRef {
   readonly tenant: string;
@@ -50,6 +54,20 @@ export interface Ledger {
     tx: Transaction,
     wanted: { accounts: readonly AccountRef[]; holds?: readonly string[]; entries?: readonly string[] },
   ): Promise<Books>;
+  /** What never changes of accounts, by ref; unknown ones are absent. A round trip for those never met before. */
+  resolve(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, Account>>;
+  /**
+   * As `openBooks`, for who must not wait: of the accounts with a floor, those that somebody else has locked are left out,
+   * so that the books do not find them. One without a floor is waited for, as it is nobody's in particular. The locks are
+   * sent at once, so that what the caller sends next is read behind them (R2).
+   */
+  openFreeBooks(tx: Transaction, accounts: readonly Account[]): Promise<Books>;
+  /** Has the session parse and plan the statements by which money moves, so that its first batch is not its slowest. */
+  prepare(tx: Transaction): void;
+  /** Keys for accounts that are to be opened; what is not used is lost. */
+  reserveKeys(tx: Transaction, count: number): Promise<bigint[]>;
+  /** Sends the rows of accounts that were opened in the books; before `saveBooks`. Their `account.opened` is the caller's to append. */
+  insertAccounts(tx: Transaction, created: readonly NewAccount[]): void;
   /** Sends what the books changed. */
   saveBooks(tx: Transaction, books: Books, now: EpochMs): void;
 }

@@ -1,0 +1,489 @@
+/**
+ * The deciding batches: one worker per process, with a session of its own, so that no load of payments stands in front of
+ * it. It takes what arrived while the last commit ran, locks the balances of the cards that nobody else has, decides, and
+ * commits (K5, K6, docs/adr/0018).
+ *
+ * C1: `07` means not applied. Before COMMIT is sent, what is late is dropped; after it, no `07` until the outcome is known,
+ *     and if the answer is late then, or its caller gone, what was approved is given back first.
+ * C2: an approval that is not answered yet stands in this process's row, written in the commit that approves it. Whoever
+ *     finds the row without its process marks them (watch.ts).
+ * C3: a card that somebody else has locked is left out of the batch and tried in the next, until its deadline.
+ * C4: if a commit was lost from sight, each card transaction of it is inserted as undecided unless it is there. That waits
+ *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
+ * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { Fault, InvariantViolation } from '#kernel/fault.ts';
+import { backoffMs } from '#platform/batch/backoff.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { restAfter } from '#platform/batch/pace.ts';
+import { repeatWhile, untilDone } from '#platform/batch/repeat.ts';
+import { Signal } from '#platform/batch/signal.ts';
+import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { EventDraft } from '#platform/log/event.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
+import type { Session, Transaction } from '#platform/postgres/session.ts';
+import type { Ledger } from '#services/ledger/contract.ts';
+import {
+  type Asked,
+  authorizeCardTransaction,
+  type Moment,
+  type Outcome,
+  undecided,
+} from './authorize-card-transaction.ts';
+import type { CardTransaction, Reason } from './card-transaction.ts';
+import type { LateReversals } from './late-reversals.ts';
+import { loadCardBatch } from './load-card-batch.ts';
+import { decisionEvent, type Origin } from './render-events.ts';
+import { RulesCache } from './rules-cache.ts';
+import {
+  confirm,
+  findCardTransactions,
+  insertCardTransactions,
+  insertOpenHolds,
+  insertUnlessThere,
+  saveDecider,
+} from './store.ts';
+
+/** Least time between the starts of two batches under load: of 100 ms, most are the caller's network's and the commit's. */
+const PACE_MS = 10;
+/** Requests waiting beyond this could not be answered in time by any batch. */
+const QUEUE_MAX = 5000;
+/** For the commit and the way back: what cannot be decided before that is late. */
+const RESERVE_MS = 20;
+/** Of a deadline shorter than five times the reserve, the reserve is this part. */
+const RESERVE_PART = 5;
+/** Before another look at cards that were locked. */
+const LOCKED_PAUSE_MS = 2;
+/** How long answered approvals stand in the row of an idle process as if they were not. */
+const IDLE_SETTLE_MS = 50;
+/** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
+const IDLE_LOOK_MS = 60_000;
+/** Records of what was answered `07` without a decision, waiting to be written; more are counted by the metrics alone. */
+const UNDECIDED_MAX = 5000;
+/** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
+const HOLD_MS = 7 * 24 * 3_600_000;
+
+export interface CardAuthorization extends Asked, Origin {
+  /** On the clock of `performance`. */
+  readonly arrivedAt: number;
+  readonly deadlineMs: number;
+  /** Whether nobody waits for the answer any more. */
+  readonly isGone: () => boolean;
+}
+
+export interface Authorized {
+  readonly cardTransaction: CardTransaction;
+  readonly repeated: boolean;
+}
+
+export interface AuthorizerOptions {
+  /** Of the process: nobody else's, also not of one that had its place before. */
+  readonly processUuid: string;
+  readonly ledger: Ledger;
+  readonly log: EventLog;
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+  readonly lateReversals: Pick<LateReversals, 'reverse'>;
+}
+
+interface Waiting {
+  readonly asked: CardAuthorization;
+  readonly resolve: (authorized: Authorized) => void;
+  /** Neither `00` nor `07` would be known to be true: the process stops before it is. */
+  readonly reject: (error: unknown) => void;
+}
+
+interface Told {
+  readonly waiting: Waiting;
+  readonly outcome: Outcome;
+}
+
+/** What a batch has sent, before its commit. */
+interface Sent {
+  readonly told: readonly Told[];
+  readonly notes: readonly Note[];
+  readonly segments: Promise<AppendedSegment[]> | undefined;
+}
+
+interface Note {
+  readonly cardTransaction: CardTransaction;
+  readonly origin: Origin;
+}
+
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  readonly #rules = new RulesCache();
+  readonly #signal = new Signal();
+  #queue: Waiting[] = [];
+  /** C2: approved and committed, on the way to be given back. */
+  readonly #unanswered = new Map<string, CardTransaction>();
+  readonly #givingBack = new Set<Promise<void>>();
+  /** Whether the row of this process names approvals that are answered by now. */
+  #isRowBehind = false;
+  /** What was answered without a decision, to be recorded (K7). */
+  #notes: Note[] = [];
+  #failures = 0;
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** Also opens the session and has it plan its statements: the first request has no time for that. */
+  async start(): Promise<void> {
+    await this.#warmUp();
+    this.#running ??= repeatWhile(
+      () => !this.#stopping || this.#queue.length > 0,
+      () => this.#turn(),
+    );
+  }
+
+  /** A batch that is undone; if it cannot be made, the first requests are late, and no worse. */
+  async #warmUp(): Promise<void> {
+    const { session, ledger, clock, log, observer } = this.#options;
+    try {
+      await session.transaction(async (tx) => {
+        await loadCardBatch(tx, { ledger, rules: this.#rules }, [WARM_UP]);
+        ledger.prepare(tx);
+        const moment = { now: clock.now(), latencyMs: 0, isLate: false };
+        const record = undecided(WARM_UP, moment, 'unknown_account');
+        const drafts = [decisionEvent(record, undefined, ORIGIN_OF_WARM_UP)];
+        insertCardTransactions(tx, [record]);
+        saveDecider(tx, this.#options.processUuid, []);
+        await sendAppend(
+          tx,
+          prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: moment.now, drafts }),
+        );
+        throw new WarmedUp();
+      });
+    } catch (error) {
+      if (!(error instanceof WarmedUp)) observer.failed('cards', error);
+    }
+  }
+
+  /** What cannot be decided is a `07` with its reason. Rejects only if the process stops before the outcome is known. */
+  authorize(asked: CardAuthorization): Promise<Authorized> {
+    if (this.#stopping || this.#queue.length >= QUEUE_MAX) {
+      return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ asked, resolve, reject });
+      this.#signal.raise();
+    });
+  }
+
+  /** Decides what is waiting, then stops, when nothing is left to be given back. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#signal.raise();
+    await this.#running;
+    await Promise.all(this.#givingBack);
+    if (this.#hasToTell) await this.#settle([]);
+  }
+
+  async #turn(): Promise<void> {
+    const startedAt = performance.now();
+    const batch = this.#take();
+    if (batch.length === 0) {
+      if (this.#queue.length === 0) await this.#rest();
+      return;
+    }
+    const locked = await this.#settle(batch);
+    this.#queue.unshift(...locked);
+    if (locked.length > 0 && this.#queue.length === locked.length) await delay(LOCKED_PAUSE_MS);
+    if (!this.#stopping) await restAfter({ events: batch.length, startedAt, paceMs: PACE_MS });
+  }
+
+  /** Waits for work; if there is none for a moment, says what was answered meanwhile. */
+  async #rest(): Promise<void> {
+    await this.#signal.wait(this.#hasToTell ? IDLE_SETTLE_MS : IDLE_LOOK_MS);
+    if (this.#queue.length === 0 && this.#hasToTell) await this.#settle([]);
+  }
+
+  get #hasToTell(): boolean {
+    return this.#isRowBehind || this.#notes.length > 0;
+  }
+
+  /** The next batch, without what is late already. */
+  #take(): Waiting[] {
+    const now = performance.now();
+    const taken = this.#queue.splice(0, this.#options.batchMax);
+    const inTime = taken.filter(({ asked }) => !isLate(asked, now));
+    for (const waiting of taken) if (isLate(waiting.asked, now)) this.#drop(waiting, 'late');
+    return inTime;
+  }
+
+  /** Decides the batch; what is to be tried again comes back. */
+  async #settle(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    let sent: Sent | undefined;
+    const startedAt = performance.now();
+    try {
+      await this.#options.session.transaction(async (tx) => {
+        sent = await this.#decide(tx, batch);
+      });
+    } catch (error) {
+      return this.#failed(batch, sent, error);
+    }
+    this.#failures = 0;
+    if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
+    const { told, notes, segments } = sent;
+    this.#notes = this.#notes.slice(notes.length);
+    const locked = this.#answer(told);
+    if (segments !== undefined) this.#options.log.publish(await segments);
+    this.#options.observer.committed('cards', {
+      events: batch.length,
+      durationMs: performance.now() - startedAt,
+    });
+    return locked;
+  }
+
+  async #decide(tx: Transaction, batch: readonly Waiting[]): Promise<Sent> {
+    const { ledger, clock, log } = this.#options;
+    const loaded = await loadCardBatch(
+      tx,
+      { ledger, rules: this.#rules },
+      batch.map(({ asked }) => asked),
+    );
+    const now = clock.now();
+    const at = performance.now();
+    const told = batch.map((waiting): Told => {
+      const moment = momentOf(waiting.asked, { now, at });
+      return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
+    });
+    const notes = this.#notes.slice(0, this.#options.batchMax);
+    const decided = told.flatMap(({ outcome }) =>
+      outcome.kind === 'decided' ? outcome.cardTransaction : [],
+    );
+    ledger.saveBooks(tx, loaded.books, now);
+    insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
+    insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
+    confirm(tx, approvedOf(told, 'repeated'), now);
+    this.#saveRow(tx, approvedOf(told, 'decided'));
+    const drafts = [...told.flatMap(draftsOf), ...notes.map(noteDraft)];
+    const segments =
+      drafts.length === 0
+        ? undefined
+        : sendAppend(
+            tx,
+            prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: now, drafts }),
+          );
+    return { told, notes, segments };
+  }
+
+  // C2
+  #saveRow(tx: Transaction, approved: readonly CardTransaction[]): void {
+    if (approved.length === 0 && !this.#isRowBehind) return;
+    saveDecider(tx, this.#options.processUuid, [...this.#unanswered.values(), ...approved]);
+  }
+
+  /** After the commit; what is to be tried again comes back. */
+  #answer(told: readonly Told[]): Waiting[] {
+    const locked: Waiting[] = [];
+    let approvals = this.#unanswered.size;
+    for (const { waiting, outcome } of told) {
+      if (outcome.kind === 'locked') locked.push(waiting);
+      else if (outcome.kind === 'late') this.#drop(waiting, 'late');
+      else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
+      if (outcome.kind === 'decided' && outcome.cardTransaction.code === '00') approvals += 1;
+    }
+    this.#isRowBehind = approvals > 0;
+    return locked;
+  }
+
+  // C1
+  #tell(waiting: Waiting, cardTransaction: CardTransaction, repeated: boolean): void {
+    const { asked, resolve } = waiting;
+    const isTooLate = asked.isGone() || performance.now() - asked.arrivedAt > asked.deadlineMs;
+    if (repeated || cardTransaction.code !== '00' || !isTooLate) resolve({ cardTransaction, repeated });
+    else this.#giveBack(waiting, cardTransaction);
+  }
+
+  #giveBack(waiting: Waiting, approved: CardTransaction): void {
+    this.#unanswered.set(approved.uuid, approved);
+    const givingBack = this.#reverse(waiting, approved).catch(waiting.reject);
+    this.#givingBack.add(givingBack);
+    void givingBack.finally(() => this.#givingBack.delete(givingBack));
+  }
+
+  async #reverse({ asked, resolve }: Waiting, approved: CardTransaction): Promise<void> {
+    const after = await this.#options.lateReversals.reverse(approved, asked);
+    this.#unanswered.delete(approved.uuid);
+    this.#isRowBehind = true;
+    this.#signal.raise();
+    resolve({ cardTransaction: after, repeated: false });
+  }
+
+  #drop({ asked, resolve }: Waiting, reason: Reason): void {
+    resolve({ cardTransaction: this.#note(asked, reason), repeated: false });
+  }
+
+  #note(asked: CardAuthorization, reason: Reason): CardTransaction {
+    const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
+    const cardTransaction = undecided(asked, moment, reason);
+    if (this.#notes.length < UNDECIDED_MAX) this.#notes.push({ cardTransaction, origin: originOf(asked) });
+    return cardTransaction;
+  }
+
+  async #failed(
+    batch: readonly Waiting[],
+    sent: Sent | undefined,
+    error: unknown,
+  ): Promise<readonly Waiting[]> {
+    this.#options.observer.failed('cards', error);
+    this.#failures += 1;
+    if (sent !== undefined && !isRolledBack(error)) return this.#findOutOrGiveUp(sent);
+    const isRace = error instanceof DatabaseFault && error.uniqueViolation;
+    if (isTransient(error) || (isRace && this.#failures <= RACES_MAX)) {
+      await delay(Math.min(backoffMs(this.#failures, this.#options.random), BACKOFF_MAX_MS));
+      return batch;
+    }
+    return this.#isolate(batch);
+  }
+
+  // C5
+  async #isolate(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    // What is in them may be at fault, and nothing was decided about it.
+    this.#notes = [];
+    const [only] = batch;
+    if (only === undefined) return [];
+    if (batch.length === 1) {
+      this.#drop(only, 'database');
+      return [];
+    }
+    const middle = Math.ceil(batch.length / 2);
+    const first = await this.#settle(batch.slice(0, middle));
+    return [...first, ...(await this.#settle(batch.slice(middle)))];
+  }
+
+  async #findOutOrGiveUp(sent: Sent): Promise<readonly Waiting[]> {
+    try {
+      return await this.#findOut(sent);
+    } catch (error) {
+      for (const { waiting } of sent.told) waiting.reject(error);
+      return [];
+    }
+  }
+
+  // C4
+  async #findOut({ told, notes }: Sent): Promise<readonly Waiting[]> {
+    const decided = told.filter(({ outcome }) => outcome.kind === 'decided');
+    const records = [...decided.map(({ waiting: { asked } }) => this.#asUndecided(asked)), ...notes];
+    const lost =
+      records.length === 0 ? new Map<string, CardTransaction>() : await this.#insertUndecided(records);
+    this.#notes = this.#notes.slice(notes.length);
+    const applied: Told[] = [];
+    for (const each of told) {
+      const undone = lost.get(each.waiting.asked.uuid);
+      if (undone === undefined) applied.push(each);
+      else each.waiting.resolve({ cardTransaction: undone, repeated: false });
+    }
+    return this.#answer(applied);
+  }
+
+  #asUndecided(asked: CardAuthorization): Note {
+    const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
+    return { cardTransaction: undecided(asked, moment, 'database'), origin: originOf(asked) };
+  }
+
+  /** Until the database says; whoever waits for the answer waits so long. Those that stand as undecided, by uuid. */
+  #insertUndecided(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
+    return untilDone(
+      () => this.#tryToInsert(records),
+      async (error, failures) => {
+        this.#options.observer.failed('cards', error);
+        if (!isTransient(error) || this.#stopping) throw error;
+        await delay(backoffMs(failures, this.#options.random));
+      },
+    );
+  }
+
+  async #tryToInsert(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
+    const { session, log, clock } = this.#options;
+    const cardTransactions = records.map(({ cardTransaction }) => cardTransaction);
+    let segments: Promise<AppendedSegment[]> | undefined;
+    const standing = await session.transaction(async (tx) => {
+      const inserted = await insertUnlessThere(tx, cardTransactions);
+      const drafts = records.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).map(noteDraft);
+      const rows = await findCardTransactions(tx, cardTransactions);
+      if (drafts.length > 0) {
+        const append = { topic: 'cards', partitions: log.partitions, occurredAt: clock.now(), drafts };
+        segments = sendAppend(tx, prepareAppend(append));
+      }
+      return rows;
+    });
+    if (segments !== undefined) log.publish(await segments);
+    // Nothing that is decided has this reason; a try of ours that was lost from sight may have inserted it.
+    return new Map(standing.filter(({ reason }) => reason === 'database').map((row) => [row.uuid, row]));
+  }
+}
+
+/** Undoes the warm-up. */
+class WarmedUp extends Error {}
+
+/** Of no tenant. */
+const WARM_UP: Asked = {
+  tenant: '',
+  uuid: '00000000-0000-7000-8000-000000000000',
+  reading: {
+    received: { account: '-', externalId: '-', mcc: null, merchant: null, digest: null },
+    request: { reason: 'unreadable', detail: null },
+  },
+};
+const ORIGIN_OF_WARM_UP: Origin = { correlationId: '-', causation: '-', traceparent: null };
+
+/** An id that another process claims meanwhile is found by the next try; what collides more often is faster in halves. */
+const RACES_MAX = 4;
+/** A deadline leaves no time for longer. */
+const BACKOFF_MAX_MS = 20;
+
+function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {
+  return at - arrivedAt > deadlineMs - Math.min(RESERVE_MS, deadlineMs / RESERVE_PART);
+}
+
+function momentOf(
+  asked: CardAuthorization,
+  { now, at }: { readonly now: EpochMs; readonly at: number },
+): Moment {
+  return { now, latencyMs: Math.max(0, Math.round(at - asked.arrivedAt)), isLate: isLate(asked, at) };
+}
+
+function originOf({ correlationId, causation, traceparent }: Origin): Origin {
+  return { correlationId, causation, traceparent };
+}
+
+function approvedOf(told: readonly Told[], kind: 'decided' | 'repeated'): CardTransaction[] {
+  return told.flatMap(({ outcome }) =>
+    outcome.kind === kind && outcome.cardTransaction.code === '00' ? outcome.cardTransaction : [],
+  );
+}
+
+function holdOf({ waiting: { asked }, outcome }: Told) {
+  if (outcome.kind !== 'decided' || outcome.cardTransaction.state !== 'held') return [];
+  return [{ ...outcome.cardTransaction, correlationId: asked.correlationId }];
+}
+
+function draftsOf({ waiting, outcome }: Told): EventDraft[] {
+  if (outcome.kind !== 'decided') return [];
+  return [decisionEvent(outcome.cardTransaction, outcome.entry, originOf(waiting.asked))];
+}
+
+function noteDraft({ cardTransaction, origin }: Note): EventDraft {
+  return decisionEvent(cardTransaction, undefined, origin);
+}
+
+/**
+ * Whether the server has said that it undid the transaction: an error of a statement, or ROLLBACK as the answer to COMMIT.
+ * A connection that is lost, or a server that goes down (class 57P), says nothing about a COMMIT that was sent.
+ */
+function isRolledBack(error: unknown): boolean {
+  if (error instanceof DatabaseFault)
+    return error.state !== undefined && !error.state.startsWith('57P') && !error.state.startsWith('08');
+  return error instanceof Fault;
+}

@@ -1,0 +1,1 @@
+export { type CardProblemCode, cardProblems } from './problems.ts';

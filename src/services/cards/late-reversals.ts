@@ -1,0 +1,112 @@
+/**
+ * Gives back what was approved too late to be answered (authorizer.ts, C1), until it is given back: in batches of their own
+ * on a session of their own, because a balance that has to be waited for must not hold up the decisions.
+ */
+import type { Clock } from '#kernel/clock.ts';
+import { InvariantViolation, invariant } from '#kernel/fault.ts';
+import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
+import { untilDone } from '#platform/batch/repeat.ts';
+import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { EventDraft } from '#platform/log/event.ts';
+import { isTransient } from '#platform/postgres/faults.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import type { Books, Ledger } from '#services/ledger/contract.ts';
+import { accountsOf, saveSteps } from './card-commands.ts';
+import type { CardTransaction } from './card-transaction.ts';
+import { reverse, type Step } from './give-back.ts';
+import { type Origin, stepEvent } from './render-events.ts';
+import { findCardTransactions } from './store.ts';
+
+export interface LateReversalsOptions
+  extends Pick<GroupCommitOptions<unknown, unknown>, 'log' | 'session' | 'random' | 'batchMax' | 'observer'> {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly newUuid: () => string;
+}
+
+interface Late {
+  readonly approved: CardTransaction;
+  readonly reversalUuid: string;
+  readonly origin: Origin;
+}
+
+export class LateReversals {
+  readonly #options: LateReversalsOptions;
+  readonly #batches: GroupCommit<Late, CardTransaction>;
+  #stopping = false;
+
+  constructor(options: LateReversalsOptions) {
+    this.#options = options;
+    this.#batches = new GroupCommit({
+      ...options,
+      name: 'cards.late',
+      paceMs: 0,
+      delayMs: () => 0,
+      apply: (tx, late) => this.#apply(tx, late),
+    });
+  }
+
+  start(): void {
+    this.#batches.start();
+  }
+
+  /** The process stops: what cannot be given back in some seconds stays an approval that was not answered. */
+  tryOnceMore(): void {
+    this.#stopping = true;
+  }
+
+  stop(): Promise<void> {
+    return this.#batches.stop();
+  }
+
+  /** Resolves when nothing of it is applied any more, durably: as it then stands. */
+  reverse(approved: CardTransaction, origin: Origin): Promise<CardTransaction> {
+    const late = { approved, origin, reversalUuid: this.#options.newUuid() };
+    return untilDone(
+      () => this.#batches.submit(late),
+      async (error) => {
+        // It gives up after some seconds; who would be told `07` waits on, because it would not be true.
+        if (!isTransient(error) || this.#stopping) throw error;
+      },
+    );
+  }
+
+  async #apply(tx: Transaction, late: readonly Late[]): Promise<AppliedBatch<CardTransaction>> {
+    const { ledger, clock, log } = this.#options;
+    const approved = late.map((each) => each.approved);
+    const books = await ledger.openBooks(tx, {
+      accounts: approved.flatMap(accountsOf),
+      holds: approved.filter(({ state }) => state === 'held').map(({ uuid }) => uuid),
+    });
+    const standing = new Map((await findCardTransactions(tx, approved)).map((row) => [row.uuid, row]));
+    const now = clock.now();
+    const drafts: EventDraft[] = [];
+    const steps: Step[] = [];
+    const outcomes = late.map(({ approved: { uuid }, reversalUuid, origin }) => {
+      const before = standing.get(uuid);
+      invariant(before !== undefined, `an approval has no row: ${uuid}`);
+      const step = lateStep(books, before, reversalUuid, now);
+      if (step === undefined) return before;
+      steps.push(step);
+      drafts.push(stepEvent(step, reversalUuid, origin));
+      return step.after;
+    });
+    ledger.saveBooks(tx, books, now);
+    saveSteps(tx, steps);
+    const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
+    return { outcomes, segments: drafts.length === 0 ? undefined : sendAppend(tx, prepareAppend(append)) };
+  }
+}
+
+/** Undefined if a reversal that was asked for came first: then it stays approved and reversed, and is answered so. */
+function lateStep(
+  books: Books,
+  before: CardTransaction,
+  reversalUuid: string,
+  now: number,
+): Step | undefined {
+  const step = reverse(books, before, { uuid: reversalUuid, amountMinor: undefined, because: 'late' }, now);
+  if (step.ok) return { ...step.value, after: { ...step.value.after, code: '07', reason: 'late' } };
+  if (step.problem.code === 'cards.nothing_to_reverse') return undefined;
+  throw new InvariantViolation(`what was approved too late cannot be given back: ${step.problem.detail}`);
+}
