@@ -3,6 +3,7 @@
  * in pages of some 300 ms, and may run while payments come in: what is ahead of the logs' heads as read, or of a
  * group's position, is no finding.
  */
+import { countCardKeys } from '#services/cards/contract.ts';
 import { countLedgerKeys, measureBalances } from '#services/ledger/contract.ts';
 import { countPaymentKeys } from '#services/payments/contract.ts';
 import { eventsOf, readInstallation } from './installation.ts';
@@ -10,6 +11,7 @@ import { Lane } from './lane.ts';
 import { type OnProgress, Phase } from './progress.ts';
 import { newChecks, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
+import { verifyCards } from './verify-cards.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
@@ -61,7 +63,7 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   await runPhase('postings', (await measureBalances(lane))?.postings ?? 0, (phase) =>
     verifyPostings(lanes, { check: checks.postings, phase }),
   );
-  await runPhase('accounts', events(['ledger', 'authorization']), (phase) =>
+  await runPhase('accounts', events(['ledger', 'authorization', 'cards']), (phase) =>
     verifyAccounts(lanes, { checks, phase, partitions: installation.partitions }),
   );
   const counts = await runPhase('payments', payments, (phase) => verifyPayments(lanes, { checks, phase }));
@@ -74,6 +76,9 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   await runPhase('references', checks.references.report().checked, (phase) =>
     verifyReferences(lane, { check: checks.references, phase }),
   );
+  await runPhase('cards', events(['cards']), (phase) =>
+    verifyCards(lane, { check: checks.cards, phase, partitions: installation.partitions }),
+  );
   await runPhase('keys', 0, async () => checks['idempotency keys'].looked(await countKeys(lane)));
   return reportOf({ checks, counts, phases, durationMs: performance.now() - startedAt });
 }
@@ -81,7 +86,10 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
 async function countKeys(lane: Lane): Promise<number> {
   let count = 0;
   for (const range of DIGEST_RANGES) {
-    count += (await countPaymentKeys(lane, range)) + (await countLedgerKeys(lane, range));
+    count +=
+      (await countPaymentKeys(lane, range)) +
+      (await countLedgerKeys(lane, range)) +
+      (await countCardKeys(lane, range));
   }
   return count;
 }

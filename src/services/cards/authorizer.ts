@@ -123,6 +123,8 @@ export class Authorizer {
   #queue: Waiting[] = [];
   /** C2: approved and committed, on the way to be given back. */
   readonly #unanswered = new Map<string, CardTransaction>();
+  /** C3: what was left out of a batch at least once. */
+  readonly #locked = new WeakSet<Waiting>();
   readonly #givingBack = new Set<Promise<void>>();
   /** Whether the row of this process names approvals that are answered by now. */
   #isRowBehind = false;
@@ -216,7 +218,7 @@ export class Authorizer {
     const now = performance.now();
     const taken = this.#queue.splice(0, this.#options.batchMax);
     const inTime = taken.filter(({ asked }) => !isLate(asked, now));
-    for (const waiting of taken) if (isLate(waiting.asked, now)) this.#drop(waiting, 'late');
+    for (const waiting of taken) if (isLate(waiting.asked, now)) this.#dropLate(waiting);
     return inTime;
   }
 
@@ -257,7 +259,7 @@ export class Authorizer {
       const moment = momentOf(waiting.asked, { now, at });
       return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
     });
-    const notes = this.#notes.slice(0, this.#options.batchMax);
+    const notes = this.#notes.slice(0, this.#options.batchMax).map((note) => recordedAt(note, now));
     const decided = told.flatMap(({ outcome }) =>
       outcome.kind === 'decided' ? outcome.cardTransaction : [],
     );
@@ -289,11 +291,12 @@ export class Authorizer {
     let approvals = this.#unanswered.size;
     for (const { waiting, outcome } of told) {
       if (outcome.kind === 'locked') locked.push(waiting);
-      else if (outcome.kind === 'late') this.#drop(waiting, 'late');
+      else if (outcome.kind === 'late') this.#dropLate(waiting);
       else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
       if (outcome.kind === 'decided' && outcome.cardTransaction.code === '00') approvals += 1;
     }
     this.#isRowBehind = approvals > 0;
+    for (const waiting of locked) this.#locked.add(waiting);
     return locked;
   }
 
@@ -318,6 +321,10 @@ export class Authorizer {
     this.#isRowBehind = true;
     this.#signal.raise();
     resolve({ cardTransaction: after, repeated: false });
+  }
+
+  #dropLate(waiting: Waiting): void {
+    this.#drop(waiting, this.#locked.has(waiting) ? 'locked' : 'late');
   }
 
   #drop({ asked, resolve }: Waiting, reason: Reason): void {
@@ -406,14 +413,16 @@ export class Authorizer {
 
   async #tryToInsert(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
     const { session, log, clock } = this.#options;
-    const cardTransactions = records.map(({ cardTransaction }) => cardTransaction);
+    const now = clock.now();
+    const notes = records.map((note) => recordedAt(note, now));
+    const cardTransactions = notes.map(({ cardTransaction }) => cardTransaction);
     let segments: Promise<AppendedSegment[]> | undefined;
     const standing = await session.transaction(async (tx) => {
       const inserted = await insertUnlessThere(tx, cardTransactions);
-      const drafts = records.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).map(noteDraft);
+      const drafts = notes.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).map(noteDraft);
       const rows = await findCardTransactions(tx, cardTransactions);
       if (drafts.length > 0) {
-        const append = { topic: 'cards', partitions: log.partitions, occurredAt: clock.now(), drafts };
+        const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
         segments = sendAppend(tx, prepareAppend(append));
       }
       return rows;
@@ -472,6 +481,11 @@ function holdOf({ waiting: { asked }, outcome }: Told) {
 function draftsOf({ waiting, outcome }: Told): EventDraft[] {
   if (outcome.kind !== 'decided') return [];
   return [decisionEvent(outcome.cardTransaction, outcome.entry, originOf(waiting.asked))];
+}
+
+/** What was not decided stands where it is recorded. */
+function recordedAt({ cardTransaction, origin }: Note, now: EpochMs): Note {
+  return { cardTransaction: { ...cardTransaction, decidedAt: now }, origin };
 }
 
 function noteDraft({ cardTransaction, origin }: Note): EventDraft {

@@ -11,13 +11,17 @@ import type { Account, Books } from './books.ts';
 export type { NewAccount } from './account.ts';
 export {
   type AuditedAccount,
+  type CardRows,
   countLedgerKeys,
+  differingCardHolds,
   differingEntries,
   differingEntryIds,
   differingHolds,
   differingPostings,
   findAccountKeys,
   listAuditedAccounts,
+  listCardEntries,
+  listCardHolds,
   measureBalances,
   postingsAfter,
   sumBalances,

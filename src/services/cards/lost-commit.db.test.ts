@@ -1,0 +1,100 @@
+/** K5: whatever happens to the connection, `07` means not applied, and `00` means applied once. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { verify } from '#proof/verify.ts';
+import { type CardFixture, type CardProcess, openCards } from '../../../tests/card-fixture.ts';
+import { CutProxy } from '../../../tests/cut-proxy.ts';
+
+/** A statement that leaves in one piece with the commit behind it. */
+const DECISION = 'ledger.insert_entries';
+
+let fixture: CardFixture;
+let proxy: CutProxy;
+/** Reaches the database by the proxy. */
+let cards: CardProcess;
+let direct: CardProcess;
+let account = '';
+let made = 0;
+
+beforeAll(async () => {
+  fixture = await openCards();
+  proxy = await CutProxy.open(fixture.url);
+  cards = await fixture.process({ url: proxy.url });
+  direct = await fixture.process();
+});
+afterAll(async () => {
+  await fixture.close();
+  await proxy.close();
+});
+
+beforeEach(async () => {
+  made += 1;
+  account = `card-${made}`;
+  const order = { operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 1000 } } as const;
+  expect((await direct.order(order)).answer.status).toBe(201);
+});
+
+async function spent(): Promise<number> {
+  return 1000 - ((await fixture.balances(account))['MEAL'] ?? 0);
+}
+
+describe('K5: a commit that was lost from sight', () => {
+  test('is found out before anything is answered: it had happened', async () => {
+    const lost = proxy.loseAnswerTo(DECISION);
+    const asked = cards.purchase({ account, totalAmount: 1 });
+    await lost;
+    await vi.waitUntil(async () => (await spent()) === 100);
+    proxy.restore();
+    proxy.cut();
+    expect((await asked).cardTransaction.code).toBe('00');
+    expect(await spent()).toBe(100);
+  });
+
+  test('is found out, and what its caller can no longer hear of is given back', async () => {
+    const lost = proxy.loseAnswerTo(DECISION);
+    const asked = cards.purchase({ account, totalAmount: 1, id: 'a' }, { isGone: () => true });
+    await lost;
+    await vi.waitUntil(async () => (await spent()) === 100);
+    proxy.restore();
+    proxy.cut();
+    expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'late' });
+    expect(await spent()).toBe(0);
+  });
+
+  test('is kept from happening: the server ends the session that waits to write', async () => {
+    await fixture.owner.query('begin');
+    await fixture.owner.query('lock table cards.card_transactions in share mode');
+    const asked = cards.purchase({ account, totalAmount: 1, id: 'a' });
+    const waiting = `select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
+    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0);
+    await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
+    await fixture.owner.query('rollback');
+    expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'database', claimed: false });
+    expect(await spent()).toBe(0);
+    // Nothing was decided, so a repeat is.
+    expect(await direct.purchase({ account, totalAmount: 1, id: 'a' })).toMatchObject({
+      repeated: false,
+      cardTransaction: { code: '00' },
+    });
+  });
+
+  test('K7: under a load whose connection is cut again and again, the answers are the balance', async () => {
+    let answered = 0;
+    const asked = Array.from({ length: 400 }, async (_, index) => {
+      // A few at a time, so that there are many commits to be cut.
+      await vi.waitUntil(() => answered >= index - 8, { timeout: 30_000, interval: 1 });
+      const { cardTransaction } = await cards.purchase({ account, totalAmount: 0.01 });
+      answered += 1;
+      if (answered % 40 === 0) proxy.cut();
+      return cardTransaction.code;
+    });
+    const codes = await Promise.all(asked);
+    expect(await spent()).toBe(codes.filter((code) => code === '00').length);
+    expect(cards.failures.length).toBeGreaterThan(0);
+  });
+});
+
+test('what all of this left behind balances', async () => {
+  const report = await verify({ url: fixture.url });
+  expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
+});
