@@ -108,8 +108,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     finalStates.stop();
     refundEnds.stop();
   });
-  // A process without the ledger has no accounts to seed; one that has it does.
-  if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
+  if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }

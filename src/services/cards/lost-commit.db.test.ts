@@ -1,4 +1,5 @@
 /** K5: whatever happens to the connection, `07` means not applied, and `00` means applied once. */
+import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { verify } from '#proof/verify.ts';
 import { type CardFixture, type CardProcess, openCards } from '../../../tests/card-fixture.ts';
@@ -6,6 +7,8 @@ import { CutProxy } from '../../../tests/cut-proxy.ts';
 
 /** A statement that leaves in one piece with the commit behind it. */
 const DECISION = 'ledger.insert_entries';
+
+const PATIENCE = { timeout: 10_000, interval: 10 };
 
 let fixture: CardFixture;
 let proxy: CutProxy;
@@ -42,7 +45,7 @@ describe('K5: a commit that was lost from sight', () => {
     const lost = proxy.loseAnswerTo(DECISION);
     const asked = cards.purchase({ account, totalAmount: 1 });
     await lost;
-    await vi.waitUntil(async () => (await spent()) === 100);
+    await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
     proxy.restore();
     proxy.cut();
     expect((await asked).cardTransaction.code).toBe('00');
@@ -53,7 +56,7 @@ describe('K5: a commit that was lost from sight', () => {
     const lost = proxy.loseAnswerTo(DECISION);
     const asked = cards.purchase({ account, totalAmount: 1, id: 'a' }, { isGone: () => true });
     await lost;
-    await vi.waitUntil(async () => (await spent()) === 100);
+    await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
     proxy.restore();
     proxy.cut();
     expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'late' });
@@ -61,14 +64,16 @@ describe('K5: a commit that was lost from sight', () => {
   });
 
   test('is kept from happening: the server ends the session that waits to write', async () => {
-    await fixture.owner.query('begin');
-    await fixture.owner.query('lock table cards.card_transactions in share mode');
+    const locker = new Client({ connectionString: fixture.url });
+    await locker.connect();
+    await locker.query('begin');
+    await locker.query('lock table cards.card_transactions in share mode');
     const asked = cards.purchase({ account, totalAmount: 1, id: 'a' });
     const waiting = `select pid from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
-    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0);
+    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0, PATIENCE);
     await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
-    await fixture.owner.query('rollback');
+    await locker.end();
     expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'database', claimed: false });
     expect(await spent()).toBe(0);
     // Nothing was decided, so a repeat is.
