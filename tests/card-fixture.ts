@@ -161,11 +161,16 @@ export class CardFixture {
     return { FOOD: available('FOOD'), MEAL: available('MEAL'), CASH: available('CASH') };
   }
 
-  async close(): Promise<void> {
+  /** Nobody is connected to the database when it resolves; it is the caller's to drop. */
+  async leave(): Promise<TestDatabase> {
     await Promise.all(this.#closing.map((stop) => stop()));
     await this.#pool.close();
     await this.owner.end();
-    await this.#database.drop();
+    return this.#database;
+  }
+
+  async close(): Promise<void> {
+    await (await this.leave()).drop();
   }
 }
 

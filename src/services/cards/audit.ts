@@ -30,7 +30,7 @@ const CARD_TRANSACTIONS: Comparison = {
     reversed: 'bigint',
     decided_at: 'instant',
   },
-  actual: `select t.account, t.external_id, t.claimed::text, t.digest, t.mcc, t.merchant, t.amount, t.currency, t.code,
+  actual: `select t.account, t.external_id, (t.claim is not null)::text as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency, t.code,
                   t.category, t.decided_by, t.reason, t.detail, t.rules_version::bigint, t.latency_ms::bigint, t.state,
                   t.captured, t.reversed, t.decided_at
            from cards.card_transactions t where t.tenant = expected.tenant and t.id = expected.id`,

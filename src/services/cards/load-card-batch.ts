@@ -4,7 +4,7 @@ import { type Account, type AccountRef, accountRef, type Ledger } from '#service
 import type { Asked, CardBatch } from './authorize-card-transaction.ts';
 import { balanceAccountId, balanceAccountIds, cardRef, FALLBACK, settlementAccountId } from './card.ts';
 import type { RulesCache } from './rules-cache.ts';
-import { type CardKey, findCards, findClaims } from './store.ts';
+import { type CardKey, type Claim, findCards, findClaims } from './store.ts';
 
 /** One round trip, where the accounts and the rules are known: all is sent before any of it is awaited. */
 export async function loadCardBatch(
@@ -56,7 +56,7 @@ async function findAccounts(tx: Transaction, ledger: Ledger, keys: readonly Card
   return [...balances.values(), ...shared.values()];
 }
 
-function claimOf(asked: Asked): (CardKey & { readonly externalId: string })[] {
+function claimOf(asked: Asked): Claim[] {
   const { account, externalId } = asked.reading.received;
   return account === null || externalId === null ? [] : [{ tenant: asked.tenant, account, externalId }];
 }

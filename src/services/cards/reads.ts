@@ -12,9 +12,11 @@ export const FIND_CARD = `
   select c.tenant, c.account, c.currency, c.status, c.created_at
   from cards.cards c where c.tenant = $1 and c.account = $2`;
 
-const READING = `t.tenant, t.id, t.account, t.external_id, t.claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
+const READING = `t.tenant, t.id, t.account, t.external_id, t.claim is not null as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
   t.code, t.category, t.decided_by, t.reason, t.detail, t.rules_version, t.latency_ms, t.state, t.captured, t.reversed,
-  t.decided_at, exists (select from cards.unconfirmed u where u.tenant = t.tenant and u.id = t.id) as unconfirmed`;
+  t.decided_at, exists (
+    select from cards.unconfirmed u where u.tenant = t.tenant and u.id = t.id offset 0
+  ) as unconfirmed`;
 
 /** By primary key. */
 export const FIND_CARD_TRANSACTION = `
@@ -42,7 +44,9 @@ export const LIST_CARD_TRANSACTIONS_OF_ACCOUNT = `
 export const LIST_UNCONFIRMED = `
   select ${READING}
   from cards.unconfirmed w
-  join cards.card_transactions t on t.tenant = w.tenant and t.id = w.id
+  cross join lateral (
+    select * from cards.card_transactions t where t.tenant = w.tenant and t.id = w.id offset 0
+  ) t
   where w.tenant = $1 and ($2::uuid is null or w.id < $2) and ($3::text is null or t.code = $3)
     and ($4::timestamptz is null or t.decided_at >= $4) and ($5::timestamptz is null or t.decided_at < $5)
     and ($7::text is null or t.account = $7)

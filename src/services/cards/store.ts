@@ -1,13 +1,7 @@
 /** The cards' statements. Each says what it locks and which index it relies on (how: docs/adr/0003). */
 import type { EpochMs } from '#kernel/clock.ts';
-import {
-  boolArray,
-  int4Array,
-  int8Array,
-  textArray,
-  timestamptzArray,
-  uuidArray,
-} from '#platform/postgres/arrays.ts';
+import { derivedUuid } from '#kernel/derived-uuid.ts';
+import { int4Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Card, CardStatus, Category } from './card.ts';
@@ -50,7 +44,7 @@ export const UPDATE_CARDS = statement(
    where c.ctid = found.at`,
 );
 
-const COLUMNS = `t.tenant, t.id, t.account, t.external_id, t.claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
+const COLUMNS = `t.tenant, t.id, t.account, t.external_id, t.claim is not null as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
   t.code, t.category, t.decided_by, t.reason, t.detail, t.rules_version, t.latency_ms, t.state, t.captured, t.reversed,
   t.decided_at`;
 
@@ -58,12 +52,8 @@ const COLUMNS = `t.tenant, t.id, t.account, t.external_id, t.claimed, t.digest, 
 export const FIND_CLAIMS = statement(
   'cards.find_claims',
   `select ${COLUMNS}
-   from ${batchRows('wanted', { tenant: 'text', account: 'text', external_id: 'text' })}
-   cross join lateral (
-     select * from cards.card_transactions t
-     where t.tenant = wanted.tenant and t.account = wanted.account and t.external_id = wanted.external_id and t.claimed
-     offset 0
-   ) t`,
+   from ${batchRows('wanted', { claim: 'uuid' })}
+   cross join lateral (select * from cards.card_transactions t where t.claim = wanted.claim offset 0) t`,
 );
 
 /** No lock: what changes of them changes under the lock of the balance that paid. By primary key. */
@@ -81,7 +71,7 @@ const INSERTED = {
   id: 'uuid',
   account: 'text',
   external_id: 'text',
-  claimed: 'boolean',
+  claim: 'uuid',
   digest: 'uuid',
   mcc: 'text',
   merchant: 'text',
@@ -319,17 +309,25 @@ export function updateCards(tx: Transaction, cards: readonly Card[]): void {
   ]);
 }
 
-export async function findClaims(
-  tx: Transaction,
-  claims: readonly (CardKey & { readonly externalId: string })[],
-): Promise<CardTransaction[]> {
+export async function findClaims(tx: Transaction, claims: readonly Claim[]): Promise<CardTransaction[]> {
   if (claims.length === 0) return [];
-  const rows = await tx.query<CardTransactionRow>(FIND_CLAIMS, [
-    textArray(claims.map(({ tenant }) => tenant)),
-    textArray(claims.map(({ account }) => account)),
-    textArray(claims.map(({ externalId }) => externalId)),
-  ]);
+  const rows = await tx.query<CardTransactionRow>(FIND_CLAIMS, [uuidArray(claims.map(claimDigest))]);
   return rows.map(cardTransactionOf);
+}
+
+/** What an external id is unique in. */
+export interface Claim extends CardKey {
+  readonly externalId: string;
+}
+
+function claimDigest({ tenant, account, externalId }: Claim): string {
+  return derivedUuid(tenant, account, externalId);
+}
+
+function claimIn({ tenant, account, externalId, claimed }: CardTransaction): string | null {
+  return claimed && account !== null && externalId !== null
+    ? claimDigest({ tenant, account, externalId })
+    : null;
 }
 
 export async function findCardTransactions(
@@ -359,7 +357,7 @@ function insertedColumns(of: readonly CardTransaction[]): Buffer[] {
     ...keyColumns(of),
     textArray(of.map(({ account }) => account)),
     textArray(of.map(({ externalId }) => externalId)),
-    boolArray(of.map(({ claimed }) => claimed)),
+    uuidArray(of.map(claimIn)),
     uuidArray(of.map(({ digest }) => digest)),
     textArray(of.map(({ mcc }) => mcc)),
     textArray(of.map(({ merchant }) => merchant)),

@@ -17,8 +17,9 @@ create table card_transactions (
   -- As received; null if it could not be read.
   account text,
   external_id text,
-  -- Whether a repeat under the external id gets this answer (K6).
-  claimed boolean not null,
+  -- If a repeat under the external id gets this answer (K6): 16 bytes of SHA-256 of tenant, account and external id, so
+  -- that no other index could serve its look-up.
+  claim uuid,
   digest uuid,
   mcc text,
   merchant text,
@@ -36,12 +37,14 @@ create table card_transactions (
   reversed bigint not null check (reversed between 0 and captured),
   decided_at timestamptz not null,
   -- A repeat got the answer of an approval; null as long as none did.
-  confirmed_at timestamptz,
-  primary key (tenant, id)
+  confirmed_at timestamptz
 ) with (fillfactor = 85);
 
-create unique index card_transactions_claims on card_transactions (tenant, account, external_id) where claimed;
-create index card_transactions_by_account on card_transactions (tenant, account, id);
+create unique index card_transactions_claim on card_transactions (claim) where claim is not null;
+-- The account first, as nothing is looked up by it alone.
+create index card_transactions_by_account on card_transactions (account, tenant, id);
+-- Last: of indexes that cost the same, as all do while the table is empty, the planner takes the newest.
+alter table card_transactions add constraint card_transactions_pkey primary key (tenant, id);
 
 -- Holds of two-step card transactions, until they end: what is to expire is found among the few that wait.
 create table open_holds (
