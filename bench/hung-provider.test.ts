@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Arm, armOf, faultsOfHungProvider } from './hung-provider.ts';
-import { Histogram } from './load/histogram.ts';
-import type { LoadResult } from './load/load-plan.ts';
+import { loaded } from './load/load-result-fixture.ts';
 import type { Pair } from './measure/pairs.ts';
 import type { Snapshot } from './product/completion-watch.ts';
 
@@ -85,27 +84,6 @@ function arm(kind: Arm['kind'], perSecond: number): Arm {
   };
 }
 
-function loaded(load: Partial<LoadResult>): LoadResult {
-  const empty = new Histogram().summary();
-  return {
-    elapsedMs: 10_000,
-    accepted: 0,
-    acceptedInTime: 0,
-    refused: 0,
-    unexpected: {},
-    dropped: 0,
-    acceptance: empty,
-    completion: empty,
-    incomplete: 0,
-    finalStates: {},
-    sentLateMs: 0,
-    sampleIds: [],
-    cpuUs: 0,
-    peakRssBytes: 0,
-    ...load,
-  };
-}
-
 function snapshot(complete: number): Snapshot {
-  return { atMs: 0, complete, broken: 0, lagEvents: 0, workers: {} };
+  return { atMs: 0, complete, broken: 0, lagEvents: 0, integrityLagEvents: 0, workers: {} };
 }

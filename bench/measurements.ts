@@ -8,9 +8,10 @@ import {
 } from './failover.ts';
 import { faultsOfBooks, GatewayMeter } from './gateway-meter.ts';
 import { faultsOfHungProvider, type HungProviderReport, runHungProvider } from './hung-provider.ts';
+import { faultsOfIntegrityCost, type IntegrityCostReport, runIntegrityCost } from './integrity-cost.ts';
 import type { LoadPlan } from './load/load-plan.ts';
 import { faultsOf, runScenario, type ScenarioReport } from './scenario.ts';
-import type { Stage } from './stage.ts';
+import { restartProduct, type Stage } from './stage.ts';
 import { checkpoint } from './yardsticks/yardstick-database.ts';
 
 /** Beside the others, waiting for final states: 1 % of an open loop's requests, each for as long as a payment takes. */
@@ -49,6 +50,8 @@ export interface Measurements {
   readonly hungProvider: HungProviderReport | undefined;
   /** What a provider that hangs does to payments by providers; undefined unless measured. */
   readonly failover: FailoverFigures | undefined;
+  /** What the integrity service costs; undefined unless measured. */
+  readonly integrityCost: IntegrityCostReport | undefined;
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -58,11 +61,13 @@ export async function measure(stage: Stage): Promise<Measurements> {
   const costs: CostPoint[] = [];
   let hungProvider: HungProviderReport | undefined;
   let failover: FailoverFigures | undefined;
+  let integrityCost: IntegrityCostReport | undefined;
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
     progress.step(`measuring: ${name}`);
     if (name === 'hung-provider') hungProvider = await measureHungProvider(stage);
+    else if (name === 'integrity') integrityCost = await measureIntegrityCost(stage);
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -70,18 +75,19 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover };
+  return { scenarios, costs, hungProvider, failover, integrityCost };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
     ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
+    ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
   ];
 }
 
@@ -161,6 +167,30 @@ async function measureFailover(stage: Stage) {
     timing,
   });
   stage.stored += report.scenario.load.accepted;
+  return report;
+}
+
+const EVERY_SERVICE_BUT_INTEGRITY = 'payments,validation,authorization,ledger,providers,notification';
+
+/** Afterwards the product is as it was, but for its port: providers would call back to the old one. */
+async function measureIntegrityCost(stage: Stage): Promise<IntegrityCostReport> {
+  const armMs = sizeOf(stage, ARM_MS);
+  const durations = { 'warm-up': sizeOf(stage, WARM_UP_MS), measured: armMs };
+  const report = await runIntegrityCost({
+    pairs: stage.options.pairs,
+    armMs,
+    start: async (kind) => {
+      const services = {
+        LASTRO_SERVICES: `${EVERY_SERVICE_BUT_INTEGRITY}${kind === 'with' ? ',integrity' : ''}`,
+      };
+      await restartProduct(stage, services);
+      return stage.context;
+    },
+    nextPlan: (part) => nextPlan(stage, { durationMs: durations[part], waitingConnections: 0 }),
+    beforeLoad: () => checkpoint(stage.serverUrl),
+  });
+  await restartProduct(stage, {});
+  for (const pair of report.pairs) for (const arm of [pair.without, pair.with]) stage.stored += arm.accepted;
   return report;
 }
 

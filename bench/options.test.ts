@@ -7,7 +7,7 @@ describe('parseOptions', () => {
       ok: true,
       value: {
         quick: false,
-        scenarios: ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover'],
+        scenarios: ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover', 'integrity'],
         pairs: 6,
         seconds: 60,
         connections: 200,

@@ -1,7 +1,15 @@
 /** What can be asked of the bench, and what it does when nothing is asked. */
 import { parseArgs } from 'node:util';
 
-export const SCENARIOS = ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover'] as const;
+export const SCENARIOS = [
+  'uniform',
+  'hot',
+  'open',
+  'gateway',
+  'hung-provider',
+  'failover',
+  'integrity',
+] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */
 const QUICK_SCENARIOS: readonly ScenarioName[] = ['uniform', 'hot', 'open', 'gateway'];
@@ -15,7 +23,7 @@ export interface BenchOptions {
   readonly rate: number;
   /** Of the open loop by providers. */
   readonly gatewayRate: number;
-  /** Of arms with and without providers that hang. */
+  /** Of arms without and with what is compared: providers that hang, the integrity service. */
   readonly pairs: number;
   readonly wallets: number;
   readonly services: number;
@@ -44,7 +52,7 @@ export const USAGE = `lastro bench [options]
   --connections <n>   requests in flight (default 200; quick 20)
   --rate <n>          requests a second in the open loop (default 2000; quick 200)
   --gateway-rate <n>  payments a second while a provider fails (default 500; quick 50)
-  --pairs <n>         of measurements without and with hung providers (default 6; quick 1)
+  --pairs <n>         of measurements without and with what is compared (default 6; quick 1)
   --wallets <n>       paying accounts (default 10000; quick 200)
   --services <n>      paid accounts (default 500; quick 20)
   --no-yardsticks     without the plain-SQL ceiling

@@ -1,6 +1,8 @@
 /** The result as people read it. Every figure is explained in README.md. */
 import type { DurationSummary } from './load/histogram.ts';
 import type { Machine, Revision } from './measure/machine.ts';
+import { renderSlowing } from './measure/pairs.ts';
+import type { Spread } from './measure/spread.ts';
 import type { CostPoint, Measurements } from './measurements.ts';
 import { bytes, duration, line, NOT_KNOWN, percent, sum, whole } from './report-format.ts';
 import { renderGateway } from './report-gateway.ts';
@@ -30,6 +32,7 @@ export function renderReport(report: BenchReport): string {
       ? [renderScenarios(report.scenarios), renderWorkers(report.scenarios)]
       : []),
     renderGateway(report),
+    renderIntegrityCost(report),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),
@@ -127,6 +130,21 @@ function renderWorkers(scenarios: readonly ScenarioReport[]): string {
     ),
   );
   return ['batch time per payment, by worker', ...rows, 'requests or events per batch', ...sizes].join('\n');
+}
+
+function renderIntegrityCost({ integrityCost }: BenchReport): string {
+  if (integrityCost === undefined) return '';
+  const { completedRatio, acceptedRatio, pairs } = integrityCost;
+  const slowing = (ratio: Spread | undefined) => (ratio === undefined ? NOT_KNOWN : renderSlowing(ratio));
+  const rate = (value: number | null) => (value === null ? NOT_KNOWN : whole(value));
+  return [
+    `payments slowed by the integrity service: ${slowing(completedRatio)}, target < 10 %`,
+    `  the same, by payments accepted: ${slowing(acceptedRatio)}`,
+    ...pairs.map(
+      (pair, index) =>
+        `  pair ${index + 1}, ${pair.first} first: completed/s ${rate(pair.without.completedPerSecond)} without, ${rate(pair.with.completedPerSecond)} with`,
+    ),
+  ].join('\n');
 }
 
 function renderCosts(costs: readonly CostPoint[]): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Histogram } from './load/histogram.ts';
 import type { LoadResult } from './load/load-plan.ts';
+import { loaded } from './load/load-result-fixture.ts';
 import { faultsOf, type ScenarioReport } from './scenario.ts';
 
 describe('faultsOf', () => {
@@ -27,7 +27,6 @@ describe('faultsOf', () => {
 });
 
 function report(scenario: Partial<ScenarioReport>, load: Partial<LoadResult> = {}): ScenarioReport {
-  const empty = new Histogram().summary();
   return {
     name: 'uniform',
     plan: {
@@ -44,23 +43,7 @@ function report(scenario: Partial<ScenarioReport>, load: Partial<LoadResult> = {
       maxRequests: null,
       maxUnfinished: null,
     },
-    load: {
-      elapsedMs: 1000,
-      accepted: 100,
-      acceptedInTime: 100,
-      refused: 0,
-      unexpected: {},
-      dropped: 0,
-      acceptance: empty,
-      completion: empty,
-      incomplete: 0,
-      finalStates: {},
-      sentLateMs: 0,
-      sampleIds: [],
-      cpuUs: 1000,
-      peakRssBytes: 1,
-      ...load,
-    },
+    load: loaded({ accepted: 100, ...load }),
     acceptedPerSecond: 100,
     completed: 100,
     completedPerSecond: 100,

@@ -26,10 +26,14 @@ export interface Stage {
   readonly options: BenchOptions;
   readonly installation: Installation;
   readonly dataDir: string;
-  readonly product: Product;
   readonly apiKey: string;
   readonly serverUrl: string;
-  readonly context: ScenarioContext;
+  /** Of its product, without its ending. */
+  readonly logPath: string;
+  readonly cleanup: Cleanup;
+  /** Another one after `restartProduct`. */
+  product: Product;
+  context: ScenarioContext;
   /** None where no scenario needs them. */
   readonly providers: readonly SandboxProvider[];
   readonly progress: Progress;
@@ -58,28 +62,61 @@ export async function setUp(given: StageOptions): Promise<Stage> {
   const installation: Installation = { root, settings: { ...settings, ...providerSettings.settings } };
   progress.step('starting the product');
   const product = await startProduct(installation, { logPath: `${logPath}.log`, cleanup });
-  const api = new Api({ url: product.url, key: apiKey });
+  const context = contextOf({ product, apiKey, dataDir, providers, progress });
   progress.step('opening and funding accounts');
-  await prepareAccounts(api, options, (text) => progress.update(text));
-  const pids = {
-    node: product.pid,
-    postmaster: findPostmasterPid(dataDir),
-    providers: providers.map(({ pid }) => pid),
-  };
+  await prepareAccounts(context.api, options, (text) => progress.update(text));
   return {
     root,
     options,
     installation,
     dataDir,
-    product,
     apiKey,
     serverUrl: options.databaseUrl ?? embeddedUrl(dataDir),
-    context: { api, pids, onProgress: (text: string) => progress.update(text) },
+    logPath,
+    cleanup,
+    product,
+    context,
     providers,
     progress,
     runs: 0,
     stored: 0,
   };
+}
+
+function contextOf(
+  stage: Pick<Stage, 'product' | 'apiKey' | 'dataDir' | 'providers' | 'progress'>,
+): ScenarioContext {
+  const { product, apiKey, dataDir, providers, progress } = stage;
+  return {
+    api: new Api({ url: product.url, key: apiKey }),
+    pids: {
+      node: product.pid,
+      postmaster: findPostmasterPid(dataDir),
+      providers: providers.map(({ pid }) => pid),
+    },
+    onProgress: (text) => progress.update(text),
+  };
+}
+
+/**
+ * The product started anew with other settings beside its own, on the same data. The new one is there before the old one
+ * goes, so the embedded PostgreSQL runs on, with what it has in memory.
+ */
+export async function restartProduct(
+  stage: Stage,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const installation = {
+    ...stage.installation,
+    // The old one is still at its port.
+    settings: { ...stage.installation.settings, LASTRO_PORT: '0', ...settings },
+  };
+  const { logPath, cleanup } = stage;
+  const product = await startProduct(installation, { logPath: `${logPath}.log`, cleanup });
+  const status = await stage.product.stop();
+  if (status !== 0) throw new Error(`the product ended with status ${status} when asked to stop`);
+  stage.product = product;
+  stage.context = contextOf(stage);
 }
 
 /** Production mode: every request is authenticated, there is no tenant without a key. */

@@ -22,8 +22,6 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** Of the package and its lock; this program stands outside, since a package there has none of our import names. */
 const FOLDER = join(ROOT, 'tests', 'postgres-15');
 const RELEASE = 15;
-/** Of the settings that the embedded PostgreSQL is given, what came later. */
-const LATER_SETTINGS = ['io_method'];
 
 /**
  * The preparation of a database, all that the workers ask of it, each way of a payment, the audit, and the product as a
@@ -116,7 +114,7 @@ async function serve(folder: string, nativePackage: NativePackage): Promise<stri
   await createCluster(options);
   interruption.signal.throwIfAborted();
   const clusterFolder = realpathSync(data.cluster);
-  const port = await startServer({ ...options, clusterFolder, unknownSettings: LATER_SETTINGS });
+  const port = await startServer({ ...options, clusterFolder });
   const url = `postgres://lastro:${password}@127.0.0.1:${port}/lastro`;
   await ensureDatabase(url);
   say(`${stdout.trim()} listens on port ${port}`);

@@ -33,6 +33,7 @@ export interface Snapshot {
   readonly broken: number;
   /** Events that the groups other than integrity have still to pass. */
   readonly lagEvents: number;
+  readonly integrityLagEvents: number;
   readonly workers: Readonly<Record<string, Worker>>;
 }
 
@@ -58,6 +59,7 @@ export function snapshotOf(samples: readonly MetricSample[], atMs: number): Snap
     atMs,
     complete: sumOf(samples, JUDGED, { verdict: 'complete' }),
     broken: sumOf(samples, JUDGED, { verdict: 'broken' }),
+    integrityLagEvents: sumOf(samples, LAG, { group: JUDGING_GROUP }),
     lagEvents: groups.reduce((sum, group) => sum + sumOf(samples, LAG, { group }), 0),
     workers: Object.fromEntries(workers),
   };

@@ -48,6 +48,16 @@ export async function countEnded(
   return ended;
 }
 
+/** How many of these payments have completed, verdict or not. */
+export async function countCompleted(api: Api, ids: readonly string[]): Promise<number> {
+  let completed = 0;
+  await forEachConcurrently(ids, CONCURRENT_READS, async (id) => {
+    const { body } = await api.get(`/v1/payments/${id}`);
+    if (COMPLETED.has((body as { status?: string }).status ?? '')) completed += 1;
+  });
+  return completed;
+}
+
 /** Payments that the filter of the list finds, newest first. */
 export async function listPayments(
   api: Api,

@@ -30,7 +30,8 @@ export async function untilStarted(child: ChildProcess, options: StartOptions): 
   });
   const stop = stopOnce(child, exited);
   options.cleanup.add(async () => void (await stop()));
-  const log = createWriteStream(options.logPath);
+  // A product that is started anew goes on in the same file.
+  const log = createWriteStream(options.logPath, { flags: 'a' });
   child.stdout?.pipe(log, { end: false });
   child.stderr?.pipe(log, { end: false });
   return { url: await addressOf(child, options), pid: child.pid ?? 0, stop };

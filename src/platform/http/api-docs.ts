@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import { describeOperation } from './operation-docs.ts';
+import { markOptionalBodies } from './optional-bodies.ts';
 import { STATIC_HEADERS } from './static-headers.ts';
 
 /** Where the page is; its routes are open to all. */
@@ -45,6 +46,11 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
         typeof json['$id'] === 'string' ? json['$id'] : `schema_${index}`,
     },
     transform: ({ schema, url, route }) => ({ schema: describeOperation(schema, route.config), url }),
+    transformObject: (made) => {
+      if ('swaggerObject' in made) return made.swaggerObject;
+      markOptionalBodies(made.openapiObject);
+      return made.openapiObject;
+    },
   });
 }
 

@@ -68,6 +68,7 @@ export async function givenEdge(
   });
   const gate = Promise.withResolvers<void>();
   addThings(app);
+  addOptionalBody(app);
   addFaults(app);
   let waiting = 0;
   app.get('/v1/waiting', { config: { scope: 'things:read' } }, async () => {
@@ -122,6 +123,15 @@ function addThings(app: HttpApp): void {
     id: request.params.id,
     tenant: contextOf(request).tenant,
   }));
+}
+
+function addOptionalBody(app: HttpApp): void {
+  const schema = { body: Type.Union([closed({ amount: Type.Optional(Amount) }), Type.Null()]) };
+  app.post<{ Params: { id: string } }>(
+    '/v1/things/:id/end',
+    { config: { scope: 'things:write' }, schema },
+    ({ body }) => ({ said: body ?? null }),
+  );
 }
 
 function addFaults(app: HttpApp): void {

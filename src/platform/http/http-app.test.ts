@@ -711,6 +711,15 @@ describe('the documentation', () => {
     expect(Object.keys(reading.responses['default']?.headers ?? {})).toEqual(['X-Correlation-ID']);
   });
 
+  test('asks for a body only where one must be sent', async () => {
+    const isRequired = async (path: string) =>
+      ((await operationOf('post', path)).requestBody as { required?: boolean }).required ?? false;
+    expect(await isRequired('/v1/things')).toBe(true);
+    expect(await isRequired('/v1/things/{id}/end')).toBe(false);
+    const sent = await call({ url: '/v1/things/1/end', method: 'POST' });
+    expect([sent.statusCode, sent.json()]).toEqual([200, { said: null }]);
+  });
+
   test('has a page that loads nothing from elsewhere and may run its own scripts only', async () => {
     const page = await call({ url: '/docs' });
     expect(page.statusCode).toBe(200);

@@ -17,9 +17,15 @@ test.each([
 );
 
 test('whatever else is tuned, a commit is on disk before it is answered', () => {
-  expect(serverSettings('pglz')).toMatchObject({
+  expect(serverSettings({ release: 18, walCompression: 'pglz' })).toMatchObject({
     fsync: 'on',
     full_page_writes: 'on',
     synchronous_commit: 'on',
   });
+});
+
+test('a server is given no setting that came after its release', () => {
+  const settingsOf = (release: number) => serverSettings({ release, walCompression: 'pglz' });
+  expect(settingsOf(18)).toHaveProperty('io_method');
+  expect(settingsOf(17)).not.toHaveProperty('io_method');
 });

@@ -1,15 +1,27 @@
+import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import { runProgram } from './run-program.ts';
 import type { ServerUser } from './server-user.ts';
 
 const MIB = 1024 * 1024;
 
+/** The release that brought `io_method`; an older server does not start with a setting that it does not know. */
+const IO_METHOD_SINCE = 18;
+
 /**
  * Every setting that is not PostgreSQL's default, given on the command line: a later version of the program then
  * changes them with the next start, and no file in the cluster is ours to keep.
  */
-export function serverSettings(walCompression: WalCompression): Readonly<Record<string, string>> {
+export function serverSettings({
+  release,
+  walCompression,
+}: {
+  /** 18 */
+  readonly release: number;
+  readonly walCompression: WalCompression;
+}): Readonly<Record<string, string>> {
   return {
     // Durability: an answer is sent after its commit is on disk (DESIGN §2). Defaults, pinned so that no file can relax them.
     fsync: 'on',
@@ -47,13 +59,18 @@ export function serverSettings(walCompression: WalCompression): Readonly<Record<
     // Two clock readings a page for statistics nobody reads.
     track_io_timing: 'off',
     // The working set is cached; worker processes for reads compete for the cores with commits.
-    io_method: 'sync',
+    ...(release >= IO_METHOD_SINCE ? { io_method: 'sync' } : {}),
     // Clients are told of their errors; the statement would bring customers' data into the log.
     log_min_error_statement: 'panic',
     log_timezone: 'UTC',
     timezone: 'UTC',
     lc_messages: 'C', // messages of the server are read by this program
   };
+}
+
+/** Which PostgreSQL made the cluster, and so runs it. */
+export function releaseOf(clusterFolder: string): number {
+  return Number(readFileSync(join(clusterFolder, 'PG_VERSION'), 'utf8'));
 }
 
 export type WalCompression = 'lz4' | 'pglz';

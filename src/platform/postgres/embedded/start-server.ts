@@ -9,7 +9,7 @@ import type { Binaries } from './binaries.ts';
 import { type DataFolder, findLastPort, savePort } from './data-folder.ts';
 import { clusterName, endSurvivors, findPostmaster, removeStalePidFile } from './postmaster.ts';
 import { notStarted, spawnOptions } from './run-program.ts';
-import { chooseWalCompression, serverSettings, type WalCompression } from './server-settings.ts';
+import { chooseWalCompression, releaseOf, serverSettings } from './server-settings.ts';
 import type { ServerUser } from './server-user.ts';
 
 /** Another program can take the port between our question and PostgreSQL's; five times in a row is something else. */
@@ -23,8 +23,6 @@ export interface StartServerOptions {
   readonly binaries: Binaries;
   readonly user: ServerUser;
   readonly onProgress: (message: string) => void;
-  /** Settings of serverSettings() that this release of PostgreSQL does not know. */
-  readonly unknownSettings?: readonly string[];
 }
 
 /** @returns the port it listens on, once it accepts connections. Called under the folder lock, with no server running. */
@@ -32,9 +30,9 @@ export async function startServer(options: StartServerOptions): Promise<number> 
   removeStalePidFile(options.clusterFolder);
   await endSurvivors(options.clusterFolder);
   rotateLog(options.data.log);
-  const compression = await chooseWalCompression(options.binaries, options.clusterFolder, options.user);
+  const walCompression = await chooseWalCompression(options.binaries, options.clusterFolder, options.user);
   const settings = {
-    ...knownSettings(options, compression),
+    ...serverSettings({ release: releaseOf(options.clusterFolder), walCompression }),
     cluster_name: clusterName(options.clusterFolder),
   };
   const isPortFixed = countParticipants(options.data.participants) > 0; // E6
@@ -50,14 +48,6 @@ export async function startServer(options: StartServerOptions): Promise<number> 
     if (!(await isCured(failure, options.clusterFolder))) break;
   }
   throw new Fault(`PostgreSQL did not start: ${failure || `see ${options.data.log}`}`, { transient: false });
-}
-
-function knownSettings(
-  { unknownSettings = [] }: StartServerOptions,
-  compression: WalCompression,
-): Readonly<Record<string, string>> {
-  const settings = Object.entries(serverSettings(compression));
-  return Object.fromEntries(settings.filter(([name]) => !unknownSettings.includes(name)));
 }
 
 /** The port of last time, so that a developer's open tools find it again; no other one if it is fixed. */
