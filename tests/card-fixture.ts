@@ -14,6 +14,7 @@ import { EventLog } from '#platform/log/event-log.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
+import { verify } from '#proof/verify.ts';
 import type { Authorized, CardAuthorization } from '#services/cards/authorizer.ts';
 import { CardCommands } from '#services/cards/card-commands.ts';
 import type { CardOrder } from '#services/cards/card-orders.ts';
@@ -159,6 +160,15 @@ export class CardFixture {
     if (card === undefined) throw new Error(`no card ${account}`);
     const available = (category: 'FOOD' | 'MEAL' | 'CASH') => Number(card.balanceOf(category).availableMinor);
     return { FOOD: available('FOOD'), MEAL: available('MEAL'), CASH: available('CASH') };
+  }
+
+  /** What `verify` finds wrong, and how much of the cards it has looked at. */
+  async verified(): Promise<{ readonly findings: readonly unknown[]; readonly cards: number }> {
+    const { checks } = await verify({ url: this.url });
+    return {
+      findings: checks.flatMap(({ findings }) => findings),
+      cards: checks.find(({ name }) => name === 'cards')?.checked ?? 0,
+    };
   }
 
   /** Nobody is connected to the database when it resolves; it is the caller's to drop. */

@@ -121,9 +121,9 @@ export type CardTransactionListQuery = Static<typeof CardTransactionListQuery>;
 
 export const CardTransactionParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
 
-export const GiveBackBody = closed(
-  { amount: Type.Optional(Amount) },
-  'All that is left, or held, if no amount is given.',
+/** May be left out. */
+export const GiveBackBody = nullable(
+  closed({ amount: Type.Optional(Amount) }, 'All that is left, or held, if no amount is given.'),
 );
 
 /** What one batch may have to look through for every card transaction. */
