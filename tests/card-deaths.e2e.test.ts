@@ -25,7 +25,7 @@ beforeEach(async () => {
   made += 1;
   account = `card-${made}`;
   const order = { operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 1000 } } as const;
-  expect((await survivor.order(order)).answer.status).toBe(201);
+  await survivor.order(order);
 });
 
 interface Decider {

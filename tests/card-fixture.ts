@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
+import type { Command } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
@@ -129,24 +130,7 @@ export class CardFixture {
       return stopped;
     };
     this.#closing.push(stop);
-    return {
-      cards,
-      failures,
-      stop,
-      purchase: (body, asking = {}) => cards.authorizer.authorize(asked(body, asking)),
-      order: (body, idempotencyKey) =>
-        commands.submit({
-          operation: body.operation,
-          tenant: TENANT,
-          idempotencyKey,
-          id: newId(body.operation.startsWith('card_transactions') ? 'crv' : 'ctu'),
-          requestId: newId('req'),
-          correlationId: newId('cor'),
-          traceparent: null,
-          actor: 'key_of_a_person',
-          body,
-        }),
-    };
+    return { cards, failures, stop, ...askingOf(cards, commands) };
   }
 
   /** Rows of the owner, who may read everything. */
@@ -182,6 +166,27 @@ export class CardFixture {
   async close(): Promise<void> {
     await (await this.leave()).drop();
   }
+}
+
+function askingOf(
+  cards: Cards,
+  commands: { submit(command: Command<CardOrder>): Promise<CommandOutcome> },
+): Pick<CardProcess, 'purchase' | 'order'> {
+  return {
+    purchase: (body, asking = {}) => cards.authorizer.authorize(asked(body, asking)),
+    order: (body, idempotencyKey) =>
+      commands.submit({
+        operation: body.operation,
+        tenant: TENANT,
+        idempotencyKey,
+        id: newId(body.operation.startsWith('card_transactions') ? 'crv' : 'ctu'),
+        requestId: newId('req'),
+        correlationId: newId('cor'),
+        traceparent: null,
+        actor: 'key_of_a_person',
+        body,
+      }),
+  };
 }
 
 export function openCards(): Promise<CardFixture> {

@@ -90,7 +90,7 @@ export function expectedCardTransaction(uuid: string, events: readonly CardEvent
     id: uuid,
     account: textOf(data['account']),
     external_id: textOf(data['external_id']),
-    claimed: String(data['claimed']),
+    claimed: data['claimed'] === true ? 'true' : 'false',
     digest: textOf(data['digest']),
     mcc: textOf(data['mcc']),
     merchant: textOf(data['merchant']),

@@ -23,7 +23,7 @@ beforeEach(async () => {
 
 async function create(balances: Record<string, number>): Promise<void> {
   const { answer } = await one.order({ operation: 'cards.create', account, currency: 'BRL', balances });
-  expect(answer.status, answer.body).toBe(201);
+  if (answer.status !== 201) throw new Error(answer.body);
 }
 
 async function codes(
@@ -260,9 +260,6 @@ test('what all of this left behind balances', async () => {
   const { findings, cards: looked } = await fixture.verified();
   expect(findings).toEqual([]);
   expect(looked).toBeGreaterThan(1000);
-});
-  expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
-  expect(report.checks.find(({ name }) => name === 'cards')?.checked).toBeGreaterThan(1000);
 });
 
 async function recorded(): Promise<Record<string, unknown>[]> {

@@ -34,7 +34,7 @@ beforeEach(async () => {
 async function order(body: Parameters<CardProcess['order']>[0], status: number, key?: string) {
   const { answer } = await cards.order(body, key);
   // The fixture renders every refusal as 422.
-  expect(answer.status, answer.body).toBe(status);
+  if (answer.status !== status) throw new Error(`${answer.status}: ${answer.body}`);
   return JSON.parse(answer.body) as Record<string, unknown>;
 }
 
@@ -278,6 +278,4 @@ describe('K5: an approval that may not have been answered', () => {
 
 test('what all of this left behind balances', async () => {
   expect(await fixture.verified()).toMatchObject({ findings: [] });
-});
-  expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
 });

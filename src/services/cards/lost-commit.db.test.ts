@@ -32,7 +32,7 @@ beforeEach(async () => {
   made += 1;
   account = `card-${made}`;
   const order = { operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 1000 } } as const;
-  expect((await direct.order(order)).answer.status).toBe(201);
+  await direct.order(order);
 });
 
 async function spent(): Promise<number> {
@@ -100,6 +100,4 @@ describe('K5: a commit that was lost from sight', () => {
 
 test('what all of this left behind balances', async () => {
   expect(await fixture.verified()).toMatchObject({ findings: [] });
-});
-  expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
 });
