@@ -18,8 +18,11 @@ export function isCardScenario(name: string): name is CardScenarioName {
   return CARD_SCENARIOS.some((scenario) => scenario === name);
 }
 
-/** Enough for every request of a run over one card: nothing is declined for want of money. */
-const FUNDS_MINOR = 100_000_000_000_000;
+/**
+ * Of each balance, in minor units: enough for every request of a run over one card, so that nothing is declined for want of
+ * money; and for ten thousand cards within what the account that funds them can count.
+ */
+const FUNDS_MINOR = 100_000_000_000;
 const CURRENCY = 'BRL';
 const CONCURRENT_REQUESTS = 64;
 /** The network's patience (K5). */
@@ -38,9 +41,7 @@ export interface CardReport {
 export async function prepareCards(api: Api, cards: number): Promise<void> {
   const accounts = Array.from({ length: cards }, (_, index) => cardAccount(index));
   await forEachConcurrently(accounts, CONCURRENT_REQUESTS, async (account) => {
-    // The account that funds them all counts no further than 2^53.
-    const each = Math.floor(FUNDS_MINOR / cards / 4);
-    const balances = { FOOD: each, MEAL: each, CASH: each };
+    const balances = { FOOD: FUNDS_MINOR, MEAL: FUNDS_MINOR, CASH: FUNDS_MINOR };
     const answer = await api.post('/v1/cards', { account, currency: CURRENCY, balances }, `bench-${account}`);
     if (answer.status !== 201 && answer.status !== 409)
       throw new Error(`card ${account} was answered ${answer.status}: ${JSON.stringify(answer.body)}`);
