@@ -135,6 +135,30 @@ describe('K5: 07 means not applied', () => {
   });
 });
 
+describe('K5: an approval that is too late and cannot be given back', () => {
+  test('is answered by no code, and is left to a person', async () => {
+    const settlement = `(select key from ledger.accounts where tenant = '${TENANT}' and id = 'card-settlement-BRL')`;
+    const unlock = await locking('lock table cards.unconfirmed in access exclusive mode');
+    const asked = one.purchase({ account, totalAmount: 1, id: 'stuck' }, { isGone: () => true });
+    const outcome = asked.then(
+      () => 'answered',
+      () => 'no answer',
+    );
+    await vi.waitUntil(async () => (await recorded()).length > 0);
+    // Nobody can do this by the API: an account with a balance is not closed.
+    await fixture.rows(`update ledger.balances set status = 'closed' where account_key = ${settlement}`);
+    await unlock();
+    expect(await outcome).toBe('no answer');
+    const filter = { account, confirmation: 'unconfirmed' } as const;
+    const listed = () => fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });
+    await vi.waitUntil(async () => (await listed()).length > 0);
+    expect(await listed()).toMatchObject([{ externalId: 'stuck', code: '00' }]);
+    await fixture.rows(`update ledger.balances set status = 'open' where account_key = ${settlement}`);
+    expect(await two.purchase({ account, totalAmount: 1, id: 'stuck' })).toMatchObject({ repeated: true });
+    expect(await listed()).toEqual([]);
+  });
+});
+
 describe('K6: a repeated id', () => {
   test('gets the first answer, in any process, and debits nothing', async () => {
     const body = { account, totalAmount: 1.5, id: 'a' };

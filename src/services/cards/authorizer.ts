@@ -44,6 +44,7 @@ import {
   insertCardTransactions,
   insertOpenHolds,
   insertUnlessThere,
+  markUnconfirmed,
   saveDecider,
 } from './store.ts';
 
@@ -95,7 +96,7 @@ export interface AuthorizerOptions {
 interface Waiting {
   readonly asked: CardAuthorization;
   readonly resolve: (authorized: Authorized) => void;
-  /** Neither `00` nor `07` would be known to be true: the process stops before it is. */
+  /** Neither `00` nor `07` would be true: what was approved too late could not be given back. */
   readonly reject: (error: unknown) => void;
 }
 
@@ -108,6 +109,7 @@ interface Told {
 interface Sent {
   readonly told: readonly Told[];
   readonly notes: readonly Note[];
+  readonly abandoned: readonly CardTransaction[];
   readonly segments: Promise<AppendedSegment[]> | undefined;
 }
 
@@ -125,6 +127,8 @@ export class Authorizer {
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
   readonly #locked = new WeakSet<Waiting>();
+  /** What could not be given back although the database answers: for a person. */
+  #abandoned: readonly CardTransaction[] = [];
   readonly #givingBack = new Set<Promise<void>>();
   /** Whether the row of this process names approvals that are answered by now. */
   #isRowBehind = false;
@@ -170,7 +174,7 @@ export class Authorizer {
     }
   }
 
-  /** What cannot be decided is a `07` with its reason. Rejects only if the process stops before the outcome is known. */
+  /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
     if (this.#stopping || this.#queue.length >= QUEUE_MAX) {
       return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
@@ -235,8 +239,9 @@ export class Authorizer {
     }
     this.#failures = 0;
     if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
-    const { told, notes, segments } = sent;
+    const { told, notes, abandoned, segments } = sent;
     this.#notes = this.#notes.slice(notes.length);
+    this.#abandoned = this.#abandoned.slice(abandoned.length);
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
     this.#options.observer.committed('cards', {
@@ -267,6 +272,8 @@ export class Authorizer {
     insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
     insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
     confirm(tx, approvedOf(told, 'repeated'), now);
+    const abandoned = this.#abandoned;
+    markUnconfirmed(tx, abandoned, now);
     this.#saveRow(tx, approvedOf(told, 'decided'));
     const drafts = [...told.flatMap(draftsOf), ...notes.map(noteDraft)];
     const segments =
@@ -276,7 +283,7 @@ export class Authorizer {
             tx,
             prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: now, drafts }),
           );
-    return { told, notes, segments };
+    return { told, notes, abandoned, segments };
   }
 
   // C2
@@ -310,17 +317,25 @@ export class Authorizer {
 
   #giveBack(waiting: Waiting, approved: CardTransaction): void {
     this.#unanswered.set(approved.uuid, approved);
-    const givingBack = this.#reverse(waiting, approved).catch(waiting.reject);
+    const givingBack = this.#reverse(waiting, approved).catch((error: unknown) => {
+      this.#settled(approved);
+      this.#abandoned = [...this.#abandoned, approved];
+      waiting.reject(error);
+    });
     this.#givingBack.add(givingBack);
     void givingBack.finally(() => this.#givingBack.delete(givingBack));
   }
 
   async #reverse({ asked, resolve }: Waiting, approved: CardTransaction): Promise<void> {
     const after = await this.#options.lateReversals.reverse(approved, asked);
-    this.#unanswered.delete(approved.uuid);
+    this.#settled(approved);
+    resolve({ cardTransaction: after, repeated: false });
+  }
+
+  #settled({ uuid }: CardTransaction): void {
+    this.#unanswered.delete(uuid);
     this.#isRowBehind = true;
     this.#signal.raise();
-    resolve({ cardTransaction: after, repeated: false });
   }
 
   #dropLate(waiting: Waiting): void {

@@ -28,6 +28,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.UPDATE_CARD_TRANSACTIONS, CARD_TRANSACTION],
   [store.CONFIRM, CARD_TRANSACTION],
   [store.FORGET_UNCONFIRMED, ['unconfirmed_pkey']],
+  [store.MARK_UNCONFIRMED, []],
   [store.SAVE_DECIDER, []],
   [store.INSERT_OPEN_HOLDS, []],
   [store.DELETE_OPEN_HOLDS, ['open_holds_pkey']],

@@ -152,6 +152,14 @@ export const FORGET_UNCONFIRMED = statement(
    where u.ctid = found.at`,
 );
 
+/** Once each; whoever marks them first. By primary key. */
+export const MARK_UNCONFIRMED = statement(
+  'cards.mark_unconfirmed',
+  `insert into cards.unconfirmed (tenant, id, since)
+   select tenant, id, $3::timestamptz from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
+   on conflict (tenant, id) do nothing`,
+);
+
 /** The one row of this process; others only read it, and whoever buries the process skips it while it is locked. By primary key. */
 export const SAVE_DECIDER = statement(
   'cards.save_decider',
@@ -398,6 +406,10 @@ export function confirm(tx: Transaction, keys: readonly CardTransactionKey[], no
   if (keys.length === 0) return;
   tx.run(CONFIRM, [...keyColumns(keys), new Date(now)]);
   settleUnconfirmed(tx, keys);
+}
+
+export function markUnconfirmed(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
+  if (keys.length > 0) tx.run(MARK_UNCONFIRMED, [...keyColumns(keys), new Date(now)]);
 }
 
 export function saveDecider(
