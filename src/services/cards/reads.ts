@@ -5,16 +5,15 @@ import { balanceAccountIds, CATEGORIES, type Card, type Category } from './card.
 import type { CardBalance } from './card-document.ts';
 import type { CardTransactionReading, Code, Confirmation } from './card-transaction.ts';
 import type { MerchantRule } from './merchant-rules.ts';
-import { type CardTransactionRow, cardOf, cardTransactionOf } from './store.ts';
+import { CARD_TRANSACTION_COLUMNS, type CardTransactionRow, cardOf, cardTransactionOf } from './store.ts';
 
 /** By primary key. */
 export const FIND_CARD = `
   select c.tenant, c.account, c.currency, c.status, c.created_at
   from cards.cards c where c.tenant = $1 and c.account = $2`;
 
-const READING = `t.tenant, t.id, t.account, t.external_id, t.claim is not null as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
-  t.code, t.category, t.decided_by, t.reason, t.detail, t.rules_version, t.latency_ms, t.state, t.captured, t.reversed,
-  t.decided_at, exists (
+const READING = `${CARD_TRANSACTION_COLUMNS},
+  exists (
     select from cards.unconfirmed u where u.tenant = t.tenant and u.id = t.id offset 0
   ) as unconfirmed`;
 

@@ -44,14 +44,15 @@ export const UPDATE_CARDS = statement(
    where c.ctid = found.at`,
 );
 
-const COLUMNS = `t.tenant, t.id, t.account, t.external_id, t.claim is not null as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
+/** Of a row called `t`. */
+export const CARD_TRANSACTION_COLUMNS = `t.tenant, t.id, t.account, t.external_id, t.claim is not null as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
   t.code, t.category, t.decided_by, t.reason, t.detail, t.rules_version, t.latency_ms, t.state, t.captured, t.reversed,
   t.decided_at`;
 
 /** What was decided under ids of callers. By the unique index on them. */
 export const FIND_CLAIMS = statement(
   'cards.find_claims',
-  `select ${COLUMNS}
+  `select ${CARD_TRANSACTION_COLUMNS}
    from ${batchRows('wanted', { claim: 'uuid' })}
    cross join lateral (select * from cards.card_transactions t where t.claim = wanted.claim offset 0) t`,
 );
@@ -59,7 +60,7 @@ export const FIND_CLAIMS = statement(
 /** No lock: what changes of them changes under the lock of the balance that paid. By primary key. */
 export const FIND_CARD_TRANSACTIONS = statement(
   'cards.find_card_transactions',
-  `select ${COLUMNS}
+  `select ${CARD_TRANSACTION_COLUMNS}
    from ${batchRows('wanted', { tenant: 'text', id: 'uuid' })}
    cross join lateral (
      select * from cards.card_transactions t where t.tenant = wanted.tenant and t.id = wanted.id offset 0
