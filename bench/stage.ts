@@ -1,5 +1,6 @@
 /** What a run of the bench works on: the product, its accounts, and beside it the providers that its payments go to. */
-import { readFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Progress } from './measure/progress.ts';
@@ -126,8 +127,19 @@ function settingsOf({ databaseUrl }: BenchOptions, dataDir: string): Record<stri
     LASTRO_HOST: HOST,
     LASTRO_PORT: '0',
     LASTRO_DATA_DIR: dataDir,
-    ...(databaseUrl === undefined ? {} : { LASTRO_DATABASE_URL: databaseUrl }),
+    ...(databaseUrl === undefined
+      ? {}
+      : { LASTRO_DATABASE_URL: databaseUrl, LASTRO_SIGNING_KEY_FILE: writeSigningKey(dataDir) }),
   };
+}
+
+/** On a database of its user's own, the product makes no key by itself. */
+function writeSigningKey(dataDir: string): string {
+  mkdirSync(dataDir, { recursive: true });
+  const file = join(dataDir, 'bench-signing-key.pem');
+  const { privateKey } = generateKeyPairSync('ed25519');
+  writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  return file;
 }
 
 /** With the settings by which the product finds them, and is found by them: they have to know where it will listen. */

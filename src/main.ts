@@ -1,6 +1,7 @@
 /**
  * The composition root: it opens the database, has each part made (parts.ts), and starts and stops everything in order.
  */
+import { systemClock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
@@ -11,6 +12,10 @@ import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { registerCardRoutes } from '#services/cards/card-routes.ts';
+import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
+import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
+import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
+import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
 import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -27,6 +32,7 @@ import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
+import { ensureSigningKey } from './signing-key.ts';
 import { Stops } from './stops.ts';
 import { TOPOLOGY } from './topology.ts';
 
@@ -68,7 +74,11 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const refusal = refusalToStart(settings, await part.access.countUsableKeys());
   if (refusal !== undefined) throw new Error(refusal);
 
+  const signingKey = settings.services.includes('integrity')
+    ? ensureSigningKey(settings, options.dataDir)
+    : undefined;
   const log = await part.openLog();
+  if (signingKey !== undefined) part.openCheckpoints(signingKey);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
   const workers = part.consumerWorkers(log, (changes) => {
@@ -99,6 +109,13 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerCardRoutes(app, part.cardRoutes(log));
   registerAuthorizeRoutes(app, { authorizer: cards.authorizer, onAnswered: part.onCardAnswer() });
   registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
+  const checkpoints = new CheckpointReads(part.reads);
+  registerCheckpointRoutes(app, {
+    checkpoints,
+    receipts: new Receipts(part.reads, TOPOLOGY.topics, checkpoints),
+    keys: new PublishedKeys(checkpoints, systemClock),
+    intervalMs: settings.checkpointIntervalMs,
+  });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));

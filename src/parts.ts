@@ -36,6 +36,9 @@ import type { CardRoutes } from '#services/cards/card-routes.ts';
 import type { Code } from '#services/cards/card-transaction.ts';
 import { Cards } from '#services/cards/cards.ts';
 import { CardReads } from '#services/cards/reads.ts';
+import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
+import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
+import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
@@ -51,6 +54,7 @@ import { PaymentIntake } from '#services/payments/payment-intake.ts';
 import { PaymentReads } from '#services/payments/reads.ts';
 import { RefundReads } from '#services/payments/refund-reads.ts';
 import { type Changed, paymentStatusConsumer } from '#services/payments/status-consumer.ts';
+import { paymentTelemetry } from '#services/payments/telemetry.ts';
 import type { Configuration } from '#services/providers/configuration.ts';
 import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
@@ -135,6 +139,22 @@ export class Parts {
     return log;
   }
 
+  /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
+  openCheckpoints(key: SigningKey): void {
+    const clerk = new CheckpointClerk({
+      session: this.#session('checkpoints'),
+      clock: this.#clock,
+      key,
+      intervalMs: this.#options.settings.checkpointIntervalMs,
+      random: Math.random,
+      onTurn: checkpointTelemetry(this.#metrics),
+      onRefused: (reason) => this.#options.logger.error({ reason }, 'no checkpoint is signed over this log'),
+      onError: this.#onError('no checkpoint could be made'),
+    });
+    clerk.start();
+    this.#stops.add(() => clerk.stop());
+  }
+
   /** The service that calls payment providers. Its routes are there in every process, it works where it is started. */
   providers(log: EventLog, configuration: Configuration): Providers {
     const telemetry = providerTelemetry(this.#metrics);
@@ -179,11 +199,16 @@ export class Parts {
       help: 'Verdicts that this process has written.',
       labels: ['verdict'],
     });
+    const countEnds = paymentTelemetry(this.#metrics);
+    const onStatuses = (changes: readonly Changed[]): void => {
+      countEnds(changes);
+      onChanged(changes);
+    };
     const made = {
       validation: () => this.#worker(log, validationConsumer(this.#ledger)),
       authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
       ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
-      payments: () => this.#worker(log, paymentStatusConsumer(onChanged)),
+      payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () =>
         this.#worker(

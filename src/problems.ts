@@ -6,6 +6,7 @@ import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
+import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
 import { paymentProblems } from '#services/payments/problems.ts';
 import { providerProblems } from '#services/providers/problems.ts';
@@ -14,6 +15,7 @@ import { validationProblems } from '#services/validation/problems.ts';
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
   cardProblems,
+  checkpointProblems,
   ledgerProblems,
   paymentProblems,
   providerProblems,

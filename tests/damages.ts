@@ -4,6 +4,7 @@
  */
 import { idOf } from '#kernel/ids.ts';
 import { type Damage, some, toNamed, toOne } from './damage.ts';
+import { TO_CHECKPOINTS } from './damages-to-checkpoints.ts';
 import { TO_REFERENCES } from './damages-to-references.ts';
 
 /** The subject (`pay_…`) of that payment, as the verdicts and notifications have it. */
@@ -446,6 +447,7 @@ const TO_PAYMENTS: readonly Damage[] = [
 ];
 
 export const DAMAGES: readonly Damage[] = [
+  ...TO_CHECKPOINTS,
   ...TO_EVENTS,
   ...TO_BATCHES,
   ...TO_THE_BOOKS,

@@ -44,6 +44,7 @@ const COMPOSITION = new Set([
   'sandbox-key.ts',
   'sandbox-providers.ts',
   'seed-sandbox.ts',
+  'signing-key.ts',
   'stops.ts',
   'topology.ts',
 ]);

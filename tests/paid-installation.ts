@@ -1,5 +1,6 @@
 /** A small installation in which payments came to every end there is, settled and at rest. */
 import type { PaymentId } from '#kernel/ids.ts';
+import { openCheckpointDesk } from './checkpoints.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, type EngineOptions, startEngine } from './engine.ts';
 
@@ -12,19 +13,28 @@ export interface PaidInstallation {
   readonly failed: readonly PaymentId[];
 }
 
-/** Nobody is connected to the database when it resolves. */
+/** Two checkpoints cover it. Nobody is connected to the database when it resolves. */
 export async function payEveryEnding(options: EngineOptions = {}): Promise<PaidInstallation> {
   const database = await createProductDatabase();
   const engine = await startEngine(database.url, options);
+  const desk = await openCheckpointDesk(database.url);
   try {
-    return { database, ...(await payWith(engine)) };
+    const paid = await payWith(engine, async () => {
+      await desk.take();
+    });
+    await desk.take();
+    return { database, ...paid };
   } finally {
+    await desk.close();
     await engine.close();
   }
 }
 
-/** Opens its own accounts, so it can be called once for an engine. */
-export async function payWith(engine: Engine): Promise<Omit<PaidInstallation, 'database'>> {
+/** Opens its own accounts, so it can be called once for an engine. `halfway` runs while others still are to pay. */
+export async function payWith(
+  engine: Engine,
+  halfway: () => Promise<void> = () => Promise.resolve(),
+): Promise<Omit<PaidInstallation, 'database'>> {
   await engine.openAccounts([
     {
       id: 'wallet',
@@ -48,6 +58,8 @@ export async function payWith(engine: Engine): Promise<Omit<PaidInstallation, 'd
     ...Array.from({ length: 6 }, (_, index) => ({ wallet_id: 'other-wallet', amount: 10 + index })),
     { reference: 'invoice-7', description: 'Two lamps, "brass" ☼', metadata: { order: 7, tags: ['a', 'b'] } },
   ]);
+  await engine.settled();
+  await halfway();
   const declined = await submitAll(engine, [
     { amount: 1_000_000 },
     { amount: 2_000_000, reference: 'invoice-8' },

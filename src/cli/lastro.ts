@@ -56,7 +56,26 @@ program
     'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs',
   )
   .option('--json', 'the report as JSON')
-  .action(async (options: { json?: boolean }) => (await import('./verify.ts')).verifyCommand(options));
+  .option('--keys <place>', 'file or URL of the only public keys whose checkpoints are believed')
+  .option(
+    '--checkpoints <file>',
+    'copies of checkpoints, as the API gave them: they must be stored, unchanged',
+  )
+  .action(async (options: { json?: boolean; keys?: string; checkpoints?: string }) =>
+    (await import('./verify.ts')).verifyCommand(options),
+  );
+
+program
+  .command('verify-receipt')
+  .description('check a receipt offline, with nothing but the public key; exit status 1 if it proves nothing')
+  .argument('<file>', 'what GET /v1/payments/{id}/receipt gave')
+  .option(
+    '--keys <place>',
+    'file or URL of the public key: a JWK Set as at /.well-known/lastro-keys, a JWK, or PEM; by default that of the signing key on this machine',
+  )
+  .action(async (file: string, options: { keys?: string }) =>
+    (await import('./verify-receipt.ts')).verifyReceiptCommand(file, options),
+  );
 
 program
   .command('rebuild')

@@ -1,13 +1,33 @@
 /** `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs. */
 import { CHECKS, type VerifyReport } from '#proof/report.ts';
 import { verify } from '#proof/verify.ts';
+import type { KeptEvidence } from '#proof/verify-checkpoints.ts';
+import { fail } from './environment.ts';
+import { checkpointsAt, keysAt } from './kept-evidence.ts';
 import { onDatabase } from './on-database.ts';
 
-export function verifyCommand(options: { json?: boolean }): Promise<void> {
-  return onDatabase(verify, (report) => {
-    console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
-    process.exitCode = report.ok ? 0 : 1;
-  });
+interface Options {
+  readonly json?: boolean;
+  readonly keys?: string;
+  readonly checkpoints?: string;
+}
+
+export async function verifyCommand(options: Options): Promise<void> {
+  const kept = await keptBy(options).catch(fail);
+  return onDatabase(
+    (database) => verify({ ...database, kept }),
+    (report) => {
+      console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
+      process.exitCode = report.ok ? 0 : 1;
+    },
+  );
+}
+
+async function keptBy({ keys, checkpoints }: Options): Promise<KeptEvidence> {
+  return {
+    keys: keys === undefined ? undefined : await keysAt(keys),
+    checkpoints: checkpoints === undefined ? undefined : await checkpointsAt(checkpoints),
+  };
 }
 
 function renderReport(report: VerifyReport): string {

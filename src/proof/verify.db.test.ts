@@ -1,12 +1,14 @@
 /** Every kind of damage that an owner of the database can do is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newSigningKey, openCheckpointDesk } from '../../tests/checkpoints.ts';
 import type { Damage, ExpectedFinding } from '../../tests/damage.ts';
 import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
 import { type Engine, startEngine } from '../../tests/engine.ts';
 import { type PaidInstallation, payEveryEnding } from '../../tests/paid-installation.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
+import { publicKeyOf } from './public-keys.ts';
 import { rebuild } from './rebuild.ts';
 import type { VerifyReport } from './report.ts';
 import { verify } from './verify.ts';
@@ -28,6 +30,7 @@ test('an installation at rest verifies clean, and everything in it was looked at
   expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
   expect(report).toMatchObject({ ok: true, payments: 25, running: 0 });
   expect(totalsOf(report)).toMatchObject({
+    checkpoints: 2,
     postings: 46,
     entries: 23,
     accounts: 7,
@@ -58,6 +61,7 @@ test('progress is told by phase, to the end of each', async () => {
   });
   expect([...last.keys()]).toEqual([
     'log',
+    'checkpoints',
     'postings',
     'accounts',
     'payments',
@@ -83,13 +87,17 @@ function orderOf(client: number, count: number): Parameters<Engine['submit']>[0]
   return client % 2 === 0 ? { amount: 1, reference: `kept-${client}-${count}` } : { amount: 1 };
 }
 
-test('what is ahead while payments come in is no finding', async () => {
+test('what is ahead while payments come in, and checkpoints are signed, is no finding', async () => {
   const database = await cloneTestDatabase(sound.database);
   const engine = await startEngine(database.url);
   const end = new AbortController();
   const clients = Array.from({ length: 20 }, async (_, client) => {
     for (let count = 0; !end.signal.aborted; count++) await engine.submit(orderOf(client, count));
   });
+  const desk = await openCheckpointDesk(database.url);
+  const signing = (async () => {
+    while (!end.signal.aborted) await desk.take();
+  })();
   try {
     let running = 0;
     for (let round = 0; round < 3; round++) {
@@ -104,7 +112,8 @@ test('what is ahead while payments come in is no finding', async () => {
     expect(await verify({ url: database.url })).toMatchObject({ ok: true, running: 0 });
   } finally {
     end.abort();
-    await Promise.all(clients);
+    await Promise.all([...clients, signing]);
+    await desk.close();
     await engine.close();
     await database.drop();
   }
@@ -159,4 +168,41 @@ test.concurrent.each([...DAMAGES, DUPLICATED_EVENT])('$title is found', async (d
   } finally {
     await database.drop();
   }
+});
+
+test('U14: checkpoints that were taken away with all that tells of them are missed by who kept a copy', async () => {
+  const database = await cloneTestDatabase(sound.database);
+  const owner = new pg.Client({ connectionString: database.url });
+  await owner.connect();
+  try {
+    const { rows } = await owner.query<{ number: string; body: string }>(
+      'select number, body from integrity.checkpoints order by number',
+    );
+    const kept = { checkpoints: rows.map(({ number, body }) => ({ number: Number(number), body })) };
+    expect(await verify({ url: database.url, kept })).toMatchObject({ ok: true });
+    for (const table of ['checkpoints', 'checkpoint_logs'])
+      await owner.query(`delete from integrity.${table} where number = 2`);
+    await owner.query(`update integrity.checkpoints set body = replace(body, '"at":"20', '"at":"19')`);
+    const report = await verify({ url: database.url, kept });
+    expect(report.checks.find(({ name }) => name === 'checkpoints')?.findings).toMatchObject([
+      { kind: 'replaced_checkpoint', subject: 'checkpoint/1' },
+      { kind: 'wrong_signature', subject: 'checkpoint/1' },
+      { kind: 'missing_checkpoint', subject: 'checkpoint/2' },
+    ]);
+  } finally {
+    await owner.end();
+    await database.drop();
+  }
+});
+
+test('U14: a checkpoint that a key in the database has signed is not believed by who knows the key', async () => {
+  const stranger = newSigningKey();
+  const keys = new Map([[stranger.kid, publicKeyOf(stranger.publicKey)]]);
+  const report = await verify({ url: sound.database.url, kept: { keys } });
+  expect(
+    report.checks.flatMap(({ findings }) => findings.map(({ kind, subject }) => [kind, subject])),
+  ).toEqual([
+    ['unknown_key', 'checkpoint/1'],
+    ['unknown_key', 'checkpoint/2'],
+  ]);
 });

@@ -12,6 +12,7 @@ import { type OnProgress, Phase } from './progress.ts';
 import { newChecks, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
 import { verifyCards } from './verify-cards.ts';
+import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
@@ -29,6 +30,8 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default 2. More of them take more of the database from the payments that come in. */
   readonly connections?: number | undefined;
+  /** What somebody kept elsewhere, against which whoever owns the database can do nothing. */
+  readonly kept?: KeptEvidence | undefined;
 }
 
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
@@ -59,6 +62,13 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   const payments = events(['payments']);
   await runPhase('log', events(installation.topics), (phase) =>
     verifyLog(lanes, installation, { check: checks.log, phase }),
+  );
+  await runPhase('checkpoints', events(installation.topics), (phase) =>
+    verifyCheckpoints(lanes, installation, {
+      check: checks.checkpoints,
+      phase,
+      kept: options.kept,
+    }),
   );
   await runPhase('postings', (await measureBalances(lane))?.postings ?? 0, (phase) =>
     verifyPostings(lanes, { check: checks.postings, phase }),

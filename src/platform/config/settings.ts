@@ -39,7 +39,7 @@ const FIXED_SETTINGS = {
     fallbackText: 'the folder `data` of the installation',
     allowed: 'a path',
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
-    meaning: 'Where the embedded PostgreSQL, its log and the sandbox key are kept.',
+    meaning: 'Where the embedded PostgreSQL, its log, the sandbox key and the signing key are kept.',
   }),
   databaseUrl: optionalText({
     name: 'LASTRO_DATABASE_URL',
@@ -112,6 +112,23 @@ const FIXED_SETTINGS = {
     fallback: 60_000,
     meaning:
       'Milliseconds after which a charge whose outcome is still unknown is put before a person (`reconciliation_required`). The provider goes on being asked.',
+  }),
+  signingKeyFile: optionalText({
+    name: 'LASTRO_SIGNING_KEY_FILE',
+    fallback: undefined,
+    fallbackText: '`signing-key.pem` in the data folder, made at the first start',
+    allowed: 'a path',
+    matches: (value) => value.length <= 4096 && !value.includes('\0'),
+    meaning:
+      'The Ed25519 private key (PEM, PKCS #8) that signs checkpoints. Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. Another file is another key: the old one stays published, and signs nothing more.',
+  }),
+  checkpointIntervalMs: wholeNumber({
+    name: 'LASTRO_CHECKPOINT_INTERVAL_MS',
+    min: 100,
+    max: 3_600_000,
+    fallback: 60_000,
+    meaning:
+      'Milliseconds between signed checkpoints. What happened since the last one can still be rewritten without a trace, and has no receipt.',
   }),
   rateLimitPerSecond: wholeNumber({
     name: 'LASTRO_RATE_LIMIT',
@@ -238,6 +255,8 @@ function mapValues(
     providersFile: parse(definitions.providersFile),
     providerTimeoutMs: parse(definitions.providerTimeoutMs),
     providerDeadlineMs: parse(definitions.providerDeadlineMs),
+    signingKeyFile: parse(definitions.signingKeyFile),
+    checkpointIntervalMs: parse(definitions.checkpointIntervalMs),
     rateLimitPerSecond: parse(definitions.rateLimitPerSecond),
     shutdownTimeoutMs: parse(definitions.shutdownTimeoutMs),
     bodyLimitBytes: parse(definitions.bodyLimitBytes),

@@ -41,8 +41,9 @@ export function renderProblem(registry: ProblemRegistry, problem: Problem): Rend
 
 function headersOf(status: number, problem: Problem): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': PROBLEM_MEDIA_TYPE };
-  if (RETRY_AFTER_STATUSES.has(status)) {
-    headers['retry-after'] = String(problem.members?.['retry_after_seconds'] ?? DEFAULT_RETRY_AFTER_S);
+  const retryAfterS = problem.members?.['retry_after_seconds'];
+  if (retryAfterS !== undefined || RETRY_AFTER_STATUSES.has(status)) {
+    headers['retry-after'] = String(retryAfterS ?? DEFAULT_RETRY_AFTER_S);
   }
   if (problem.code === 'access.unauthenticated') headers['www-authenticate'] = 'Bearer realm="lastro"';
   if (problem.code === 'access.forbidden') {

@@ -22,7 +22,16 @@ export interface Topology {
 }
 
 /** Tables nobody updates or deletes from, in any service's schema (R7). */
-const APPEND_ONLY = ['events', 'batches', 'entries', 'postings'];
+const APPEND_ONLY = [
+  'events',
+  'batches',
+  'entries',
+  'postings',
+  'checkpoints',
+  'checkpoint_logs',
+  'signing_keys',
+  'installation_ids',
+];
 /** Serialises the preparation of processes that start at once. */
 const PREPARATION_LOCK = 7_823_654_210;
 

@@ -21,11 +21,13 @@ export async function readTimeline(
   return inCausalOrder(rows.map((row) => decodeEvent(row.topic, row)));
 }
 
+type Placed = Pick<LogEvent, 'topic' | 'partition' | 'position' | 'occurredAt' | 'causation'>;
+
 /** By time, and of the same millisecond by what caused what. */
-function inCausalOrder(events: readonly LogEvent[]): LogEvent[] {
+export function inCausalOrder<Event extends Placed>(events: readonly Event[]): Event[] {
   const depths = new Map<string, number>();
   const byIdentity = new Map(events.map((event) => [eventIdentity(event), event]));
-  const depthOf = (event: LogEvent): number => {
+  const depthOf = (event: Event): number => {
     const known = depths.get(eventIdentity(event));
     if (known !== undefined) return known;
     depths.set(eventIdentity(event), 0); // ends a cycle, which only a damaged log has

@@ -1,2 +1,10 @@
 export { differingVerdicts } from './audit.ts';
+export {
+  type CheckpointTrust,
+  listCheckpoints,
+  listStandings,
+  listStandingsOf,
+  type NumberedStanding,
+  readCheckpointTrust,
+} from './checkpoints/audit.ts';
 export { verdictsModel } from './rebuild.ts';

@@ -22,8 +22,16 @@ interface Plan extends ConsumerPlan {
   readonly refunds: RefundBook;
 }
 
-/** Whose status was changed: a payment or a refund. */
-export type Changed = Pick<StatusChange | RefundChange, 'uuid'>;
+/** Whose status was changed, and to what; null: it stayed what it was. */
+export interface Changed {
+  readonly of: 'payment' | 'refund';
+  readonly uuid: string;
+  readonly status: string | null;
+}
+
+function changesOf(of: Changed['of'], changes: readonly (StatusChange | RefundChange)[]): Changed[] {
+  return changes.map(({ uuid, status }) => ({ of, uuid, status }));
+}
 
 export function paymentStatusConsumer(
   onChanged: (changes: readonly Changed[]) => void,
@@ -61,7 +69,8 @@ export function paymentStatusConsumer(
       updateRefunds(tx, changed.refunds);
       updateTotals(tx, changed.totals);
     },
-    committed: ({ changes, refunds }) => onChanged([...changes, ...refunds.changes().refunds]),
+    committed: ({ changes, refunds }) =>
+      onChanged([...changesOf('payment', changes), ...changesOf('refund', refunds.changes().refunds)]),
   };
 }
 

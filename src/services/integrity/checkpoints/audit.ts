@@ -1,0 +1,95 @@
+/** The checkpoints as they are stored, page by page, for who judges them; the judging is `src/proof`'s. */
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { LogStanding } from './checkpoint.ts';
+import type { StoredCheckpoint } from './checkpoint-reads.ts';
+import { type StandingRow, standingOf } from './checkpoint-store.ts';
+
+export interface CheckpointTrust {
+  readonly installation: string | undefined;
+  readonly keys: readonly { readonly kid: string; readonly publicKey: Buffer }[];
+  /** The last number there is; 0 if there is none. */
+  readonly last: number;
+  /** A number beyond the last of which a log's standing is told. */
+  readonly orphan: number | undefined;
+}
+
+/**
+ * One statement for the last number and what lies beyond it: a checkpoint and its standings are committed together. The keys
+ * are read after it: each was published before it signed.
+ */
+export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTrust> {
+  const [end] = await reader.query<{ last: bigint; orphan: bigint | null }>(
+    `select ends.last,
+            (select min(l.number) from log.heads h cross join lateral (
+               select c.number from integrity.checkpoint_logs c
+               where c.topic = h.topic and c.partition = h.partition and c.number > ends.last
+               order by c.number limit 1
+             ) l) as orphan
+     from (select coalesce(max(number), 0) as last from integrity.checkpoints) as ends`,
+    [],
+  );
+  const ids = await reader.query<{ id: string }>('select id from integrity.installation_ids', []);
+  const keys = await reader.query<{ kid: string; public_key: Buffer }>(
+    'select kid, public_key from integrity.signing_keys order by kid',
+    [],
+  );
+  return {
+    installation: ids.length === 1 ? ids[0]?.id : undefined,
+    keys: keys.map(({ kid, public_key: publicKey }) => ({ kid, publicKey })),
+    last: Number(end?.last ?? 0n),
+    orphan: typeof end?.orphan === 'bigint' ? Number(end.orphan) : undefined,
+  };
+}
+
+/** Ascending. By primary key. */
+export async function listCheckpoints(
+  reader: Reader,
+  { after, upTo, limit }: { readonly after: number; readonly upTo: number; readonly limit: number },
+): Promise<StoredCheckpoint[]> {
+  const rows = await reader.query<{ number: bigint; body: string; signature: Buffer }>(
+    `select number, body, signature from integrity.checkpoints
+     where number > $1 and number <= $2 order by number limit $3`,
+    [after, upTo, limit],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
+}
+
+/** Where a log's partition stood at a checkpoint, if that differs from the one before. */
+export interface NumberedStanding extends LogStanding {
+  readonly number: number;
+}
+
+/** Of all logs that have a head, ascending by number. By primary key, partition by partition (`offset 0` keeps it so). */
+export async function listStandings(
+  reader: Reader,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
+): Promise<NumberedStanding[]> {
+  const rows = await reader.query<StandingRow & { number: bigint }>(
+    `select c.* from log.heads h cross join lateral (
+       select * from integrity.checkpoint_logs l
+       where l.topic = h.topic and l.partition = h.partition and l.number > $1 and l.number <= $2
+       offset 0
+     ) c
+     order by c.number`,
+    [after, upTo],
+  );
+  return rows.map(numbered);
+}
+
+/** Of one partition of one log, by primary key. */
+export async function listStandingsOf(
+  reader: Reader,
+  place: { readonly topic: string; readonly partition: number },
+  { after, upTo, limit }: { readonly after: number; readonly upTo: number; readonly limit: number },
+): Promise<NumberedStanding[]> {
+  const rows = await reader.query<StandingRow & { number: bigint }>(
+    `select * from integrity.checkpoint_logs
+     where topic = $1 and partition = $2 and number > $3 and number <= $4 order by number limit $5`,
+    [place.topic, place.partition, after, upTo, limit],
+  );
+  return rows.map(numbered);
+}
+
+function numbered(row: StandingRow & { number: bigint }): NumberedStanding {
+  return { ...standingOf(row), number: Number(row.number) };
+}

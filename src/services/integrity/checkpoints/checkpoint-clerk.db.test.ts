@@ -1,0 +1,102 @@
+/** A process makes checkpoints while it runs and one when it stops, and a stop waits for neither a lock nor a database. */
+import { Client } from 'pg';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
+import { Session } from '#platform/postgres/session.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
+import { CheckpointClerk, type TurnKind } from './checkpoint-clerk.ts';
+import { generateSigningKey, parseSigningKey } from './signing-key.ts';
+
+const PATIENCE = { timeout: 10_000, interval: 10 };
+const SELDOM_MS = 3_600_000;
+
+let database: TestDatabase;
+let owner: Client;
+let session: Session;
+let turns: TurnKind[];
+let errors: unknown[];
+
+beforeEach(async () => {
+  database = await createPreparedDatabase();
+  owner = new Client({ connectionString: database.url });
+  await owner.connect();
+  session = new Session({ url: database.url, name: 'checkpoints' });
+  turns = [];
+  errors = [];
+});
+
+afterEach(async () => {
+  await Promise.all([session.close(), owner.end()]);
+  await database.drop();
+});
+
+function clerkOf(intervalMs: number, of: Session = session): CheckpointClerk {
+  return new CheckpointClerk({
+    session: of,
+    clock: systemClock,
+    key: parseSigningKey(generateSigningKey()),
+    intervalMs,
+    random: Math.random,
+    onTurn: (kind) => turns.push(kind),
+    onRefused: () => undefined,
+    onError: (error) => errors.push(error),
+  });
+}
+
+async function countCheckpoints(): Promise<number> {
+  return (await owner.query('select from integrity.checkpoints')).rows.length;
+}
+
+/** Something new to sign, as integrity's positions move. */
+function move(): Promise<unknown> {
+  return owner.query(`
+    select ledger.append(array[1::smallint], array[1], array[sha256('1')], now(), array[1::smallint], array[0],
+      array['account.opened'], array[1::smallint], array['a'], array['acme'], array['a'], array['{}'], array['cor'],
+      array['req'], array[null::text])`);
+}
+
+test('checkpoints come by themselves, the first one at once', async () => {
+  const clerk = clerkOf(100);
+  clerk.start();
+  await expect.poll(countCheckpoints, PATIENCE).toBe(1);
+  await move();
+  await expect.poll(countCheckpoints, PATIENCE).toBe(2);
+  await clerk.stop();
+  expect(errors).toEqual([]);
+});
+
+test('a stop makes one, however young the last one is, if there is anything new', async () => {
+  const clerk = clerkOf(SELDOM_MS);
+  clerk.start();
+  await expect.poll(() => turns, PATIENCE).toEqual(['written']);
+  await move();
+  await clerk.stop();
+  expect(turns).toEqual(['written', 'written']);
+  const other = clerkOf(SELDOM_MS);
+  other.start();
+  await expect.poll(() => turns.at(-1), PATIENCE).toBe('not_due');
+  await other.stop();
+  expect(turns.slice(2)).toEqual(['not_due', 'nothing_new']);
+  expect(await countCheckpoints()).toBe(2);
+});
+
+test('a stop does not wait for somebody who holds the table', async () => {
+  const clerk = clerkOf(SELDOM_MS);
+  clerk.start();
+  await expect.poll(() => turns, PATIENCE).toEqual(['written']);
+  await owner.query('begin');
+  await owner.query('lock table integrity.checkpoints in access exclusive mode');
+  await clerk.stop(); // while the lock is held
+  expect(turns).toEqual(['written']);
+  await owner.query('rollback');
+});
+
+test('after a failure it is tried again, until the database is there', async () => {
+  await owner.query('alter table integrity.installation_ids rename to hidden');
+  const clerk = clerkOf(100);
+  clerk.start();
+  await expect.poll(() => errors.length, PATIENCE).toBeGreaterThan(1);
+  await owner.query('alter table integrity.hidden rename to installation_ids');
+  await expect.poll(countCheckpoints, PATIENCE).toBe(1);
+  await clerk.stop();
+});

@@ -1,0 +1,123 @@
+/**
+ * Has a checkpoint made every so often while a process runs, and one when it stops. Of several processes one makes each:
+ * whoever looks first after the last one has come of age.
+ */
+import { once } from 'node:events';
+import { Fault } from '#kernel/fault.ts';
+import { backoffMs } from '#platform/batch/backoff.ts';
+import { addSigningKey, findInstallation } from './checkpoint-store.ts';
+import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
+
+/** Between checkpoints that catch up with a log much longer than one takes. */
+const CATCH_UP_PAUSE_MS = 1000;
+/** Of the interval: so that processes which wait for the same moment do not all begin the same work. */
+const JITTER = 0.1;
+/** A stop waits no longer for its checkpoint: without it, the next one covers the same. */
+const STOP_MS = 1500;
+/** Of it, for reading; what is left is for the commit. */
+const STOP_READ_MS = 800;
+
+/** What became of a turn; `failed` is for the caller's `onError` as well. */
+export type TurnKind = CheckpointOutcome['kind'] | 'failed';
+
+export interface CheckpointClerkOptions extends Omit<CheckpointMaker, 'installation'> {
+  readonly intervalMs: number;
+  readonly random: () => number;
+  readonly onTurn: (kind: TurnKind) => void;
+  readonly onRefused: (reason: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+class StopTakesTooLong extends Fault {
+  constructor() {
+    const message = `the last checkpoint of this process took longer than ${STOP_MS} ms: the next one covers the same`;
+    super(message, { transient: true });
+  }
+}
+
+export class CheckpointClerk {
+  readonly #options: CheckpointClerkOptions;
+  #stopping = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** Then nothing more is asked of the session: who stops the process closes it next. */
+  readonly #abandoned = new AbortController();
+  #work: Promise<void> = Promise.resolve();
+  #readUntil = Number.POSITIVE_INFINITY;
+  #installation: string | undefined;
+  #failures = 0;
+
+  constructor(options: CheckpointClerkOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#next();
+  }
+
+  /** Whatever was committed before is in a checkpoint then, unless that takes too long. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    const abandoned = once(this.#abandoned.signal, 'abort');
+    const timer = setTimeout(() => this.#abandoned.abort(new StopTakesTooLong()), STOP_MS);
+    await Promise.race([this.#finish(), abandoned]);
+    clearTimeout(timer);
+  }
+
+  async #finish(): Promise<void> {
+    this.#readUntil = performance.now() + STOP_READ_MS;
+    await this.#work;
+    await this.#turn(0);
+  }
+
+  #next(): void {
+    if (this.#stopping) return;
+    this.#work = this.#takeAndRest();
+  }
+
+  async #takeAndRest(): Promise<void> {
+    const outcome = await this.#turn(this.#options.intervalMs);
+    if (!this.#stopping) this.#timer = setTimeout(() => this.#next(), this.#pauseAfter(outcome));
+  }
+
+  /** Who made the last one comes first again; the others look a little later, and find that it was made. */
+  #pauseAfter(outcome: CheckpointOutcome | undefined): number {
+    const { intervalMs, random } = this.#options;
+    if (outcome === undefined) return backoffMs(this.#failures, random);
+    if (outcome.kind === 'written')
+      return outcome.behind ? Math.min(CATCH_UP_PAUSE_MS, intervalMs) : intervalMs;
+    const dueInMs = outcome.kind === 'not_due' ? outcome.dueInMs : intervalMs;
+    return dueInMs + random() * JITTER * intervalMs;
+  }
+
+  async #turn(intervalMs: number): Promise<CheckpointOutcome | undefined> {
+    const { onTurn, onRefused, onError } = this.#options;
+    try {
+      const installation = await this.#introduce();
+      const turn = {
+        intervalMs,
+        isLate: () => performance.now() >= this.#readUntil,
+        signal: this.#abandoned.signal,
+      };
+      const outcome = await takeCheckpoint({ ...this.#options, installation }, turn);
+      this.#failures = 0;
+      onTurn(outcome.kind);
+      if (outcome.kind === 'refused') onRefused(outcome.reason);
+      return outcome;
+    } catch (error) {
+      this.#failures++;
+      onTurn('failed');
+      onError(error);
+      return undefined;
+    }
+  }
+
+  /** The public key is published before anything is signed with it. */
+  async #introduce(): Promise<string> {
+    if (this.#installation !== undefined) return this.#installation;
+    const { session, key } = this.#options;
+    await addSigningKey(session, key);
+    this.#installation = await findInstallation(session);
+    return this.#installation;
+  }
+}
