@@ -2,6 +2,8 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 
+const PATIENCE = { timeout: 10_000, interval: 10 };
+
 let fixture: CardFixture;
 let one: CardProcess;
 let two: CardProcess;
@@ -92,7 +94,7 @@ describe('K5: 07 means not applied', () => {
     const dropped = await one.purchase({ account, totalAmount: 1, id: 'late' }, late);
     expect(dropped.cardTransaction).toMatchObject({ code: '07', reason: 'late' });
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 2000 });
-    await vi.waitUntil(async () => (await recorded()).length > 0);
+    await vi.waitUntil(async () => (await recorded()).length > 0, PATIENCE);
     expect(await recorded()).toMatchObject([{ code: '07', reason: 'late', external_id: 'late' }]);
     const again = await one.purchase({ account, totalAmount: 1, id: 'late' });
     expect(again).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
@@ -119,7 +121,7 @@ describe('K5: 07 means not applied', () => {
     let answered = false;
     const asked = one.purchase({ account, totalAmount: 1 }, { isGone: () => true });
     void asked.then(() => (answered = true));
-    await vi.waitUntil(async () => (await recorded()).length > 0);
+    await vi.waitUntil(async () => (await recorded()).length > 0, PATIENCE);
     const [standing] = await fixture.rows<{ id: string; code: string }>(
       'select id, code from cards.card_transactions where account = $1',
       [account],
@@ -144,16 +146,21 @@ describe('K5: an approval that is too late and cannot be given back', () => {
       () => 'answered',
       () => 'no answer',
     );
-    await vi.waitUntil(async () => (await recorded()).length > 0);
-    // Nobody can do this by the API: an account with a balance is not closed.
-    await fixture.rows(`update ledger.balances set status = 'closed' where account_key = ${settlement}`);
-    await unlock();
-    expect(await outcome).toBe('no answer');
+    await vi.waitUntil(async () => (await recorded()).length > 0, PATIENCE);
+    const setSettlement = (status: string) =>
+      fixture.rows(`update ledger.balances set status = $1 where account_key = ${settlement}`, [status]);
     const filter = { account, confirmation: 'unconfirmed' } as const;
     const listed = () => fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });
-    await vi.waitUntil(async () => (await listed()).length > 0);
+    // Nobody can do this by the API: an account with a balance is not closed.
+    await setSettlement('closed');
+    try {
+      await unlock();
+      expect(await outcome).toBe('no answer');
+      await vi.waitUntil(async () => (await listed()).length > 0, PATIENCE);
+    } finally {
+      await setSettlement('open');
+    }
     expect(await listed()).toMatchObject([{ externalId: 'stuck', code: '00' }]);
-    await fixture.rows(`update ledger.balances set status = 'open' where account_key = ${settlement}`);
     expect(await two.purchase({ account, totalAmount: 1, id: 'stuck' })).toMatchObject({ repeated: true });
     expect(await listed()).toEqual([]);
   });

@@ -50,6 +50,18 @@ import {
 
 /** Least time between the starts of two batches under load: of 100 ms, most are the caller's network's and the commit's. */
 const PACE_MS = 10;
+/**
+ * A batch takes what it can decide and commit in so long, by how long the last ones took. Under a load that no machine
+ * carries, a batch of all that waits would be late as a whole; so the ones that come in time are decided, and the others
+ * are dropped for nothing but their answer.
+ */
+const BATCH_MS = 25;
+/** Also on a machine that seems to stand still. */
+const BATCH_MIN = 8;
+/** Of what the last batch tells of the next. */
+const NEWS_PART = 0.3;
+/** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
+const NOTES_PART = 0.25;
 /** Requests waiting beyond this could not be answered in time by any batch. */
 const QUEUE_MAX = 5000;
 /** For the commit and the way back: what cannot be decided before that is late. */
@@ -134,6 +146,8 @@ export class Authorizer {
   #isRowBehind = false;
   /** What was answered without a decision, to be recorded (K7). */
   #notes: Note[] = [];
+  /** Of a batch, by its size. */
+  #msPerRequest = 0;
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
@@ -217,13 +231,32 @@ export class Authorizer {
     return this.#isRowBehind || this.#notes.length > 0;
   }
 
-  /** The next batch, without what is late already. */
+  /** The next batch, without what is late already or would be when it is decided. */
   #take(): Waiting[] {
-    const now = performance.now();
-    const taken = this.#queue.splice(0, this.#options.batchMax);
-    const inTime = taken.filter(({ asked }) => !isLate(asked, now));
-    for (const waiting of taken) if (isLate(waiting.asked, now)) this.#dropLate(waiting);
-    return inTime;
+    const decidedAt = performance.now() + this.#expectedMs();
+    const late = this.#queue.filter(({ asked }) => isLate(asked, decidedAt));
+    if (late.length > 0) this.#queue = this.#queue.filter(({ asked }) => !isLate(asked, decidedAt));
+    for (const waiting of late) this.#dropLate(waiting);
+    return this.#queue.splice(0, this.#batchLimit());
+  }
+
+  #batchLimit(): number {
+    if (this.#msPerRequest === 0) return this.#options.batchMax;
+    const inTime = Math.floor(BATCH_MS / this.#msPerRequest);
+    return Math.max(BATCH_MIN, Math.min(this.#options.batchMax, inTime));
+  }
+
+  /** Never more than a batch may take, or a slow moment would have everything dropped and nothing measured again. */
+  #expectedMs(): number {
+    const requests = Math.min(this.#queue.length, this.#batchLimit());
+    return requests <= BATCH_MIN ? 0 : Math.min(BATCH_MS, requests * this.#msPerRequest);
+  }
+
+  #noteDuration(requests: number, durationMs: number): void {
+    // The fixed part of a small batch says little about a large one.
+    if (requests < BATCH_MIN) return;
+    const news = durationMs / requests;
+    this.#msPerRequest += (this.#msPerRequest === 0 ? 1 : NEWS_PART) * (news - this.#msPerRequest);
   }
 
   /** Decides the batch; what is to be tried again comes back. */
@@ -244,10 +277,9 @@ export class Authorizer {
     this.#abandoned = this.#abandoned.slice(abandoned.length);
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
-    this.#options.observer.committed('cards', {
-      events: batch.length,
-      durationMs: performance.now() - startedAt,
-    });
+    const durationMs = performance.now() - startedAt;
+    this.#noteDuration(batch.length, durationMs);
+    this.#options.observer.committed('cards', { events: batch.length, durationMs });
     return locked;
   }
 
@@ -264,7 +296,9 @@ export class Authorizer {
       const moment = momentOf(waiting.asked, { now, at });
       return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
     });
-    const notes = this.#notes.slice(0, this.#options.batchMax).map((note) => recordedAt(note, now));
+    const notes = this.#notes
+      .slice(0, notesFor(batch.length, this.#options.batchMax))
+      .map((note) => recordedAt(note, now));
     const decided = told.flatMap(({ outcome }) =>
       outcome.kind === 'decided' ? outcome.cardTransaction : [],
     );
@@ -466,6 +500,10 @@ const ORIGIN_OF_WARM_UP: Origin = { correlationId: '-', causation: '-', tracepar
 const RACES_MAX = 4;
 /** A deadline leaves no time for longer. */
 const BACKOFF_MAX_MS = 20;
+
+function notesFor(requests: number, batchMax: number): number {
+  return requests === 0 ? batchMax : Math.max(BATCH_MIN, Math.floor(requests * NOTES_PART));
+}
 
 function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {
   return at - arrivedAt > deadlineMs - Math.min(RESERVE_MS, deadlineMs / RESERVE_PART);
