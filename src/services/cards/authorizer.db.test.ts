@@ -185,6 +185,14 @@ describe('K6: a repeated id', () => {
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 1900 });
   });
 
+  test('that comes too late is not told 07 where an approval stands', async () => {
+    const body = { account, totalAmount: 1, id: 'a' };
+    const first = await one.purchase(body);
+    const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
+    expect(await two.purchase(body, late)).toEqual({ ...first, repeated: true });
+    expect(await fixture.balances(account)).toMatchObject({ MEAL: 1900 });
+  });
+
   test('with another body is 07, is recorded, and leaves the first as it was', async () => {
     await one.purchase({ account, totalAmount: 1, id: 'a' });
     const other = await two.purchase({ account, totalAmount: 1.01, id: 'a' });

@@ -11,6 +11,7 @@
  * C4: if a commit was lost from sight, each card transaction of it is inserted as undecided unless it is there. That waits
  *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
  * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
+ * C6: a repeat is never told `07` for coming too late where an approval stands under its id: it is looked for first.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
@@ -29,6 +30,7 @@ import type { Ledger } from '#services/ledger/contract.ts';
 import {
   type Asked,
   authorizeCardTransaction,
+  claimRef,
   type Moment,
   type Outcome,
   undecided,
@@ -139,6 +141,8 @@ export class Authorizer {
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
   readonly #locked = new WeakSet<Waiting>();
+  /** C6: if the look failed, the database did; then nobody is made to wait for it. */
+  readonly #lookedFor = new WeakSet<Waiting>();
   /** What could not be given back although the database answers: for a person. */
   #abandoned: readonly CardTransaction[] = [];
   readonly #givingBack = new Set<Promise<void>>();
@@ -191,7 +195,10 @@ export class Authorizer {
   /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
     if (this.#stopping || this.#queue.length >= QUEUE_MAX) {
-      return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
+      if (claimRef(asked) === undefined)
+        return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
+      // C6: whether an approval stands under its id could not be looked for.
+      return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ asked, resolve, reject });
@@ -210,12 +217,13 @@ export class Authorizer {
 
   async #turn(): Promise<void> {
     const startedAt = performance.now();
-    const batch = this.#take();
-    if (batch.length === 0) {
-      if (this.#queue.length === 0) await this.#rest();
+    const repeats = this.#takeLate();
+    const batch = this.#queue.splice(0, this.#batchLimit());
+    if (batch.length + repeats.length === 0) {
+      await this.#rest();
       return;
     }
-    const locked = await this.#settle(batch);
+    const locked = await this.#settle(batch, repeats);
     this.#queue.unshift(...locked);
     if (locked.length > 0 && this.#queue.length === locked.length) await delay(LOCKED_PAUSE_MS);
     if (!this.#stopping) await restAfter({ events: batch.length, startedAt, paceMs: PACE_MS });
@@ -231,13 +239,21 @@ export class Authorizer {
     return this.#isRowBehind || this.#notes.length > 0;
   }
 
-  /** The next batch, without what is late already or would be when it is decided. */
-  #take(): Waiting[] {
+  /**
+   * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat comes
+   * back, to be looked for once (C6).
+   */
+  #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#expectedMs();
     const late = this.#queue.filter(({ asked }) => isLate(asked, decidedAt));
-    if (late.length > 0) this.#queue = this.#queue.filter(({ asked }) => !isLate(asked, decidedAt));
-    for (const waiting of late) this.#dropLate(waiting);
-    return this.#queue.splice(0, this.#batchLimit());
+    if (late.length === 0) return [];
+    this.#queue = this.#queue.filter(({ asked }) => !isLate(asked, decidedAt));
+    const isRepeat = (waiting: Waiting): boolean =>
+      claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting);
+    for (const waiting of late) if (!isRepeat(waiting)) this.#dropLate(waiting);
+    const repeats = late.filter(isRepeat);
+    for (const waiting of repeats) this.#lookedFor.add(waiting);
+    return repeats;
   }
 
   #batchLimit(): number {
@@ -260,15 +276,15 @@ export class Authorizer {
   }
 
   /** Decides the batch; what is to be tried again comes back. */
-  async #settle(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+  async #settle(batch: readonly Waiting[], repeats: readonly Waiting[] = []): Promise<readonly Waiting[]> {
     let sent: Sent | undefined;
     const startedAt = performance.now();
     try {
       await this.#options.session.transaction(async (tx) => {
-        sent = await this.#decide(tx, batch);
+        sent = await this.#decide(tx, batch, repeats);
       });
     } catch (error) {
-      return this.#failed(batch, sent, error);
+      return this.#failed([...batch, ...repeats], sent, error);
     }
     this.#failures = 0;
     if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
@@ -283,19 +299,24 @@ export class Authorizer {
     return locked;
   }
 
-  async #decide(tx: Transaction, batch: readonly Waiting[]): Promise<Sent> {
+  async #decide(tx: Transaction, batch: readonly Waiting[], repeats: readonly Waiting[]): Promise<Sent> {
     const { ledger, clock, log } = this.#options;
     const loaded = await loadCardBatch(
       tx,
       { ledger, rules: this.#rules },
       batch.map(({ asked }) => asked),
+      repeats.map(({ asked }) => asked),
     );
     const now = clock.now();
     const at = performance.now();
-    const told = batch.map((waiting): Told => {
-      const moment = momentOf(waiting.asked, { now, at });
+    const tell = (waiting: Waiting, late: { isLate?: true } = {}): Told => {
+      const moment = { ...momentOf(waiting.asked, { now, at }), ...late };
       return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
-    });
+    };
+    const told = [
+      ...batch.map((waiting) => tell(waiting)),
+      ...repeats.map((waiting) => tell(waiting, { isLate: true })),
+    ];
     const notes = this.#notes
       .slice(0, notesFor(batch.length, this.#options.batchMax))
       .map((note) => recordedAt(note, now));

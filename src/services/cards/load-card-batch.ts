@@ -11,13 +11,15 @@ export async function loadCardBatch(
   tx: Transaction,
   { ledger, rules }: { readonly ledger: Ledger; readonly rules: RulesCache },
   batch: readonly Asked[],
+  /** Of which only the answers of earlier requests are wanted. */
+  repeats: readonly Asked[] = [],
 ): Promise<CardBatch> {
   const keys = cardKeysOf(batch);
   const accounts = await findAccounts(tx, ledger, keys);
   const [books, cards, claims, rulesOfTenants] = await Promise.all([
     ledger.openFreeBooks(tx, accounts),
     findCards(tx, keys),
-    findClaims(tx, batch.flatMap(claimOf)),
+    findClaims(tx, [...batch, ...repeats].flatMap(claimOf)),
     rules.load(tx, [...new Set(batch.map(({ tenant }) => tenant))]),
   ]);
   return {
