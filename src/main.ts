@@ -108,14 +108,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCardRoutes(app, part.cardRoutes(log));
   registerAuthorizeRoutes(app, { authorizer: cards.authorizer, onAnswered: part.onCardAnswer() });
-  registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
-  const checkpoints = new CheckpointReads(part.reads);
-  registerCheckpointRoutes(app, {
-    checkpoints,
-    receipts: new Receipts(part.reads, TOPOLOGY.topics, checkpoints),
-    keys: new PublishedKeys(checkpoints, systemClock),
-    intervalMs: settings.checkpointIntervalMs,
-  });
+  registerProof(app, part, settings);
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
@@ -128,6 +121,17 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
+}
+
+function registerProof(app: HttpApp, part: Parts, { checkpointIntervalMs }: Settings): void {
+  registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
+  const checkpoints = new CheckpointReads(part.reads);
+  registerCheckpointRoutes(app, {
+    checkpoints,
+    receipts: new Receipts(part.reads, TOPOLOGY.topics, checkpoints),
+    keys: new PublishedKeys(checkpoints, systemClock),
+    intervalMs: checkpointIntervalMs,
+  });
 }
 
 type Address = Pick<Settings, 'host' | 'port'>;
