@@ -5,6 +5,7 @@ import { systemClock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -79,6 +80,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     : undefined;
   const log = await part.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
+  part.openRedeliverer(log);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
   const workers = part.consumerWorkers(log, (changes) => {
@@ -106,11 +108,12 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
-  registerCardRoutes(app, part.cardRoutes(log));
-  registerAuthorizeRoutes(app, { authorizer: cards.authorizer, onAnswered: part.onCardAnswer() });
+  registerCardRoutes(app, cards.routes);
+  registerAuthorizeRoutes(app, cards.authorizing);
   registerProof(app, part, settings);
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
+  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));

@@ -1,6 +1,6 @@
 /** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
 import { type Clock, systemClock } from '#kernel/clock.ts';
-import { newId, uuidOf } from '#kernel/ids.ts';
+import { newId } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
@@ -8,15 +8,22 @@ import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
-import type { BatchObserver } from '#platform/batch/observer.ts';
+import { type BatchObserver, both } from '#platform/batch/observer.ts';
 import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import { countDeadLetters } from '#platform/dead-letters/counts.ts';
+import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
+import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
+import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
+import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { EventContracts } from '#platform/log/event-contracts.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
@@ -25,17 +32,13 @@ import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
+import { deadLetterTelemetry, observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
 import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
-import { CardCommands } from '#services/cards/card-commands.ts';
-import type { CardRoutes } from '#services/cards/card-routes.ts';
-import type { Code } from '#services/cards/card-transaction.ts';
-import { Cards } from '#services/cards/cards.ts';
-import { CardReads } from '#services/cards/reads.ts';
 import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
@@ -44,7 +47,6 @@ import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
-import { LedgerReads } from '#services/ledger/reads.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
@@ -60,11 +62,12 @@ import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
+import { type CardParts, openCardParts } from './card-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
-import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
+import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -92,6 +95,7 @@ export class Parts {
   readonly #ledger = new LedgerStore();
   readonly #checks: ReadPool;
   #leases: LeaseKeeper | undefined;
+  #redeliverer: Redeliverer | undefined;
   /** Whose charges this process may send. */
   readonly #charging = new HeldPartitions();
   /** Of the groups that lock wallets. */
@@ -101,7 +105,8 @@ export class Parts {
     this.#options = options;
     this.#database = database;
     this.#stops = stops;
-    const telemetry = batchTelemetry({ metrics: this.#metrics, logger: options.logger });
+    const told = { metrics: this.#metrics, logger: options.logger };
+    const telemetry = { ...batchTelemetry(told), ...deadLetterTelemetry(told) };
     this.#observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
     this.reads = new ReadPool({ url: database.url, onError: this.#onError('an idle connection was lost') });
     stops.add(() => this.reads.close());
@@ -137,6 +142,21 @@ export class Parts {
     await listener.open();
     this.#stops.add(() => listener.close());
     return log;
+  }
+
+  /** Before the workers, whose consumers it serves. */
+  openRedeliverer(log: EventLog): void {
+    const redeliverer = new Redeliverer({
+      log,
+      session: this.#session('redeliverer'),
+      clock: this.#clock,
+      observer: this.#observer,
+    });
+    this.#redeliverer = redeliverer;
+    this.#stops.add(() => redeliverer.stop());
+    redeliverer.start();
+    const groups = TOPOLOGY.groups.map(({ group }) => group);
+    observeDeadLetters(this.#metrics, groups, () => countDeadLetters(this.#checks));
   }
 
   /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
@@ -237,6 +257,7 @@ export class Parts {
     });
     this.#stops.add(() => worker.stop());
     worker.start();
+    this.#redeliverer?.serve(consumer);
     return worker;
   }
 
@@ -329,42 +350,45 @@ export class Parts {
     return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
   }
 
-  /** The card authorizer, on sessions that nothing else uses. */
-  async cards(log: EventLog): Promise<Cards> {
-    const cards = new Cards({
+  cards(log: EventLog): Promise<CardParts> {
+    return openCardParts({
       ledger: this.#ledger,
       log,
       openSession: (name) => this.#session(name),
       clock: this.#clock,
-      random: Math.random,
-      newUuid: () => uuidOf(newId('crv')),
       batchMax: this.#options.settings.batchMax,
       observer: this.#observer,
       onError: this.#onError('the cards could not be looked after'),
+      metrics: this.#metrics,
+      reads: this.reads,
+      stops: this.#stops,
+      commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
-    this.#stops.add(() => cards.stop());
-    await cards.start();
-    return cards;
   }
 
-  cardRoutes(log: EventLog): CardRoutes {
-    const handler = new CardCommands({ ledger: this.#ledger, renderProblem: renderAnswer });
-    const commands = this.#commandWorker(log, {
-      topic: 'cards',
+  deadLetterRoutes(log: EventLog): DeadLetterRoutes {
+    return {
+      commands: this.#deadLetterCommands(log),
+      reads: new DeadLetterReads(this.reads),
+      onOrdered: () => this.#redeliverer?.wake(),
+    };
+  }
+
+  #deadLetterCommands(log: EventLog): CommandQueue<DeadLetterOrder> {
+    const handler = new DeadLetterCommands({
+      renderProblem: renderAnswer,
+      reader: this.reads,
+      topics: TOPOLOGY.topics,
+      contracts: new EventContracts(contractsOf),
+    });
+    // They emit nothing: the topic is only the schema of their keys.
+    return this.#commandWorker(log, {
+      name: 'dead_letters',
+      topic: 'log',
+      problems: 'dead_letters',
       handler,
       delayMs: () => 0,
     });
-    return { commands, reads: new CardReads(this.reads, new LedgerReads(this.reads)) };
-  }
-
-  /** Counts the answers of the authorizer. */
-  onCardAnswer(): (code: Code) => void {
-    const answers = this.#metrics.counter({
-      name: 'lastro_card_transactions_total',
-      help: 'Card transactions answered by this process, by their code; repeats too.',
-      labels: ['code'],
-    });
-    return (code) => answers.with({ code }).inc();
   }
 
   #commandWorker<Body, Loaded, Effect>(
@@ -374,11 +398,14 @@ export class Parts {
       handler,
       delayMs,
       name = `${topic}.intake`,
+      problems = topic,
     }: {
       topic: string;
       handler: CommandHandler<Body, Loaded, Effect>;
       delayMs: () => number;
       name?: string;
+      /** The prefix of its problems' codes. */
+      problems?: string;
     },
   ): CommandQueue<Body> {
     const worker = new CommandWorker({
@@ -386,7 +413,7 @@ export class Parts {
       topic,
       handler,
       idempotency: new IdempotencyStore(topic),
-      keyReused: keyReusedOf(topic),
+      keyReused: keyReusedOf(problems),
       delayMs,
       ...this.#machine(log, name),
     });
@@ -437,7 +464,10 @@ export class Parts {
       processId: newId('prc'),
       groups: [...byGroup.keys()],
       services: this.#options.settings.services,
-      onOwned: (group, partitions, until) => byGroup.get(group)?.own(partitions, until),
+      onOwned: (group, partitions, until) => {
+        byGroup.get(group)?.own(partitions, until);
+        this.#redeliverer?.own(group, partitions);
+      },
       onLiveProcesses: (count) => {
         log.othersLive = count > 1;
       },
@@ -493,19 +523,6 @@ interface Worker {
   readonly group: string;
   /** `until`: for certain, on the clock of `performance`. */
   own(partitions: readonly number[], until?: number): void;
-}
-
-function both(first: BatchObserver, second: BatchObserver): BatchObserver {
-  return {
-    committed(worker, batch) {
-      first.committed(worker, batch);
-      second.committed(worker, batch);
-    },
-    failed(worker, error) {
-      first.failed(worker, error);
-      second.failed(worker, error);
-    },
-  };
 }
 
 const RETRY_AFTER_S = 1;

@@ -1,6 +1,7 @@
 /** Every problem of the product, and how it becomes an answer. */
 import type { Problem, ProblemRegistry } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
+import { deadLetterProblems } from '#platform/dead-letters/problems.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
@@ -15,6 +16,7 @@ import { validationProblems } from '#services/validation/problems.ts';
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
   cardProblems,
+  deadLetterProblems,
   checkpointProblems,
   ledgerProblems,
   paymentProblems,

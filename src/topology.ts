@@ -46,3 +46,8 @@ export const SERVICES = [
   'integrity',
   'cards',
 ];
+
+/** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */
+export function contractsOf(topic: string): URL {
+  return new URL(`./services/${topic}/events/`, import.meta.url);
+}

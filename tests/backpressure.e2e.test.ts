@@ -132,11 +132,11 @@ async function lagsOf(url: string): Promise<Map<string, number>> {
   return new Map([...lines].map(([, group, lag]) => [String(group), Number(lag)]));
 }
 
-/** A payment of this amount cannot be authorized: the database refuses the saga, as it refuses data that nobody foresaw. */
+/** A payment of this amount cannot be authorized, for no fault of its own: something is wrong with the table. */
 const FAILING_AMOUNT = 666;
 const FAIL = `
   create function public.fail() returns trigger language plpgsql as
-    $$ begin raise 'not this one' using errcode = 'data_exception'; end $$;
+    $$ begin raise 'not this one' using errcode = 'undefined_table'; end $$;
   create trigger fail before insert on "authorization".sagas for each row
     when (new.amount = ${FAILING_AMOUNT}) execute function public.fail();`;
 /** Of which the share of one partition, four sixteenths, is more than the others have in flight. */
@@ -150,7 +150,7 @@ async function asOwner(sql: string): Promise<void> {
   await owner.end();
 }
 
-test('W6: an event that fails alone makes its own partition’s wallets wait past the bound, and nobody else', async () => {
+test('W6: an event that fails alone for the world’s reasons makes its own partition’s wallets wait past the bound, and nobody else', async () => {
   const { url } = await start(SERVICES, ROOMY_HARD);
   const wallets = await openWallets(url, 12);
   const partition = (wallet: string) => partitionOf('sandbox', wallet, PARTITIONS);

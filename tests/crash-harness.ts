@@ -2,7 +2,9 @@
  * A process that runs the real workers and kills itself with SIGKILL at a named moment of a batch (U4). The moments are
  * found by wrapping the transaction from the outside: the program knows nothing of them.
  *
- * Arguments: the owner's url, `worker:moment` or `none`, and the numbers of the payments to ask for, `from` and `to`.
+ * Arguments: the owner's url, `worker:moment` or `none`, and the numbers of the payments to ask for, `from` and `to`; then
+ * `poison` if some events cannot be handled. What is done about dead letters counts as workers of its own: `dead-lettering`,
+ * `replay`, `working off`.
  * A payment's idempotency key is a function of its number, so that whoever asks again asks for the same. Every answer
  * is a line on standard output, written before anything else happens; `settled` is the last one.
  */
@@ -36,6 +38,12 @@ const FATAL_BATCH = 2;
 const ROUNDS_AFTER_FIRST_BATCH = 2;
 
 const FENCE = 'log.lock_positions';
+/** By the statement that tells them from others. */
+const DEAD_LETTER_WORKERS: Readonly<Record<string, string>> = {
+  'log.count_parked': 'dead-lettering',
+  'log.load_order': 'replay',
+  'log.next_parked_events': 'working off',
+};
 
 /** Which worker's batch a transaction is, once its first statement tells. */
 const workers = new WeakMap<Transaction, string>();
@@ -81,6 +89,8 @@ function noteBatch(tx: Transaction, { name }: Statement, values: readonly unknow
 
 function workerBeginning(name: string, values: readonly unknown[]): string | undefined {
   if (name === 'payments.idempotency_select') return 'intake';
+  const aboutDeadLetters = DEAD_LETTER_WORKERS[name];
+  if (aboutDeadLetters !== undefined) return aboutDeadLetters;
   if (name !== FENCE) return undefined;
   const groups = textsOf(values[0] as Buffer);
   return new Set(groups).size > 1 ? 'straight-through' : groups[0];
@@ -127,10 +137,19 @@ function groupsUpTo(engine: Engine, worker: string | undefined): string[] {
   return worker === 'integrity' ? groups : groups.filter((group) => group !== 'integrity');
 }
 
-async function main([url = '', death = 'none', from = '0', to = '0']: readonly string[]): Promise<void> {
+async function main([
+  url = '',
+  death = 'none',
+  from = '0',
+  to = '0',
+  poison,
+]: readonly string[]): Promise<void> {
   const [worker, moment] = death.split(':');
   if (worker !== undefined && moment !== undefined) crashAt(worker, moment as CrashMoment);
-  const engine = await startEngine(url, { straightThrough: worker === 'straight-through' });
+  const engine = await startEngine(url, {
+    straightThrough: worker === 'straight-through',
+    poison: poison === 'poison',
+  });
   if (worker === 'straight-through') {
     // What the one before left between the stages is the stages' to finish.
     await engine.settled(groupsUpTo(engine, worker));
@@ -142,6 +161,7 @@ async function main([url = '', death = 'none', from = '0', to = '0']: readonly s
     const round = Array.from({ length: Math.min(ROUND, Number(to) - first) }, (_, index) => first + index);
     await Promise.all(round.map((number) => pay(engine, number)));
   }
+  await engine.ordersExecuted();
   await engine.settled();
   await engine.close();
   writeSync(1, 'settled\n');

@@ -14,7 +14,9 @@ import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
+import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import { eventIdentity } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
@@ -94,6 +96,10 @@ export class Engine {
       own(partitions: readonly number[]): void;
     }
   >();
+  readonly redeliverer: Redeliverer;
+  /** What the groups gave up, in order: `group: identity`. */
+  readonly deadLetters: string[] = [];
+  readonly #toleratesPoison: boolean;
   #passage: { start(): void; stop(): Promise<void> } | undefined;
   /** How many partitions take the short cut. */
   #passing = 0;
@@ -118,6 +124,7 @@ export class Engine {
     clock: Clock;
     straightThrough: boolean;
     gateways: boolean;
+    poison: boolean;
   }) {
     this.#url = options.url;
     this.log = options.log;
@@ -125,6 +132,13 @@ export class Engine {
     this.#sessions.push(options.heads);
     this.ledger = new LedgerStore();
     this.#reads = this.#session('reads');
+    this.#toleratesPoison = options.poison;
+    this.redeliverer = new Redeliverer({
+      log: this.log,
+      session: this.#session('redeliverer'),
+      clock: this.clock,
+      observer: this.#observer(),
+    });
     this.#consume(validationConsumer(this.ledger));
     this.#consume(authorizationConsumer(this.ledger));
     this.#consume(ledgerConsumer(this.ledger));
@@ -156,8 +170,9 @@ export class Engine {
       partitions,
       onError: rethrow,
     });
-    const { clock = systemClock, straightThrough: short = false, gateways = false } = options;
-    const engine = new Engine({ url, log, heads, clock, straightThrough: short, gateways });
+    const { clock = systemClock, straightThrough: short = false, gateways = false, poison = false } = options;
+    const engine = new Engine({ url, log, heads, clock, straightThrough: short, gateways, poison });
+    engine.redeliverer.start();
     engine.#passage?.start();
     for (const worker of engine.#workers.values()) worker.start();
     for (const intake of engine.#intakes) intake.start();
@@ -254,6 +269,16 @@ export class Engine {
     }
   }
 
+  /** Resolves when every order about a dead letter is executed, and what waited behind it is worked off. */
+  async ordersExecuted(): Promise<void> {
+    const deadline = performance.now() + SETTLE_TIMEOUT_MS;
+    while ((await this.#reads.query(TO_EXECUTE, [])).length > 0) {
+      if (performance.now() > deadline) throw new Error('orders about dead letters are not executed');
+      this.redeliverer.wake();
+      await delay(POLL_MS);
+    }
+  }
+
   /** Resolves when every partition is the short cut's to work on; whether it is in step there shows when it looks. */
   async passing(): Promise<void> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;
@@ -268,6 +293,7 @@ export class Engine {
   async close(): Promise<void> {
     await Promise.all(this.#intakes.map((intake) => intake.stop()));
     clearInterval(this.#leaseTurns);
+    await this.redeliverer.stop();
     await this.#passage?.stop();
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
     await this.log.close();
@@ -294,8 +320,9 @@ export class Engine {
         const raced = error instanceof DatabaseFault && error.uniqueViolation;
         if (isTransient(error)) return;
         if (worker === 'straight-through') this.passageFailures.push(error);
-        else if (!raced) this.#failure ??= error;
+        else if (!raced && !this.#toleratesPoison) this.#failure ??= error;
       },
+      deadLettered: (group, { event }) => void this.deadLetters.push(`${group}: ${eventIdentity(event)}`),
     };
   }
 
@@ -312,6 +339,8 @@ export class Engine {
     });
     worker.own(this.#partitions());
     this.#workers.set(consumer.group, worker);
+    this.redeliverer.serve(consumer);
+    this.redeliverer.own(consumer.group, this.#partitions());
   }
 
   #partitions(): number[] {
@@ -410,6 +439,8 @@ export interface EngineOptions {
   readonly straightThrough?: boolean;
   /** Whether payments by gateway are accepted. Default false. */
   readonly gateways?: boolean;
+  /** Whether some events cannot be handled on purpose: `settled` does not reject for it. Default false. */
+  readonly poison?: boolean;
 }
 
 /** `url` is the owner's, of a database migrated with MIGRATED_SCHEMAS. */
@@ -422,6 +453,11 @@ const BEHIND = statement(
   `select p.consumer_group || ' in ' || topic || '/' || partition as place
    from log.heads h join log.positions p using (topic, partition)
    where p.position < h.position and p.consumer_group = any ($1)`,
+);
+
+const TO_EXECUTE = statement(
+  'tests.to_execute',
+  `select from log.pending_redeliveries union all select from log.parked_keys where dead_letter is null`,
 );
 
 function openingOf(account: NewAccount): LedgerOrder {

@@ -8,9 +8,11 @@ import { systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { PartitionTurns } from '#platform/batch/partition-turns.ts';
+import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
 import { prepareAppend, sendAppend } from '#platform/log/append.ts';
-import type { EventDraft, LogEvent } from '#platform/log/event.ts';
+import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { follow } from '#platform/log/follow.ts';
 import { prepareInstallation, type Topology } from '#platform/log/installation.ts';
@@ -28,6 +30,14 @@ const TOPOLOGY: Topology = {
   groups: [{ group: PROBE_GROUP, topics: ['source', 'second'] }],
 };
 const PARTITIONS = 4;
+const DEAD_LETTER_TABLES = [
+  'dead_letters',
+  'parked_keys',
+  'parked_events',
+  'redeliveries',
+  'pending_redeliveries',
+  'dead_letter_actions',
+].map((table) => `log.${table}`);
 
 const NOTE_EFFECTS = statement(
   'probe.note_effects',
@@ -42,6 +52,18 @@ export interface Effect {
   readonly position: number;
   readonly key: string;
   readonly step: number;
+}
+
+export interface DeadLetterRow {
+  /** Its uuid. */
+  readonly id: string;
+  readonly key: string;
+  readonly topic: string;
+  readonly position: number;
+  readonly state: string;
+  readonly attempts: number;
+  readonly code: string;
+  readonly error: string;
 }
 
 /** Where a test takes part in a batch. All are optional. */
@@ -59,6 +81,10 @@ export interface ProbeHooks {
   readonly batchMax?: number;
   readonly turns?: PartitionTurns;
   readonly onUnknownVersion?: (partition: number, event: LogEvent) => void;
+  /** Default the subject, which is the key. */
+  readonly parkingKeyOf?: (event: LogEvent) => string;
+  /** Around the transactions of the redeliverer. */
+  readonly redelivering?: SessionHooks;
 }
 
 export interface SessionHooks {
@@ -102,6 +128,7 @@ function probeConsumer(hooks: ProbeHooks): Consumer<undefined, Plan> {
     handles: new Map([['tick', 1]]),
     paceMs: 0,
     ...(hooks.concerns === undefined ? {} : { concerns: hooks.concerns }),
+    ...(hooks.parkingKeyOf === undefined ? {} : { parkingKeyOf: hooks.parkingKeyOf }),
     async load(_tx, events) {
       await hooks.onLoad?.(events);
       return undefined;
@@ -148,8 +175,11 @@ export interface Step {
 export interface ProbeProcess {
   readonly log: EventLog;
   readonly worker: ConsumerWorker<undefined, Plan>;
+  readonly redeliverer: Redeliverer;
   /** What its batches failed with, in order. */
   readonly failures: readonly unknown[];
+  /** Identities of the events that should have become dead letters, and hold their partitions up instead. */
+  readonly withheld: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -194,6 +224,17 @@ export class Probe {
     const heads = new Session({ url, name: 'probe heads' });
     const log = await EventLog.open({ session: heads, topics: TOPICS, partitions: PARTITIONS, onError });
     const session = new HookedSession({ url, name: 'probe' }, hooks.session ?? {});
+    const orders = new HookedSession({ url, name: 'probe orders' }, hooks.redelivering ?? {});
+    const withheld: string[] = [];
+    const observer: BatchObserver = {
+      committed: () => undefined,
+      failed: (_worker, error) => onError(error),
+      deadLetterWithheld: (_group, event) => void withheld.push(eventIdentity(event)),
+    };
+    const redeliverer = new Redeliverer({ log, session: orders, clock: systemClock, observer });
+    redeliverer.serve(probeConsumer(hooks));
+    redeliverer.own(PROBE_GROUP, owned);
+    redeliverer.start();
     const worker = new ConsumerWorker({
       consumer: probeConsumer(hooks),
       log,
@@ -201,7 +242,7 @@ export class Probe {
       clock: systemClock,
       random: () => 0,
       batchMax: hooks.batchMax ?? 100,
-      observer: { committed: () => undefined, failed: (_worker, error) => onError(error) },
+      observer,
       onUnknownVersion: (_group, partition, event) => hooks.onUnknownVersion?.(partition, event),
       ...(hooks.turns === undefined ? {} : { turns: hooks.turns }),
     });
@@ -209,11 +250,11 @@ export class Probe {
     worker.start();
     const stop = async (): Promise<void> => {
       this.#processes.delete(process);
-      await worker.stop();
+      await Promise.all([worker.stop(), redeliverer.stop()]);
       await log.close();
-      await Promise.all([session.close(), heads.close()]);
+      await Promise.all([session.close(), orders.close(), heads.close()]);
     };
-    const process: ProbeProcess = { log, worker, failures, stop };
+    const process: ProbeProcess = { log, worker, redeliverer, failures, withheld, stop };
     this.#processes.add(process);
     return process;
   }
@@ -250,6 +291,47 @@ export class Probe {
     return (await this.#owner.query<Row>(text, [...values])).rows;
   }
 
+  /** Oldest first. */
+  deadLetters(): Promise<DeadLetterRow[]> {
+    return this.query<DeadLetterRow>(
+      `select id, subject as key, topic, position::int, state, attempts, error_code as code, error
+       from log.dead_letters order by id`,
+    );
+  }
+
+  /** Positions that wait for the key, in order. */
+  async parkedBehind(key: string): Promise<number[]> {
+    const rows = await this.query<{ position: number }>(
+      `select position::int from log.parked_events where parking_key = $1 order by seq`,
+      [`acme/${key}`],
+    );
+    return rows.map(({ position }) => position);
+  }
+
+  /** As the API does it; every process looks at once. */
+  async order(
+    action: 'replay' | 'skip' | 'discard',
+    { id }: DeadLetterRow,
+    editedData: string | null = null,
+  ): Promise<void> {
+    await this.query(
+      `with asked as (
+         insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, edited_data, reason,
+                                       requested_by, requested_at)
+         select gen_random_uuid(), consumer_group, topic, partition, position, $2, id, $3, 'tests', 'key_of_a_person', now()
+         from log.dead_letters where id = $1
+         returning id, consumer_group, partition, dead_letter
+       )
+       insert into log.pending_redeliveries (id, consumer_group, partition, dead_letter) select * from asked`,
+      [id, action, editedData],
+    );
+    this.lookForOrders();
+  }
+
+  lookForOrders(): void {
+    for (const { redeliverer } of this.#processes) redeliverer.wake();
+  }
+
   /** Ends the connections of the workers' sessions as an administrator or a failover does. */
   async cutWorkers(): Promise<void> {
     await this.query(
@@ -262,7 +344,7 @@ export class Probe {
   async reset(): Promise<void> {
     await Promise.all([...this.#processes].map((process) => process.stop()));
     const tables = TOPICS.flatMap((topic) => [`${topic}.events`, `${topic}.batches`]);
-    await this.query(`truncate probe.effects, ${tables.join(', ')}`);
+    await this.query(`truncate probe.effects, ${[...tables, ...DEAD_LETTER_TABLES].join(', ')}`);
     await this.query('update log.heads set position = 0, chain = log.genesis(topic, partition)');
     await this.query('update log.positions set position = 0');
   }

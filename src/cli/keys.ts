@@ -1,14 +1,9 @@
 /** `lastro keys`: works beside running processes, on the same database. */
 import { systemClock } from '#kernel/clock.ts';
 import { isId } from '#kernel/ids.ts';
-import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { type Access, createAccess } from '#services/access/contract.ts';
-import { openDatabase } from '../open-database.ts';
-import { fail, readEnvironment, say } from './environment.ts';
-import { keyTenant } from './key-tenant.ts';
-
-/** Undefined: the mode's own (`keyTenant`). */
-type TenantOption = { readonly tenant?: string };
+import { say } from './environment.ts';
+import { onInstallation, type TenantOption } from './on-installation.ts';
 
 /** The key alone goes to standard output, so that a script can capture it. */
 export function createKey(options: TenantOption & { name: string; scopes: string }): Promise<void> {
@@ -44,26 +39,14 @@ export function revokeKey(id: string, options: TenantOption): Promise<void> {
   });
 }
 
-async function withAccess(
+function withAccess(
   options: TenantOption,
   work: (access: Access, tenant: string) => Promise<void>,
 ): Promise<void> {
-  const { settings, dataDir } = readEnvironment();
-  try {
-    const { databaseUrl, partitions, mode } = settings;
-    const tenant = keyTenant(options.tenant, mode);
-    const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
-    const pool = new ReadPool({ url: database.url, onError: fail });
-    try {
-      const db = {
-        query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }),
-      };
-      await work(createAccess({ db, clock: systemClock }), tenant);
-    } finally {
-      await pool.close();
-      await database.close();
-    }
-  } catch (error) {
-    fail(error);
-  }
+  return onInstallation(options, ({ pool, tenant }) => {
+    const db = {
+      query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }),
+    };
+    return work(createAccess({ db, clock: systemClock }), tenant);
+  });
 }

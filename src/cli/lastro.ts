@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
+import type { ListOptions, OrderOptions } from './dead-letters.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
 enableCompileCache();
@@ -49,6 +50,47 @@ keys
   .action(async (id: string, options: { tenant?: string }) =>
     (await import('./keys.ts')).revokeKey(id, options),
   );
+
+const OF_TENANT = `whose dead letters; ${BY_DEFAULT}`;
+const deadLetters = program
+  .command('dead-letters')
+  .description('events that a consumer group could not handle');
+deadLetters
+  .command('list')
+  .description('list dead letters, newest first')
+  .option('--tenant <id>', OF_TENANT)
+  .option('--state <state>', 'open, replayed, skipped or discarded', 'open')
+  .option('--group <name>', 'of this consumer group')
+  .option('--limit <number>', 'at most so many', '50')
+  .action(async (options: ListOptions) => (await import('./dead-letters.ts')).listDeadLetters(options));
+deadLetters
+  .command('show <id>')
+  .description('show one: its event, its failure, what waits behind it, and what was done')
+  .option('--tenant <id>', OF_TENANT)
+  .action(async (id: string, options: { tenant?: string }) =>
+    (await import('./dead-letters.ts')).showDeadLetter(id, options),
+  );
+deadLetters
+  .command('replay <id>')
+  .description('hand the event to its group once more; what waits behind it follows')
+  .option('--tenant <id>', OF_TENANT)
+  .option('--data <json>', 'instead of the event’s own data')
+  .option('--reason <text>', 'kept in the audit')
+  .action(async (id: string, options: OrderOptions) =>
+    (await import('./dead-letters.ts')).orderDeadLetter('replay', id, options),
+  );
+for (const [action, description] of [
+  ['skip', 'pass over the event for good, and go on with what waits behind it'],
+  ['discard', 'give up the event and all that waits behind it now'],
+] as const)
+  deadLetters
+    .command(`${action} <id>`)
+    .description(description)
+    .option('--tenant <id>', OF_TENANT)
+    .requiredOption('--reason <text>', 'kept in the audit')
+    .action(async (id: string, options: OrderOptions) =>
+      (await import('./dead-letters.ts')).orderDeadLetter(action, id, options),
+    );
 
 program
   .command('verify')

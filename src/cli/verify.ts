@@ -45,7 +45,11 @@ function renderReport(report: VerifyReport): string {
     ...rows,
     '',
     ...(findings.length === 0 ? [] : ['findings', ...findings, '']),
-    `${report.payments} payments and ${report.refunds} refunds, ${report.running} under way, in ${report.durationMs} ms (${Math.round(report.paymentsPerSecond)}/s): ${phases}`,
+    `${report.payments} payments and ${report.refunds} refunds, ${report.running} under way${behindDeadLetters(report)}, in ${report.durationMs} ms (${Math.round(report.paymentsPerSecond)}/s): ${phases}`,
     report.ok ? 'verified: logs and tables agree' : 'NOT VERIFIED: logs and tables differ',
   ].join('\n');
+}
+
+function behindDeadLetters({ parked }: VerifyReport): string {
+  return parked === 0 ? '' : ` (${parked} of them behind a dead letter)`;
 }

@@ -27,7 +27,10 @@ export type IdPrefix =
   | 'req'
   | 'ctx'
   | 'crv'
-  | 'ctu';
+  | 'ctu'
+  | 'dlt'
+  | 'rdl'
+  | 'rpl';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -44,6 +47,11 @@ export type RequestId = Id<'req'>;
 export type CardTransactionId = Id<'ctx'>;
 export type CardReversalId = Id<'crv'>;
 export type TopUpId = Id<'ctu'>;
+export type DeadLetterId = Id<'dlt'>;
+/** Of an order to hand an event to a group once more. */
+export type RedeliveryId = Id<'rdl'>;
+/** Of a set of dead letters that is replayed together. */
+export type ReplayId = Id<'rpl'>;
 
 const SYMBOLS = 26;
 const BYTES = 16;
@@ -80,6 +88,9 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   ctx: textWithPrefix('ctx'),
   crv: textWithPrefix('crv'),
   ctu: textWithPrefix('ctu'),
+  dlt: textWithPrefix('dlt'),
+  rdl: textWithPrefix('rdl'),
+  rpl: textWithPrefix('rpl'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */

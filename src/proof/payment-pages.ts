@@ -234,34 +234,44 @@ export async function readManualEntries(reader: Reader, range: IdRange): Promise
   return rows.flatMap(({ subject }) => (isId('jen', subject) ? uuidOf(subject) : []));
 }
 
-/** How far each group has read each partition of its topics. */
+/** How far each group has read each partition of its topics, and what of that waits behind a dead letter. */
 export class Positions {
   readonly #groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>;
+  /** By group, identities. */
+  readonly #waiting: ReadonlyMap<string, ReadonlySet<string>>;
 
-  private constructor(groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>) {
+  private constructor(
+    groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>,
+    waiting: ReadonlyMap<string, ReadonlySet<string>>,
+  ) {
     this.#groups = groups;
+    this.#waiting = waiting;
   }
 
   static async read(reader: Reader): Promise<Positions> {
-    const rows = await reader.query<{ consumer_group: string; topic: string; positions: readonly string[] }>(
-      `select consumer_group, topic, array_agg(position::text order by partition) as positions
-       from log.positions group by consumer_group, topic`,
-      [],
-    );
+    const [rows, waiting] = await Promise.all([
+      reader.query<{ consumer_group: string; topic: string; positions: readonly string[] }>(
+        `select consumer_group, topic, array_agg(position::text order by partition) as positions
+         from log.positions group by consumer_group, topic`,
+        [],
+      ),
+      readWaiting(reader),
+    ]);
     const groups = new Map<string, Map<string, readonly number[]>>();
     for (const { consumer_group, topic, positions } of rows) {
       const topics = groups.get(consumer_group) ?? new Map<string, readonly number[]>();
       groups.set(consumer_group, topics.set(topic, positions.map(Number)));
     }
-    return new Positions(groups);
+    return new Positions(groups, waiting);
   }
 
-  /** Whether the group has passed every one of the events that are of its topics. */
+  /** Whether the group has handled every one of the events that are of its topics. */
   hasPassedAll(group: string, events: readonly TracedEvent[]): boolean {
     const topics = this.#groups.get(group);
-    return events.every(({ topic, partition, position }) => {
-      const positions = topics?.get(topic);
-      return positions === undefined || position <= (positions[partition] ?? 0);
+    return events.every((event) => {
+      const positions = topics?.get(event.topic);
+      if (positions === undefined) return true;
+      return event.position <= (positions[event.partition] ?? 0) && !this.isWaiting(group, event);
     });
   }
 
@@ -269,7 +279,26 @@ export class Positions {
    * Whether the group has committed what follows from the event. It may have before: a group that keeps an event for
    * its next batch keeps its position before it, and goes on with the ones behind.
    */
-  hasPassed(group: string, { topic, partition, position }: TracedEvent): boolean {
-    return position <= (this.#groups.get(group)?.get(topic)?.[partition] ?? 0);
+  hasPassed(group: string, event: TracedEvent): boolean {
+    const position = this.#groups.get(group)?.get(event.topic)?.[event.partition] ?? 0;
+    return event.position <= position && !this.isWaiting(group, event);
   }
+
+  /** Whether the event is an open dead letter of the group, or is parked behind one: passed, and not handled. */
+  isWaiting(group: string, { identity }: TracedEvent): boolean {
+    return this.#waiting.get(group)?.has(identity) === true;
+  }
+}
+
+/** Both tables hold what waits and nothing else. */
+async function readWaiting(reader: Reader): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const rows = await reader.query<{ consumer_group: string; identity: string }>(
+    `select consumer_group, topic || '/' || partition || '/' || position as identity
+     from log.parked_keys where dead_letter is not null
+     union all
+     select consumer_group, topic || '/' || partition || '/' || position from log.parked_events`,
+    [],
+  );
+  const groups = Map.groupBy(rows, (row) => row.consumer_group);
+  return new Map([...groups].map(([group, own]) => [group, new Set(own.map(({ identity }) => identity))]));
 }

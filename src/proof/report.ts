@@ -24,6 +24,8 @@ export interface VerifyReport {
   readonly checks: readonly CheckReport[];
   /** Payments and refunds under way: no finding, whatever is still missing of them. */
   readonly running: number;
+  /** Of those, the ones that wait behind a dead letter, until somebody replays or skips it. */
+  readonly parked: number;
   readonly payments: number;
   readonly refunds: number;
   readonly durationMs: number;

@@ -3,7 +3,8 @@
  * it is compared with them.
  *
  * P1: a page is of one snapshot. Effects, events and positions are committed together, so in it nothing is ahead.
- * P2: a stage of ours is missing only if its group has passed the event that made it due; until then the payment runs.
+ * P2: a stage of ours is missing only if its group has passed the event that made it due; until then the payment runs. An
+ *     event that is a dead letter of the group, or parked behind one, is not passed by it: its payment is counted as parked.
  *     What waits for the outside world is never missing.
  */
 import type { Reader } from '#platform/postgres/read-pool.ts';
@@ -70,6 +71,8 @@ export interface PaymentCounts {
   readonly refunds: number;
   /** Of both, those under way: not judged yet. */
   readonly running: number;
+  /** Of those, the ones that wait behind a dead letter. */
+  readonly parked: number;
 }
 
 /** All payments and refunds there are at the start, and some that come meanwhile. */
@@ -90,6 +93,7 @@ class PaymentWalk {
   #payments = 0;
   #refunds = 0;
   #running = 0;
+  #parked = 0;
   /** The range given out last; undefined when there are no more. */
   #given: Promise<IdRange | undefined> = Promise.resolve(FIRST_RANGE);
   #lastSuffix = '';
@@ -101,7 +105,12 @@ class PaymentWalk {
   }
 
   get counts(): PaymentCounts {
-    return { payments: this.#payments, refunds: this.#refunds, running: this.#running };
+    return {
+      payments: this.#payments,
+      refunds: this.#refunds,
+      running: this.#running,
+      parked: this.#parked,
+    };
   }
 
   async run(): Promise<void> {
@@ -168,7 +177,9 @@ class PaymentWalk {
       const detail = `${stages.map(({ service }) => service).join(' and ')} passed ${event.type} at ${event.identity}; its stage ${stages.map(({ name }) => name).join(' or ')} left no event`;
       this.#checks.sagas.found({ kind: 'missing_stage', subject, detail });
     }
-    if (line.length > 0 && !ended && missing.length === 0) this.#running++; // P2
+    if (line.length === 0 || ended || missing.length > 0) return;
+    this.#running++; // P2
+    if (owed.some((answer) => isParked(answer, positions))) this.#parked++;
   }
 
   #report({ check, looked, noun, subjectOf, listed, total }: NamedDifferences): void {
@@ -197,6 +208,10 @@ function isPayment({ timeline }: JudgedSaga): boolean {
 function isMissing({ event, stages }: OwedAnswer, positions: Positions): boolean {
   if (event.type === 'posting.refused' && event.data?.['purpose'] === 'reversal') return false;
   return stages.every(({ service }) => positions.hasPassed(service, event));
+}
+
+function isParked({ event, stages }: OwedAnswer, positions: Positions): boolean {
+  return stages.some(({ service }) => positions.isWaiting(service, event));
 }
 
 /** P1 */

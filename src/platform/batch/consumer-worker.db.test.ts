@@ -3,7 +3,15 @@ import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { statement } from '#platform/postgres/session.ts';
-import { type Effect, Gate, interleaved, keysNamed, Probe, stepOf } from '../../../tests/probe.ts';
+import {
+  type DeadLetterRow,
+  type Effect,
+  Gate,
+  interleaved,
+  keysNamed,
+  Probe,
+  stepOf,
+} from '../../../tests/probe.ts';
 
 let probe: Probe;
 
@@ -156,7 +164,7 @@ test('what a process is told to give up it leaves alone, until it is given back'
   expect(await faultsAfter(steps)).toEqual([]);
 });
 
-test('R6: one event that cannot be handled stands alone at last; other keys go on, and it after it is mended', async () => {
+test('W6: what fails for the world’s reasons stands alone at last; other keys go on, and it after it is mended', async () => {
   let isMended = false;
   const failing: number[] = [];
   const steps = interleaved(keysNamed(100), 2);
@@ -164,7 +172,7 @@ test('R6: one event that cannot be handled stands alone at last; other keys go o
     onDecide(events) {
       if (isMended || !events.some(isPoison)) return;
       failing.push(events.length);
-      throw new RangeError('cannot be handled');
+      throw missingTable();
     },
   });
   await probe.append(steps);
@@ -175,11 +183,17 @@ test('R6: one event that cannot be handled stands alone at last; other keys go o
   ]);
   await effectsReach(others[0]?.['count'] as number);
   expect((await probe.effects()).filter(({ key }) => key === 'key-50')).toEqual([]);
-  expect(failures.every((error) => error instanceof RangeError)).toBe(true);
+  expect(failures.every((error) => error instanceof Fault)).toBe(true);
+  expect(await probe.deadLetters()).toEqual([]);
   isMended = true;
   worker.own(probe.allPartitions);
   expect(await faultsAfter(steps)).toEqual([]);
 });
+
+/** What no event is at fault for. */
+function missingTable(): Fault {
+  return new Fault('a table is missing', { transient: false });
+}
 
 function isPoison(event: { readonly key: string }): boolean {
   return event.key === 'key-50';
@@ -194,7 +208,7 @@ test('W6: an event that fails alone is found under load, and holds up no partiti
   const keys = keysNamed(40);
   const { failures } = await probe.start({
     onDecide(events) {
-      if (events.some((event) => isPoison(event) && stepOf(event) === 1)) throw new RangeError('fails');
+      if (events.some((event) => isPoison(event) && stepOf(event) === 1)) throw missingTable();
     },
   });
   await probe.append([{ key: 'key-50', step: 1 }, ...interleaved(['key-50'], 100)]);
@@ -224,7 +238,7 @@ test('R6: of two topics, an event that cannot be handled does not hold up the ot
   await probe.start({
     topics: ['source', 'second'],
     onDecide(events) {
-      if (!isMended && events.some(isPoison)) throw new RangeError('cannot be handled');
+      if (!isMended && events.some(isPoison)) throw missingTable();
     },
   });
   await probe.append([{ key: 'key-50', step: 1 }]);
@@ -238,7 +252,7 @@ test('R6: of two topics, an event that cannot be handled does not hold up the ot
 
 const DIVIDE_BY = statement('probe.divide', 'select 1 / $1::integer');
 
-test('R6: data that the database refuses is isolated as well', async () => {
+test('R6: data that the database refuses is isolated as well, and handled when it is mended and replayed', async () => {
   let isMended = false;
   const steps = interleaved(keysNamed(60), 1);
   const { failures } = await probe.start({
@@ -248,14 +262,12 @@ test('R6: data that the database refuses is isolated as well', async () => {
     },
   });
   await probe.append(steps);
-  const poisoned = await partitionOfKey('key-50');
-  const [others] = await probe.query(
-    'select count(*)::int as count from source.events where partition <> $1',
-    [poisoned],
-  );
-  await effectsReach(others?.['count'] as number);
+  await effectsReach(steps.length - 1);
   expect(failures.every((error) => error instanceof DatabaseFault && error.causedByData)).toBe(true);
+  await expect.poll(() => probe.deadLetters(), PATIENCE).toMatchObject([{ key: 'key-50', code: '22012' }]);
   isMended = true;
+  const [letter] = await probe.deadLetters();
+  await probe.order('replay', letter as DeadLetterRow);
   expect(await faultsAfter(steps)).toEqual([]);
 });
 
@@ -328,10 +340,13 @@ test('a backlog in one partition does not keep the others waiting', async () => 
   expect(order.slice(lastElsewhere).filter((key) => key === 'key-1').length).toBeGreaterThan(100);
 });
 
-test('an event that is missing from the log is never passed over, and holds up its own partition alone', async () => {
+test.each([
+  ['missing', 'delete from source.events where partition = $1 and position = 3'],
+  ['not JSON any more', `update source.events set data = '{' where partition = $1 and position = 3`],
+])('an event that is %s is never passed over, and holds up its own partition alone', async (_damage, sql) => {
   await probe.append(interleaved(['key-1'], 5));
   const partition = await partitionOfKey('key-1');
-  await probe.query('delete from source.events where partition = $1 and position = 3', [partition]);
+  await probe.query(sql, [partition]);
   const { failures } = await probe.start({ batchMax: 2 });
   await expect.poll(() => failures.length, PATIENCE).toBeGreaterThan(3);
   const others = interleaved(keysNamed(40), 1);
@@ -377,6 +392,24 @@ function trailing(): Promise<unknown[]> {
      where p.topic = 'source' and p.position <> h.position`,
   );
 }
+
+test('W6: an event of which it cannot even be read whether it concerns the group holds up nothing but its subject', async () => {
+  await probe.start({
+    concerns: (event) => {
+      if (isPoison(event)) throw new TypeError('no such member');
+      return true;
+    },
+    onDecide: (events) => {
+      if (events.some(isPoison)) throw new TypeError('no such member');
+    },
+  });
+  const steps = interleaved(keysNamed(60), 1);
+  await probe.append(steps);
+  await effectsReach(steps.length - 1);
+  await expect
+    .poll(() => probe.deadLetters(), PATIENCE)
+    .toMatchObject([{ key: 'key-50', code: 'TypeError' }]);
+});
 
 test('R1: of two that retain all they read, and so move no position, one is fenced: nothing is done twice', async () => {
   const gate = new Gate();

@@ -4,27 +4,35 @@
  * W1: the positions are locked from the first statement on and move with the effects, in one commit (R1, U4). Of a
  *     partition all topics’ are locked, whichever the batch reads: what two topics tell may be about one thing.
  * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
- * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again.
- * W4: events of a partition are handled in order, and none is passed over because it failed.
+ * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again,
+ *     and the parked keys with it.
+ * W4: events of a key are handled in order. One that cannot be handled is passed over as a dead letter, and what comes
+ *     later for its parking key waits behind it; everything else goes on.
  * W5: a position stays before the first event that its consumer retains.
- * W6: an event that fails alone holds up its own partition of its topic, and nothing else.
+ * W6: an event that fails alone by what is in it, STRIKES_MAX times, is a dead letter. What fails otherwise (the log has a
+ *     gap, a table is missing, too many keys were parked just now) holds up its own partition of its topic, and nothing else.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock, EpochMs } from '#kernel/clock.ts';
+import type { Clock } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
-import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
-import { type EventDraft, type LogEvent, notBefore } from '../log/event.ts';
+import { bury, failureOf, isFaultOfEvent, mayPark, STRIKES_MAX } from '../dead-letters/bury.ts';
+import { ParkedKeys, type ParkingKeyOf, parkEvents, subjectOf } from '../dead-letters/parked-keys.ts';
+import type { AppendedSegment } from '../log/append.ts';
+import { type LogEvent, notBefore } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { TailReader } from '../log/tail.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
+import { FaultSearch, isNew } from './fault-search.ts';
 import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
 import { lockPositions, movePositions, type Place, readPositions } from './positions.ts';
 import { readNew, rotated } from './read-new.ts';
+import { type Batch, firstPositions, placeOf, type Reading, type ReadPlace, targetOf } from './reading.ts';
+import { sendDrafts } from './send-drafts.ts';
 import { Signal } from './signal.ts';
 
 export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
@@ -48,48 +56,14 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
 /** How long a position may trail what has been read and concerns nobody: who takes over reads that much again. */
 const MOVE_EVERY_MS = 1000;
 
-/** How far one topic's partition has been read. */
-interface Reading {
-  readonly topic: string;
-  readonly partition: number;
-  /** As committed; behind `read` by what is retained. */
-  position: number;
-  /** Counts the group's commits here: also one that retains everything, and leaves the position, fences others (R1). */
-  turn: number;
-  /** Last position read. */
-  read: number;
-}
-
-interface SetAside {
-  readonly failures: number;
-  /** After which the event stands that failed. */
-  readonly position: number;
-  /** By `performance.now()`. */
-  readonly until: number;
-}
-
-interface Batch {
-  /** Where something new was read or something is retained, with the last position read. */
-  readonly readings: readonly { readonly reading: Reading; readonly upTo: number }[];
-  /** Those the consumer acts on: the retained ones, then the new ones. */
-  readonly events: readonly LogEvent[];
-  /** How many new ones were read, acted on or not. */
-  readonly passed: number;
-}
-
 export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #options: ConsumerWorkerOptions<Loaded, Plan>;
   readonly #signal = new Signal();
   readonly #readings = new Map<string, Reading>();
   #positionsKnown = false;
   #retained: readonly LogEvent[] = [];
-  /** Where an event stands that failed alone, by topic and partition: read again, alone, when its time has come (W6). */
-  readonly #setAside = new Map<string, SetAside>();
-  /**
-   * What the last batch that failed had read, by topic and partition up to a position: there is the event that makes
-   * batches fail. Until it is found nothing else is read there, or whatever comes in would begin the search anew (W6).
-   */
-  readonly #suspected = new Map<string, number>();
+  readonly #search: FaultSearch;
+  #parkedKeys = ParkedKeys.NONE;
   readonly #unsubscribe: (() => void)[];
   readonly #tailReaders = new Map<string, TailReader>();
   #owned: readonly number[] = [];
@@ -105,6 +79,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   constructor(options: ConsumerWorkerOptions<Loaded, Plan>) {
     this.#options = options;
     this.#limit = this.#batchMax;
+    this.#search = new FaultSearch(options.random);
     options.turns?.join(this.group, () => this.#signal.raise());
     for (const topic of options.consumer.topics)
       this.#tailReaders.set(topic, options.log.tail(topic).addReader());
@@ -119,6 +94,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   get group(): string {
     return this.#options.consumer.group;
+  }
+
+  get #parkingKeyOf(): ParkingKeyOf {
+    return this.#options.consumer.parkingKeyOf ?? subjectOf;
   }
 
   start(): void {
@@ -178,10 +157,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       if (this.#passesBy(batch)) this.#passBy(batch);
       else if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
-      if (this.#suspected.size === 0) this.#limit = Math.min(this.#batchMax, this.#limit * 2);
+      if (!this.#search.isUnderWay) this.#limit = Math.min(this.#batchMax, this.#limit * 2);
       return batch.passed;
     } catch (error) {
-      this.#failed(error, batch);
+      await this.#failed(error, batch);
       return 'failed';
     } finally {
       this.#options.turns?.release(this.group);
@@ -189,15 +168,15 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   }
 
   /** Whether nothing in the batch is the consumer's, and the positions can wait. */
-  #passesBy({ events }: Batch): boolean {
-    if (this.#options.consumer.concerns === undefined || events.length > 0) return false;
+  #passesBy({ events, parked }: Batch): boolean {
+    if (this.#options.consumer.concerns === undefined || events.length > 0 || parked.length > 0) return false;
     return performance.now() - this.#movedAt < MOVE_EVERY_MS;
   }
 
   #passBy({ readings }: Batch): void {
     for (const { reading, upTo } of readings) {
       reading.read = upTo;
-      this.#setAside.delete(placeOf(reading.topic, reading.partition));
+      this.#search.passed(reading, upTo);
       this.#passed(reading.topic)[reading.partition] = upTo;
     }
   }
@@ -227,7 +206,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     );
   }
 
-  #failed(error: unknown, batch: Batch | undefined): void {
+  async #failed(error: unknown, batch: Batch | undefined): Promise<void> {
     this.#failures++;
     this.#positionsKnown = false; // W3
     this.#options.observer.failed(this.group, error);
@@ -236,45 +215,87 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     } else if (error instanceof DatabaseFault && error.overwhelmed) {
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
     } else if (error instanceof LogGap) {
-      this.#putAsideAt(this.#reading(error.topic, error.partition));
+      this.#putAside(this.#reading(error.topic, error.partition));
     } else if (!isTransient(error)) {
       // R6: one event of the batch is at fault; halve the next ones until it stands alone.
-      if (batch?.passed === 1) this.#putAside(batch);
+      if (batch?.passed === 1) await this.#foundAlone(error, batch);
       else this.#suspect(batch);
     }
   }
 
   #suspect(batch: Batch | undefined): void {
-    const read = batch?.readings.filter(({ reading, upTo }) => upTo !== reading.read) ?? [];
     this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, batch?.passed ?? this.#limit) / 2));
-    if (read.length === 0) return;
     // The halvings are few: they do not wait ever longer for each other.
-    this.#failures = 1;
-    this.#suspected.clear();
-    for (const { reading, upTo } of read)
-      this.#suspected.set(placeOf(reading.topic, reading.partition), upTo);
+    if (this.#search.suspect(batch?.readings ?? [])) this.#failures = 1;
   }
 
-  /** W6: it is tried again with backoff, what follows it in its partition waits (W4), and the others go on in full batches. */
-  #putAside({ readings }: Batch): void {
+  /** W6: it is tried again with backoff, or is a dead letter; the others go on in full batches. */
+  async #foundAlone(error: unknown, batch: Batch): Promise<void> {
     this.#limit = this.#batchMax;
-    this.#suspected.clear();
-    for (const { reading, upTo } of readings) if (upTo !== reading.read) this.#putAsideAt(reading);
+    this.#search.end();
+    const place = batch.readings.find(isNew);
+    if (place === undefined || (await this.#hasGivenUp(error, batch, place))) return;
+    this.#putAside(place.reading);
   }
 
-  #putAsideAt(reading: Reading): void {
+  #putAside(reading: Reading): void {
     // The backoff is the place's own: the others do not wait for it.
     this.#failures = 1;
-    const key = placeOf(reading.topic, reading.partition);
-    const failures = (this.#setAside.get(key)?.failures ?? 0) + 1;
-    const until = performance.now() + backoffMs(failures, this.#options.random);
-    this.#setAside.set(key, { failures, position: reading.read, until });
+    this.#search.putAside(reading);
+  }
+
+  /** Whether the only new event of the batch has become a dead letter. What is retained has been handled without fault before. */
+  async #hasGivenUp(error: unknown, batch: Batch, { reading, upTo }: ReadPlace): Promise<boolean> {
+    const event = batch.events.find(
+      ({ topic, partition, position }) =>
+        topic === reading.topic && partition === reading.partition && position === upTo,
+    );
+    if (event === undefined || !isFaultOfEvent(error)) return false;
+    const strikes = this.#search.strike(event, this.#options.clock.now());
+    if (strikes.count < STRIKES_MAX) return false;
+    try {
+      return await this.#bury(event, { error, batch, strikes });
+    } catch (failure) {
+      this.#options.observer.failed(this.group, failure);
+      return false;
+    }
+  }
+
+  /** Under the fence that the batch began with: its failure has changed nothing. */
+  async #bury(
+    event: LogEvent,
+    { error, batch, strikes }: { error: unknown; batch: Batch; strikes: { count: number; since: number } },
+  ): Promise<boolean> {
+    const { session, clock, observer } = this.#options;
+    const retained = firstPositions(batch.events.filter((each) => each !== event));
+    const failure = failureOf(error);
+    const id = await session.transaction(async (tx) => {
+      lockPositions(tx, this.#placesBeside(batch.readings)); // W1
+      if (!(await mayPark(tx, this.group))) return undefined;
+      this.#sendMoves(tx, batch.readings, retained);
+      return bury(tx, {
+        group: this.group,
+        parkingKey: this.#parkingKeyOf(event),
+        event,
+        failure,
+        attempts: strikes.count,
+        firstAt: strikes.since,
+        now: notBefore([event], clock.now()),
+      });
+    });
+    if (id === undefined) observer.deadLetterWithheld?.(this.group, event);
+    else observer.deadLettered?.(this.group, { id, event, failure });
+    return id !== undefined;
   }
 
   async #readPositions(): Promise<void> {
     const { session } = this.#options;
     this.#positionsKnown = true;
-    const places = await readPositions(session, [this.group]);
+    const [places, parkedKeys] = await Promise.all([
+      readPositions(session, [this.group]),
+      ParkedKeys.read(session, this.group, this.#parkingKeyOf),
+    ]);
+    this.#parkedKeys = parkedKeys;
     this.#readings.clear();
     this.#retained = [];
     for (const { topic, partition, position, turn } of places) {
@@ -293,18 +314,17 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     }
     for (const reading of this.#trailing()) upTo.set(reading, reading.read);
     const events = [...this.#retained];
+    const parked: LogEvent[] = [];
     const { log, session, consumer } = this.#options;
-    const { handles, topics } = consumer;
-    const isActedOn = (event: LogEvent): boolean =>
-      handles.has(event.type) && (consumer.concerns?.(event) ?? true);
-    this.#dropCleared();
-    const again = this.#suspected.size > 0 ? undefined : this.#dueAgain(partitions);
+    const { topics } = consumer;
+    this.#search.dropCleared(this.#readings.values(), this.#owned);
+    const again = this.#search.dueAgain(this.#readings.values(), this.#owned, partitions);
     const limit = again === undefined ? this.#limit : 1;
     let room = limit;
     for (const [index, topic] of topics.entries()) {
       if (room <= 0) break;
       if (again !== undefined && again.topic !== topic) continue;
-      const among = again === undefined ? this.#among(topic, partitions) : [again.partition];
+      const among = again === undefined ? this.#search.among(topic, partitions, topics) : [again.partition];
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
       const after = (partition: number): number => this.#reading(topic, partition).read;
@@ -321,61 +341,32 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         if (last === undefined) continue;
         room -= found.length;
         upTo.set(this.#reading(topic, partition), last.position);
-        for (const event of found) if (isActedOn(event)) events.push(event);
+        for (const event of found) {
+          if (!this.#isActedOn(event)) continue;
+          const standing = this.#parkedKeys.standingOf(event);
+          if (standing === 'free') events.push(event);
+          else if (standing === 'parked') parked.push(event); // W4
+        }
       }
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
-    return { readings, events, passed: limit - room };
+    return { readings, events, parked, passed: limit - room };
   }
 
-  /** A place set aside whose time has come; its event is read alone. */
-  #dueAgain(partitions: readonly number[]): Reading | undefined {
-    if (this.#setAside.size === 0) return undefined;
-    this.#dropSettled();
-    const now = performance.now();
-    return [...this.#readings.values()].find(({ topic, partition }) => {
-      const aside = this.#setAside.get(placeOf(topic, partition));
-      return aside !== undefined && aside.until <= now && partitions.includes(partition);
-    });
-  }
-
-  /** What another process has passed meanwhile, or works on now, is set aside here no more. */
-  #dropSettled(): void {
-    for (const { topic, partition, read } of this.#readings.values()) {
-      const key = placeOf(topic, partition);
-      const aside = this.#setAside.get(key);
-      if (aside !== undefined && (aside.position !== read || !this.#owned.includes(partition))) {
-        this.#setAside.delete(key);
-      }
+  #isActedOn(event: LogEvent): boolean {
+    const { handles, concerns } = this.#options.consumer;
+    if (!handles.has(event.type)) return false;
+    try {
+      return concerns?.(event) ?? true;
+    } catch {
+      return true; // not even that can be read from it: the batch fails on it, and it is found
     }
-  }
-
-  /** What was suspected and has been passed all the same, or is another process' now. */
-  #dropCleared(): void {
-    if (this.#suspected.size === 0) return;
-    for (const { topic, partition, read } of this.#readings.values()) {
-      const key = placeOf(topic, partition);
-      const upTo = this.#suspected.get(key);
-      if (upTo !== undefined && (read >= upTo || !this.#owned.includes(partition)))
-        this.#suspected.delete(key);
-    }
-  }
-
-  /** Where a batch may read the topic: in what is suspected, if any of that is among the partitions of this turn. */
-  #among(topic: string, partitions: readonly number[]): readonly number[] {
-    if (this.#suspected.size > 0) {
-      const isSuspected = (from: string) => (partition: number) =>
-        this.#suspected.has(placeOf(from, partition));
-      const isSearch = this.#options.consumer.topics.some((each) => partitions.some(isSuspected(each)));
-      if (isSearch) return partitions.filter(isSuspected(topic));
-    }
-    if (this.#setAside.size === 0) return partitions;
-    return partitions.filter((partition) => !this.#setAside.has(placeOf(topic, partition)));
   }
 
   #upToSuspected(topic: string, partition: number, events: readonly LogEvent[]): readonly LogEvent[] {
-    const upTo = this.#suspected.get(placeOf(topic, partition));
-    return upTo === undefined ? events : events.filter(({ position }) => position <= upTo);
+    if (!this.#search.isUnderWay) return events;
+    const upTo = this.#search.limitOf(topic, partition);
+    return events.filter(({ position }) => position <= upTo);
   }
 
   /** What comes before the first event of a version that this program does not read; the partition is then given up. */
@@ -400,7 +391,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     return reading;
   }
 
-  async #apply({ readings, events, passed }: Batch): Promise<void> {
+  async #apply({ readings, events, parked, passed }: Batch): Promise<void> {
     const { consumer, session, log, clock, observer } = this.#options;
     const startedAt = performance.now();
     let plan: Plan | undefined;
@@ -408,6 +399,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let segments: Promise<AppendedSegment[]> | undefined;
     await session.transaction(async (tx) => {
       lockPositions(tx, this.#placesBeside(readings)); // W1
+      parkEvents(tx, { group: this.group, keyOf: this.#parkingKeyOf, events: parked });
       if (events.length > 0) {
         const loaded = await consumer.load(tx, events);
         const now = notBefore(events, clock.now());
@@ -415,7 +407,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         consumer.save(tx, plan);
         kept = firstPositions(plan.retained ?? []);
         this.#sendMoves(tx, readings, kept);
-        segments = this.#sendDrafts(tx, plan.drafts, now); // R3: heads last
+        segments = sendDrafts(tx, consumer, { log, drafts: plan.drafts, now }); // R3: heads last
       } else {
         this.#sendMoves(tx, readings, kept);
       }
@@ -426,7 +418,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       reading.position = targetOf(read, kept);
       reading.turn += 1;
       reading.read = upTo;
-      this.#setAside.delete(placeOf(reading.topic, reading.partition));
+      this.#search.passed(reading, upTo);
       this.#passed(reading.topic)[reading.partition] = upTo;
     }
     this.#retained = plan?.retained ?? [];
@@ -453,42 +445,4 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       })),
     );
   }
-
-  #sendDrafts(
-    tx: Transaction,
-    drafts: readonly EventDraft[],
-    occurredAt: EpochMs,
-  ): Promise<AppendedSegment[]> | undefined {
-    if (drafts.length === 0) return undefined;
-    const { consumer, log } = this.#options;
-    if (consumer.emits === null) throw new InvariantViolation(`group ${consumer.group} emits to no topic`);
-    return sendAppend(
-      tx,
-      prepareAppend({ topic: consumer.emits, partitions: log.partitions, occurredAt, drafts }),
-    );
-  }
-}
-
-function placeOf(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
-}
-
-/** W5: where the position goes: to the last event read, or before the first that is retained. */
-function targetOf(
-  { reading, upTo }: Batch['readings'][number],
-  firstRetained: ReadonlyMap<string, number>,
-): number {
-  const first = firstRetained.get(placeOf(reading.topic, reading.partition));
-  return first === undefined ? upTo : first - 1;
-}
-
-/** The first position among the events, by topic and partition. */
-function firstPositions(events: readonly LogEvent[]): ReadonlyMap<string, number> {
-  const firsts = new Map<string, number>();
-  for (const { topic, partition, position } of events) {
-    const place = placeOf(topic, partition);
-    const first = firsts.get(place);
-    if (first === undefined || position < first) firsts.set(place, position);
-  }
-  return firsts;
 }

@@ -3,6 +3,7 @@
  * brings the fence, the positions, the append and the commit.
  */
 import type { EpochMs } from '#kernel/clock.ts';
+import type { ParkingKeyOf } from '../dead-letters/parked-keys.ts';
 import type { EventDraft, LogEvent } from '../log/event.ts';
 import type { Transaction } from '../postgres/session.ts';
 
@@ -18,7 +19,12 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
    * Of the events it handles, which concern it; default all. For a group that most events pass by: while none concerns
    * it, its positions move but once a second, since committing each batch for that alone would cost everybody.
    */
-  concerns?(event: LogEvent): boolean;
+  readonly concerns?: (event: LogEvent) => boolean;
+  /**
+   * What a failed event holds up for this consumer, beside itself: later events of the same key wait behind it. Default its
+   * subject, within its tenant. Of one key all are in one partition.
+   */
+  readonly parkingKeyOf?: ParkingKeyOf;
   /** Least time between the starts of two batches under load (pace.ts), in ms; a stage that nobody waits for can take longer. */
   readonly paceMs: number;
   /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Fault } from '#kernel/fault.ts';
 import { partitionOf } from '#kernel/partition-of.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { interleaved, keysNamed, PROBE_GROUP, Probe } from '../../../tests/probe.ts';
@@ -72,13 +73,14 @@ test('the lag is looked at again and again', async () => {
   await expect.poll(() => monitor.delayMs(), PATIENCE).toBe(100);
 });
 
-test('W6: what stands behind an event that fails alone is refused itself, and holds up nobody else', async () => {
+test('W6: what stands behind an event that holds its partition up is refused itself, and holds up nobody else', async () => {
   const failing = ONE_BEHIND;
   const partition = partitionOf(failing.tenant, failing.key, probe.partitions);
   const others = keysNamed(20).filter((key) => partitionOf('acme', key, probe.partitions) !== partition);
   await probe.start({
     onDecide: (events) => {
-      if (events.some(({ key, data }) => key === failing.key && data['step'] === 1)) throw new Error('fails');
+      if (events.some(({ key, data }) => key === failing.key && data['step'] === 1))
+        throw new Fault('a table is missing', { transient: false });
     },
   });
   const { monitor } = await open({ soft: 10, hard: 100 });

@@ -1,6 +1,33 @@
+import type { LogEvent } from '../log/event.ts';
+
 /** What the batch machine tells the outside: metrics and logs are made of it at the composition root. */
 export interface BatchObserver {
   committed(worker: string, batch: { readonly events: number; readonly durationMs: number }): void;
   /** The batch will be tried again; the worker backs off. */
   failed(worker: string, error: unknown): void;
+  /** A group has given an event up as a dead letter, and parked its key. */
+  deadLettered?(
+    group: string,
+    letter: {
+      readonly id: string;
+      readonly event: LogEvent;
+      readonly failure: { readonly code: string; readonly text: string };
+    },
+  ): void;
+  /** An event should have become one, and holds its partition up instead: too many were given up just before. */
+  deadLetterWithheld?(group: string, event: LogEvent): void;
+}
+
+/** Tells two what one hears. */
+export function both(first: BatchObserver, second: BatchObserver): BatchObserver {
+  return {
+    committed(worker, batch) {
+      first.committed(worker, batch);
+      second.committed(worker, batch);
+    },
+    failed(worker, error) {
+      first.failed(worker, error);
+      second.failed(worker, error);
+    },
+  };
 }

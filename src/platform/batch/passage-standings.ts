@@ -2,6 +2,7 @@
  * Where the groups of a passage stand in its partitions, and what lies between its links.
  */
 import { InvariantViolation } from '#kernel/fault.ts';
+import { findParkedPartitions } from '../dead-letters/parked-keys.ts';
 import type { LogEvent } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Session } from '../postgres/session.ts';
@@ -43,11 +44,17 @@ export class Standings {
     this.#options = options;
   }
 
-  /** From the database, for these partitions and no others. */
-  async read(partitions: () => readonly number[]): Promise<void> {
+  /**
+   * From the database, for these partitions and no others. Returns those in which a group has a parked key: asked behind the
+   * positions, so that the answer is as new as they are, or newer and fenced.
+   */
+  async read(partitions: () => readonly number[]): Promise<ReadonlySet<number>> {
     const { links, session } = this.#options;
     const groups = [...new Set(links.map(({ group }) => group))];
-    const places = await readPositions(session, groups);
+    const [places, parked] = await Promise.all([
+      readPositions(session, groups),
+      findParkedPartitions(session, groups),
+    ]);
     this.#byPartition.clear();
     for (const partition of partitions()) {
       this.#byPartition.set(
@@ -55,6 +62,7 @@ export class Standings {
         links.map((link) => standingIn(places, link, partition)),
       );
     }
+    return parked;
   }
 
   /** Where the partition stands at the link. */

@@ -9,6 +9,8 @@
  *     a batch that was outrun they are locked, so that it is not outrun again.
  * X4: a batch that fails by what is in it is tried again by partition, and one that fails alone is left to the stages,
  *     which find the event at fault.
+ * X5: while a group of the passage has a parked key in a partition (a dead letter), the partition is the stages'. Parked
+ *     keys are read with the positions and change with a turn of them, so X1 holds for them too.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -35,6 +37,8 @@ const UNCLEAR_LOOK_MS = 5;
 const APART_MS = 3000;
 /** Long enough for an event that fails to be rare, and short enough to notice that it was mended. */
 const FAILING_MS = 30_000;
+/** A dead letter waits for a person; each time that the partition comes back, its first stage has paused to drain (passage-shares.ts). */
+const PARKED_MS = 60_000;
 
 export interface PassageWorkerOptions<Loaded, Plan> {
   readonly passage: Passage<Loaded, Plan>;
@@ -45,7 +49,7 @@ export interface PassageWorkerOptions<Loaded, Plan> {
   /** Most events in one batch. */
   readonly batchMax: number;
   readonly observer: BatchObserver;
-  /** Told of partitions that the stages have to work on themselves (X2, X4), and for how long: until they are owned anew. */
+  /** Told of partitions that the stages have to work on themselves (X2, X4, X5), and for how long: until they are owned anew. */
   readonly onYield: (partitions: readonly number[], forMs: number) => void;
 }
 
@@ -145,6 +149,7 @@ export class PassageWorker<Loaded, Plan> {
     try {
       // Others may be owned by the time that the standings are here.
       while (!this.#standingsKnown) await this.#readStandings();
+      if (this.#owned.length === 0) return 0;
       tried = this.#rotated();
       const batch = await this.#collect(tried);
       if (batch.partitions.length > 0) {
@@ -198,8 +203,10 @@ export class PassageWorker<Loaded, Plan> {
 
   async #readStandings(): Promise<void> {
     this.#standingsKnown = true;
-    await this.#standings.read(() => this.#owned);
+    const parked = await this.#standings.read(() => this.#owned);
     this.#notePassed(this.#owned);
+    const held = this.#owned.filter((partition) => parked.has(partition));
+    if (held.length > 0) this.#yield(held, PARKED_MS); // X5
   }
 
   #notePassed(partitions: readonly number[]): void {

@@ -58,6 +58,19 @@ export function createValidatorCompiler(): FastifySchemaCompiler<unknown> {
   };
 }
 
+export type FaultFinder = (value: unknown, root: string) => readonly FieldProblem[];
+
+/** All that is wrong with a value by a schema, as far as an answer lists it; pointers begin with `root`. */
+export function createFaultFinder(schema: object): FaultFinder {
+  const findAll = createAjv({ allErrors: true }).compile(schema);
+  return (value, root) => {
+    if (findAll(value)) return [];
+    return withoutBranches(findAll.errors ?? [])
+      .slice(0, MAX_FIELD_PROBLEMS)
+      .map((error) => fieldProblem(error, root));
+  };
+}
+
 function createAjv(options: { allErrors: boolean }): Ajv2020 {
   return new Ajv2020({
     ...options,

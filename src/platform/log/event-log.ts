@@ -103,7 +103,7 @@ export class EventLog {
       int8Array(ranges.map((range) => range.after)),
       int8Array(ranges.map((range) => Math.min(range.upTo, range.after + limit))),
     ]);
-    const events = rows.map((row) => decodeEvent(topic, row));
+    const events = rows.map((row) => readableEvent(topic, row));
     const tail = this.tail(topic);
     for (const range of ranges) {
       const own = events.filter((event) => event.partition === range.partition);
@@ -140,13 +140,22 @@ export class EventLog {
   }
 }
 
-/** A position is missing in a table whose head has passed it: somebody has taken an event away. */
+/** A position is missing in a table whose head has passed it, or is no event any more: somebody has damaged the log. */
 export class LogGap extends InvariantViolation {
   readonly topic: string;
   readonly partition: number;
 
-  constructor(topic: string, partition: number, position: number) {
-    super(`${topic}/${partition} lacks position ${position}: the log has a gap; lastro verify tells more`);
+  constructor(
+    topic: string,
+    partition: number,
+    position: number,
+    fault: 'missing' | 'unreadable' = 'missing',
+  ) {
+    super(
+      fault === 'missing'
+        ? `${topic}/${partition} lacks position ${position}: the log has a gap; lastro verify tells more`
+        : `${topic}/${partition}/${position} is not JSON: the log is damaged; lastro verify tells more`,
+    );
     this.topic = topic;
     this.partition = partition;
   }
@@ -195,6 +204,15 @@ export function decodeEvent(topic: string, row: EventRow): LogEvent {
     causation: row.causation,
     traceparent: row.traceparent,
   };
+}
+
+function readableEvent(topic: string, row: EventRow): LogEvent {
+  try {
+    return decodeEvent(topic, row);
+  } catch {
+    // Written as JSON and changed since.
+    throw new LogGap(topic, row.partition, Number(row.position), 'unreadable');
+  }
 }
 
 const rangeStatements = new Map<string, Statement>();

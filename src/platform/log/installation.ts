@@ -21,12 +21,13 @@ export interface Topology {
   }[];
 }
 
-/** Tables nobody updates or deletes from, in any service's schema (R7). */
+/** Tables nobody updates or deletes from, in any schema (R7). */
 const APPEND_ONLY = [
   'events',
   'batches',
   'entries',
   'postings',
+  'dead_letter_actions',
   'checkpoints',
   'checkpoint_logs',
   'signing_keys',
@@ -132,7 +133,7 @@ async function ensureRole(client: pg.Client, topology: Topology): Promise<void> 
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      left join pg_inherits i on i.inhrelid = c.oid left join pg_class parent on parent.oid = i.inhparent
      where n.nspname = any($1) and c.relkind in ('r', 'p') and coalesce(parent.relname, c.relname) = any($2)`,
-    [topology.schemas, APPEND_ONLY],
+    [[...topology.schemas, 'log'], APPEND_ONLY],
   );
   for (const { name } of rows)
     await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);

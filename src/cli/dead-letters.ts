@@ -1,0 +1,121 @@
+/** `lastro dead-letters`: works beside running processes, on the same database; they execute what is ordered here. */
+import { userInfo } from 'node:os';
+import { systemClock } from '#kernel/clock.ts';
+import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
+import type { DeadLetter, OrderAction } from '#platform/dead-letters/dead-letter.ts';
+import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
+import { readDetail } from '#platform/dead-letters/dead-letter-detail.ts';
+import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
+import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
+import { EventContracts } from '#platform/log/event-contracts.ts';
+import { Session } from '#platform/postgres/session.ts';
+import { renderAnswer } from '../problems.ts';
+import { contractsOf, TOPOLOGY } from '../topology.ts';
+import { say } from './environment.ts';
+import { type Installation, onInstallation, type TenantOption } from './on-installation.ts';
+
+export interface ListOptions extends TenantOption {
+  readonly state: string;
+  readonly group?: string;
+  readonly limit: string;
+}
+
+export interface OrderOptions extends TenantOption {
+  readonly reason?: string;
+  /** JSON. */
+  readonly data?: string;
+}
+
+/** As many as a page of the API has. */
+const LIST_MAX = 500;
+
+export function listDeadLetters({ state, group, limit, ...options }: ListOptions): Promise<void> {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    const reads = new DeadLetterReads(pool);
+    const rows = Number(limit);
+    if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
+      throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
+    const filter = { state, ...(group === undefined ? {} : { group }) };
+    for (const letter of await reads.list(tenant, filter, { before: undefined, limit: rows }))
+      console.log(lineOf(letter));
+  });
+}
+
+function lineOf(letter: DeadLetter): string {
+  const { state, consumer_group, type, subject, error_code, error } = letter;
+  const event = eventIdentity({ ...letter, position: Number(letter.position) });
+  return [idOf('dlt', letter.id), state, consumer_group, event, type, subject, error_code, error].join('\t');
+}
+
+export function showDeadLetter(id: string, options: TenantOption): Promise<void> {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    const reads = new DeadLetterReads(pool);
+    const letter = isId('dlt', id) ? await reads.find(tenant, uuidOf(id)) : undefined;
+    if (letter === undefined) throw new Error(`tenant ${tenant} has no dead letter ${id}`);
+    console.log(JSON.stringify(await readDetail(reads, letter), null, 2));
+  });
+}
+
+/** Said to be done when it is ordered: a running process executes it within a second. */
+export function orderDeadLetter(
+  action: OrderAction,
+  id: string,
+  { reason, data, ...options }: OrderOptions,
+): Promise<void> {
+  return onInstallation(options, async ({ url, pool, tenant }) => {
+    const order = orderOf(action, id, { reason, data });
+    const answer = await submit({ url, pool, tenant, order });
+    const document = JSON.parse(answer.body) as { detail?: string };
+    if (answer.status >= 400) throw new Error(document.detail);
+    say(`the ${action} of ${id} is ordered; a running process executes it`);
+  });
+}
+
+function orderOf(
+  action: OrderAction,
+  id: string,
+  { reason, data }: { reason: string | undefined; data: string | undefined },
+): DeadLetterOrder {
+  const named = { dead_letter_id: id };
+  if (action !== 'replay') return { operation: `dead_letters.${action}`, ...named, reason: reason ?? '' };
+  return {
+    operation: 'dead_letters.replay',
+    ...named,
+    ...(data === undefined ? {} : { data: JSON.parse(data) as JsonObject }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+/** One command in a transaction of its own, decided as the API's are. */
+async function submit({ url, pool, tenant, order }: Installation & { order: DeadLetterOrder }) {
+  const handler = new DeadLetterCommands({
+    renderProblem: renderAnswer,
+    reader: pool,
+    topics: TOPOLOGY.topics,
+    contracts: new EventContracts(contractsOf),
+  });
+  const command = {
+    operation: order.operation,
+    tenant,
+    idempotencyKey: undefined,
+    body: order,
+    id: newId('rdl'),
+    requestId: newId('req'),
+    correlationId: newId('cor'),
+    traceparent: null,
+    actor: `cli ${userInfo().username}`,
+  };
+  const session = new Session({ url, name: 'cli' });
+  try {
+    return await session.transaction(async (tx) => {
+      const loaded = await handler.load(tx, [command]);
+      const now = systemClock.now();
+      const { answer, effect } = handler.decide(loaded, command, now);
+      if (effect !== undefined) handler.save(tx, [effect], loaded, now);
+      return answer;
+    });
+  } finally {
+    await session.close();
+  }
+}

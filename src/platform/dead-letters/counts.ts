@@ -1,0 +1,23 @@
+import type { Reader } from '../postgres/read-pool.ts';
+
+export interface DeadLetterCounts {
+  /** Open ones. */
+  readonly open: number;
+  /** Events that wait behind one, or are being worked off. */
+  readonly parked: number;
+}
+
+/** By group; a group without any is not there. Two small tables, read whole. */
+export async function countDeadLetters(reader: Reader): Promise<ReadonlyMap<string, DeadLetterCounts>> {
+  const rows = await reader.query<{ group: string; open: number; parked: number }>(
+    `select "group", sum(open)::integer as open, sum(parked)::integer as parked
+     from (
+       select consumer_group as "group", count(dead_letter) as open, 0 as parked from log.parked_keys group by 1
+       union all
+       select consumer_group, 0, count(*) from log.parked_events group by 1
+     ) counted
+     group by 1`,
+    [],
+  );
+  return new Map(rows.map(({ group, open, parked }) => [group, { open, parked }]));
+}

@@ -1,0 +1,78 @@
+/** A dead letter as read, and as rendered. */
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { idOf } from '#kernel/ids.ts';
+import type { JsonObject } from '../log/event.ts';
+
+export const STATES = ['open', 'replayed', 'skipped', 'discarded'] as const;
+export type DeadLetterState = (typeof STATES)[number];
+export type OrderAction = 'replay' | 'skip' | 'discard';
+
+/** As the row is. */
+export interface DeadLetter {
+  /** Its uuid. */
+  readonly id: string;
+  readonly consumer_group: string;
+  readonly partition: number;
+  readonly parking_key: string;
+  readonly topic: string;
+  readonly position: bigint;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly type: string;
+  readonly version: number;
+  readonly error_code: string;
+  readonly error: string;
+  readonly attempts: number;
+  readonly state: DeadLetterState;
+  readonly edited_data: string | null;
+  readonly failed_first_at: EpochMs;
+  readonly failed_last_at: EpochMs;
+  readonly resolved_at: EpochMs | null;
+  /** The order about it that is pending. */
+  readonly order_action: OrderAction | null;
+  readonly order_requested_by: string | null;
+  readonly order_requested_at: EpochMs | null;
+}
+
+export interface PendingOrderOf {
+  readonly action: OrderAction;
+  readonly requestedBy: string;
+  readonly requestedAt: EpochMs;
+}
+
+export function pendingOrderOf(letter: DeadLetter): PendingOrderOf | undefined {
+  const { order_action: action, order_requested_by: by, order_requested_at: at } = letter;
+  return action === null || by === null || at === null
+    ? undefined
+    : { action, requestedBy: by, requestedAt: at };
+}
+
+export function renderDeadLetter(
+  letter: DeadLetter,
+  order: PendingOrderOf | undefined = pendingOrderOf(letter),
+): JsonObject {
+  return {
+    id: idOf('dlt', letter.id),
+    group: letter.consumer_group,
+    state: letter.state,
+    event_id: `${letter.topic}/${letter.partition}/${letter.position}`,
+    topic: letter.topic,
+    type: letter.type,
+    version: letter.version,
+    subject: letter.subject,
+    error: { code: letter.error_code, detail: letter.error },
+    attempts: letter.attempts,
+    edited: letter.edited_data !== null,
+    order:
+      order === undefined
+        ? null
+        : {
+            action: order.action,
+            requested_by: order.requestedBy,
+            requested_at: toRfc3339(order.requestedAt),
+          },
+    failed_first_at: toRfc3339(letter.failed_first_at),
+    failed_last_at: toRfc3339(letter.failed_last_at),
+    resolved_at: letter.resolved_at === null ? null : toRfc3339(letter.resolved_at),
+  };
+}

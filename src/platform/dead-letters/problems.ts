@@ -1,0 +1,51 @@
+import type { ProblemRegistry } from '#kernel/problem.ts';
+
+export const deadLetterProblems = {
+  'dead_letters.not_found': {
+    status: 404,
+    title: 'The dead letter does not exist',
+    retryable: false,
+    remedy: 'Check the id; dead letters of other tenants are not visible.',
+  },
+  'dead_letters.resolved': {
+    status: 409,
+    title: 'The dead letter is resolved',
+    retryable: false,
+    remedy:
+      'Nothing is left to do; its `actions` tell who did what. If another event of the subject has failed since, it is a dead letter of its own.',
+  },
+  'dead_letters.order_pending': {
+    status: 409,
+    title: 'Another order about the dead letter is pending',
+    retryable: true,
+    remedy:
+      'Read the dead letter until its `order` is null; it is executed within seconds where a process runs the group.',
+  },
+  'dead_letters.invalid_data': {
+    status: 422,
+    title: 'The edited data is not what such an event tells',
+    retryable: false,
+    remedy: 'Keep to the contract of the event’s type and version; `errors` names what is wrong.',
+  },
+  'dead_letters.terms_changed': {
+    status: 422,
+    title: 'The edited data says something else of what, who or how much',
+    retryable: false,
+    remedy:
+      'Leave amounts, currencies, methods and ids as the event, or the first event of its subject, has them; to move money otherwise, post an entry or ask for a refund.',
+  },
+  'dead_letters.replay_not_found': {
+    status: 404,
+    title: 'The replay does not exist',
+    retryable: false,
+    remedy: 'Check the id; replays of other tenants are not visible.',
+  },
+  'dead_letters.idempotency_key_reused': {
+    status: 422,
+    title: 'The idempotency key was used with another body',
+    retryable: false,
+    remedy: 'Use a new key for a new request; `errors` names the fields that differ.',
+  },
+} as const satisfies ProblemRegistry;
+
+export type DeadLetterProblemCode = keyof typeof deadLetterProblems;

@@ -1,0 +1,200 @@
+/** The API of dead letters (U11): list, read, and order what becomes of them. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
+import { type CommandQueue, sendOutcome, submitCommand } from '../http/command-route.ts';
+import { malformedCursor, parseCursor, renderPage, rowsFor } from '../http/cursor.ts';
+import type { HttpApp } from '../http/http-app.ts';
+import { contextOf } from '../http/request-context.ts';
+import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '../http/schemas.ts';
+import { sendJsonText, sendProblem } from '../http/send.ts';
+import type { JsonObject } from '../log/event.ts';
+import { renderDeadLetter } from './dead-letter.ts';
+import { readDetail } from './dead-letter-detail.ts';
+import type { DeadLetterOrder } from './dead-letter-orders.ts';
+import type { DeadLetterFilter, DeadLetterReads } from './reads.ts';
+import { renderReplay } from './replay.ts';
+import {
+  DeadLetterDetail,
+  DeadLetterDocument,
+  DeadLetterPage,
+  GiveUpBody,
+  ListQuery,
+  Params,
+  ReplayBody,
+  ReplayDocument,
+  ReplaySetBody,
+} from './schemas.ts';
+
+export interface DeadLetterRoutes {
+  readonly commands: CommandQueue<DeadLetterOrder>;
+  readonly reads: DeadLetterReads;
+  /** There is an order to execute. */
+  readonly onOrdered: () => void;
+}
+
+const READ = { scope: 'dead_letters:read' } as const;
+const WRITE = { scope: 'dead_letters:write', idempotencyKey: 'optional' } as const;
+const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument } as const;
+const TAGS = ['dead letters'];
+
+export function registerDeadLetterRoutes(app: HttpApp, routes: DeadLetterRoutes): void {
+  registerReads(app, routes.reads);
+  registerReplay(app, routes);
+  registerGiveUp(app, routes, {
+    action: 'skip',
+    summary: 'Pass over the event, and go on with what waits behind it',
+  });
+  registerGiveUp(app, routes, {
+    action: 'discard',
+    summary: 'Give up the event and all that waits behind it now',
+  });
+  registerSets(app, routes);
+}
+
+function registerReads(app: HttpApp, reads: DeadLetterReads): void {
+  const list = {
+    tags: TAGS,
+    summary: 'List events that a consumer group could not handle, newest first',
+    querystring: ListQuery,
+    response: { 200: DeadLetterPage, ...REFUSALS },
+  };
+  app.get('/v1/dead-letters', { config: READ, schema: list }, async (request, reply) => {
+    await sendList(reads, { request, reply, query: request.query });
+    return reply;
+  });
+
+  const single = {
+    tags: TAGS,
+    summary: 'Read a dead letter: the event, the failure, what waits behind it, and what was done',
+    params: Params,
+    response: { 200: DeadLetterDetail, ...REFUSALS },
+  };
+  app.get('/v1/dead-letters/:id', { config: READ, schema: single }, async (request, reply) => {
+    const { id } = request.params;
+    const letter = isId('dlt', id) ? await reads.find(contextOf(request).tenant, uuidOf(id)) : undefined;
+    if (letter === undefined) return sendProblem(reply, notFound(id));
+    return sendJson(reply, await readDetail(reads, letter));
+  });
+}
+
+async function sendList(
+  reads: DeadLetterReads,
+  {
+    request,
+    reply,
+    query,
+  }: {
+    request: FastifyRequest;
+    reply: FastifyReply;
+    query: DeadLetterFilter & { readonly limit?: number; readonly cursor?: string };
+  },
+): Promise<FastifyReply> {
+  const { limit = DEFAULT_PAGE_LIMIT, cursor: given, ...filter } = query;
+  const cursor = parseCursor(given, 1);
+  if (!cursor.ok) return sendProblem(reply, cursor.problem);
+  const before = cursor.value?.[0];
+  if (before !== undefined && !isId('dlt', before)) return sendProblem(reply, malformedCursor());
+  const letters = await reads.list(contextOf(request).tenant, filter, {
+    before: before === undefined ? undefined : uuidOf(before),
+    limit: rowsFor(limit),
+  });
+  const { data, next_cursor } = renderPage(letters, limit, (last) => [idOf('dlt', last.id)]);
+  return sendJson(reply, { data: data.map((letter) => renderDeadLetter(letter)), next_cursor });
+}
+
+function registerReplay(app: HttpApp, routes: DeadLetterRoutes): void {
+  const schema = {
+    tags: TAGS,
+    summary: 'Hand the event to its group once more, as it is or with other data',
+    description:
+      'Answers 202 once the order is durable; it is executed within seconds where a process runs the group. If the event is handled, what waits behind it follows, in order. If it fails again the dead letter stays open. The event in the log is never changed.',
+    params: Params,
+    body: ReplayBody,
+    response: { 202: DeadLetterDocument, ...REFUSALS },
+  };
+  app.post('/v1/dead-letters/:id/replay', { config: WRITE, schema }, async (request, reply) => {
+    const { data, reason } = request.body;
+    const body = {
+      operation: 'dead_letters.replay',
+      dead_letter_id: request.params.id,
+      ...(data === undefined ? {} : { data: data as JsonObject }),
+      ...(reason === undefined ? {} : { reason }),
+    } as const;
+    await run(request, reply, { routes, body, id: newId('rdl') });
+    return reply;
+  });
+}
+
+function registerGiveUp(
+  app: HttpApp,
+  routes: DeadLetterRoutes,
+  { action, summary }: { action: 'skip' | 'discard'; summary: string },
+): void {
+  const schema = {
+    tags: TAGS,
+    summary,
+    description:
+      'For this group alone, and for good: what it would have done for the event is left undone, and `lastro verify` goes on reporting what is missing by it.',
+    params: Params,
+    body: GiveUpBody,
+    response: { 202: DeadLetterDocument, ...REFUSALS },
+  };
+  app.post(`/v1/dead-letters/:id/${action}`, { config: WRITE, schema }, async (request, reply) => {
+    const { reason } = request.body;
+    const body = { operation: `dead_letters.${action}`, dead_letter_id: request.params.id, reason } as const;
+    await run(request, reply, { routes, body, id: newId('rdl') });
+    return reply;
+  });
+}
+
+function registerSets(app: HttpApp, routes: DeadLetterRoutes): void {
+  const schema = {
+    tags: TAGS,
+    summary: 'Replay all open dead letters that match, in the background',
+    description:
+      'The set is what is open, matches and has no order pending when it is asked for; at most 10 000. Without a filter, all of the tenant.',
+    body: ReplaySetBody,
+    response: { 202: ReplayDocument, ...REFUSALS },
+  };
+  app.post('/v1/dead-letters/replays', { config: WRITE, schema }, async (request, reply) => {
+    const body = { operation: 'dead_letters.replay_set', ...request.body } as const;
+    await run(request, reply, { routes, body, id: newId('rpl') });
+    return reply;
+  });
+
+  const progress = {
+    tags: TAGS,
+    summary: 'How far a replay of many is',
+    params: Params,
+    response: { 200: ReplayDocument, ...REFUSALS },
+  };
+  app.get('/v1/dead-letters/replays/:id', { config: READ, schema: progress }, async (request, reply) => {
+    const { id } = request.params;
+    const found = isId('rpl', id)
+      ? await routes.reads.findReplay(contextOf(request).tenant, uuidOf(id))
+      : undefined;
+    return found === undefined
+      ? sendProblem(reply, problem('dead_letters.replay_not_found', `There is no replay ${id}.`))
+      : sendJson(reply, renderReplay(found));
+  });
+}
+
+async function run(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { routes, body, id }: { routes: DeadLetterRoutes; body: DeadLetterOrder; id: string },
+): Promise<FastifyReply> {
+  const outcome = await submitCommand(request, routes.commands, { operation: body.operation, body, id });
+  if (!outcome.ok) return sendProblem(reply, outcome.problem);
+  routes.onOrdered();
+  return sendOutcome(reply, outcome.value);
+}
+
+function sendJson(reply: FastifyReply, body: JsonObject): FastifyReply {
+  return sendJsonText(reply, { status: 200, body: JSON.stringify(body) });
+}
+
+function notFound(id: string): Problem {
+  return problem('dead_letters.not_found', `There is no dead letter ${id}.`);
+}

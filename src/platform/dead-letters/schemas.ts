@@ -1,0 +1,101 @@
+import { Type } from 'typebox';
+import { closed, MAX_PAGE_LIMIT, pageOf, pageQuery } from '../http/schemas.ts';
+import { type DeadLetterState, STATES } from './dead-letter.ts';
+
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()]);
+const Instant = Type.String({ format: 'date-time' });
+const State = Type.Unsafe<DeadLetterState>({ type: 'string', enum: [...STATES] });
+const Open = (description: string) => Type.Object({}, { additionalProperties: true, description });
+
+const Reason = Type.String({ minLength: 1, maxLength: 500, description: 'Kept in the audit.' });
+const Name = (description: string) => Type.String({ minLength: 1, maxLength: 200, description });
+
+export const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
+
+const summary = {
+  id: Type.String({ description: '`dlt_…`' }),
+  group: Type.String({ description: 'The consumer group that could not handle the event.' }),
+  state: State,
+  event_id: Type.String({ description: '`topic/partition/position`' }),
+  topic: Type.String(),
+  type: Type.String(),
+  version: Type.Integer(),
+  subject: Type.String(),
+  error: Type.Object({
+    code: Type.String({ description: 'An SQLSTATE, or the name of what was thrown.' }),
+    detail: Type.String(),
+  }),
+  attempts: Type.Integer(),
+  edited: Type.Boolean({ description: 'Whether it was replayed with other data.' }),
+  order: nullable(Type.Object({ action: Type.String(), requested_by: Type.String(), requested_at: Instant })),
+  failed_first_at: Instant,
+  failed_last_at: Instant,
+  resolved_at: nullable(Instant),
+};
+
+export const DeadLetterDocument = Type.Object(summary);
+
+export const DeadLetterDetail = Type.Object({
+  ...summary,
+  event: nullable(Open('The event as its log has it, a CloudEvent 1.0; null if the log lacks it.')),
+  edited_data: nullable(Open('With what it was replayed.')),
+  parked: Type.Object(
+    { count: Type.Integer(), first: Type.Array(Type.String()) },
+    { description: 'Events that wait behind it: how many, and the identities of the first ones.' },
+  ),
+  actions: Type.Array(
+    Type.Object({
+      at: Instant,
+      action: Type.String(),
+      actor: Type.String({ description: 'An API key’s id; of what the program did, the group.' }),
+      reason: nullable(Type.String()),
+      data_before: nullable(Open('What was edited.')),
+      data_after: nullable(Open('Into what.')),
+      detail: nullable(Type.String()),
+    }),
+  ),
+});
+
+export const DeadLetterPage = pageOf(DeadLetterDocument);
+
+const filter = {
+  group: Type.Optional(Name('Of this consumer group.')),
+  type: Type.Optional(Name('Of events of this type.')),
+  subject: Type.Optional(Name('Of events about this payment, refund or account.')),
+  error_code: Type.Optional(Name('That failed with this.')),
+};
+
+export const ListQuery = closed({
+  ...filter,
+  topic: Type.Optional(Name('Of events of this log.')),
+  state: Type.Optional(State),
+  failed_from: Type.Optional(Type.String({ format: 'date-time', description: 'Last failed then or later.' })),
+  failed_to: Type.Optional(Type.String({ format: 'date-time', description: 'Last failed before.' })),
+  ...pageQuery,
+});
+
+export const ReplayBody = closed({
+  data: Type.Optional(
+    Open('Instead of the event’s own data. It keeps the event’s contract, and its amounts, methods and ids.'),
+  ),
+  reason: Type.Optional(Reason),
+});
+
+export const GiveUpBody = closed({ reason: Reason });
+
+export const ReplaySetBody = closed({
+  ...filter,
+  ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
+  reason: Type.Optional(Reason),
+});
+
+export const ReplayDocument = Type.Object({
+  id: Type.String({ description: '`rpl_…`' }),
+  state: Type.Union([Type.Literal('running'), Type.Literal('done')]),
+  total: Type.Integer(),
+  replayed: Type.Integer(),
+  failed: Type.Integer({ description: 'Those that failed again, and are open still.' }),
+  requested_by: Type.String(),
+  requested_at: Instant,
+});
