@@ -1,7 +1,9 @@
 /** A database that is up, durable, migrated and prepared: the embedded one, or the one LASTRO_DATABASE_URL names. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '#kernel/fault.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
+import { asFault, isTransient } from '#platform/postgres/faults.ts';
 import { migrate } from '#platform/postgres/migrate.ts';
 import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
 import type { ServerReport } from '#platform/processes/keep-running.ts';
@@ -50,14 +52,43 @@ export async function openDatabase(
 ): Promise<OpenedDatabase> {
   const database = await connectDatabase(options);
   try {
-    const unmet = await unmetRequirements(database.url);
-    if (unmet.length > 0) throw new Fault(unmet.join('\n'), { transient: false });
-    const applied = await migrate(database.url, MIGRATED_SCHEMAS);
-    if (applied.length > 0) options.onProgress(`applied ${applied.length} migrations`);
-    await prepareInstallation(database.url, TOPOLOGY, options.partitions);
+    await untilPrepared(database.url, options);
     return database;
   } catch (error) {
     await database.close();
     throw error;
   }
+}
+
+/**
+ * A server that is just starting, or recovers, is there within seconds. Who started us would only begin from the start again,
+ * later each time.
+ */
+const DATABASE_WITHIN_MS = 15_000;
+const ASK_AGAIN_MS = 250;
+
+type Preparation = Parameters<typeof openDatabase>[0];
+
+async function untilPrepared(url: string, options: Preparation): Promise<void> {
+  const endsAt = performance.now() + DATABASE_WITHIN_MS;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      await prepare(url, options);
+      return;
+    } catch (error) {
+      const fault = asFault(error);
+      if (!isTransient(fault) || performance.now() > endsAt) throw error;
+      if (isFirst) options.onProgress(`waiting for the database: ${fault.message}`);
+      await delay(ASK_AGAIN_MS);
+    }
+  }
+}
+
+/** Every step finds what an earlier try has done. */
+async function prepare(url: string, { partitions, onProgress }: Preparation): Promise<void> {
+  const unmet = await unmetRequirements(url);
+  if (unmet.length > 0) throw new Fault(unmet.join('\n'), { transient: false });
+  const applied = await migrate(url, MIGRATED_SCHEMAS);
+  if (applied.length > 0) onProgress(`applied ${applied.length} migrations`);
+  await prepareInstallation(url, TOPOLOGY, partitions);
 }

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { makeRoom, PartitionsDiffer, prepareInstallation } from '#platform/log/installation.ts';
+import { RangeMaintenance } from '#platform/log/maintenance.ts';
+import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
 import { SERVICE_ROLE } from '#platform/postgres/session.ts';
 import { TOPOLOGY } from '../src/topology.ts';
+import { CutProxy } from './cut-proxy.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 
 let database: TestDatabase;
@@ -114,3 +117,36 @@ test('a user who may not give the services their role is told what to ask an adm
     await owner.query(`drop role ${user}`);
   }
 });
+
+/** Without a listener the lost connection of `pg` is an uncaught error, which fails the run as it would end a process. */
+test.each([
+  ['the requirements', 'pg_settings', (url: string) => unmetRequirements(url)],
+  ['the preparation', 'pg_advisory_xact_lock', (url: string) => prepareInstallation(url, TOPOLOGY, 4)],
+  ['a turn of maintenance', 'pg_advisory_xact_lock', maintainOnce],
+])('a connection that is lost in %s fails that, and not the process', async (_what, text, work) => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const proxy = await CutProxy.open(database.url);
+  const asked = proxy.loseAnswerTo(text);
+  const failed = work(proxy.url).catch((error: unknown) => error);
+  await asked;
+  proxy.cut();
+  expect(await failed).toBeInstanceOf(Error);
+  await proxy.close();
+});
+
+async function maintainOnce(url: string): Promise<void> {
+  let failure: unknown;
+  const maintenance = new RangeMaintenance({
+    url,
+    topics: TOPOLOGY.topics,
+    everyMs: 100,
+    onError: (error) => {
+      failure ??= error;
+    },
+  });
+  maintenance.open();
+  await vi.waitUntil(() => failure !== undefined, { timeout: 10_000, interval: 5 });
+  // A turn that has begun meanwhile ends with the proxy.
+  void maintenance.close();
+  throw failure;
+}

@@ -1,7 +1,8 @@
 /**
  * What `.ci/run` runs, in the order in which a newcomer meets it: `npm start` with the README's curl, `npm run check`,
- * a part of its tests on PostgreSQL 15, `npm run bench`. Every step is run whatever the earlier ones said. Each counts as
- * one, the tests as many as there are; the last line is `N passed, N failed`, and the exit code is 1 if anything failed.
+ * a part of its tests on PostgreSQL 15, `npm run bench`, `npm run torture`. Every step is run whatever the earlier ones
+ * said. Each counts as one, the tests as many as there are; the last line is `N passed, N failed`, and the exit code is 1
+ * if anything failed.
  *
  * Plain JavaScript for Node 20, because on a clean clone nothing is installed when it begins.
  */
@@ -20,6 +21,7 @@ const STOP_MS = 30_000;
 const CHECK_MS = 2_400_000;
 const POSTGRES_15_MS = 600_000;
 const BENCH_MS = 300_000;
+const TORTURE_MS = 420_000;
 const POLL_MS = 50;
 
 const HAPPY_PATH = [
@@ -267,9 +269,16 @@ async function bench() {
   );
 }
 
+/** Sixty faults, with another seed each time; the seed is the first thing that it prints. */
+async function torture() {
+  const command = launch('npm', ['run', 'torture']);
+  await step('npm run torture', async () => ensure((await endOf(command, TORTURE_MS)) === 0, 'it failed'));
+}
+
 await tryAsNewcomer();
 await check();
 await runTests('check:postgres-15', POSTGRES_15_MS);
 await bench();
+await torture();
 process.exitCode = totals.failed === 0 ? 0 : 1;
 console.log(`${totals.passed} passed, ${totals.failed} failed`);

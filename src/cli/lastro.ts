@@ -131,7 +131,21 @@ program
   .allowUnknownOption()
   .helpOption(false)
   .argument('[args...]')
-  .action(async (args: string[]) => (await import('./bench.ts')).bench(args));
+  .action(async (args: string[]) =>
+    (await import('./separate-program.ts')).runSeparateProgram('bench/main.ts', args),
+  );
+
+program
+  .command('torture')
+  .description(
+    'break everything around two processes while callers pay, and judge that nothing was lost or doubled',
+  )
+  .allowUnknownOption()
+  .helpOption(false)
+  .argument('[args...]')
+  .action(async (args: string[]) =>
+    (await import('./separate-program.ts')).runSeparateProgram('torture/main.ts', args),
+  );
 
 program
   .command('sandbox-provider')

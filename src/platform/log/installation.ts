@@ -45,6 +45,7 @@ export async function prepareInstallation(
   partitions: number,
 ): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'lastro prepare' });
+  client.on('error', () => undefined); // reported by the query under way
   await client.connect();
   try {
     await client.query('begin');

@@ -9,19 +9,26 @@ export class RangeMaintenance {
   readonly #url: string;
   readonly #topics: readonly string[];
   readonly #onError: (error: unknown) => void;
+  readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(options: { url: string; topics: readonly string[]; onError: (error: unknown) => void }) {
+  constructor(options: {
+    readonly url: string;
+    readonly topics: readonly string[];
+    readonly onError: (error: unknown) => void;
+    readonly everyMs?: number;
+  }) {
     this.#url = options.url;
     this.#topics = options.topics;
     this.#onError = options.onError;
+    this.#everyMs = options.everyMs ?? EVERY_MS;
   }
 
   open(): void {
     this.#timer = setInterval(() => {
       this.#turn = this.#makeRoom().catch(this.#onError);
-    }, EVERY_MS);
+    }, this.#everyMs);
   }
 
   async close(): Promise<void> {
@@ -31,6 +38,7 @@ export class RangeMaintenance {
 
   async #makeRoom(): Promise<void> {
     const client = new pg.Client({ connectionString: this.#url, application_name: 'lastro maintenance' });
+    client.on('error', () => undefined); // reported by the query under way
     await client.connect();
     try {
       await makeRoom(client, this.#topics);

@@ -8,6 +8,7 @@ const DURABILITY = ['fsync', 'full_page_writes', 'synchronous_commit'] as const;
 /** What stands against running on this server, each fit to be shown; empty if nothing. */
 export async function unmetRequirements(url: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: url, application_name: 'lastro requirements' });
+  client.on('error', () => undefined); // reported by the query under way
   await client.connect();
   try {
     const { rows } = await client.query<{ name: string; setting: string }>(

@@ -285,6 +285,23 @@ describe('a data folder in use', () => {
     expect(isRunning()).toBe(false);
   });
 
+  test('E3: an orphan that recovers from the crash of a session is adopted when it has', async () => {
+    const { killed, postmaster } = await orphanedServer();
+    const session = new Client({ connectionString: killed.url });
+    session.on('error', () => undefined);
+    await session.connect();
+    const { rows } = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const ended = new Promise((resolve) => {
+      session.once('end', resolve);
+    });
+    process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
+    await ended;
+    const next = await openEmbeddedPostgres({ dataDir });
+    expect(next).toMatchObject({ url: killed.url, joined: true });
+    expect(runningServer().identity).toEqual(postmaster.identity);
+    await next.close();
+  });
+
   test('E3: an orphan that does not answer is replaced', async () => {
     const { postmaster } = await orphanedServer();
     process.kill(postmaster.identity.pid, 'SIGSTOP');

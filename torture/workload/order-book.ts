@@ -1,0 +1,52 @@
+/** What was asked for: what is still open, what came of it, and some of what was decided, to be asked again at the end. */
+import type { Answer, Order } from './order.ts';
+
+/** Each repeated costs a request at the end. */
+const REPEATED_MAX = 10_000;
+
+export class OrderBook {
+  readonly payments = new Set<string>();
+  readonly refunds = new Set<string>();
+  readonly #open = new Map<string, Order>();
+  #decided: Order[] = [];
+  /** Every so many-th is kept. */
+  #stride = 1;
+  #seen = 0;
+
+  asked(order: Order): void {
+    this.#open.set(scopeOf(order), order);
+  }
+
+  decided(order: Order, answer: Answer): void {
+    this.#open.delete(scopeOf(order));
+    this.#keep(order);
+    if (answer.status >= 300) return;
+    const { id = '' } = JSON.parse(answer.body) as { readonly id?: string };
+    if (order.operation === 'payment') this.payments.add(id);
+    if (order.operation === 'refund') this.refunds.add(id);
+  }
+
+  /** Nobody has answered them, or nobody has waited. */
+  get open(): readonly Order[] {
+    return [...this.#open.values()];
+  }
+
+  /** Evenly over the whole time. */
+  get repeated(): readonly Order[] {
+    return this.#decided;
+  }
+
+  #keep(order: Order): void {
+    this.#seen += 1;
+    if (this.#seen % this.#stride !== 0) return;
+    this.#decided.push(order);
+    if (this.#decided.length < REPEATED_MAX) return;
+    this.#decided = this.#decided.filter((_order, index) => index % 2 === 0);
+    this.#stride *= 2;
+  }
+}
+
+/** Two requests under one key are two orders. */
+function scopeOf({ operation, key, path, body }: Order): string {
+  return `${operation} ${key} ${path} ${body}`;
+}
