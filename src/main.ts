@@ -1,7 +1,6 @@
 /**
  * The composition root: it opens the database, has each part made (parts.ts), and starts and stops everything in order.
  */
-import { systemClock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
 import type { Settings } from '#platform/config/settings.ts';
@@ -13,12 +12,6 @@ import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { registerCardRoutes } from '#services/cards/card-routes.ts';
-import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
-import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
-import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
-import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
-import { VerdictReads } from '#services/integrity/reads.ts';
-import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
@@ -97,6 +90,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
+  const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
   part.openMaintenance();
@@ -110,7 +104,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCardRoutes(app, cards.routes);
   registerAuthorizeRoutes(app, cards.authorizing);
-  registerProof(app, part, settings);
+  part.integrity.registerRoutes(app, keeper, settings);
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
@@ -124,17 +118,6 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
-}
-
-function registerProof(app: HttpApp, part: Parts, { checkpointIntervalMs }: Settings): void {
-  registerIntegrityRoutes(app, new VerdictReads(part.reads, TOPOLOGY.topics));
-  const checkpoints = new CheckpointReads(part.reads);
-  registerCheckpointRoutes(app, {
-    checkpoints,
-    receipts: new Receipts(part.reads, TOPOLOGY.topics, checkpoints),
-    keys: new PublishedKeys(checkpoints, systemClock),
-    intervalMs: checkpointIntervalMs,
-  });
 }
 
 type Address = Pick<Settings, 'host' | 'port'>;

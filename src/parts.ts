@@ -42,7 +42,6 @@ import { straightThrough } from '#services/authorization/straight-through.ts';
 import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
-import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
@@ -63,6 +62,7 @@ import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
+import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
@@ -86,6 +86,7 @@ export class Parts {
   readonly access: Access;
   readonly paymentReads: PaymentReads;
   readonly refundReads: RefundReads;
+  readonly integrity: IntegrityParts;
   readonly #options: StartOptions;
   readonly #database: OpenedDatabase;
   readonly #stops: Stops;
@@ -124,6 +125,16 @@ export class Parts {
     stops.add(() => this.access.settled());
     this.paymentReads = new PaymentReads(this.reads);
     this.refundReads = new RefundReads(this.reads);
+    this.integrity = new IntegrityParts({
+      url: database.url,
+      reads: this.reads,
+      metrics: this.#metrics,
+      logger: options.logger,
+      clock: this.#clock,
+      stops,
+      openSession: (name) => this.#session(name),
+      onError: this.#onError('integrity could not be looked after'),
+    });
   }
 
   async openLog(): Promise<EventLog> {
@@ -214,11 +225,6 @@ export class Parts {
   /** `onChanged` hears of payments and refunds whose status was changed. */
   consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): Worker[] {
     const { services } = this.#options.settings;
-    const judged = this.#metrics.counter({
-      name: 'lastro_sagas_judged_total',
-      help: 'Verdicts that this process has written.',
-      labels: ['verdict'],
-    });
     const countEnds = paymentTelemetry(this.#metrics);
     const onStatuses = (changes: readonly Changed[]): void => {
       countEnds(changes);
@@ -230,13 +236,7 @@ export class Parts {
       ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
       payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
-      integrity: () =>
-        this.#worker(
-          log,
-          integrityConsumer((verdicts) => {
-            for (const { verdict } of verdicts) judged.with({ verdict }).inc();
-          }),
-        ),
+      integrity: () => this.integrity.noting(this.#worker(log, this.integrity.consumer())),
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))

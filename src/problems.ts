@@ -8,6 +8,7 @@ import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
+import { integrityProblems } from '#services/integrity/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
 import { paymentProblems } from '#services/payments/problems.ts';
 import { providerProblems } from '#services/providers/problems.ts';
@@ -18,6 +19,7 @@ export const SERVICE_PROBLEMS = mergeProblems(
   cardProblems,
   deadLetterProblems,
   checkpointProblems,
+  integrityProblems,
   ledgerProblems,
   paymentProblems,
   providerProblems,

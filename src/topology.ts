@@ -17,7 +17,16 @@ export const MIGRATED_SCHEMAS = [
 
 export const TOPOLOGY: Topology = {
   schemas: MIGRATED_SCHEMAS.map(({ schema }) => schema).filter((schema) => schema !== 'log'),
-  topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification', 'cards'],
+  topics: [
+    'payments',
+    'validation',
+    'authorization',
+    'ledger',
+    'providers',
+    'notification',
+    'cards',
+    'integrity',
+  ],
   groups: [
     { group: 'validation', topics: ['payments'] },
     { group: 'authorization', topics: ['ledger', 'providers', 'validation'] },
@@ -25,6 +34,7 @@ export const TOPOLOGY: Topology = {
     { group: 'providers', topics: ['authorization'], beginsAt: 'end' },
     { group: 'payments', topics: ['authorization', 'validation'] },
     { group: 'notification', topics: ['authorization', 'validation'] },
+    // Not its own log: what it found is not judged again.
     {
       group: 'integrity',
       topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification'],

@@ -37,10 +37,13 @@ type Part =
 const COMPOSITION = new Set([
   'absent-services.ts',
   'card-parts.ts',
+  'integrity-parts.ts',
+  'integrity-proof.ts',
   'main.ts',
   'open-database.ts',
   'parts.ts',
   'problems.ts',
+  'request-repairs.ts',
   'provider-configuration.ts',
   'sandbox-key.ts',
   'sandbox-providers.ts',

@@ -51,9 +51,14 @@ function told(event: LogEvent | undefined, change: JsonObject): JsonObject {
   return { ...TERMS, method: 'balance', ...event?.data, ...change };
 }
 
+/** Behind all others: no two events of a log stand at one place. */
+function nextPosition(events: readonly LogEvent[]): number {
+  return Math.max(...events.map(({ position }) => position)) + 1;
+}
+
 const CHANGES: Readonly<Record<string, Change>> = {
   lost: (events, at) => events.filter((_, index) => index !== at),
-  'told twice': (events, at) => [...events, { ...(events[at] as LogEvent), position: 100 + at }],
+  'told twice': (events, at) => [...events, { ...(events[at] as LogEvent), position: nextPosition(events) }],
   'caused by nothing': (events, at) => changed(events, at, { causation: 'log/0/99' }),
   'caused by another': (events, at, other) =>
     changed(events, at, { causation: identityOf(events[other] as LogEvent) }),
@@ -70,7 +75,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
     const alien = eventsOn(path).at(-2);
     return alien === undefined
       ? events
-      : [...events, { ...alien, position: 200 + at, subject: events[0]?.subject ?? '' }];
+      : [...events, { ...alien, position: nextPosition(events), subject: events[0]?.subject ?? '' }];
   },
   reversed: (events) => events.toReversed(),
 };

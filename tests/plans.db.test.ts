@@ -28,7 +28,7 @@ const TIMELINE = 'a topic’s events by subject';
 /** What was given back of a payment. */
 const REFUNDED = 'refund_totals_pkey';
 
-/** Nobody follows the log of the cards: their decisions are made at once. */
+/** No group of ours reads what integrity has found, or the log of the cards: their decisions are made at once. */
 const READ_TOPICS = [...new Set(TOPOLOGY.groups.flatMap(({ topics }) => topics))];
 
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger, and payments for refunds, pin their own (plans.db.test.ts). */
@@ -52,6 +52,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'integrity.unfollow': ['followed_pkey'],
   'integrity.withdraw_verdicts': ['verdicts_pkey'],
   'integrity.read_timelines': [TIMELINE],
+  'integrity.lock_findings': ['findings_subject'],
   ...Object.fromEntries(READ_TOPICS.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
   'validation.subjects_in': [TIMELINE],
 };

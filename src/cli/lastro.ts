@@ -98,12 +98,13 @@ program
     'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs',
   )
   .option('--json', 'the report as JSON')
+  .option('--repair', 'hand what differs to the running integrity service')
   .option('--keys <place>', 'file or URL of the only public keys whose checkpoints are believed')
   .option(
     '--checkpoints <file>',
     'copies of checkpoints, as the API gave them: they must be stored, unchanged',
   )
-  .action(async (options: { json?: boolean; keys?: string; checkpoints?: string }) =>
+  .action(async (options: { json?: boolean; repair?: boolean; keys?: string; checkpoints?: string }) =>
     (await import('./verify.ts')).verifyCommand(options),
   );
 

@@ -1,13 +1,18 @@
-/** `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs. */
+/**
+ * `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs, with `--repair` too:
+ * it is the running integrity service that repairs, afterwards.
+ */
 import { CHECKS, type VerifyReport } from '#proof/report.ts';
 import { verify } from '#proof/verify.ts';
 import type { KeptEvidence } from '#proof/verify-checkpoints.ts';
+import { type RequestedRepairs, requestRepairs } from '../request-repairs.ts';
 import { fail } from './environment.ts';
 import { checkpointsAt, keysAt } from './kept-evidence.ts';
 import { onDatabase } from './on-database.ts';
 
 interface Options {
   readonly json?: boolean;
+  readonly repair?: boolean;
   readonly keys?: string;
   readonly checkpoints?: string;
 }
@@ -15,12 +20,23 @@ interface Options {
 export async function verifyCommand(options: Options): Promise<void> {
   const kept = await keptBy(options).catch(fail);
   return onDatabase(
-    (database) => verify({ ...database, kept }),
-    (report) => {
-      console.log(options.json === true ? JSON.stringify(report) : renderReport(report));
+    async (database) => {
+      const report = await verify({ ...database, kept });
+      const repairs = options.repair === true ? await requestRepairs(database.url, report) : undefined;
+      return { report, repairs };
+    },
+    ({ report, repairs }) => {
+      console.log(options.json === true ? JSON.stringify({ ...report, repairs }) : renderReport(report));
+      if (repairs !== undefined && options.json !== true) console.log(renderRepairs(repairs));
       process.exitCode = report.ok ? 0 : 1;
     },
   );
+}
+
+function renderRepairs({ requested, parked, isServed }: RequestedRepairs): string {
+  const handed = `${requested} findings are handed to the integrity service for repair, ${parked} for a person`;
+  if (requested === 0 || isServed) return handed;
+  return `${handed}. No process runs it: start one, and they are repaired then`;
 }
 
 async function keptBy({ keys, checkpoints }: Options): Promise<KeptEvidence> {

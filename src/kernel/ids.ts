@@ -30,7 +30,9 @@ export type IdPrefix =
   | 'ctu'
   | 'dlt'
   | 'rdl'
-  | 'rpl';
+  | 'rpl'
+  | 'fnd'
+  | 'adt';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -47,6 +49,8 @@ export type RequestId = Id<'req'>;
 export type CardTransactionId = Id<'ctx'>;
 export type CardReversalId = Id<'crv'>;
 export type TopUpId = Id<'ctu'>;
+export type FindingId = Id<'fnd'>;
+export type AuditId = Id<'adt'>;
 export type DeadLetterId = Id<'dlt'>;
 /** Of an order to hand an event to a group once more. */
 export type RedeliveryId = Id<'rdl'>;
@@ -91,6 +95,8 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   dlt: textWithPrefix('dlt'),
   rdl: textWithPrefix('rdl'),
   rpl: textWithPrefix('rpl'),
+  fnd: textWithPrefix('fnd'),
+  adt: textWithPrefix('adt'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */

@@ -67,9 +67,16 @@ export class AccountFollower {
   readonly #check: Check;
   readonly #phase: Phase;
   readonly #cursors: readonly Cursor[];
-  readonly #pageSize = new PageSize(PAGE);
+  readonly #pageSize: PageSize;
 
-  constructor(options: { book: AccountBook; partitions: number; entries: Check; phase: Phase }) {
+  constructor(options: {
+    book: AccountBook;
+    partitions: number;
+    entries: Check;
+    phase: Phase;
+    pageMs: number;
+  }) {
+    this.#pageSize = new PageSize(PAGE, options.pageMs);
     this.#book = options.book;
     this.#check = options.entries;
     this.#phase = options.phase;

@@ -2,6 +2,7 @@
  * A lane: one connection of a proof. Statements stand alone, share one snapshot, or one transaction; all end within a
  * few seconds (DESIGN §2: a transaction open for 40 s makes every head update six times slower).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { Fault } from '#kernel/fault.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
@@ -9,18 +10,40 @@ import { Connection } from '#platform/postgres/connection.ts';
 import { asFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { connectionOptions } from '#platform/postgres/session.ts';
+import { TARGET_MS } from './page-size.ts';
 
 /** A page that meets a lost connection, a deadlock or a time-out is read again so often. */
 const ATTEMPTS = 4;
 
-export class Lane implements Reader {
-  readonly #connection: Connection;
+/** How much of a lane's time is work. */
+export interface Pace {
+  /** How long a page should take. */
+  readonly pageMs: number;
+  /** After so long at work it rests so many times as long. */
+  readonly restRatio: number;
+}
 
-  constructor(url: string) {
+/** As fast as it goes. */
+export const UNPACED: Pace = { pageMs: TARGET_MS, restRatio: 0 };
+
+/** On a machine that is busy pages take longer, and so do rests; a pass is to end all the same. */
+const REST_MAX_MS = 2000;
+
+export class Lane implements Reader {
+  readonly pace: Pace;
+  readonly #connection: Connection;
+  readonly #signal: AbortSignal | undefined;
+  #restedAt = performance.now();
+
+  /** `signal` ends a rest. */
+  constructor(url: string, pace: Pace = UNPACED, signal?: AbortSignal) {
+    this.pace = pace;
+    this.#signal = signal;
     this.#connection = new Connection(connectionOptions({ url, name: 'proof' }, 'reads'));
   }
 
   async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    await this.#rest();
     return this.#retrying(
       async (client) => (await client.query({ text, values: [...values] })).rows as Row[],
     );
@@ -40,7 +63,8 @@ export class Lane implements Reader {
     return this.#within('begin isolation level read committed', work);
   }
 
-  #within<T>(begin: string, work: (reader: Reader) => Promise<T>): Promise<T> {
+  async #within<T>(begin: string, work: (reader: Reader) => Promise<T>): Promise<T> {
+    await this.#rest();
     return this.#retrying(async (client) => {
       await client.query(begin);
       try {
@@ -58,6 +82,16 @@ export class Lane implements Reader {
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** For the time since the last rest, spent here or with what was read. */
+  async #rest(): Promise<void> {
+    if (this.pace.restRatio === 0) return;
+    const restMs = Math.min(REST_MAX_MS, (performance.now() - this.#restedAt) * this.pace.restRatio);
+    await delay(restMs, undefined, this.#signal === undefined ? {} : { signal: this.#signal }).catch(() => {
+      this.#signal?.throwIfAborted();
+    });
+    this.#restedAt = performance.now();
   }
 
   async #retrying<T>(attempt: (client: pg.Client) => Promise<T>): Promise<T> {

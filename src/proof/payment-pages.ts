@@ -1,6 +1,6 @@
 /** The payments and refunds of the logs, in the order of their ids, a page at a time, each page of one instant. */
 import type { EpochMs } from '#kernel/clock.ts';
-import { type Id, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
+import { type Id, idOf, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { UuidRange } from '#services/ledger/contract.ts';
@@ -57,6 +57,19 @@ export function uuidsOf({ after, upTo }: IdRange): UuidRange {
     after: after === FIRST_SUFFIX ? null : uuidOf(`pay_${after}` as Id<'pay'>),
     upTo: upTo === LAST_SUFFIX ? null : uuidOf(`pay_${upTo}` as Id<'pay'>),
   };
+}
+
+/** The range of one payment or refund, and of what has the same uuid under another prefix. */
+export function rangeOf(subject: PaymentId | RefundId): IdRange {
+  const before = idOf('pay', uuidBefore(uuidOf(subject)));
+  return { after: before.slice('pay_'.length), upTo: subject.slice('pay_'.length) };
+}
+
+/** The one before it in the order of ids and of rows. Nobody gives the first, or the last, to anything. */
+export function uuidBefore(uuid: string): string {
+  const number = BigInt(`0x${uuid.replaceAll('-', '')}`);
+  const hex = (number === 0n ? 0n : number - 1n).toString(16).padStart(32, '0');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 /**

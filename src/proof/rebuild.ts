@@ -14,6 +14,7 @@ import { verdictsModel } from '#services/integrity/contract.ts';
 import { notificationsModel } from '#services/notification/contract.ts';
 import {
   correctRefundTotals,
+  countRefundTotals,
   paymentsModel,
   type RowRef,
   refundsModel,
@@ -33,6 +34,7 @@ import {
   STRAY_SUBJECTS,
   type SubjectRange,
   subjectsOf,
+  uuidBefore,
 } from './payment-pages.ts';
 import { type OnProgress, Phase } from './progress.ts';
 
@@ -152,6 +154,39 @@ class ModelRebuild {
       cursor = page.next;
     }
   }
+}
+
+/** Makes the rows about one payment or refund anew (B1); how many were changed or removed. */
+export function rebuildSubject(lane: Lane, name: ReadModelName, range: SubjectRange): Promise<number> {
+  const { model } = MODELS[name];
+  return lane.transaction(async (tx) => {
+    const positions = await fence(tx, model.group);
+    const subjects = await readSubjects(tx, { model, range, positions });
+    const { written, removed } = await model.correct(tx, subjects);
+    return written + removed;
+  });
+}
+
+/** Removes the row that no event asked for; whether there was one (B1). */
+export function removeForged(
+  lane: Lane,
+  rows: 'payments' | 'refunds',
+  { tenant, uuid }: RowRef,
+): Promise<boolean> {
+  const remove = rows === 'payments' ? removeForgedPayments : removeForgedRefunds;
+  return lane.transaction(async (tx) => {
+    await fence(tx, paymentsModel.group);
+    const { removed } = await remove(tx, { tenant, uuid: uuidBefore(uuid) }, 1);
+    return removed > 0;
+  });
+}
+
+/** Counts anew what can be given back of a payment; whether it was otherwise (B1). */
+export function recountRefunds(lane: Lane, payment: RowRef): Promise<boolean> {
+  return lane.transaction(async (tx) => {
+    await fence(tx, paymentsModel.group);
+    return (await countRefundTotals(tx, [payment])) > 0;
+  });
 }
 
 /** Corrects the next rows of a table that is led by the tenant: what no log speaks of is in no range of ids. */

@@ -8,6 +8,8 @@ export interface Finding {
   /** What it is about: `payments/3/1041`, `pay_…`, `acme/wal-1234`. */
   readonly subject: string;
   readonly detail: string;
+  /** Whose it is, where it is known. */
+  readonly tenant?: string | undefined;
 }
 
 export interface CheckReport {
@@ -59,6 +61,15 @@ export type CheckName = keyof typeof CHECKS;
 /** A table that is wrong throughout is not listed row by row. */
 const LISTED_MAX = 100;
 
+export type OnFound = (check: CheckName, finding: Finding) => void;
+
+export interface ListOptions {
+  /** How many of a check are listed, and told of; all are counted. */
+  readonly listedMax?: number | undefined;
+  /** Told of what is listed, as soon as it is found. */
+  readonly onFound?: OnFound | undefined;
+}
+
 /** A detail shows values of columns, and some are long. */
 const DETAIL_MAX = 300;
 
@@ -70,11 +81,15 @@ function shortened(detail: string): string {
 export class Check {
   readonly name: CheckName;
   readonly #findings: Finding[] = [];
+  readonly #listedMax: number;
+  readonly #onFound: OnFound | undefined;
   #total = 0;
   #checked = 0;
 
-  constructor(name: CheckName) {
+  constructor(name: CheckName, { listedMax = LISTED_MAX, onFound }: ListOptions = {}) {
     this.name = name;
+    this.#listedMax = listedMax;
+    this.#onFound = onFound;
   }
 
   looked(count: number): void {
@@ -83,8 +98,10 @@ export class Check {
 
   found(finding: Finding): void {
     this.#total++;
-    if (this.#findings.length < LISTED_MAX)
-      this.#findings.push({ ...finding, detail: shortened(finding.detail) });
+    if (this.#findings.length >= this.#listedMax) return;
+    const listed = { ...finding, detail: shortened(finding.detail) };
+    this.#findings.push(listed);
+    this.#onFound?.(this.name, listed);
   }
 
   /** Findings of which only some were listed. */
@@ -99,9 +116,9 @@ export class Check {
 
 export type Checks = Readonly<Record<CheckName, Check>>;
 
-export function newChecks(): Checks {
+export function newChecks(options: ListOptions = {}): Checks {
   return Object.fromEntries(
-    (Object.keys(CHECKS) as CheckName[]).map((name) => [name, new Check(name)]),
+    (Object.keys(CHECKS) as CheckName[]).map((name) => [name, new Check(name, options)]),
   ) as Checks;
 }
 

@@ -34,7 +34,7 @@ export async function verifyPostings(
   { check, phase }: { readonly check: Check; readonly phase: Phase },
 ): Promise<void> {
   const bounds = await measureBalances(lanes[0] as Lane);
-  const pageSize = new PageSize(POSTINGS_PAGE);
+  const pageSize = new PageSize(POSTINGS_PAGE, (lanes[0] as Lane).pace.pageMs);
   await eachInLanes(lanes, keyRanges(bounds), async (lane, { after, upTo }) => {
     for (let cursor = postingsAfter(after); ; ) {
       const startedAt = performance.now();
@@ -80,7 +80,13 @@ export async function verifyAccounts(
   { checks, phase, partitions }: AccountsProof,
 ): Promise<void> {
   const book = new AccountBook();
-  const follower = new AccountFollower({ book, partitions, entries: checks.entries, phase });
+  const follower = new AccountFollower({
+    book,
+    partitions,
+    entries: checks.entries,
+    phase,
+    pageMs: (lanes[0] as Lane).pace.pageMs,
+  });
   await followToHeads(lanes, follower);
   const comparison = new AccountComparison({ lanes, book, follower, check: checks.accounts });
   await comparison.run();

@@ -51,7 +51,7 @@ export async function verifyLog(
   installation: Installation,
   { check, phase }: LogProof,
 ): Promise<void> {
-  const pageSize = new PageSize(PAGE);
+  const pageSize = new PageSize(PAGE, (lanes[0] as Lane).pace.pageMs);
   const tips: Tip[] = [];
   await eachInLanes(lanes, installation.topics, async (lane, topic) => {
     tips.push(...(await readTips(lane, topic, installation.partitions)));
@@ -348,12 +348,12 @@ function nameOf({ topic, partition }: Partition): string {
 }
 
 /** The chain value before the first append: the hash of the partition's name. */
-function genesisOf(partition: Partition): Buffer {
+export function genesisOf(partition: Partition): Buffer {
   return hash('sha256', nameOf(partition), 'buffer');
 }
 
 /** SHA-256(previous ‖ first as 8 bytes ‖ count as 4 ‖ root), big-endian. */
-function chainOf(previous: Buffer, { first, count, root }: Batch): Buffer {
+export function chainOf(previous: Buffer, { first, count, root }: Batch): Buffer {
   const place = Buffer.alloc(12);
   place.writeBigInt64BE(BigInt(first));
   place.writeInt32BE(count, 8);

@@ -15,14 +15,15 @@ export async function verifyPaymentRows(
   lane: Lane,
   { check, phase }: { readonly check: Check; readonly phase: Phase },
 ): Promise<void> {
-  const pageSize = new PageSize(PAGE);
+  const pageSize = new PageSize(PAGE, lane.pace.pageMs);
   for (let after: RowRef | undefined; ; ) {
     const startedAt = performance.now();
     const cursor = after;
     const { listed, forged } = await lane.snapshot((reader) => readPage(reader, cursor, pageSize.rows));
     for (const payment of forged) {
       const detail = `the table has it for ${payment.tenant}, no log tells of its request`;
-      check.found({ kind: 'extra_payment', subject: idOf('pay', payment.uuid), detail });
+      const { tenant } = payment;
+      check.found({ kind: 'extra_payment', subject: idOf('pay', payment.uuid), detail, tenant });
     }
     phase.advance(listed.length);
     pageSize.took(performance.now() - startedAt);

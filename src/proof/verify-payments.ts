@@ -82,11 +82,16 @@ export async function verifyPayments(lanes: readonly Lane[], proof: PaymentsProo
   return walk.counts;
 }
 
+/** The payments and refunds of one range, and what the tables have in it, as they are now. */
+export function verifyRange(lane: Lane, range: IdRange, proof: PaymentsProof): Promise<void> {
+  return new PaymentWalk([lane], proof).judgeRange(lane, range);
+}
+
 class PaymentWalk {
   readonly #lanes: readonly Lane[];
   readonly #checks: Checks;
   readonly #phase: Phase;
-  readonly #pageSize = new PageSize(PAGE);
+  readonly #pageSize: PageSize;
   readonly #book = new RefundBook();
   /** Payments that wait for a person. */
   readonly #waiting: SagaTimeline['subject'][] = [];
@@ -100,8 +105,16 @@ class PaymentWalk {
 
   constructor(lanes: readonly Lane[], { checks, phase }: PaymentsProof) {
     this.#lanes = lanes;
+    this.#pageSize = new PageSize(PAGE, lanes[0]?.pace.pageMs);
     this.#checks = checks;
     this.#phase = phase;
+  }
+
+  /** Of one range alone, as it is now. */
+  async judgeRange(lane: Lane, range: IdRange): Promise<void> {
+    this.#judge(await lane.snapshot((reader) => readPage(reader, range)));
+    await verifyRefunds(lane, this.#book, this.#checks.refunds);
+    await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
   }
 
   get counts(): PaymentCounts {

@@ -21,7 +21,7 @@ export async function verifyReferences(
   lane: Lane,
   { check, phase }: { readonly check: Check; readonly phase: Phase },
 ): Promise<void> {
-  const pageSize = new PageSize(PAGE);
+  const pageSize = new PageSize(PAGE, lane.pace.pageMs);
   for (let after: HeldReference | undefined; ; ) {
     const startedAt = performance.now();
     const cursor = after;

@@ -22,15 +22,15 @@ export async function verifyRefundRows(
   lane: Lane,
   { check, phase }: { readonly check: Check; readonly phase: Phase },
 ): Promise<void> {
-  const extra = (noun: string, subject: string): void =>
-    check.found(differenceFinding(noun, subject, { key: {}, kind: 'extra', detail: '' }));
+  const extra = (noun: string, subject: string, tenant: string): void =>
+    check.found({ ...differenceFinding(noun, subject, { key: {}, kind: 'extra', detail: '' }), tenant });
   for await (const { rows, forged } of pages(lane, readRefunds)) {
     phase.advance(rows.length);
-    for (const { uuid } of forged) extra('refund', idOf('ref', uuid));
+    for (const { uuid, tenant } of forged) extra('refund', idOf('ref', uuid), tenant);
   }
   for await (const { rows, forged } of pages(lane, readTotals)) {
     phase.advance(rows.length);
-    for (const { uuid } of forged) extra('refund_totals', idOf('pay', uuid));
+    for (const { uuid, tenant } of forged) extra('refund_totals', idOf('pay', uuid), tenant);
   }
 }
 

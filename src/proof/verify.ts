@@ -6,10 +6,10 @@
 import { countCardKeys } from '#services/cards/contract.ts';
 import { countLedgerKeys, measureBalances } from '#services/ledger/contract.ts';
 import { countPaymentKeys } from '#services/payments/contract.ts';
-import { eventsOf, readInstallation } from './installation.ts';
-import { Lane } from './lane.ts';
+import { eventsOf, type Installation, readInstallation } from './installation.ts';
+import { Lane, type Pace } from './lane.ts';
 import { type OnProgress, Phase } from './progress.ts';
-import { newChecks, type VerifyReport } from './report.ts';
+import { type Checks, newChecks, type OnFound, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
 import { verifyCards } from './verify-cards.ts';
 import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
@@ -30,12 +30,28 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal | undefined;
   /** Default 2. More of them take more of the database from the payments that come in. */
   readonly connections?: number | undefined;
+  /** Default everything. */
+  readonly scope?: VerifyScope | undefined;
+  /** Default as fast as it goes. */
+  readonly pace?: Pace | undefined;
+  /** How many findings of a check are listed; default 100. */
+  readonly listedMax?: number | undefined;
+  /** Told of those as soon as they are found. */
+  readonly onFound?: OnFound | undefined;
   /** What somebody kept elsewhere, against which whoever owns the database can do nothing. */
   readonly kept?: KeptEvidence | undefined;
 }
 
+/**
+ * What is verified. `sagas`: payments and refunds with all that is kept of them; `books`: entries, postings, accounts,
+ * currencies; `log`: the chain.
+ */
+export const VERIFY_SCOPES = ['everything', 'log', 'books', 'sagas'] as const;
+export type VerifyScope = (typeof VERIFY_SCOPES)[number];
+
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
-  const lanes = Array.from({ length: options.connections ?? LANES }, () => new Lane(options.url));
+  const { url, pace, signal, connections = LANES } = options;
+  const lanes = Array.from({ length: connections }, () => new Lane(url, pace, signal));
   try {
     return await verifyInLanes(lanes, options);
   } finally {
@@ -46,36 +62,69 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
 async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Promise<VerifyReport> {
   const startedAt = performance.now();
   const lane = lanes[0] as Lane;
-  const checks = newChecks();
+  const { onProgress = () => undefined, signal, scope = 'everything' } = options;
+  const checks = newChecks(options);
   const phases: { phase: string; durationMs: number }[] = [];
-  const runPhase = async <T>(name: string, total: number, work: (phase: Phase) => Promise<T>): Promise<T> => {
-    const { onProgress = () => undefined, signal } = options;
+  const runPhase: RunPhase = async (name, total, work) => {
     const phase = new Phase({ name, total, onProgress, signal });
     const result = await work(phase);
     phases.push({ phase: name, durationMs: Math.round(phase.end()) });
     return result;
   };
+  const covers = (part: VerifyScope): boolean => scope === 'everything' || scope === part;
+  const verified: Verified = { lanes, installation: await readInstallation(lane), checks, runPhase };
+  if (covers('log')) {
+    await verifyChain(verified);
+    await verifySigned(verified, options.kept);
+  }
+  if (covers('books')) await verifyBooks(verified);
+  const counts = covers('sagas') ? await verifySagas(verified) : NO_SAGAS;
+  if (scope === 'everything')
+    await runPhase('keys', 0, async () => checks['idempotency keys'].looked(await countKeys(lane)));
+  return reportOf({ checks, counts, phases, durationMs: performance.now() - startedAt });
+}
 
-  const installation = await readInstallation(lane);
-  const events = (topics: readonly string[]) =>
-    topics.reduce((sum, topic) => sum + eventsOf(installation, topic), 0);
-  const payments = events(['payments']);
-  await runPhase('log', events(installation.topics), (phase) =>
+type RunPhase = <T>(name: string, total: number, work: (phase: Phase) => Promise<T>) => Promise<T>;
+
+interface Verified {
+  readonly lanes: readonly Lane[];
+  readonly installation: Installation;
+  readonly checks: Checks;
+  readonly runPhase: RunPhase;
+}
+
+const NO_SAGAS: PaymentCounts = { payments: 0, refunds: 0, running: 0, parked: 0 };
+
+function countEvents(installation: Installation, topics: readonly string[]): number {
+  return topics.reduce((sum, topic) => sum + eventsOf(installation, topic), 0);
+}
+
+function verifyChain({ lanes, installation, checks, runPhase }: Verified): Promise<void> {
+  return runPhase('log', countEvents(installation, installation.topics), (phase) =>
     verifyLog(lanes, installation, { check: checks.log, phase }),
   );
-  await runPhase('checkpoints', events(installation.topics), (phase) =>
-    verifyCheckpoints(lanes, installation, {
-      check: checks.checkpoints,
-      phase,
-      kept: options.kept,
-    }),
+}
+
+async function verifySigned(
+  { lanes, installation, checks, runPhase }: Verified,
+  kept: KeptEvidence | undefined,
+): Promise<void> {
+  await runPhase('checkpoints', countEvents(installation, installation.topics), (phase) =>
+    verifyCheckpoints(lanes, installation, { check: checks.checkpoints, phase, kept }),
   );
-  await runPhase('postings', (await measureBalances(lane))?.postings ?? 0, (phase) =>
-    verifyPostings(lanes, { check: checks.postings, phase }),
-  );
-  await runPhase('accounts', events(['ledger', 'authorization', 'cards']), (phase) =>
+}
+
+async function verifyBooks({ lanes, installation, checks, runPhase }: Verified): Promise<void> {
+  const postings = (await measureBalances(lanes[0] as Lane))?.postings ?? 0;
+  await runPhase('postings', postings, (phase) => verifyPostings(lanes, { check: checks.postings, phase }));
+  await runPhase('accounts', countEvents(installation, ['ledger', 'authorization', 'cards']), (phase) =>
     verifyAccounts(lanes, { checks, phase, partitions: installation.partitions }),
   );
+}
+
+async function verifySagas({ lanes, installation, checks, runPhase }: Verified): Promise<PaymentCounts> {
+  const lane = lanes[0] as Lane;
+  const payments = countEvents(installation, ['payments']);
   const counts = await runPhase('payments', payments, (phase) => verifyPayments(lanes, { checks, phase }));
   await runPhase('payment rows', payments, (phase) =>
     verifyPaymentRows(lane, { check: checks.payments, phase }),
@@ -86,11 +135,10 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
   await runPhase('references', checks.references.report().checked, (phase) =>
     verifyReferences(lane, { check: checks.references, phase }),
   );
-  await runPhase('cards', events(['cards']), (phase) =>
+  await runPhase('cards', countEvents(installation, ['cards']), (phase) =>
     verifyCards(lane, { check: checks.cards, phase, partitions: installation.partitions }),
   );
-  await runPhase('keys', 0, async () => checks['idempotency keys'].looked(await countKeys(lane)));
-  return reportOf({ checks, counts, phases, durationMs: performance.now() - startedAt });
+  return counts;
 }
 
 async function countKeys(lane: Lane): Promise<number> {

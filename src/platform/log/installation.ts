@@ -28,6 +28,7 @@ const APPEND_ONLY = [
   'entries',
   'postings',
   'dead_letter_actions',
+  'finding_actions',
   'checkpoints',
   'checkpoint_logs',
   'signing_keys',

@@ -156,6 +156,10 @@ test('an incident is kept with the verdict, which stays what it was', async () =
     findings: ['contradiction'],
     followed: 0,
   });
+  const { rows } = await client.query('select kind, state from integrity.findings where subject = $1', [
+    approved.subject,
+  ]);
+  expect(rows).toEqual([{ kind: 'contradiction', state: 'parked' }]);
 });
 
 test('an event that no saga has room for breaks a verdict, at once and for good', async () => {

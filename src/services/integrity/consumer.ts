@@ -1,10 +1,24 @@
-/** Reads every log and writes one verdict per saga, a little behind the work and never in its way (P5). */
+/**
+ * Reads every log and writes one verdict per saga, a little behind the work and never in its way (P5). What a verdict finds
+ * wrong becomes findings in the same commit; where nothing is wrong, that costs nothing.
+ */
 import { type Clock, type EpochMs, systemClock } from '#kernel/clock.ts';
+import { newId, uuidOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
 import { SAGAS } from '#sagas/definitions.ts';
 import { eventTypesOf, stagesDueAfter } from '#sagas/saga.ts';
-import { judgeSubject } from './follow-saga.ts';
+import {
+  decideSightings,
+  type Sighting,
+  type SightingsPlan,
+  type StoredFinding,
+  withdrawn,
+} from './finding.ts';
+import type { FindingObserver } from './finding-desk.ts';
+import { lockFindings, saveActions, saveSettled, saveSightings } from './finding-store.ts';
+import { type Judgement, judgeSubject } from './follow-saga.ts';
 import {
   isBeginning,
   isSagaSubject,
@@ -13,6 +27,7 @@ import {
   type SeenEvent,
   seenEvent,
 } from './seen-event.ts';
+import { type Settled, settleGone } from './settle-finding.ts';
 import {
   type FollowedSaga,
   filed,
@@ -27,7 +42,8 @@ import {
   withdrawVerdicts,
 } from './store.ts';
 
-interface Loaded {
+/** What is known of the sagas that a batch is about. */
+interface Known {
   readonly groups: ReadonlyMap<string, readonly LogEvent[]>;
   /** Of which nothing was looked up (`freshSagas`). */
   readonly fresh: ReadonlySet<string>;
@@ -40,6 +56,20 @@ interface Loaded {
   readonly disturbed: ReadonlyMap<string, readonly SeenEvent[]>;
 }
 
+interface Loaded extends Known {
+  /** Of those that may be over. */
+  readonly judgements: ReadonlyMap<string, JudgedSaga>;
+  /** What is known to be wrong with sagas of which something is, or was. */
+  readonly findings: readonly StoredFinding[];
+  /** For findings that are new. */
+  readonly uuids: readonly string[];
+}
+
+interface JudgedSaga {
+  readonly seen: readonly SeenEvent[];
+  readonly judgement: Judgement;
+}
+
 interface Plan extends ConsumerPlan {
   readonly verdicts: readonly StoredVerdict[];
   readonly following: readonly FollowedSaga[];
@@ -47,18 +77,22 @@ interface Plan extends ConsumerPlan {
   readonly ended: readonly string[];
   /** They had a verdict, and go on. */
   readonly resumed: readonly string[];
+  readonly sightings: SightingsPlan;
+  /** Findings of sagas that are sound again. */
+  readonly settled: readonly Settled[];
   readonly now: EpochMs;
 }
 
-/** `onJudged` hears of verdicts once they are committed. */
+/** `onJudged` hears of verdicts once they are committed, `observer` of what was found with them. */
 export function integrityConsumer(
   onJudged: (verdicts: readonly StoredVerdict[]) => void,
   clock: Clock = systemClock,
+  observer?: FindingObserver,
 ): Consumer<Loaded, Plan> {
   return {
     group: 'integrity',
     topics: SAGA_TOPICS,
-    emits: null,
+    emits: 'integrity',
     handles: SAGA_EVENTS,
     // A saga under way is retained until it ends, so that it costs one row; nobody waits for the verdict.
     paceMs: 100,
@@ -70,17 +104,27 @@ export function integrityConsumer(
       const [followed, verdicts] = await Promise.all([findFollowed(tx, open), findVerdicts(tx, open)]);
       // Rare enough for a round trip of its own.
       const disturbed = await readTimelines(tx, disturbedOf(verdicts, groups));
-      return { groups, fresh, room, followed, judged: new Set(verdicts.keys()), disturbed };
+      const known = { groups, fresh, room, followed, judged: new Set(verdicts.keys()), disturbed };
+      return { ...known, ...(await loadDoubts(tx, known)) };
     },
     decide: (loaded, _events, now) => decideVerdicts(loaded, now),
-    save(tx, { verdicts, following, ended, resumed, now }) {
+    save(tx, { verdicts, following, ended, resumed, sightings, settled, now }) {
       // Before they are followed again: a saga that has its verdict is not.
       withdrawVerdicts(tx, resumed);
       saveVerdicts(tx, verdicts, now);
       saveFollowed(tx, following, now);
       unfollow(tx, ended);
+      saveSightings(tx, sightings, now);
+      for (const { finding, actions } of settled) {
+        saveSettled(tx, finding);
+        saveActions(tx, actions, now);
+      }
     },
-    committed: ({ verdicts }) => onJudged(verdicts),
+    committed({ verdicts, sightings, settled }) {
+      onJudged(verdicts);
+      for (const finding of sightings.opened) observer?.opened(finding);
+      for (const { finding } of settled) observer?.settled(finding);
+    },
   };
 }
 
@@ -123,8 +167,48 @@ function freshSagas(
   return { fresh, room };
 }
 
+/**
+ * Judges what may be over. Each log is read by itself, so what looks wrong may only be read in part: it is judged again by
+ * all that the logs have, and only then is it wrong. Nothing is read where nothing looks so.
+ */
+async function loadDoubts(
+  tx: Transaction,
+  known: Known,
+): Promise<Pick<Loaded, 'judgements' | 'findings' | 'uuids'>> {
+  const judgements = new Map<string, JudgedSaga>();
+  for (const [subject, group] of known.groups) {
+    if (isToBeJudged(known, subject)) judgements.set(subject, judgeKnown(known, subject, group));
+  }
+  const doubtful = [...judgements]
+    .filter(([, { judgement }]) => isDoubtful(judgement))
+    .map(([subject]) => subject);
+  for (const [subject, whole] of await readTimelines(tx, doubtful)) {
+    judgements.set(subject, { seen: whole, judgement: judgeSubject(subject, whole) });
+  }
+  const findings = await lockFindings(tx, [...doubtful, ...known.disturbed.keys()]);
+  const uuids = [...judgements.values()].flatMap(({ judgement }) =>
+    judgement.findings.map(() => uuidOf(newId('fnd'))),
+  );
+  return { judgements, findings, uuids };
+}
+
+/** Not what has its verdict and comes again, nor what is not at its end and short enough under way. */
+function isToBeJudged(known: Known, subject: string): boolean {
+  if (known.judged.has(subject)) return known.disturbed.has(subject);
+  return !known.fresh.has(subject) || mayBeOver(known.groups.get(subject) ?? []);
+}
+
+function judgeKnown({ followed, disturbed }: Known, subject: string, group: readonly LogEvent[]): JudgedSaga {
+  const seen = merge(disturbed.get(subject) ?? followed.get(subject) ?? [], group.map(seenEvent));
+  return { seen, judgement: judgeSubject(subject, seen) };
+}
+
+function isDoubtful({ verdict, findings }: Judgement): boolean {
+  return verdict !== 'running' && findings.length > 0;
+}
+
 function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
-  const { groups, fresh, followed, judged, disturbed } = loaded;
+  const { groups, fresh, followed, judged, disturbed, judgements } = loaded;
   const verdicts: StoredVerdict[] = [];
   const following: FollowedSaga[] = [];
   const ended: string[] = [];
@@ -135,8 +219,9 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
     const { tenant } = group[0] as LogEvent;
     const isJudged = judged.has(subject);
     if (isJudged && !disturbed.has(subject)) continue;
+    const saga = judgements.get(subject);
     // Not at its end, and short enough under way: nothing to judge yet.
-    if (fresh.has(subject) && !mayBeOver(group)) {
+    if (saga === undefined) {
       retained.push(...group);
       continue;
     }
@@ -146,8 +231,7 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
       retained.push(...group);
       continue;
     }
-    const seen = merge(disturbed.get(subject) ?? before, group.map(seenEvent));
-    const judgement = judgeSubject(subject, seen);
+    const { seen, judgement } = saga;
     if (judgement.verdict !== 'running') {
       verdicts.push(verdictOf(subject, tenant, judgement));
       if (before.length > 0) ended.push(subject);
@@ -158,7 +242,36 @@ function decideVerdicts(loaded: Loaded, now: EpochMs): Plan {
       if (seen.length > before.length) following.push({ subject, tenant, events: filed(seen) });
     }
   }
-  return { drafts: [], verdicts, following, ended, resumed, retained, now };
+  const found = decideFindings(loaded, verdicts, now);
+  return { ...found, verdicts, following, ended, resumed, retained, now };
+}
+
+const NOTHING_SEEN: SightingsPlan = { opened: [], seenAgain: [], actions: [], drafts: [] };
+
+/** What the verdicts say is wrong, and what was wrong and is not any more. */
+function decideFindings(
+  { groups, findings, uuids }: Loaded,
+  verdicts: readonly StoredVerdict[],
+  now: EpochMs,
+): Pick<Plan, 'drafts' | 'sightings' | 'settled'> {
+  const gone = findings.length === 0 ? [] : withdrawn(verdicts, findings);
+  const settled = gone.map((finding) => settleGone(finding, 'The saga is sound again.', now));
+  const seen = verdicts.flatMap((verdict) => sightingsOf(verdict, groups.get(verdict.subject) ?? []));
+  const sightings = seen.length === 0 ? NOTHING_SEEN : decideSightings(seen, findings, { now, uuids });
+  return { drafts: [...sightings.drafts, ...settled.flatMap(({ drafts }) => drafts)], sightings, settled };
+}
+
+function sightingsOf({ subject, tenant, findings }: StoredVerdict, group: readonly LogEvent[]): Sighting[] {
+  const key = group[0]?.key ?? subject;
+  return findings.map(({ kind, event, detail }) => ({
+    tenant,
+    kind,
+    subject,
+    key,
+    evidence: [event],
+    detail,
+    source: 'verdict',
+  }));
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { EpochMs } from '#kernel/clock.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { statement, type Transaction } from '#platform/postgres/session.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Finding, Judgement } from './follow-saga.ts';
 import { SAGA_EVENTS, SAGA_TOPICS, type SeenEvent, seenEvent } from './seen-event.ts';
 
@@ -165,20 +166,23 @@ export function withdrawVerdicts(tx: Transaction, subjects: readonly string[]): 
 }
 
 /** The sagas' events of the subjects, as the logs have them now, whatever the group has read of them. */
+export async function readSagaEvents(
+  tx: Pick<Transaction, 'query'> | Pick<Session, 'query'>,
+  subjects: readonly string[],
+): Promise<Map<string, readonly LogEvent[]>> {
+  if (subjects.length === 0) return new Map();
+  const rows = await tx.query<EventRow & { topic: string }>(READ_TIMELINES, [textArray(subjects)]);
+  const events = rows.filter(({ type }) => SAGA_EVENTS.has(type)).map((row) => decodeEvent(row.topic, row));
+  return Map.groupBy(events, ({ subject }) => subject);
+}
+
+/** The same, as sagas are judged by them. */
 export async function readTimelines(
   tx: Transaction,
   subjects: readonly string[],
 ): Promise<Map<string, readonly SeenEvent[]>> {
-  if (subjects.length === 0) return new Map();
-  const rows = await tx.query<EventRow & { topic: string }>(READ_TIMELINES, [textArray(subjects)]);
-  const own = rows.filter(({ type }) => SAGA_EVENTS.has(type));
-  const bySubject = Map.groupBy(own, ({ subject }) => subject);
-  return new Map(
-    [...bySubject].map(([subject, events]) => [
-      subject,
-      events.map((row) => seenEvent(decodeEvent(row.topic, row))),
-    ]),
-  );
+  const bySubject = await readSagaEvents(tx, subjects);
+  return new Map([...bySubject].map(([subject, events]) => [subject, events.map(seenEvent)]));
 }
 
 export function saveFollowed(tx: Transaction, sagas: readonly FollowedSaga[], now: EpochMs): void {

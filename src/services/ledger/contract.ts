@@ -30,6 +30,13 @@ export {
 } from './audit.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';
 export { accountRef, availableMinor, Books } from './books.ts';
+export {
+  correctBalance,
+  type LockedBalance,
+  lockBalance,
+  measureHeldExcess,
+  restoreHold,
+} from './corrections.ts';
 export { entryIdOf } from './entry-id.ts';
 export type { AccountOpened, EntryPosted, PostingRefused } from './events.ts';
 export { openAccount } from './open-account.ts';

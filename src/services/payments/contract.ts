@@ -27,5 +27,10 @@ export {
 } from './events.ts';
 export { type PaymentProblemCode, paymentProblems } from './problems.ts';
 export { paymentsModel, removeForgedPayments } from './rebuild.ts';
-export { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';
+export {
+  correctRefundTotals,
+  countRefundTotals,
+  refundsModel,
+  removeForgedRefunds,
+} from './rebuild-refunds.ts';
 export type { RowRef } from './row-ref.ts';

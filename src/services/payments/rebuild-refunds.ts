@@ -135,6 +135,14 @@ function tracedRefund({ events }: Timeline): TracedRefund | undefined {
   return { requested: requested as LogEvent<RefundRequested>, told: refundChangeOf(events) };
 }
 
+/** Makes the totals of payments what their refunds say; how many were not. A payment without a row has none. */
+export function countRefundTotals(tx: ModelTransaction, payments: readonly RowRef[]): Promise<number> {
+  return countTotals(tx, [
+    textArray(payments.map(({ tenant }) => tenant)),
+    uuidArray(payments.map(({ uuid }) => uuid)),
+  ]);
+}
+
 /** How many rows were not what the refunds say. T1 */
 async function countTotals(tx: ModelTransaction, payments: readonly [Buffer, Buffer]): Promise<number> {
   await tx.query(ENSURE_TOTALS, payments);

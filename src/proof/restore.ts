@@ -1,0 +1,209 @@
+/**
+ * Makes one thing again what the logs say: how the integrity service repairs what an audit found. Each is a transaction of
+ * some milliseconds that keeps out whoever writes the row meanwhile, and is looked at again afterwards.
+ *
+ * RS1: nothing is made of logs that are in doubt themselves: the subject's events must hash to their batches' roots, and
+ *      its saga be without a fault.
+ * RS2: what is right already is left alone, and that is said.
+ */
+import { idOf, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
+import type { ModelTransaction } from '#platform/log/read-model.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import {
+  correctBalance,
+  type LockedBalance,
+  lockBalance,
+  measureHeldExcess,
+  restoreHold,
+} from '#services/ledger/contract.ts';
+import { cardMoneyOf } from './card-events.ts';
+import { entryOf, parseData, type TracedEntry } from './event-data.ts';
+import { expectedHold } from './expected-rows.ts';
+import { findBrokenBatch, inspect } from './inspect.ts';
+import { Lane } from './lane.ts';
+import { rangeOf, readTimelinesOf, SAGA_TOPICS, subjectsOf } from './payment-pages.ts';
+import { type ReadModelName, rebuildSubject, recountRefunds, removeForged } from './rebuild.ts';
+
+/**
+ * `corrected`: it was wrong, and is not any more. `sound`: nothing was wrong. `failed`: it is still wrong. `refused`: to
+ * correct it is not for a program.
+ */
+export interface Restored {
+  readonly outcome: 'corrected' | 'sound' | 'failed' | 'refused';
+  readonly detail: string;
+}
+
+export interface OwnedSubject {
+  readonly tenant: string;
+  readonly subject: string;
+}
+
+const SOUND: Restored = { outcome: 'sound', detail: 'It is as the logs say.' };
+
+export class Restoration {
+  readonly #lane: Lane;
+
+  constructor(url: string) {
+    this.#lane = new Lane(url);
+  }
+
+  close(): Promise<void> {
+    return this.#lane.close();
+  }
+
+  /** `kind` is what was found of the subject, and must not be found any more. */
+  rebuild(
+    model: ReadModelName,
+    { kind, subject }: { readonly kind: string; readonly subject: string },
+  ): Promise<Restored> {
+    return this.#restore(kind, subject, async (id) => {
+      const kindOfId = isId('pay', id) ? 'pay' : 'ref';
+      const rows = await rebuildSubject(this.#lane, model, subjectsOf(rangeOf(id), kindOfId));
+      return `The ${model} about it were made anew: ${rows} rows were not what the logs say.`;
+    });
+  }
+
+  /** RS1: judged under the lock of the hold's account, behind which no event about the hold is under way. */
+  restoreHold({ kind, subject }: { readonly kind: string; readonly subject: string }): Promise<Restored> {
+    return this.#restore(kind, subject, async (id) => {
+      await this.#lane.transaction(async (tx) => {
+        const placed = await expectedHoldOf(tx, id);
+        if (placed === undefined) return;
+        await lockBalance(tx, { tenant: String(placed['tenant']), id: String(placed['account_id']) });
+        const hold = await expectedHoldOf(tx, id);
+        if (hold !== undefined) await restoreHold(tx, hold);
+      });
+      return "The hold was made what its saga's events say.";
+    });
+  }
+
+  /** A row that no event asked for. */
+  async remove(rows: 'payments' | 'refunds', { tenant, subject }: OwnedSubject): Promise<Restored> {
+    const uuid = uuidIn(subject);
+    if (uuid === undefined) return notOurs(subject);
+    const isRemoved = await removeForged(this.#lane, rows, { tenant, uuid });
+    return isRemoved ? corrected(`The row in ${rows}, which no event asked for, was removed.`) : SOUND;
+  }
+
+  /** What can be given back of a payment. */
+  async recount({ tenant, subject }: OwnedSubject): Promise<Restored> {
+    const uuid = uuidIn(subject);
+    if (uuid === undefined) return notOurs(subject);
+    const isRecounted = await recountRefunds(this.#lane, { tenant, uuid });
+    return isRecounted ? corrected('What can be given back of it was counted anew from its refunds.') : SOUND;
+  }
+
+  /**
+   * A balance is what its last posting says, if the log tells of that one, and as much is held as its open holds add up
+   * to. Where the balance goes on behind the postings, it is the postings that are wrong, and those are nobody's to make.
+   */
+  recomputeBalance(account: { readonly tenant: string; readonly id: string }): Promise<Restored> {
+    return this.#lane.transaction(async (tx) => {
+      const excessMinor = await measureHeldExcess(tx, account);
+      const balance = await lockBalance(tx, account);
+      if (excessMinor === undefined || balance === undefined) return refused('The account has no balance.');
+      if (balance.sequence > (balance.lastPosting?.sequence ?? 0n))
+        return refused(
+          'The balance counts postings that are not there: the postings are wrong, not the balance.',
+        );
+      if (!(await isLastPostingTold(tx, account, balance)))
+        return refused('The log does not tell of the last posting: the postings are in doubt.');
+      const isCorrected = await correctBalance(tx, account, excessMinor);
+      return isCorrected
+        ? corrected('The balance was made what its last posting says, and its open holds add up to.')
+        : refused(
+            'The balance agrees with its postings and its holds, and not with the log: those are in doubt.',
+          );
+    });
+  }
+
+  async #restore(
+    kind: string,
+    subject: string,
+    work: (id: PaymentId | RefundId) => Promise<string>,
+  ): Promise<Restored> {
+    if (!isId('pay', subject) && !isId('ref', subject)) return notOurs(subject);
+    const found = await inspect(this.#lane, subject);
+    if (!found.some((finding) => finding.kind === kind)) return SOUND;
+    // RS1
+    const broken = await findBrokenBatch(this.#lane, subject);
+    if (broken !== undefined)
+      return refused(`Its events cannot be believed: the batch at ${broken} does not hash to its root.`);
+    const fault = found.find((finding) => finding.check === 'sagas' && !ROWS_OF_SAGAS.test(finding.kind));
+    if (fault !== undefined)
+      return refused(`Its events are in doubt themselves: ${fault.kind}, ${fault.detail}`);
+    const detail = await work(subject);
+    const left = (await inspect(this.#lane, subject)).find((finding) => finding.kind === kind);
+    return left === undefined
+      ? corrected(detail)
+      : { outcome: 'failed', detail: `${detail} Still: ${left.detail}` };
+  }
+}
+
+/** Of the check of sagas, what is about the coordinator's tables and not about the events. */
+const ROWS_OF_SAGAS = /^(?:missing|different|extra)_(?:saga|compensation)$/;
+
+async function expectedHoldOf(reader: Reader, subject: PaymentId | RefundId) {
+  const [timeline] = await readTimelinesOf(reader, [subject], SAGA_TOPICS);
+  return timeline && expectedHold(timeline);
+}
+
+/** Whether some entry about the posting's cause has it, with the sequence and the balance after it: cards tell of theirs themselves. */
+async function isLastPostingTold(
+  tx: ModelTransaction,
+  { tenant, id }: { readonly tenant: string; readonly id: string },
+  { lastPosting }: LockedBalance,
+): Promise<boolean> {
+  if (lastPosting === undefined) return true;
+  const { causeUuid, sequence, postedAfterMinor } = lastPosting;
+  if (causeUuid === undefined) return false;
+  const entries = await entriesAbout(tx, tenant, causeUuid);
+  return entries.some(({ postings }) =>
+    postings.some(
+      (posting) =>
+        posting.accountId === id &&
+        BigInt(posting.sequence) === sequence &&
+        BigInt(posting.postedAfterMinor) === postedAfterMinor,
+    ),
+  );
+}
+
+/** By the indexes on the events' subjects. */
+async function entriesAbout(
+  tx: ModelTransaction,
+  tenant: string,
+  causeUuid: string,
+): Promise<readonly TracedEntry[]> {
+  const rows = await tx.query<{ topic: 'ledger' | 'cards'; type: string; data: string }>(
+    `select 'ledger' as topic, type, data from ledger.events
+     where subject = any ($1) and tenant = $3 and type = 'entry.posted'
+     union all
+     select 'cards', type, data from cards.events where subject = any ($2) and tenant = $3`,
+    [
+      (['pay', 'ref', 'jen'] as const).map((prefix) => idOf(prefix, causeUuid)),
+      (['ctx', 'ctu'] as const).map((prefix) => idOf(prefix, causeUuid)),
+      tenant,
+    ],
+  );
+  return rows.flatMap(({ topic, type, data }) => {
+    const parsed = parseData(data);
+    if (parsed === undefined) return [];
+    return (topic === 'cards' ? cardMoneyOf({ type, tenant }, parsed).entry : entryOf(tenant, parsed)) ?? [];
+  });
+}
+
+function uuidIn(subject: string): string | undefined {
+  return isId('pay', subject) || isId('ref', subject) ? uuidOf(subject) : undefined;
+}
+
+function corrected(detail: string): Restored {
+  return { outcome: 'corrected', detail };
+}
+
+function refused(detail: string): Restored {
+  return { outcome: 'refused', detail };
+}
+
+function notOurs(subject: string): Restored {
+  return refused(`${subject} is the id of no payment and no refund.`);
+}

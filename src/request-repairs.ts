@@ -1,0 +1,50 @@
+/** What `lastro verify --repair` does with what it found: findings, whose repair the running integrity service is asked for. */
+import { systemClock } from '#kernel/clock.ts';
+import { Session, statement } from '#platform/postgres/session.ts';
+import type { VerifyReport } from '#proof/report.ts';
+import { FindingDesk } from '#services/integrity/finding-desk.ts';
+import { kindOf } from '#services/integrity/proof-port.ts';
+import { ruleOf } from '#services/integrity/repair-rules.ts';
+import { sightingsOf } from '#services/integrity/sighting-owners.ts';
+import { findingsOf } from './integrity-proof.ts';
+
+export interface RequestedRepairs {
+  /** Findings that have a rule. */
+  readonly requested: number;
+  /** The others: they wait for a person. */
+  readonly parked: number;
+  /** Whether a process lives that will repair them. */
+  readonly isServed: boolean;
+}
+
+/** A process that has not been seen for so long lives no more (leases). */
+const LIVE_MS = 3000;
+
+const READ_PARTITIONS = statement('cli.read_partitions', 'select partitions from log.installation');
+const FIND_SERVING = statement(
+  'cli.find_serving',
+  `select exists (
+     select from log.processes p
+     where 'integrity' = any (p.services) and p.seen_at > clock_timestamp() - make_interval(secs => ${LIVE_MS / 1000})
+   ) as serving`,
+);
+
+export async function requestRepairs(url: string, report: VerifyReport): Promise<RequestedRepairs> {
+  const session = new Session({ url, name: 'repairs' });
+  try {
+    const [installation] = await session.query<{ partitions: number }>(READ_PARTITIONS, []);
+    const desk = new FindingDesk({
+      session,
+      log: { partitions: installation?.partitions ?? 1, publish: () => undefined },
+      clock: systemClock,
+      observer: { opened: () => undefined, settled: () => undefined },
+    });
+    const found = findingsOf(report);
+    await desk.open(await sightingsOf(session, found), { isRequested: true });
+    const [row] = await session.query<{ serving: boolean }>(FIND_SERVING, []);
+    const requested = found.filter((finding) => ruleOf(kindOf(finding)).repair !== undefined).length;
+    return { requested, parked: found.length - requested, isServed: row?.serving === true };
+  } finally {
+    await session.close();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * What is done about each kind of finding, as data: how grave it is, and what repairs it. What no rule repairs is parked
+ * for a person at once.
+ *
+ * RR1: a repair restores what the logs say, and nothing else; where the logs themselves are in doubt there is none.
+ * RR2: no rule touches a log, an entry or a posting.
+ */
+
+export type Severity = 'critical' | 'error' | 'warning' | 'info';
+
+/**
+ * `redeliver`: the event that nobody answered is handed to its group once more. `rebuild`: the subject's rows of the read
+ * model are made anew from the logs. `remove`: a row that no event asked for is removed. `recount`: what can be given back of
+ * the payment is counted anew from its refunds. `restore_hold`: the hold is made what its saga's events say. `recompute_balance`: the balance is made what its postings and open holds add up to.
+ */
+export type Repair =
+  | { readonly way: 'redeliver' }
+  | { readonly way: 'rebuild'; readonly model: ModelName }
+  | { readonly way: 'remove'; readonly rows: 'payments' | 'refunds' }
+  | { readonly way: 'recount' }
+  | { readonly way: 'restore_hold' }
+  | { readonly way: 'recompute_balance' };
+
+export type ModelName = 'payments' | 'refunds' | 'verdicts' | 'notifications';
+
+export interface RepairRule {
+  readonly severity: Severity;
+  readonly repair?: Repair;
+  /** A fact of the logs, which nothing changes any more: once a person has resolved it, it is not opened again. */
+  readonly lasting?: true;
+}
+
+const LOG: RepairRule = { severity: 'critical', lasting: true };
+const BOOKS: RepairRule = { severity: 'critical' };
+/** What a table of a service says otherwise than the logs, and is not made from them alone. */
+const STATE: RepairRule = { severity: 'error' };
+
+function rebuilt(model: ModelName, severity: Severity = 'error'): RepairRule {
+  return { severity, repair: { way: 'rebuild', model } };
+}
+
+export const REPAIR_RULES = {
+  // Of the saga, from its events.
+  duplicate_stage: LOG,
+  out_of_order: LOG,
+  second_ending: LOG,
+  mismatched_terms: LOG,
+  missing_beginning: LOG,
+  unreadable_event: LOG,
+  missing_stage: { severity: 'error', repair: { way: 'redeliver' } },
+  /** The stage waits behind a dead letter, which is where it is dealt with. */
+  parked_stage: { severity: 'warning' },
+  unexpected_charge: { severity: 'error', lasting: true },
+  contradiction: { severity: 'warning', lasting: true },
+
+  // Of the logs.
+  missing_event: LOG,
+  missing_batch: LOG,
+  overlapping_batch: LOG,
+  wrong_root: LOG,
+  wrong_chain: LOG,
+  wrong_head_chain: LOG,
+  missing_head: LOG,
+  event_beyond_head: LOG,
+  stray_event: LOG,
+  truncated_log: LOG,
+
+  // Of what was signed of the logs.
+  rewritten_log: LOG,
+  missing_checkpoint: LOG,
+  replaced_checkpoint: LOG,
+  misplaced_checkpoint: LOG,
+  foreign_checkpoint: LOG,
+  unreadable_checkpoint: LOG,
+  broken_checkpoint_chain: LOG,
+  checkpoint_back_in_time: LOG,
+  wrong_checkpoint_root: LOG,
+  wrong_stretch: LOG,
+  wrong_signature: LOG,
+  wrong_key_name: LOG,
+  unknown_key: LOG,
+
+  // Of the books.
+  sequence_gap: BOOKS,
+  wrong_running_sum: BOOKS,
+  posting_without_balance: BOOKS,
+  different_posting: BOOKS,
+  missing_posting: BOOKS,
+  different_entry: BOOKS,
+  missing_entry: BOOKS,
+  extra_entry: BOOKS,
+  unbalanced_entry: LOG,
+  missing_posting_event: LOG,
+  different_balance: { severity: 'critical', repair: { way: 'recompute_balance' } },
+  different_last_posting: { severity: 'critical', repair: { way: 'recompute_balance' } },
+  missing_balance: BOOKS,
+  balance_without_account: BOOKS,
+  missing_account: BOOKS,
+  extra_account: BOOKS,
+  different_account: BOOKS,
+  below_floor: { severity: 'error' },
+  currency_not_zero: BOOKS,
+  missing_hold: { severity: 'critical', repair: { way: 'restore_hold' } },
+  different_hold: { severity: 'critical', repair: { way: 'restore_hold' } },
+  extra_hold: BOOKS,
+
+  // Of what the services keep beside the logs.
+  missing_saga: STATE,
+  different_saga: STATE,
+  extra_saga: STATE,
+  missing_compensation: STATE,
+  different_compensation: STATE,
+  extra_compensation: STATE,
+  missing_reference: STATE,
+  different_reference: STATE,
+  extra_reference: STATE,
+  missing_attempt: BOOKS,
+  different_attempt: BOOKS,
+  extra_attempt: BOOKS,
+  refund_of_nothing: LOG,
+  refund_of_unpaid: LOG,
+  refund_on_other_terms: LOG,
+  refunded_too_much: LOG,
+  missing_card: STATE,
+  different_card: STATE,
+  extra_card: STATE,
+  missing_card_transaction: STATE,
+  different_card_transaction: STATE,
+  extra_card_transaction: STATE,
+  missing_rules: STATE,
+  different_rules: STATE,
+  extra_rules: STATE,
+
+  // Read models.
+  missing_payment: rebuilt('payments'),
+  different_payment: rebuilt('payments'),
+  extra_payment: { severity: 'error', repair: { way: 'remove', rows: 'payments' } },
+  missing_reconciliation: rebuilt('payments'),
+  extra_reconciliation: rebuilt('payments'),
+  missing_refund: rebuilt('refunds'),
+  different_refund: rebuilt('refunds'),
+  extra_refund: { severity: 'error', repair: { way: 'remove', rows: 'refunds' } },
+  missing_refund_totals: { severity: 'error', repair: { way: 'recount' } },
+  different_refund_totals: { severity: 'error', repair: { way: 'recount' } },
+  extra_refund_totals: { severity: 'error', repair: { way: 'recount' } },
+  missing_verdict: rebuilt('verdicts', 'warning'),
+  different_verdict: rebuilt('verdicts'),
+  extra_verdict: rebuilt('verdicts'),
+  missing_notification: rebuilt('notifications'),
+  different_notification: rebuilt('notifications'),
+  extra_notification: rebuilt('notifications'),
+} as const satisfies Record<string, RepairRule>;
+
+export type FindingKind = keyof typeof REPAIR_RULES;
+
+/**
+ * An end of a log that is gone shows in no event that is left, and neither does a log that was written anew with its chain: it
+ * is what was signed of it that tells. While one of these is not closed, nothing is made of what the logs say (RR1).
+ */
+export const LOGS_IN_DOUBT: readonly FindingKind[] = [
+  'truncated_log',
+  'rewritten_log',
+  'missing_head',
+  'wrong_head_chain',
+];
+
+/** Of a kind that no rule speaks of yet: for a person. */
+const UNKNOWN: RepairRule = { severity: 'error' };
+
+export function ruleOf(kind: string): RepairRule {
+  return Object.hasOwn(REPAIR_RULES, kind) ? REPAIR_RULES[kind as FindingKind] : UNKNOWN;
+}

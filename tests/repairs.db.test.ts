@@ -1,0 +1,135 @@
+/**
+ * P5, U14: every damage that is planted becomes a finding about the right subject; what a rule can repair is repaired, and
+ * verifies clean; what none can waits for a person.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verify } from '#proof/verify.ts';
+import { kindOf } from '#services/integrity/proof-port.ts';
+import type { Damage } from './damage.ts';
+import { DAMAGES } from './damages.ts';
+import { DAMAGES_TO_GATEWAYS } from './damages-to-gateways.ts';
+import { cloneTestDatabase, type TestDatabase } from './database.ts';
+import { IntegrityDesk, inflict } from './integrity-desk.ts';
+import { payEveryEnding } from './paid-installation.ts';
+import { payThroughGateways } from './paid-through-gateways.ts';
+
+let paid: TestDatabase;
+let gateways: TestDatabase;
+
+beforeAll(async () => {
+  paid = (await payEveryEnding()).database;
+  gateways = await payThroughGateways();
+});
+
+afterAll(async () => {
+  await paid.drop();
+  await gateways.drop();
+});
+
+/** Everything else is a person's: logs, entries, postings, accounts, and state that is not made from the logs alone. */
+const REPAIRED: ReadonlySet<string> = new Set([
+  'an edited balance',
+  'a balance that does not sum to zero with the others',
+  'an edited amount held',
+  'a removed hold',
+  'a hold opened again',
+  'a forged status',
+  'an edited amount of a payment',
+  'a deleted payment',
+  'a payment that was never asked for',
+  'a forged verdict',
+  'a verdict with another path',
+  'a deleted verdict',
+  'a deleted notification',
+  'an edited notification',
+  'a second notification',
+  'a hold released although its charge is in doubt',
+  'a refund’s hold that is gone',
+  'the hold of a payment that was called off, opened again',
+  'what a refund holds of the service, taken off its balance',
+  'a compensated payment that shows as completed',
+  'a payment struck off the list of those that wait for a person',
+  'a payment on that list that waits for nobody',
+  'a refund of another amount',
+  'a refund in doubt that shows as failed',
+  'a refund that is gone',
+  'a refund that nobody asked for',
+  'more left to be given back than there is',
+  'totals of refunds that are gone',
+  'totals of a payment of which nothing is given back',
+  'a notification that corrects nothing any more',
+  'a verdict of a refund that is gone',
+  'a verdict of what is not over',
+]);
+
+const CORPUS: readonly { damage: Damage; title: string; source: () => TestDatabase }[] = [
+  ...DAMAGES.map((damage) => ({ damage, title: damage.title, source: () => paid })),
+  ...DAMAGES_TO_GATEWAYS.map((damage) => ({ damage, title: damage.title, source: () => gateways })),
+];
+
+const isRepaired = ({ title }: { title: string }): boolean => REPAIRED.has(title);
+
+/** Audited until nothing more is due, and once more. */
+async function auditAndRepair(url: string) {
+  const desk = await IntegrityDesk.open(url);
+  try {
+    await desk.audit();
+    await desk.repairAll();
+    const before = await desk.findings();
+    await desk.audit();
+    expect(desk.errors).toEqual([]);
+    return { before, after: await desk.findings(), report: await verify({ url }) };
+  } finally {
+    await desk.close();
+  }
+}
+
+test('every damage that is said to be repaired is planted', () => {
+  expect(
+    CORPUS.filter(isRepaired)
+      .map(({ title }) => title)
+      .toSorted(),
+  ).toEqual([...REPAIRED].toSorted());
+});
+
+test.concurrent.each(CORPUS.filter(isRepaired))(
+  '$title is found and repaired',
+  async ({ damage, source }) => {
+    const database = await cloneTestDatabase(source());
+    try {
+      const expected = await inflict(database.url, damage);
+      const { before, after, report } = await auditAndRepair(database.url);
+      for (const { subject, ...each } of expected.filter(({ check }) => check !== 'currencies')) {
+        const finding = { kind: kindOf(each), subject, state: 'repaired' };
+        expect(before).toContainEqual(expect.objectContaining(finding));
+      }
+      expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
+      // What only followed from it is over with it; the one incident there is was there before.
+      const others = after.filter(({ state, kind }) => state !== 'repaired' && kind !== 'contradiction');
+      expect(others.filter(({ state }) => state !== 'resolved')).toEqual([]);
+    } finally {
+      await database.drop();
+    }
+  },
+);
+
+test.concurrent.each(CORPUS.filter((each) => !isRepaired(each)))(
+  '$title is found, and waits for a person',
+  async ({ damage, source }) => {
+    const database = await cloneTestDatabase(source());
+    try {
+      const expected = await inflict(database.url, damage);
+      const { before, after, report } = await auditAndRepair(database.url);
+      for (const { subject, ...each } of expected) {
+        const finding = { kind: kindOf(each), subject, state: 'parked' };
+        expect(before).toContainEqual(expect.objectContaining(finding));
+      }
+      expect(before.filter(({ state }) => state === 'open' || state === 'repairing')).toEqual([]);
+      // Seen again, it is the same finding.
+      expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+      expect(report.ok).toBe(false);
+    } finally {
+      await database.drop();
+    }
+  },
+);
