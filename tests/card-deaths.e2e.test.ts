@@ -86,6 +86,19 @@ test('K5: stopped between commit and answer until after the deadline, it gives b
   expect(await unconfirmed()).toEqual([]);
 });
 
+test('K5: what a repeat elsewhere was told meanwhile is not given back: both are told 00', async () => {
+  const deadlineMs = 200;
+  const decider = decide('SIGSTOP', 'repeated', deadlineMs);
+  await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
+  const committedAt = performance.now();
+  await vi.waitUntil(() => performance.now() > committedAt + deadlineMs, PATIENCE);
+  const body = { account, totalAmount: 1, merchant: 'PADARIA', id: 'repeated' };
+  expect(await survivor.purchase(body)).toMatchObject({ repeated: true, cardTransaction: { code: '00' } });
+  decider.child.kill('SIGCONT');
+  expect(await decider.ended).toEqual({ signal: null, output: '00 in time\n' });
+  expect(await spent()).toBe(100);
+});
+
 test('K5: stopped and back before the deadline, it answers 00', async () => {
   const decider = decide('SIGSTOP', 'back', 30_000);
   await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);

@@ -2,7 +2,7 @@
  * One card transaction decided, under the locks of its card's balances; pure. What is decided is applied to the batch, so
  * that the next one finds it done: of one account one at a time, whoever asks where (K5).
  *
- * The order: a repeat gets the first answer → what comes too late is dropped → a card that somebody else has locked waits →
+ * The order: a repeat gets the first answer, or waits until it is certain → what comes too late is dropped → a card that somebody else has locked waits →
  * shape → id → card → amount → balance. A decision below "waits" is recorded, and holds for its id for ever (K6).
  */
 import type { EpochMs } from '#kernel/clock.ts';
@@ -31,6 +31,8 @@ export interface CardBatch {
   readonly cards: ReadonlyMap<string, Card>;
   /** What was decided under the ids that the batch asks with, by `claimRef`. */
   readonly claims: Map<string, CardTransaction>;
+  /** Of the claims, by uuid: declines, and approvals that the batch has locked. The others may still change. */
+  readonly certain: ReadonlySet<string>;
   readonly rules: ReadonlyMap<string, MerchantRules>;
 }
 
@@ -53,13 +55,17 @@ export type Outcome =
   | { readonly kind: 'repeated'; readonly cardTransaction: CardTransaction }
   /** Not decided: another try may be. */
   | { readonly kind: 'late' }
-  | { readonly kind: 'locked' };
+  | { readonly kind: 'locked' }
+  /** A repeat, of what is not certain yet: it is decided in this batch, or somebody else has it locked. */
+  | { readonly kind: 'contested' };
 
 export function authorizeCardTransaction(batch: CardBatch, asked: Asked, moment: Moment): Outcome {
   const first = findClaim(batch, asked);
   const { received } = asked.reading;
   if (first !== undefined && first.digest === received.digest)
-    return { kind: 'repeated', cardTransaction: first };
+    return batch.certain.has(first.uuid)
+      ? { kind: 'repeated', cardTransaction: first }
+      : { kind: 'contested' };
   if (moment.isLate) return { kind: 'late' };
   const card =
     received.account === null ? undefined : batch.cards.get(cardRef({ ...asked, account: received.account }));

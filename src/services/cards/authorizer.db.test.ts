@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { idOf } from '#kernel/ids.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 
 const PATIENCE = { timeout: 10_000, interval: 10 };
@@ -44,6 +45,18 @@ async function locking(sql: string, values: unknown[] = []): Promise<() => Promi
   await other.query('begin');
   await other.query(sql, values);
   return () => other.end();
+}
+
+/** Until so many sessions wait for a lock, each in a statement that names it. */
+async function waitingFor(name: string, sessions: number): Promise<void> {
+  await vi.waitUntil(async () => {
+    const waiting = await fixture.rows(
+      `select from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock' and strpos(query, $1) > 0`,
+      [name],
+    );
+    return waiting.length >= sessions;
+  }, PATIENCE);
 }
 
 function lockedByAnother(accountId: string): Promise<() => Promise<void>> {
@@ -191,6 +204,40 @@ describe('K6: a repeated id', () => {
     const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
     expect(await two.purchase(body, late)).toEqual({ ...first, repeated: true });
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 1900 });
+  });
+
+  test('of what is being given back waits until it is, and is told 07', async () => {
+    // The reversal writes to this table, the decision does not.
+    const unlock = await locking('lock table cards.unconfirmed in access exclusive mode');
+    const body = { account, totalAmount: 1, id: 'a' };
+    const gone = one.purchase(body, { isGone: () => true });
+    await waitingFor('delete from cards.unconfirmed', 1);
+    const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
+    const repeats = [two.purchase(body, late), one.purchase(body, late)];
+    await two.purchase({ account: 'nobody', totalAmount: 1 });
+    await unlock();
+    expect((await gone).cardTransaction).toMatchObject({ code: '07', reason: 'late' });
+    for (const repeat of repeats)
+      expect(await repeat).toMatchObject({ repeated: true, cardTransaction: { code: '07' } });
+    expect(await fixture.balances(account)).toMatchObject({ MEAL: 2000 });
+  });
+
+  test('beside a reversal takes nothing of it away: money is given back once', async () => {
+    const body = { account, totalAmount: 1, id: 'a' };
+    const { cardTransaction } = await one.purchase(body);
+    const unlock = await locking('lock table cards.unconfirmed in access exclusive mode');
+    // Late, it is only looked for, without the locks of the card that a decision needs.
+    const repeat = two.purchase(body, { arrivedAt: performance.now() - 200, deadlineMs: 100 });
+    await waitingFor('delete from cards.unconfirmed', 1);
+    const card_transaction_id = idOf('ctx', cardTransaction.uuid);
+    const reverse = () => one.order({ operation: 'card_transactions.reverse', card_transaction_id });
+    const reversed = reverse();
+    await waitingFor('cards.card_transactions t', 1);
+    await unlock();
+    expect((await repeat).cardTransaction.code).toBe('00');
+    expect((await reversed).answer.status).toBe(200);
+    expect((await reverse()).answer.body).toContain('cards.nothing_to_reverse');
+    expect(await fixture.balances(account)).toMatchObject({ MEAL: 2000 });
   });
 
   test('with another body is 07, is recorded, and leaves the first as it was', async () => {

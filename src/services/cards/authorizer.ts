@@ -12,6 +12,8 @@
  *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
  * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
  * C6: a repeat is never told `07` for coming too late where an approval stands under its id: it is looked for first.
+ * C7: a repeat is told `00` under the lock of the row that says so, and confirms it there; what was confirmed is not given
+ *     back for being late. So the two agree, whichever is first, in whatever process.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
@@ -143,6 +145,8 @@ export class Authorizer {
   readonly #locked = new WeakSet<Waiting>();
   /** C6: if the look failed, the database did; then nobody is made to wait for it. */
   readonly #lookedFor = new WeakSet<Waiting>();
+  /** C7: repeats that found what is not certain yet. They are told when it is, however late. */
+  readonly #contested = new WeakSet<Waiting>();
   /** What could not be given back although the database answers: for a person. */
   #abandoned: readonly CardTransaction[] = [];
   readonly #givingBack = new Set<Promise<void>>();
@@ -249,7 +253,8 @@ export class Authorizer {
     if (late.length === 0) return [];
     this.#queue = this.#queue.filter(({ asked }) => !isLate(asked, decidedAt));
     const isRepeat = (waiting: Waiting): boolean =>
-      claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting);
+      this.#contested.has(waiting) ||
+      (claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting));
     for (const waiting of late) if (!isRepeat(waiting)) this.#dropLate(waiting);
     const repeats = late.filter(isRepeat);
     for (const waiting of repeats) this.#lookedFor.add(waiting);
@@ -350,16 +355,19 @@ export class Authorizer {
   /** After the commit; what is to be tried again comes back. */
   #answer(told: readonly Told[]): Waiting[] {
     const locked: Waiting[] = [];
+    const contested: Waiting[] = [];
     let approvals = this.#unanswered.size;
     for (const { waiting, outcome } of told) {
       if (outcome.kind === 'locked') locked.push(waiting);
+      else if (outcome.kind === 'contested') contested.push(waiting);
       else if (outcome.kind === 'late') this.#dropLate(waiting);
       else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
       if (outcome.kind === 'decided' && outcome.cardTransaction.code === '00') approvals += 1;
     }
     this.#isRowBehind = approvals > 0;
     for (const waiting of locked) this.#locked.add(waiting);
-    return locked;
+    for (const waiting of contested) this.#contested.add(waiting);
+    return [...locked, ...contested];
   }
 
   // C1
@@ -419,9 +427,15 @@ export class Authorizer {
     const isRace = error instanceof DatabaseFault && error.uniqueViolation;
     if (isTransient(error) || (isRace && this.#failures <= RACES_MAX)) {
       await delay(Math.min(backoffMs(this.#failures, this.#options.random), BACKOFF_MAX_MS));
-      return batch;
+      return this.#stopping ? this.#giveUpContested(batch, error) : batch;
     }
     return this.#isolate(batch);
+  }
+
+  /** Nobody will know any more what became of what they repeat: neither code would be certainly true. */
+  #giveUpContested(batch: readonly Waiting[], error: unknown): readonly Waiting[] {
+    for (const waiting of batch) if (this.#contested.has(waiting)) waiting.reject(error);
+    return batch.filter((waiting) => !this.#contested.has(waiting));
   }
 
   // C5
@@ -458,8 +472,10 @@ export class Authorizer {
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
-      if (undone === undefined) applied.push(each);
-      else each.waiting.resolve({ cardTransaction: undone, repeated: false });
+      if (undone !== undefined) each.waiting.resolve({ cardTransaction: undone, repeated: false });
+      // C7: the lock under which a repeat was to be told is gone with the commit.
+      else if (each.outcome.kind === 'repeated') applied.push({ ...each, outcome: { kind: 'contested' } });
+      else applied.push(each);
     }
     return this.#answer(applied);
   }

@@ -2,8 +2,8 @@
  * The requests beside the decisions as a batch: cards made, topped up, blocked; card transactions reversed and captured;
  * merchant rules replaced.
  *
- * Order of locks (R3): the balances first; what changes under them, cards and card transactions, is read behind them (R2),
- * then idempotency keys and own rows. The decisions (authorizer.ts) take balances as they are free, so none waits for
+ * Order of locks (R3): the balances first; then the card transactions, which a repeat changes without the balances; what
+ * changes under these locks is read behind them (R2), then idempotency keys and own rows. The decisions (authorizer.ts) take balances as they are free, so none waits for
  * another here.
  */
 import type { EpochMs } from '#kernel/clock.ts';
@@ -56,6 +56,7 @@ import {
   findRulesVersions,
   insertCards,
   insertRules,
+  lockCardTransactions,
   type RulesVersion,
   settleUnconfirmed,
   updateCards,
@@ -114,14 +115,16 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     const tenants = new Set(commands.flatMap(({ tenant, body }) => ('rules' in body ? tenant : [])));
     const [cards, cardTransactions, rulesVersions, keys] = await Promise.all([
       findCards(tx, cardKeys),
-      findCardTransactions(tx, ids),
+      lockCardTransactions(tx, ids),
       findRulesVersions(tx, [...tenants]),
       creating.length === 0 ? [] : this.#ledger.reserveKeys(tx, creating.length * ACCOUNTS_OF_A_CARD),
     ]);
     return {
       books,
       cards: new Map(cards.map((card) => [cardRef(card), card])),
-      cardTransactions: new Map(cardTransactions.map((each) => [`${each.tenant}/${each.uuid}`, each])),
+      cardTransactions: new Map(
+        cardTransactions.map(({ cardTransaction: each }) => [`${each.tenant}/${each.uuid}`, each]),
+      ),
       rulesVersions,
       keys,
     };

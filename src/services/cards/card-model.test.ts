@@ -198,6 +198,7 @@ class World {
       books: this.books,
       cards: new Map([[cardRef(this.card), this.card]]),
       claims: this.claims,
+      certain: new Set([...this.claims.values()].map(({ uuid }) => uuid)),
       rules: new Map([[TENANT, this.rules]]),
     };
     const outcome = authorizeCardTransaction(batch, asked, { now: 1, latencyMs: 0, isLate: false });

@@ -15,7 +15,7 @@ import { accountsOf, saveSteps } from './card-commands.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { reverse, type Step } from './give-back.ts';
 import { type Origin, stepEvent } from './render-events.ts';
-import { findCardTransactions } from './store.ts';
+import { type LockedCardTransaction, lockCardTransactions } from './store.ts';
 
 export interface LateReversalsOptions
   extends Pick<GroupCommitOptions<unknown, unknown>, 'log' | 'session' | 'random' | 'batchMax' | 'observer'> {
@@ -78,7 +78,9 @@ export class LateReversals {
       accounts: approved.flatMap(accountsOf),
       holds: approved.filter(({ state }) => state === 'held').map(({ uuid }) => uuid),
     });
-    const standing = new Map((await findCardTransactions(tx, approved)).map((row) => [row.uuid, row]));
+    const standing = new Map(
+      (await lockCardTransactions(tx, approved)).map((row) => [row.cardTransaction.uuid, row]),
+    );
     const now = clock.now();
     const drafts: EventDraft[] = [];
     const steps: Step[] = [];
@@ -86,7 +88,7 @@ export class LateReversals {
       const before = standing.get(uuid);
       invariant(before !== undefined, `an approval has no row: ${uuid}`);
       const step = lateStep(books, before, reversalUuid, now);
-      if (step === undefined) return before;
+      if (step === undefined) return before.cardTransaction;
       steps.push(step);
       drafts.push(stepEvent(step, reversalUuid, origin));
       return step.after;
@@ -98,13 +100,17 @@ export class LateReversals {
   }
 }
 
-/** Undefined if a reversal that was asked for came first: then it stays approved and reversed, and is answered so. */
+/**
+ * Undefined if a repeat was told of the approval, which then stands; or if a reversal that was asked for came first: then it
+ * stays approved and reversed. It is answered so.
+ */
 function lateStep(
   books: Books,
-  before: CardTransaction,
+  { cardTransaction: before, isConfirmed }: LockedCardTransaction,
   reversalUuid: string,
   now: number,
 ): Step | undefined {
+  if (isConfirmed) return undefined;
   const step = reverse(books, before, { uuid: reversalUuid, amountMinor: undefined, because: 'late' }, now);
   if (step.ok) return { ...step.value, after: { ...step.value.after, code: '07', reason: 'late' } };
   if (step.problem.code === 'cards.nothing_to_reverse') return undefined;

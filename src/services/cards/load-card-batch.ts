@@ -3,10 +3,14 @@ import type { Transaction } from '#platform/postgres/session.ts';
 import { type Account, type AccountRef, accountRef, type Ledger } from '#services/ledger/contract.ts';
 import type { Asked, CardBatch } from './authorize-card-transaction.ts';
 import { balanceAccountId, balanceAccountIds, cardRef, FALLBACK, settlementAccountId } from './card.ts';
+import type { CardTransaction } from './card-transaction.ts';
 import type { RulesCache } from './rules-cache.ts';
-import { type CardKey, type Claim, findCards, findClaims } from './store.ts';
+import { type CardKey, type Claim, findCards, findClaims, lockFreeCardTransactions } from './store.ts';
 
-/** One round trip, where the accounts and the rules are known: all is sent before any of it is awaited. */
+/**
+ * One round trip, where the accounts and the rules are known: all is sent before any of it is awaited. Another if there are
+ * repeats of approvals, which are locked.
+ */
 export async function loadCardBatch(
   tx: Transaction,
   { ledger, rules }: { readonly ledger: Ledger; readonly rules: RulesCache },
@@ -25,9 +29,33 @@ export async function loadCardBatch(
   return {
     books,
     cards: new Map(cards.map((card) => [cardRef(card), card])),
-    claims: new Map(claims.map((claim) => [`${claim.tenant}/${claim.account}/${claim.externalId}`, claim])),
+    ...(await settleClaims(tx, claims, [...batch, ...repeats])),
     rules: rulesOfTenants,
   };
+}
+
+/** A decline never changes. An approval that a repeat is to be told is locked, and read as it is then (R2). */
+async function settleClaims(
+  tx: Transaction,
+  found: readonly CardTransaction[],
+  asked: readonly Asked[],
+): Promise<Pick<CardBatch, 'claims' | 'certain'>> {
+  const digests = new Set(asked.map(({ reading }) => reading.received.digest));
+  const [approved, declined] = partition(found, ({ code }) => code === '00');
+  const repeated = approved.filter(({ digest }) => digests.has(digest));
+  const locked = (await lockFreeCardTransactions(tx, repeated)).map(({ cardTransaction }) => cardTransaction);
+  return {
+    claims: new Map([...found, ...locked].map((each) => [claimRefOf(each), each])),
+    certain: new Set([...declined, ...locked].map(({ uuid }) => uuid)),
+  };
+}
+
+function claimRefOf({ tenant, account, externalId }: CardTransaction): string {
+  return `${tenant}/${account}/${externalId}`;
+}
+
+function partition<Value>(values: readonly Value[], isFirst: (value: Value) => boolean): [Value[], Value[]] {
+  return [values.filter(isFirst), values.filter((value) => !isFirst(value))];
 }
 
 function cardKeysOf(batch: readonly Asked[]): CardKey[] {

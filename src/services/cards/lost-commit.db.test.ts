@@ -82,6 +82,25 @@ describe('K5: a commit that was lost from sight', () => {
     });
   });
 
+  test('and did not happen is nobody’s approval, also not of a copy in the same batch', async () => {
+    const locker = new Client({ connectionString: fixture.url });
+    await locker.connect();
+    await locker.query('begin');
+    await locker.query('lock table cards.card_transactions in share mode');
+    const body = { account, totalAmount: 1, id: 'a' };
+    const asked = [cards.purchase(body), cards.purchase(body)];
+    const waiting = `select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
+    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0, PATIENCE);
+    await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
+    await locker.end();
+    const [first, copy] = await Promise.all(asked);
+    expect(first?.cardTransaction).toMatchObject({ code: '07', reason: 'database' });
+    // Nothing was decided, so the copy is.
+    expect(copy).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
+    expect(await spent()).toBe(100);
+  });
+
   test('K7: under a load whose connection is cut again and again, the answers are the balance', async () => {
     let answered = 0;
     const asked = Array.from({ length: 400 }, async (_, index) => {

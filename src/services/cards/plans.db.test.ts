@@ -23,6 +23,8 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.UPDATE_CARDS, CARD],
   [store.FIND_CLAIMS, ['card_transactions_claim']],
   [store.FIND_CARD_TRANSACTIONS, CARD_TRANSACTION],
+  [store.LOCK_CARD_TRANSACTIONS, CARD_TRANSACTION],
+  [store.LOCK_FREE_CARD_TRANSACTIONS, CARD_TRANSACTION],
   [store.INSERT_CARD_TRANSACTIONS, []],
   [store.INSERT_UNLESS_THERE, []],
   [store.UPDATE_CARD_TRANSACTIONS, CARD_TRANSACTION],

@@ -3,7 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { int4Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { statement, type Transaction } from '#platform/postgres/session.ts';
+import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Card, CardStatus, Category } from './card.ts';
 import type { CardTransaction, CardTransactionState, Code, Reason } from './card-transaction.ts';
 import type { DecidedBy } from './choose-balance.ts';
@@ -57,13 +57,41 @@ export const FIND_CLAIMS = statement(
    cross join lateral (select * from cards.card_transactions t where t.claim = wanted.claim offset 0) t`,
 );
 
-/** No lock: what changes of them changes under the lock of the balance that paid. By primary key. */
+/** No lock: of what never changes of them, and of whether they are there. By primary key. */
 export const FIND_CARD_TRANSACTIONS = statement(
   'cards.find_card_transactions',
   `select ${CARD_TRANSACTION_COLUMNS}
    from ${batchRows('wanted', { tenant: 'text', id: 'uuid' })}
    cross join lateral (
      select * from cards.card_transactions t where t.tenant = wanted.tenant and t.id = wanted.id offset 0
+   ) t`,
+);
+
+/** As `lock_card_transactions` has them; `t` is the row that is locked. */
+const LOCKED_COLUMNS = `${CARD_TRANSACTION_COLUMNS}, t.confirmed_at is not null as confirmed`;
+
+/**
+ * Locks card transactions in the order of the arrays, which is (tenant, id), behind the locks of their balances (R3). What
+ * stands in them changes under this lock alone, so that a repeat and a reversal cannot both have the last word. The rows it
+ * returns are the locked versions (their own columns only: R2). By primary key.
+ */
+export const LOCK_CARD_TRANSACTIONS = statement(
+  'cards.lock_card_transactions',
+  `select ${LOCKED_COLUMNS}
+   from ${batchRows('wanted', { tenant: 'text', id: 'uuid' })}
+   cross join lateral (
+     select * from cards.card_transactions t where t.tenant = wanted.tenant and t.id = wanted.id for no key update
+   ) t`,
+);
+
+/** As `lock_card_transactions`, but what somebody else has locked is left out: for who must not wait. By primary key. */
+export const LOCK_FREE_CARD_TRANSACTIONS = statement(
+  'cards.lock_free_card_transactions',
+  `select ${LOCKED_COLUMNS}
+   from ${batchRows('wanted', { tenant: 'text', id: 'uuid' })}
+   cross join lateral (
+     select * from cards.card_transactions t
+     where t.tenant = wanted.tenant and t.id = wanted.id for no key update skip locked
    ) t`,
 );
 
@@ -110,10 +138,14 @@ export const INSERT_UNLESS_THERE = statement(
    returning id`,
 );
 
-/** Under the lock of the balance that paid; touches no indexed column (HOT). By primary key. */
+/**
+ * Locked before in this transaction, so that the row found is the row updated, and raises unless every one was; touches no
+ * indexed column (HOT). By primary key.
+ */
 export const UPDATE_CARD_TRANSACTIONS = statement(
   'cards.update_card_transactions',
-  `update cards.card_transactions c
+  `with changed as (
+   update cards.card_transactions c
    set code = v.code, reason = v.reason, state = v.state, captured = v.captured, reversed = v.reversed
    from ${batchRows('v', {
      tenant: 'text',
@@ -127,10 +159,13 @@ export const UPDATE_CARD_TRANSACTIONS = statement(
    cross join lateral (
      select t.ctid from cards.card_transactions t where t.tenant = v.tenant and t.id = v.id offset 0
    ) as found(at)
-   where c.ctid = found.at`,
+   where c.ctid = found.at
+   returning 1
+   )
+   select cards.require_all(count(*), cardinality($2::uuid[])) from changed`,
 );
 
-/** Once for each: a repeat of a repeat finds it done. By primary key. */
+/** Locked before in this transaction. Once for each: a repeat of a repeat finds it done. By primary key. */
 export const CONFIRM = statement(
   'cards.confirm',
   `update cards.card_transactions c set confirmed_at = $3::timestamptz
@@ -346,6 +381,46 @@ export async function findCardTransactions(
   if (keys.length === 0) return [];
   const rows = await tx.query<CardTransactionRow>(FIND_CARD_TRANSACTIONS, keyColumns(keys));
   return rows.map(cardTransactionOf);
+}
+
+/** As they are now, and whether a repeat was told that they were approved: then that is how they stay. */
+export interface LockedCardTransaction {
+  readonly cardTransaction: CardTransaction;
+  readonly isConfirmed: boolean;
+}
+
+interface LockedRow extends CardTransactionRow {
+  confirmed: boolean;
+}
+
+export function lockCardTransactions(
+  tx: Transaction,
+  keys: readonly CardTransactionKey[],
+): Promise<LockedCardTransaction[]> {
+  return lockBy(LOCK_CARD_TRANSACTIONS, tx, keys);
+}
+
+/** Without those that somebody else has locked. */
+export function lockFreeCardTransactions(
+  tx: Transaction,
+  keys: readonly CardTransactionKey[],
+): Promise<LockedCardTransaction[]> {
+  return lockBy(LOCK_FREE_CARD_TRANSACTIONS, tx, keys);
+}
+
+async function lockBy(
+  locking: Statement,
+  tx: Transaction,
+  keys: readonly CardTransactionKey[],
+): Promise<LockedCardTransaction[]> {
+  if (keys.length === 0) return [];
+  const rows = await tx.query<LockedRow>(locking, keyColumns(keys.toSorted(byKey))); // R3
+  return rows.map((row) => ({ cardTransaction: cardTransactionOf(row), isConfirmed: row.confirmed }));
+}
+
+function byKey(a: CardTransactionKey, b: CardTransactionKey): number {
+  if (a.tenant !== b.tenant) return a.tenant < b.tenant ? -1 : 1;
+  return a.uuid < b.uuid ? -1 : 1;
 }
 
 export function insertCardTransactions(tx: Transaction, decided: readonly CardTransaction[]): void {

@@ -13,7 +13,7 @@ import type { Ledger } from '#services/ledger/contract.ts';
 import { accountsOf, saveSteps } from './card-commands.ts';
 import { release, type Step } from './give-back.ts';
 import { stepEvent } from './render-events.ts';
-import { findCardTransactions } from './store.ts';
+import { findCardTransactions, lockCardTransactions } from './store.ts';
 
 /** A hold lasts days, and a dead process is noticed by its callers first. */
 const LOOK_MS = 2000;
@@ -111,7 +111,8 @@ export class CardWatch {
       accounts: known.flatMap(accountsOf),
       holds: known.map(({ uuid }) => uuid),
     });
-    const held = (await findCardTransactions(tx, keys)).filter(({ state }) => state === 'held');
+    const locked = await lockCardTransactions(tx, keys);
+    const held = locked.map(({ cardTransaction }) => cardTransaction).filter(({ state }) => state === 'held');
     const now = clock.now();
     const steps = held.map((before) => release(books, before, 'expired'));
     ledger.saveBooks(tx, books, now);

@@ -46,6 +46,14 @@ create index card_transactions_by_account on card_transactions (account, tenant,
 -- Last: of indexes that cost the same, as all do while the table is empty, the planner takes the newest.
 alter table card_transactions add constraint card_transactions_pkey primary key (tenant, id);
 
+-- Raises unless as many rows were changed as were to be: a change that is lost would be money that is given back twice.
+create function require_all(p_found bigint, p_wanted integer) returns void language plpgsql as $$
+begin
+  if p_found <> p_wanted then
+    raise exception '% of % card transactions were changed: a row was not locked', p_found, p_wanted;
+  end if;
+end $$;
+
 -- Holds of two-step card transactions, until they end: what is to expire is found among the few that wait.
 create table open_holds (
   tenant text not null,
