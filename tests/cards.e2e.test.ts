@@ -86,6 +86,26 @@ describe('K1: the source’s own request, on a fresh sandbox', () => {
   });
 });
 
+describe('K7: who comes too often', () => {
+  test('is 429 as everywhere, and not 07: an approval may stand', async () => {
+    // The sandbox seeds itself by requests of its own.
+    const limited = await home.start({ HOST: '127.0.0.1', RATE_LIMIT: '30' });
+    const body = { ...PURCHASE, totalAmount: 0.01, id: 'too-often' };
+    const asked = Array.from({ length: 100 }, () =>
+      http(`${limited.url}/v1/card-transactions`, { body, headers: PATIENT }),
+    );
+    const answers = await Promise.all(asked);
+    const refused = answers.filter(({ status }) => status !== 200);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { status, text } of refused) {
+      expect(status).toBe(429);
+      expect(JSON.parse(text)).toMatchObject({ code: 'request.rate_limited' });
+    }
+    for (const { text } of answers.filter(({ status }) => status === 200))
+      expect(JSON.parse(text)).toMatchObject({ code: '00' });
+  });
+});
+
 describe('K7: what cannot be decided is 200 and 07, and is recorded with its reason', () => {
   test.each<[string, string | undefined, Record<string, string>, string]>([
     ['no body', undefined, {}, 'unreadable'],

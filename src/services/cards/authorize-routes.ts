@@ -8,6 +8,7 @@ import { Fault } from '#kernel/fault.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { ProblemError } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
 import type { Authorized, Authorizer } from './authorizer.ts';
@@ -73,9 +74,10 @@ async function answerUnreadable(routes: AuthorizeRoutes, exchange: Exchange): Pr
   }
 }
 
-/** Whether who asks was let in, and then the body could not be taken: too large, broken off. */
+/** Whether who asks was let in, and then the body could not be taken: too large, broken off. What the edge refuses is not that. */
 function isAboutBody(error: unknown, { caller, body }: FastifyRequest): boolean {
-  return caller !== null && body === undefined && !(error instanceof Fault);
+  const isRefused = error instanceof Fault || error instanceof ProblemError;
+  return caller !== null && body === undefined && !isRefused;
 }
 
 function readingOf(request: FastifyRequest): Reading {
