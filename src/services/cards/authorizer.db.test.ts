@@ -206,6 +206,17 @@ describe('K6: a repeated id', () => {
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 1900 });
   });
 
+  test('that comes too late is looked for again if the batch that looked was undone', async () => {
+    const body = { account, totalAmount: 1, id: 'a' };
+    const first = await one.purchase(body);
+    const unlock = await locking('lock table cards.card_transactions in access exclusive mode');
+    const before = two.failures.length;
+    const repeat = two.purchase(body, { arrivedAt: performance.now() - 200, deadlineMs: 100 });
+    await vi.waitUntil(() => two.failures.length > before, PATIENCE);
+    await unlock();
+    expect(await repeat).toEqual({ ...first, repeated: true });
+  });
+
   test('of what is being given back waits until it is, and is told 07', async () => {
     // The reversal writes to this table, the decision does not.
     const unlock = await locking('lock table cards.unconfirmed in access exclusive mode');

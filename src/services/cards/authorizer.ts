@@ -143,7 +143,7 @@ export class Authorizer {
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
   readonly #locked = new WeakSet<Waiting>();
-  /** C6: if the look failed, the database did; then nobody is made to wait for it. */
+  /** C6: who was looked for. If the look failed because the database is gone, nobody is made to wait for it. */
   readonly #lookedFor = new WeakSet<Waiting>();
   /** C7: repeats that found what is not certain yet. They are told when it is, however late. */
   readonly #contested = new WeakSet<Waiting>();
@@ -424,6 +424,9 @@ export class Authorizer {
     this.#options.observer.failed('cards', error);
     this.#failures += 1;
     if (sent !== undefined && !isRolledBack(error)) return this.#findOutOrGiveUp(sent);
+    // C6: the database is there and has undone the batch; so it can be asked again.
+    if (isRolledBack(error) && this.#failures <= LOOKS_MAX)
+      for (const waiting of batch) this.#lookedFor.delete(waiting);
     const isRace = error instanceof DatabaseFault && error.uniqueViolation;
     if (isTransient(error) || (isRace && this.#failures <= RACES_MAX)) {
       await delay(Math.min(backoffMs(this.#failures, this.#options.random), BACKOFF_MAX_MS));
@@ -535,6 +538,8 @@ const ORIGIN_OF_WARM_UP: Origin = { correlationId: '-', causation: '-', tracepar
 
 /** An id that another process claims meanwhile is found by the next try; what collides more often is faster in halves. */
 const RACES_MAX = 4;
+/** Batches that failed one behind the other, after which who comes late is not looked for again: it would wait for ever. */
+const LOOKS_MAX = 4;
 /** A deadline leaves no time for longer. */
 const BACKOFF_MAX_MS = 20;
 
