@@ -92,6 +92,22 @@ describe('K5: one at a time per account', () => {
     expect(await fixture.balances(locked)).toMatchObject({ MEAL: 2000 });
   });
 
+  test('K5: however many wait for a card that is locked, another card is decided', async () => {
+    const locked = account;
+    cards += 1;
+    account = `card-${cards}`;
+    await create({ MEAL: 100 });
+    const release = await lockedByAnother(`${locked}:MEAL`);
+    // More than any batch takes.
+    const waiting = Array.from({ length: 1500 }, () =>
+      one.purchase({ account: locked, totalAmount: 0.01 }, { deadlineMs: 3000 }),
+    );
+    const others = [1, 2, 3].map(() => one.purchase({ account, totalAmount: 0.1 }, { deadlineMs: 1500 }));
+    expect(await codes(others)).toEqual({ '00': 3 });
+    await release();
+    await Promise.all(waiting);
+  });
+
   test('K5: a card that is free again before the deadline is decided', async () => {
     const release = await lockedByAnother(`${account}:CASH`);
     const waiting = one.purchase({ account, totalAmount: 1 });

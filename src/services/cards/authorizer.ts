@@ -37,7 +37,9 @@ import {
   type Outcome,
   undecided,
 } from './authorize-card-transaction.ts';
+import { cardRef } from './card.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { LateReversals } from './late-reversals.ts';
 import { loadCardBatch } from './load-card-batch.ts';
 import { decisionEvent, type Origin } from './render-events.ts';
@@ -138,7 +140,7 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #rules = new RulesCache();
   readonly #signal = new Signal();
-  #queue: Waiting[] = [];
+  readonly #queue = new FairQueue<Waiting>(cardOf);
   /** C2: approved and committed, on the way to be given back. */
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
@@ -168,7 +170,7 @@ export class Authorizer {
   async start(): Promise<void> {
     await this.#warmUp();
     this.#running ??= repeatWhile(
-      () => !this.#stopping || this.#queue.length > 0,
+      () => !this.#stopping || this.#queue.size > 0,
       () => this.#turn(),
     );
   }
@@ -198,7 +200,7 @@ export class Authorizer {
 
   /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
-    if (this.#stopping || this.#queue.length >= QUEUE_MAX) {
+    if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
       if (claimRef(asked) === undefined)
         return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
       // C6: whether an approval stands under its id could not be looked for.
@@ -222,21 +224,28 @@ export class Authorizer {
   async #turn(): Promise<void> {
     const startedAt = performance.now();
     const repeats = this.#takeLate();
-    const batch = this.#queue.splice(0, this.#batchLimit());
+    const batch = this.#queue.take(this.#batchLimit(), startedAt);
     if (batch.length + repeats.length === 0) {
-      await this.#rest();
+      await (this.#queue.size === 0 ? this.#rest() : delay(LOCKED_PAUSE_MS));
       return;
     }
-    const locked = await this.#settle(batch, repeats);
-    this.#queue.unshift(...locked);
-    if (locked.length > 0 && this.#queue.length === locked.length) await delay(LOCKED_PAUSE_MS);
+    const again = await this.#settle(batch, repeats);
+    this.#putBack(again);
+    if (again.length > 0 && this.#queue.size === again.length) await delay(LOCKED_PAUSE_MS);
     if (!this.#stopping) await restAfter({ events: batch.length, startedAt, paceMs: PACE_MS });
+  }
+
+  /** C3: behind all others, and not at once: what is locked mostly is for some ms. */
+  #putBack(again: readonly Waiting[]): void {
+    const until = performance.now() + LOCKED_PAUSE_MS;
+    for (const waiting of again) this.#queue.setAside(waiting, until);
+    this.#queue.push(...again);
   }
 
   /** Waits for work; if there is none for a moment, says what was answered meanwhile. */
   async #rest(): Promise<void> {
     await this.#signal.wait(this.#hasToTell ? IDLE_SETTLE_MS : IDLE_LOOK_MS);
-    if (this.#queue.length === 0 && this.#hasToTell) await this.#settle([]);
+    if (this.#queue.size === 0 && this.#hasToTell) await this.#settle([]);
   }
 
   get #hasToTell(): boolean {
@@ -249,9 +258,7 @@ export class Authorizer {
    */
   #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#expectedMs();
-    const late = this.#queue.filter(({ asked }) => isLate(asked, decidedAt));
-    if (late.length === 0) return [];
-    this.#queue = this.#queue.filter(({ asked }) => !isLate(asked, decidedAt));
+    const late = this.#queue.takeWhere(({ asked }) => isLate(asked, decidedAt));
     const isRepeat = (waiting: Waiting): boolean =>
       this.#contested.has(waiting) ||
       (claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting));
@@ -269,7 +276,7 @@ export class Authorizer {
 
   /** Never more than a batch may take, or a slow moment would have everything dropped and nothing measured again. */
   #expectedMs(): number {
-    const requests = Math.min(this.#queue.length, this.#batchLimit());
+    const requests = Math.min(this.#queue.size, this.#batchLimit());
     return requests <= BATCH_MIN ? 0 : Math.min(BATCH_MS, requests * this.#msPerRequest);
   }
 
@@ -545,6 +552,11 @@ const BACKOFF_MAX_MS = 20;
 
 function notesFor(requests: number, batchMax: number): number {
   return requests === 0 ? batchMax : Math.max(BATCH_MIN, Math.floor(requests * NOTES_PART));
+}
+
+function cardOf({ asked: { tenant, reading } }: Waiting): string | undefined {
+  const { account } = reading.received;
+  return account === null ? undefined : cardRef({ tenant, account });
 }
 
 function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {
