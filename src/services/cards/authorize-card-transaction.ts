@@ -26,7 +26,7 @@ import { type CardRequest, isRefusal, type Reading } from './read-card-transacti
 
 /** What a batch has locked and loaded. */
 export interface CardBatch {
-  /** Without the balances of cards that somebody else has locked. */
+  /** Without the balances that somebody else has locked. */
   readonly books: Books;
   readonly cards: ReadonlyMap<string, Card>;
   /** What was decided under the ids that the batch asks with, by `claimRef`. */
@@ -55,7 +55,7 @@ export type Outcome =
   | { readonly kind: 'repeated'; readonly cardTransaction: CardTransaction }
   /** Not decided: another try may be. */
   | { readonly kind: 'late' }
-  | { readonly kind: 'locked' }
+  | { readonly kind: 'locked'; readonly what: 'card' | 'settlement' }
   /** A repeat, of what is not certain yet: it is decided in this batch, or somebody else has it locked. */
   | { readonly kind: 'contested' };
 
@@ -69,7 +69,8 @@ export function authorizeCardTransaction(batch: CardBatch, asked: Asked, moment:
   if (moment.isLate) return { kind: 'late' };
   const card =
     received.account === null ? undefined : batch.cards.get(cardRef({ ...asked, account: received.account }));
-  if (card !== undefined && !hasLocks(batch.books, card)) return { kind: 'locked' };
+  const locked = card === undefined ? undefined : lockedOf(batch.books, card);
+  if (locked !== undefined) return { kind: 'locked', what: locked };
   const outcome =
     first === undefined ? decide(batch, card, { asked, moment }) : refuse(asked, moment, 'id_reused');
   const { cardTransaction } = outcome;
@@ -90,11 +91,11 @@ function findClaim(batch: CardBatch, asked: Asked): CardTransaction | undefined 
   return ref === undefined ? undefined : batch.claims.get(ref);
 }
 
-/** Whether the batch has the locks of all the card's balances. */
-function hasLocks(books: Books, { tenant, account }: Card): boolean {
-  return CATEGORIES.every(
-    (category) => books.find(tenant, balanceAccountId(account, category)) !== undefined,
-  );
+/** Of what the card needs, what the batch has no lock of: one of its balances, or what merchants are paid through. */
+function lockedOf(books: Books, { tenant, account, currency }: Card): 'card' | 'settlement' | undefined {
+  const isLocked = (accountId: string): boolean => books.find(tenant, accountId) === undefined;
+  if (CATEGORIES.some((category) => isLocked(balanceAccountId(account, category)))) return 'card';
+  return isLocked(settlementAccountId(currency)) ? 'settlement' : undefined;
 }
 
 interface Question {

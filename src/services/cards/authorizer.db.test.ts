@@ -108,6 +108,27 @@ describe('K5: one at a time per account', () => {
     await Promise.all(waiting);
   });
 
+  test('K5: a settlement account that somebody else has locked delays no card of another', async () => {
+    const usd = `usd-${account}`;
+    const order = {
+      operation: 'cards.create',
+      account: usd,
+      currency: 'USD',
+      balances: { MEAL: 100 },
+    } as const;
+    expect((await one.order(order)).answer.status).toBe(201);
+    const release = await lockedByAnother('card-settlement-BRL');
+    const waiting = one.purchase({ account, totalAmount: 1 }, { deadlineMs: 600 });
+    const started = performance.now();
+    for (let bought = 0; bought < 5; bought += 1)
+      expect((await one.purchase({ account: usd, totalAmount: 0.1 })).cardTransaction.code).toBe('00');
+    expect(performance.now() - started).toBeLessThan(600);
+    expect((await waiting).cardTransaction).toMatchObject({ code: '07', reason: 'locked' });
+    const patient = one.purchase({ account, totalAmount: 1 });
+    await release();
+    expect((await patient).cardTransaction.code).toBe('00');
+  });
+
   test('K5: a card that is free again before the deadline is decided', async () => {
     const release = await lockedByAnother(`${account}:CASH`);
     const waiting = one.purchase({ account, totalAmount: 1 });

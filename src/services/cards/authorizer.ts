@@ -7,7 +7,8 @@
  *     and if the answer is late then, or its caller gone, what was approved is given back first.
  * C2: an approval that is not answered yet stands in this process's row, written in the commit that approves it. Whoever
  *     finds the row without its process marks them (watch.ts).
- * C3: a card that somebody else has locked is left out of the batch and tried in the next, until its deadline.
+ * C3: a card that somebody else has locked is left out of the batch and tried behind the others, until its deadline; so are
+ *     all cards whose settlement account is.
  * C4: if a commit was lost from sight, each card transaction of it is inserted as undecided unless it is there. That waits
  *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
  * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
@@ -76,6 +77,11 @@ const RESERVE_MS = 20;
 const RESERVE_PART = 5;
 /** Before another look at cards that were locked. */
 const LOCKED_PAUSE_MS = 2;
+/**
+ * For a settlement account that another process has locked, where nothing can be decided without it: as long as a commit
+ * takes, not as long as a process that is stopped.
+ */
+const SETTLEMENT_WAIT_MS = 20;
 /** How long answered approvals stand in the row of an idle process as if they were not. */
 const IDLE_SETTLE_MS = 50;
 /** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
@@ -149,6 +155,8 @@ export class Authorizer {
   readonly #lookedFor = new WeakSet<Waiting>();
   /** C7: repeats that found what is not certain yet. They are told when it is, however late. */
   readonly #contested = new WeakSet<Waiting>();
+  /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
+  #waitsForSettlement = false;
   /** What could not be given back although the database answers: for a person. */
   #abandoned: readonly CardTransaction[] = [];
   readonly #givingBack = new Set<Promise<void>>();
@@ -315,7 +323,11 @@ export class Authorizer {
     const { ledger, clock, log } = this.#options;
     const loaded = await loadCardBatch(
       tx,
-      { ledger, rules: this.#rules },
+      {
+        ledger,
+        rules: this.#rules,
+        waitForSharedMs: this.#waitsForSettlement ? SETTLEMENT_WAIT_MS : undefined,
+      },
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
@@ -372,6 +384,7 @@ export class Authorizer {
       if (outcome.kind === 'decided' && outcome.cardTransaction.code === '00') approvals += 1;
     }
     this.#isRowBehind = approvals > 0;
+    if (isWaitingForSettlement(told)) this.#waitsForSettlement = true;
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
     return [...locked, ...contested];
@@ -428,6 +441,7 @@ export class Authorizer {
     sent: Sent | undefined,
     error: unknown,
   ): Promise<readonly Waiting[]> {
+    if (this.#waitsForSettlement && isLockTimeout(error)) return this.#goOnWithout(batch);
     this.#options.observer.failed('cards', error);
     this.#failures += 1;
     if (sent !== undefined && !isRolledBack(error)) return this.#findOutOrGiveUp(sent);
@@ -440,6 +454,16 @@ export class Authorizer {
       return this.#stopping ? this.#giveUpContested(batch, error) : batch;
     }
     return this.#isolate(batch);
+  }
+
+  /** C3: somebody holds a settlement account for longer than a commit; the next batch takes what it can do without. */
+  #goOnWithout(batch: readonly Waiting[]): readonly Waiting[] {
+    this.#waitsForSettlement = false;
+    for (const waiting of batch) {
+      this.#locked.add(waiting);
+      this.#lookedFor.delete(waiting);
+    }
+    return batch;
   }
 
   /** Nobody will know any more what became of what they repeat: neither code would be certainly true. */
@@ -552,6 +576,16 @@ const BACKOFF_MAX_MS = 20;
 
 function notesFor(requests: number, batchMax: number): number {
   return requests === 0 ? batchMax : Math.max(BATCH_MIN, Math.floor(requests * NOTES_PART));
+}
+
+/** Whether nothing could be decided, and a settlement account is one reason. */
+function isWaitingForSettlement(told: readonly Told[]): boolean {
+  const locked = told.flatMap(({ outcome }) => (outcome.kind === 'locked' ? outcome.what : []));
+  return locked.length === told.length && locked.includes('settlement');
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return error instanceof DatabaseFault && error.state === '55P03';
 }
 
 function cardOf({ asked: { tenant, reading } }: Waiting): string | undefined {

@@ -7,13 +7,20 @@ import type { CardTransaction } from './card-transaction.ts';
 import type { RulesCache } from './rules-cache.ts';
 import { type CardKey, type Claim, findCards, findClaims, lockFreeCardTransactions } from './store.ts';
 
+export interface CardSources {
+  readonly ledger: Ledger;
+  readonly rules: RulesCache;
+  /** How long a settlement account that somebody else has locked is waited for; undefined: not. */
+  readonly waitForSharedMs?: number | undefined;
+}
+
 /**
  * One round trip, where the accounts and the rules are known: all is sent before any of it is awaited. Another if there are
  * repeats of approvals, which are locked.
  */
 export async function loadCardBatch(
   tx: Transaction,
-  { ledger, rules }: { readonly ledger: Ledger; readonly rules: RulesCache },
+  { ledger, rules, waitForSharedMs }: CardSources,
   batch: readonly Asked[],
   /** Of which only the answers of earlier requests are wanted. */
   repeats: readonly Asked[] = [],
@@ -21,7 +28,7 @@ export async function loadCardBatch(
   const keys = cardKeysOf(batch);
   const accounts = await findAccounts(tx, ledger, keys);
   const [books, cards, claims, rulesOfTenants] = await Promise.all([
-    ledger.openFreeBooks(tx, accounts),
+    ledger.openFreeBooks(tx, accounts, { waitForSharedMs }),
     findCards(tx, keys),
     findClaims(tx, [...batch, ...repeats].flatMap(claimOf)),
     rules.load(tx, [...new Set(batch.map(({ tenant }) => tenant))]),

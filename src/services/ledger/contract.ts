@@ -68,11 +68,15 @@ export interface Ledger {
   /** What never changes of accounts, by ref; unknown ones are absent. A round trip for those never met before. */
   resolve(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, Account>>;
   /**
-   * As `openBooks`, for who must not wait: of the accounts with a floor, those that somebody else has locked are left out,
-   * so that the books do not find them. One without a floor is waited for, as it is nobody's in particular. The locks are
-   * sent at once, so that what the caller sends next is read behind them (R2).
+   * As `openBooks`, for who must not wait: accounts that somebody else has locked are left out, so that the books do not find
+   * them. With `waitForSharedMs` those without a floor, which are nobody's in particular, are waited for so long; then the
+   * transaction fails (55P03). The locks are sent at once, so that what the caller sends next is read behind them (R2).
    */
-  openFreeBooks(tx: Transaction, accounts: readonly Account[]): Promise<Books>;
+  openFreeBooks(
+    tx: Transaction,
+    accounts: readonly Account[],
+    wanted?: { readonly waitForSharedMs?: number | undefined },
+  ): Promise<Books>;
   /** Has the session parse and plan the statements by which money moves, so that its first batch is not its slowest. */
   prepare(tx: Transaction): void;
   /** Keys for accounts that are to be opened; what is not used is lost. */

@@ -60,6 +60,18 @@ export const LOCK_FREE_BALANCES = statement(
    ) b`,
 );
 
+/** How long this transaction waits for a lock, from here on. Reads no table. */
+const WAIT_FOR_LOCKS = statement(
+  'ledger.wait_for_locks',
+  `select set_config('lock_timeout', $1::text, true)`,
+);
+
+/** As long as the session does. */
+const WAIT_FOR_LOCKS_AS_EVER = statement(
+  'ledger.wait_for_locks_as_ever',
+  'set local lock_timeout to default',
+);
+
 /** After the lock of their accounts, which arbitrates their end (R5). By primary key. */
 export const LOAD_HOLDS = statement(
   'ledger.load_holds',
@@ -248,15 +260,30 @@ export class LedgerStore implements Ledger {
     return new Books({ balances, holds, entryIds });
   }
 
-  async openFreeBooks(tx: Transaction, accounts: readonly Account[]): Promise<Books> {
-    const [free, shared] = await Promise.all([
-      this.#lockBalances(tx, accounts.filter(hasFloor), LOCK_FREE_BALANCES),
-      this.#lockBalances(
-        tx,
-        accounts.filter((account) => !hasFloor(account)),
-      ),
-    ]);
-    return new Books({ balances: [...free, ...shared], holds: [], entryIds: [] });
+  async openFreeBooks(
+    tx: Transaction,
+    accounts: readonly Account[],
+    { waitForSharedMs }: { readonly waitForSharedMs?: number | undefined } = {},
+  ): Promise<Books> {
+    const balances =
+      waitForSharedMs === undefined
+        ? await this.#lockBalances(tx, accounts, LOCK_FREE_BALANCES)
+        : await this.#lockFreeThenShared(tx, accounts, waitForSharedMs);
+    return new Books({ balances, holds: [], entryIds: [] });
+  }
+
+  /** R3: those without a floor last. */
+  async #lockFreeThenShared(
+    tx: Transaction,
+    accounts: readonly Account[],
+    waitMs: number,
+  ): Promise<Balance[]> {
+    const shared = accounts.filter((account) => !hasFloor(account));
+    const free = this.#lockBalances(tx, accounts.filter(hasFloor), LOCK_FREE_BALANCES);
+    tx.run(WAIT_FOR_LOCKS, [`${waitMs}ms`]);
+    const waited = this.#lockBalances(tx, shared);
+    tx.run(WAIT_FOR_LOCKS_AS_EVER, []);
+    return (await Promise.all([free, waited])).flat();
   }
 
   prepare(tx: Transaction): void {
