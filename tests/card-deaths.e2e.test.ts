@@ -67,7 +67,7 @@ test('K5: killed between commit and answer, the approval stands, is listed, and 
   expect(await unconfirmed()).toEqual(['killed']);
   const body = { account, totalAmount: 1, merchant: 'PADARIA', id: 'killed' };
   expect(await survivor.purchase(body)).toMatchObject({ repeated: true, cardTransaction: { code: '00' } });
-  expect(await unconfirmed()).toEqual([]);
+  await vi.waitUntil(async () => (await unconfirmed()).length === 0, PATIENCE);
   expect(await spent()).toBe(100);
 });
 

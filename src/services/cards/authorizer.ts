@@ -13,8 +13,9 @@
  *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
  * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
  * C6: a repeat is never told `07` for coming too late where an approval stands under its id: it is looked for first.
- * C7: a repeat is told `00` under the lock of the row that says so, and confirms it there; what was confirmed is not given
- *     back for being late. So the two agree, whichever is first, in whatever process.
+ * C7: a repeat is told `00` by the commit that marks the row as repeated, under its lock; what is marked is not given back for
+ *     being late. It is confirmed when the answer was sent to somebody who was there.
+ * So the two agree, whichever is first, in whatever process.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
@@ -51,6 +52,8 @@ import {
   insertCardTransactions,
   insertOpenHolds,
   insertUnlessThere,
+  lockFreeCardTransactions,
+  markRepeated,
   markUnconfirmed,
   saveDecider,
 } from './store.ts';
@@ -134,6 +137,7 @@ interface Sent {
   readonly told: readonly Told[];
   readonly notes: readonly Note[];
   readonly abandoned: readonly CardTransaction[];
+  readonly confirmed: ReadonlySet<string>;
   readonly segments: Promise<AppendedSegment[]> | undefined;
 }
 
@@ -157,8 +161,10 @@ export class Authorizer {
   readonly #contested = new WeakSet<Waiting>();
   /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
   #waitsForSettlement = false;
-  /** What could not be given back although the database answers: for a person. */
+  /** What could not be given back although the database answers, or found out at all: for a person. */
   #abandoned: readonly CardTransaction[] = [];
+  /** What repeats were told, to be confirmed (C7). */
+  #confirmations: readonly CardTransaction[] = [];
   readonly #givingBack = new Set<Promise<void>>();
   /** Whether the row of this process names approvals that are answered by now. */
   #isRowBehind = false;
@@ -257,7 +263,7 @@ export class Authorizer {
   }
 
   get #hasToTell(): boolean {
-    return this.#isRowBehind || this.#notes.length > 0;
+    return this.#isRowBehind || this.#notes.length > 0 || this.#confirmations.length > 0;
   }
 
   /**
@@ -308,9 +314,10 @@ export class Authorizer {
     }
     this.#failures = 0;
     if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
-    const { told, notes, abandoned, segments } = sent;
+    const { told, notes, abandoned, confirmed, segments } = sent;
     this.#notes = this.#notes.slice(notes.length);
     this.#abandoned = this.#abandoned.slice(abandoned.length);
+    this.#confirmations = this.#confirmations.filter(({ uuid }) => !confirmed.has(uuid));
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
     const durationMs = performance.now() - startedAt;
@@ -331,6 +338,7 @@ export class Authorizer {
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
+    const confirmed = await this.#lockConfirmations(tx);
     const now = clock.now();
     const at = performance.now();
     const tell = (waiting: Waiting, late: { isLate?: true } = {}): Told => {
@@ -350,10 +358,12 @@ export class Authorizer {
     ledger.saveBooks(tx, loaded.books, now);
     insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
     insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
-    confirm(tx, approvedOf(told, 'repeated'), now);
+    markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
+    confirm(tx, confirmed, now);
     const abandoned = this.#abandoned;
-    markUnconfirmed(tx, abandoned, now);
     this.#saveRow(tx, approvedOf(told, 'decided'));
+    // Behind the row: it waits for a commit of ours that was lost from sight, if that still runs.
+    markUnconfirmed(tx, abandoned, now);
     const drafts = [...told.flatMap(draftsOf), ...notes.map(noteDraft)];
     const segments =
       drafts.length === 0
@@ -362,7 +372,13 @@ export class Authorizer {
             tx,
             prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: now, drafts }),
           );
-    return { told, notes, abandoned, segments };
+    return { told, notes, abandoned, confirmed: new Set(confirmed.map(({ uuid }) => uuid)), segments };
+  }
+
+  /** What somebody else has locked is confirmed by a later batch. */
+  async #lockConfirmations(tx: Transaction): Promise<CardTransaction[]> {
+    const locked = await lockFreeCardTransactions(tx, this.#confirmations.slice(0, this.#options.batchMax));
+    return locked.map(({ cardTransaction }) => cardTransaction);
   }
 
   // C2
@@ -394,15 +410,25 @@ export class Authorizer {
   #tell(waiting: Waiting, cardTransaction: CardTransaction, repeated: boolean): void {
     const { asked, resolve } = waiting;
     const isTooLate = asked.isGone() || performance.now() - asked.arrivedAt > asked.deadlineMs;
-    if (repeated || cardTransaction.code !== '00' || !isTooLate) resolve({ cardTransaction, repeated });
-    else this.#giveBack(waiting, cardTransaction);
+    if (!repeated && cardTransaction.code === '00' && isTooLate) {
+      this.#giveBack(waiting, cardTransaction);
+      return;
+    }
+    if (repeated) this.#noteRepeated(asked, cardTransaction);
+    resolve({ cardTransaction, repeated });
+  }
+
+  // C7
+  #noteRepeated(asked: CardAuthorization, told: CardTransaction): void {
+    if (told.code !== '00' || asked.isGone()) return;
+    if (this.#confirmations.length < UNDECIDED_MAX) this.#confirmations = [...this.#confirmations, told];
   }
 
   #giveBack(waiting: Waiting, approved: CardTransaction): void {
     this.#unanswered.set(approved.uuid, approved);
     const givingBack = this.#reverse(waiting, approved).catch((error: unknown) => {
+      this.#abandon([approved]);
       this.#settled(approved);
-      this.#abandoned = [...this.#abandoned, approved];
       waiting.reject(error);
     });
     this.#givingBack.add(givingBack);
@@ -411,8 +437,16 @@ export class Authorizer {
 
   async #reverse({ asked, resolve }: Waiting, approved: CardTransaction): Promise<void> {
     const after = await this.#options.lateReversals.reverse(approved, asked);
+    // It stands, for a repeat that may have come too late as well.
+    if (after.code === '00' && asked.isGone()) this.#abandon([after]);
     this.#settled(approved);
     resolve({ cardTransaction: after, repeated: false });
+  }
+
+  /** For a person, unless they are confirmed, or were never committed. */
+  #abandon(approved: readonly CardTransaction[]): void {
+    this.#abandoned = [...this.#abandoned, ...approved];
+    this.#isRowBehind = true;
   }
 
   #settled({ uuid }: CardTransaction): void {
@@ -491,6 +525,7 @@ export class Authorizer {
     try {
       return await this.#findOut(sent);
     } catch (error) {
+      this.#abandon(approvedOf(sent.told, 'decided'));
       for (const { waiting } of sent.told) waiting.reject(error);
       return [];
     }
@@ -612,6 +647,10 @@ function approvedOf(told: readonly Told[], kind: 'decided' | 'repeated'): CardTr
   return told.flatMap(({ outcome }) =>
     outcome.kind === kind && outcome.cardTransaction.code === '00' ? outcome.cardTransaction : [],
   );
+}
+
+function isThere({ waiting: { asked } }: Told): boolean {
+  return !asked.isGone();
 }
 
 function holdOf({ waiting: { asked }, outcome }: Told) {

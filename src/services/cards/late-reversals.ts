@@ -101,16 +101,16 @@ export class LateReversals {
 }
 
 /**
- * Undefined if a repeat was told of the approval, which then stands; or if a reversal that was asked for came first: then it
+ * Undefined if a repeat is told of the approval, which then stands; or if a reversal that was asked for came first: then it
  * stays approved and reversed. It is answered so.
  */
 function lateStep(
   books: Books,
-  { cardTransaction: before, isConfirmed }: LockedCardTransaction,
+  { cardTransaction: before, isRepeated }: LockedCardTransaction,
   reversalUuid: string,
   now: number,
 ): Step | undefined {
-  if (isConfirmed) return undefined;
+  if (isRepeated) return undefined;
   const step = reverse(books, before, { uuid: reversalUuid, amountMinor: undefined, because: 'late' }, now);
   if (step.ok) return { ...step.value, after: { ...step.value.after, code: '07', reason: 'late' } };
   if (step.problem.code === 'cards.nothing_to_reverse') return undefined;

@@ -1,7 +1,7 @@
 /** K5: whatever happens to the connection, `07` means not applied, and `00` means applied once. */
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type CardFixture, type CardProcess, openCards } from '../../../tests/card-fixture.ts';
+import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 import { CutProxy } from '../../../tests/cut-proxy.ts';
 
 /** A statement that leaves in one piece with the commit behind it. */
@@ -99,6 +99,31 @@ describe('K5: a commit that was lost from sight', () => {
     // Nothing was decided, so the copy is.
     expect(copy).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
     expect(await spent()).toBe(100);
+  });
+
+  test('and cannot be found out before the process stops is listed, if it had happened', async () => {
+    const stopping = await fixture.process({ url: proxy.url });
+    await stopping.purchase({ account, totalAmount: 1 });
+    const lost = proxy.loseAnswerTo(DECISION);
+    const asked = stopping.purchase({ account, totalAmount: 1, id: 'lost' });
+    const outcome = asked.then(
+      () => 'answered',
+      () => 'no answer',
+    );
+    await lost;
+    await vi.waitUntil(async () => (await spent()) === 200, PATIENCE);
+    const locker = new Client({ connectionString: fixture.url });
+    await locker.connect();
+    await locker.query('begin');
+    await locker.query('lock table cards.card_transactions in share mode');
+    proxy.restore();
+    proxy.cut();
+    await stopping.stop();
+    await locker.end();
+    expect(await outcome).toBe('no answer');
+    const filter = { account, confirmation: 'unconfirmed' } as const;
+    const listed = await fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });
+    expect(listed).toMatchObject([{ externalId: 'lost', code: '00' }]);
   });
 
   test('K7: under a load whose connection is cut again and again, the answers are the balance', async () => {

@@ -13,7 +13,7 @@ export const FIND_CARD = `
   from cards.cards c where c.tenant = $1 and c.account = $2`;
 
 const READING = `${CARD_TRANSACTION_COLUMNS},
-  exists (
+  t.confirmed_at is null and exists (
     select from cards.unconfirmed u where u.tenant = t.tenant and u.id = t.id offset 0
   ) as unconfirmed`;
 
@@ -46,7 +46,7 @@ export const LIST_UNCONFIRMED = `
   cross join lateral (
     select * from cards.card_transactions t where t.tenant = w.tenant and t.id = w.id offset 0
   ) t
-  where w.tenant = $1 and ($2::uuid is null or w.id < $2) and ($3::text is null or t.code = $3)
+  where w.tenant = $1 and t.confirmed_at is null and ($2::uuid is null or w.id < $2) and ($3::text is null or t.code = $3)
     and ($4::timestamptz is null or t.decided_at >= $4) and ($5::timestamptz is null or t.decided_at < $5)
     and ($7::text is null or t.account = $7)
   order by w.id desc

@@ -68,7 +68,7 @@ export const FIND_CARD_TRANSACTIONS = statement(
 );
 
 /** As `lock_card_transactions` has them; `t` is the row that is locked. */
-const LOCKED_COLUMNS = `${CARD_TRANSACTION_COLUMNS}, t.confirmed_at is not null as confirmed`;
+const LOCKED_COLUMNS = `${CARD_TRANSACTION_COLUMNS}, t.repeated_at is not null as repeated`;
 
 /**
  * Locks card transactions in the order of the arrays, which is (tenant, id), behind the locks of their balances (R3). What
@@ -166,6 +166,18 @@ export const UPDATE_CARD_TRANSACTIONS = statement(
 );
 
 /** Locked before in this transaction. Once for each: a repeat of a repeat finds it done. By primary key. */
+export const MARK_REPEATED = statement(
+  'cards.mark_repeated',
+  `update cards.card_transactions c set repeated_at = $3::timestamptz
+   from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
+   cross join lateral (
+     select t.ctid from cards.card_transactions t
+     where t.tenant = v.tenant and t.id = v.id and t.repeated_at is null offset 0
+   ) as found(at)
+   where c.ctid = found.at`,
+);
+
+/** As `mark_repeated`. */
 export const CONFIRM = statement(
   'cards.confirm',
   `update cards.card_transactions c set confirmed_at = $3::timestamptz
@@ -188,11 +200,20 @@ export const FORGET_UNCONFIRMED = statement(
    where u.ctid = found.at`,
 );
 
-/** Once each; whoever marks them first. By primary key. */
+/** Of a row called `t`: money is with a merchant or held for him, and no repeat is known to have been told. */
+export const STANDS_UNCONFIRMED = `t.code = '00' and t.confirmed_at is null
+     and (t.state = 'held' or (t.state = 'captured' and t.reversed < t.captured))`;
+
+/** Those of them that are there and stand. Once each; whoever marks them first. By primary key. */
 export const MARK_UNCONFIRMED = statement(
   'cards.mark_unconfirmed',
   `insert into cards.unconfirmed (tenant, id, since)
-   select tenant, id, $3::timestamptz from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
+   select t.tenant, t.id, $3::timestamptz
+   from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
+   cross join lateral (
+     select * from cards.card_transactions t where t.tenant = v.tenant and t.id = v.id offset 0
+   ) t
+   where ${STANDS_UNCONFIRMED}
    on conflict (tenant, id) do nothing`,
 );
 
@@ -383,14 +404,14 @@ export async function findCardTransactions(
   return rows.map(cardTransactionOf);
 }
 
-/** As they are now, and whether a repeat was told that they were approved: then that is how they stay. */
+/** As they are now, and whether a repeat may have been told that they were approved: then that is how they stay. */
 export interface LockedCardTransaction {
   readonly cardTransaction: CardTransaction;
-  readonly isConfirmed: boolean;
+  readonly isRepeated: boolean;
 }
 
 interface LockedRow extends CardTransactionRow {
-  confirmed: boolean;
+  repeated: boolean;
 }
 
 export function lockCardTransactions(
@@ -415,7 +436,7 @@ async function lockBy(
 ): Promise<LockedCardTransaction[]> {
   if (keys.length === 0) return [];
   const rows = await tx.query<LockedRow>(locking, keyColumns(keys.toSorted(byKey))); // R3
-  return rows.map((row) => ({ cardTransaction: cardTransactionOf(row), isConfirmed: row.confirmed }));
+  return rows.map((row) => ({ cardTransaction: cardTransactionOf(row), isRepeated: row.repeated }));
 }
 
 function byKey(a: CardTransactionKey, b: CardTransactionKey): number {
@@ -471,6 +492,11 @@ export function updateCardTransactions(tx: Transaction, changed: readonly CardTr
     int8Array(changed.map(({ capturedMinor }) => capturedMinor)),
     int8Array(changed.map(({ reversedMinor }) => reversedMinor)),
   ]);
+}
+
+/** They are about to be told once more. */
+export function markRepeated(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
+  if (keys.length > 0) tx.run(MARK_REPEATED, [...keyColumns(keys), new Date(now)]);
 }
 
 /** Their answer was given again, or they were given back: nobody has to look after them. */

@@ -13,7 +13,7 @@ import type { Ledger } from '#services/ledger/contract.ts';
 import { accountsOf, saveSteps } from './card-commands.ts';
 import { release, type Step } from './give-back.ts';
 import { stepEvent } from './render-events.ts';
-import { findCardTransactions, lockCardTransactions } from './store.ts';
+import { findCardTransactions, lockCardTransactions, STANDS_UNCONFIRMED } from './store.ts';
 
 /** A hold lasts days, and a dead process is noticed by its callers first. */
 const LOOK_MS = 2000;
@@ -46,8 +46,7 @@ export const BURY_DECIDERS = statement(
    cross join lateral (
      select * from cards.card_transactions t where t.tenant = left_behind.tenant and t.id = left_behind.id offset 0
    ) t
-   where t.code = '00' and t.confirmed_at is null
-     and (t.state = 'held' or (t.state = 'captured' and t.reversed < t.captured))
+   where ${STANDS_UNCONFIRMED}
    on conflict (tenant, id) do nothing`,
 );
 

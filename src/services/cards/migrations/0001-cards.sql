@@ -36,7 +36,9 @@ create table card_transactions (
   captured bigint not null check (captured >= 0),
   reversed bigint not null check (reversed between 0 and captured),
   decided_at timestamptz not null,
-  -- A repeat got the answer of an approval; null as long as none did.
+  -- A repeat was about to get the answer of an approval, so that it stands; null as long as none was.
+  repeated_at timestamptz,
+  -- And one did get it, as far as is known here.
   confirmed_at timestamptz
 ) with (fillfactor = 85);
 
