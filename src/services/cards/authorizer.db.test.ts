@@ -193,6 +193,28 @@ describe('K5: 07 means not applied', () => {
   });
 });
 
+describe('K5: what was approved too late', () => {
+  test('is given back while another, whose card somebody else has locked, waits', async () => {
+    const origin = { correlationId: 'cor', causation: 'req', traceparent: null };
+    const { cardTransaction: locked } = await one.purchase({ account, totalAmount: 1 });
+    const release = await lockedByAnother(`${account}:MEAL`);
+    const other = `free-${account}`;
+    await one.order({ operation: 'cards.create', account: other, currency: 'BRL', balances: { MEAL: 100 } });
+    const { cardTransaction: free } = await one.purchase({ account: other, totalAmount: 1 });
+    const { lateReversals } = one.cards;
+    const waiting = lateReversals.reverse(locked, origin);
+    const started = performance.now();
+    expect(await lateReversals.reverse(free, origin)).toMatchObject({ code: '07', reason: 'late' });
+    // Less than anybody waits for a lock.
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await fixture.balances(other)).toMatchObject({ MEAL: 100 });
+    expect(await fixture.balances(account)).toMatchObject({ MEAL: 1900 });
+    await release();
+    expect(await waiting).toMatchObject({ code: '07', reason: 'late' });
+    expect(await fixture.balances(account)).toMatchObject({ MEAL: 2000 });
+  });
+});
+
 describe('K5: an approval that is too late and cannot be given back', () => {
   test('is answered by no code, and is left to a person', async () => {
     const settlement = `(select key from ledger.accounts where tenant = '${TENANT}' and id = 'card-settlement-BRL')`;

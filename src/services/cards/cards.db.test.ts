@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Client } from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Id, idOf, newId } from '#kernel/ids.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 import type { CardTransaction } from './card-transaction.ts';
 
+const PATIENCE = { timeout: 10_000, interval: 10 };
 const DAY_MS = 24 * 3_600_000;
 
 let fixture: CardFixture;
@@ -214,6 +216,29 @@ describe('two steps', () => {
     expect(await giveBack('capture', held, 422)).toMatchObject({ code: 'cards.not_held' });
     expect(await fixture.rows('select from cards.open_holds where id = $1', [held.uuid])).toEqual([]);
   });
+
+  test('a hold is given back although another, whose card somebody else has locked, is due too', async () => {
+    const locked = await approved(1, { capture: false });
+    const first = account;
+    account = `${first}-b`;
+    await order({ operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 1000 } }, 201);
+    const free = await approved(1, { capture: false });
+    const stateOf = async ({ uuid }: CardTransaction) =>
+      (await fixture.reads.findCardTransaction(TENANT, uuid))?.state;
+    const other = new Client({ connectionString: fixture.url });
+    await other.connect();
+    await other.query('begin');
+    await other.query(
+      `select from ledger.balances b join ledger.accounts a on a.key = b.account_key
+       where a.tenant = $1 and a.id = $2 for no key update of b`,
+      [TENANT, `${first}:MEAL`],
+    );
+    await later.cards.watch.look();
+    expect([await stateOf(free), await stateOf(locked)]).toEqual(['expired', 'held']);
+    await other.end();
+    await later.cards.watch.look();
+    expect(await stateOf(locked)).toBe('expired');
+  });
 });
 
 describe('K5: an approval that may not have been answered', () => {
@@ -245,7 +270,7 @@ describe('K5: an approval that may not have been answered', () => {
       confirmation: 'unconfirmed',
     });
     expect(await later.purchase({ account, totalAmount: 1, id: 'x' })).toMatchObject({ repeated: true });
-    expect(await unconfirmed()).toEqual([]);
+    await vi.waitUntil(async () => (await unconfirmed()).length === 0, PATIENCE);
   });
 
   test('is listed until a reversal settles it', async () => {
@@ -266,7 +291,7 @@ describe('K5: an approval that may not have been answered', () => {
       [TENANT, bought.uuid, reversed.uuid],
     );
     await cards.cards.watch.look();
-    expect(await unconfirmed()).toEqual([]);
+    await vi.waitUntil(async () => (await unconfirmed()).length === 0, PATIENCE);
   });
 
   test('of a process that lives is not listed', async () => {

@@ -23,22 +23,22 @@ export interface CardsOptions {
 export class Cards {
   readonly authorizer: Authorizer;
   readonly watch: CardWatch;
-  readonly #lateReversals: LateReversals;
+  readonly lateReversals: LateReversals;
 
   constructor(options: CardsOptions) {
     const { openSession, newUuid } = options;
-    this.#lateReversals = new LateReversals({ ...options, session: openSession('cards.late') });
+    this.lateReversals = new LateReversals({ ...options, session: openSession('cards.late') });
     this.authorizer = new Authorizer({
       ...options,
       processUuid: newUuid(),
       session: openSession('cards'),
-      lateReversals: this.#lateReversals,
+      lateReversals: this.lateReversals,
     });
     this.watch = new CardWatch({ ...options, session: openSession('cards.watch') });
   }
 
   async start(): Promise<void> {
-    this.#lateReversals.start();
+    this.lateReversals.start();
     await this.authorizer.start();
     this.watch.start();
   }
@@ -46,8 +46,8 @@ export class Cards {
   /** What is waiting is decided; what was approved too late is given back, if the database answers. */
   async stop(): Promise<void> {
     await this.watch.stop();
-    this.#lateReversals.tryOnceMore();
+    this.lateReversals.tryOnceMore();
     await this.authorizer.stop();
-    await this.#lateReversals.stop();
+    await this.lateReversals.stop();
   }
 }

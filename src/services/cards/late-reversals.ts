@@ -1,9 +1,10 @@
 /**
  * Gives back what was approved too late to be answered (authorizer.ts, C1), until it is given back: in batches of their own
- * on a session of their own, because a balance that has to be waited for must not hold up the decisions.
+ * on a session of their own, because a balance that is locked must not hold up the decisions; nor does it hold up the others.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
-import { InvariantViolation, invariant } from '#kernel/fault.ts';
+import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
 import { untilDone } from '#platform/batch/repeat.ts';
 import { prepareAppend, sendAppend } from '#platform/log/append.ts';
@@ -11,11 +12,17 @@ import type { EventDraft } from '#platform/log/event.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Books, Ledger } from '#services/ledger/contract.ts';
-import { accountsOf, saveSteps } from './card-commands.ts';
+import { saveSteps } from './card-commands.ts';
 import type { CardTransaction } from './card-transaction.ts';
+import { lockFree } from './free-card-transactions.ts';
 import { reverse, type Step } from './give-back.ts';
 import { type Origin, stepEvent } from './render-events.ts';
-import { type LockedCardTransaction, lockCardTransactions } from './store.ts';
+import type { LockedCardTransaction } from './store.ts';
+
+/** Before another try of what somebody else has locked. */
+const LOCKED_PAUSE_MS = 5;
+/** A process that stops waits so long for a lock: longer than any transaction lives (R7). */
+const STOPPING_MS = 6000;
 
 export interface LateReversalsOptions
   extends Pick<GroupCommitOptions<unknown, unknown>, 'log' | 'session' | 'random' | 'batchMax' | 'observer'> {
@@ -32,8 +39,9 @@ interface Late {
 
 export class LateReversals {
   readonly #options: LateReversalsOptions;
-  readonly #batches: GroupCommit<Late, CardTransaction>;
-  #stopping = false;
+  readonly #batches: GroupCommit<Late, CardTransaction | 'locked'>;
+  /** On the clock of `performance`; none as long as the process does not stop. */
+  #stoppingSince = Number.POSITIVE_INFINITY;
 
   constructor(options: LateReversalsOptions) {
     this.#options = options;
@@ -52,7 +60,7 @@ export class LateReversals {
 
   /** The process stops: what cannot be given back in some seconds stays an approval that was not answered. */
   tryOnceMore(): void {
-    this.#stopping = true;
+    this.#stoppingSince = performance.now();
   }
 
   stop(): Promise<void> {
@@ -60,33 +68,37 @@ export class LateReversals {
   }
 
   /** Resolves when nothing of it is applied any more, durably: as it then stands. */
-  reverse(approved: CardTransaction, origin: Origin): Promise<CardTransaction> {
+  async reverse(approved: CardTransaction, origin: Origin): Promise<CardTransaction> {
     const late = { approved, origin, reversalUuid: this.#options.newUuid() };
+    for (;;) {
+      const outcome = await this.#submit(late);
+      if (outcome !== 'locked') return outcome;
+      if (performance.now() - this.#stoppingSince > STOPPING_MS)
+        throw new Fault('what was approved too late is locked', { transient: true });
+      await delay(LOCKED_PAUSE_MS);
+    }
+  }
+
+  #submit(late: Late): Promise<CardTransaction | 'locked'> {
     return untilDone(
       () => this.#batches.submit(late),
       async (error) => {
         // It gives up after some seconds; who would be told `07` waits on, because it would not be true.
-        if (!isTransient(error) || this.#stopping) throw error;
+        if (!isTransient(error) || performance.now() > this.#stoppingSince) throw error;
       },
     );
   }
 
-  async #apply(tx: Transaction, late: readonly Late[]): Promise<AppliedBatch<CardTransaction>> {
+  async #apply(tx: Transaction, late: readonly Late[]): Promise<AppliedBatch<CardTransaction | 'locked'>> {
     const { ledger, clock, log } = this.#options;
     const approved = late.map((each) => each.approved);
-    const books = await ledger.openBooks(tx, {
-      accounts: approved.flatMap(accountsOf),
-      holds: approved.filter(({ state }) => state === 'held').map(({ uuid }) => uuid),
-    });
-    const standing = new Map(
-      (await lockCardTransactions(tx, approved)).map((row) => [row.cardTransaction.uuid, row]),
-    );
+    const { books, free } = await lockFree(tx, ledger, approved);
     const now = clock.now();
     const drafts: EventDraft[] = [];
     const steps: Step[] = [];
     const outcomes = late.map(({ approved: { uuid }, reversalUuid, origin }) => {
-      const before = standing.get(uuid);
-      invariant(before !== undefined, `an approval has no row: ${uuid}`);
+      const before = free.get(uuid);
+      if (before === undefined) return 'locked';
       const step = lateStep(books, before, reversalUuid, now);
       if (step === undefined) return before.cardTransaction;
       steps.push(step);

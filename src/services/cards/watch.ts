@@ -10,10 +10,11 @@ import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
-import { accountsOf, saveSteps } from './card-commands.ts';
+import { saveSteps } from './card-commands.ts';
+import { lockFree } from './free-card-transactions.ts';
 import { release, type Step } from './give-back.ts';
 import { stepEvent } from './render-events.ts';
-import { findCardTransactions, lockCardTransactions, STANDS_UNCONFIRMED } from './store.ts';
+import { findCardTransactions, STANDS_UNCONFIRMED } from './store.ts';
 
 /** A hold lasts days, and a dead process is noticed by its callers first. */
 const LOOK_MS = 2000;
@@ -100,18 +101,16 @@ export class CardWatch {
     if (segments !== undefined) log.publish(segments);
   }
 
-  /** Locks the balances, then reads what of the holds is still there (R2). */
+  /** Locks what nobody else has, then reads what of the holds is still there (R2); the next look finds the others. */
   async #release(tx: Transaction, due: readonly DueHold[]): Promise<AppendedSegment[] | undefined> {
     const { ledger, log, clock } = this.#options;
     const keys = due.map(({ tenant, id }) => ({ tenant, uuid: id }));
     const correlations = new Map(due.map(({ id, correlation_id }) => [id, correlation_id]));
     const known = await findCardTransactions(tx, keys);
-    const books = await ledger.openBooks(tx, {
-      accounts: known.flatMap(accountsOf),
-      holds: known.map(({ uuid }) => uuid),
-    });
-    const locked = await lockCardTransactions(tx, keys);
-    const held = locked.map(({ cardTransaction }) => cardTransaction).filter(({ state }) => state === 'held');
+    const { books, free } = await lockFree(tx, ledger, known);
+    const held = [...free.values()]
+      .map(({ cardTransaction }) => cardTransaction)
+      .filter(({ state }) => state === 'held');
     const now = clock.now();
     const steps = held.map((before) => release(books, before, 'expired'));
     ledger.saveBooks(tx, books, now);

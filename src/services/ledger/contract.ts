@@ -69,13 +69,13 @@ export interface Ledger {
   resolve(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, Account>>;
   /**
    * As `openBooks`, for who must not wait: accounts that somebody else has locked are left out, so that the books do not find
-   * them. With `waitForSharedMs` those without a floor, which are nobody's in particular, are waited for so long; then the
+   * them; what they hold must be left alone then. With `waitForSharedMs` those without a floor, which are nobody's in particular, are waited for so long; then the
    * transaction fails (55P03). The locks are sent at once, so that what the caller sends next is read behind them (R2).
    */
   openFreeBooks(
     tx: Transaction,
     accounts: readonly Account[],
-    wanted?: { readonly waitForSharedMs?: number | undefined },
+    wanted?: { readonly holds?: readonly string[]; readonly waitForSharedMs?: number | undefined },
   ): Promise<Books>;
   /** Has the session parse and plan the statements by which money moves, so that its first batch is not its slowest. */
   prepare(tx: Transaction): void;

@@ -263,13 +263,16 @@ export class LedgerStore implements Ledger {
   async openFreeBooks(
     tx: Transaction,
     accounts: readonly Account[],
-    { waitForSharedMs }: { readonly waitForSharedMs?: number | undefined } = {},
+    wanted: { readonly holds?: readonly string[]; readonly waitForSharedMs?: number | undefined } = {},
   ): Promise<Books> {
-    const balances =
+    const { holds: holdIds = [], waitForSharedMs } = wanted;
+    const [balances, holds] = await Promise.all([
       waitForSharedMs === undefined
-        ? await this.#lockBalances(tx, accounts, LOCK_FREE_BALANCES)
-        : await this.#lockFreeThenShared(tx, accounts, waitForSharedMs);
-    return new Books({ balances, holds: [], entryIds: [] });
+        ? this.#lockBalances(tx, accounts, LOCK_FREE_BALANCES)
+        : this.#lockFreeThenShared(tx, accounts, waitForSharedMs),
+      this.#loadHolds(tx, holdIds),
+    ]);
+    return new Books({ balances, holds, entryIds: [] });
   }
 
   /** R3: those without a floor last. */
