@@ -217,6 +217,40 @@ describe('two steps', () => {
     expect(await fixture.rows('select from cards.open_holds where id = $1', [held.uuid])).toEqual([]);
   });
 
+  test('a hold is given back although another cannot be, which is told and tried again later', async () => {
+    const bad = await approved(1, { capture: false });
+    const good = await approved(2, { capture: false });
+    const setState = (state: string) =>
+      fixture.rows(
+        `update ledger.holds set state = $2, closed_at = case when $2 = 'open' then null else now() end where id = $1`,
+        [bad.uuid, state],
+      );
+    const before = later.failures.length;
+    await setState('released');
+    await later.cards.watch.look();
+    expect(later.failures.slice(before).map(String)).toEqual([
+      expect.stringContaining('has ended otherwise than it says'),
+    ]);
+    const waiting = () =>
+      fixture.rows('select id from cards.open_holds where id in ($1, $2)', [bad.uuid, good.uuid]);
+    expect(await waiting()).toEqual([{ id: bad.uuid }]);
+    expect(await heldOf('MEAL')).toBe(100n);
+    await later.cards.watch.look();
+    expect(later.failures.slice(before)).toHaveLength(1);
+    await setState('open');
+    await fixture.rows(`update cards.open_holds set due_at = now() where id = $1`, [bad.uuid]);
+    await later.cards.watch.look();
+    expect(await waiting()).toEqual([]);
+    expect(await heldOf('MEAL')).toBe(0n);
+  });
+
+  test('a hold that has ended is waited for no longer', async () => {
+    const bought = await approved(1);
+    await fixture.rows(`insert into cards.open_holds values ($1, $2, now(), 'cor')`, [TENANT, bought.uuid]);
+    await later.cards.watch.look();
+    expect(await fixture.rows('select from cards.open_holds where id = $1', [bought.uuid])).toEqual([]);
+  });
+
   test('a hold is given back although another, whose card somebody else has locked, is due too', async () => {
     const locked = await approved(1, { capture: false });
     const first = account;

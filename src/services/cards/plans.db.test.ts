@@ -38,6 +38,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.FIND_RULES_VERSIONS, RULES],
   [store.FIND_RULES, RULES],
   [store.INSERT_RULES, []],
+  [watch.POSTPONE_HOLD, ['open_holds_pkey']],
   [watch.FIND_DUE_HOLDS, ['open_holds_due']],
 ];
 

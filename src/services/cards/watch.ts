@@ -8,16 +8,19 @@ import { idOf } from '#kernel/ids.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
+import { isTransient } from '#platform/postgres/faults.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { saveSteps } from './card-commands.ts';
 import { lockFree } from './free-card-transactions.ts';
 import { release, type Step } from './give-back.ts';
 import { stepEvent } from './render-events.ts';
-import { findCardTransactions, STANDS_UNCONFIRMED } from './store.ts';
+import { deleteOpenHolds, findCardTransactions, STANDS_UNCONFIRMED } from './store.ts';
 
 /** A hold lasts days, and a dead process is noticed by its callers first. */
 const LOOK_MS = 2000;
+/** Before another try of a hold that cannot be given back, which is for a person: meanwhile it stands before no other. */
+const POSTPONED_MS = 3_600_000;
 /** Holds given back in one go. */
 const DUE_MAX = 500;
 
@@ -25,6 +28,12 @@ const DUE_MAX = 500;
 export const FIND_DUE_HOLDS = statement(
   'cards.find_due_holds',
   `select h.tenant, h.id, h.correlation_id from cards.open_holds h where h.due_at <= $1::timestamptz order by h.due_at limit $2`,
+);
+
+/** No lock beyond the row's. By primary key. */
+export const POSTPONE_HOLD = statement(
+  'cards.postpone_hold',
+  `update cards.open_holds h set due_at = $3::timestamptz where h.tenant = $1 and h.id = $2`,
 );
 
 /**
@@ -68,21 +77,27 @@ export interface CardWatchOptions {
 export class CardWatch {
   readonly #options: CardWatchOptions;
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  /** While it looks. */
+  #looking: Promise<void> | undefined;
 
   constructor(options: CardWatchOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => {
-      this.#looking = this.#looking.then(() => this.look()).catch(this.#options.onError);
-    }, LOOK_MS);
+    this.#timer ??= setInterval(() => this.#lookUnlessLooking(), LOOK_MS);
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#looking;
+  }
+
+  /** A database that is slow is not asked more and more. */
+  #lookUnlessLooking(): void {
+    this.#looking ??= this.look()
+      .catch(this.#options.onError)
+      .finally(() => (this.#looking = undefined));
   }
 
   /** Once. */
@@ -94,11 +109,38 @@ export class CardWatch {
   }
 
   async #expireHolds(): Promise<void> {
-    const { session, log, clock } = this.#options;
+    const { session, clock } = this.#options;
     const due = await session.query<DueHold>(FIND_DUE_HOLDS, [new Date(clock.now()), DUE_MAX]);
-    if (due.length === 0) return;
-    const segments = await session.transaction((tx) => this.#release(tx, due));
-    if (segments !== undefined) log.publish(segments);
+    if (due.length > 0) await this.#expire(due);
+  }
+
+  /** One that cannot be given back keeps none of the others: they are halved until it stands alone. */
+  async #expire(due: readonly DueHold[]): Promise<void> {
+    const { session, log } = this.#options;
+    try {
+      const segments = await session.transaction((tx) => this.#release(tx, due));
+      if (segments !== undefined) log.publish(segments);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      await this.#isolate(due, error);
+    }
+  }
+
+  async #isolate(due: readonly DueHold[], error: unknown): Promise<void> {
+    const [only] = due;
+    if (due.length === 1 && only !== undefined) {
+      this.#options.onError(error);
+      await this.#postpone(only);
+      return;
+    }
+    const middle = Math.ceil(due.length / 2);
+    await this.#expire(due.slice(0, middle));
+    await this.#expire(due.slice(middle));
+  }
+
+  async #postpone({ tenant, id }: DueHold): Promise<void> {
+    const { session, clock } = this.#options;
+    await session.query(POSTPONE_HOLD, [tenant, id, new Date(clock.now() + POSTPONED_MS)]);
   }
 
   /** Locks what nobody else has, then reads what of the holds is still there (R2); the next look finds the others. */
@@ -108,13 +150,17 @@ export class CardWatch {
     const correlations = new Map(due.map(({ id, correlation_id }) => [id, correlation_id]));
     const known = await findCardTransactions(tx, keys);
     const { books, free } = await lockFree(tx, ledger, known);
-    const held = [...free.values()]
-      .map(({ cardTransaction }) => cardTransaction)
-      .filter(({ state }) => state === 'held');
+    const locked = [...free.values()].map(({ cardTransaction }) => cardTransaction);
+    const held = locked.filter(({ state }) => state === 'held');
     const now = clock.now();
     const steps = held.map((before) => release(books, before, 'expired'));
     ledger.saveBooks(tx, books, now);
     saveSteps(tx, steps);
+    // What has ended otherwise waits for nothing any more.
+    deleteOpenHolds(
+      tx,
+      locked.filter(({ state }) => state !== 'held'),
+    );
     const drafts = steps.map((step) => this.#expired(step, correlations.get(step.after.uuid)));
     const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
     return drafts.length === 0 ? undefined : sendAppend(tx, prepareAppend(append));
