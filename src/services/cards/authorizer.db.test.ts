@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 
@@ -39,11 +40,17 @@ async function codes(
 }
 
 /** Another session holds the lock until the function that it gives is called. */
-async function locking(sql: string, values: unknown[] = []): Promise<() => Promise<void>> {
+async function locking(sql: string, values: unknown[] = [], timeout = '0'): Promise<() => Promise<void>> {
   const other = new Client({ connectionString: fixture.url });
   await other.connect();
+  await other.query(`set lock_timeout = '${timeout}'`);
   await other.query('begin');
-  await other.query(sql, values);
+  try {
+    await other.query(sql, values);
+  } catch (error) {
+    await other.end();
+    throw error;
+  }
   return () => other.end();
 }
 
@@ -334,6 +341,21 @@ describe('K6: a repeated id', () => {
     expect((await one.purchase(body)).cardTransaction.code).toBe('51');
     await one.order({ operation: 'cards.top_up', account, balances: { MEAL: 10_000 } });
     expect(await two.purchase(body)).toMatchObject({ repeated: true, cardTransaction: { code: '51' } });
+  });
+
+  test('is claimed in one order by all processes, so that no two of them wait for each other', async () => {
+    const claimOf = (id: string) => derivedUuid(TENANT, account, id);
+    const [low = '', high = ''] = ['a', 'b'].toSorted((a, b) => (claimOf(a) < claimOf(b) ? -1 : 1));
+    const claiming = `insert into cards.card_transactions
+      (tenant, id, claim, code, latency_ms, state, captured, reversed, decided_at)
+      values ($1, gen_random_uuid(), $2, '07', 0, 'declined', 0, 0, now())`;
+    const release = await locking(claiming, [TENANT, claimOf(high)]);
+    const asked = [high, low].map((id) => one.purchase({ account, totalAmount: 1, id }));
+    await waitingFor('insert into cards.card_transactions', 1);
+    // Whoever waits for the higher one has the lower one.
+    await expect(locking(claiming, [TENANT, claimOf(low)], '50ms')).rejects.toThrow('lock timeout');
+    await release();
+    expect(await codes(asked)).toEqual({ '00': 2 });
   });
 
   test('is another account’s own', async () => {

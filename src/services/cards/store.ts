@@ -435,8 +435,13 @@ async function lockBy(
   keys: readonly CardTransactionKey[],
 ): Promise<LockedCardTransaction[]> {
   if (keys.length === 0) return [];
-  const rows = await tx.query<LockedRow>(locking, keyColumns(keys.toSorted(byKey))); // R3
+  const rows = await tx.query<LockedRow>(locking, keyColumns(inOrder(keys)));
   return rows.map((row) => ({ cardTransaction: cardTransactionOf(row), isRepeated: row.repeated }));
+}
+
+/** R3: in the order in which all lock them. */
+function inOrder(keys: readonly CardTransactionKey[]): CardTransactionKey[] {
+  return keys.toSorted(byKey);
 }
 
 function byKey(a: CardTransactionKey, b: CardTransactionKey): number {
@@ -444,8 +449,14 @@ function byKey(a: CardTransactionKey, b: CardTransactionKey): number {
   return a.uuid < b.uuid ? -1 : 1;
 }
 
+/** R3: by claim, which is what another process may be inserting as well. */
 export function insertCardTransactions(tx: Transaction, decided: readonly CardTransaction[]): void {
-  if (decided.length > 0) tx.run(INSERT_CARD_TRANSACTIONS, insertedColumns(decided));
+  if (decided.length === 0) return;
+  const sorted = decided
+    .map((each) => ({ each, claim: claimIn(each) ?? '' }))
+    .toSorted((a, b) => (a.claim < b.claim ? -1 : 1))
+    .map(({ each }) => each);
+  tx.run(INSERT_CARD_TRANSACTIONS, insertedColumns(sorted));
 }
 
 /** The uuids of those that were not there. */
@@ -484,34 +495,35 @@ function insertedColumns(of: readonly CardTransaction[]): Buffer[] {
 
 export function updateCardTransactions(tx: Transaction, changed: readonly CardTransaction[]): void {
   if (changed.length === 0) return;
+  const sorted = changed.toSorted(byKey); // R3
   tx.run(UPDATE_CARD_TRANSACTIONS, [
-    ...keyColumns(changed),
-    textArray(changed.map(({ code }) => code)),
-    textArray(changed.map(({ reason }) => reason)),
-    textArray(changed.map(({ state }) => state)),
-    int8Array(changed.map(({ capturedMinor }) => capturedMinor)),
-    int8Array(changed.map(({ reversedMinor }) => reversedMinor)),
+    ...keyColumns(sorted),
+    textArray(sorted.map(({ code }) => code)),
+    textArray(sorted.map(({ reason }) => reason)),
+    textArray(sorted.map(({ state }) => state)),
+    int8Array(sorted.map(({ capturedMinor }) => capturedMinor)),
+    int8Array(sorted.map(({ reversedMinor }) => reversedMinor)),
   ]);
 }
 
 /** They are about to be told once more. */
 export function markRepeated(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
-  if (keys.length > 0) tx.run(MARK_REPEATED, [...keyColumns(keys), new Date(now)]);
+  if (keys.length > 0) tx.run(MARK_REPEATED, [...keyColumns(inOrder(keys)), new Date(now)]);
 }
 
 /** Their answer was given again, or they were given back: nobody has to look after them. */
 export function settleUnconfirmed(tx: Transaction, keys: readonly CardTransactionKey[]): void {
-  if (keys.length > 0) tx.run(FORGET_UNCONFIRMED, keyColumns(keys));
+  if (keys.length > 0) tx.run(FORGET_UNCONFIRMED, keyColumns(inOrder(keys)));
 }
 
 export function confirm(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
   if (keys.length === 0) return;
-  tx.run(CONFIRM, [...keyColumns(keys), new Date(now)]);
+  tx.run(CONFIRM, [...keyColumns(inOrder(keys)), new Date(now)]);
   settleUnconfirmed(tx, keys);
 }
 
 export function markUnconfirmed(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
-  if (keys.length > 0) tx.run(MARK_UNCONFIRMED, [...keyColumns(keys), new Date(now)]);
+  if (keys.length > 0) tx.run(MARK_UNCONFIRMED, [...keyColumns(inOrder(keys)), new Date(now)]);
 }
 
 export function saveDecider(
@@ -533,7 +545,7 @@ export function insertOpenHolds(
 }
 
 export function deleteOpenHolds(tx: Transaction, keys: readonly CardTransactionKey[]): void {
-  if (keys.length > 0) tx.run(DELETE_OPEN_HOLDS, keyColumns(keys));
+  if (keys.length > 0) tx.run(DELETE_OPEN_HOLDS, keyColumns(inOrder(keys)));
 }
 
 function keyColumns(keys: readonly CardTransactionKey[]): Buffer[] {
