@@ -395,6 +395,25 @@ describe('K7, K9: every decision is recorded', () => {
     expect(await fixture.balances(account)).toEqual({ FOOD: 1000, MEAL: 2000, CASH: 3000 });
   });
 
+  test('K7: also beside one that cannot be recorded, which is told', async () => {
+    await fixture.rows(
+      `alter table cards.card_transactions add constraint poison check (merchant is distinct from 'POISON') not valid`,
+    );
+    try {
+      const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
+      const asked = [
+        one.purchase({ account, totalAmount: 1 }, late),
+        one.purchase({ account, totalAmount: 1, merchant: 'POISON' }),
+      ];
+      expect(await codes(asked)).toEqual({ '07': 2 });
+      await vi.waitUntil(async () => (await recorded()).length > 0, PATIENCE);
+      expect(await recorded()).toMatchObject([{ code: '07', reason: 'late' }]);
+      await vi.waitUntil(() => one.failures.some((each) => String(each).includes('recorded')), PATIENCE);
+    } finally {
+      await fixture.rows('alter table cards.card_transactions drop constraint poison');
+    }
+  });
+
   test('K9: with its code, category, what decided, and its latency', async () => {
     const { cardTransaction } = await one.purchase({ account, totalAmount: 21 });
     expect(await fixture.reads.findCardTransaction(TENANT, cardTransaction.uuid)).toMatchObject({

@@ -89,7 +89,7 @@ const SETTLEMENT_WAIT_MS = 20;
 const IDLE_SETTLE_MS = 50;
 /** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
 const IDLE_LOOK_MS = 60_000;
-/** Records of what was answered `07` without a decision, waiting to be written; more are counted by the metrics alone. */
+/** Records of what was answered `07` without a decision, waiting to be written; how many more there were is told. */
 const UNDECIDED_MAX = 5000;
 /** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
 const HOLD_MS = 7 * 24 * 3_600_000;
@@ -170,6 +170,8 @@ export class Authorizer {
   #isRowBehind = false;
   /** What was answered without a decision, to be recorded (K7). */
   #notes: Note[] = [];
+  /** Of what was answered without a decision, what is not recorded either, since that was told. */
+  #unrecorded = 0;
   /** Of a batch, by its size. */
   #msPerRequest = 0;
   #failures = 0;
@@ -263,7 +265,9 @@ export class Authorizer {
   }
 
   get #hasToTell(): boolean {
-    return this.#isRowBehind || this.#notes.length > 0 || this.#confirmations.length > 0;
+    return (
+      this.#isRowBehind || this.#unrecorded > 0 || this.#notes.length > 0 || this.#confirmations.length > 0
+    );
   }
 
   /**
@@ -322,6 +326,7 @@ export class Authorizer {
     if (segments !== undefined) this.#options.log.publish(await segments);
     const durationMs = performance.now() - startedAt;
     this.#noteDuration(batch.length, durationMs);
+    this.#tellUnrecorded();
     this.#options.observer.committed('cards', { events: batch.length, durationMs });
     return locked;
   }
@@ -467,6 +472,7 @@ export class Authorizer {
     const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
     const cardTransaction = undecided(asked, moment, reason);
     if (this.#notes.length < UNDECIDED_MAX) this.#notes.push({ cardTransaction, origin: originOf(asked) });
+    else this.#unrecorded += 1;
     return cardTransaction;
   }
 
@@ -506,10 +512,16 @@ export class Authorizer {
     return batch.filter((waiting) => !this.#contested.has(waiting));
   }
 
-  // C5
+  /** C5. The records that went along may be at fault as well: they are written by themselves. */
   async #isolate(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
-    // What is in them may be at fault, and nothing was decided about it.
+    const notes = this.#notes;
     this.#notes = [];
+    const again = await this.#settleInHalves(batch);
+    await this.#record(notes);
+    return again;
+  }
+
+  async #settleInHalves(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
     const [only] = batch;
     if (only === undefined) return [];
     if (batch.length === 1) {
@@ -519,6 +531,36 @@ export class Authorizer {
     const middle = Math.ceil(batch.length / 2);
     const first = await this.#settle(batch.slice(0, middle));
     return [...first, ...(await this.#settle(batch.slice(middle)))];
+  }
+
+  /** K7: one that cannot be written keeps none of the others from it. */
+  async #record(notes: readonly Note[]): Promise<void> {
+    if (notes.length === 0) return;
+    try {
+      await this.#tryToInsert(notes);
+    } catch (error) {
+      if (isTransient(error)) this.#notes = [...notes, ...this.#notes];
+      else await this.#recordInHalves(notes, error);
+    }
+  }
+
+  async #recordInHalves(notes: readonly Note[], error: unknown): Promise<void> {
+    if (notes.length === 1) {
+      this.#options.observer.failed('cards', error);
+      this.#unrecorded += 1;
+      return;
+    }
+    const middle = Math.ceil(notes.length / 2);
+    await this.#record(notes.slice(0, middle));
+    await this.#record(notes.slice(middle));
+  }
+
+  /** What is not in the table for a person to find is in the log and the metrics. */
+  #tellUnrecorded(): void {
+    if (this.#unrecorded === 0) return;
+    const told = `${this.#unrecorded} card transactions that were answered 07 could not be recorded`;
+    this.#unrecorded = 0;
+    this.#options.observer.failed('cards.records', new Fault(told, { transient: false }));
   }
 
   async #findOutOrGiveUp(sent: Sent): Promise<readonly Waiting[]> {
