@@ -29,5 +29,13 @@ export function both(first: BatchObserver, second: BatchObserver): BatchObserver
       first.failed(worker, error);
       second.failed(worker, error);
     },
+    deadLettered(group, letter) {
+      first.deadLettered?.(group, letter);
+      second.deadLettered?.(group, letter);
+    },
+    deadLetterWithheld(group, event) {
+      first.deadLetterWithheld?.(group, event);
+      second.deadLetterWithheld?.(group, event);
+    },
   };
 }
