@@ -42,6 +42,7 @@ describe('K4: a merchant’s name is compared normalised', () => {
   test('a space at the end of a prefix is the end of a word', () => {
     const found = new MerchantRules(1, [{ pattern: 'Uber  ', match: 'prefix', category: 'MEAL' }]);
     expect(found.find('UBER TRIP')).toBe('MEAL');
+    expect(found.find('UBER')).toBe('MEAL');
     expect(found.find('UBERABA BR')).toBeUndefined();
   });
 
@@ -53,6 +54,12 @@ describe('K4: a merchant’s name is compared normalised', () => {
         { pattern: ' uber  eats', match: 'prefix', category: 'CASH' },
       ]),
     ).toBe(2);
+    expect(
+      findRepeatedRule([
+        { pattern: 'UBER', match: 'exact', category: 'MEAL' },
+        { pattern: 'uber ', match: 'exact', category: 'CASH' },
+      ]),
+    ).toBe(1);
     expect(findRepeatedRule([...RULES.rules])).toBeUndefined();
   });
 

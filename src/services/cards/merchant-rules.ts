@@ -3,7 +3,8 @@
  * the normalised name (merchant-name.ts), which ends with the city; so a rule for a merchant anywhere is a prefix.
  *
  * Of several that match, an exact one comes before a prefix, and of prefixes the longest; two alike are refused when the
- * rules are given. A prefix matches whole words or not: `UBER` matches `UBERABA` too, `UBER ` does not.
+ * rules are given. A prefix matches whole words or not: `UBER` matches `UBERABA` too, `UBER ` does not;
+ * it matches `UBER` alone.
  */
 import type { Category } from './card.ts';
 
@@ -33,7 +34,9 @@ export class MerchantRules {
 
   /** What the rules say of a normalised name. */
   find(name: string): Category | undefined {
-    return this.#exact.get(name) ?? this.#prefixes.find(([prefix]) => name.startsWith(prefix))?.[1];
+    // Where a name ends, a word does.
+    const words = `${name} `;
+    return this.#exact.get(name) ?? this.#prefixes.find(([prefix]) => words.startsWith(prefix))?.[1];
   }
 }
 
@@ -48,7 +51,7 @@ export function normalizePattern(pattern: string): string {
 export function findRepeatedRule(rules: readonly MerchantRule[]): number | undefined {
   const seen = new Set<string>();
   for (const [index, { match, pattern }] of rules.entries()) {
-    const name = `${match} ${normalizePattern(pattern)}`;
+    const name = `${match} ${match === 'exact' ? normalizePattern(pattern).trimEnd() : normalizePattern(pattern)}`;
     if (seen.has(name)) return index;
     seen.add(name);
   }
