@@ -138,6 +138,8 @@ interface Sent {
   readonly notes: readonly Note[];
   readonly abandoned: readonly CardTransaction[];
   readonly confirmed: ReadonlySet<string>;
+  /** How many approvals the row of this process names now; undefined if it was not written. */
+  readonly pending: number | undefined;
   readonly segments: Promise<AppendedSegment[]> | undefined;
 }
 
@@ -266,7 +268,11 @@ export class Authorizer {
 
   get #hasToTell(): boolean {
     return (
-      this.#isRowBehind || this.#unrecorded > 0 || this.#notes.length > 0 || this.#confirmations.length > 0
+      this.#isRowBehind ||
+      this.#abandoned.length > 0 ||
+      this.#unrecorded > 0 ||
+      this.#notes.length > 0 ||
+      this.#confirmations.length > 0
     );
   }
 
@@ -318,7 +324,9 @@ export class Authorizer {
     }
     this.#failures = 0;
     if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
-    const { told, notes, abandoned, confirmed, segments } = sent;
+    const { told, notes, abandoned, confirmed, pending, segments } = sent;
+    // By what was written, not by what is open now: some of them may have been settled meanwhile.
+    if (pending !== undefined) this.#isRowBehind = pending > 0;
     this.#notes = this.#notes.slice(notes.length);
     this.#abandoned = this.#abandoned.slice(abandoned.length);
     this.#confirmations = this.#confirmations.filter(({ uuid }) => !confirmed.has(uuid));
@@ -366,7 +374,7 @@ export class Authorizer {
     markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
     confirm(tx, confirmed, now);
     const abandoned = this.#abandoned;
-    this.#saveRow(tx, approvedOf(told, 'decided'));
+    const pending = this.#saveRow(tx, approvedOf(told, 'decided'));
     // Behind the row: it waits for a commit of ours that was lost from sight, if that still runs.
     markUnconfirmed(tx, abandoned, now);
     const drafts = [...told.flatMap(draftsOf), ...notes.map(noteDraft)];
@@ -377,7 +385,14 @@ export class Authorizer {
             tx,
             prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: now, drafts }),
           );
-    return { told, notes, abandoned, confirmed: new Set(confirmed.map(({ uuid }) => uuid)), segments };
+    return {
+      told,
+      notes,
+      abandoned,
+      confirmed: new Set(confirmed.map(({ uuid }) => uuid)),
+      pending,
+      segments,
+    };
   }
 
   /** What somebody else has locked is confirmed by a later batch. */
@@ -387,24 +402,23 @@ export class Authorizer {
   }
 
   // C2
-  #saveRow(tx: Transaction, approved: readonly CardTransaction[]): void {
-    if (approved.length === 0 && !this.#isRowBehind) return;
-    saveDecider(tx, this.#options.processUuid, [...this.#unanswered.values(), ...approved]);
+  #saveRow(tx: Transaction, approved: readonly CardTransaction[]): number | undefined {
+    if (approved.length === 0 && !this.#isRowBehind) return undefined;
+    const pending = [...this.#unanswered.values(), ...approved];
+    saveDecider(tx, this.#options.processUuid, pending);
+    return pending.length;
   }
 
   /** After the commit; what is to be tried again comes back. */
   #answer(told: readonly Told[]): Waiting[] {
     const locked: Waiting[] = [];
     const contested: Waiting[] = [];
-    let approvals = this.#unanswered.size;
     for (const { waiting, outcome } of told) {
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
       else if (outcome.kind === 'late') this.#dropLate(waiting);
       else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
-      if (outcome.kind === 'decided' && outcome.cardTransaction.code === '00') approvals += 1;
     }
-    this.#isRowBehind = approvals > 0;
     if (isWaitingForSettlement(told)) this.#waitsForSettlement = true;
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
@@ -580,6 +594,7 @@ export class Authorizer {
     const lost =
       records.length === 0 ? new Map<string, CardTransaction>() : await this.#insertUndecided(records);
     this.#notes = this.#notes.slice(notes.length);
+    this.#isRowBehind = true;
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
