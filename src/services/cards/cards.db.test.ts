@@ -335,6 +335,11 @@ describe('K5: an approval that may not have been answered', () => {
   });
 });
 
+test('no entry is left unchecked', async () => {
+  const unchecked = `select conname from pg_constraint where conrelid = 'ledger.entries'::regclass and not convalidated`;
+  expect(await fixture.rows(unchecked)).toEqual([]);
+});
+
 test('what all of this left behind balances', async () => {
   expect(await fixture.verified()).toMatchObject({ findings: [] });
 });

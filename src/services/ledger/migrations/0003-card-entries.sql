@@ -1,5 +1,5 @@
--- An entry may be a card's: what it was topped up with, what it spent, what was given back. What is there meets the new
--- constraint already, so the table is not read for it.
+-- An entry may be a card's: what it was topped up with, what it spent, what was given back. New ones
+-- are checked from here on; what is there, by the next migration, as this one locks everybody out.
 alter table entries
   drop constraint entries_purpose_check,
   add constraint entries_purpose_check
