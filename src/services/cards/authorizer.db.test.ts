@@ -435,6 +435,19 @@ describe('K7, K9: every decision is recorded', () => {
   });
 });
 
+test('a card that is made while a command waits for another is topped up like any', async () => {
+  const made = `made-${account}`;
+  const release = await lockedByAnother(`${account}:MEAL`);
+  const topUp = (of: string) => one.order({ operation: 'cards.top_up', account: of, balances: { MEAL: 1 } });
+  const topUps = [topUp(account), topUp(made)];
+  await waitingFor('from ledger.balances', 1);
+  const order = { operation: 'cards.create', account: made, currency: 'USD', balances: {} } as const;
+  expect((await two.order(order)).answer.status).toBe(201);
+  await release();
+  for (const { answer } of await Promise.all(topUps)) expect(answer.status).toBe(201);
+  expect(await fixture.balances(made)).toMatchObject({ MEAL: 1 });
+});
+
 describe('blocking and rules hold at once in every process', () => {
   test('a blocked card is 07 everywhere, until it is unblocked', async () => {
     await two.purchase({ account, totalAmount: 1 });

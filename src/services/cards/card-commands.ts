@@ -8,7 +8,7 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Decision } from '#kernel/decision.ts';
-import { assertNever, invariant } from '#kernel/fault.ts';
+import { assertNever, Fault, invariant } from '#kernel/fault.ts';
 import { type CardTransactionId, type Id, type IdPrefix, idOf, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
@@ -119,6 +119,8 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
       findRulesVersions(tx, [...tenants]),
       creating.length === 0 ? [] : this.#ledger.reserveKeys(tx, creating.length * ACCOUNTS_OF_A_CARD),
     ]);
+    if (cards.length > known.length || cardTransactions.length > asked.length)
+      throw new Fault('what a command is about was made after its locks were chosen', { transient: true });
     return {
       books,
       cards: new Map(cards.map((card) => [cardRef(card), card])),
