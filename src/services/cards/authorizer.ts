@@ -18,7 +18,7 @@
  * So the two agree, whichever is first, in whatever process.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock, EpochMs } from '#kernel/clock.ts';
+import type { Clock } from '#kernel/clock.ts';
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
@@ -26,25 +26,39 @@ import { restAfter } from '#platform/batch/pace.ts';
 import { repeatWhile, untilDone } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
-import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
-import {
-  type Asked,
-  authorizeCardTransaction,
-  claimRef,
-  type Moment,
-  type Outcome,
-  undecided,
-} from './authorize-card-transaction.ts';
-import { cardRef } from './card.ts';
+import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
+import {
+  type Authorized,
+  approvedOf,
+  BATCH_MIN,
+  type CardAuthorization,
+  cardOf,
+  draftsOf,
+  holdOf,
+  isLate,
+  isLockTimeout,
+  isRolledBack,
+  isThere,
+  isWaitingForSettlement,
+  momentOf,
+  type Note,
+  noteDraft,
+  notesFor,
+  originOf,
+  recordedAt,
+  type Sent,
+  type Told,
+  type Waiting,
+} from './deciding-batch.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { LateReversals } from './late-reversals.ts';
 import { loadCardBatch } from './load-card-batch.ts';
-import { decisionEvent, type Origin } from './render-events.ts';
+import { decisionEvent } from './render-events.ts';
 import { RulesCache } from './rules-cache.ts';
 import {
   confirm,
@@ -57,6 +71,7 @@ import {
   markUnconfirmed,
   saveDecider,
 } from './store.ts';
+import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
 
 /** Least time between the starts of two batches under load: of 100 ms, most are the caller's network's and the commit's. */
 const PACE_MS = 10;
@@ -66,18 +81,10 @@ const PACE_MS = 10;
  * are dropped for nothing but their answer.
  */
 const BATCH_MS = 25;
-/** Also on a machine that seems to stand still. */
-const BATCH_MIN = 8;
 /** Of what the last batch tells of the next. */
 const NEWS_PART = 0.3;
-/** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
-const NOTES_PART = 0.25;
 /** Requests waiting beyond this could not be answered in time by any batch. */
 const QUEUE_MAX = 5000;
-/** For the commit and the way back: what cannot be decided before that is late. */
-const RESERVE_MS = 20;
-/** Of a deadline shorter than five times the reserve, the reserve is this part. */
-const RESERVE_PART = 5;
 /** Before another look at cards that were locked. */
 const LOCKED_PAUSE_MS = 2;
 /**
@@ -94,18 +101,7 @@ const UNDECIDED_MAX = 5000;
 /** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
 const HOLD_MS = 7 * 24 * 3_600_000;
 
-export interface CardAuthorization extends Asked, Origin {
-  /** On the clock of `performance`. */
-  readonly arrivedAt: number;
-  readonly deadlineMs: number;
-  /** Whether nobody waits for the answer any more. */
-  readonly isGone: () => boolean;
-}
-
-export interface Authorized {
-  readonly cardTransaction: CardTransaction;
-  readonly repeated: boolean;
-}
+export type { Authorized, CardAuthorization } from './deciding-batch.ts';
 
 export interface AuthorizerOptions {
   /** Of the process: nobody else's, also not of one that had its place before. */
@@ -118,34 +114,6 @@ export interface AuthorizerOptions {
   readonly batchMax: number;
   readonly observer: BatchObserver;
   readonly lateReversals: Pick<LateReversals, 'reverse'>;
-}
-
-interface Waiting {
-  readonly asked: CardAuthorization;
-  readonly resolve: (authorized: Authorized) => void;
-  /** Neither `00` nor `07` would be true: what was approved too late could not be given back. */
-  readonly reject: (error: unknown) => void;
-}
-
-interface Told {
-  readonly waiting: Waiting;
-  readonly outcome: Outcome;
-}
-
-/** What a batch has sent, before its commit. */
-interface Sent {
-  readonly told: readonly Told[];
-  readonly notes: readonly Note[];
-  readonly abandoned: readonly CardTransaction[];
-  readonly confirmed: ReadonlySet<string>;
-  /** How many approvals the row of this process names now; undefined if it was not written. */
-  readonly pending: number | undefined;
-  readonly segments: Promise<AppendedSegment[]> | undefined;
-}
-
-interface Note {
-  readonly cardTransaction: CardTransaction;
-  readonly origin: Origin;
 }
 
 export class Authorizer {
@@ -645,96 +613,9 @@ export class Authorizer {
   }
 }
 
-/** Undoes the warm-up. */
-class WarmedUp extends Error {}
-
-/** Of no tenant. */
-const WARM_UP: Asked = {
-  tenant: '',
-  uuid: '00000000-0000-7000-8000-000000000000',
-  reading: {
-    received: { account: '-', externalId: '-', mcc: null, merchant: null, digest: null },
-    request: { reason: 'unreadable', detail: null },
-  },
-};
-const ORIGIN_OF_WARM_UP: Origin = { correlationId: '-', causation: '-', traceparent: null };
-
 /** An id that another process claims meanwhile is found by the next try; what collides more often is faster in halves. */
 const RACES_MAX = 4;
 /** Batches that failed one behind the other, after which who comes late is not looked for again: it would wait for ever. */
 const LOOKS_MAX = 4;
 /** A deadline leaves no time for longer. */
 const BACKOFF_MAX_MS = 20;
-
-function notesFor(requests: number, batchMax: number): number {
-  return requests === 0 ? batchMax : Math.max(BATCH_MIN, Math.floor(requests * NOTES_PART));
-}
-
-/** Whether nothing could be decided, and a settlement account is one reason. */
-function isWaitingForSettlement(told: readonly Told[]): boolean {
-  const locked = told.flatMap(({ outcome }) => (outcome.kind === 'locked' ? outcome.what : []));
-  return locked.length === told.length && locked.includes('settlement');
-}
-
-function isLockTimeout(error: unknown): boolean {
-  return error instanceof DatabaseFault && error.state === '55P03';
-}
-
-function cardOf({ asked: { tenant, reading } }: Waiting): string | undefined {
-  const { account } = reading.received;
-  return account === null ? undefined : cardRef({ tenant, account });
-}
-
-function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {
-  return at - arrivedAt > deadlineMs - Math.min(RESERVE_MS, deadlineMs / RESERVE_PART);
-}
-
-function momentOf(
-  asked: CardAuthorization,
-  { now, at }: { readonly now: EpochMs; readonly at: number },
-): Moment {
-  return { now, latencyMs: Math.max(0, Math.round(at - asked.arrivedAt)), isLate: isLate(asked, at) };
-}
-
-function originOf({ correlationId, causation, traceparent }: Origin): Origin {
-  return { correlationId, causation, traceparent };
-}
-
-function approvedOf(told: readonly Told[], kind: 'decided' | 'repeated'): CardTransaction[] {
-  return told.flatMap(({ outcome }) =>
-    outcome.kind === kind && outcome.cardTransaction.code === '00' ? outcome.cardTransaction : [],
-  );
-}
-
-function isThere({ waiting: { asked } }: Told): boolean {
-  return !asked.isGone();
-}
-
-function holdOf({ waiting: { asked }, outcome }: Told) {
-  if (outcome.kind !== 'decided' || outcome.cardTransaction.state !== 'held') return [];
-  return [{ ...outcome.cardTransaction, correlationId: asked.correlationId }];
-}
-
-function draftsOf({ waiting, outcome }: Told): EventDraft[] {
-  if (outcome.kind !== 'decided') return [];
-  return [decisionEvent(outcome.cardTransaction, outcome.entry, originOf(waiting.asked))];
-}
-
-/** What was not decided stands where it is recorded. */
-function recordedAt({ cardTransaction, origin }: Note, now: EpochMs): Note {
-  return { cardTransaction: { ...cardTransaction, decidedAt: now }, origin };
-}
-
-function noteDraft({ cardTransaction, origin }: Note): EventDraft {
-  return decisionEvent(cardTransaction, undefined, origin);
-}
-
-/**
- * Whether the server has said that it undid the transaction: an error of a statement, or ROLLBACK as the answer to COMMIT.
- * A connection that is lost, or a server that goes down (class 57P), says nothing about a COMMIT that was sent.
- */
-function isRolledBack(error: unknown): boolean {
-  if (error instanceof DatabaseFault)
-    return error.state !== undefined && !error.state.startsWith('57P') && !error.state.startsWith('08');
-  return error instanceof Fault;
-}

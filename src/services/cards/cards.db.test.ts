@@ -325,7 +325,7 @@ describe('K5: an approval that may not have been answered', () => {
       [TENANT, bought.uuid, reversed.uuid],
     );
     await cards.cards.watch.look();
-    await vi.waitUntil(async () => (await unconfirmed()).length === 0, PATIENCE);
+    await vi.waitFor(async () => expect(await unconfirmed()).toEqual([]), PATIENCE);
   });
 
   test('of a process that lives is not listed', async () => {

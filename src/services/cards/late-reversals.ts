@@ -37,6 +37,12 @@ interface Late {
   readonly origin: Origin;
 }
 
+class Locked extends Fault {
+  constructor() {
+    super('what was approved too late is locked', { transient: true });
+  }
+}
+
 export class LateReversals {
   readonly #options: LateReversalsOptions;
   readonly #batches: GroupCommit<Late, CardTransaction | 'locked'>;
@@ -68,21 +74,19 @@ export class LateReversals {
   }
 
   /** Resolves when nothing of it is applied any more, durably: as it then stands. */
-  async reverse(approved: CardTransaction, origin: Origin): Promise<CardTransaction> {
+  reverse(approved: CardTransaction, origin: Origin): Promise<CardTransaction> {
     const late = { approved, origin, reversalUuid: this.#options.newUuid() };
-    for (;;) {
-      const outcome = await this.#submit(late);
-      if (outcome !== 'locked') return outcome;
-      if (performance.now() - this.#stoppingSince > STOPPING_MS)
-        throw new Fault('what was approved too late is locked', { transient: true });
-      await delay(LOCKED_PAUSE_MS);
-    }
-  }
-
-  #submit(late: Late): Promise<CardTransaction | 'locked'> {
     return untilDone(
-      () => this.#batches.submit(late),
+      async () => {
+        const outcome = await this.#batches.submit(late);
+        if (outcome === 'locked') throw new Locked();
+        return outcome;
+      },
       async (error) => {
+        if (error instanceof Locked && performance.now() - this.#stoppingSince <= STOPPING_MS) {
+          await delay(LOCKED_PAUSE_MS);
+          return;
+        }
         // It gives up after some seconds; who would be told `07` waits on, because it would not be true.
         if (!isTransient(error) || performance.now() > this.#stoppingSince) throw error;
       },
