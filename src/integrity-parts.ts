@@ -11,6 +11,7 @@ import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-read
 import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
 import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
 import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
+import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import type { FindingObserver } from '#services/integrity/finding-desk.ts';
 import { FindingReads } from '#services/integrity/finding-reads.ts';
@@ -101,16 +102,17 @@ export class IntegrityParts {
   registerRoutes(
     app: HttpApp,
     { desk, audits }: IntegrityKeeper,
-    { checkpointIntervalMs: intervalMs }: { readonly checkpointIntervalMs: number },
+    options: { readonly checkpointIntervalMs: number; readonly signingKey: SigningKey | undefined },
   ): void {
     const { reads, clock } = this.#context;
+    const { checkpointIntervalMs: intervalMs, signingKey } = options;
     const checkpoints = new CheckpointReads(reads);
     registerIntegrityRoutes(app, new VerdictReads(reads, TOPOLOGY.topics));
     registerFindingRoutes(app, { reads: this.#reads, desk, audits });
     registerCheckpointRoutes(app, {
       checkpoints,
       receipts: new Receipts(reads, TOPOLOGY.topics, checkpoints),
-      keys: new PublishedKeys(checkpoints, clock),
+      keys: signingKey && new PublishedKeys(checkpoints, clock, signingKey),
       intervalMs,
     });
   }

@@ -23,7 +23,6 @@ export function integrityProof(url: string, paces: typeof PACES = PACES): Proof 
     audit: (options) => audit({ url, pace: paces[options.pace] }, options),
     rebuild: (model, about) => restoration.rebuild(model, about),
     restoreHold: (about) => restoration.restoreHold(about),
-    remove: (rows, about) => restoration.remove(rows, about),
     recount: (about) => restoration.recount(about),
     recomputeBalance: (account) => restoration.recomputeBalance(account),
     close: () => restoration.close(),

@@ -104,7 +104,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCardRoutes(app, cards.routes);
   registerAuthorizeRoutes(app, cards.authorizing);
-  part.integrity.registerRoutes(app, keeper, settings);
+  part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));

@@ -1,12 +1,11 @@
 /** What `lastro verify --repair` does with what it found: findings, whose repair the running integrity service is asked for. */
-import { systemClock } from '#kernel/clock.ts';
-import { Session, statement } from '#platform/postgres/session.ts';
+import { statement } from '#platform/postgres/session.ts';
 import type { VerifyReport } from '#proof/report.ts';
-import { FindingDesk } from '#services/integrity/finding-desk.ts';
 import { kindOf } from '#services/integrity/proof-port.ts';
 import { ruleOf } from '#services/integrity/repair-rules.ts';
 import { sightingsOf } from '#services/integrity/sighting-owners.ts';
 import { findingsOf } from './integrity-proof.ts';
+import { atOperatorDesk } from './operator-desk.ts';
 
 export interface RequestedRepairs {
   /** Findings that have a rule. */
@@ -20,7 +19,6 @@ export interface RequestedRepairs {
 /** A process that has not been seen for so long lives no more (leases). */
 const LIVE_MS = 3000;
 
-const READ_PARTITIONS = statement('cli.read_partitions', 'select partitions from log.installation');
 const FIND_SERVING = statement(
   'cli.find_serving',
   `select exists (
@@ -29,22 +27,12 @@ const FIND_SERVING = statement(
    ) as serving`,
 );
 
-export async function requestRepairs(url: string, report: VerifyReport): Promise<RequestedRepairs> {
-  const session = new Session({ url, name: 'repairs' });
-  try {
-    const [installation] = await session.query<{ partitions: number }>(READ_PARTITIONS, []);
-    const desk = new FindingDesk({
-      session,
-      log: { partitions: installation?.partitions ?? 1, publish: () => undefined },
-      clock: systemClock,
-      observer: { opened: () => undefined, settled: () => undefined },
-    });
+export function requestRepairs(url: string, report: VerifyReport): Promise<RequestedRepairs> {
+  return atOperatorDesk(url, async (desk, session) => {
     const found = findingsOf(report);
-    await desk.open(await sightingsOf(session, found), { isRequested: true });
+    await desk.open(await sightingsOf(session, found, 'operator'), { isRequested: true });
     const [row] = await session.query<{ serving: boolean }>(FIND_SERVING, []);
     const requested = found.filter((finding) => ruleOf(kindOf(finding)).repair !== undefined).length;
     return { requested, parked: found.length - requested, isServed: row?.serving === true };
-  } finally {
-    await session.close();
-  }
+  });
 }

@@ -1,7 +1,8 @@
 /** Checkpoints of a test's database, made when it says so. */
 import { systemClock } from '#kernel/clock.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { addSigningKey, findInstallation } from '#services/integrity/checkpoints/checkpoint-store.ts';
+import { findInstallation } from '#services/integrity/checkpoints/checkpoint-store.ts';
+import { ChainMemory } from '#services/integrity/checkpoints/last-checkpoint.ts';
 import {
   generateSigningKey,
   parseSigningKey,
@@ -17,6 +18,9 @@ export function newSigningKey(): SigningKey {
   return parseSigningKey(generateSigningKey());
 }
 
+/** Of every installation of a test, as its processes are given the same file. */
+const KEY = newSigningKey();
+
 export interface CheckpointDesk {
   readonly key: SigningKey;
   take(turn?: Partial<CheckpointTurn>): Promise<CheckpointOutcome>;
@@ -25,11 +29,16 @@ export interface CheckpointDesk {
 
 export async function openCheckpointDesk(
   url: string,
-  { key = newSigningKey(), clock = systemClock } = {},
+  { key = KEY, clock = systemClock } = {},
 ): Promise<CheckpointDesk> {
   const session = new Session({ url, name: 'checkpoints' });
-  await addSigningKey(session, key);
-  const maker = { session, clock, key, installation: await findInstallation(session) };
+  const maker = {
+    session,
+    clock,
+    key,
+    installation: await findInstallation(session),
+    memory: new ChainMemory(),
+  };
   return {
     key,
     take: ({ intervalMs = 0, ...turn } = {}) => takeCheckpoint(maker, { intervalMs, ...turn }),

@@ -1,4 +1,5 @@
 /** What a damage is, and how one is told: what was done, and what a proof must find. */
+import pg from 'pg';
 import { idOf } from '#kernel/ids.ts';
 
 /** Runs one statement as the owner and returns the first column of its first row, as text. */
@@ -49,4 +50,23 @@ export function toNamed(
 /** The uuid of a payment of that status, always the same one. */
 export function some(status: string): string {
   return `(select id from payments.payments where status = '${status}' order by id offset 1 limit 1)`;
+}
+
+/** As the owner of the database. */
+export async function inflict(url: string, damage: Damage): Promise<readonly ExpectedFinding[]> {
+  const owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  try {
+    return await damage.inflict(async (sql, ...values) => {
+      const { rows } = await owner.query<unknown[], unknown[]>({
+        text: sql,
+        values: [...values],
+        rowMode: 'array',
+      });
+      if (rows.length === 0) throw new Error(`nothing was damaged by ${sql}`);
+      return String(rows[0]?.[0]);
+    });
+  } finally {
+    await owner.end();
+  }
 }

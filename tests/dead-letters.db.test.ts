@@ -170,7 +170,7 @@ test('U11: what a person has skipped is missing for good, and verify says so by 
   await settle(engine);
   await mend(database.url, 'validation');
   await orderAll('skip', engine);
-  expect(await proof()).toMatchObject({ ok: false, findings: [{ kind: 'missing_stage', subject: bad }] });
+  expect(await proof()).toMatchObject({ ok: false, findings: [{ kind: 'abandoned_stage', subject: bad }] });
 });
 
 test('F4: data that lacks what every reader needs makes dead letters of one subject, and nothing else waits', async () => {

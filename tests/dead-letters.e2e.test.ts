@@ -1,8 +1,11 @@
 /** Dead letters as their callers have them (U11): over HTTP, with two processes that share the work. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { JsonObject, JsonValue } from '#platform/log/event.ts';
+import { appendEvents } from './append-events.ts';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess, runLastro } from './lastro-process.ts';
 import { mend, POISON_AMOUNT, poison } from './poisoned-tables.ts';
+import { ask } from './redelivery.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
@@ -109,7 +112,7 @@ test('a dead letter shows the event, what it failed with, what waits behind it a
     group: 'validation',
     state: 'open',
     attempts: 3,
-    error: { code: '23514', detail: expect.stringContaining('poisoned') as unknown },
+    error: { code: '23514', detail: expect.stringContaining('SQLSTATE 23514') as unknown },
     order: null,
     event: {
       specversion: '1.0',
@@ -119,8 +122,10 @@ test('a dead letter shows the event, what it failed with, what waits behind it a
     },
     edited_data: null,
     parked: { count: 1, first: [expect.stringMatching(/^payments\/\d+\/\d+$/)] },
-    actions: [{ action: 'dead_lettered', actor: 'validation' }],
+    actions: [{ action: 'dead_lettered', actor: 'validation', detail: null }],
   });
+  for (const path of [`dead-letters/${id}`, 'dead-letters'])
+    expect((await get(path)).text).not.toContain('poisoned');
 });
 
 test('another tenant sees none of it and orders nothing; a key that may read may not write', async () => {
@@ -277,3 +282,56 @@ test('a set may be named by its members: those that are open and the tenant’s 
   expect((await post('replays', { ids: [] })).status).toBe(400);
   expect((await post('replays', { unknown: 1 })).status).toBe(400);
 });
+
+test('a term that the event lacks is brought back as its subject tells it, and as nothing else', async () => {
+  await poison(home.database.url, 'validation');
+  const payment = await pay(POISON_AMOUNT);
+  const { event } = (await get(`dead-letters/${await letterOf(payment)}`)).json() as { event: CloudEvent };
+  const { wallet_id, service_id, amount, currency, method } = event.data;
+  await appendValidated(event, { wallet_id, service_id, currency, method });
+  const authorization = async () => (await list(`subject=${payment}&group=authorization`))[0]?.id;
+  await expect.poll(authorization, PATIENCE).toMatch(/^dlt_/);
+  const id = (await authorization()) as string;
+  for (const [data, pointer] of [
+    [{ wallet_id, service_id, amount: 1, currency, method }, '/data/amount'],
+    [{ wallet_id, service_id: 'other', amount, currency, method }, '/data/service_id'],
+  ] as const) {
+    const answer = await post(`${id}/replay`, { data });
+    expect(answer.json()).toMatchObject({ code: 'dead_letters.terms_changed', errors: [{ pointer }] });
+  }
+  const data = { wallet_id, service_id, amount, currency, method };
+  expect((await post(`${id}/replay`, { data })).status).toBe(202);
+  await expect.poll(stateOf(id), PATIENCE).toBe('replayed');
+  await expect.poll(() => statusOf(payment), PATIENCE).toBe('completed');
+});
+
+interface CloudEvent {
+  readonly id: string;
+  readonly subject: string;
+  readonly tenantid: string;
+  readonly partitionkey: string;
+  readonly correlationid: string;
+  readonly data: Record<'wallet_id' | 'service_id' | 'amount' | 'currency' | 'method', JsonValue>;
+}
+
+/** As if validation had answered the request, and left something out. */
+async function appendValidated(request: CloudEvent, data: JsonObject): Promise<void> {
+  const { url } = home.database;
+  const [heads] = await ask(
+    url,
+    `select count(*)::integer as count from log.heads where topic = 'validation'`,
+  );
+  await appendEvents({ url, partitions: heads?.['count'] as number }, 'validation', [
+    {
+      type: 'payment.validated',
+      version: 1,
+      subject: request.subject,
+      tenant: request.tenantid,
+      key: request.partitionkey,
+      data,
+      correlationId: request.correlationid,
+      causation: request.id,
+      traceparent: null,
+    },
+  ]);
+}

@@ -7,12 +7,15 @@ import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
 import { Census } from '#services/integrity/census.ts';
 import type { Sighting } from '#services/integrity/finding.ts';
+import { resolve } from '#services/integrity/settle-finding.ts';
+import { atOperatorDesk } from '../src/operator-desk.ts';
 import { requestRepairs } from '../src/request-repairs.ts';
 import { appendEvents } from './append-events.ts';
-import { some, toOne } from './damage.ts';
+import { takeOneCheckpoint } from './checkpoints.ts';
+import { inflict, some, toOne } from './damage.ts';
 import { cloneTestDatabase, type TestDatabase } from './database.ts';
 import { PARTITIONS } from './engine.ts';
-import { IntegrityDesk, inflict } from './integrity-desk.ts';
+import { IntegrityDesk } from './integrity-desk.ts';
 import { type PaidInstallation, payEveryEnding } from './paid-installation.ts';
 import { ask, DELIVERIES, dumpTables, setBack } from './redelivery.ts';
 
@@ -124,6 +127,22 @@ test('U14: what an operator’s verification finds is repaired by the service wh
   await desk.repairAll();
   expect(await desk.states()).toEqual([`different_payment of ${expected?.subject}: repaired`]);
   expect(await verify({ url })).toMatchObject({ ok: true });
+});
+
+test('U14: what an operator found by evidence kept elsewhere is not over because an audit without it sees nothing', async () => {
+  const report = await verify({ url });
+  const replaced = {
+    kind: 'replaced_checkpoint',
+    subject: 'checkpoint/1',
+    detail: 'it is not the one that was kept',
+  };
+  const checks = report.checks.map((check) =>
+    check.name === 'checkpoints' ? { ...check, findings: [replaced], total: 1 } : check,
+  );
+  await requestRepairs(url, { ...report, ok: false, checks });
+  await desk.repairAll();
+  await desk.audit();
+  expect(await desk.states()).toEqual(['replaced_checkpoint of checkpoint/1: parked']);
 });
 
 test('an operator who asks again has a parked finding repaired from the beginning', async () => {
@@ -243,6 +262,26 @@ test('F1: two processes that see the same thing at once open one finding', async
   await other.close();
 });
 
+test('an audit that another process has begun anew is neither moved on nor ended by the one before', async () => {
+  const { audits } = desk;
+  const asked = await audits.enqueue({ tenant: 'acme', scope: 'log', requestedBy: 'key_1' });
+  const stopped = await audits.take();
+  await ask(
+    url,
+    `update integrity.audits set progress_at = now() - interval '1 minute', started_at = started_at - interval '1 minute'`,
+  );
+  const running = await audits.take();
+  if (asked === undefined || stopped === undefined || running === undefined)
+    throw new Error('nothing was taken');
+  const progress = { phase: 'log', done: 1, total: 2 };
+  expect(await audits.move(stopped, progress)).toBe(false);
+  await audits.end(stopped, null);
+  expect(await audits.find('acme', asked.id)).toMatchObject({ state: 'running' });
+  expect(await audits.move(running, progress)).toBe(true);
+  await audits.end(running, null);
+  expect(await audits.find('acme', asked.id)).toMatchObject({ state: 'completed' });
+});
+
 test('a finding is claimed by one of two processes that repair', async () => {
   const other = await IntegrityDesk.open(url);
   await inflict(url, FORGED);
@@ -272,6 +311,39 @@ test('the standing of a tenant counts its own sagas and findings, and says how f
   });
 });
 
+const PARKED = `consumer_group, partition, parking_key, topic, position, parked_at`;
+const OF_EVENT = `tenant, subject, type, version, correlation_id`;
+
+test.each([
+  [
+    'a dead letter',
+    `parked_keys (${PARKED}) select 'integrity', partition, 'key', 'ledger', position, now()`,
+  ],
+  [
+    'behind one',
+    `parked_events (${PARKED}, ${OF_EVENT}) select 'integrity', partition, 'key', 'ledger', position, now(), ${OF_EVENT}`,
+  ],
+])('nothing counts as verified from the first event on that integrity passed as %s', async (_what, rows) => {
+  const { partition, position } = await completedEvent('ledger', 'entry.posted');
+  await ask(url, `insert into log.${rows} from ledger.events where partition = $1 and position = $2`, [
+    partition,
+    position,
+  ]);
+  const standing = await desk.reads.standing('acme');
+  const ledger = standing.verifiedUpTo.find(({ topic }) => topic === 'ledger');
+  expect(ledger?.partitions.find((each) => each.partition === partition)?.position).toBe(position - 1);
+  expect(ledger?.upTo).not.toBeNull();
+  await takeOneCheckpoint(url);
+  const signed = await ask(
+    url,
+    `select verified from integrity.checkpoint_logs
+     where topic = 'ledger' and partition = $1 order by number desc limit 1`,
+    [partition],
+  );
+  expect(signed.map(({ verified }) => Number(verified))).toEqual([position - 1]);
+  expect((await verify({ url })).checks.find(({ name }) => name === 'checkpoints')?.findings).toEqual([]);
+});
+
 test('what is about the installation is nobody’s but the operator’s', async () => {
   await ask(url, `update log.heads set chain = sha256(chain) where topic = 'ledger' and partition = 2`);
   await desk.audit();
@@ -281,4 +353,27 @@ test('what is about the installation is nobody’s but the operator’s', async 
   const mine = { before: undefined, limit: 50 };
   expect(await desk.reads.list('acme', mine)).toEqual([]);
   expect(await desk.reads.countLive()).toEqual([{ kind: 'wrong_head_chain', state: 'parked', count: 1 }]);
+});
+
+test('an operator settles what puts the logs in doubt, and repairs go on; the same fact is not opened again', async () => {
+  await ask(url, `update log.heads set chain = sha256(chain) where topic = 'ledger' and partition = 2`);
+  await inflict(url, FORGED);
+  await desk.audit();
+  await desk.repairAll();
+  expect((await desk.findings()).map(({ state }) => state)).toEqual(['parked', 'parked']);
+  const [doubt] = (await desk.reads.listLive(10)).filter(({ tenant }) => tenant === '');
+  const by = {
+    actor: 'cli operator',
+    reason: 'the last minute is lost, as the backup says',
+    now: Date.now(),
+  };
+  await atOperatorDesk(url, (operator) =>
+    operator.byPerson({ tenant: null, uuid: doubt?.uuid ?? '' }, (finding) => resolve(finding, by)),
+  );
+  await requestRepairs(url, await verify({ url }));
+  await desk.repairAll();
+  expect((await desk.findings()).map(({ kind, state }) => `${kind} ${state}`)).toEqual([
+    'wrong_head_chain resolved',
+    'different_payment repaired',
+  ]);
 });

@@ -43,6 +43,7 @@ const COMPOSITION = new Set([
   'open-database.ts',
   'parts.ts',
   'problems.ts',
+  'operator-desk.ts',
   'request-repairs.ts',
   'provider-configuration.ts',
   'sandbox-key.ts',

@@ -2,7 +2,6 @@
  * What the integrity service does beside following the logs, turn by turn: a test says when it audits, sweeps and repairs,
  * and how late it is. The parts are the real ones.
  */
-import pg from 'pg';
 import { EventLog } from '#platform/log/event-log.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { UNPACED } from '#proof/lane.ts';
@@ -15,7 +14,6 @@ import { Repairer } from '#services/integrity/repairer.ts';
 import { StageSweeper } from '#services/integrity/stage-sweeper.ts';
 import { integrityProof } from '../src/integrity-proof.ts';
 import { TOPOLOGY } from '../src/topology.ts';
-import type { Damage, ExpectedFinding } from './damage.ts';
 import { PARTITIONS } from './engine.ts';
 import { ask } from './redelivery.ts';
 
@@ -144,24 +142,5 @@ export class IntegrityDesk {
     const session = new Session({ url: this.#url, name });
     this.#sessions.push(session);
     return session;
-  }
-}
-
-/** As the owner of the database. */
-export async function inflict(url: string, damage: Damage): Promise<readonly ExpectedFinding[]> {
-  const owner = new pg.Client({ connectionString: url });
-  await owner.connect();
-  try {
-    return await damage.inflict(async (sql, ...values) => {
-      const { rows } = await owner.query<unknown[], unknown[]>({
-        text: sql,
-        values: [...values],
-        rowMode: 'array',
-      });
-      if (rows.length === 0) throw new Error(`nothing was damaged by ${sql}`);
-      return String(rows[0]?.[0]);
-    });
-  } finally {
-    await owner.end();
   }
 }

@@ -8,6 +8,7 @@ import { verify } from '#proof/verify.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, PARTITIONS, startEngine } from './engine.ts';
+import { finishOrders } from './finish-orders.ts';
 import { IntegrityDesk } from './integrity-desk.ts';
 import { ask, DELIVERIES, setBack } from './redelivery.ts';
 
@@ -168,13 +169,10 @@ function startRedeliverer(): { stop(): Promise<void> } {
 }
 
 test('U14: a repair that does not help is attempted three times and no more, then a person is asked', async () => {
-  const payment = await paymentPassedOverBy('validation');
-  await desk.sweep();
-  // Nobody executes the orders.
-  await desk.repairAll();
+  const payment = await paymentRepairedInVain();
   const [finding] = await desk.findings();
   expect(finding).toMatchObject({ kind: 'missing_stage', subject: payment, state: 'parked', attempts: 3 });
-  expect(await orders()).toEqual(['validation pending', 'validation pending', 'validation pending']);
+  expect(await orders()).toEqual(['validation failed', 'validation failed', 'validation failed']);
   await desk.sweep();
   await desk.audit();
   await desk.repairAll();
@@ -183,10 +181,39 @@ test('U14: a repair that does not help is attempted three times and no more, the
   expect(await eventsOf(payment)).toEqual(['integrity.finding_opened', 'integrity.parked']);
 });
 
-test('a stage that answers after all closes the finding about it, by whomever it had been taken over', async () => {
+/** Its finding is parked: every order for it has failed. */
+async function paymentRepairedInVain(): Promise<string> {
+  await engine.redeliverer.stop();
   const payment = await paymentPassedOverBy('validation');
   await desk.sweep();
-  await desk.repairAll();
+  for (let turn = 0; turn < 5; turn++) {
+    await desk.repairAll();
+    await finishOrders(database.url, 'failed');
+  }
+  return payment;
+}
+
+test('RP4: while the group of a stage is down one order waits for it, and no attempt is used up meanwhile', async () => {
+  await engine.redeliverer.stop();
+  const payment = await paymentPassedOverBy('notification');
+  await desk.sweep();
+  for (let turn = 0; turn < 3; turn++) await desk.repairAll();
+  expect(await orders()).toEqual(['notification pending']);
+  expect(await desk.findings()).toMatchObject([{ kind: 'missing_stage', state: 'repairing', attempts: 1 }]);
+  const redeliverer = startRedeliverer();
+  try {
+    await vi.waitUntil(async () => (await orders()).includes('notification done'), { timeout: 10_000 });
+    await desk.repairAll();
+  } finally {
+    await redeliverer.stop();
+  }
+  expect(await orders()).toEqual(['notification done']);
+  expect(await desk.states()).toEqual([`missing_stage of ${payment}: repaired`]);
+});
+
+test('a stage that answers after all closes the finding about it, by whomever it had been taken over', async () => {
+  const payment = await paymentRepairedInVain();
+  expect(await desk.states()).toEqual([`missing_stage of ${payment}: parked`]);
   await setBack(database.url, ['validation']);
   await DELIVERIES['validation']?.(database.url, { batchMax: 500, clock: systemClock });
   await engine.settled(engine.groups.filter((each) => each !== 'integrity'));

@@ -77,6 +77,27 @@ test('P5, U14: a forged status is found by an audit that is asked for, repaired,
   );
 });
 
+test('the command line lists what is not closed, whose ever it is, and settles it in the name of the user', async () => {
+  await ask(
+    home.database.url,
+    `insert into integrity.findings (id, tenant, kind, severity, subject, key, evidence, detail, source, first_seen_at,
+       last_seen_at, seen, state, attempts)
+     values ('${randomUUID()}', '', 'stray_event', 'critical', 'payments/0/-1', 'payments/0/-1', '[]', 'no event can stand there',
+       'operator', now(), now(), 1, 'parked', 0)`,
+  );
+  const installation = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
+  const listed = await runLastro(['findings', 'list'], installation);
+  const line = listed.split('\n').find((each) => each.includes('stray_event')) ?? '';
+  expect(line).toContain('(installation)');
+  const [id = ''] = line.split('\t');
+  await expect(runLastro(['findings', 'resolve', id], installation)).rejects.toThrow(/--reason/);
+  await runLastro(['findings', 'resolve', id, '--reason', 'planted by a test'], installation);
+  await expect(
+    runLastro(['findings', 'acknowledge', id, '--reason', 'too late'], installation),
+  ).rejects.toThrow(/resolved/);
+  expect(await runLastro(['findings', 'list'], installation)).not.toContain(id);
+});
+
 test('P5, U14: nobody has to ask: an edited balance is found and repaired', async () => {
   await pay();
   await ask(

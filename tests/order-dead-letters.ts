@@ -1,7 +1,10 @@
 import { ask } from './redelivery.ts';
 
 /** Orders about every open dead letter, as the API writes them down. */
-export async function orderOpenDeadLetters(url: string, action: 'replay' | 'skip'): Promise<void> {
+export async function orderOpenDeadLetters(
+  url: string,
+  action: 'replay' | 'skip' | 'discard',
+): Promise<void> {
   await ask(
     url,
     `with asked as (

@@ -17,9 +17,10 @@ const EFFECTS = {
 
 export type PoisonedGroup = keyof typeof EFFECTS;
 
+/** What was written before stays. */
 export async function poison(url: string, group: PoisonedGroup): Promise<void> {
   const [table, condition] = EFFECTS[group];
-  await ask(url, `alter table ${table} add constraint poisoned check (${condition})`);
+  await ask(url, `alter table ${table} add constraint poisoned check (${condition}) not valid`);
 }
 
 export async function mend(url: string, group: PoisonedGroup): Promise<void> {

@@ -34,6 +34,7 @@ const DEAD_LETTER_TABLES = [
   'dead_letters',
   'parked_keys',
   'parked_events',
+  'abandoned_events',
   'redeliveries',
   'pending_redeliveries',
   'dead_letter_actions',

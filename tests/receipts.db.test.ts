@@ -1,17 +1,18 @@
 /** Receipts of every way that a payment or a refund can go prove all of its events, and only when they are covered. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { idOf } from '#kernel/ids.ts';
+import { idOf, newId } from '#kernel/ids.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
+import { type PublicKeys, parsePublicKeys, publicKeyOf } from '#proof/public-keys.ts';
 import { verify } from '#proof/verify.ts';
 import { verifyReceipt } from '#proof/verify-receipt.ts';
 import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
 import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
 import { renderJwk } from '#services/integrity/checkpoints/signing-key.ts';
 import { TOPOLOGY } from '../src/topology.ts';
+import { appendEvents } from './append-events.ts';
 import { takeOneCheckpoint } from './checkpoints.ts';
 import type { TestDatabase } from './database.ts';
-import { startEngine, TENANT } from './engine.ts';
+import { PARTITIONS, startEngine, TENANT } from './engine.ts';
 import { payEveryEnding } from './paid-installation.ts';
 import { payThroughGateways } from './paid-through-gateways.ts';
 
@@ -60,12 +61,15 @@ class Receipted {
   }
 
   async keys(): Promise<PublicKeys> {
-    const keys = await this.#checkpoints.keys();
-    return parsePublicKeys(JSON.stringify({ keys: keys.map(renderJwk) }));
+    const { publicKeys } = await this.#checkpoints.keys();
+    const jwks = publicKeys.map((each) => renderJwk(publicKeyOf(each)));
+    return parsePublicKeys(JSON.stringify({ keys: jwks }));
   }
 
   async countEvents(subject: string): Promise<number> {
-    const parts = TOPOLOGY.topics.map((topic) => `select from "${topic}".events where subject = $1`);
+    const parts = TOPOLOGY.topics
+      .filter((topic) => topic !== 'integrity')
+      .map((topic) => `select from "${topic}".events where subject = $1`);
     return (await this.pool.query(parts.join(' union all '), [subject])).length;
   }
 
@@ -85,6 +89,32 @@ test.each(['balance', 'gateways'] as const)('each event of every saga is proved:
     if (!verdict.ok) throw new Error(`${subject}: ${verdict.fault}`);
     expect(verdict.events).toHaveLength(await installation.countEvents(subject));
   }
+});
+
+test('what integrity found about a payment is no part of its receipt, whatever caused it', async () => {
+  const [subject = '', other = ''] = await balance.subjects();
+  const before = await balance.countEvents(subject);
+  const [cause] = await balance.pool.query<{ partition: number; position: bigint }>(
+    'select partition, position from payments.events where subject = $1',
+    [other],
+  );
+  await appendEvents({ url: balance.database.url, partitions: PARTITIONS }, 'integrity', [
+    {
+      type: 'integrity.finding_opened',
+      version: 1,
+      subject,
+      tenant: TENANT,
+      key: 'wallet',
+      data: {},
+      correlationId: newId('cor'),
+      causation: `payments/${cause?.partition}/${cause?.position}`,
+      traceparent: null,
+    },
+  ]);
+  await takeOneCheckpoint(balance.database.url);
+  const verdict = verifyReceipt(await balance.text(subject), await balance.keys());
+  if (!verdict.ok) throw new Error(verdict.fault);
+  expect(verdict.events).toHaveLength(before);
 });
 
 test('another tenant’s payment, and one that is not there, have no receipt', async () => {

@@ -5,11 +5,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verify } from '#proof/verify.ts';
 import { kindOf } from '#services/integrity/proof-port.ts';
-import type { Damage } from './damage.ts';
+import { type Damage, inflict } from './damage.ts';
 import { DAMAGES } from './damages.ts';
 import { DAMAGES_TO_GATEWAYS } from './damages-to-gateways.ts';
 import { cloneTestDatabase, type TestDatabase } from './database.ts';
-import { IntegrityDesk, inflict } from './integrity-desk.ts';
+import { finishOrders } from './finish-orders.ts';
+import { IntegrityDesk } from './integrity-desk.ts';
 import { payEveryEnding } from './paid-installation.ts';
 import { payThroughGateways } from './paid-through-gateways.ts';
 
@@ -30,13 +31,11 @@ afterAll(async () => {
 const REPAIRED: ReadonlySet<string> = new Set([
   'an edited balance',
   'a balance that does not sum to zero with the others',
-  'an edited amount held',
   'a removed hold',
   'a hold opened again',
   'a forged status',
   'an edited amount of a payment',
   'a deleted payment',
-  'a payment that was never asked for',
   'a forged verdict',
   'a verdict with another path',
   'a deleted verdict',
@@ -53,10 +52,8 @@ const REPAIRED: ReadonlySet<string> = new Set([
   'a refund of another amount',
   'a refund in doubt that shows as failed',
   'a refund that is gone',
-  'a refund that nobody asked for',
   'more left to be given back than there is',
   'totals of refunds that are gone',
-  'totals of a payment of which nothing is given back',
   'a notification that corrects nothing any more',
   'a verdict of a refund that is gone',
   'a verdict of what is not over',
@@ -69,12 +66,18 @@ const CORPUS: readonly { damage: Damage; title: string; source: () => TestDataba
 
 const isRepaired = ({ title }: { title: string }): boolean => REPAIRED.has(title);
 
+/** One more than there are attempts: in each an order may be given, which helps nothing. */
+const TURNS = 4;
+
 /** Audited until nothing more is due, and once more. */
 async function auditAndRepair(url: string) {
   const desk = await IntegrityDesk.open(url);
   try {
     await desk.audit();
-    await desk.repairAll();
+    for (let turn = 0; turn < TURNS; turn++) {
+      await desk.repairAll();
+      await finishOrders(url, 'done');
+    }
     const before = await desk.findings();
     await desk.audit();
     expect(desk.errors).toEqual([]);

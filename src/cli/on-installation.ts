@@ -1,4 +1,5 @@
 /** What commands have in common that work on one tenant of an installation, beside running processes. */
+import type { Settings } from '#platform/config/settings.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { openDatabase } from '../open-database.ts';
 import { fail, readEnvironment, say } from './environment.ts';
@@ -9,25 +10,32 @@ export interface TenantOption {
   readonly tenant?: string;
 }
 
-export interface Installation {
+export interface OpenedPool {
   readonly url: string;
   readonly pool: ReadPool;
+}
+
+export interface Installation extends OpenedPool {
   readonly tenant: string;
 }
 
 /** The database of the environment, migrated. A failure ends the process (`fail`). */
-export async function onInstallation(
+export function onInstallation(
   options: TenantOption,
   work: (installation: Installation) => Promise<void>,
 ): Promise<void> {
+  return onPool((opened, { mode }) => work({ ...opened, tenant: keyTenant(options.tenant, mode) }));
+}
+
+/** The same for commands about all tenants. */
+export async function onPool(work: (opened: OpenedPool, settings: Settings) => Promise<void>): Promise<void> {
   const { settings, dataDir } = readEnvironment();
   try {
-    const { databaseUrl, partitions, mode } = settings;
-    const tenant = keyTenant(options.tenant, mode);
+    const { databaseUrl, partitions } = settings;
     const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
     const pool = new ReadPool({ url: database.url, onError: fail });
     try {
-      await work({ url: database.url, pool, tenant });
+      await work({ url: database.url, pool }, settings);
     } finally {
       await pool.close();
       await database.close();

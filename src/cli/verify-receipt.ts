@@ -1,5 +1,4 @@
 /** `lastro verify-receipt`: checks a receipt with nothing but the public key; exit status 1 if it proves nothing. */
-import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
 import { type ReceiptVerdict, verifyReceipt } from '#proof/verify-receipt.ts';
@@ -28,7 +27,7 @@ function ownKeys(): PublicKeys {
       'give the public key by --keys: a copy of https://…/.well-known/lastro-keys that you trust';
     throw new Error(`there is no signing key in ${dataDir}; ${advice}`);
   }
-  return parsePublicKeys(createPublicKey(pem).export({ type: 'spki', format: 'pem' }).toString());
+  return parsePublicKeys(pem);
 }
 
 function renderProof(proof: Extract<ReceiptVerdict, { ok: true }>): string {

@@ -5,9 +5,11 @@ import { ed25519Thumbprint } from '#kernel/jwk-thumbprint.ts';
 /** By kid: the thumbprint, made here, so that no key can be passed off under another's name. */
 export type PublicKeys = ReadonlyMap<string, KeyObject>;
 
-/** A JWK Set, a JWK, or PEM (SubjectPublicKeyInfo). Keys of other kinds are passed over; none left is an error. */
+const PEM_BLOCK = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;
+
+/** A JWK Set, a JWK, or PEM, one key or several. Keys of other kinds are passed over; none left is an error. */
 export function parsePublicKeys(text: string): PublicKeys {
-  const keys = text.trimStart().startsWith('{') ? fromJson(text) : [createPublicKey(text)];
+  const keys = text.trimStart().startsWith('{') ? fromJson(text) : fromPem(text);
   const named = keys.filter(({ asymmetricKeyType }) => asymmetricKeyType === 'ed25519');
   if (named.length === 0) throw new Error('there is no Ed25519 public key in it');
   return new Map(named.map((key) => [kidOf(key), key]));
@@ -30,6 +32,11 @@ function fromJson(text: string): KeyObject[] {
     const { crv, x } = (jwk ?? {}) as { crv?: unknown; x?: unknown };
     return crv === 'Ed25519' && typeof x === 'string' ? [publicKeyOf(Buffer.from(x, 'base64url'))] : [];
   });
+}
+
+/** Of a private key, the public one. */
+function fromPem(text: string): KeyObject[] {
+  return (text.match(PEM_BLOCK) ?? [text]).map((block) => createPublicKey(block));
 }
 
 function kidOf(key: KeyObject): string {

@@ -34,7 +34,6 @@ import {
   STRAY_SUBJECTS,
   type SubjectRange,
   subjectsOf,
-  uuidBefore,
 } from './payment-pages.ts';
 import { type OnProgress, Phase } from './progress.ts';
 
@@ -167,25 +166,11 @@ export function rebuildSubject(lane: Lane, name: ReadModelName, range: SubjectRa
   });
 }
 
-/** Removes the row that no event asked for; whether there was one (B1). */
-export function removeForged(
-  lane: Lane,
-  rows: 'payments' | 'refunds',
-  { tenant, uuid }: RowRef,
-): Promise<boolean> {
-  const remove = rows === 'payments' ? removeForgedPayments : removeForgedRefunds;
+/** Counts anew what can be given back of a payment, unless that came to more than now (B1). */
+export function recountRefunds(lane: Lane, payment: RowRef): Promise<'corrected' | 'sound' | 'more'> {
   return lane.transaction(async (tx) => {
     await fence(tx, paymentsModel.group);
-    const { removed } = await remove(tx, { tenant, uuid: uuidBefore(uuid) }, 1);
-    return removed > 0;
-  });
-}
-
-/** Counts anew what can be given back of a payment; whether it was otherwise (B1). */
-export function recountRefunds(lane: Lane, payment: RowRef): Promise<boolean> {
-  return lane.transaction(async (tx) => {
-    await fence(tx, paymentsModel.group);
-    return (await countRefundTotals(tx, [payment])) > 0;
+    return countRefundTotals(tx, payment);
   });
 }
 

@@ -5,6 +5,7 @@
  * RS1: nothing is made of logs that are in doubt themselves: the subject's events must hash to their batches' roots, and
  *      its saga be without a fault.
  * RS2: what is right already is left alone, and that is said.
+ * RS3: nothing that is set aside is freed by what a table lacks: a row that is gone would let money be spent twice.
  */
 import { idOf, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
@@ -22,7 +23,7 @@ import { expectedHold } from './expected-rows.ts';
 import { findBrokenBatch, inspect } from './inspect.ts';
 import { Lane } from './lane.ts';
 import { rangeOf, readTimelinesOf, SAGA_TOPICS, subjectsOf } from './payment-pages.ts';
-import { type ReadModelName, rebuildSubject, recountRefunds, removeForged } from './rebuild.ts';
+import { type ReadModelName, rebuildSubject, recountRefunds } from './rebuild.ts';
 
 /**
  * `corrected`: it was wrong, and is not any more. `sound`: nothing was wrong. `failed`: it is still wrong. `refused`: to
@@ -77,24 +78,22 @@ export class Restoration {
     });
   }
 
-  /** A row that no event asked for. */
-  async remove(rows: 'payments' | 'refunds', { tenant, subject }: OwnedSubject): Promise<Restored> {
-    const uuid = uuidIn(subject);
-    if (uuid === undefined) return notOurs(subject);
-    const isRemoved = await removeForged(this.#lane, rows, { tenant, uuid });
-    return isRemoved ? corrected(`The row in ${rows}, which no event asked for, was removed.`) : SOUND;
-  }
-
   /** What can be given back of a payment. */
   async recount({ tenant, subject }: OwnedSubject): Promise<Restored> {
     const uuid = uuidIn(subject);
     if (uuid === undefined) return notOurs(subject);
-    const isRecounted = await recountRefunds(this.#lane, { tenant, uuid });
-    return isRecounted ? corrected('What can be given back of it was counted anew from its refunds.') : SOUND;
+    const outcome = await recountRefunds(this.#lane, { tenant, uuid });
+    if (outcome === 'more')
+      return refused(
+        'Its refunds add up to less than was promised: one of them may be gone, and more could be given back.',
+      );
+    return outcome === 'corrected'
+      ? corrected('What can be given back of it was counted anew from its refunds.')
+      : SOUND;
   }
 
   /**
-   * A balance is what its last posting says, if the log tells of that one, and as much is held as its open holds add up
+   * A balance is what its last posting says, if the log tells of that one, and no less is held than its open holds add up
    * to. Where the balance goes on behind the postings, it is the postings that are wrong, and those are nobody's to make.
    */
   recomputeBalance(account: { readonly tenant: string; readonly id: string }): Promise<Restored> {
@@ -102,6 +101,9 @@ export class Restoration {
       const excessMinor = await measureHeldExcess(tx, account);
       const balance = await lockBalance(tx, account);
       if (excessMinor === undefined || balance === undefined) return refused('The account has no balance.');
+      // RS3
+      if (excessMinor > 0n)
+        return refused('More is held than its open holds add up to: the row of one of them may be gone.');
       if (balance.sequence > (balance.lastPosting?.sequence ?? 0n))
         return refused(
           'The balance counts postings that are not there: the postings are wrong, not the balance.',

@@ -2,12 +2,15 @@
  * Proves the signed checkpoints, and by them the logs: who can rewrite a log with its chain cannot sign what it was.
  *
  * S1: numbers have no gap, each checkpoint names the hash of the one before, its instant is not before that one's.
- * S2: each is signed by a key of this installation, byte for byte, and every key has the name that it must have.
+ * S2: each is signed by a key of this installation, byte for byte, and every key has the name that it must have, and is
+ *     vouched for by the one that signs now, or by one that it vouched for.
  * S3: the standings of all logs as stored hash to the root that was signed; each stretch begins where the last one ended.
  * S4: every standing stands on the log as it now is: the batches of its stretch are there, and end in its chain value.
  *
  * A checkpoint that was taken away at the end, with its standings, is missed by nobody here: copies kept elsewhere tell.
  */
+import { type KeyObject, verify } from 'node:crypto';
+import { canonicalJson } from '#kernel/canonical-json.ts';
 import { merkleRoot } from '#kernel/merkle.ts';
 import {
   type CheckpointTrust,
@@ -16,7 +19,14 @@ import {
   type NumberedStanding,
   readCheckpointTrust,
 } from '#services/integrity/contract.ts';
-import { bodyHash, type CheckpointClaims, leafOfLog, openSeal, parseClaims } from './checkpoint-seal.ts';
+import {
+  bodyHash,
+  type CheckpointClaims,
+  leafOfLog,
+  openSeal,
+  parseClaims,
+  parseJson,
+} from './checkpoint-seal.ts';
 import type { Installation } from './installation.ts';
 import { eachInLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
@@ -70,13 +80,47 @@ export async function verifyCheckpoints(
 }
 
 /** S2 */
-function ownKeys({ keys }: CheckpointTrust, check: Check): PublicKeys {
-  for (const { kid, publicKey } of keys) {
-    if (kid === thumbprintOf(publicKey)) continue;
-    const detail = `the key's name is ${thumbprintOf(publicKey)}`;
-    check.found({ kind: 'wrong_key_name', subject: `signing_key/${kid}`, detail });
+function ownKeys(trust: CheckpointTrust, check: Check): PublicKeys {
+  const keys = new Map(trust.keys.map(({ publicKey }) => [thumbprintOf(publicKey), publicKeyOf(publicKey)]));
+  const vouched = vouchedKeys(keys, trust);
+  for (const { kid, publicKey } of trust.keys) {
+    const subject = `signing_key/${kid}`;
+    const name = thumbprintOf(publicKey);
+    if (kid !== name) check.found({ kind: 'wrong_key_name', subject, detail: `the key's name is ${name}` });
+    else if (!vouched.has(kid))
+      check.found({ kind: 'unknown_key', subject, detail: 'no key that signs here has vouched for it' });
   }
-  return new Map(keys.map(({ publicKey }) => [thumbprintOf(publicKey), publicKeyOf(publicKey)]));
+  return vouched;
+}
+
+/** From the one that signed last to those it vouches for, and so on. */
+function vouchedKeys(
+  keys: PublicKeys,
+  { installation, vouchers, lastBody = '' }: CheckpointTrust,
+): PublicKeys {
+  const vouched = new Map<string, KeyObject>();
+  const waiting = [signerNamedBy(lastBody)];
+  for (const kid of waiting) {
+    const key = keys.get(kid);
+    if (key === undefined || vouched.has(kid)) continue;
+    vouched.set(kid, key);
+    for (const voucher of vouchers) {
+      const text = canonicalJson({
+        format: 'lastro.key.v1',
+        installation: installation ?? '',
+        kid: voucher.kid,
+      });
+      if (voucher.by === kid && verify(null, Buffer.from(text), key, voucher.signature))
+        waiting.push(voucher.kid);
+    }
+  }
+  return vouched;
+}
+
+/** Whatever else is wrong with the body: that is found where the checkpoint is proved. */
+function signerNamedBy(body: string): string {
+  const { kid } = (parseJson(body) ?? {}) as { kid?: unknown };
+  return typeof kid === 'string' ? kid : '';
 }
 
 interface Predecessor {

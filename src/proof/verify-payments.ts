@@ -6,11 +6,13 @@
  * P2: a stage of ours is missing only if its group has passed the event that made it due; until then the payment runs. An
  *     event that is a dead letter of the group, or parked behind one, is not passed by it: its payment is counted as parked.
  *     What waits for the outside world is never missing.
+ * P3: what a person has had its group pass over for good is missing too, and is reported by the dead letter that it was.
  */
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
 import { type AuditedAttempt, listAttempts } from '#services/providers/contract.ts';
+import { AbandonedEvents } from './abandoned-events.ts';
 import {
   compareEntries,
   compareHolds,
@@ -55,6 +57,7 @@ const PAGE = { first: 1_000, least: 100, most: 2_000 };
 /** A page of payments and refunds as read: events, and what of the tables differs from them. */
 interface Page {
   readonly positions: Positions;
+  readonly abandoned: AbandonedEvents;
   readonly sagas: readonly JudgedSaga[];
   readonly differences: readonly NamedDifferences[];
   readonly told: readonly AuditedNotification[];
@@ -157,11 +160,11 @@ class PaymentWalk {
   }
 
   #judge(page: Page): void {
-    const { sagas, positions, differences, told } = page;
+    const { sagas, differences, told } = page;
     const payments = sagas.filter(isPayment).length;
     this.#payments += payments;
     this.#refunds += sagas.length - payments;
-    for (const saga of sagas) this.#judgeSaga(saga, positions);
+    for (const saga of sagas) this.#judgeSaga(saga, page);
     for (const { timeline } of sagas) {
       this.#book.enter(timeline);
       if (waitsForPerson(timeline)) this.#waiting.push(timeline.subject);
@@ -181,12 +184,19 @@ class PaymentWalk {
     strayAttempts({ timelines: sagas.map(({ timeline }) => timeline), attempts }, this.#checks.attempts);
   }
 
-  #judgeSaga({ timeline, judgement }: JudgedSaga, positions: Positions): void {
+  #judgeSaga({ timeline, judgement }: JudgedSaga, { positions, abandoned }: Page): void {
     const { subject } = timeline;
     const { faults, line, owed, ended } = judgement;
     for (const { kind, detail } of faults) this.#checks.sagas.found({ kind, subject, detail });
     const missing = owed.filter((answer) => isMissing(answer, positions));
-    for (const { event, stages } of missing) {
+    for (const answer of missing) {
+      const { event, stages } = answer;
+      const given = abandoned.of(answer); // P3
+      if (given !== undefined) {
+        const detail = `a person had ${given.group} pass over ${event.type} at ${event.identity} for good, with the dead letter ${given.deadLetter}`;
+        this.#checks.sagas.found({ kind: 'abandoned_stage', subject, detail });
+        continue;
+      }
       const detail = `${stages.map(({ service }) => service).join(' and ')} passed ${event.type} at ${event.identity}; its stage ${stages.map(({ name }) => name).join(' or ')} left no event`;
       this.#checks.sagas.found({ kind: 'missing_stage', subject, detail });
     }
@@ -238,7 +248,11 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     timeline,
     judgement: judgeSaga(sagaMapFor(timeline.subject, timeline.events), timeline.events),
   }));
-  const [told, attempts, verdicts, coordinated, ...differences] = await Promise.all([
+  const missing = sagas.flatMap(({ judgement }) =>
+    judgement.owed.filter((answer) => isMissing(answer, positions)),
+  );
+  const [abandoned, told, attempts, verdicts, coordinated, ...differences] = await Promise.all([
+    AbandonedEvents.read(reader, missing),
     listOfBoth(range, (subjects) => listAuditedNotifications(reader, subjects)),
     listOfBoth(range, (subjects) => listAttempts(reader, subjects)),
     compareVerdicts(reader, range, { sagas, positions }),
@@ -249,7 +263,14 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
     compareHolds(reader, range, sagas),
     compareEntries(reader, range, { sagas, manualEntries }),
   ]);
-  return { positions, sagas, differences: [...differences, ...coordinated, ...verdicts], told, attempts };
+  return {
+    positions,
+    abandoned,
+    sagas,
+    differences: [...differences, ...coordinated, ...verdicts],
+    told,
+    attempts,
+  };
 }
 
 /** What is about the payments and the refunds of a range. */

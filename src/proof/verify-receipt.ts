@@ -30,7 +30,7 @@ export interface ProvedEvent {
   readonly type: string;
   readonly occurredAt: string;
   readonly checkpoint: number;
-  /** Whether the integrity service had read this far when the checkpoint was signed. */
+  /** Whether the integrity service had judged everything this far when the checkpoint was signed. */
   readonly verified: boolean;
 }
 

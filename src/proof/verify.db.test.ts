@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newSigningKey, openCheckpointDesk } from '../../tests/checkpoints.ts';
-import type { Damage, ExpectedFinding } from '../../tests/damage.ts';
+import { type Damage, inflict } from '../../tests/damage.ts';
 import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
 import { type Engine, startEngine } from '../../tests/engine.ts';
@@ -136,24 +136,6 @@ const DUPLICATED_EVENT: Damage = {
     return [{ check: 'sagas', kind: 'repeated_event', subject }];
   },
 };
-
-async function inflict(url: string, damage: Damage): Promise<readonly ExpectedFinding[]> {
-  const owner = new pg.Client({ connectionString: url });
-  await owner.connect();
-  try {
-    return await damage.inflict(async (sql, ...values) => {
-      const { rows } = await owner.query<unknown[], unknown[]>({
-        text: sql,
-        values: [...values],
-        rowMode: 'array',
-      });
-      if (rows.length === 0) throw new Error(`nothing was damaged by ${sql}`);
-      return String(rows[0]?.[0]);
-    });
-  } finally {
-    await owner.end();
-  }
-}
 
 test.concurrent.each([...DAMAGES, DUPLICATED_EVENT])('$title is found', async (damage) => {
   const database = await cloneTestDatabase(sound.database);

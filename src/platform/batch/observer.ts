@@ -1,3 +1,4 @@
+import type { BuriedEvent } from '../dead-letters/bury.ts';
 import type { LogEvent } from '../log/event.ts';
 
 /** What the batch machine tells the outside: metrics and logs are made of it at the composition root. */
@@ -10,7 +11,7 @@ export interface BatchObserver {
     group: string,
     letter: {
       readonly id: string;
-      readonly event: LogEvent;
+      readonly event: BuriedEvent;
       readonly failure: { readonly code: string; readonly text: string };
     },
   ): void;

@@ -120,7 +120,7 @@ const FIXED_SETTINGS = {
     allowed: 'a path',
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
     meaning:
-      'The Ed25519 private key (PEM, PKCS #8) that signs checkpoints. Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. Another file is another key: the old one stays published, and signs nothing more.',
+      'The Ed25519 private key (PEM, PKCS #8) that signs checkpoints. Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. To change it, put the public keys that have signed before (PEM) behind the new one: what a key has signed that is not in the file is not built on.',
   }),
   checkpointIntervalMs: wholeNumber({
     name: 'LASTRO_CHECKPOINT_INTERVAL_MS',

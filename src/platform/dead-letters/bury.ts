@@ -69,10 +69,16 @@ export interface Failure {
   readonly text: string;
 }
 
+/** What is known of an event that nobody can read any more. */
+export type BuriedEvent = Pick<
+  LogEvent,
+  'topic' | 'partition' | 'position' | 'tenant' | 'subject' | 'type' | 'version' | 'correlationId'
+>;
+
 export interface NewDeadLetter {
   readonly group: string;
   readonly parkingKey: string;
-  readonly event: LogEvent;
+  readonly event: BuriedEvent;
   readonly failure: Failure;
   readonly attempts: number;
   readonly firstAt: EpochMs;

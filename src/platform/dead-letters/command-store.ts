@@ -3,7 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { int2Array, int8Array, textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { statement, type Transaction } from '../postgres/session.ts';
-import type { DeadLetter, OrderAction } from './dead-letter.ts';
+import { type DeadLetter, type OrderAction, pendingOrderOf } from './dead-letter.ts';
 
 /** Dead letters of one replay; more of them are replayed by asking again. Each is a commit of some milliseconds. */
 export const REPLAY_MAX = 10_000;
@@ -85,6 +85,15 @@ export const NOTE_ORDERS = statement(
      data_after: 'text',
    })}`,
 );
+/**
+ * Takes back the order about a dead letter, which is locked: who executes an order locks it first, so it is either done, and
+ * seen to be, or not begun.
+ */
+export const WITHDRAW_ORDER = statement(
+  'log.withdraw_dead_letter_order',
+  `with gone as (delete from log.pending_redeliveries where dead_letter = $1 returning id)
+   update log.redeliveries set done_at = $2, outcome = 'withdrawn' where id = (select id from gone)`,
+);
 export const INSERT_REPLAY = statement(
   'log.insert_dead_letter_replay',
   `insert into log.dead_letter_replays (id, tenant, filter, total, reason, requested_by, requested_at)
@@ -149,6 +158,12 @@ export interface NewReplay {
 export function insertReplay(tx: Transaction, replay: NewReplay, now: EpochMs): void {
   const { id, tenant, filter, total, reason, actor } = replay;
   tx.run(INSERT_REPLAY, [id, tenant, filter, total, reason, actor, new Date(now)]);
+}
+
+/** Of orders that are given by hand, one at a time. */
+export function withdrawPending(tx: Transaction, orders: readonly NewOrder[], now: EpochMs): void {
+  for (const { letter } of orders)
+    if (pendingOrderOf(letter) !== undefined) tx.run(WITHDRAW_ORDER, [letter.id, new Date(now)]);
 }
 
 export function insertOrders(tx: Transaction, orders: readonly NewOrder[], now: EpochMs): void {

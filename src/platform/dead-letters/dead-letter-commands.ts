@@ -2,7 +2,8 @@
  * Requests about dead letters as a batch: each becomes orders to the owners of the partitions (redeliverer.ts) and a line of
  * the audit. Order of locks (R3): dead letters, ascending; then idempotency keys; then new orders.
  *
- * A1: a dead letter has one order at a time, and none once it is resolved.
+ * A1: a dead letter has one order at a time, and none once it is resolved. To skip or discard it takes the place of a replay
+ *     that was not executed yet: what cannot be executed can be withdrawn.
  * A2: a set is frozen when it is asked for: the open dead letters that match then, and no others.
  */
 import type { EpochMs } from '#kernel/clock.ts';
@@ -24,6 +25,7 @@ import {
   lockLetters,
   type NewOrder,
   type NewReplay,
+  withdrawPending,
 } from './command-store.ts';
 import { type DeadLetter, type OrderAction, pendingOrderOf, renderDeadLetter } from './dead-letter.ts';
 import type { DeadLetterOrder, GiveUpOrder, ReplayOrder, ReplaySetOrder } from './dead-letter-orders.ts';
@@ -104,23 +106,24 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
 
   save(tx: Transaction, effects: readonly Effect[], _loaded: Loaded, now: EpochMs): void {
     for (const { replay } of effects) if (replay !== undefined) insertReplay(tx, replay, now);
-    insertOrders(
-      tx,
-      effects.flatMap(({ orders }) => orders),
-      now,
-    );
+    const orders = effects.flatMap((effect) => effect.orders);
+    withdrawPending(tx, orders, now);
+    insertOrders(tx, orders, now);
   }
 
   #decideSingle(loaded: Loaded, command: Command<ReplayOrder | GiveUpOrder>): Decision<NewOrder> {
     const { body, tenant, id } = command;
-    const found = findLetter(loaded, tenant, body.dead_letter_id);
+    const found = findLetter(loaded, tenant, body.dead_letter_id, ACTIONS[body.operation]);
     if (!found.ok) return found;
     const letter = found.value;
     const data = body.operation === 'dead_letters.replay' ? body.data : undefined;
     const edited = loaded.edited.get(letter.id);
     if (data !== undefined && edited !== undefined) {
-      const faults = this.#options.contracts.faultsOf(edited.original, data, '/data');
-      const objection = objectionTo({ ...edited, data, faults });
+      const { original } = edited;
+      const { contracts } = this.#options;
+      const faults = contracts.faultsOf(original, data, '/data');
+      const originalFaults = contracts.faultsOf(original, original.data, '/data');
+      const objection = objectionTo({ ...edited, data, faults, originalFaults });
       if (objection !== undefined) return refused(objection);
     }
     return accepted({
@@ -181,13 +184,20 @@ async function loadSets(
 }
 
 /** A1 */
-function findLetter({ letters, ordered }: Loaded, tenant: string, id: string): Decision<DeadLetter> {
+function findLetter(
+  { letters, ordered }: Loaded,
+  tenant: string,
+  id: string,
+  action: OrderAction = 'replay',
+): Decision<DeadLetter> {
   const letter = isId('dlt', id) ? letters.get(uuidOf(id)) : undefined;
   if (letter?.tenant !== tenant)
     return refused(problem('dead_letters.not_found', `There is no dead letter ${id}.`));
   if (letter.state !== 'open')
     return refused(problem('dead_letters.resolved', `The dead letter ${id} was ${letter.state}.`));
-  if (pendingOrderOf(letter) !== undefined || ordered.has(letter.id))
+  const pending = pendingOrderOf(letter);
+  const isReplaced = pending?.action === 'replay' && action !== 'replay';
+  if ((pending !== undefined && !isReplaced) || ordered.has(letter.id))
     return refused(problem('dead_letters.order_pending', `An order about ${id} has still to be executed.`));
   return accepted(letter);
 }

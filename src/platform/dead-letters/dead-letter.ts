@@ -2,6 +2,7 @@
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '../log/event.ts';
+import { toldFailure } from './told-failure.ts';
 
 export const STATES = ['open', 'replayed', 'skipped', 'discarded'] as const;
 export type DeadLetterState = (typeof STATES)[number];
@@ -21,6 +22,7 @@ export interface DeadLetter {
   readonly type: string;
   readonly version: number;
   readonly error_code: string;
+  /** As it was thrown: not for the wire. */
   readonly error: string;
   readonly attempts: number;
   readonly state: DeadLetterState;
@@ -60,7 +62,10 @@ export function renderDeadLetter(
     type: letter.type,
     version: letter.version,
     subject: letter.subject,
-    error: { code: letter.error_code, detail: letter.error },
+    error: {
+      code: letter.error_code,
+      detail: toldFailure({ code: letter.error_code, text: letter.error }),
+    },
     attempts: letter.attempts,
     edited: letter.edited_data !== null,
     order:

@@ -427,7 +427,7 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
   expect(losses).toBeGreaterThan(3);
 });
 
-test('D4: orders that cannot be executed yet keep none behind them from being executed', async () => {
+test('D6: orders that cannot be executed yet keep none behind them from being executed', async () => {
   const bad = poison('key-1/1');
   await probe.start({ ...bad.hooks, retains: ({ key }) => key === 'key-0' });
   await probe.append([
@@ -455,6 +455,51 @@ test('D4: orders that cannot be executed yet keep none behind them from being ex
   await effectsReach(1);
   expect(await stepsOf('key-1')).toEqual([1]);
 });
+
+test('U11: a replay of an event that its log lacks is done and says so, and the dead letter can be skipped', async () => {
+  const bad = poison('key-1/1');
+  await probe.start(bad.hooks);
+  await probe.append(interleaved(['key-1'], 2));
+  const letter = await letterAbout('key-1');
+  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(1);
+  await probe.query('delete from source.events where position = 1 and key = $1', ['key-1']);
+  await probe.order('replay', letter);
+  const outcomes = async () =>
+    (
+      await probe.query<{ outcome: string }>('select outcome from log.redeliveries order by requested_at')
+    ).map(({ outcome }) => outcome);
+  await expect.poll(outcomes, PATIENCE).toEqual(['not_found']);
+  expect(await open()).toMatchObject([{ key: 'key-1', code: 'LogGap' }]);
+  await probe.order('skip', letter);
+  await effectsReach(1);
+  expect(await outcomes()).toEqual(['not_found', 'done']);
+  expect(await stepsOf('key-1')).toEqual([2]);
+});
+
+test.each([
+  ['is gone from its log', 'delete from source.events', 'LogGap'],
+  ['cannot be read any more', `update source.events set data = 'no JSON'`, 'SyntaxError'],
+])(
+  'D5: what waited and %s is a dead letter in front of the rest, which goes on when it is skipped',
+  async (_what, damage, code) => {
+    const bad = poison('key-1/1');
+    await probe.start(bad.hooks);
+    await probe.append(interleaved(['key-1'], 4));
+    const letter = await letterAbout('key-1');
+    await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(3);
+    await probe.query(`${damage} where key = 'key-1' and position = 3`);
+    bad.steps.clear();
+    await probe.order('replay', letter);
+    await expect.poll(async () => (await open())[0]?.position, PATIENCE).toBe(3);
+    expect(await open()).toMatchObject([{ key: 'key-1', topic: 'source', code, attempts: STRIKES_MAX }]);
+    expect(await stepsOf('key-1')).toEqual([1, 2]);
+    expect(await probe.parkedBehind('key-1')).toEqual([4]);
+    await probe.order('skip', await letterAbout('key-1'));
+    await effectsReach(3);
+    expect(await stepsOf('key-1')).toEqual([1, 2, 4]);
+    await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  },
+);
 
 test('W6: a group that has as many keys parked as memory is meant to hold parks no more', async () => {
   await probe.query(

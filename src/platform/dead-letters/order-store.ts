@@ -5,7 +5,8 @@ import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
-import type { RedeliveryOutcome } from './redelivery.ts';
+import type { BuriedEvent } from './bury.ts';
+import type { GroupedEvent, RedeliveryOutcome } from './redelivery.ts';
 
 /** Orders looked at in one turn; each is a transaction of some milliseconds. */
 const ORDERS_PER_TURN = 200;
@@ -48,6 +49,16 @@ export const MOVE_TURNS = statement(
   'update log.positions set turn = turn + 1 where consumer_group = $1 and partition = $2',
 );
 
+/** By primary keys. Whoever would give another order about the dead letter waits until this one is done or has failed. */
+export const LOCK_LETTER_OF = statement(
+  'log.lock_dead_letter_of_order',
+  `select d.id from log.pending_redeliveries p
+   cross join lateral (
+     select d.id from log.dead_letters d where d.id = p.dead_letter for no key update
+   ) d
+   where p.id = $1`,
+);
+/** Behind the lock, in a later statement (R2). */
 export const LOAD_ORDER = statement(
   'log.load_order',
   `select r.id, r.consumer_group as "group", r.topic, r.partition, r.position, r.action, r.dead_letter, r.edited_data,
@@ -64,7 +75,9 @@ export const COUNT_PARKED = statement(
 );
 export const NEXT_PARKED = statement(
   'log.next_parked_events',
-  `select e.seq, e.topic, e.position from log.parked_events e
+  `select e.seq, e.topic, e.partition, e.position, e.tenant, e.subject, e.type, e.version,
+          e.correlation_id as "correlationId"
+   from log.parked_events e
    where e.consumer_group = $1 and e.partition = $2 and e.parking_key = $3 order by e.seq limit $4`,
 );
 export const LOAD_FRONT = statement(
@@ -81,8 +94,19 @@ export const UNPARK_ALL = statement(
   `with gone as (
      delete from log.parked_events where consumer_group = $1 and partition = $2 and parking_key = $3
      returning topic, partition, position, seq
+   ), abandoned as (
+     insert into log.abandoned_events (consumer_group, topic, partition, position, dead_letter)
+     select $1, topic, partition, position, $4::uuid from gone
+     on conflict (consumer_group, topic, partition, position) do update set dead_letter = excluded.dead_letter
    )
    select topic || '/' || partition || '/' || position as identity from gone order by seq`,
+);
+/** A group that was set back may meet an event again that was given up before: the dead letter of now counts. */
+export const ABANDON = statement(
+  'log.abandon_event',
+  `insert into log.abandoned_events (consumer_group, topic, partition, position, dead_letter)
+   values ($1, $2, $3, $4, $5)
+   on conflict (consumer_group, topic, partition, position) do update set dead_letter = excluded.dead_letter`,
 );
 /** The key goes on: free if nothing waits, else worked off. The second sees what the transaction has deleted. */
 export const RELEASE_KEY = statement(
@@ -196,9 +220,9 @@ interface OrderRow extends GroupPartition {
   readonly state: string | null;
 }
 
-/** Undefined when it is done. */
+/** Locked, then loaded: undefined when it is done, or withdrawn. */
 export async function loadOrder(tx: Transaction, id: string): Promise<Order | undefined> {
-  const [row] = await tx.query<OrderRow>(LOAD_ORDER, [id]);
+  const [, [row]] = await Promise.all([tx.query(LOCK_LETTER_OF, [id]), tx.query<OrderRow>(LOAD_ORDER, [id])]);
   if (row === undefined) return undefined;
   const { group, partition, topic, reason, requested_by: requestedBy, action } = row;
   const order = { id, group, partition, topic, position: Number(row.position), reason, requestedBy };
@@ -213,10 +237,8 @@ export async function isParked(tx: Transaction, { group, partition, key }: Parke
   return (row?.count ?? 0) > 0;
 }
 
-export interface ParkedPlace {
+export interface ParkedPlace extends BuriedEvent {
   readonly seq: bigint;
-  readonly topic: string;
-  readonly position: number;
 }
 
 /** The next that wait, in order; undefined if the key is not one to work off. */
@@ -228,7 +250,7 @@ export async function nextParked(
   const key = [parked.group, parked.partition, parked.key];
   const [fronts, rows] = await Promise.all([
     tx.query<{ dead_letter: string | null }>(LOAD_FRONT, key),
-    tx.query<{ seq: bigint; topic: string; position: bigint }>(NEXT_PARKED, [...key, limit]),
+    tx.query<Omit<ParkedPlace, 'position'> & { readonly position: bigint }>(NEXT_PARKED, [...key, limit]),
   ]);
   if (fronts[0]?.dead_letter !== null) return undefined;
   return rows.map((row) => ({ ...row, position: Number(row.position) }));
@@ -246,10 +268,19 @@ export function releaseKey(tx: Transaction, { group, partition, key }: ParkedKey
   tx.run(DROP_EMPTY_KEY, [group, partition, key]);
 }
 
-/** Gives up all that waits; returns the identities, in order. */
-export async function unparkAll(tx: Transaction, { group, partition, key }: ParkedKey): Promise<string[]> {
-  const rows = await tx.query<{ identity: string }>(UNPARK_ALL, [group, partition, key]);
+/** Gives up for good all that waits behind the dead letter; returns the identities, in order. */
+export async function unparkAll(
+  tx: Transaction,
+  { group, partition, key }: ParkedKey,
+  deadLetter: string,
+): Promise<string[]> {
+  const rows = await tx.query<{ identity: string }>(UNPARK_ALL, [group, partition, key, deadLetter]);
   return rows.map(({ identity }) => identity);
+}
+
+/** The event of a dead letter (its uuid) is not handed to the group again. */
+export function abandon(tx: Transaction, event: GroupedEvent, deadLetter: string): void {
+  tx.run(ABANDON, [event.group, event.topic, event.partition, event.position, deadLetter]);
 }
 
 export function resolve(

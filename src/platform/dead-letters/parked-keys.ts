@@ -34,6 +34,21 @@ export const LOAD_PARKED_AHEAD = statement(
    where p.consumer_group = $1`,
 );
 
+/**
+ * How far a group has handled everything, in SQL: its position, or the place before the first event that it passed but has
+ * parked, as a dead letter or behind one. `p`: a row of `log.positions`. By the unique index of identities, and the keys'
+ * primary key.
+ */
+export function handledUpTo(p: string): string {
+  return `least(${p}.position, (
+    select min(e.position) - 1 from log.parked_events e
+    where e.consumer_group = ${p}.consumer_group and e.topic = ${p}.topic and e.partition = ${p}.partition
+  ), (
+    select min(k.position) - 1 from log.parked_keys k
+    where k.consumer_group = ${p}.consumer_group and k.partition = ${p}.partition and k.topic = ${p}.topic
+  ))`;
+}
+
 /** The partitions in which one of the groups has a parked key. */
 export const FIND_PARKED_PARTITIONS = statement(
   'log.find_parked_partitions',
@@ -43,11 +58,22 @@ export const FIND_PARKED_PARTITIONS = statement(
 /** In the order given, which is that of arrival: the sequence numbers are drawn in it. Locks nothing but the new rows. */
 export const PARK_EVENTS = statement(
   'log.park_events',
-  `insert into log.parked_events (consumer_group, partition, parking_key, topic, position, parked_at)
-   select $1, partition, parking_key, topic, position, now()
+  `insert into log.parked_events (consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                  correlation_id, parked_at)
+   select $1, partition, parking_key, topic, position, tenant, subject, type, version, correlation_id, now()
    from ${batchRows(
      'batch',
-     { partition: 'smallint', parking_key: 'text', topic: 'text', position: 'bigint' },
+     {
+       partition: 'smallint',
+       parking_key: 'text',
+       topic: 'text',
+       position: 'bigint',
+       tenant: 'text',
+       subject: 'text',
+       type: 'text',
+       version: 'smallint',
+       correlation_id: 'text',
+     },
      2,
    )}`,
 );
@@ -135,6 +161,11 @@ export function parkEvents(
     textArray(events.map(keyOf)),
     textArray(events.map(({ topic }) => topic)),
     int8Array(events.map(({ position }) => position)),
+    textArray(events.map(({ tenant }) => tenant)),
+    textArray(events.map(({ subject }) => subject)),
+    textArray(events.map(({ type }) => type)),
+    int2Array(events.map(({ version }) => version)),
+    textArray(events.map(({ correlationId }) => correlationId)),
   ]);
 }
 

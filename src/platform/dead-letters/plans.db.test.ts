@@ -68,8 +68,12 @@ const FILL = `
   from generate_series(1, ${ROWS}) n;
   insert into log.parked_keys
   select consumer_group, partition, parking_key, id, topic, position, now() from log.dead_letters;
-  insert into log.parked_events (consumer_group, partition, parking_key, topic, position, parked_at)
-  select consumer_group, partition, parking_key, topic, position + 1000000, now() from log.parked_keys;
+  insert into log.parked_events (consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                 correlation_id, parked_at)
+  select consumer_group, partition, parking_key, topic, position + 1000000, tenant, subject, type, version, 'cor', now()
+  from log.dead_letters;
+  insert into log.abandoned_events
+  select consumer_group, topic, partition, position, id from log.dead_letters;
   insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, requested_by, requested_at)
   select gen_random_uuid(), consumer_group, topic, partition, position, 'replay', id, 'x', now() from log.dead_letters;
   insert into log.pending_redeliveries select id, consumer_group, partition, dead_letter from log.redeliveries;

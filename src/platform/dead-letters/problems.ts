@@ -19,7 +19,7 @@ export const deadLetterProblems = {
     title: 'Another order about the dead letter is pending',
     retryable: true,
     remedy:
-      'Read the dead letter until its `order` is null; it is executed within seconds where a process runs the group.',
+      'Read the dead letter until its `order` is null; it is executed within seconds where a process runs the group. To skip or discard takes the place of a replay that is pending.',
   },
   'dead_letters.invalid_data': {
     status: 422,
@@ -29,10 +29,10 @@ export const deadLetterProblems = {
   },
   'dead_letters.terms_changed': {
     status: 422,
-    title: 'The edited data says something else of what, who or how much',
+    title: 'The edited data tells something else than the event',
     retryable: false,
     remedy:
-      'Leave amounts, currencies, methods and ids as the event, or the first event of its subject, has them; to move money otherwise, post an entry or ask for a refund.',
+      'Leave all members but `description`, `detail` and `metadata` as the event has them, and terms that it lacks as the first event of its subject tells them. What cannot be mended so can be replayed by a program that handles it, or skipped; to move money otherwise, post an entry or ask for a refund.',
   },
   'dead_letters.replay_not_found': {
     status: 404,

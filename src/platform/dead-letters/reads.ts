@@ -5,6 +5,7 @@ import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import type { Reader } from '../postgres/read-pool.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import type { ReplayProgress } from './replay.ts';
+import { toldDetail } from './told-failure.ts';
 
 /** Of what waits behind a dead letter, named in its detail; the count tells of the rest. */
 const NAMED_BEHIND_MAX = 20;
@@ -91,13 +92,18 @@ export class DeadLetterReads {
     return letter;
   }
 
-  /** The event as its log has it. By primary key. */
+  /** The event as its log has it; undefined if that lacks it, or nobody can read it any more. By primary key. */
   async original({ topic, partition, position }: DeadLetter): Promise<LogEvent | undefined> {
     const [row] = await this.#reader.query<EventRow>(
       `select * from "${topic}".events where partition = $1 and position = $2`,
       [partition, position],
     );
-    return row === undefined ? undefined : decodeEvent(topic, row);
+    try {
+      return row && decodeEvent(topic, row);
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
   }
 
   /** What waits for the key of an open one. By primary key. */
@@ -157,6 +163,6 @@ function renderAction(row: ActionRow): JsonObject {
     reason: row.reason,
     data_before: row.data_before === null ? null : (JSON.parse(row.data_before) as JsonObject),
     data_after: row.data_after === null ? null : (JSON.parse(row.data_after) as JsonObject),
-    detail: row.detail,
+    detail: toldDetail(row),
   };
 }

@@ -8,7 +8,10 @@
  *     what comes meanwhile queues up behind that. What fails becomes the dead letter in front of the rest.
  * D3: nothing is handled that the group's position has not passed: a consumer that retains events keeps it before them,
  *     and would be handed the same event again.
- * D4: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
+ * D4: what a person has had a group pass over for good is not handed to it again, whoever orders it.
+ * D5: what waits and cannot be read any more, or is gone from its log, is a dead letter like any other: it is made of what was
+ *     kept when it was parked, for its key would wait for ever, and nobody would see it.
+ * D6: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -19,9 +22,10 @@ import { Signal } from '../batch/signal.ts';
 import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
-import { bury, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import { bury, type Failure, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import * as store from './order-store.ts';
+import { findAbandonedEvents } from './redelivery.ts';
 
 /** A person has just asked, or the integrity service: neither counts milliseconds. */
 const LOOK_EVERY_MS = 1000;
@@ -116,7 +120,7 @@ export class Redeliverer {
     return hasMoved;
   }
 
-  /** D4 */
+  /** D6 */
   async #try(work: () => Promise<boolean>): Promise<boolean> {
     if (this.#stopping) return false;
     const startedAt = performance.now();
@@ -197,6 +201,8 @@ export class Redeliverer {
     const { group, partition } = order;
     if (!positions.has(order.topic)) return this.#finish(tx, order, 'not_handled');
     if (!hasPassed(positions, order)) return this.#finish(tx, order, 'not_passed');
+    // D4
+    if ((await findAbandonedEvents(tx, [order])).length > 0) return this.#finish(tx, order, 'abandoned');
     const [event] = await store.readEventsAt(tx, partition, [order]);
     if (event === undefined) return this.#finish(tx, order, 'not_found');
     if (!handler.actsOn(event)) return this.#finish(tx, order, 'not_handled');
@@ -215,8 +221,11 @@ export class Redeliverer {
     order: store.Order,
     { about, handler }: { about: Replay; handler: Handler },
   ): Promise<Done> {
-    const [event] = await this.#readEvents(tx, order, [order]);
-    if (event === undefined) return undefined;
+    const [event] = await store.readEventsAt(tx, order.partition, [order]);
+    if (event === undefined) {
+      const lacking = new LogGap(order.topic, order.partition, order.position);
+      return this.#failOrder(tx, order, { outcome: 'not_found', error: lacking });
+    }
     const replayed = store.withData(event, about.editedData);
     const published = handler.actsOn(replayed) ? await handler.handle(tx, [replayed]) : undefined;
     this.#resolve(tx, order, { about, state: 'replayed' });
@@ -233,7 +242,7 @@ export class Redeliverer {
   }
 
   async #discard(tx: Transaction, order: store.Order, about: Replay): Promise<Done> {
-    const gone = await store.unparkAll(tx, { ...order, key: about.key });
+    const gone = await store.unparkAll(tx, { ...order, key: about.key }, about.deadLetter);
     this.#resolve(tx, order, { about, state: 'discarded', gone });
     store.releaseKey(tx, { ...order, key: about.key });
     store.moveTurns(tx, order);
@@ -251,6 +260,7 @@ export class Redeliverer {
   ): void {
     const { about, state, gone = [] } = end;
     const at = this.#options.clock.now();
+    if (state !== 'replayed') store.abandon(tx, order, about.deadLetter);
     store.resolve(tx, { uuid: about.deadLetter, state, editedData: about.editedData, at });
     const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
     noteAction(tx, { ...entry, action: state, dataAfter: about.editedData });
@@ -258,19 +268,26 @@ export class Redeliverer {
     this.#finish(tx, order, 'done');
   }
 
-  /** The order has failed on its event: it is done, and a dead letter stays what it is. */
   async #noteFailure(tx: Transaction, id: string, error: unknown): Promise<Done> {
     const order = await store.loadOrder(tx, id);
-    if (order === undefined) return undefined;
-    const { about } = order;
+    return order && this.#failOrder(tx, order, { outcome: 'failed', error });
+  }
+
+  /** The order has failed on its event: it is done, and a dead letter stays what it is. */
+  #failOrder(
+    tx: Transaction,
+    order: store.Order,
+    { outcome, error }: { outcome: 'failed' | 'not_found'; error: unknown },
+  ): Done {
+    const { id, about } = order;
     const at = this.#options.clock.now();
-    const { code, text } = failureOf(error);
+    const { code, text } = failureIn(error);
     if (about.action !== 'redeliver') {
       store.failAgain(tx, { uuid: about.deadLetter, code, text, at });
       const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
       noteAction(tx, { ...entry, action: 'replay_failed', dataAfter: about.editedData, detail: text });
     }
-    store.finishOrder(tx, { id, outcome: 'failed', error: text, at });
+    store.finishOrder(tx, { id, outcome, error: text, at });
     return async () => undefined;
   }
 
@@ -287,7 +304,7 @@ export class Redeliverer {
       this.#strikes.delete(name);
       return hasMoved;
     } catch (error) {
-      if (!isFaultOfEvent(error)) throw error;
+      if (!isFaultOfEvent(error) && !(error instanceof LogGap)) throw error; // D5
       this.#options.observer.failed(WORKER, error);
       return this.#strike(name, key, { error, strikes });
     }
@@ -331,10 +348,9 @@ export class Redeliverer {
   ): Promise<Done> {
     const [place] = (await store.nextParked(tx, key, 1)) ?? [];
     if (place === undefined) return undefined;
-    const [event] = await this.#readEvents(tx, key, [place]);
-    if (event === undefined) return undefined;
+    const { seq, ...event } = place; // D5
     const { group } = key;
-    const failure = failureOf(error);
+    const failure = failureIn(error);
     const id = bury(tx, {
       group,
       parkingKey: key.key,
@@ -344,7 +360,7 @@ export class Redeliverer {
       firstAt: strikes.since,
       now: this.#options.clock.now(),
     });
-    store.unpark(tx, key, place.seq);
+    store.unpark(tx, key, seq);
     store.moveTurns(tx, key);
     return async () => this.#options.observer.deadLettered?.(group, { id, event, failure });
   }
@@ -360,6 +376,12 @@ export class Redeliverer {
     if (lacking !== undefined) throw new LogGap(lacking.topic, partition, lacking.position);
     return events;
   }
+}
+
+/** A log that lacks what a dead letter is about goes by the name of what is wrong, and not of what is thrown for it. */
+function failureIn(error: unknown): Failure {
+  const failure = failureOf(error);
+  return error instanceof LogGap ? { ...failure, code: LogGap.name } : failure;
 }
 
 function hasPassed(positions: store.HeldPositions, { topic, position }: store.EventPlace): boolean {

@@ -4,7 +4,7 @@
  * changes nothing when it comes again (U3). The owner of the group's partition executes it within a second
  * (redeliverer.ts), under the group's positions.
  */
-import { type DeadLetterId, idOf, newId, type RedeliveryId, uuidOf } from '#kernel/ids.ts';
+import { type DeadLetterId, idOf, type RedeliveryId, uuidOf } from '#kernel/ids.ts';
 import { int2Array, int8Array, textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
@@ -18,8 +18,7 @@ export interface GroupedEvent {
 }
 
 export interface RedeliveryRequest extends GroupedEvent {
-  /** Default a new one. */
-  readonly id?: RedeliveryId;
+  readonly id: RedeliveryId;
   readonly reason: string;
   /** Who: a key's id, a service. */
   readonly requestedBy: string;
@@ -28,7 +27,9 @@ export interface RedeliveryRequest extends GroupedEvent {
 /**
  * `failed`: the group could not handle it, and nothing was changed; it is no dead letter by that. `behind_dead_letter`: it
  * waits, or would have to wait, for a dead letter of its parking key. `not_passed`: the group has still to come by it.
- * `not_handled`: the group does not act on such an event. `not_found`: the log has no such event.
+ * `not_handled`: the group does not act on such an event. `not_found`: the log has no such event. `abandoned`: a person has
+ * had the group pass over it for good. `withdrawn`: before it was executed a person has ordered something else of the dead
+ * letter.
  */
 export type RedeliveryOutcome =
   | 'pending'
@@ -37,7 +38,9 @@ export type RedeliveryOutcome =
   | 'behind_dead_letter'
   | 'not_passed'
   | 'not_handled'
-  | 'not_found';
+  | 'not_found'
+  | 'abandoned'
+  | 'withdrawn';
 
 export interface Redelivery {
   readonly id: RedeliveryId;
@@ -76,6 +79,14 @@ export const FIND_REDELIVERIES = statement(
    cross join lateral (select * from log.redeliveries r where r.id = wanted.id offset 0) r`,
 );
 
+/** As `placesOf` gives them. */
+const WANTED_EVENTS = batchRows('wanted', {
+  consumer_group: 'text',
+  topic: 'text',
+  partition: 'smallint',
+  position: 'bigint',
+});
+
 /**
  * Which events a group has passed but not handled, because they are an open dead letter of it or wait behind one. By the
  * primary key of the (few) parked keys, and the unique index of identities of what waits.
@@ -83,12 +94,7 @@ export const FIND_REDELIVERIES = statement(
 export const FIND_WAITING = statement(
   'log.find_waiting_events',
   `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position, waiting.dead_letter
-   from ${batchRows('wanted', {
-     consumer_group: 'text',
-     topic: 'text',
-     partition: 'smallint',
-     position: 'bigint',
-   })}
+   from ${WANTED_EVENTS}
    cross join lateral (
      select k.dead_letter from log.parked_keys k
      where k.consumer_group = wanted.consumer_group and k.partition = wanted.partition
@@ -101,16 +107,37 @@ export const FIND_WAITING = statement(
    ) waiting`,
 );
 
-/** In the caller's transaction: the order exists if and when that commits. */
-export function requestRedelivery(tx: Pick<Transaction, 'run'>, request: RedeliveryRequest): RedeliveryId {
-  const id = request.id ?? newId('rdl');
-  requestRedeliveries(tx, [{ ...request, id }]);
-  return id;
-}
+/** Which events a person has had their group pass over for good. By primary key. */
+export const FIND_ABANDONED = statement(
+  'log.find_abandoned_events',
+  `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position, a.dead_letter
+   from ${WANTED_EVENTS}
+   cross join lateral (
+     select a.dead_letter from log.abandoned_events a
+     where a.consumer_group = wanted.consumer_group and a.topic = wanted.topic
+       and a.partition = wanted.partition and a.position = wanted.position
+     offset 0
+   ) a`,
+);
 
+/** Which events are ordered to be delivered again, and have still to be. By the index on what is not done. */
+export const FIND_ORDERED = statement(
+  'log.find_ordered_events',
+  `select wanted.consumer_group as "group", wanted.topic, wanted.partition, wanted.position
+   from ${WANTED_EVENTS}
+   cross join lateral (
+     select r.id from log.redeliveries r
+     where r.consumer_group = wanted.consumer_group and r.topic = wanted.topic
+       and r.partition = wanted.partition and r.position = wanted.position
+       and r.done_at is null and r.action = 'redeliver'
+     limit 1
+   ) ordered`,
+);
+
+/** In the caller's transaction: the orders exist if and when that commits. */
 export function requestRedeliveries(
   tx: Pick<Transaction, 'run'>,
-  requests: readonly (RedeliveryRequest & { readonly id: RedeliveryId })[],
+  requests: readonly RedeliveryRequest[],
 ): void {
   if (requests.length === 0) return;
   const ids = uuidArray(requests.map(({ id }) => uuidOf(id)));
@@ -155,20 +182,61 @@ export async function findWaitingEvents(
   events: readonly GroupedEvent[],
 ): Promise<WaitingEvent[]> {
   if (events.length === 0) return [];
-  const rows = await reader.query<WaitingRow>(FIND_WAITING, [
+  return (await reader.query<WaitingRow>(FIND_WAITING, placesOf(events))).map(({ dead_letter, ...row }) => ({
+    ...row,
+    position: Number(row.position),
+    deadLetter: dead_letter === null ? null : idOf('dlt', dead_letter),
+  }));
+}
+
+export interface AbandonedEvent extends GroupedEvent {
+  /** That was skipped, or discarded, or behind which it was discarded. */
+  readonly deadLetter: DeadLetterId;
+}
+
+/** Of the events, those that a person has had their group pass over for good: they are not to be handed to it again. */
+export async function findAbandonedEvents(
+  reader: Pick<Transaction, 'query'> | Pick<Session, 'query'>,
+  events: readonly GroupedEvent[],
+): Promise<AbandonedEvent[]> {
+  if (events.length === 0) return [];
+  return (await reader.query<AbandonedRow>(FIND_ABANDONED, placesOf(events))).map(
+    ({ dead_letter, ...row }) => ({
+      ...row,
+      position: Number(row.position),
+      deadLetter: idOf('dlt', dead_letter),
+    }),
+  );
+}
+
+/** Of the events, those about which an order to deliver them again is pending: another would do the same twice. */
+export async function findOrderedEvents(
+  reader: Pick<Transaction, 'query'> | Pick<Session, 'query'>,
+  events: readonly GroupedEvent[],
+): Promise<GroupedEvent[]> {
+  if (events.length === 0) return [];
+  const rows = await reader.query<Omit<GroupedEvent, 'position'> & { readonly position: bigint }>(
+    FIND_ORDERED,
+    placesOf(events),
+  );
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
+}
+
+function placesOf(events: readonly GroupedEvent[]): unknown[] {
+  return [
     textArray(events.map(({ group }) => group)),
     textArray(events.map(({ topic }) => topic)),
     int2Array(events.map(({ partition }) => partition)),
     int8Array(events.map(({ position }) => position)),
-  ]);
-  return rows.map(({ dead_letter, position, ...row }) => ({
-    ...row,
-    position: Number(position),
-    deadLetter: dead_letter === null ? null : idOf('dlt', dead_letter),
-  }));
+  ];
 }
 
 interface WaitingRow extends Omit<WaitingEvent, 'position' | 'deadLetter'> {
   readonly position: bigint;
   readonly dead_letter: string | null;
+}
+
+interface AbandonedRow extends Omit<AbandonedEvent, 'position' | 'deadLetter'> {
+  readonly position: bigint;
+  readonly dead_letter: string;
 }

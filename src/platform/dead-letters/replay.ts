@@ -8,7 +8,7 @@ export interface ReplayProgress {
   readonly id: string;
   readonly total: number;
   readonly replayed: number;
-  /** Those that failed again, and are open still. */
+  /** Those that failed again and are open still, and those withdrawn for a skip or discard. */
   readonly failed: number;
   readonly requestedBy: string;
   readonly requestedAt: EpochMs;

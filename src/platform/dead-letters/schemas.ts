@@ -24,7 +24,9 @@ const summary = {
   subject: Type.String(),
   error: Type.Object({
     code: Type.String({ description: 'An SQLSTATE, or the name of what was thrown.' }),
-    detail: Type.String(),
+    detail: Type.String({
+      description: 'What was thrown. Of an SQLSTATE a fixed sentence: the log of the process has the words.',
+    }),
   }),
   attempts: Type.Integer(),
   edited: Type.Boolean({ description: 'Whether it was replayed with other data.' }),
@@ -52,7 +54,7 @@ export const DeadLetterDetail = Type.Object({
       reason: nullable(Type.String()),
       data_before: nullable(Open('What was edited.')),
       data_after: nullable(Open('Into what.')),
-      detail: nullable(Type.String()),
+      detail: nullable(Type.String({ description: 'Of `passed_behind`: the identities of the events.' })),
     }),
   ),
 });

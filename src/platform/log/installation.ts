@@ -32,6 +32,7 @@ const APPEND_ONLY = [
   'checkpoints',
   'checkpoint_logs',
   'signing_keys',
+  'key_vouchers',
   'installation_ids',
 ];
 /** Serialises the preparation of processes that start at once. */

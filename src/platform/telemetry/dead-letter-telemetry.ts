@@ -1,7 +1,8 @@
 /** What becomes a dead letter, and what is left of them, as metrics and log lines. */
 import type { BatchObserver } from '../batch/observer.ts';
+import type { BuriedEvent } from '../dead-letters/bury.ts';
 import type { DeadLetterCounts } from '../dead-letters/counts.ts';
-import { eventIdentity, type LogEvent } from '../log/event.ts';
+import { eventIdentity } from '../log/event.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -50,7 +51,7 @@ export function deadLetterTelemetry({
   };
 }
 
-function lineOf(event: LogEvent) {
+function lineOf(event: BuriedEvent) {
   return { event: eventIdentity(event), type: event.type, correlation_id: event.correlationId };
 }
 

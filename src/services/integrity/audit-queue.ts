@@ -43,7 +43,7 @@ const FIND = statement(
 const TAKE = statement(
   'integrity.take_audit',
   `update integrity.audits a
-   set state = 'running', started_at = now(), progress_at = now(), phase = null, done = 0, total = 0
+   set state = 'running', started_at = date_trunc('milliseconds', now()), progress_at = now(), phase = null, done = 0, total = 0
    where a.ended_at is null
      and (a.state = 'queued' or a.progress_at < now() - make_interval(secs => ${STALLED_MS / 1000}))
    returning ${COLUMNS}`,
@@ -54,16 +54,17 @@ const IS_WAITING = statement(
   `select exists (select from integrity.audits where ended_at is null and state = 'queued') as waiting`,
 );
 
-/** By primary key; nothing, if another process runs it now. */
+/** By primary key; nothing, if another process has begun it anew: by when it was begun, to the millisecond. */
 const MOVE = statement(
   'integrity.move_audit',
   `update integrity.audits set progress_at = now(), phase = $2, done = $3::bigint, total = $4::bigint
-   where id = $1::uuid and ended_at is null returning 1 as moved`,
+   where id = $1::uuid and ended_at is null and started_at = $5::timestamptz returning 1 as moved`,
 );
 
 const END = statement(
   'integrity.end_audit',
-  `update integrity.audits set state = $2, ended_at = now(), failure = $3 where id = $1::uuid and ended_at is null`,
+  `update integrity.audits set state = $2, ended_at = now(), failure = $3
+   where id = $1::uuid and ended_at is null and started_at = $4::timestamptz`,
 );
 
 interface AuditRow {
@@ -115,13 +116,16 @@ export class AuditQueue {
     return row?.waiting === true;
   }
 
-  async move({ id }: Audit, { phase, done, total }: AuditProgress): Promise<void> {
-    await this.#session.query(MOVE, [uuidOf(id), phase, done, total]);
+  /** False if another process has begun it anew meanwhile. */
+  async move({ id, startedAt }: Audit, { phase, done, total }: AuditProgress): Promise<boolean> {
+    const moved = await this.#session.query(MOVE, [uuidOf(id), phase, done, total, new Date(startedAt ?? 0)]);
+    return moved.length > 0;
   }
 
   /** `failure` in words for a person; null if it went through. */
-  async end({ id }: Audit, failure: string | null): Promise<void> {
-    await this.#session.query(END, [uuidOf(id), failure === null ? 'completed' : 'failed', failure]);
+  async end({ id, startedAt }: Audit, failure: string | null): Promise<void> {
+    const state = failure === null ? 'completed' : 'failed';
+    await this.#session.query(END, [uuidOf(id), state, failure, new Date(startedAt ?? 0)]);
   }
 }
 

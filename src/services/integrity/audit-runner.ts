@@ -62,8 +62,8 @@ export class AuditRunner {
   async #runAsked(audit: Audit): Promise<void> {
     const { queue, isOwner } = this.#options;
     const goesOn = async (progress: AuditProgress | undefined): Promise<boolean> => {
-      if (progress !== undefined) await queue.move(audit, progress);
-      return isOwner();
+      const isOurs = progress === undefined || (await queue.move(audit, progress));
+      return isOurs && isOwner();
     };
     try {
       const isWhole = await this.#runPass({ scope: audit.scope, pace: 'asked', goesOn });

@@ -122,9 +122,9 @@ export class FindingDesk {
     if (settled !== undefined) this.#options.observer.settled(settled.finding);
   }
 
-  /** What a person does; undefined if the tenant has no such finding. */
+  /** What a person does; undefined if the tenant has no such finding. Null instead of a tenant: the operator, of any. */
   async byPerson(
-    { tenant, uuid }: { readonly tenant: string; readonly uuid: string },
+    { tenant, uuid }: { readonly tenant: string | null; readonly uuid: string },
     decide: (finding: StoredFinding, now: number) => Decision<Settled>,
   ): Promise<Decision<StoredFinding> | undefined> {
     const decided = await this.#transaction<Decision<StoredFinding> | undefined>(async (tx, now) => {

@@ -1,6 +1,7 @@
 /** What callers read of findings: single ones with their history, lists, the standing of a tenant. No locks; by tenant. */
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
+import { handledUpTo } from '#platform/dead-letters/parked-keys.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import { renderTimelineEvent } from '#platform/log/timeline.ts';
@@ -92,6 +93,15 @@ export class FindingReads {
     return rows.map(storedFinding);
   }
 
+  /** For the operator: those that are not closed, whose ever they are, newest first. They are few. */
+  async listLive(limit: number): Promise<StoredFinding[]> {
+    const rows = await this.#reader.query<FindingRow>(
+      `select ${FINDING_COLUMNS} from integrity.findings f where f.closed_at is null order by f.id desc limit $1`,
+      [limit],
+    );
+    return rows.map(storedFinding);
+  }
+
   /** Undefined if the tenant has none such. */
   async find(tenant: string, uuid: string): Promise<FindingReading | undefined> {
     const [row] = await this.#reader.query<FindingRow>(
@@ -159,15 +169,16 @@ export class FindingReads {
     };
   }
 
-  /** How far the service has followed each log; the event after that by primary key. */
+  /** How far the service has judged everything in each log; the event after that by primary key. */
   #readPlaces(): Promise<PlaceRow[]> {
     return this.#reader.query<PlaceRow>(
       SAGA_TOPICS.map(
         (topic) => `
-        select p.topic, p.partition, p.position, h.position as head, e.occurred_at as next_at
+        select p.topic, p.partition, verified.position, h.position as head, e.occurred_at as next_at
         from log.positions p
+        cross join lateral (select ${handledUpTo('p')} as position) as verified
         join log.heads h on h.topic = p.topic and h.partition = p.partition
-        left join "${topic}".events e on e.partition = p.partition and e.position = p.position + 1
+        left join "${topic}".events e on e.partition = p.partition and e.position = verified.position + 1
         where p.consumer_group = 'integrity' and p.topic = '${topic}'`,
       ).join(' union all '),
       [],

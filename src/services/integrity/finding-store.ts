@@ -18,7 +18,8 @@ export const LOCK_FINDINGS = statement(
   'integrity.lock_findings',
   `select ${FINDING_COLUMNS} from ${batchRows('wanted', { subject: 'text' })}
    cross join lateral (
-     select * from integrity.findings f where f.subject = wanted.subject limit ${KNOWN_MAX} for no key update
+     select * from integrity.findings f where f.subject = wanted.subject
+     order by f.closed_at desc nulls first limit ${KNOWN_MAX} for no key update
    ) f`,
 );
 
@@ -99,7 +100,7 @@ export const CLOSE_UNSEEN = statement(
    set state = 'resolved', closed_by = 'system', closed_at = $2::timestamptz, reason = $3
    from (
      select t.ctid from integrity.findings t
-     where t.closed_at is null and t.source in ('audit', 'operator') and t.last_seen_at < $1::timestamptz
+     where t.closed_at is null and t.source = 'audit' and t.last_seen_at < $1::timestamptz
        and t.next_attempt_at is null
      limit $4::integer for update skip locked
    ) as unseen(at)

@@ -131,6 +131,13 @@ describe('what is seen', () => {
     expect(decide([sighting()], [closed()]).opened).toHaveLength(1);
   });
 
+  test('an abandoned stage that a person has resolved stays closed, and another of the same saga is opened', () => {
+    const stage = { kind: 'abandoned_stage', source: 'stages' } as const;
+    expect(decide([sighting(stage)], [closed(stage)]).opened).toEqual([]);
+    const other = sighting({ ...stage, evidence: ['payments/0/9'] });
+    expect(decide([other], [closed(stage)]).opened).toMatchObject([{ state: 'parked' }]);
+  });
+
   test('that came and went by itself three times a day is a person’s the fourth time', () => {
     const gone = closed({ closedBy: 'system', attempts: 0 });
     expect(decide([sighting()], [gone, gone]).opened).toMatchObject([{ state: 'open', attempts: 2 }]);

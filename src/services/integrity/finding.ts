@@ -150,9 +150,13 @@ export function isLive({ closedAt }: StoredFinding): boolean {
 
 /** Whether what is seen was closed for good: the same events (F2), or a fact of the logs that a person has resolved. */
 function isSettled({ source, kind, evidence }: Sighting, closed: readonly StoredFinding[]): boolean {
-  if (source === 'verdict')
-    return closed.some((finding) => evidence.every((event) => finding.evidence.includes(event)));
-  return ruleOf(kind).lasting === true && closed.some(({ closedBy }) => closedBy !== SYSTEM);
+  const isOfSame = (finding: StoredFinding): boolean =>
+    evidence.every((event) => finding.evidence.includes(event));
+  if (source === 'verdict') return closed.some(isOfSame);
+  if (ruleOf(kind).lasting !== true) return false;
+  const byPersons = closed.filter(({ closedBy }) => closedBy !== SYSTEM);
+  // A stage of the same saga at another event is another one.
+  return source === 'stages' ? byPersons.some(isOfSame) : byPersons.length > 0;
 }
 
 function opening(

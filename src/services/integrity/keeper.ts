@@ -16,7 +16,7 @@ import { StageSweeper } from './stage-sweeper.ts';
 
 /** Between looks for something to do. */
 const LOOK_MS = 1000;
-/** A page takes some ten milliseconds at most (SS3). */
+/** A page takes some ten milliseconds at most (SS4). */
 const SWEEP_MS = 500;
 /** Ten a second. A table that was wiped is for `lastro rebuild`. */
 const REPAIR_MS = 100;

@@ -50,10 +50,6 @@ export interface Proof {
     about: { readonly kind: string; readonly subject: string },
   ): Promise<RepairOutcome>;
   restoreHold(about: { readonly kind: string; readonly subject: string }): Promise<RepairOutcome>;
-  remove(
-    rows: 'payments' | 'refunds',
-    about: { readonly tenant: string; readonly subject: string },
-  ): Promise<RepairOutcome>;
   recount(about: { readonly tenant: string; readonly subject: string }): Promise<RepairOutcome>;
   recomputeBalance(account: { readonly tenant: string; readonly id: string }): Promise<RepairOutcome>;
 }

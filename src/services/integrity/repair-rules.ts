@@ -10,13 +10,13 @@ export type Severity = 'critical' | 'error' | 'warning' | 'info';
 
 /**
  * `redeliver`: the event that nobody answered is handed to its group once more. `rebuild`: the subject's rows of the read
- * model are made anew from the logs. `remove`: a row that no event asked for is removed. `recount`: what can be given back of
- * the payment is counted anew from its refunds. `restore_hold`: the hold is made what its saga's events say. `recompute_balance`: the balance is made what its postings and open holds add up to.
+ * model are made anew from the logs. `recount`: what can be given back of the payment is counted anew from its refunds, if
+ * that makes it no more. `restore_hold`: the hold is made what its saga's events say. `recompute_balance`: the balance is made
+ * what its postings add up to, and its open holds, if that frees nothing.
  */
 export type Repair =
   | { readonly way: 'redeliver' }
   | { readonly way: 'rebuild'; readonly model: ModelName }
-  | { readonly way: 'remove'; readonly rows: 'payments' | 'refunds' }
   | { readonly way: 'recount' }
   | { readonly way: 'restore_hold' }
   | { readonly way: 'recompute_balance' };
@@ -50,6 +50,8 @@ export const REPAIR_RULES = {
   missing_stage: { severity: 'error', repair: { way: 'redeliver' } },
   /** The stage waits behind a dead letter, which is where it is dealt with. */
   parked_stage: { severity: 'warning' },
+  /** A person has had the stage's group pass over the event for good: delivered again, it would undo what was decided. */
+  abandoned_stage: { severity: 'warning', lasting: true },
   unexpected_charge: { severity: 'error', lasting: true },
   contradiction: { severity: 'warning', lasting: true },
 
@@ -76,6 +78,7 @@ export const REPAIR_RULES = {
   checkpoint_back_in_time: LOG,
   wrong_checkpoint_root: LOG,
   wrong_stretch: LOG,
+  wrong_stretch_root: LOG,
   wrong_signature: LOG,
   wrong_key_name: LOG,
   unknown_key: LOG,
@@ -117,6 +120,7 @@ export const REPAIR_RULES = {
   missing_attempt: BOOKS,
   different_attempt: BOOKS,
   extra_attempt: BOOKS,
+  charged_twice: BOOKS,
   refund_of_nothing: LOG,
   refund_of_unpaid: LOG,
   refund_on_other_terms: LOG,
@@ -134,12 +138,13 @@ export const REPAIR_RULES = {
   // Read models.
   missing_payment: rebuilt('payments'),
   different_payment: rebuilt('payments'),
-  extra_payment: { severity: 'error', repair: { way: 'remove', rows: 'payments' } },
+  /** It may be genuine, and the event gone that asked for it: then the row is the last that tells its terms. */
+  extra_payment: STATE,
   missing_reconciliation: rebuilt('payments'),
   extra_reconciliation: rebuilt('payments'),
   missing_refund: rebuilt('refunds'),
   different_refund: rebuilt('refunds'),
-  extra_refund: { severity: 'error', repair: { way: 'remove', rows: 'refunds' } },
+  extra_refund: STATE,
   missing_refund_totals: { severity: 'error', repair: { way: 'recount' } },
   different_refund_totals: { severity: 'error', repair: { way: 'recount' } },
   extra_refund_totals: { severity: 'error', repair: { way: 'recount' } },
@@ -154,14 +159,19 @@ export const REPAIR_RULES = {
 export type FindingKind = keyof typeof REPAIR_RULES;
 
 /**
- * An end of a log that is gone shows in no event that is left, and neither does a log that was written anew with its chain: it
- * is what was signed of it that tells. While one of these is not closed, nothing is made of what the logs say (RR1).
+ * What is gone of a log shows in no event that is left, and neither does a log that was written anew with its chain: it is
+ * what was signed of it that tells. While one of these is not closed, nothing is made of what the logs say (RR1).
  */
 export const LOGS_IN_DOUBT: readonly FindingKind[] = [
   'truncated_log',
   'rewritten_log',
   'missing_head',
   'wrong_head_chain',
+  'missing_batch',
+  'missing_event',
+  'wrong_stretch',
+  'wrong_stretch_root',
+  'wrong_checkpoint_root',
 ];
 
 /** Of a kind that no rule speaks of yet: for a person. */

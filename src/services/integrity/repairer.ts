@@ -4,22 +4,34 @@
  * RP1: an attempt is counted before it is made, in a commit of its own: whoever dies in the middle has used it up.
  * RP2: before every attempt, and after the last, it is looked for again: what is gone needs no repair.
  * RP3: a repair changes nothing where nothing is wrong, so it may be made again (U3).
+ * RP4: while an order is pending nothing is ordered again, and no attempt is used up: a group that does not run is a lag.
  */
 import { assertNever } from '#kernel/fault.ts';
 import { newId, type RedeliveryId } from '#kernel/ids.ts';
-import { type GroupedEvent, requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
+import {
+  type AbandonedEvent,
+  type GroupedEvent,
+  requestRedeliveries,
+} from '#platform/dead-letters/redelivery.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { ATTEMPTS_MAX, type StoredFinding } from './finding.ts';
 import type { FindingDesk } from './finding-desk.ts';
 import type { Proof, RepairOutcome } from './proof-port.ts';
 import { type Repair, ruleOf } from './repair-rules.ts';
-import { settleAttempted, settleGone, settleParked, settleRepaired } from './settle-finding.ts';
+import {
+  settleAttempted,
+  settleDeferred,
+  settleGone,
+  settleParked,
+  settleRepaired,
+} from './settle-finding.ts';
 import type { StageSweeper } from './stage-sweeper.ts';
 import { ordersFor } from './unanswered-stages.ts';
 
 export interface RepairerOptions {
   readonly desk: FindingDesk;
-  readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf'>;
+  readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf' | 'abandonedOf' | 'orderedOf'>;
   readonly proof: Proof;
   readonly onError: (error: unknown) => void;
 }
@@ -55,13 +67,19 @@ export class Repairer {
       await desk.settle(finding, (now, at) => settleGone(now, 'Every stage that was due has answered.', at));
       return;
     }
+    // RP4
+    if ((await stages.orderedOf(missing)).length > 0) return desk.settle(finding, settleDeferred);
     if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
     const waiting = await stages.waitingOf(missing);
     if (waiting.length > 0) {
       const letter = waiting[0]?.deadLetter ?? 'one that is being worked off';
       return this.#park(finding, `It waits behind the dead letter ${letter}.`);
     }
-    await this.#order(finding, missing.flatMap(ordersFor));
+    const abandoned = await stages.abandonedOf(missing);
+    const due = missing.filter(({ event }) => !abandoned.some((each) => isAt(each, event)));
+    if (due.length === 0)
+      return this.#park(finding, `A person decided so: ${abandoned.map(nameOf).join('; ')}.`);
+    await this.#order(finding, due.flatMap(ordersFor));
   }
 
   /** The orders and the note of them are one commit. */
@@ -87,8 +105,8 @@ export class Repairer {
   async #restore(finding: StoredFinding, repair: Exclude<Repair, { way: 'redeliver' }>): Promise<void> {
     const { desk } = this.#options;
     if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
-    if (repair.way !== 'recompute_balance' && (await desk.isLogInDoubt()))
-      return this.#park(finding, 'The end of a log may be gone, so nothing is made of what the logs say.');
+    if (await desk.isLogInDoubt())
+      return this.#park(finding, 'Something of a log may be gone, so nothing is made of what the logs say.');
     const { outcome, detail } = await this.#run(finding, repair);
     switch (outcome) {
       case 'corrected':
@@ -112,8 +130,6 @@ export class Repairer {
         return proof.rebuild(repair.model, finding);
       case 'restore_hold':
         return proof.restoreHold(finding);
-      case 'remove':
-        return proof.remove(repair.rows, finding);
       case 'recount':
         return proof.recount(finding);
       case 'recompute_balance':
@@ -133,6 +149,14 @@ export class Repairer {
     if (isSpent(finding))
       await this.#park(finding, 'The repair could not be carried out; the log of the process says why.');
   }
+}
+
+function isAt(place: GroupedEvent, { topic, partition, position }: LogEvent): boolean {
+  return place.topic === topic && place.partition === partition && place.position === position;
+}
+
+function nameOf({ group, topic, partition, position, deadLetter }: AbandonedEvent): string {
+  return `${group} passes over ${topic}/${partition}/${position} with the dead letter ${deadLetter}`;
 }
 
 const NOT_HELPED = `It is there still, after ${ATTEMPTS_MAX} attempts.`;

@@ -57,6 +57,11 @@ export function settleAttempted(finding: StoredFinding, what: string): Settled {
   return { finding, actions: [actionOn(finding, 'attempted', what)], drafts: [] };
 }
 
+/** The last attempt is still under way: this turn was none, and the next one is due when it would have been. */
+export function settleDeferred(finding: StoredFinding): Settled {
+  return { finding: { ...finding, attempts: Math.max(0, finding.attempts - 1) }, actions: [], drafts: [] };
+}
+
 export function settleParked(finding: StoredFinding, reason: string): Settled {
   const settled: StoredFinding = {
     ...finding,

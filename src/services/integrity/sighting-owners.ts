@@ -28,7 +28,11 @@ interface Owner {
   readonly key: string;
 }
 
-export async function sightingsOf(session: Session, findings: readonly ProofFinding[]): Promise<Sighting[]> {
+export async function sightingsOf(
+  session: Session,
+  findings: readonly ProofFinding[],
+  source: 'audit' | 'operator' = 'audit',
+): Promise<Sighting[]> {
   const subjects = [...new Set(findings.map(({ subject }) => subject).filter(isResource))];
   const rows =
     subjects.length === 0
@@ -45,7 +49,7 @@ export async function sightingsOf(session: Session, findings: readonly ProofFind
       subject,
       evidence: evidenceIn(finding),
       detail,
-      source: 'audit',
+      source,
     };
   });
 }

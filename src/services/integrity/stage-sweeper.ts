@@ -5,10 +5,18 @@
  * SS1: positions are read before the logs: a position and what follows from it are of one commit, so an answer that the
  *      group gave is there.
  * SS2: what looks missing is looked at again later, and is a finding only if it is missing still.
- * SS3: a turn looks at one page, and rests long enough to take a few percent of a connection.
+ * SS3: what a person has had its group pass over for good is a finding of its own, which nothing repairs.
+ * SS4: a turn looks at one page, and rests long enough to take a few percent of a connection.
  */
 import type { Clock } from '#kernel/clock.ts';
-import { findWaitingEvents, type WaitingEvent } from '#platform/dead-letters/redelivery.ts';
+import {
+  type AbandonedEvent,
+  findAbandonedEvents,
+  findOrderedEvents,
+  findWaitingEvents,
+  type GroupedEvent,
+  type WaitingEvent,
+} from '#platform/dead-letters/redelivery.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
 import type { Sighting, StoredFinding } from './finding.ts';
@@ -57,6 +65,12 @@ export const LIST_STAGE_FINDINGS = statement(
    order by f.subject limit ${RECHECKED_MAX}`,
 );
 
+/** Of what is missing: behind a dead letter, or given up by a person. */
+interface Standing {
+  readonly waiting: readonly WaitingEvent[];
+  readonly abandoned: readonly AbandonedEvent[];
+}
+
 interface Suspect {
   readonly subject: string;
   readonly unanswered: Unanswered;
@@ -99,6 +113,25 @@ export class StageSweeper {
     return findWaitingEvents(this.#session, missing.flatMap(ordersFor));
   }
 
+  /** Of them, those that are ordered to be delivered again and have still to be. */
+  orderedOf(missing: readonly Unanswered[]): Promise<GroupedEvent[]> {
+    return findOrderedEvents(this.#session, missing.flatMap(ordersFor));
+  }
+
+  /** Of them, those that a person has had their group pass over for good. SS3 */
+  abandonedOf(missing: readonly Unanswered[]): Promise<AbandonedEvent[]> {
+    return findAbandonedEvents(this.#session, missing.flatMap(ordersFor));
+  }
+
+  async #standingOf(missing: readonly Suspect[]): Promise<Standing> {
+    const unanswered = missing.map((suspect) => suspect.unanswered);
+    const [waiting, abandoned] = await Promise.all([
+      this.waitingOf(unanswered),
+      this.abandonedOf(unanswered),
+    ]);
+    return { waiting, abandoned };
+  }
+
   async #findMissing(subjects: readonly string[]): Promise<Suspect[]> {
     if (subjects.length === 0) return [];
     const positionOf = await this.#readPositions();
@@ -121,8 +154,8 @@ export class StageSweeper {
     const confirmed = missing.filter((suspect) => this.#isConfirmed(suspect.unanswered));
     this.#forgetOld();
     if (confirmed.length === 0) return;
-    const waiting = await this.waitingOf(confirmed.map(({ unanswered }) => unanswered));
-    await this.#desk.open(confirmed.map((suspect) => sightingOf(suspect, waiting)));
+    const standing = await this.#standingOf(confirmed);
+    await this.#desk.open(confirmed.map((suspect) => sightingOf(suspect, standing)));
   }
 
   /** SS2 */
@@ -148,10 +181,10 @@ export class StageSweeper {
     const findings = rows.map(storedFinding);
     if (findings.length === 0) return;
     const missing = await this.#findMissing([...new Set(findings.map(({ subject }) => subject))]);
-    const waiting = await this.waitingOf(missing.map(({ unanswered }) => unanswered));
+    const standing = await this.#standingOf(missing);
     await Promise.all(
       findings
-        .filter((each) => isGone(each, missing, waiting))
+        .filter((each) => isGone(each, missing, standing))
         .map((finding) =>
           this.#desk.settle(finding, (now, at) => settleGone(now, 'The stage has gone on.', at)),
         ),
@@ -184,9 +217,10 @@ function mayOwe(subject: string, seen: readonly SeenEvent[]): boolean {
   return seen.some((event) => !answered.has(event.identity) && stagesOwing(saga, event).length > 0);
 }
 
-function sightingOf({ subject, unanswered }: Suspect, waiting: readonly WaitingEvent[]): Sighting {
+function sightingOf({ subject, unanswered }: Suspect, { waiting, abandoned }: Standing): Sighting {
   const { event } = unanswered;
-  const behind = waitingFor(unanswered, waiting);
+  const behind = ofStages(unanswered, waiting);
+  const given = ofStages(unanswered, abandoned);
   const about = {
     tenant: event.tenant,
     subject,
@@ -194,30 +228,37 @@ function sightingOf({ subject, unanswered }: Suspect, waiting: readonly WaitingE
     evidence: [eventIdentity(event)],
     source: 'stages' as const,
   };
-  if (behind === undefined)
-    return { ...about, kind: 'missing_stage', detail: describeUnanswered(unanswered) };
-  const letter = behind.deadLetter ?? 'one that is being worked off';
-  const detail = `${behind.group} has ${event.type} at ${eventIdentity(event)} wait behind the dead letter ${letter}.`;
-  return { ...about, kind: 'parked_stage', detail };
+  if (behind !== undefined) {
+    const letter = behind.deadLetter ?? 'one that is being worked off';
+    const detail = `${behind.group} has ${event.type} at ${eventIdentity(event)} wait behind the dead letter ${letter}.`;
+    return { ...about, kind: 'parked_stage', detail };
+  }
+  // SS3
+  if (given !== undefined) {
+    const detail = `A person had ${given.group} pass over ${event.type} at ${eventIdentity(event)} for good, with the dead letter ${given.deadLetter}.`;
+    return { ...about, kind: 'abandoned_stage', detail };
+  }
+  return { ...about, kind: 'missing_stage', detail: describeUnanswered(unanswered) };
 }
 
-function waitingFor(
+function ofStages<Place extends GroupedEvent>(
   { event, stages }: Unanswered,
-  waiting: readonly WaitingEvent[],
-): WaitingEvent | undefined {
-  return waiting.find((each) => isAt(each, event) && stages.some(({ group }) => group === each.group));
+  places: readonly Place[],
+): Place | undefined {
+  return places.find((place) => isAt(place, event) && stages.some(({ group }) => group === place.group));
 }
 
-function isAt(place: WaitingEvent, { topic, partition, position }: LogEvent): boolean {
+function isAt(place: GroupedEvent, { topic, partition, position }: LogEvent): boolean {
   return place.topic === topic && place.partition === partition && place.position === position;
 }
 
 function isGone(
   { subject, kind }: StoredFinding,
   missing: readonly Suspect[],
-  waiting: readonly WaitingEvent[],
+  { waiting, abandoned }: Standing,
 ): boolean {
   const own = missing.filter((suspect) => suspect.subject === subject);
-  if (kind !== 'parked_stage') return own.length === 0;
-  return !own.some(({ unanswered }) => waitingFor(unanswered, waiting) !== undefined);
+  const places = kind === 'parked_stage' ? waiting : abandoned;
+  if (kind === 'missing_stage') return own.length === 0;
+  return !own.some(({ unanswered }) => ofStages(unanswered, places) !== undefined);
 }

@@ -57,19 +57,29 @@ const LOCK_TOTALS = `
  * By the index on payments. Never above what was captured, which is as safe: forged refunds that are still to be removed
  * leave nothing to be promised until then.
  */
-const COUNT_TOTALS = `
-  update payments.refund_totals t
-   set captured = p.amount, promised = counted.promised, refunded = counted.refunded
-   from ${LISTED}
+const COUNTED = `
+   ${LISTED}
    join payments.payments p on p.tenant = listed.tenant and p.id = listed.payment_id
    cross join lateral (
      select least(coalesce(sum(r.amount) filter (where r.status not in ('rejected', 'declined', 'failed')), 0), p.amount)::bigint as promised,
             least(coalesce(sum(r.amount) filter (where r.status = 'completed'), 0), p.amount)::bigint as refunded
      from payments.refunds r where r.payment_id = listed.payment_id and r.tenant = listed.tenant
-   ) as counted
-   where t.tenant = listed.tenant and t.payment_id = listed.payment_id
-     and (t.captured, t.promised, t.refunded) is distinct from (p.amount, counted.promised, counted.refunded)
+   ) as counted`;
+
+const DIFFERS = `t.tenant = listed.tenant and t.payment_id = listed.payment_id
+     and (t.captured, t.promised, t.refunded) is distinct from (p.amount, counted.promised, counted.refunded)`;
+
+const COUNT_TOTALS = `
+  update payments.refund_totals t
+   set captured = p.amount, promised = counted.promised, refunded = counted.refunded
+   from ${COUNTED}
+   where ${DIFFERS}
    returning 1 as written`;
+
+/** Totals that are locked, and by which less has been given back, or promised, than they say. */
+const FIND_MORE = `
+  select 1 as more from payments.refund_totals t, ${COUNTED}
+   where ${DIFFERS} and (counted.promised < t.promised or counted.refunded < t.refunded)`;
 
 const LIST_REFUNDS = `
   select r.tenant, r.id, r.payment_id from payments.refunds r
@@ -135,12 +145,19 @@ function tracedRefund({ events }: Timeline): TracedRefund | undefined {
   return { requested: requested as LogEvent<RefundRequested>, told: refundChangeOf(events) };
 }
 
-/** Makes the totals of payments what their refunds say; how many were not. A payment without a row has none. */
-export function countRefundTotals(tx: ModelTransaction, payments: readonly RowRef[]): Promise<number> {
-  return countTotals(tx, [
-    textArray(payments.map(({ tenant }) => tenant)),
-    uuidArray(payments.map(({ uuid }) => uuid)),
-  ]);
+/**
+ * Makes the totals of a payment what its refunds say, unless more could be given back then: a refund's row may be gone.
+ * A payment without a row has none. T1
+ */
+export async function countRefundTotals(
+  tx: ModelTransaction,
+  { tenant, uuid }: RowRef,
+): Promise<'corrected' | 'sound' | 'more'> {
+  const payment = [textArray([tenant]), uuidArray([uuid])] as const;
+  await tx.query(ENSURE_TOTALS, payment);
+  await tx.query(LOCK_TOTALS, payment);
+  if ((await tx.query(FIND_MORE, payment)).length > 0) return 'more';
+  return (await tx.query(COUNT_TOTALS, payment)).length > 0 ? 'corrected' : 'sound';
 }
 
 /** How many rows were not what the refunds say. T1 */

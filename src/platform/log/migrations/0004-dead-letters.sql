@@ -43,7 +43,8 @@ create table parked_keys (
   primary key (consumer_group, partition, parking_key)
 );
 
--- What came for a parked key, in the order of arrival.
+-- What came for a parked key, in the order of arrival, with all that a dead letter tells of it: it may become one when its
+-- log does not have it any more, or nobody can read it.
 create table parked_events (
   consumer_group text not null,
   partition smallint not null,
@@ -51,10 +52,26 @@ create table parked_events (
   seq bigint generated always as identity,
   topic text not null,
   position bigint not null,
+  tenant text not null,
+  subject text not null,
+  type text not null,
+  version smallint not null,
+  correlation_id text not null,
   parked_at timestamptz not null,
   primary key (consumer_group, partition, parking_key, seq)
 );
 create unique index parked_events_identity on parked_events (consumer_group, topic, partition, position);
+
+-- Events that a person has had a group pass over for good: dead letters skipped or discarded, and what was discarded behind
+-- one. Kept for ever: nothing hands such an event to that group again by itself.
+create table abandoned_events (
+  consumer_group text not null,
+  topic text not null,
+  partition smallint not null,
+  position bigint not null,
+  dead_letter uuid not null,
+  primary key (consumer_group, topic, partition, position)
+);
 
 -- Orders to hand an event to a group once more, or to pass over it, and what became of them.
 create table redeliveries (
@@ -72,12 +89,15 @@ create table redeliveries (
   requested_by text not null,
   requested_at timestamptz not null,
   done_at timestamptz,
-  outcome text check (outcome in ('done', 'failed', 'behind_dead_letter', 'not_passed', 'not_handled', 'not_found')),
+  outcome text check (outcome in ('done', 'failed', 'behind_dead_letter', 'not_passed', 'not_handled', 'not_found',
+                                      'abandoned', 'withdrawn')),
   error text,
   check ((done_at is null) = (outcome is null)),
   check ((action = 'redeliver') = (dead_letter is null))
 );
 create index redeliveries_replay on redeliveries (replay) where replay is not null;
+-- Those not done yet: whoever would order the same again finds it here.
+create index redeliveries_undone on redeliveries (consumer_group, topic, partition, position) where done_at is null;
 create index redeliveries_dead_letter on redeliveries (dead_letter) where dead_letter is not null;
 
 -- Those not done yet: a table of its own, so that looking for them costs nothing however many there have been.

@@ -3,10 +3,14 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { LogStanding } from './checkpoint.ts';
 import type { StoredCheckpoint } from './checkpoint-reads.ts';
 import { type StandingRow, standingOf } from './checkpoint-store.ts';
+import type { Voucher } from './key-vouchers.ts';
 
 export interface CheckpointTrust {
   readonly installation: string | undefined;
   readonly keys: readonly { readonly kid: string; readonly publicKey: Buffer }[];
+  readonly vouchers: readonly Voucher[];
+  /** The last checkpoint's body, of the same instant as the keys: it names who signs now. */
+  readonly lastBody: string | undefined;
   /** The last number there is; 0 if there is none. */
   readonly last: number;
   /** A number beyond the last of which a log's standing is told. */
@@ -15,7 +19,7 @@ export interface CheckpointTrust {
 
 /**
  * One statement for the last number and what lies beyond it: a checkpoint and its standings are committed together. The keys
- * are read after it: each was published before it signed.
+ * are read after it: each was stored with the first checkpoint that it signed.
  */
 export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTrust> {
   const [end] = await reader.query<{ last: bigint; orphan: bigint | null }>(
@@ -29,13 +33,21 @@ export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTru
     [],
   );
   const ids = await reader.query<{ id: string }>('select id from integrity.installation_ids', []);
-  const keys = await reader.query<{ kid: string; public_key: Buffer }>(
-    'select kid, public_key from integrity.signing_keys order by kid',
+  const keys = await reader.query<{ kid: string; public_key: Buffer; last_body: string | null }>(
+    `select kid, public_key,
+            (select body from integrity.checkpoints order by number desc limit 1) as last_body
+     from integrity.signing_keys order by kid`,
+    [],
+  );
+  const vouchers = await reader.query<Voucher>(
+    'select kid, by_kid as by, signature from integrity.key_vouchers order by kid, by_kid',
     [],
   );
   return {
     installation: ids.length === 1 ? ids[0]?.id : undefined,
     keys: keys.map(({ kid, public_key: publicKey }) => ({ kid, publicKey })),
+    vouchers,
+    lastBody: keys[0]?.last_body ?? undefined,
     last: Number(end?.last ?? 0n),
     orphan: typeof end?.orphan === 'bigint' ? Number(end.orphan) : undefined,
   };

@@ -9,6 +9,8 @@ import { generateSigningKey, parseSigningKey } from './signing-key.ts';
 
 const PATIENCE = { timeout: 10_000, interval: 10 };
 const SELDOM_MS = 3_600_000;
+/** Every process is given the same. */
+const KEY = parseSigningKey(generateSigningKey());
 
 let database: TestDatabase;
 let owner: Client;
@@ -34,7 +36,7 @@ function clerkOf(intervalMs: number, of: Session = session): CheckpointClerk {
   return new CheckpointClerk({
     session: of,
     clock: systemClock,
-    key: parseSigningKey(generateSigningKey()),
+    key: KEY,
     intervalMs,
     random: Math.random,
     onTurn: (kind) => turns.push(kind),

@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { Fault } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
-import { addSigningKey, findInstallation } from './checkpoint-store.ts';
+import { findInstallation } from './checkpoint-store.ts';
+import { ChainMemory } from './last-checkpoint.ts';
 import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
 
 /** Between checkpoints that catch up with a log much longer than one takes. */
@@ -20,7 +21,7 @@ const STOP_READ_MS = 800;
 /** What became of a turn; `failed` is for the caller's `onError` as well. */
 export type TurnKind = CheckpointOutcome['kind'] | 'failed';
 
-export interface CheckpointClerkOptions extends Omit<CheckpointMaker, 'installation'> {
+export interface CheckpointClerkOptions extends Omit<CheckpointMaker, 'installation' | 'memory'> {
   readonly intervalMs: number;
   readonly random: () => number;
   readonly onTurn: (kind: TurnKind) => void;
@@ -37,6 +38,7 @@ class StopTakesTooLong extends Fault {
 
 export class CheckpointClerk {
   readonly #options: CheckpointClerkOptions;
+  readonly #memory = new ChainMemory();
   #stopping = false;
   #timer: NodeJS.Timeout | undefined;
   /** Then nothing more is asked of the session: who stops the process closes it next. */
@@ -93,13 +95,13 @@ export class CheckpointClerk {
   async #turn(intervalMs: number): Promise<CheckpointOutcome | undefined> {
     const { onTurn, onRefused, onError } = this.#options;
     try {
-      const installation = await this.#introduce();
+      const installation = await this.#findInstallation();
       const turn = {
         intervalMs,
         isLate: () => performance.now() >= this.#readUntil,
         signal: this.#abandoned.signal,
       };
-      const outcome = await takeCheckpoint({ ...this.#options, installation }, turn);
+      const outcome = await takeCheckpoint({ ...this.#options, installation, memory: this.#memory }, turn);
       this.#failures = 0;
       onTurn(outcome.kind);
       if (outcome.kind === 'refused') onRefused(outcome.reason);
@@ -112,12 +114,8 @@ export class CheckpointClerk {
     }
   }
 
-  /** The public key is published before anything is signed with it. */
-  async #introduce(): Promise<string> {
-    if (this.#installation !== undefined) return this.#installation;
-    const { session, key } = this.#options;
-    await addSigningKey(session, key);
-    this.#installation = await findInstallation(session);
+  async #findInstallation(): Promise<string> {
+    this.#installation ??= await findInstallation(this.#options.session);
     return this.#installation;
   }
 }

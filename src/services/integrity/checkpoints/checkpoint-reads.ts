@@ -2,6 +2,7 @@
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { inLogOrder, type LogStanding } from './checkpoint.ts';
 import { type StandingRow, standingOf } from './checkpoint-store.ts';
+import type { StoredKeys, Voucher } from './key-vouchers.ts';
 
 export interface StoredCheckpoint {
   readonly number: number;
@@ -57,13 +58,24 @@ export class CheckpointReads {
     return inLogOrder(rows.map(standingOf));
   }
 
-  /** All there were, oldest first: a handful. */
-  async keys(): Promise<Buffer[]> {
-    const rows = await this.#reader.query<{ public_key: Buffer }>(
-      'select public_key from integrity.signing_keys order by added_at, kid',
-      [],
-    );
-    return rows.map(({ public_key }) => public_key);
+  /** All there are, oldest first, and who vouches for them: a handful. */
+  async keys(): Promise<StoredKeys> {
+    const [[installation], keys, vouchers] = await Promise.all([
+      this.#reader.query<{ id: string }>('select id from integrity.installation_ids', []),
+      this.#reader.query<{ public_key: Buffer }>(
+        'select public_key from integrity.signing_keys order by added_at, kid',
+        [],
+      ),
+      this.#reader.query<Voucher>(
+        'select kid, by_kid as by, signature from integrity.key_vouchers order by kid, by_kid',
+        [],
+      ),
+    ]);
+    return {
+      installation: installation?.id ?? '',
+      publicKeys: keys.map(({ public_key }) => public_key),
+      vouchers,
+    };
   }
 }
 

@@ -29,18 +29,19 @@ const tags = ['integrity'];
 export interface CheckpointRoutes {
   readonly checkpoints: CheckpointReads;
   readonly receipts: Receipts;
-  readonly keys: PublishedKeys;
+  /** Of a process that signs: another one has no key by which it could tell whose the stored ones are. */
+  readonly keys: PublishedKeys | undefined;
   readonly intervalMs: number;
 }
 
 export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes): void {
-  registerKeys(app, routes.keys);
+  if (routes.keys !== undefined) registerKeys(app, routes.keys);
   registerList(app, routes.checkpoints);
   registerCheckpoint(app, routes.checkpoints);
   for (const resource of [PAYMENT, REFUND]) registerReceipt(app, routes, resource);
 }
 
-/** Seconds. A new key is published before it signs, and no old one is ever taken back. */
+/** Seconds. No key is ever taken back. */
 const KEYS_MAX_AGE_S = 300;
 
 function registerKeys(app: HttpApp, keys: PublishedKeys): void {

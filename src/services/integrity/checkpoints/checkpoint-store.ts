@@ -1,17 +1,20 @@
 /** What the making of a checkpoint reads and writes. Nothing here locks a head, or reads a table without an index. */
-import type { EpochMs } from '#kernel/clock.ts';
+import { handledUpTo } from '#platform/dead-letters/parked-keys.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, type Statement, statement } from '#platform/postgres/session.ts';
 import { BATCH_LEAF_SQL, type LogStanding } from './checkpoint.ts';
-import type { SigningKey } from './signing-key.ts';
+import type { Voucher } from './key-vouchers.ts';
+import { bytesOf, type SigningKey } from './signing-key.ts';
 
-export interface LastCheckpoint {
+export interface ChainLink {
   readonly number: number;
   readonly body: string;
-  readonly at: EpochMs;
-  /** How many partitions it covers, of all logs. */
-  readonly logs: number;
+}
+
+/** As it is stored: nothing in it is believed before its signature is checked. */
+export interface LastRow extends ChainLink {
+  readonly signature: Buffer;
   /** By the database's clock. */
   readonly ageMs: number;
 }
@@ -50,25 +53,33 @@ export interface StretchStart {
 /** By the primary key, its last row. */
 export const FIND_LAST_CHECKPOINT = statement(
   'integrity.find_last_checkpoint',
-  `select number, body, (extract(epoch from clock_timestamp() - written_at) * 1000)::float8 as age_ms
+  `select number, body, signature, (extract(epoch from clock_timestamp() - written_at) * 1000)::float8 as age_ms
    from integrity.checkpoints where number > 0 order by number desc limit 1`,
+);
+
+/** By primary key. */
+export const READ_CHAIN = statement(
+  'integrity.read_checkpoint_chain',
+  `select number, body from integrity.checkpoints
+   where number > $1::bigint and number <= $2::bigint order by number limit $3::integer`,
 );
 
 /**
  * All heads of one instant: an append moves its head in the commit of its batch, so up to a head that is seen here every
- * batch is committed, and stays. The last standing by primary key.
+ * batch is committed, and stays. The last standing by primary key, as of a checkpoint: another process may just have made
+ * the next one. Verified is what integrity has handled, not what it has passed.
  */
 export const READ_LOGS_NOW = statement(
   'integrity.read_logs_now',
   `select h.topic, h.partition, h.position as head, h.chain as head_chain, log.genesis(h.topic, h.partition) as genesis,
-          coalesce(p.position, 0) as read_up_to,
+          coalesce(${handledUpTo('p')}, 0) as read_up_to,
           l.from_position, l.position, l.chain, l.verified, l.batches, l.root
    from log.heads h
    left join log.positions p
      on p.consumer_group = 'integrity' and p.topic = h.topic and p.partition = h.partition
    left join lateral (
      select * from integrity.checkpoint_logs c
-     where c.topic = h.topic and c.partition = h.partition order by c.number desc limit 1
+     where c.topic = h.topic and c.partition = h.partition and c.number <= $1::bigint order by c.number desc limit 1
    ) l on true`,
 );
 
@@ -97,9 +108,19 @@ const INSERT_LOGS = statement(
    )}`,
 );
 
-const ADD_SIGNING_KEY = statement(
-  'integrity.add_signing_key',
-  'insert into integrity.signing_keys (kid, public_key) values ($1, $2) on conflict (kid) do nothing',
+const ADD_SIGNING_KEYS = statement(
+  'integrity.add_signing_keys',
+  `insert into integrity.signing_keys (kid, public_key)
+   select kid, public_key from ${batchRows('known', { kid: 'text', public_key: 'bytea' })}
+   on conflict (kid) do nothing`,
+);
+
+const ADD_VOUCHERS = statement(
+  'integrity.add_key_vouchers',
+  `insert into integrity.key_vouchers (kid, by_kid, signature)
+   select kid, by_kid, signature
+   from ${batchRows('vouchers', { kid: 'text', by_kid: 'text', signature: 'bytea' })}
+   on conflict (kid, by_kid) do nothing`,
 );
 
 const FIND_INSTALLATION = statement(
@@ -139,14 +160,22 @@ export function readBatchPages(topic: string): Statement {
   return made;
 }
 
-export async function findLastCheckpoint(session: Session): Promise<LastCheckpoint | undefined> {
-  const [row] = await session.query<{ number: bigint; body: string; age_ms: number }>(
+export async function findLastCheckpoint(session: Session): Promise<LastRow | undefined> {
+  const [row] = await session.query<{ number: bigint; body: string; signature: Buffer; age_ms: number }>(
     FIND_LAST_CHECKPOINT,
     [],
   );
   if (row === undefined) return undefined;
-  const { at, logs } = JSON.parse(row.body) as { at: string; logs: number };
-  return { number: Number(row.number), body: row.body, at: Date.parse(at), logs, ageMs: row.age_ms };
+  const { number, age_ms: ageMs, ...rest } = row;
+  return { ...rest, number: Number(number), ageMs };
+}
+
+export async function readChain(
+  session: Session,
+  { after, upTo, limit }: { readonly after: number; readonly upTo: number; readonly limit: number },
+): Promise<ChainLink[]> {
+  const rows = await session.query<{ number: bigint; body: string }>(READ_CHAIN, [after, upTo, limit]);
+  return rows.map(({ number, body }) => ({ number: Number(number), body }));
 }
 
 export interface StandingRow {
@@ -173,7 +202,8 @@ export function standingOf(row: StandingRow): LogStanding {
   };
 }
 
-export async function readLogsNow(session: Session): Promise<LogNow[]> {
+/** `atLast`: the number of the last checkpoint, 0 if there is none. */
+export async function readLogsNow(session: Session, atLast: number): Promise<LogNow[]> {
   const rows = await session.query<
     Omit<StandingRow, 'position'> & {
       head: bigint;
@@ -182,7 +212,7 @@ export async function readLogsNow(session: Session): Promise<LogNow[]> {
       read_up_to: bigint;
       position: bigint | null;
     }
-  >(READ_LOGS_NOW, []);
+  >(READ_LOGS_NOW, [atLast]);
   return rows.map(({ head, head_chain, genesis, read_up_to, position, ...row }) => ({
     topic: row.topic,
     partition: row.partition,
@@ -209,7 +239,7 @@ export async function readPages(
   return rows.map(({ up_to, ...row }) => ({ ...row, upTo: Number(up_to) }));
 }
 
-/** A unique violation says that another process has made this number. */
+/** With the keys, so that none is stored that has signed nothing. A unique violation: another process has made this number. */
 export async function insertCheckpoint(
   session: Session,
   checkpoint: {
@@ -218,10 +248,21 @@ export async function insertCheckpoint(
     readonly signature: Buffer;
     /** Those that stand elsewhere than at the checkpoint before. */
     readonly moved: readonly LogStanding[];
+    readonly key: SigningKey;
+    readonly vouchers: readonly Voucher[];
   },
 ): Promise<void> {
-  const { number, body, signature, moved } = checkpoint;
+  const { number, body, signature, moved, key, vouchers } = checkpoint;
   await session.transaction(async (tx) => {
+    tx.run(ADD_SIGNING_KEYS, [
+      textArray([...key.known.keys()]),
+      byteaArray([...key.known.values()].map(bytesOf)),
+    ]);
+    tx.run(ADD_VOUCHERS, [
+      textArray(vouchers.map(({ kid }) => kid)),
+      textArray(vouchers.map(({ by }) => by)),
+      byteaArray(vouchers.map((voucher) => voucher.signature)),
+    ]);
     tx.run(INSERT_CHECKPOINT, [number, body, signature]);
     tx.run(INSERT_LOGS, [
       number,
@@ -235,10 +276,6 @@ export async function insertCheckpoint(
       byteaArray(moved.map(({ root }) => root)),
     ]);
   });
-}
-
-export async function addSigningKey(session: Session, { kid, publicKey }: SigningKey): Promise<void> {
-  await session.query(ADD_SIGNING_KEY, [kid, publicKey]);
 }
 
 export async function findInstallation(session: Session): Promise<string> {

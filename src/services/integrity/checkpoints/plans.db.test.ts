@@ -10,7 +10,7 @@ import { hotPlan, readPlan } from '../../../../tests/query-plan.ts';
 import { SAGA_TOPICS } from '../seen-event.ts';
 import { listCheckpoints, listStandings, listStandingsOf } from './audit.ts';
 import { CheckpointReads } from './checkpoint-reads.ts';
-import { FIND_LAST_CHECKPOINT, READ_LOGS_NOW, readBatchPages } from './checkpoint-store.ts';
+import { FIND_LAST_CHECKPOINT, READ_CHAIN, READ_LOGS_NOW, readBatchPages } from './checkpoint-store.ts';
 import { Receipts } from './receipts.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
@@ -41,7 +41,7 @@ function ofGrowing(faults: readonly string[]): string[] {
   return faults.filter((fault) => !/\b(heads|positions)\b/.test(fault));
 }
 
-const HOT = [FIND_LAST_CHECKPOINT, READ_LOGS_NOW, readBatchPages('ledger')];
+const HOT = [FIND_LAST_CHECKPOINT, READ_CHAIN, READ_LOGS_NOW, readBatchPages('ledger')];
 
 test('no statement fails in a live session when a migration adds a column', async () => {
   const tables = ['integrity.checkpoints', 'integrity.checkpoint_logs', 'ledger.batches'];
@@ -51,6 +51,7 @@ test('no statement fails in a live session when a migration adds a column', asyn
 function pinPlans(): void {
   test.each([
     [FIND_LAST_CHECKPOINT, 'checkpoints_pkey'],
+    [READ_CHAIN, 'checkpoints_pkey'],
     [READ_LOGS_NOW, 'checkpoint_logs_pkey'],
     [readBatchPages('ledger'), 'batches_pkey'],
   ] as const)('$name looks up, whatever it is given', async (statement, index) => {

@@ -28,6 +28,8 @@ import { type StandingRow, standingOf } from './checkpoint-store.ts';
 const RECEIPT_FORMAT = 'lastro.receipt.v1';
 /** A payment has six events, through providers some dozens; each is 2 KB of a receipt. */
 const RECEIPT_EVENTS_MAX = 500;
+/** What this service says of a payment is no part of it, and may have been caused by another one's event. */
+const OWN_TOPIC = 'integrity';
 
 /** An event as its columns are hashed. */
 interface StoredEvent extends Omit<EventRow, 'position' | 'occurred_at'> {
@@ -66,7 +68,7 @@ export class Receipts {
 
   constructor(reader: Reader, topics: readonly string[], checkpoints: CheckpointReads) {
     this.#reader = reader;
-    this.#topics = topics;
+    this.#topics = topics.filter((topic) => topic !== OWN_TOPIC);
     this.#checkpoints = checkpoints;
   }
 

@@ -3,7 +3,8 @@
  * decides between processes.
  *
  * It refuses to sign a log that is shorter than the last checkpoint says, or whose batches and chain values do not follow
- * from there: a checkpoint never covers up for what came before it.
+ * from there: a checkpoint never covers up for what came before it. What the last checkpoint says is what was signed, and
+ * not what tables say of it (`last-checkpoint.ts`).
  */
 import { setImmediate } from 'node:timers/promises';
 import { type Clock, type EpochMs } from '#kernel/clock.ts';
@@ -21,11 +22,12 @@ import {
   type BatchPage,
   findLastCheckpoint,
   insertCheckpoint,
-  type LastCheckpoint,
   type LogNow,
   readLogsNow,
   readPages,
 } from './checkpoint-store.ts';
+import { vouchersOf } from './key-vouchers.ts';
+import { type ChainMemory, type LastCheckpoint, openLast, standingsFault } from './last-checkpoint.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /**
@@ -46,6 +48,7 @@ export interface CheckpointMaker {
   readonly clock: Clock;
   readonly key: SigningKey;
   readonly installation: string;
+  readonly memory: ChainMemory;
 }
 
 export type CheckpointOutcome =
@@ -71,25 +74,41 @@ export async function takeCheckpoint(
   turn: CheckpointTurn,
 ): Promise<CheckpointOutcome> {
   const { intervalMs } = turn;
-  const last = await findLastCheckpoint(maker.session);
+  const row = await findLastCheckpoint(maker.session);
+  const last = row === undefined ? undefined : openLast(row, maker);
+  if (typeof last === 'string') return refused(last);
+  turn.signal?.throwIfAborted();
+  const beside = await maker.memory.follow(maker.session, last);
+  if (beside !== undefined) return refused(beside);
   if (last !== undefined && last.ageMs < intervalMs)
     return { kind: 'not_due', dueInMs: intervalMs - last.ageMs };
   turn.signal?.throwIfAborted();
-  const logs = await readLogsNow(maker.session);
+  const logs = await readLogsNow(maker.session, last?.number ?? 0);
   const lost = lostOf(logs, last);
-  if (lost !== undefined) return { kind: 'refused', reason: lost };
+  if (lost !== undefined) return refused(lost);
   const stretches = new Stretches(logs);
   await stretches.read(maker.session, turn);
   const broken = stretches.broken();
-  if (broken !== undefined) return { kind: 'refused', reason: broken };
+  if (broken !== undefined) return refused(broken);
   turn.signal?.throwIfAborted();
   return sign(maker, last, stretches);
 }
 
-/** What the last checkpoint had signed, and is gone. */
+function refused(reason: string): CheckpointOutcome {
+  return { kind: 'refused', reason };
+}
+
+/** What the last checkpoint had signed, and is gone, or is said to have been something else. */
 function lostOf(logs: readonly LogNow[], checkpoint: LastCheckpoint | undefined): string | undefined {
   if (checkpoint !== undefined && logs.length < checkpoint.logs)
     return `there are heads of ${logs.length} partitions, and the last checkpoint had ${checkpoint.logs}`;
+  const forged =
+    checkpoint &&
+    standingsFault(
+      checkpoint,
+      logs.flatMap(({ last }) => last ?? []),
+    );
+  if (forged !== undefined) return forged;
   const shorter = logs.find(({ head, last }) => last !== undefined && head < last.position);
   if (shorter === undefined) return undefined;
   const { topic, partition, head, last } = shorter;
@@ -114,11 +133,19 @@ async function sign(
   });
   const signature = maker.key.sign(Buffer.from(body));
   try {
-    await insertCheckpoint(maker.session, { number, body, signature, moved });
+    await insertCheckpoint(maker.session, {
+      number,
+      body,
+      signature,
+      moved,
+      key: maker.key,
+      vouchers: vouchersOf(maker.key, maker.installation),
+    });
   } catch (error) {
     if (error instanceof DatabaseFault && error.uniqueViolation) return { kind: 'lost' };
     throw error;
   }
+  maker.memory.note({ number, body });
   return { kind: 'written', number, behind: stretches.behind };
 }
 

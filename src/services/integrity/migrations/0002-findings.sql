@@ -32,7 +32,8 @@ create table findings (
 
 -- One live finding of a kind about a subject: to see it again is no second one.
 create unique index findings_live on findings (subject, kind, tenant) where closed_at is null;
-create index findings_subject on findings (subject, kind);
+-- Of a subject those that are not closed first: what is looked for may have been closed often.
+create index findings_subject on findings (subject, closed_at desc nulls first);
 -- The list, newest first, and what is due.
 create index findings_tenant on findings (tenant, id);
 create index findings_due on findings (next_attempt_at) where next_attempt_at is not null;

@@ -15,6 +15,15 @@ create table signing_keys (
   added_at timestamptz not null default now()
 );
 
+-- That a key signs here, signed by one that does: by itself, or by the one that came after it. Who can write here can add a
+-- key, but no such signature.
+create table key_vouchers (
+  kid text not null,
+  by_kid text not null,
+  signature bytea not null check (length(signature) = 64),
+  primary key (kid, by_kid)
+);
+
 create table checkpoints (
   -- 1, 2, 3 …: the primary key decides which of several processes has made the next one.
   number bigint primary key check (number > 0),
@@ -35,7 +44,7 @@ create table checkpoint_logs (
   from_position bigint not null check (from_position >= 0),
   position bigint not null check (position >= from_position),
   chain bytea not null check (length(chain) = 32),
-  -- How far the integrity service had read.
+  -- Before its first event that the integrity service had not read, or has parked.
   verified bigint not null check (verified >= 0),
   -- How many batches the stretch has, and their Merkle root.
   batches integer not null check (batches >= 0),

@@ -1,0 +1,32 @@
+/** `lastro findings`: what is wrong anywhere in the installation, and the only way to settle what is no tenant's. */
+import { userInfo } from 'node:os';
+import { idOf } from '#kernel/ids.ts';
+import { changeFinding, type FindingChange, listLiveFindings } from '../operator-desk.ts';
+import { say } from './environment.ts';
+import { onPool } from './on-installation.ts';
+
+/** As many as a page of the API has. */
+const LIST_MAX = 500;
+
+export function listFindings({ limit }: { readonly limit: string }): Promise<void> {
+  return onPool(async ({ pool }) => {
+    const rows = Number(limit);
+    if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
+      throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
+    for (const { uuid, severity, state, kind, subject, whose, detail } of await listLiveFindings(pool, rows))
+      console.log([idOf('fnd', uuid), severity, state, kind, subject, whose, detail].join('\t'));
+  });
+}
+
+export function settleFinding(
+  verb: FindingChange,
+  id: string,
+  { reason }: { readonly reason: string },
+): Promise<void> {
+  return onPool(async ({ url }) => {
+    const decided = await changeFinding(url, { verb, id, reason, actor: `cli ${userInfo().username}` });
+    if (decided === undefined) throw new Error(`there is no finding ${id}`);
+    if (!decided.ok) throw new Error(decided.problem.detail);
+    say(`${id}, ${decided.value.kind} of ${decided.value.subject}, is ${decided.value.state}`);
+  });
+}
