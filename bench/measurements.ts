@@ -1,4 +1,13 @@
 /** The scenarios of a run, one after the other, each by its plan. */
+
+import {
+  type CardReport,
+  type CardScenarioName,
+  faultsOfCards,
+  isCardScenario,
+  prepareCards,
+  runCards,
+} from './cards.ts';
 import {
   type FailoverFigures,
   type FailoverTiming,
@@ -9,6 +18,7 @@ import {
 import { faultsOfBooks, GatewayMeter } from './gateway-meter.ts';
 import { faultsOfHungProvider, type HungProviderReport, runHungProvider } from './hung-provider.ts';
 import { faultsOfIntegrityCost, type IntegrityCostReport, runIntegrityCost } from './integrity-cost.ts';
+import { generateLoad } from './load/generator-process.ts';
 import type { LoadPlan } from './load/load-plan.ts';
 import { faultsOf, runScenario, type ScenarioReport } from './scenario.ts';
 import { restartProduct, type Stage } from './stage.ts';
@@ -52,6 +62,8 @@ export interface Measurements {
   readonly failover: FailoverFigures | undefined;
   /** What the integrity service costs; undefined unless measured. */
   readonly integrityCost: IntegrityCostReport | undefined;
+  /** What the card authorizer reaches; empty unless measured. */
+  readonly cards: readonly CardReport[];
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -62,12 +74,14 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let hungProvider: HungProviderReport | undefined;
   let failover: FailoverFigures | undefined;
   let integrityCost: IntegrityCostReport | undefined;
+  const cards: CardReport[] = [];
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
     progress.step(`measuring: ${name}`);
     if (name === 'hung-provider') hungProvider = await measureHungProvider(stage);
     else if (name === 'integrity') integrityCost = await measureIntegrityCost(stage);
+    else if (isCardScenario(name)) cards.push(await measureCards(stage, name));
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -75,16 +89,17 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover, integrityCost };
+  return { scenarios, costs, hungProvider, failover, integrityCost, cards };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
     ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
+    ...faultsOfCards(cards),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -118,6 +133,28 @@ async function measureScenario(stage: Stage, name: 'uniform' | 'hot' | 'open' | 
     open: { ratePerSecond: options.rate, waitingConnections: WAITING_CONNECTIONS.open },
   };
   return load(stage, name, plans[name]);
+}
+
+/** Beside a full load of payments, decisions a second. */
+const BESIDE_PER_SECOND = { full: 500, quick: 100 } as const;
+/** Cards that the decisions are spread over. */
+const CARDS = { full: 5000, quick: 100 } as const;
+
+async function measureCards(stage: Stage, name: CardScenarioName): Promise<CardReport> {
+  const { options, context } = stage;
+  const wallets = name === 'cards-hot' ? 1 : sizeOf(stage, CARDS);
+  await prepareCards(context.api, wallets);
+  await generateLoad(cardPlan(stage, { wallets, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
+  await checkpoint(stage.serverUrl);
+  const rates = { 'cards-open': options.rate, 'cards-beside': sizeOf(stage, BESIDE_PER_SECOND) };
+  const ratePerSecond = name === 'cards-open' || name === 'cards-beside' ? rates[name] : null;
+  const plan = cardPlan(stage, { wallets, ratePerSecond });
+  const beside = name === 'cards-beside' ? nextPlan(stage, { waitingConnections: 0 }) : undefined;
+  return runCards(context, name, { plan, beside });
+}
+
+function cardPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {
+  return nextPlan(stage, { method: 'card', waitingConnections: 0, ...plan });
 }
 
 async function measureGateway(stage: Stage): Promise<ScenarioReport> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CARD_SCENARIOS } from './cards.ts';
 import { parseOptions } from './options.ts';
 
 describe('parseOptions', () => {
@@ -7,7 +8,16 @@ describe('parseOptions', () => {
       ok: true,
       value: {
         quick: false,
-        scenarios: ['uniform', 'hot', 'open', 'gateway', 'hung-provider', 'failover', 'integrity'],
+        scenarios: [
+          'uniform',
+          'hot',
+          'open',
+          'gateway',
+          'hung-provider',
+          'failover',
+          'integrity',
+          ...CARD_SCENARIOS,
+        ],
         pairs: 6,
         seconds: 60,
         connections: 200,
@@ -27,7 +37,7 @@ describe('parseOptions', () => {
   it('pays by providers when quick, and leaves out what takes its time', () => {
     expect(parseOptions(['--quick'], 1)).toMatchObject({
       ok: true,
-      value: { scenarios: ['uniform', 'hot', 'open', 'gateway'] },
+      value: { scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS] },
     });
     expect(parseOptions(['--quick', '--scenario', 'failover', '--gateway-rate', '20'], 1)).toMatchObject({
       ok: true,

@@ -1,5 +1,6 @@
 /** What can be asked of the bench, and what it does when nothing is asked. */
 import { parseArgs } from 'node:util';
+import { CARD_SCENARIOS } from './cards.ts';
 
 export const SCENARIOS = [
   'uniform',
@@ -9,10 +10,11 @@ export const SCENARIOS = [
   'hung-provider',
   'failover',
   'integrity',
+  ...CARD_SCENARIOS,
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */
-const QUICK_SCENARIOS: readonly ScenarioName[] = ['uniform', 'hot', 'open', 'gateway'];
+const QUICK_SCENARIOS: readonly ScenarioName[] = ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS];
 
 export interface BenchOptions {
   readonly quick: boolean;
@@ -50,7 +52,7 @@ export const USAGE = `lastro bench [options]
                       (default: all; quick ${QUICK_SCENARIOS.join(', ')})
   --seconds <n>       a scenario's load (default 60; quick 3)
   --connections <n>   requests in flight (default 200; quick 20)
-  --rate <n>          requests a second in the open loop (default 2000; quick 200)
+  --rate <n>          requests a second in the open loops, of payments and of cards (default 2000; quick 200)
   --gateway-rate <n>  payments a second while a provider fails (default 500; quick 50)
   --pairs <n>         of measurements without and with what is compared (default 6; quick 1)
   --wallets <n>       paying accounts (default 10000; quick 200)

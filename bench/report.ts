@@ -1,4 +1,5 @@
 /** The result as people read it. Every figure is explained in README.md. */
+import { renderCards } from './cards.ts';
 import type { DurationSummary } from './load/histogram.ts';
 import type { Machine, Revision } from './measure/machine.ts';
 import { renderSlowing } from './measure/pairs.ts';
@@ -33,6 +34,7 @@ export function renderReport(report: BenchReport): string {
       : []),
     renderGateway(report),
     renderIntegrityCost(report),
+    renderCards(report.cards),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

@@ -1,10 +1,14 @@
 /**
- * What a new sandbox has: the wallet and the service of requirement D1's own curl, funded by a posting from outside.
- * Plain requests of the public API, each with its key, so that seeding again changes nothing.
+ * What a new sandbox has: the wallet and the service of requirement D1's own curl, funded by a posting from outside; the
+ * card of K1's own, and the merchant rules of K4's examples. Plain requests of the public API, each with its key, so that
+ * seeding again changes nothing.
  */
 
 export interface SeedRequest {
+  /** Default POST. */
+  readonly method?: 'PUT';
   readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly idempotencyKey: string;
   readonly body: Readonly<Record<string, unknown>>;
 }
@@ -28,6 +32,37 @@ export const SANDBOX_SEED: readonly SeedRequest[] = [
         { account_id: SANDBOX_WALLET, direction: 'credit', amount: WALLET_FUNDS },
       ],
       description: 'Sandbox funds',
+    },
+  },
+];
+
+/** Minor units: 1,000.00 BRL. */
+const CARD_FUNDS = 100_000;
+
+export const SANDBOX_CARD = '123';
+
+export const SANDBOX_CARDS_SEED: readonly SeedRequest[] = [
+  {
+    url: '/v1/cards',
+    idempotencyKey: 'sandbox-seed-card',
+    body: {
+      account: SANDBOX_CARD,
+      currency: 'BRL',
+      balances: { FOOD: CARD_FUNDS, MEAL: CARD_FUNDS, CASH: CARD_FUNDS },
+    },
+  },
+  {
+    method: 'PUT',
+    url: '/v1/merchant-rules',
+    headers: { 'if-match': '"0"' },
+    idempotencyKey: 'sandbox-seed-merchant-rules',
+    body: {
+      rules: [
+        { pattern: 'UBER EATS', match: 'prefix', category: 'MEAL' },
+        { pattern: 'UBER TRIP', match: 'prefix', category: 'CASH' },
+        { pattern: 'PAG*JoseDaSilva', match: 'prefix', category: 'CASH' },
+        { pattern: 'PICPAY*BILHETEUNICO', match: 'prefix', category: 'CASH' },
+      ],
     },
   },
 ];

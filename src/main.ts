@@ -10,6 +10,8 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
+import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
+import { registerCardRoutes } from '#services/cards/card-routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
@@ -87,6 +89,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
+  const cards = await part.cards(log);
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
@@ -99,6 +102,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
+  registerCardRoutes(app, cards.routes);
+  registerAuthorizeRoutes(app, cards.authorizing);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
@@ -110,8 +115,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     finalStates.stop();
     refundEnds.stop();
   });
-  // A process without the ledger has no accounts to seed; one that has it does.
-  if (sandboxKey !== undefined && settings.services.includes('ledger')) await seedSandbox(app, sandboxKey);
+  if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }

@@ -8,7 +8,7 @@ import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
-import type { BatchObserver } from '#platform/batch/observer.ts';
+import { type BatchObserver, both } from '#platform/batch/observer.ts';
 import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
@@ -61,6 +61,7 @@ import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
+import { type CardParts, openCardParts } from './card-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
@@ -349,6 +350,22 @@ export class Parts {
     return this.#commandWorker(log, { topic: 'ledger', handler, delayMs: () => 0 });
   }
 
+  cards(log: EventLog): Promise<CardParts> {
+    return openCardParts({
+      ledger: this.#ledger,
+      log,
+      openSession: (name) => this.#session(name),
+      clock: this.#clock,
+      batchMax: this.#options.settings.batchMax,
+      observer: this.#observer,
+      onError: this.#onError('the cards could not be looked after'),
+      metrics: this.#metrics,
+      reads: this.reads,
+      stops: this.#stops,
+      commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
+    });
+  }
+
   deadLetterRoutes(log: EventLog): DeadLetterRoutes {
     return {
       commands: this.#deadLetterCommands(log),
@@ -506,27 +523,6 @@ interface Worker {
   readonly group: string;
   /** `until`: for certain, on the clock of `performance`. */
   own(partitions: readonly number[], until?: number): void;
-}
-
-function both(first: BatchObserver, second: BatchObserver): BatchObserver {
-  return {
-    committed(worker, batch) {
-      first.committed(worker, batch);
-      second.committed(worker, batch);
-    },
-    failed(worker, error) {
-      first.failed(worker, error);
-      second.failed(worker, error);
-    },
-    deadLettered(group, letter) {
-      first.deadLettered?.(group, letter);
-      second.deadLettered?.(group, letter);
-    },
-    deadLetterWithheld(group, event) {
-      first.deadLetterWithheld?.(group, event);
-      second.deadLetterWithheld?.(group, event);
-    },
-  };
 }
 
 const RETRY_AFTER_S = 1;

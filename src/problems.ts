@@ -6,6 +6,7 @@ import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
+import { cardProblems } from '#services/cards/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
@@ -15,6 +16,7 @@ import { validationProblems } from '#services/validation/problems.ts';
 
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
+  cardProblems,
   deadLetterProblems,
   checkpointProblems,
   integrityProblems,

@@ -6,6 +6,7 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'log', directory: new URL('./platform/log/migrations/', import.meta.url) },
   { schema: 'access', directory: new URL('./services/access/migrations/', import.meta.url) },
   { schema: 'ledger', directory: new URL('./services/ledger/migrations/', import.meta.url) },
+  { schema: 'cards', directory: new URL('./services/cards/migrations/', import.meta.url) },
   { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },
   { schema: 'validation', directory: new URL('./services/validation/migrations/', import.meta.url) },
   { schema: 'authorization', directory: new URL('./services/authorization/migrations/', import.meta.url) },
@@ -16,7 +17,16 @@ export const MIGRATED_SCHEMAS = [
 
 export const TOPOLOGY: Topology = {
   schemas: MIGRATED_SCHEMAS.map(({ schema }) => schema).filter((schema) => schema !== 'log'),
-  topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification', 'integrity'],
+  topics: [
+    'payments',
+    'validation',
+    'authorization',
+    'ledger',
+    'providers',
+    'notification',
+    'cards',
+    'integrity',
+  ],
   groups: [
     { group: 'validation', topics: ['payments'] },
     { group: 'authorization', topics: ['ledger', 'providers', 'validation'] },
@@ -44,6 +54,7 @@ export const SERVICES = [
   'providers',
   'notification',
   'integrity',
+  'cards',
 ];
 
 /** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */

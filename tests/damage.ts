@@ -18,7 +18,7 @@ export interface ExpectedFinding {
 
 /** A damage to a payment or an entry, whose statement returns its uuid. */
 export function toOne(
-  prefix: 'pay' | 'jen',
+  prefix: 'pay' | 'jen' | 'ctx',
   title: string,
   sql: string,
   found: readonly (readonly [check: string, kind: string])[],

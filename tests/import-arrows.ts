@@ -36,6 +36,7 @@ type Part =
 /** The files of `src` itself. */
 const COMPOSITION = new Set([
   'absent-services.ts',
+  'card-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
   'main.ts',

@@ -7,8 +7,8 @@ import { PAYMENT_STATUSES } from '#services/payments/payment.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { loadEventContracts } from './event-contracts.ts';
 
-/** Event types about an account, or about what is wrong with something: no saga waits for them. */
-const OF_NO_SAGA = /^(?:account|integrity)\./;
+/** About an account, a card (its transactions are decided in one commit), or what is wrong with something. */
+const OF_NO_SAGA = /^(?:account|card|merchant_rules|integrity)\./;
 
 const contracts = loadEventContracts();
 const serviceOf = new Map(contracts.map(({ type, service }) => [type, service]));
@@ -17,7 +17,7 @@ test.each(SAGAS)('every event of $name has a contract', (saga) => {
   expect(eventTypesOf(saga).filter((type) => !serviceOf.has(type))).toEqual([]);
 });
 
-test('every event that has a contract is known to a saga, or is about an account or a finding', () => {
+test('every event that has a contract is known to a saga, or is about an account, a card or a finding', () => {
   const known = new Set(SAGAS.flatMap(eventTypesOf));
   const unknown = [...serviceOf.keys()].filter((type) => !known.has(type) && !OF_NO_SAGA.test(type));
   expect(unknown).toEqual([]);

@@ -3,7 +3,6 @@
  * the stream machinery between the socket and the parser, and comes back by itself when it is cut.
  */
 import { connect, type Socket } from 'node:net';
-import type { PaymentRequest } from './payment-request.ts';
 import { ResponseReader } from './response-reader.ts';
 
 const READ_BUFFER_BYTES = 16 * 1024;
@@ -21,10 +20,15 @@ export interface ConnectionEvents {
   failed(error: Error): void;
 }
 
+/** What a connection sends: bytes that are the next request, readable until the one after it is asked for. */
+export interface LoadRequest {
+  next(): Buffer;
+}
+
 export interface ConnectionOptions {
   readonly host: string;
   readonly port: number;
-  readonly request: PaymentRequest;
+  readonly request: LoadRequest;
   readonly events: ConnectionEvents;
 }
 

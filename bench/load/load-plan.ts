@@ -6,7 +6,8 @@ export interface LoadPlan {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string;
-  readonly method: PaymentMethod;
+  /** A payment's, or `card`: card transactions, of which `wallets` is the number of cards. */
+  readonly method: PaymentMethod | 'card';
   readonly wallets: number;
   /** One service account receives everything in the hot scenario. */
   readonly services: number;
@@ -30,7 +31,7 @@ export interface LoadPlan {
 export interface LoadResult {
   /** From the first request to the end of the plan's time; answers to what was in flight are awaited after that. */
   readonly elapsedMs: number;
-  /** Durably accepted: answered 202, or 200 with the final state. */
+  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction. */
   readonly accepted: number;
   /** Of these, answered within `elapsedMs`. */
   readonly acceptedInTime: number;
@@ -46,7 +47,7 @@ export interface LoadResult {
   readonly completion: DurationSummary;
   /** Requests that waited for the final state and did not see it in time. */
   readonly incomplete: number;
-  /** Final states seen, by status. */
+  /** Final states seen, by status; of card transactions, codes. */
   readonly finalStates: Readonly<Record<string, number>>;
   /** Open loop: how late the latest request was sent, connections all being busy or the generator itself. */
   readonly sentLateMs: number;

@@ -6,7 +6,9 @@
  * G3: what is in flight at the end is awaited, for a bounded time; what is not answered then counts as dropped.
  * G4: with `maxUnfinished`, no request of a closed loop is sent while so many payments have begun and not finished.
  */
-import { Connection, type ConnectionEvents } from './connection.ts';
+
+import { CardRequest } from './card-request.ts';
+import { Connection, type ConnectionEvents, type LoadRequest } from './connection.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { PaymentRequest } from './payment-request.ts';
 import { Random } from './random.ts';
@@ -84,16 +86,8 @@ export class LoadRun {
   }
 
   #add(random: Random, waitSeconds: number): Connection {
-    const { host, port, apiKey, method, wallets, services } = this.#plan;
-    const request = new PaymentRequest({
-      host: `${host}:${port}`,
-      apiKey,
-      method,
-      wallets,
-      services,
-      random,
-      waitSeconds,
-    });
+    const { host, port } = this.#plan;
+    const request = this.#request(random, waitSeconds);
     const connection = new Connection({
       host,
       port,
@@ -103,6 +97,14 @@ export class LoadRun {
     this.#connections.push(connection);
     connection.open();
     return connection;
+  }
+
+  #request(random: Random, waitSeconds: number): LoadRequest {
+    const { host, port, apiKey, method, wallets, services } = this.#plan;
+    const to = { host: `${host}:${port}`, apiKey, random };
+    return method === 'card'
+      ? new CardRequest({ ...to, cards: wallets })
+      : new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
   }
 
   #events(isWaiting: boolean): ConnectionEvents {
@@ -117,7 +119,9 @@ export class LoadRun {
   readonly #answered = ({ response }: Connection, intendedAtMs: number): void => {
     const nowMs = performance.now();
     const latencyMs = nowMs - intendedAtMs;
-    this.#tally.answered(response.status, response.body, { latencyMs, inTime: nowMs <= this.#endsAtMs });
+    const answer = { latencyMs, inTime: nowMs <= this.#endsAtMs };
+    if (this.#plan.method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
+    else this.#tally.answered(response.status, response.body, answer);
   };
 
   readonly #answeredWaiting = ({ response }: Connection, intendedAtMs: number): void => {

@@ -3,18 +3,10 @@
  * amount are overwritten, all of fixed width, so that neither a string nor a length is made anew. A connection has
  * one request in flight, so its bytes are not needed any more when they are overwritten.
  */
+import { BLANK_UUID as BLANK_KEY, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import type { Random } from './random.ts';
 
-const HEX_PAIRS = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-const HEX_HIGH = Uint8Array.from(HEX_PAIRS, (pair) => pair.charCodeAt(0));
-const HEX_LOW = Uint8Array.from(HEX_PAIRS, (pair) => pair.charCodeAt(1));
-const DIGIT_ZERO = 0x30;
 const ACCOUNT_DIGITS = 6;
-const BLANK_KEY = '00000000-0000-4000-8000-000000000000';
-/** Where the hex digits of each byte stand in a UUID's text. */
-const UUID_OFFSETS = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34] as const;
-const VERSION_BYTE = 6;
-const VARIANT_BYTE = 8;
 
 /** Minor units. Four digits: a fixed width without a leading zero. */
 export const MIN_AMOUNT = 1000;
@@ -63,39 +55,12 @@ export class PaymentRequest {
   /** Makes the bytes the next request: a new key, accounts and amount. */
   next(): Buffer {
     const { random, wallets, services } = this.#options;
-    this.#writeKey(random);
-    this.#writeDigits(this.#walletAt, random.below(wallets), ACCOUNT_DIGITS);
-    this.#writeDigits(this.#serviceAt, random.below(services), ACCOUNT_DIGITS);
-    this.#writeDigits(this.#amountAt, MIN_AMOUNT + random.below(MAX_AMOUNT - MIN_AMOUNT + 1), 4);
+    writeUuid(this.bytes, this.#keyAt, random);
+    writeDigits(this.bytes, this.#walletAt, { value: random.below(wallets), width: ACCOUNT_DIGITS });
+    writeDigits(this.bytes, this.#serviceAt, { value: random.below(services), width: ACCOUNT_DIGITS });
+    const amount = MIN_AMOUNT + random.below(MAX_AMOUNT - MIN_AMOUNT + 1);
+    writeDigits(this.bytes, this.#amountAt, { value: amount, width: 4 });
     return this.bytes;
-  }
-
-  /** A UUID of version 4 in form, from the seeded source (RFC 9562 §5.4). */
-  #writeKey(random: Random): void {
-    for (let byte = 0; byte < UUID_OFFSETS.length; byte += 4) {
-      const word = random.uint32();
-      for (let part = 0; part < 4; part += 1) this.#writeKeyByte(byte + part, (word >>> (8 * part)) & 0xff);
-    }
-  }
-
-  #writeKeyByte(index: number, random: number): void {
-    const byte =
-      index === VERSION_BYTE
-        ? (random & 0x0f) | 0x40
-        : index === VARIANT_BYTE
-          ? (random & 0x3f) | 0x80
-          : random;
-    const at = this.#keyAt + (UUID_OFFSETS[index] ?? 0);
-    this.bytes[at] = HEX_HIGH[byte] ?? 0;
-    this.bytes[at + 1] = HEX_LOW[byte] ?? 0;
-  }
-
-  #writeDigits(at: number, value: number, width: number): void {
-    let rest = value;
-    for (let place = at + width - 1; place >= at; place -= 1) {
-      this.bytes[place] = DIGIT_ZERO + (rest % 10);
-      rest = Math.trunc(rest / 10);
-    }
   }
 }
 
@@ -119,8 +84,4 @@ function renderRequest({ host, apiKey, method, waitSeconds }: PaymentRequestOpti
     '',
     body,
   ].join('\r\n');
-}
-
-function endOf(bytes: Buffer, text: string): number {
-  return bytes.indexOf(text) + text.length;
 }

@@ -7,6 +7,7 @@ const SAMPLE_IDS = 200;
 export const REFUSALS: ReadonlySet<number> = new Set([429, 503]);
 const ID_MEMBER = Buffer.from('"id":"');
 const STATUS_MEMBER = Buffer.from('"status":"');
+const CODE_MEMBER = Buffer.from('"code":"');
 const QUOTE = 0x22;
 
 export type Counted = Pick<
@@ -44,6 +45,17 @@ export class Tally {
       this.#acceptance.record(answer.latencyMs);
       this.#accept(body, answer.inTime);
     } else this.#other(status);
+  }
+
+  /** The decision of a card transaction. */
+  answeredCard(status: number, body: Buffer, answer: { latencyMs: number; inTime: boolean }): void {
+    if (status !== 200) {
+      this.#other(status);
+      return;
+    }
+    this.#acceptance.record(answer.latencyMs);
+    count(this.#finalStates, memberOf(body, CODE_MEMBER) ?? 'unknown');
+    this.#accept(body, answer.inTime);
   }
 
   /** An answer to a request that waited for its final state: 200 with it, or the 202 when it did not come. */

@@ -25,6 +25,9 @@ export type IdPrefix =
   | 'prc'
   | 'cor'
   | 'req'
+  | 'ctx'
+  | 'crv'
+  | 'ctu'
   | 'dlt'
   | 'rdl'
   | 'rpl'
@@ -43,6 +46,9 @@ export type NotificationId = Id<'ntf'>;
 export type ApiKeyId = Id<'key'>;
 export type ProcessId = Id<'prc'>;
 export type RequestId = Id<'req'>;
+export type CardTransactionId = Id<'ctx'>;
+export type CardReversalId = Id<'crv'>;
+export type TopUpId = Id<'ctu'>;
 export type FindingId = Id<'fnd'>;
 export type AuditId = Id<'adt'>;
 export type DeadLetterId = Id<'dlt'>;
@@ -83,6 +89,9 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   prc: textWithPrefix('prc'),
   cor: textWithPrefix('cor'),
   req: textWithPrefix('req'),
+  ctx: textWithPrefix('ctx'),
+  crv: textWithPrefix('crv'),
+  ctu: textWithPrefix('ctu'),
   dlt: textWithPrefix('dlt'),
   rdl: textWithPrefix('rdl'),
   rpl: textWithPrefix('rpl'),

@@ -10,6 +10,7 @@ import type { Difference, Differences, ExpectedRow } from '#platform/postgres/di
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingEntries, differingPostings, findAccountKeys } from '#services/ledger/contract.ts';
 import { type AccountBook, type AccountFromLog } from './account-book.ts';
+import { cardMoneyOf } from './card-events.ts';
 import {
   entryOf,
   type OpenedAccount,
@@ -39,6 +40,7 @@ const TYPES = {
     'refund.authorized',
     'refund.failed',
   ],
+  cards: ['card.topped_up', 'card.approved', 'card.captured', 'card.released', 'card.reversed'],
 } as const;
 
 type MoneyTopic = keyof typeof TYPES;
@@ -169,14 +171,15 @@ export class AccountFollower {
   }
 
   #apply({ row, opened, held, entry, subject }: ReadableEvent): void {
-    if (entry !== undefined) {
-      this.#book.post(entry);
+    if (entry !== undefined) this.#book.post(entry);
+    if (held !== undefined) {
+      this.#book.hold(row.tenant, held.accountId, held.amountMinor);
+    } else if (entry !== undefined) {
+      return;
     } else if (opened !== undefined) {
       this.#book.at(row.tenant, row.subject).opened = { ...opened, at: row.opened_at ?? 0 };
     } else if (row.type === 'account.closed') {
       this.#book.at(row.tenant, row.subject).closed = true;
-    } else if (held !== undefined) {
-      this.#book.hold(row.tenant, held.accountId, held.amountMinor);
     } else {
       const detail = `the data of ${row.type} is not what such an event tells`;
       this.#check.found({ kind: 'unreadable_event', subject, detail });
@@ -222,6 +225,7 @@ function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent 
   const subject = `${topic}/${partition}/${row.position}`;
   const data = parseData(row.data);
   if (data === undefined) return { row, subject };
+  if (topic === 'cards') return { row, subject, ...cardMoneyOf(row, data) };
   switch (row.type) {
     case 'entry.posted':
       return { row, subject, entry: entryOf(row.tenant, data) };
@@ -235,7 +239,7 @@ function readable({ topic, partition }: Cursor, row: MoneyEvent): ReadableEvent 
 }
 
 /** What an event changes of the sum held of an account: a wallet's for a payment, a service's for a refund. */
-interface HeldChange {
+export interface HeldChange {
   readonly accountId: string;
   /** Zero if it had nothing held, or what it had was captured. */
   readonly amountMinor: number;

@@ -17,7 +17,8 @@ import {
   measureHeldExcess,
   restoreHold,
 } from '#services/ledger/contract.ts';
-import { entryOf, parseData } from './event-data.ts';
+import { cardMoneyOf } from './card-events.ts';
+import { entryOf, parseData, type TracedEntry } from './event-data.ts';
 import { expectedHold } from './expected-rows.ts';
 import { findBrokenBatch, inspect } from './inspect.ts';
 import { Lane } from './lane.ts';
@@ -149,7 +150,7 @@ async function expectedHoldOf(reader: Reader, subject: PaymentId | RefundId) {
   return timeline && expectedHold(timeline);
 }
 
-/** Whether some `entry.posted` about the posting's cause has it, with the sequence and the balance after it. */
+/** Whether some entry about the posting's cause has it, with the sequence and the balance after it: cards tell of theirs themselves. */
 async function isLastPostingTold(
   tx: ModelTransaction,
   { tenant, id }: { readonly tenant: string; readonly id: string },
@@ -158,20 +159,38 @@ async function isLastPostingTold(
   if (lastPosting === undefined) return true;
   const { causeUuid, sequence, postedAfterMinor } = lastPosting;
   if (causeUuid === undefined) return false;
-  const subjects = (['pay', 'ref', 'jen'] as const).map((prefix) => idOf(prefix, causeUuid));
-  const rows = await tx.query<{ data: string }>(
-    `select data from ledger.events where subject = any ($1) and tenant = $2 and type = 'entry.posted'`,
-    [subjects, tenant],
-  );
-  return rows.some(({ data }) => {
-    const parsed = parseData(data);
-    const entry = parsed && entryOf(tenant, parsed);
-    return entry?.postings.some(
+  const entries = await entriesAbout(tx, tenant, causeUuid);
+  return entries.some(({ postings }) =>
+    postings.some(
       (posting) =>
         posting.accountId === id &&
         BigInt(posting.sequence) === sequence &&
         BigInt(posting.postedAfterMinor) === postedAfterMinor,
-    );
+    ),
+  );
+}
+
+/** By the indexes on the events' subjects. */
+async function entriesAbout(
+  tx: ModelTransaction,
+  tenant: string,
+  causeUuid: string,
+): Promise<readonly TracedEntry[]> {
+  const rows = await tx.query<{ topic: 'ledger' | 'cards'; type: string; data: string }>(
+    `select 'ledger' as topic, type, data from ledger.events
+     where subject = any ($1) and tenant = $3 and type = 'entry.posted'
+     union all
+     select 'cards', type, data from cards.events where subject = any ($2) and tenant = $3`,
+    [
+      (['pay', 'ref', 'jen'] as const).map((prefix) => idOf(prefix, causeUuid)),
+      (['ctx', 'ctu'] as const).map((prefix) => idOf(prefix, causeUuid)),
+      tenant,
+    ],
+  );
+  return rows.flatMap(({ topic, type, data }) => {
+    const parsed = parseData(data);
+    if (parsed === undefined) return [];
+    return (topic === 'cards' ? cardMoneyOf({ type, tenant }, parsed).entry : entryOf(tenant, parsed)) ?? [];
   });
 }
 

@@ -68,6 +68,7 @@ test('progress is told by phase, to the end of each', async () => {
     'payment rows',
     'refund rows',
     'references',
+    'cards',
     'keys',
   ]);
   expect(last.get('payments')).toBe(1);

@@ -3,6 +3,7 @@
  * in pages of some 300 ms, and may run while payments come in: what is ahead of the logs' heads as read, or of a
  * group's position, is no finding.
  */
+import { countCardKeys } from '#services/cards/contract.ts';
 import { countLedgerKeys, measureBalances } from '#services/ledger/contract.ts';
 import { countPaymentKeys } from '#services/payments/contract.ts';
 import { eventsOf, type Installation, readInstallation } from './installation.ts';
@@ -10,6 +11,7 @@ import { Lane, type Pace } from './lane.ts';
 import { type OnProgress, Phase } from './progress.ts';
 import { type Checks, newChecks, type OnFound, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
+import { verifyCards } from './verify-cards.ts';
 import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
@@ -115,7 +117,7 @@ async function verifySigned(
 async function verifyBooks({ lanes, installation, checks, runPhase }: Verified): Promise<void> {
   const postings = (await measureBalances(lanes[0] as Lane))?.postings ?? 0;
   await runPhase('postings', postings, (phase) => verifyPostings(lanes, { check: checks.postings, phase }));
-  await runPhase('accounts', countEvents(installation, ['ledger', 'authorization']), (phase) =>
+  await runPhase('accounts', countEvents(installation, ['ledger', 'authorization', 'cards']), (phase) =>
     verifyAccounts(lanes, { checks, phase, partitions: installation.partitions }),
   );
 }
@@ -133,13 +135,19 @@ async function verifySagas({ lanes, installation, checks, runPhase }: Verified):
   await runPhase('references', checks.references.report().checked, (phase) =>
     verifyReferences(lane, { check: checks.references, phase }),
   );
+  await runPhase('cards', countEvents(installation, ['cards']), (phase) =>
+    verifyCards(lane, { check: checks.cards, phase, partitions: installation.partitions }),
+  );
   return counts;
 }
 
 async function countKeys(lane: Lane): Promise<number> {
   let count = 0;
   for (const range of DIGEST_RANGES) {
-    count += (await countPaymentKeys(lane, range)) + (await countLedgerKeys(lane, range));
+    count +=
+      (await countPaymentKeys(lane, range)) +
+      (await countLedgerKeys(lane, range)) +
+      (await countCardKeys(lane, range));
   }
   return count;
 }

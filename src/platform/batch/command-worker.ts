@@ -4,7 +4,7 @@
  *
  * C2: replays and refusals are decided inside the batch like everything else; of equal keys in a batch the first decides.
  */
-import type { Clock } from '#kernel/clock.ts';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
 import {
   type Answer,
   differences,
@@ -12,11 +12,10 @@ import {
   keyDigest,
   type StoredAnswer,
 } from '../idempotency/idempotency.ts';
-import { prepareAppend, sendAppend } from '../log/append.ts';
-import type { EventDraft } from '../log/event.ts';
+import { type AppendedSegment, prepareAppend, sendAppend } from '../log/append.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
-import type { Command, CommandHandler } from './command.ts';
+import type { Command, CommandHandler, DraftElsewhere } from './command.ts';
 import { type AppliedBatch, GroupCommit } from './group-commit.ts';
 import type { BatchObserver } from './observer.ts';
 
@@ -103,24 +102,37 @@ export class CommandWorker<Body, Loaded, Effect> {
     const now = clock.now();
     const fresh = new Map<string, StoredAnswer>();
     const effects: Effect[] = [];
-    const drafts: EventDraft[] = [];
+    const drafts: DraftElsewhere[] = [];
     const outcomes = batch.map((waiting): CommandOutcome => {
       const earlier = stored.get(waiting.digest) ?? fresh.get(waiting.digest);
       if (earlier !== undefined) return replayOf(earlier, waiting.request, keyReused); // C2
       const verdict = handler.decide(loaded, waiting.command, now);
       if (verdict.effect !== undefined) effects.push(verdict.effect);
-      drafts.push(...verdict.drafts);
+      for (const draft of verdict.drafts) drafts.push({ topic, draft });
+      drafts.push(...(verdict.elsewhere ?? []));
       fresh.set(waiting.digest, { ...verdict.answer, request: waiting.request });
       return { answer: verdict.answer, replayed: false };
     });
     idempotency.save(tx, fresh, now);
     handler.save(tx, effects, loaded, now);
-    const segments =
-      drafts.length === 0
-        ? undefined
-        : sendAppend(tx, prepareAppend({ topic, partitions: log.partitions, occurredAt: now, drafts }));
-    return { outcomes, segments };
+    return { outcomes, segments: sendAppends(tx, drafts, { partitions: log.partitions, occurredAt: now }) };
   }
+}
+
+/** R3: by topic, then by partition. */
+function sendAppends(
+  tx: Transaction,
+  drafts: readonly DraftElsewhere[],
+  as: { readonly partitions: number; readonly occurredAt: EpochMs },
+): Promise<AppendedSegment[]> | undefined {
+  if (drafts.length === 0) return undefined;
+  const topics = [...new Set(drafts.map(({ topic }) => topic))].toSorted();
+  const appends = topics.map((topic) => {
+    const own = drafts.filter((each) => each.topic === topic).map(({ draft }) => draft);
+    return sendAppend(tx, prepareAppend({ topic, ...as, drafts: own }));
+  });
+  const [only] = appends;
+  return appends.length === 1 ? only : Promise.all(appends).then((segments) => segments.flat());
 }
 
 /** What a request gets whose key was used before: the stored answer, or a refusal of its other body (I2). */

@@ -33,6 +33,13 @@ export interface Verdict<Effect> {
   /** Nothing for a refusal. */
   readonly effect: Effect | undefined;
   readonly drafts: readonly EventDraft[];
+  /** What belongs into the log of another service, whose contract asks for it: a card opens accounts of the ledger. */
+  readonly elsewhere?: readonly DraftElsewhere[];
+}
+
+export interface DraftElsewhere {
+  readonly topic: string;
+  readonly draft: EventDraft;
 }
 
 export interface CommandHandler<Body, Loaded, Effect> {

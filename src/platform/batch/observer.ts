@@ -18,3 +18,25 @@ export interface BatchObserver {
   /** An event should have become one, and holds its partition up instead: too many were given up just before. */
   deadLetterWithheld?(group: string, event: LogEvent): void;
 }
+
+/** Tells two what one hears. */
+export function both(first: BatchObserver, second: BatchObserver): BatchObserver {
+  return {
+    committed(worker, batch) {
+      first.committed(worker, batch);
+      second.committed(worker, batch);
+    },
+    failed(worker, error) {
+      first.failed(worker, error);
+      second.failed(worker, error);
+    },
+    deadLettered(group, letter) {
+      first.deadLettered?.(group, letter);
+      second.deadLettered?.(group, letter);
+    },
+    deadLetterWithheld(group, event) {
+      first.deadLetterWithheld?.(group, event);
+      second.deadLetterWithheld?.(group, event);
+    },
+  };
+}

@@ -125,6 +125,15 @@ export const REPAIR_RULES = {
   refund_of_unpaid: LOG,
   refund_on_other_terms: LOG,
   refunded_too_much: LOG,
+  missing_card: STATE,
+  different_card: STATE,
+  extra_card: STATE,
+  missing_card_transaction: STATE,
+  different_card_transaction: STATE,
+  extra_card_transaction: STATE,
+  missing_rules: STATE,
+  different_rules: STATE,
+  extra_rules: STATE,
 
   // Read models.
   missing_payment: rebuilt('payments'),

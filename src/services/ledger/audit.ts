@@ -368,16 +368,75 @@ const HOLDS: Comparison = {
   },
   actual: `select h.id, a.tenant, a.id as account_id, h.amount, h.state, h.opened_at, h.closed_at
            from ledger.holds h left join ledger.accounts a on a.key = h.account_key
-           where ($1::uuid is null or h.id > $1) and ($2::uuid is null or h.id <= $2)`,
+           where ($1::uuid is null or h.id > $1) and ($2::uuid is null or h.id <= $2) and h.owner is null`,
 };
 
-/** Holds of the range that are missing, extra or different. */
+/** Holds of payments and refunds, of the range, that are missing, extra or different. */
 export function differingHolds(
   reader: Reader,
   range: UuidRange,
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
   return compareRange(reader, HOLDS, { parameters: [range.after, range.upTo], expected });
+}
+
+const OWNED_HOLDS: Comparison = {
+  key: { id: 'uuid' },
+  columns: HOLDS.columns,
+  actual: `select a.tenant, a.id as account_id, h.amount, h.state, h.opened_at, h.closed_at
+           from ledger.holds h left join ledger.accounts a on a.key = h.account_key
+           where h.id = expected.id and h.owner = 'card'`,
+};
+
+/** Holds of cards that are missing or other than expected; by primary key. */
+export function differingCardHolds(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
+  return compareLookups(reader, OWNED_HOLDS, expected);
+}
+
+/** Rows that a walk has passed, of which a card's are handed out. */
+export interface CardRows {
+  /** Of the last one passed; undefined at the end. */
+  readonly last: string | undefined;
+  readonly rows: readonly { readonly uuid: string; readonly cause: string }[];
+}
+
+/** The next holds by primary key, those of cards; a hold's cause is its own id. */
+export function listCardHolds(reader: Reader, after: string | null, limit: number): Promise<CardRows> {
+  return walkRows(reader, [after, limit], {
+    from: 'ledger.holds',
+    cause: 'id',
+    isCards: "owner = 'card'",
+  });
+}
+
+/** The next entries by primary key, those of cards. */
+export function listCardEntries(reader: Reader, after: string | null, limit: number): Promise<CardRows> {
+  return walkRows(reader, [after, limit], {
+    from: 'ledger.entries',
+    cause: 'cause',
+    isCards: "purpose in ('top_up', 'card', 'card_reversal')",
+  });
+}
+
+/** Bounded by what is passed, not by what is found: among millions of payments there may be no card. */
+async function walkRows(
+  reader: Reader,
+  values: readonly unknown[],
+  { from, cause, isCards }: { readonly from: string; readonly cause: string; readonly isCards: string },
+): Promise<CardRows> {
+  const rows = await reader.query<{ uuid: string; cause: string; last: string; of_card: boolean }>(
+    `with page as materialized (
+       select id, ${cause} as cause, ${isCards} is true as of_card from ${from}
+       where $1::uuid is null or id > $1 order by id limit $2
+     ), edge as (select id from page order by id desc limit 1)
+     select page.id as uuid, page.cause, page.of_card, edge.id as last
+     from page cross join edge where page.of_card or page.id = edge.id`,
+    values,
+  );
+  return {
+    last: rows[0]?.last,
+    rows: rows.filter((row) => row.of_card).map((row) => ({ uuid: row.uuid, cause: row.cause })),
+  };
 }
 
 const ENTRY_IDS: Comparison = {

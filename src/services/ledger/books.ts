@@ -45,6 +45,8 @@ export interface Hold {
   readonly id: string;
   readonly accountKey: bigint;
   readonly amountMinor: bigint;
+  /** Absent: a payment's or a refund's. */
+  readonly owner?: 'card';
   state: HoldState;
 }
 
@@ -119,6 +121,7 @@ export class Books {
     tenant: string;
     accountId: string;
     amountMinor: bigint;
+    owner?: 'card';
   }): Decision<HoldOutcome, LedgerProblem> {
     if (this.#holds.has(hold.id)) return accepted('already');
     const balance = this.find(hold.tenant, hold.accountId);
@@ -132,6 +135,7 @@ export class Books {
       accountKey: balance.account.key,
       amountMinor: hold.amountMinor,
       state: 'open',
+      ...(hold.owner === undefined ? {} : { owner: hold.owner }),
     };
     balance.heldMinor += hold.amountMinor;
     this.#holds.set(hold.id, opened);

@@ -5,17 +5,23 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import type { Books } from './books.ts';
+import type { NewAccount } from './account.ts';
+import type { Account, Books } from './books.ts';
 
+export type { NewAccount } from './account.ts';
 export {
   type AuditedAccount,
+  type CardRows,
   countLedgerKeys,
+  differingCardHolds,
   differingEntries,
   differingEntryIds,
   differingHolds,
   differingPostings,
   findAccountKeys,
   listAuditedAccounts,
+  listCardEntries,
+  listCardHolds,
   measureBalances,
   postingsAfter,
   sumBalances,
@@ -33,7 +39,9 @@ export {
 } from './corrections.ts';
 export { entryIdOf } from './entry-id.ts';
 export type { AccountOpened, EntryPosted, PostingRefused } from './events.ts';
+export { openAccount } from './open-account.ts';
 export { type LedgerProblemCode, ledgerProblems } from './problems.ts';
+export { renderAccountOpened, renderEntryPosted } from './render-events.ts';
 
 export interface AccountRef {
   readonly tenant: string;
@@ -57,6 +65,24 @@ export interface Ledger {
     tx: Transaction,
     wanted: { accounts: readonly AccountRef[]; holds?: readonly string[]; entries?: readonly string[] },
   ): Promise<Books>;
+  /** What never changes of accounts, by ref; unknown ones are absent. A round trip for those never met before. */
+  resolve(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, Account>>;
+  /**
+   * As `openBooks`, for who must not wait: accounts that somebody else has locked are left out, so that the books do not find
+   * them; what they hold must be left alone then. With `waitForSharedMs` those without a floor, which are nobody's in particular, are waited for so long; then the
+   * transaction fails (55P03). The locks are sent at once, so that what the caller sends next is read behind them (R2).
+   */
+  openFreeBooks(
+    tx: Transaction,
+    accounts: readonly Account[],
+    wanted?: { readonly holds?: readonly string[]; readonly waitForSharedMs?: number | undefined },
+  ): Promise<Books>;
+  /** Has the session parse and plan the statements by which money moves, so that its first batch is not its slowest. */
+  prepare(tx: Transaction): void;
+  /** Keys for accounts that are to be opened; what is not used is lost. */
+  reserveKeys(tx: Transaction, count: number): Promise<bigint[]>;
+  /** Sends the rows of accounts that were opened in the books; before `saveBooks`. Their `account.opened` is the caller's to append. */
+  insertAccounts(tx: Transaction, created: readonly NewAccount[]): void;
   /** Sends what the books changed. */
   saveBooks(tx: Transaction, books: Books, now: EpochMs): void;
 }

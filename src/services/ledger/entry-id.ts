@@ -2,10 +2,19 @@ import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { type Id, type IdPrefix, idOf } from '#kernel/ids.ts';
 
 /** Why an entry exists, beside what caused it; a cause has at most one entry per purpose (R5). */
-export type EntryPurpose = 'manual' | 'payment' | 'refund' | 'reversal';
+export const ENTRY_PURPOSES = [
+  'manual',
+  'payment',
+  'refund',
+  'reversal',
+  'top_up',
+  'card',
+  'card_reversal',
+] as const;
+export type EntryPurpose = (typeof ENTRY_PURPOSES)[number];
 
 /** What a cause does first and, as a rule, only: its entry bears the cause's own uuid, so that inserts stay in time order. */
-const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['manual', 'payment', 'refund']);
+const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['manual', 'payment', 'refund', 'top_up', 'card']);
 
 /** Of which kind the causes of a purpose are. A manual entry is its own cause. */
 const CAUSE_PREFIXES = {
@@ -13,9 +22,15 @@ const CAUSE_PREFIXES = {
   payment: 'pay',
   refund: 'ref',
   reversal: 'pay',
+  top_up: 'ctu',
+  card: 'ctx',
+  card_reversal: 'ctx',
 } as const satisfies Record<EntryPurpose, IdPrefix>;
 
-/** The entry's uuid, a function of cause and purpose: re-delivering what caused it finds the same row. */
+/**
+ * The entry's uuid, a function of cause and purpose: re-delivering what caused it finds the same row. Not of a card's
+ * reversal, of which there may be several: its entry bears the uuid of the reversal.
+ */
 export function entryIdOf(cause: string, purpose: EntryPurpose): string {
   return MAIN_PURPOSES.has(purpose) ? cause : derivedUuid(cause, purpose);
 }

@@ -18,6 +18,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.FIND_PROFILES, BY_NAME],
   [store.GLANCE_STATUS, BALANCE],
   [store.LOCK_BALANCES, BALANCE],
+  [store.LOCK_FREE_BALANCES, BALANCE],
   [store.UPDATE_BALANCES, BALANCE],
   [store.LOAD_HOLDS, ['holds_pkey']],
   [store.CLOSE_HOLDS, ['holds_pkey']],
@@ -26,6 +27,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.INSERT_ACCOUNTS, []],
   [store.INSERT_BALANCES, []],
   [store.INSERT_HOLDS, []],
+  [store.INSERT_OWNED_HOLDS, []],
   [store.INSERT_ENTRIES, []],
   [store.INSERT_POSTINGS, []],
   [

@@ -21,9 +21,11 @@ type Terms = {
   readonly method: 'balance' | 'gateway';
 };
 
+type OrderedPurpose = Extract<EntryPurpose, 'payment' | 'refund' | 'reversal'>;
+
 export interface PostingOrder {
   readonly event: LogEvent;
-  readonly purpose: Exclude<EntryPurpose, 'manual'>;
+  readonly purpose: OrderedPurpose;
   /** What is posted for, and whose hold it captures. */
   readonly cause: string;
   readonly entryId: string;

@@ -74,6 +74,11 @@ export const FIND_ENTRY_EVENT = `
   select e.data from ledger.events e
   where e.subject = $2 and e.type = 'entry.posted' and e.tenant = $1`;
 
+/** A card's entries are told by the cards' log alone (docs/adr/0019). By its index on the events' subject. */
+export const FIND_CARD_ENTRY_EVENTS = `
+  select e.data from cards.events e
+  where e.subject = $2 and e.tenant = $1`;
+
 /** bigint's largest: every posting of an instant is before it. */
 const LAST_SEQUENCE = 9_223_372_036_854_775_807n;
 
@@ -152,16 +157,27 @@ export class LedgerReads {
     const [row] = await this.#reader.query<EntryRow>(FIND_ENTRY, [tenant, uuid]);
     if (row === undefined) return undefined;
     const { id, cause, purpose, description, reference } = row;
-    const events = await this.#reader.query<{ data: string }>(FIND_ENTRY_EVENT, [tenant, causeIdOf(row)]);
     const entryId = idOf('jen', id);
-    const posted = events
-      .map(({ data }) => JSON.parse(data) as EntryPosted)
-      .find(({ entry_id }) => entry_id === entryId);
+    const told = await this.#entriesTold(tenant, row);
+    const posted = told.find(({ entry_id }) => entry_id === entryId);
     if (posted === undefined) throw new InvariantViolation(`entry ${entryId} has no event`);
     const { effective_on: effectiveOn, posted_at: postedAt } = row;
     return { id, cause, purpose, description, reference, effectiveOn, postedAt, postings: posted.postings };
   }
+
+  /** Of the entry's cause, all that its events tell of. */
+  async #entriesTold(tenant: string, row: EntryRow): Promise<EntryPosted[]> {
+    const cause = causeIdOf(row);
+    if (!CARD_PURPOSES.has(row.purpose)) {
+      const events = await this.#reader.query<{ data: string }>(FIND_ENTRY_EVENT, [tenant, cause]);
+      return events.map(({ data }) => JSON.parse(data) as EntryPosted);
+    }
+    const events = await this.#reader.query<{ data: string }>(FIND_CARD_ENTRY_EVENTS, [tenant, cause]);
+    return events.flatMap(({ data }) => (JSON.parse(data) as { entry?: EntryPosted }).entry ?? []);
+  }
 }
+
+const CARD_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['top_up', 'card', 'card_reversal']);
 
 interface AccountRow extends ProfileRow {
   id: string;

@@ -4,6 +4,7 @@ import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
 import { Amount, closed, MAX_AMOUNT_MINOR, Metadata, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { ACCOUNT_KINDS } from './account.ts';
 import type { AccountKind } from './books.ts';
+import { ENTRY_PURPOSES, type EntryPurpose } from './entry-id.ts';
 
 /** How many accounts one entry may touch is bounded by what it may lock (DESIGN §5). */
 const POSTINGS_MIN = 2;
@@ -136,7 +137,7 @@ export const PostEntryBody = closed(
 
 export const EntryDocument = Type.Object({
   id: Type.String({ description: '`jen_…`' }),
-  purpose: Type.Union([Type.Literal('manual'), Type.Literal('payment'), Type.Literal('reversal')]),
+  purpose: Type.Unsafe<EntryPurpose>({ type: 'string', enum: [...ENTRY_PURPOSES] }),
   cause: Type.String({ description: 'The id of what it was posted for; a manual entry is its own.' }),
   description: nullable(Type.String()),
   reference: nullable(Type.String()),

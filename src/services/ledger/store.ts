@@ -3,7 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { statement, type Transaction } from '#platform/postgres/session.ts';
+import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { AccountProfile, NewAccount } from './account.ts';
 import { AccountDirectory } from './account-directory.ts';
 import {
@@ -47,6 +47,31 @@ export const LOCK_BALANCES = statement(
    cross join lateral (select * from ledger.balances b where b.account_key = wanted.key for no key update) b`,
 );
 
+/**
+ * As `lock_balances`, but a balance that somebody else has locked is left out: who cannot wait takes what is free (cards).
+ * In the same order (R3). By primary key.
+ */
+export const LOCK_FREE_BALANCES = statement(
+  'ledger.lock_free_balances',
+  `select b.account_key, b.status, b.posted, b.held, b.sequence, b.last_posted_at
+   from ${batchRows('wanted', { key: 'bigint' })}
+   cross join lateral (
+     select * from ledger.balances b where b.account_key = wanted.key for no key update skip locked
+   ) b`,
+);
+
+/** How long this transaction waits for a lock, from here on. Reads no table. */
+const WAIT_FOR_LOCKS = statement(
+  'ledger.wait_for_locks',
+  `select set_config('lock_timeout', $1::text, true)`,
+);
+
+/** As long as the session does. */
+const WAIT_FOR_LOCKS_AS_EVER = statement(
+  'ledger.wait_for_locks_as_ever',
+  'set local lock_timeout to default',
+);
+
 /** After the lock of their accounts, which arbitrates their end (R5). By primary key. */
 export const LOAD_HOLDS = statement(
   'ledger.load_holds',
@@ -84,6 +109,14 @@ export const INSERT_HOLDS = statement(
   `insert into ledger.holds (id, account_key, amount, state, opened_at, closed_at)
    select id, account_key, amount, state, $5::timestamptz, case when state = 'open' then null else $5::timestamptz end
    from ${batchRows('v', { id: 'uuid', account_key: 'bigint', amount: 'bigint', state: 'text' })}`,
+);
+
+export const INSERT_OWNED_HOLDS = statement(
+  'ledger.insert_owned_holds',
+  `insert into ledger.holds (id, account_key, amount, state, opened_at, closed_at, owner)
+   select id, account_key, amount, state, $5::timestamptz, case when state = 'open' then null else $5::timestamptz end, owner
+   from ${batchRows('v', { id: 'uuid', account_key: 'bigint', amount: 'bigint', state: 'text' })}
+   cross join (select $6::text as owner) as whose`,
 );
 
 /** By primary key, under the lock of the hold's account; touches no indexed column (HOT). */
@@ -219,13 +252,47 @@ export class LedgerStore implements Ledger {
     wanted: { accounts: readonly AccountRef[]; holds?: readonly string[]; entries?: readonly string[] },
   ): Promise<Books> {
     const accounts = await this.resolve(tx, wanted.accounts);
-    const byKey = new Map([...accounts.values()].map((account) => [account.key, account]));
     const [balances, holds, entryIds] = await Promise.all([
-      this.#lockBalances(tx, byKey),
+      this.#lockBalances(tx, [...accounts.values()]),
       this.#loadHolds(tx, wanted.holds ?? []),
       this.#findEntries(tx, wanted.entries ?? []),
     ]);
     return new Books({ balances, holds, entryIds });
+  }
+
+  async openFreeBooks(
+    tx: Transaction,
+    accounts: readonly Account[],
+    wanted: { readonly holds?: readonly string[]; readonly waitForSharedMs?: number | undefined } = {},
+  ): Promise<Books> {
+    const { holds: holdIds = [], waitForSharedMs } = wanted;
+    const [balances, holds] = await Promise.all([
+      waitForSharedMs === undefined
+        ? this.#lockBalances(tx, accounts, LOCK_FREE_BALANCES)
+        : this.#lockFreeThenShared(tx, accounts, waitForSharedMs),
+      this.#loadHolds(tx, holdIds),
+    ]);
+    return new Books({ balances, holds, entryIds: [] });
+  }
+
+  /** R3: those without a floor last. */
+  async #lockFreeThenShared(
+    tx: Transaction,
+    accounts: readonly Account[],
+    waitMs: number,
+  ): Promise<Balance[]> {
+    const shared = accounts.filter((account) => !hasFloor(account));
+    const free = this.#lockBalances(tx, accounts.filter(hasFloor), LOCK_FREE_BALANCES);
+    tx.run(WAIT_FOR_LOCKS, [`${waitMs}ms`]);
+    const waited = this.#lockBalances(tx, shared);
+    tx.run(WAIT_FOR_LOCKS_AS_EVER, []);
+    return (await Promise.all([free, waited])).flat();
+  }
+
+  prepare(tx: Transaction): void {
+    for (const by of [LOCK_BALANCES, LOCK_FREE_BALANCES]) tx.run(by, [int8Array([])]);
+    updateBalances(tx, []);
+    insertEntries(tx, []);
   }
 
   saveBooks(tx: Transaction, books: Books, now: EpochMs): void {
@@ -305,14 +372,17 @@ export class LedgerStore implements Ledger {
     });
   }
 
-  async #lockBalances(tx: Transaction, accounts: ReadonlyMap<bigint, Account>): Promise<Balance[]> {
-    if (accounts.size === 0) return [];
-    const inOrder = [...accounts.values()].sort(byLockOrder);
-    const rows = await tx.query<BalanceRow>(LOCK_BALANCES, [
-      int8Array(inOrder.map((account) => account.key)),
-    ]);
+  async #lockBalances(
+    tx: Transaction,
+    accounts: readonly Account[],
+    by: Statement = LOCK_BALANCES,
+  ): Promise<Balance[]> {
+    const byKey = new Map(accounts.map((account) => [account.key, account]));
+    if (byKey.size === 0) return [];
+    const inOrder = [...byKey.values()].sort(byLockOrder);
+    const rows = await tx.query<BalanceRow>(by, [int8Array(inOrder.map((account) => account.key))]);
     return rows.map((row) => ({
-      account: accounts.get(row.account_key) as Account,
+      account: byKey.get(row.account_key) as Account,
       status: row.status,
       postedMinor: row.posted,
       heldMinor: row.held,
@@ -342,6 +412,10 @@ export class LedgerStore implements Ledger {
   }
 }
 
+function hasFloor({ floorMinor }: Account): boolean {
+  return floorMinor !== null;
+}
+
 /** R3: accounts with a floor ascending, then those without, which many payments share and which are so held shortest. */
 function byLockOrder(a: Account, b: Account): number {
   const floorless = Number(a.floorMinor === null) - Number(b.floorMinor === null);
@@ -361,13 +435,19 @@ function updateBalances(tx: Transaction, balances: readonly Balance[]): void {
 }
 
 function insertHolds(tx: Transaction, holds: readonly Hold[], now: EpochMs): void {
-  tx.run(INSERT_HOLDS, [
+  const owned = holds.filter(({ owner }) => owner !== undefined);
+  const others = owned.length === 0 ? holds : holds.filter(({ owner }) => owner === undefined);
+  if (others.length > 0) tx.run(INSERT_HOLDS, [...holdColumns(others), new Date(now)]);
+  if (owned.length > 0) tx.run(INSERT_OWNED_HOLDS, [...holdColumns(owned), new Date(now), 'card']);
+}
+
+function holdColumns(holds: readonly Hold[]): Buffer[] {
+  return [
     uuidArray(holds.map((hold) => hold.id)),
     int8Array(holds.map((hold) => hold.accountKey)),
     int8Array(holds.map((hold) => hold.amountMinor)),
     textArray(holds.map((hold) => hold.state)),
-    new Date(now),
-  ]);
+  ];
 }
 
 function closeHolds(tx: Transaction, holds: readonly Hold[], now: EpochMs): void {

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import type { LogEvent } from '../log/event.ts';
+import { type BatchObserver, both } from './observer.ts';
+
+test('two observers hear all that one hears', () => {
+  const heard: string[] = [];
+  const hearing = (name: string): Required<BatchObserver> => ({
+    committed: (worker) => void heard.push(`${name} committed ${worker}`),
+    failed: (worker) => void heard.push(`${name} failed ${worker}`),
+    deadLettered: (group) => void heard.push(`${name} deadLettered ${group}`),
+    deadLetterWithheld: (group) => void heard.push(`${name} deadLetterWithheld ${group}`),
+  });
+  const observer = both(hearing('a'), hearing('b'));
+  const event = {} as LogEvent;
+  observer.committed('w', { events: 1, durationMs: 1 });
+  observer.failed('w', new Error('x'));
+  observer.deadLettered?.('g', { id: '1', event, failure: { code: 'c', text: 't' } });
+  observer.deadLetterWithheld?.('g', event);
+  const told = ['committed w', 'failed w', 'deadLettered g', 'deadLetterWithheld g'];
+  expect(heard).toEqual(told.flatMap((each) => [`a ${each}`, `b ${each}`]));
+});
+
+test('one that does not listen to all is told what it listens to', () => {
+  const quiet: BatchObserver = { committed: () => undefined, failed: () => undefined };
+  expect(() => both(quiet, quiet).deadLetterWithheld?.('g', {} as LogEvent)).not.toThrow();
+});

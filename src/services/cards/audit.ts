@@ -1,0 +1,134 @@
+/** What a proof may ask of the cards' tables: whether they agree with what the log tells. Keys are not sourced from any log. */
+import {
+  type Comparison,
+  compareLookups,
+  type Differences,
+  type ExpectedRow,
+} from '#platform/postgres/differences.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+
+const CARD_TRANSACTIONS: Comparison = {
+  key: { tenant: 'text', id: 'uuid' },
+  columns: {
+    account: 'text',
+    external_id: 'text',
+    claimed: 'text',
+    digest: 'uuid',
+    mcc: 'text',
+    merchant: 'text',
+    amount: 'bigint',
+    currency: 'text',
+    code: 'text',
+    category: 'text',
+    decided_by: 'text',
+    reason: 'text',
+    detail: 'text',
+    rules_version: 'bigint',
+    latency_ms: 'bigint',
+    state: 'text',
+    captured: 'bigint',
+    reversed: 'bigint',
+    decided_at: 'instant',
+  },
+  actual: `select t.account, t.external_id, (t.claim is not null)::text as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency, t.code,
+                  t.category, t.decided_by, t.reason, t.detail, t.rules_version::bigint, t.latency_ms::bigint, t.state,
+                  t.captured, t.reversed, t.decided_at
+           from cards.card_transactions t where t.tenant = expected.tenant and t.id = expected.id`,
+};
+
+/** Card transactions that are missing or other than expected; by primary key. */
+export function differingCardTransactions(
+  reader: Reader,
+  expected: readonly ExpectedRow[],
+): Promise<Differences> {
+  return compareLookups(reader, CARD_TRANSACTIONS, expected);
+}
+
+export interface CardTransactionRef {
+  readonly tenant: string;
+  readonly uuid: string;
+}
+
+/** In the order of the primary key, after `after`. */
+export async function listCardTransactionRefs(
+  reader: Reader,
+  after: CardTransactionRef | undefined,
+  limit: number,
+): Promise<CardTransactionRef[]> {
+  return reader.query<CardTransactionRef>(
+    `select t.tenant, t.id as uuid from cards.card_transactions t
+     where $1::text is null or (t.tenant, t.id) > ($1, $2::uuid)
+     order by t.tenant, t.id limit $3`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit],
+  );
+}
+
+export interface ListedCard {
+  readonly tenant: string;
+  readonly account: string;
+}
+
+const CARDS: Comparison = {
+  key: { tenant: 'text', account: 'text' },
+  columns: { currency: 'text', status: 'text', created_at: 'instant' },
+  actual: `select c.currency, c.status, c.created_at from cards.cards c
+           where c.tenant = expected.tenant and c.account = expected.account`,
+};
+
+/** Cards that are missing or other than expected; by primary key. */
+export function differingCards(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
+  return compareLookups(reader, CARDS, expected);
+}
+
+/** In the order of the primary key, after `after`. */
+export function listCards(
+  reader: Reader,
+  after: ListedCard | undefined,
+  limit: number,
+): Promise<ListedCard[]> {
+  return reader.query<ListedCard>(
+    `select c.tenant, c.account from cards.cards c
+     where $1::text is null or (c.tenant, c.account) > ($1, $2)
+     order by c.tenant, c.account limit $3`,
+    [after?.tenant ?? null, after?.account ?? null, limit],
+  );
+}
+
+const RULES: Comparison = {
+  key: { tenant: 'text', version: 'bigint' },
+  columns: { rules: 'text', actor: 'text' },
+  actual: `select r.rules, r.actor from cards.merchant_rules r
+           where r.tenant = expected.tenant and r.version = expected.version`,
+};
+
+/** Versions of merchant rules that are missing or other than expected; by primary key. */
+export function differingRules(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
+  return compareLookups(reader, RULES, expected);
+}
+
+/** In the order of the primary key, after `after`. */
+export async function listRulesVersions(
+  reader: Reader,
+  after: { readonly tenant: string; readonly version: number } | undefined,
+  limit: number,
+): Promise<{ tenant: string; version: number }[]> {
+  return reader.query<{ tenant: string; version: number }>(
+    `select r.tenant, r.version from cards.merchant_rules r
+     where $1::text is null or (r.tenant, r.version) > ($1, $2::integer)
+     order by r.tenant, r.version limit $3`,
+    [after?.tenant ?? null, after?.version ?? null, limit],
+  );
+}
+
+/** Keys are only counted. */
+export async function countCardKeys(
+  reader: Reader,
+  range: { readonly after: string | null; readonly upTo: string | null },
+): Promise<number> {
+  const [row] = await reader.query<{ count: number }>(
+    `select count(*)::float8 as count from cards.idempotency_keys
+     where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,
+    [range.after, range.upTo],
+  );
+  return row?.count ?? 0;
+}

@@ -1,0 +1,146 @@
+/**
+ * The two routes of the authorizer (K1). Whatever comes in from somebody who is known is answered 200 with a code: these
+ * routes take any content type, read the bytes themselves, and turn what the edge would refuse into `07`. Who is not
+ * known, or comes too often, is refused as everywhere (401, 403, 429): nothing of his could be recorded.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Fault } from '#kernel/fault.ts';
+import { newId, uuidOf } from '#kernel/ids.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { ProblemError } from '#platform/http/problem-error.ts';
+import { contextOf } from '#platform/http/request-context.ts';
+import { sendJsonText } from '#platform/http/send.ts';
+import type { Authorized, Authorizer } from './authorizer.ts';
+import { answerOf, type Code } from './card-transaction.ts';
+import { type Reading, readCardTransaction, unreadable } from './read-card-transaction.ts';
+import { CardAnswerDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
+
+/** K5. Later the network has given up. */
+const DEADLINE_MS = 100;
+/** What a caller may ask for by X-Deadline-Ms. */
+const DEADLINE_MAX_MS = 30_000;
+
+const DESCRIPTION =
+  'Always 200. The answer comes within 100 ms of the arrival, or within `X-Deadline-Ms` (1 to 30000). `07` means that nothing was applied.';
+
+type Render = (authorized: Authorized) => string;
+
+export interface AuthorizeRoutes {
+  readonly authorizer: Pick<Authorizer, 'authorize'>;
+  readonly onAnswered: (code: Code) => void;
+}
+
+export function registerAuthorizeRoutes(app: HttpApp, routes: AuthorizeRoutes): void {
+  void app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    for (const [url, response, render] of [
+      ['/v1/card-transactions', CardAnswerDocument, renderAnswer],
+      ['/transactions', CodeDocument, renderCode],
+    ] as const) {
+      scope.route({
+        method: 'POST',
+        url,
+        config: { scope: 'card_transactions:write' },
+        schema: {
+          tags: ['cards'],
+          summary: 'Decide a card transaction',
+          description: DESCRIPTION,
+          body: CardTransactionBody,
+          response: { 200: response },
+        },
+        // The schema describes; what does not fit it is a `07`, which is decided like the others.
+        validatorCompiler: () => () => true,
+        handler: (request, reply) =>
+          authorize(routes, { request, reply, render, reading: readingOf(request) }),
+        errorHandler(error, request, reply) {
+          if (!isAboutBody(error, request)) {
+            reply.send(error);
+            return;
+          }
+          void answerUnreadable(routes, { request, reply, render, reading: unreadable('body') });
+        },
+      });
+    }
+  });
+}
+
+async function answerUnreadable(routes: AuthorizeRoutes, exchange: Exchange): Promise<void> {
+  try {
+    await authorize(routes, exchange);
+  } catch (error) {
+    exchange.reply.send(error);
+  }
+}
+
+/** Whether who asks was let in, and then the body could not be taken: too large, broken off. What the edge refuses is not that. */
+function isAboutBody(error: unknown, { caller, body }: FastifyRequest): boolean {
+  const isRefused = error instanceof Fault || error instanceof ProblemError;
+  return caller !== null && body === undefined && !isRefused;
+}
+
+function readingOf(request: FastifyRequest): Reading {
+  const { headers, body } = request;
+  if (!isJson(headers['content-type'])) return unreadable('content type');
+  if (headers['content-encoding'] !== undefined) return unreadable('content encoding');
+  if (!(body instanceof Buffer) || body.length === 0) return unreadable('no body');
+  const key = parseIdempotencyKey(request.raw);
+  if (!key.ok) return unreadable('idempotency key');
+  if (deadlineOf(headers['x-deadline-ms']) === undefined) return unreadable('X-Deadline-Ms');
+  return readCardTransaction(body, key.value);
+}
+
+/** In UTF-8, which is all there is (RFC 8259 §8.1). */
+function isJson(contentType: string | undefined): boolean {
+  return (
+    contentType !== undefined &&
+    /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(contentType)
+  );
+}
+
+function deadlineOf(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return DEADLINE_MS;
+  if (typeof header !== 'string' || !/^[1-9]\d{0,4}$/.test(header)) return undefined;
+  const ms = Number(header);
+  return ms <= DEADLINE_MAX_MS ? ms : undefined;
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly render: Render;
+  readonly reading: Reading;
+}
+
+async function authorize(
+  { authorizer, onAnswered }: AuthorizeRoutes,
+  { request, reply, render, reading }: Exchange,
+): Promise<FastifyReply> {
+  const arrivedAt = performance.now() - reply.elapsedTime;
+  const { tenant, correlationId, traceparent } = contextOf(request);
+  const { socket } = request.raw;
+  const authorized = await authorizer.authorize({
+    tenant,
+    uuid: uuidOf(newId('ctx')),
+    reading,
+    arrivedAt,
+    deadlineMs: deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS,
+    // Who has closed his side hears nothing any more: Node then closes ours behind the answer.
+    isGone: () => socket.destroyed || socket.readableEnded,
+    correlationId,
+    causation: newId('req'),
+    traceparent: traceparent ?? null,
+  });
+  onAnswered(authorized.cardTransaction.code);
+  if (authorized.repeated) reply.header('idempotency-replayed', 'true');
+  return sendJsonText(reply, { status: 200, body: render(authorized) });
+}
+
+function renderCode({ cardTransaction: { code } }: Authorized): string {
+  return `{"code":"${code}"}`;
+}
+
+function renderAnswer({ cardTransaction }: Authorized): string {
+  return JSON.stringify(answerOf(cardTransaction));
+}

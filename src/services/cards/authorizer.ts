@@ -1,0 +1,621 @@
+/**
+ * The deciding batches: one worker per process, with a session of its own, so that no load of payments stands in front of
+ * it. It takes what arrived while the last commit ran, locks the balances of the cards that nobody else has, decides, and
+ * commits (K5, K6, docs/adr/0018).
+ *
+ * C1: `07` means not applied. Before COMMIT is sent, what is late is dropped; after it, no `07` until the outcome is known,
+ *     and if the answer is late then, or its caller gone, what was approved is given back first.
+ * C2: an approval that is not answered yet stands in this process's row, written in the commit that approves it. Whoever
+ *     finds the row without its process marks them (watch.ts).
+ * C3: a card that somebody else has locked is left out of the batch and tried behind the others, until its deadline; so are
+ *     all cards whose settlement account is.
+ * C4: if a commit was lost from sight, each card transaction of it is inserted as undecided unless it is there. That waits
+ *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
+ * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
+ * C6: a repeat is never told `07` for coming too late where an approval stands under its id: it is looked for first.
+ * C7: a repeat is told `00` by the commit that marks the row as repeated, under its lock; what is marked is not given back for
+ *     being late. It is confirmed when the answer was sent to somebody who was there.
+ * So the two agree, whichever is first, in whatever process.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '#kernel/clock.ts';
+import { Fault, InvariantViolation } from '#kernel/fault.ts';
+import { backoffMs } from '#platform/batch/backoff.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { restAfter } from '#platform/batch/pace.ts';
+import { repeatWhile, untilDone } from '#platform/batch/repeat.ts';
+import { Signal } from '#platform/batch/signal.ts';
+import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
+import type { Session, Transaction } from '#platform/postgres/session.ts';
+import type { Ledger } from '#services/ledger/contract.ts';
+import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
+import type { CardTransaction, Reason } from './card-transaction.ts';
+import {
+  type Authorized,
+  approvedOf,
+  BATCH_MIN,
+  type CardAuthorization,
+  cardOf,
+  draftsOf,
+  holdOf,
+  isLate,
+  isLockTimeout,
+  isRolledBack,
+  isThere,
+  isWaitingForSettlement,
+  momentOf,
+  type Note,
+  noteDraft,
+  notesFor,
+  originOf,
+  recordedAt,
+  type Sent,
+  type Told,
+  type Waiting,
+} from './deciding-batch.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { LateReversals } from './late-reversals.ts';
+import { loadCardBatch } from './load-card-batch.ts';
+import { decisionEvent } from './render-events.ts';
+import { RulesCache } from './rules-cache.ts';
+import {
+  confirm,
+  findCardTransactions,
+  insertCardTransactions,
+  insertOpenHolds,
+  insertUnlessThere,
+  lockFreeCardTransactions,
+  markRepeated,
+  markUnconfirmed,
+  saveDecider,
+} from './store.ts';
+import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
+
+/** Least time between the starts of two batches under load: of 100 ms, most are the caller's network's and the commit's. */
+const PACE_MS = 10;
+/**
+ * A batch takes what it can decide and commit in so long, by how long the last ones took. Under a load that no machine
+ * carries, a batch of all that waits would be late as a whole; so the ones that come in time are decided, and the others
+ * are dropped for nothing but their answer.
+ */
+const BATCH_MS = 25;
+/** Of what the last batch tells of the next. */
+const NEWS_PART = 0.3;
+/** Requests waiting beyond this could not be answered in time by any batch. */
+const QUEUE_MAX = 5000;
+/** Before another look at cards that were locked. */
+const LOCKED_PAUSE_MS = 2;
+/**
+ * For a settlement account that another process has locked, where nothing can be decided without it: as long as a commit
+ * takes, not as long as a process that is stopped.
+ */
+const SETTLEMENT_WAIT_MS = 20;
+/** How long answered approvals stand in the row of an idle process as if they were not. */
+const IDLE_SETTLE_MS = 50;
+/** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
+const IDLE_LOOK_MS = 60_000;
+/** Records of what was answered `07` without a decision, waiting to be written; how many more there were is told. */
+const UNDECIDED_MAX = 5000;
+/** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
+const HOLD_MS = 7 * 24 * 3_600_000;
+
+export type { Authorized, CardAuthorization } from './deciding-batch.ts';
+
+export interface AuthorizerOptions {
+  /** Of the process: nobody else's, also not of one that had its place before. */
+  readonly processUuid: string;
+  readonly ledger: Ledger;
+  readonly log: EventLog;
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+  readonly lateReversals: Pick<LateReversals, 'reverse'>;
+}
+
+export class Authorizer {
+  readonly #options: AuthorizerOptions;
+  readonly #rules = new RulesCache();
+  readonly #signal = new Signal();
+  readonly #queue = new FairQueue<Waiting>(cardOf);
+  /** C2: approved and committed, on the way to be given back. */
+  readonly #unanswered = new Map<string, CardTransaction>();
+  /** C3: what was left out of a batch at least once. */
+  readonly #locked = new WeakSet<Waiting>();
+  /** C6: who was looked for. If the look failed because the database is gone, nobody is made to wait for it. */
+  readonly #lookedFor = new WeakSet<Waiting>();
+  /** C7: repeats that found what is not certain yet. They are told when it is, however late. */
+  readonly #contested = new WeakSet<Waiting>();
+  /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
+  #waitsForSettlement = false;
+  /** What could not be given back although the database answers, or found out at all: for a person. */
+  #abandoned: readonly CardTransaction[] = [];
+  /** What repeats were told, to be confirmed (C7). */
+  #confirmations: readonly CardTransaction[] = [];
+  readonly #givingBack = new Set<Promise<void>>();
+  /** Whether the row of this process names approvals that are answered by now. */
+  #isRowBehind = false;
+  /** What was answered without a decision, to be recorded (K7). */
+  #notes: Note[] = [];
+  /** Of what was answered without a decision, what is not recorded either, since that was told. */
+  #unrecorded = 0;
+  /** Of a batch, by its size. */
+  #msPerRequest = 0;
+  #failures = 0;
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options;
+  }
+
+  /** Also opens the session and has it plan its statements: the first request has no time for that. */
+  async start(): Promise<void> {
+    await this.#warmUp();
+    this.#running ??= repeatWhile(
+      () => !this.#stopping || this.#queue.size > 0,
+      () => this.#turn(),
+    );
+  }
+
+  /** A batch that is undone; if it cannot be made, the first requests are late, and no worse. */
+  async #warmUp(): Promise<void> {
+    const { session, ledger, clock, log, observer } = this.#options;
+    try {
+      await session.transaction(async (tx) => {
+        await loadCardBatch(tx, { ledger, rules: this.#rules }, [WARM_UP]);
+        ledger.prepare(tx);
+        const moment = { now: clock.now(), latencyMs: 0, isLate: false };
+        const record = undecided(WARM_UP, moment, 'unknown_account');
+        const drafts = [decisionEvent(record, undefined, ORIGIN_OF_WARM_UP)];
+        insertCardTransactions(tx, [record]);
+        saveDecider(tx, this.#options.processUuid, []);
+        await sendAppend(
+          tx,
+          prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: moment.now, drafts }),
+        );
+        throw new WarmedUp();
+      });
+    } catch (error) {
+      if (!(error instanceof WarmedUp)) observer.failed('cards', error);
+    }
+  }
+
+  /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
+  authorize(asked: CardAuthorization): Promise<Authorized> {
+    if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
+      if (claimRef(asked) === undefined)
+        return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
+      // C6: whether an approval stands under its id could not be looked for.
+      return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ asked, resolve, reject });
+      this.#signal.raise();
+    });
+  }
+
+  /** Decides what is waiting, then stops, when nothing is left to be given back. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#signal.raise();
+    await this.#running;
+    await Promise.all(this.#givingBack);
+    if (this.#hasToTell) await this.#settle([]);
+  }
+
+  async #turn(): Promise<void> {
+    const startedAt = performance.now();
+    const repeats = this.#takeLate();
+    const batch = this.#queue.take(this.#batchLimit(), startedAt);
+    if (batch.length + repeats.length === 0) {
+      await (this.#queue.size === 0 ? this.#rest() : delay(LOCKED_PAUSE_MS));
+      return;
+    }
+    const again = await this.#settle(batch, repeats);
+    this.#putBack(again);
+    if (again.length > 0 && this.#queue.size === again.length) await delay(LOCKED_PAUSE_MS);
+    if (!this.#stopping) await restAfter({ events: batch.length, startedAt, paceMs: PACE_MS });
+  }
+
+  /** C3: behind all others, and not at once: what is locked mostly is for some ms. */
+  #putBack(again: readonly Waiting[]): void {
+    const until = performance.now() + LOCKED_PAUSE_MS;
+    for (const waiting of again) this.#queue.setAside(waiting, until);
+    this.#queue.push(...again);
+  }
+
+  /** Waits for work; if there is none for a moment, says what was answered meanwhile. */
+  async #rest(): Promise<void> {
+    await this.#signal.wait(this.#hasToTell ? IDLE_SETTLE_MS : IDLE_LOOK_MS);
+    if (this.#queue.size === 0 && this.#hasToTell) await this.#settle([]);
+  }
+
+  get #hasToTell(): boolean {
+    return (
+      this.#isRowBehind ||
+      this.#abandoned.length > 0 ||
+      this.#unrecorded > 0 ||
+      this.#notes.length > 0 ||
+      this.#confirmations.length > 0
+    );
+  }
+
+  /**
+   * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat comes
+   * back, to be looked for once (C6).
+   */
+  #takeLate(): Waiting[] {
+    const decidedAt = performance.now() + this.#expectedMs();
+    const late = this.#queue.takeWhere(({ asked }) => isLate(asked, decidedAt));
+    const isRepeat = (waiting: Waiting): boolean =>
+      this.#contested.has(waiting) ||
+      (claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting));
+    for (const waiting of late) if (!isRepeat(waiting)) this.#dropLate(waiting);
+    const repeats = late.filter(isRepeat);
+    for (const waiting of repeats) this.#lookedFor.add(waiting);
+    return repeats;
+  }
+
+  #batchLimit(): number {
+    if (this.#msPerRequest === 0) return this.#options.batchMax;
+    const inTime = Math.floor(BATCH_MS / this.#msPerRequest);
+    return Math.max(BATCH_MIN, Math.min(this.#options.batchMax, inTime));
+  }
+
+  /** Never more than a batch may take, or a slow moment would have everything dropped and nothing measured again. */
+  #expectedMs(): number {
+    const requests = Math.min(this.#queue.size, this.#batchLimit());
+    return requests <= BATCH_MIN ? 0 : Math.min(BATCH_MS, requests * this.#msPerRequest);
+  }
+
+  #noteDuration(requests: number, durationMs: number): void {
+    // The fixed part of a small batch says little about a large one.
+    if (requests < BATCH_MIN) return;
+    const news = durationMs / requests;
+    this.#msPerRequest += (this.#msPerRequest === 0 ? 1 : NEWS_PART) * (news - this.#msPerRequest);
+  }
+
+  /** Decides the batch; what is to be tried again comes back. */
+  async #settle(batch: readonly Waiting[], repeats: readonly Waiting[] = []): Promise<readonly Waiting[]> {
+    let sent: Sent | undefined;
+    const startedAt = performance.now();
+    try {
+      await this.#options.session.transaction(async (tx) => {
+        sent = await this.#decide(tx, batch, repeats);
+      });
+    } catch (error) {
+      return this.#failed([...batch, ...repeats], sent, error);
+    }
+    this.#failures = 0;
+    if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
+    const { told, notes, abandoned, confirmed, pending, segments } = sent;
+    // By what was written, not by what is open now: some of them may have been settled meanwhile.
+    if (pending !== undefined) this.#isRowBehind = pending > 0;
+    this.#notes = this.#notes.slice(notes.length);
+    this.#abandoned = this.#abandoned.slice(abandoned.length);
+    this.#confirmations = this.#confirmations.filter(({ uuid }) => !confirmed.has(uuid));
+    const locked = this.#answer(told);
+    if (segments !== undefined) this.#options.log.publish(await segments);
+    const durationMs = performance.now() - startedAt;
+    this.#noteDuration(batch.length, durationMs);
+    this.#tellUnrecorded();
+    this.#options.observer.committed('cards', { events: batch.length, durationMs });
+    return locked;
+  }
+
+  async #decide(tx: Transaction, batch: readonly Waiting[], repeats: readonly Waiting[]): Promise<Sent> {
+    const { ledger, clock, log } = this.#options;
+    const loaded = await loadCardBatch(
+      tx,
+      {
+        ledger,
+        rules: this.#rules,
+        waitForSharedMs: this.#waitsForSettlement ? SETTLEMENT_WAIT_MS : undefined,
+      },
+      batch.map(({ asked }) => asked),
+      repeats.map(({ asked }) => asked),
+    );
+    const confirmed = await this.#lockConfirmations(tx);
+    const now = clock.now();
+    const at = performance.now();
+    const tell = (waiting: Waiting, late: { isLate?: true } = {}): Told => {
+      const moment = { ...momentOf(waiting.asked, { now, at }), ...late };
+      return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
+    };
+    const told = [
+      ...batch.map((waiting) => tell(waiting)),
+      ...repeats.map((waiting) => tell(waiting, { isLate: true })),
+    ];
+    const notes = this.#notes
+      .slice(0, notesFor(batch.length, this.#options.batchMax))
+      .map((note) => recordedAt(note, now));
+    const decided = told.flatMap(({ outcome }) =>
+      outcome.kind === 'decided' ? outcome.cardTransaction : [],
+    );
+    ledger.saveBooks(tx, loaded.books, now);
+    insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
+    insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
+    markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
+    confirm(tx, confirmed, now);
+    const abandoned = this.#abandoned;
+    const pending = this.#saveRow(tx, approvedOf(told, 'decided'));
+    // Behind the row: it waits for a commit of ours that was lost from sight, if that still runs.
+    markUnconfirmed(tx, abandoned, now);
+    const drafts = [...told.flatMap(draftsOf), ...notes.map(noteDraft)];
+    const segments =
+      drafts.length === 0
+        ? undefined
+        : sendAppend(
+            tx,
+            prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: now, drafts }),
+          );
+    return {
+      told,
+      notes,
+      abandoned,
+      confirmed: new Set(confirmed.map(({ uuid }) => uuid)),
+      pending,
+      segments,
+    };
+  }
+
+  /** What somebody else has locked is confirmed by a later batch. */
+  async #lockConfirmations(tx: Transaction): Promise<CardTransaction[]> {
+    const locked = await lockFreeCardTransactions(tx, this.#confirmations.slice(0, this.#options.batchMax));
+    return locked.map(({ cardTransaction }) => cardTransaction);
+  }
+
+  // C2
+  #saveRow(tx: Transaction, approved: readonly CardTransaction[]): number | undefined {
+    if (approved.length === 0 && !this.#isRowBehind) return undefined;
+    const pending = [...this.#unanswered.values(), ...approved];
+    saveDecider(tx, this.#options.processUuid, pending);
+    return pending.length;
+  }
+
+  /** After the commit; what is to be tried again comes back. */
+  #answer(told: readonly Told[]): Waiting[] {
+    const locked: Waiting[] = [];
+    const contested: Waiting[] = [];
+    for (const { waiting, outcome } of told) {
+      if (outcome.kind === 'locked') locked.push(waiting);
+      else if (outcome.kind === 'contested') contested.push(waiting);
+      else if (outcome.kind === 'late') this.#dropLate(waiting);
+      else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
+    }
+    if (isWaitingForSettlement(told)) this.#waitsForSettlement = true;
+    for (const waiting of locked) this.#locked.add(waiting);
+    for (const waiting of contested) this.#contested.add(waiting);
+    return [...locked, ...contested];
+  }
+
+  // C1
+  #tell(waiting: Waiting, cardTransaction: CardTransaction, repeated: boolean): void {
+    const { asked, resolve } = waiting;
+    const isTooLate = asked.isGone() || performance.now() - asked.arrivedAt > asked.deadlineMs;
+    if (!repeated && cardTransaction.code === '00' && isTooLate) {
+      this.#giveBack(waiting, cardTransaction);
+      return;
+    }
+    if (repeated) this.#noteRepeated(asked, cardTransaction);
+    resolve({ cardTransaction, repeated });
+  }
+
+  // C7
+  #noteRepeated(asked: CardAuthorization, told: CardTransaction): void {
+    if (told.code !== '00' || asked.isGone()) return;
+    if (this.#confirmations.length < UNDECIDED_MAX) this.#confirmations = [...this.#confirmations, told];
+  }
+
+  #giveBack(waiting: Waiting, approved: CardTransaction): void {
+    this.#unanswered.set(approved.uuid, approved);
+    const givingBack = this.#reverse(waiting, approved).catch((error: unknown) => {
+      this.#abandon([approved]);
+      this.#settled(approved);
+      waiting.reject(error);
+    });
+    this.#givingBack.add(givingBack);
+    void givingBack.finally(() => this.#givingBack.delete(givingBack));
+  }
+
+  async #reverse({ asked, resolve }: Waiting, approved: CardTransaction): Promise<void> {
+    const after = await this.#options.lateReversals.reverse(approved, asked);
+    // It stands, for a repeat that may have come too late as well.
+    if (after.code === '00' && asked.isGone()) this.#abandon([after]);
+    this.#settled(approved);
+    resolve({ cardTransaction: after, repeated: false });
+  }
+
+  /** For a person, unless they are confirmed, or were never committed. */
+  #abandon(approved: readonly CardTransaction[]): void {
+    this.#abandoned = [...this.#abandoned, ...approved];
+    this.#isRowBehind = true;
+  }
+
+  #settled({ uuid }: CardTransaction): void {
+    this.#unanswered.delete(uuid);
+    this.#isRowBehind = true;
+    this.#signal.raise();
+  }
+
+  #dropLate(waiting: Waiting): void {
+    this.#drop(waiting, this.#locked.has(waiting) ? 'locked' : 'late');
+  }
+
+  #drop({ asked, resolve }: Waiting, reason: Reason): void {
+    resolve({ cardTransaction: this.#note(asked, reason), repeated: false });
+  }
+
+  #note(asked: CardAuthorization, reason: Reason): CardTransaction {
+    const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
+    const cardTransaction = undecided(asked, moment, reason);
+    if (this.#notes.length < UNDECIDED_MAX) this.#notes.push({ cardTransaction, origin: originOf(asked) });
+    else this.#unrecorded += 1;
+    return cardTransaction;
+  }
+
+  async #failed(
+    batch: readonly Waiting[],
+    sent: Sent | undefined,
+    error: unknown,
+  ): Promise<readonly Waiting[]> {
+    if (this.#waitsForSettlement && isLockTimeout(error)) return this.#goOnWithout(batch);
+    this.#options.observer.failed('cards', error);
+    this.#failures += 1;
+    if (sent !== undefined && !isRolledBack(error)) return this.#findOutOrGiveUp(sent);
+    // C6: the database is there and has undone the batch; so it can be asked again.
+    if (isRolledBack(error) && this.#failures <= LOOKS_MAX)
+      for (const waiting of batch) this.#lookedFor.delete(waiting);
+    const isRace = error instanceof DatabaseFault && error.uniqueViolation;
+    if (isTransient(error) || (isRace && this.#failures <= RACES_MAX)) {
+      await delay(Math.min(backoffMs(this.#failures, this.#options.random), BACKOFF_MAX_MS));
+      return this.#stopping ? this.#giveUpContested(batch, error) : batch;
+    }
+    return this.#isolate(batch);
+  }
+
+  /** C3: somebody holds a settlement account for longer than a commit; the next batch takes what it can do without. */
+  #goOnWithout(batch: readonly Waiting[]): readonly Waiting[] {
+    this.#waitsForSettlement = false;
+    for (const waiting of batch) {
+      this.#locked.add(waiting);
+      this.#lookedFor.delete(waiting);
+    }
+    return batch;
+  }
+
+  /** Nobody will know any more what became of what they repeat: neither code would be certainly true. */
+  #giveUpContested(batch: readonly Waiting[], error: unknown): readonly Waiting[] {
+    for (const waiting of batch) if (this.#contested.has(waiting)) waiting.reject(error);
+    return batch.filter((waiting) => !this.#contested.has(waiting));
+  }
+
+  /** C5. The records that went along may be at fault as well: they are written by themselves. */
+  async #isolate(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const notes = this.#notes;
+    this.#notes = [];
+    const again = await this.#settleInHalves(batch);
+    await this.#record(notes);
+    return again;
+  }
+
+  async #settleInHalves(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
+    const [only] = batch;
+    if (only === undefined) return [];
+    if (batch.length === 1) {
+      this.#drop(only, 'database');
+      return [];
+    }
+    const middle = Math.ceil(batch.length / 2);
+    const first = await this.#settle(batch.slice(0, middle));
+    return [...first, ...(await this.#settle(batch.slice(middle)))];
+  }
+
+  /** K7: one that cannot be written keeps none of the others from it. */
+  async #record(notes: readonly Note[]): Promise<void> {
+    if (notes.length === 0) return;
+    try {
+      await this.#tryToInsert(notes);
+    } catch (error) {
+      if (isTransient(error)) this.#notes = [...notes, ...this.#notes];
+      else await this.#recordInHalves(notes, error);
+    }
+  }
+
+  async #recordInHalves(notes: readonly Note[], error: unknown): Promise<void> {
+    if (notes.length === 1) {
+      this.#options.observer.failed('cards', error);
+      this.#unrecorded += 1;
+      return;
+    }
+    const middle = Math.ceil(notes.length / 2);
+    await this.#record(notes.slice(0, middle));
+    await this.#record(notes.slice(middle));
+  }
+
+  /** What is not in the table for a person to find is in the log and the metrics. */
+  #tellUnrecorded(): void {
+    if (this.#unrecorded === 0) return;
+    const told = `${this.#unrecorded} card transactions that were answered 07 could not be recorded`;
+    this.#unrecorded = 0;
+    this.#options.observer.failed('cards.records', new Fault(told, { transient: false }));
+  }
+
+  async #findOutOrGiveUp(sent: Sent): Promise<readonly Waiting[]> {
+    try {
+      return await this.#findOut(sent);
+    } catch (error) {
+      this.#abandon(approvedOf(sent.told, 'decided'));
+      for (const { waiting } of sent.told) waiting.reject(error);
+      return [];
+    }
+  }
+
+  // C4
+  async #findOut({ told, notes }: Sent): Promise<readonly Waiting[]> {
+    const decided = told.filter(({ outcome }) => outcome.kind === 'decided');
+    const records = [...decided.map(({ waiting: { asked } }) => this.#asUndecided(asked)), ...notes];
+    const lost =
+      records.length === 0 ? new Map<string, CardTransaction>() : await this.#insertUndecided(records);
+    this.#notes = this.#notes.slice(notes.length);
+    this.#isRowBehind = true;
+    const applied: Told[] = [];
+    for (const each of told) {
+      const undone = lost.get(each.waiting.asked.uuid);
+      if (undone !== undefined) each.waiting.resolve({ cardTransaction: undone, repeated: false });
+      // C7: the lock under which a repeat was to be told is gone with the commit.
+      else if (each.outcome.kind === 'repeated') applied.push({ ...each, outcome: { kind: 'contested' } });
+      else applied.push(each);
+    }
+    return this.#answer(applied);
+  }
+
+  #asUndecided(asked: CardAuthorization): Note {
+    const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
+    return { cardTransaction: undecided(asked, moment, 'database'), origin: originOf(asked) };
+  }
+
+  /** Until the database says; whoever waits for the answer waits so long. Those that stand as undecided, by uuid. */
+  #insertUndecided(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
+    return untilDone(
+      () => this.#tryToInsert(records),
+      async (error, failures) => {
+        this.#options.observer.failed('cards', error);
+        if (!isTransient(error) || this.#stopping) throw error;
+        await delay(backoffMs(failures, this.#options.random));
+      },
+    );
+  }
+
+  async #tryToInsert(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
+    const { session, log, clock } = this.#options;
+    const now = clock.now();
+    const notes = records.map((note) => recordedAt(note, now));
+    const cardTransactions = notes.map(({ cardTransaction }) => cardTransaction);
+    let segments: Promise<AppendedSegment[]> | undefined;
+    const standing = await session.transaction(async (tx) => {
+      const inserted = await insertUnlessThere(tx, cardTransactions);
+      const drafts = notes.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).map(noteDraft);
+      const rows = await findCardTransactions(tx, cardTransactions);
+      if (drafts.length > 0) {
+        const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
+        segments = sendAppend(tx, prepareAppend(append));
+      }
+      return rows;
+    });
+    if (segments !== undefined) log.publish(await segments);
+    // Nothing that is decided has this reason; a try of ours that was lost from sight may have inserted it.
+    return new Map(standing.filter(({ reason }) => reason === 'database').map((row) => [row.uuid, row]));
+  }
+}
+
+/** An id that another process claims meanwhile is found by the next try; what collides more often is faster in halves. */
+const RACES_MAX = 4;
+/** Batches that failed one behind the other, after which who comes late is not looked for again: it would wait for ever. */
+const LOOKS_MAX = 4;
+/** A deadline leaves no time for longer. */
+const BACKOFF_MAX_MS = 20;

@@ -1,0 +1,147 @@
+/** K5: whatever happens to the connection, `07` means not applied, and `00` means applied once. */
+import { Client } from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
+import { CutProxy } from '../../../tests/cut-proxy.ts';
+
+/** A statement that leaves in one piece with the commit behind it. */
+const DECISION = 'ledger.insert_entries';
+
+const PATIENCE = { timeout: 10_000, interval: 10 };
+
+let fixture: CardFixture;
+let proxy: CutProxy;
+/** Reaches the database by the proxy. */
+let cards: CardProcess;
+let direct: CardProcess;
+let account = '';
+let made = 0;
+
+beforeAll(async () => {
+  fixture = await openCards();
+  proxy = await CutProxy.open(fixture.url);
+  cards = await fixture.process({ url: proxy.url });
+  direct = await fixture.process();
+});
+afterAll(async () => {
+  await fixture.close();
+  await proxy.close();
+});
+
+beforeEach(async () => {
+  made += 1;
+  account = `card-${made}`;
+  const order = { operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 1000 } } as const;
+  await direct.order(order);
+});
+
+async function spent(): Promise<number> {
+  return 1000 - ((await fixture.balances(account))['MEAL'] ?? 0);
+}
+
+describe('K5: a commit that was lost from sight', () => {
+  test('is found out before anything is answered: it had happened', async () => {
+    const lost = proxy.loseAnswerTo(DECISION);
+    const asked = cards.purchase({ account, totalAmount: 1 });
+    await lost;
+    await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
+    proxy.restore();
+    proxy.cut();
+    expect((await asked).cardTransaction.code).toBe('00');
+    expect(await spent()).toBe(100);
+  });
+
+  test('is found out, and what its caller can no longer hear of is given back', async () => {
+    const lost = proxy.loseAnswerTo(DECISION);
+    const asked = cards.purchase({ account, totalAmount: 1, id: 'a' }, { isGone: () => true });
+    await lost;
+    await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
+    proxy.restore();
+    proxy.cut();
+    expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'late' });
+    expect(await spent()).toBe(0);
+  });
+
+  test('is kept from happening: the server ends the session that waits to write', async () => {
+    const locker = new Client({ connectionString: fixture.url });
+    await locker.connect();
+    await locker.query('begin');
+    await locker.query('lock table cards.card_transactions in share mode');
+    const asked = cards.purchase({ account, totalAmount: 1, id: 'a' });
+    const waiting = `select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
+    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0, PATIENCE);
+    await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
+    await locker.end();
+    expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'database', claimed: false });
+    expect(await spent()).toBe(0);
+    // Nothing was decided, so a repeat is.
+    expect(await direct.purchase({ account, totalAmount: 1, id: 'a' })).toMatchObject({
+      repeated: false,
+      cardTransaction: { code: '00' },
+    });
+  });
+
+  test('and did not happen is nobody’s approval, also not of a copy in the same batch', async () => {
+    const locker = new Client({ connectionString: fixture.url });
+    await locker.connect();
+    await locker.query('begin');
+    await locker.query('lock table cards.card_transactions in share mode');
+    const body = { account, totalAmount: 1, id: 'a' };
+    const asked = [cards.purchase(body), cards.purchase(body)];
+    const waiting = `select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
+    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0, PATIENCE);
+    await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
+    await locker.end();
+    const [first, copy] = await Promise.all(asked);
+    expect(first?.cardTransaction).toMatchObject({ code: '07', reason: 'database' });
+    // Nothing was decided, so the copy is.
+    expect(copy).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
+    expect(await spent()).toBe(100);
+  });
+
+  test('and cannot be found out before the process stops is listed, if it had happened', async () => {
+    const stopping = await fixture.process({ url: proxy.url });
+    await stopping.purchase({ account, totalAmount: 1 });
+    const lost = proxy.loseAnswerTo(DECISION);
+    const asked = stopping.purchase({ account, totalAmount: 1, id: 'lost' });
+    const outcome = asked.then(
+      () => 'answered',
+      () => 'no answer',
+    );
+    await lost;
+    await vi.waitUntil(async () => (await spent()) === 200, PATIENCE);
+    const locker = new Client({ connectionString: fixture.url });
+    await locker.connect();
+    await locker.query('begin');
+    await locker.query('lock table cards.card_transactions in share mode');
+    proxy.restore();
+    proxy.cut();
+    await stopping.stop();
+    await locker.end();
+    expect(await outcome).toBe('no answer');
+    const filter = { account, confirmation: 'unconfirmed' } as const;
+    const listed = await fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });
+    expect(listed).toMatchObject([{ externalId: 'lost', code: '00' }]);
+  });
+
+  test('K7: under a load whose connection is cut again and again, the answers are the balance', async () => {
+    let answered = 0;
+    const asked = Array.from({ length: 400 }, async (_, index) => {
+      // A few at a time, so that there are many commits to be cut.
+      await vi.waitUntil(() => answered >= index - 8, { timeout: 30_000, interval: 1 });
+      const { cardTransaction } = await cards.purchase({ account, totalAmount: 0.01 });
+      answered += 1;
+      if (answered % 40 === 0) proxy.cut();
+      return cardTransaction.code;
+    });
+    const codes = await Promise.all(asked);
+    expect(await spent()).toBe(codes.filter((code) => code === '00').length);
+    expect(cards.failures.length).toBeGreaterThan(0);
+  });
+});
+
+test('what all of this left behind balances', async () => {
+  expect(await fixture.verified()).toMatchObject({ findings: [] });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { readCardTransaction } from './read-card-transaction.ts';
+
+const RIGHT = {
+  account: '123',
+  totalAmount: 100,
+  mcc: '5811',
+  merchant: 'PADARIA DO ZE               SAO PAULO BR',
+};
+
+function read(body: unknown, key?: string) {
+  return readCardTransaction(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), key);
+}
+
+describe('K1: what a card transaction may look like', () => {
+  test('the source’s own', () => {
+    const text =
+      '{"account":"123","totalAmount":100.00,"mcc":"5811","merchant":"PADARIA DO ZE               SAO PAULO BR"}';
+    expect(read(text)).toEqual({
+      received: { account: '123', externalId: null, mcc: '5811', merchant: RIGHT.merchant, digest: null },
+      request: { account: '123', hundredths: 10_000n, mcc: '5811', merchant: RIGHT.merchant, capture: true },
+    });
+  });
+
+  test('K6: aliases mean the same, members that nobody knows mean nothing', () => {
+    const { account, totalAmount, ...rest } = RIGHT;
+    const aliased = { accountId: account, amount: totalAmount, ...rest, terminal: { amount: [7] }, id: 'a' };
+    expect(read(aliased)).toEqual(read({ ...RIGHT, id: 'a' }));
+  });
+
+  test('K6: an id may come in the body or in the header, and the body’s comes first', () => {
+    expect(read(RIGHT, 'k').received.externalId).toBe('k');
+    expect(read({ ...RIGHT, id: 'a' }, 'k').received.externalId).toBe('a');
+    expect(read(RIGHT).received.externalId).toBeNull();
+  });
+
+  test('K6: two requests are the same if they mean the same', () => {
+    const digest = (body: unknown) => read(body, 'k').received.digest;
+    const text = JSON.stringify(RIGHT);
+    expect(digest(text.replace('100', '1e2'))).toBe(digest(RIGHT));
+    expect(digest(text.replace('100', '100.0'))).toBe(digest(RIGHT));
+    for (const other of [{ totalAmount: 100.01 }, { mcc: '5812' }, { merchant: 'A' }, { capture: false }])
+      expect(digest({ ...RIGHT, ...other })).not.toBe(digest(RIGHT));
+  });
+
+  test('K8: the digits that count are those that were sent', () => {
+    const amountOf = (literal: string) =>
+      read(
+        `{"x":"a \\" {","account":"1","nested":{"totalAmount":7},"totalAmount": ${literal} ,"mcc":"1234","merchant":"A"}`,
+      ).request;
+    expect(amountOf('90071992547409.91')).toMatchObject({ hundredths: 9_007_199_254_740_991n });
+    expect(amountOf('0.10000000000000001')).toEqual({
+      reason: 'amount_has_too_many_decimals',
+      detail: '0.10000000000000001',
+    });
+  });
+});
+
+describe('K7: what is wrong is told', () => {
+  test.each([
+    ['nothing', '', 'unreadable'],
+    ['no JSON', '{', 'unreadable'],
+    ['a name twice', '{"account":"1","account":"2"}', 'unreadable'],
+    ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d]).toString('latin1'), 'unreadable'],
+    ['an array', [RIGHT], 'unreadable'],
+    ['null', null, 'unreadable'],
+    ['a NUL', { ...RIGHT, merchant: 'A\u0000' }, 'unreadable'],
+    ['no account', { ...RIGHT, account: undefined }, 'missing_field'],
+    ['no amount', { ...RIGHT, totalAmount: undefined }, 'missing_field'],
+    ['no code', { ...RIGHT, mcc: null }, 'missing_field'],
+    ['no merchant', { ...RIGHT, merchant: undefined }, 'missing_field'],
+    ['a number for the account', { ...RIGHT, account: 123 }, 'malformed_field'],
+    ['an account that no card can have', { ...RIGHT, account: 'a/b' }, 'malformed_field'],
+    ['two accounts', { ...RIGHT, accountId: '124' }, 'malformed_field'],
+    ['a code of three digits', { ...RIGHT, mcc: '581' }, 'malformed_field'],
+    ['a code in letters', { ...RIGHT, mcc: 'abcd' }, 'malformed_field'],
+    ['a number for the code', { ...RIGHT, mcc: 5811 }, 'malformed_field'],
+    ['a blank merchant', { ...RIGHT, merchant: ' '.repeat(40) }, 'malformed_field'],
+    ['a merchant of 101', { ...RIGHT, merchant: 'x'.repeat(101) }, 'malformed_field'],
+    ['an empty id', { ...RIGHT, id: '' }, 'malformed_field'],
+    ['a number for the id', { ...RIGHT, id: 7 }, 'malformed_field'],
+    ['an id of 256', { ...RIGHT, id: 'x'.repeat(256) }, 'malformed_field'],
+    ['capture as a text', { ...RIGHT, capture: 'false' }, 'malformed_field'],
+    ['an amount as a text', { ...RIGHT, totalAmount: '100' }, 'malformed_amount'],
+    ['two amounts', { ...RIGHT, amount: 1 }, 'malformed_amount'],
+    ['three decimals', { ...RIGHT, totalAmount: 0.001 }, 'amount_has_too_many_decimals'],
+    ['nothing to pay', { ...RIGHT, totalAmount: 0 }, 'amount_not_positive'],
+    ['less than nothing', { ...RIGHT, totalAmount: -1 }, 'amount_not_positive'],
+    ['too much', { ...RIGHT, totalAmount: 90_071_992_547_410 }, 'amount_too_large'],
+  ])('%s', (_name, body, reason) => {
+    expect(read(body).request).toMatchObject({ reason });
+  });
+
+  test('K9: what could be read is kept all the same', () => {
+    expect(read({ ...RIGHT, id: 'a', totalAmount: -1 }).received).toMatchObject({
+      account: '123',
+      externalId: 'a',
+      mcc: '5811',
+      merchant: RIGHT.merchant,
+    });
+  });
+});

@@ -1,0 +1,186 @@
+/** The shapes of the cards' API. */
+import { type Static, type TSchema, Type } from 'typebox';
+import { Amount, closed, MAX_AMOUNT_MINOR, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { CARD_ACCOUNT_PATTERN, CATEGORIES, type Category } from './card.ts';
+import type { Balances } from './card-orders.ts';
+import { MERCHANT_MAX } from './merchant-name.ts';
+
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Instant = Type.String({ format: 'date-time' });
+const AccountText = Type.String({
+  pattern: CARD_ACCOUNT_PATTERN,
+  description:
+    'What the network calls the card. Its balances are accounts of the ledger: `<account>:FOOD` and so on.',
+});
+const CategoryText = Type.Unsafe<Category>({ type: 'string', enum: [...CATEGORIES] });
+const CodeText = Type.Union([Type.Literal('00'), Type.Literal('51'), Type.Literal('07')], {
+  description: '`00` approved, `51` not enough money, `07` anything else, and then nothing is applied.',
+});
+
+const BalancesGiven = (more: { minProperties?: number; description: string }) =>
+  Type.Unsafe<Balances>({
+    type: 'object',
+    additionalProperties: false,
+    properties: Object.fromEntries(
+      CATEGORIES.map((category) => [category, { type: 'integer', minimum: 1, maximum: MAX_AMOUNT_MINOR }]),
+    ),
+    ...more,
+  });
+
+export const CreateCardBody = closed(
+  {
+    account: AccountText,
+    currency: Type.String({
+      minLength: 1,
+      maxLength: 8,
+      description: 'ISO 4217, such as BRL; never changes.',
+    }),
+    balances: Type.Optional(BalancesGiven({ description: 'What it begins with, in minor units.' })),
+  },
+  'A card.',
+);
+
+export const TopUpBody = closed(
+  {
+    balances: BalancesGiven({
+      minProperties: 1,
+      description: 'What is added to which balance, in minor units, out of `card-funding-<currency>`.',
+    }),
+  },
+  'What a card is topped up with.',
+);
+
+export const CardParams = Type.Object({ account: Type.String({ minLength: 1, maxLength: 64 }) });
+
+const BalancesShown = Type.Unsafe<Record<Category, number>>({
+  type: 'object',
+  properties: Object.fromEntries(CATEGORIES.map((category) => [category, { type: 'integer' }])),
+});
+
+const CARD = {
+  account: AccountText,
+  currency: Type.String(),
+  status: Type.Union([Type.Literal('active'), Type.Literal('blocked')]),
+  balances: BalancesShown,
+  held: BalancesShown,
+  created_at: Instant,
+};
+export const CardDocument = Type.Object(CARD);
+
+export const CardTransactionDocument = Type.Object({
+  id: Type.String({ description: '`ctx_…`' }),
+  account: nullable(Type.String()),
+  external_id: nullable(
+    Type.String({ description: "The network's own id of it, from `id` or the idempotency header." }),
+  ),
+  mcc: nullable(Type.String()),
+  merchant: nullable(Type.String({ description: 'As received.' })),
+  amount: nullable(Type.Integer({ description: 'Minor units.' })),
+  currency: nullable(Type.String()),
+  code: CodeText,
+  category: nullable(
+    Type.Unsafe<Category>({
+      ...CategoryText,
+      description: 'The balance that paid; of a `51` the one that was meant to.',
+    }),
+  ),
+  decided_by: nullable(
+    Type.Union([Type.Literal('merchant_rule'), Type.Literal('mcc'), Type.Literal('fallback')]),
+  ),
+  reason: nullable(Type.String({ description: 'Of a `07`.' })),
+  detail: nullable(Type.String()),
+  rules_version: nullable(Type.Integer({ description: 'Of the merchant rules that it was decided by.' })),
+  latency_ms: Type.Integer({ description: 'From its arrival to its decision.' }),
+  state: Type.Union(
+    ['declined', 'held', 'captured', 'released', 'expired'].map((state) => Type.Literal(state)),
+  ),
+  captured: Type.Integer({ description: 'Minor units.' }),
+  reversed: Type.Integer({ description: 'Minor units, of what was captured.' }),
+  confirmation: Type.Union([Type.Literal('confirmed'), Type.Literal('unconfirmed')], {
+    description: '`unconfirmed`: approved, but the answer may never have been sent.',
+  }),
+  decided_at: Instant,
+});
+
+export const CardWithTransactionsDocument = Type.Object({
+  ...CARD,
+  card_transactions: Type.Array(CardTransactionDocument, { description: 'The last ten.' }),
+});
+
+export const CardTransactionPage = pageOf(CardTransactionDocument);
+
+export const CardTransactionListQuery = closed({
+  ...pageQuery,
+  account: Type.Optional(AccountText),
+  code: Type.Optional(CodeText),
+  confirmation: Type.Optional(Type.Literal('unconfirmed')),
+  from: Type.Optional(Type.String({ format: 'date-time', description: 'Decided then or later.' })),
+  to: Type.Optional(Type.String({ format: 'date-time', description: 'Decided before.' })),
+});
+export type CardTransactionListQuery = Static<typeof CardTransactionListQuery>;
+
+export const CardTransactionParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
+
+/** May be left out. */
+export const GiveBackBody = nullable(
+  closed({ amount: Type.Optional(Amount) }, 'All that is left, or held, if no amount is given.'),
+);
+
+/** What one batch may have to look through for every card transaction. */
+const RULES_MAX = 1000;
+
+const RuleBody = closed({
+  pattern: Type.String({
+    minLength: 1,
+    maxLength: MERCHANT_MAX,
+    pattern: '\\S',
+    description: 'Compared without regard to case and repeated spaces.',
+  }),
+  match: Type.Union([Type.Literal('exact'), Type.Literal('prefix')]),
+  category: CategoryText,
+});
+
+export const RulesBody = closed(
+  { rules: Type.Array(RuleBody, { maxItems: RULES_MAX }) },
+  'All merchant rules; they replace those that there are.',
+);
+
+export const RulesDocument = Type.Object({
+  version: Type.Integer({ minimum: 0, description: '0 before there are any; also the ETag.' }),
+  rules: Type.Array(RuleBody),
+});
+
+/** What the two routes of the authorizer take (K1). It stands in the API document alone: whatever else comes in is a `07`. */
+export const CardTransactionBody = Type.Object(
+  {
+    id: Type.Optional(
+      Type.String({
+        description: "The network's own id: a repeat gets the first answer. So does the idempotency header.",
+      }),
+    ),
+    account: Type.String({ description: 'Also `accountId`.' }),
+    totalAmount: Type.Number({
+      description: 'A decimal in major units, of at most two decimals, read digit by digit. Also `amount`.',
+    }),
+    mcc: Type.String({ description: 'Four digits (ISO 18245).' }),
+    merchant: Type.String({
+      description: '1 to 100 characters; networks send 40, the name left, the city right.',
+    }),
+    capture: Type.Optional(
+      Type.Boolean({
+        description: 'False: the amount is held until it is captured, for at most seven days.',
+      }),
+    ),
+  },
+  { description: 'A card transaction.' },
+);
+
+export const CodeDocument = Type.Object({ code: CodeText });
+
+export const CardAnswerDocument = Type.Object({
+  id: Type.String({ description: '`ctx_…`' }),
+  code: CodeText,
+  category: nullable(CategoryText),
+  decided_by: nullable(Type.String()),
+  latency_ms: Type.Integer(),
+});

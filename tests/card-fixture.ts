@@ -1,0 +1,222 @@
+/**
+ * The card authorizer over a database of its own, as separate processes run it: each with a log, a ledger store, sessions and
+ * caches of its own.
+ */
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { type Clock, systemClock } from '#kernel/clock.ts';
+import { newId, uuidOf } from '#kernel/ids.ts';
+import type { Problem } from '#kernel/problem.ts';
+import type { Command } from '#platform/batch/command.ts';
+import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
+import type { Answer } from '#platform/idempotency/idempotency.ts';
+import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
+import { EventLog } from '#platform/log/event-log.ts';
+import { prepareInstallation } from '#platform/log/installation.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { Session } from '#platform/postgres/session.ts';
+import { verify } from '#proof/verify.ts';
+import type { Authorized, CardAuthorization } from '#services/cards/authorizer.ts';
+import { CardCommands } from '#services/cards/card-commands.ts';
+import type { CardOrder } from '#services/cards/card-orders.ts';
+import { Cards } from '#services/cards/cards.ts';
+import { readCardTransaction } from '#services/cards/read-card-transaction.ts';
+import { CardReads } from '#services/cards/reads.ts';
+import { LedgerReads } from '#services/ledger/reads.ts';
+import { LedgerStore } from '#services/ledger/store.ts';
+import { TOPOLOGY } from '../src/topology.ts';
+import { createProductDatabase, type TestDatabase } from './database.ts';
+
+export const TENANT = 'acme';
+export const MEAL = '5811';
+
+const PARTITIONS = 4;
+const BATCH_MAX = 500;
+/** A test is not about a slow machine, unless it says so. */
+const PATIENT_MS = 30_000;
+
+export interface Purchase {
+  readonly [member: string]: unknown;
+}
+
+export type Asking = Partial<Pick<CardAuthorization, 'deadlineMs' | 'isGone' | 'arrivedAt' | 'tenant'>>;
+
+export interface CardProcess {
+  readonly cards: Cards;
+  /** Cents are hundredths: `purchase({totalAmount: 1.5})`. */
+  purchase(body: Purchase, asking?: Asking): Promise<Authorized>;
+  order(body: CardOrder, idempotencyKey?: string): Promise<CommandOutcome>;
+  /** What its batches met and tried again after. */
+  readonly failures: readonly unknown[];
+  stop(): Promise<void>;
+}
+
+export class CardFixture {
+  readonly url: string;
+  readonly owner: Client;
+  readonly reads: CardReads;
+  readonly ledgerReads: LedgerReads;
+  readonly #database: TestDatabase;
+  readonly #pool: ReadPool;
+  readonly #closing: (() => Promise<void>)[] = [];
+
+  private constructor(database: TestDatabase, owner: Client) {
+    this.#database = database;
+    this.url = database.url;
+    this.owner = owner;
+    this.#pool = new ReadPool({ url: this.url, onError: rethrow });
+    this.ledgerReads = new LedgerReads(this.#pool);
+    this.reads = new CardReads(this.#pool, this.ledgerReads);
+  }
+
+  /** @internal Use `openCards`. */
+  static async open(): Promise<CardFixture> {
+    const database = await createProductDatabase();
+    await prepareInstallation(database.url, TOPOLOGY, PARTITIONS);
+    const owner = new Client({ connectionString: database.url });
+    await owner.connect();
+    return new CardFixture(database, owner);
+  }
+
+  /** `url`: of a way to the database that a test can cut. */
+  async process({
+    clock = systemClock,
+    url = this.url,
+  }: {
+    clock?: Clock;
+    url?: string;
+  } = {}): Promise<CardProcess> {
+    const sessions: Session[] = [];
+    const failures: unknown[] = [];
+    const openSession = (name: string): Session => {
+      const session = new Session({ url, name });
+      sessions.push(session);
+      return session;
+    };
+    const noteFailure = (error: unknown): void => void failures.push(error);
+    const observer = {
+      committed: () => undefined,
+      failed: (_worker: string, error: unknown) => noteFailure(error),
+    };
+    const log = await EventLog.open({
+      session: openSession('heads'),
+      topics: TOPOLOGY.topics,
+      partitions: PARTITIONS,
+      onError: () => undefined,
+    });
+    const ledger = new LedgerStore();
+    const machine = { log, clock, random: Math.random, batchMax: BATCH_MAX, observer };
+    const commands = new CommandWorker({
+      ...machine,
+      name: 'cards.intake',
+      topic: 'cards',
+      handler: new CardCommands({ ledger, renderProblem: refusal }),
+      idempotency: new IdempotencyStore('cards'),
+      keyReused: (pointers) => ({ status: 422, body: JSON.stringify(pointers) }),
+      session: openSession('card commands'),
+      delayMs: () => 0,
+    });
+    const cards = new Cards({ ...machine, ledger, openSession, newUuid: randomUUID, onError: noteFailure });
+    commands.start();
+    await cards.start();
+    let stopped: Promise<void> | undefined;
+    const stop = (): Promise<void> => {
+      stopped ??= stopAll([
+        () => commands.stop(),
+        () => cards.stop(),
+        () => log.close(),
+        ...sessions.map((session) => () => session.close()),
+      ]);
+      return stopped;
+    };
+    this.#closing.push(stop);
+    return { cards, failures, stop, ...askingOf(cards, commands) };
+  }
+
+  /** Rows of the owner, who may read everything. */
+  async rows<Row extends Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.owner.query<Row>(sql, values)).rows;
+  }
+
+  /** What each balance of the card has available, in minor units. */
+  async balances(account: string, tenant = TENANT): Promise<Record<string, number>> {
+    const card = await this.reads.findCard(tenant, account);
+    if (card === undefined) throw new Error(`no card ${account}`);
+    const available = (category: 'FOOD' | 'MEAL' | 'CASH') => Number(card.balanceOf(category).availableMinor);
+    return { FOOD: available('FOOD'), MEAL: available('MEAL'), CASH: available('CASH') };
+  }
+
+  /** What `verify` finds wrong, and how much of the cards it has looked at. */
+  async verified(): Promise<{ readonly findings: readonly unknown[]; readonly cards: number }> {
+    const { checks } = await verify({ url: this.url });
+    return {
+      findings: checks.flatMap(({ findings }) => findings),
+      cards: checks.find(({ name }) => name === 'cards')?.checked ?? 0,
+    };
+  }
+
+  /** Nobody is connected to the database when it resolves; it is the caller's to drop. */
+  async leave(): Promise<TestDatabase> {
+    await Promise.all(this.#closing.map((stop) => stop()));
+    await this.#pool.close();
+    await this.owner.end();
+    return this.#database;
+  }
+
+  async close(): Promise<void> {
+    await (await this.leave()).drop();
+  }
+}
+
+function askingOf(
+  cards: Cards,
+  commands: { submit(command: Command<CardOrder>): Promise<CommandOutcome> },
+): Pick<CardProcess, 'purchase' | 'order'> {
+  return {
+    purchase: (body, asking = {}) => cards.authorizer.authorize(asked(body, asking)),
+    order: (body, idempotencyKey) =>
+      commands.submit({
+        operation: body.operation,
+        tenant: TENANT,
+        idempotencyKey,
+        id: newId(body.operation.startsWith('card_transactions') ? 'crv' : 'ctu'),
+        requestId: newId('req'),
+        correlationId: newId('cor'),
+        traceparent: null,
+        actor: 'key_of_a_person',
+        body,
+      }),
+  };
+}
+
+export function openCards(): Promise<CardFixture> {
+  return CardFixture.open();
+}
+
+function asked(body: Purchase, asking: Asking): CardAuthorization {
+  const full = { mcc: MEAL, merchant: 'PADARIA DO ZE               SAO PAULO BR', ...body };
+  return {
+    tenant: TENANT,
+    uuid: uuidOf(newId('ctx')),
+    reading: readCardTransaction(Buffer.from(JSON.stringify(full)), undefined),
+    arrivedAt: performance.now(),
+    deadlineMs: PATIENT_MS,
+    isGone: () => false,
+    correlationId: newId('cor'),
+    causation: newId('req'),
+    traceparent: null,
+    ...asking,
+  };
+}
+
+async function stopAll(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const step of steps) await step();
+}
+
+function refusal(problem: Problem): Answer {
+  return { status: 422, body: JSON.stringify(problem) };
+}
+
+function rethrow(error: unknown): void {
+  throw error;
+}
