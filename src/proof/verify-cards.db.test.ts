@@ -32,12 +32,14 @@ beforeAll(async () => {
   await buy(0);
   await buy(1, { capture: false, id: 'open' });
   const reversed = await buy(2, { id: 'b' });
-  const captured = await buy(3, { capture: false });
+  const captured = await buy(3, { capture: false, id: 'c' });
+  const released = await buy(4, { capture: false, id: 'd' });
   await cards.order(
     { operation: 'card_transactions.reverse', card_transaction_id: reversed, amount: 50 },
     'reversal',
   );
   await cards.order({ operation: 'card_transactions.capture', card_transaction_id: captured }, 'capture');
+  await cards.order({ operation: 'card_transactions.reverse', card_transaction_id: released }, 'release');
   sound = await fixture.leave();
 });
 
@@ -48,7 +50,68 @@ const HELD = `(select id from cards.card_transactions where external_id = 'open'
 const REVERSED = `(select id from cards.card_transactions where external_id = 'b')`;
 const DIFFERENT = [['cards', 'different_card_transaction']] as const;
 
+/** Edits of the log by which a decision and its entry, or the steps of one card transaction, contradict each other. */
+const CONTRADICTIONS = [
+  ['an approval of more than its entry', 'card.approved', 'a', '"amount":100,"cur', '"amount":101,"cur'],
+  [
+    'an approval by another balance than its entry',
+    'card.approved',
+    'a',
+    '"category":"MEAL"',
+    '"category":"FOOD"',
+  ],
+  ['an entry for another reason', 'card.approved', 'a', '"purpose":"card"', '"purpose":"top_up"'],
+  ['an entry to another account', 'card.approved', 'a', '"card-settlement-BRL"', '"card-funding-BRL"'],
+  ['a capture that has no entry', 'card.captured', 'c', '"entry":', '"entries":'],
+  ['a reversal of more than its entry', 'card.reversed', 'b', '"amount":50,"bec', '"amount":51,"bec'],
+  [
+    'a reversal with the entry of another',
+    'card.reversed',
+    'b',
+    '"reversal_id":"crv_0',
+    '"reversal_id":"crv_1',
+  ],
+  ['a reversal of more than was spent', 'card.reversed', 'b', '"amount":50', '"amount":201', 'over_reversed'],
+  [
+    'a capture of more than was approved',
+    'card.captured',
+    'c',
+    '"amount":300',
+    '"amount":301',
+    'over_captured',
+  ],
+  ['a capture of another hold', 'card.captured', 'c', '"held":300', '"held":301', 'mismatched_hold'],
+  ['a release of another hold', 'card.released', 'd', '"amount":400', '"amount":401', 'mismatched_hold'],
+  ['a release of another account', 'card.released', 'd', '"123:MEAL"', '"123:FOOD"', 'mismatched_hold'],
+  ['a reversal of what is set aside', 'card.approved', 'b', '"entry":', '"entries":', 'step_out_of_order'],
+] as const;
+
+/** The event that decided what the network calls so. */
+function decisionOf(externalId: string): string {
+  return `(select subject from cards.events where type = 'card.approved' and data like '%"external_id":"${externalId}"%')`;
+}
+
 const DAMAGES: readonly Damage[] = [
+  ...CONTRADICTIONS.map(([title, type, id, from, to, kind = 'mismatched_entry']) =>
+    toNamed(
+      title,
+      `update cards.events set data = replace(data, '${from}', '${to}')
+       where type = '${type}' and subject = ${decisionOf(id)} and data like '%${from}%' returning subject`,
+      [['cards', kind]],
+    ),
+  ),
+  toNamed(
+    'a second decision',
+    `update cards.events e set type = 'card.approved', data = first.data from cards.events first
+     where e.type = 'card.reversed' and first.subject = e.subject and first.type = 'card.approved' returning e.subject`,
+    [['cards', 'second_decision']],
+  ),
+  toNamed(
+    'a top-up of another card',
+    `update cards.events set data = replace(data, '"account":"124"', '"account":"123"')
+     where type = 'card.topped_up' and data like '%"account":"124"%' returning subject`,
+    [['cards', 'mismatched_entry']],
+  ),
   toOne(
     'ctx',
     'a deleted card transaction',
@@ -175,8 +238,8 @@ test('cards at rest verify clean, and everything of them was looked at', async (
   const report = await verify({ url: sound.url });
   expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
   const checked = Object.fromEntries(report.checks.map((check) => [check.name, check.checked]));
-  // Six card transactions, two of them with holds, two cards, one version of the rules.
-  expect(checked).toMatchObject({ cards: 11, accounts: 8, entries: 6, currencies: 1 });
+  // Seven card transactions, three of them with holds, two cards, a top-up of each, one version of the rules.
+  expect(checked).toMatchObject({ cards: 15, accounts: 8, entries: 6, currencies: 1 });
 });
 
 test.concurrent.each(DAMAGES)('$title is found', async (damage) => {

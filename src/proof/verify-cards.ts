@@ -1,7 +1,7 @@
 /**
- * Proves the cards: what the log tells of cards, card transactions, holds and merchant rules stands in the tables, and the
- * other way round, each row and each entry and hold of a card has its event. Balances and sums are proved with those of all
- * accounts.
+ * Proves the cards: each decision, capture, reversal and top-up has the entry that it promises; what the log tells of cards,
+ * card transactions, holds and merchant rules stands in the tables, and the other way round, each row and each entry and
+ * hold of a card has its event. Balances and sums are proved with those of all accounts.
  *
  * A row and its events are of one commit, so each page is one snapshot.
  */
@@ -33,9 +33,11 @@ import {
   expectedRules,
   isDecision,
 } from './card-events.ts';
+import { type CardFault, judgeCardTransaction, judgeTopUp } from './judge-card-transaction.ts';
 import type { Lane } from './lane.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding, type Finding } from './report.ts';
+import { RulesTold, type RulesVersion, rulesRef } from './rules-told.ts';
 
 /** Events or rows of one snapshot. */
 const PAGE = 1_000;
@@ -54,16 +56,20 @@ export async function verifyCards(lane: Lane, { check, phase, partitions }: Card
     for (const finding of findings.listed) check.found(finding);
     check.foundMore(findings.unlisted);
   };
+  const rulesTold = new RulesTold();
   for (let partition = 0; partition < partitions; partition++) {
     for await (const page of pages(lane, (reader, after: bigint | undefined) =>
-      compareEvents(reader, { partition, after: after ?? 0n }),
+      compareEvents(reader, { partition, after: after ?? 0n, rulesTold }),
     )) {
       phase.advance(page.passed);
       report(page.findings);
     }
   }
-  for (const read of BACKWARDS) for await (const page of pages(lane, read)) report(page.findings);
+  const backwards: readonly Backwards[] = [...BACKWARDS, rulesBackwards(rulesTold)];
+  for (const read of backwards) for await (const page of pages(lane, read)) report(page.findings);
 }
+
+type Backwards = (reader: Reader, after: unknown) => Promise<Page<unknown>>;
 
 interface Findings {
   readonly looked: number;
@@ -94,7 +100,11 @@ async function* pages<Cursor>(
 /** What the events of a page began, with all that came of it, against the tables. */
 async function compareEvents(
   reader: Reader,
-  { partition, after }: { readonly partition: number; readonly after: bigint },
+  {
+    partition,
+    after,
+    rulesTold,
+  }: { readonly partition: number; readonly after: bigint; readonly rulesTold: RulesTold },
 ): Promise<Page<bigint>> {
   const rows = await reader.query<CardEventRow>(
     `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from cards.events e
@@ -109,6 +119,7 @@ async function compareEvents(
       return { kind: 'unreadable_event', subject: `cards/${partition}/${position}`, detail };
     });
   const compared = await compareDecided(reader, events);
+  rulesTold.passed(partition, rows);
   return {
     findings: joined([{ looked: 0, listed: unreadable, unlisted: 0 }, ...compared]),
     passed: rows.length,
@@ -117,11 +128,17 @@ async function compareEvents(
 }
 
 async function compareDecided(reader: Reader, events: readonly CardEvent[]): Promise<Findings[]> {
-  const subjects = events
-    .filter((event) => isDecision(event) && isId('ctx', event.subject))
-    .map(({ subject }) => subject);
-  const accounts = events.filter(({ type }) => type === 'card.created').map(({ subject }) => subject);
-  const timelines = await readTimelines(reader, [...subjects, ...accounts]);
+  const subjectsOf = (concerns: (event: CardEvent) => boolean): string[] => [
+    ...new Set(events.filter(concerns).map(({ subject }) => subject)),
+  ];
+  const asked = subjectsOf(({ subject }) => isId('ctx', subject));
+  const topUps = subjectsOf(({ type }) => type === 'card.topped_up');
+  const accounts = subjectsOf(({ type }) => type === 'card.created');
+  const timelines = await readTimelines(reader, [...asked, ...topUps, ...accounts]);
+  const decided = new Set(subjectsOf(isDecision));
+  const subjects = asked.filter((subject) => decided.has(subject));
+  // With the page that decides it; what nothing decides is wrong wherever it stands.
+  const judged = asked.filter((subject) => decided.has(subject) || !timelines.get(subject)?.some(isDecision));
   const rowsOf = (
     of: readonly string[],
     expect: (name: string, events: readonly CardEvent[]) => ExpectedRow | undefined,
@@ -134,6 +151,8 @@ async function compareDecided(reader: Reader, events: readonly CardEvent[]): Pro
   const cards = rowsOf(accounts, expectedCard);
   const rules = events.filter(({ type }) => type === 'merchant_rules.replaced').map(expectedRules);
   return [
+    faultsOf(timelines, judged, (subject, own) => judgeCardTransaction(uuidIn(subject), own)),
+    { ...faultsOf(timelines, topUps, judgeTopUp), looked: topUps.length },
     found(
       'card_transaction',
       cardTransactions,
@@ -146,6 +165,19 @@ async function compareDecided(reader: Reader, events: readonly CardEvent[]): Pro
   ];
 }
 
+function faultsOf(
+  timelines: Timelines,
+  subjects: readonly string[],
+  judge: (subject: string, events: readonly CardEvent[]) => readonly CardFault[],
+): Findings {
+  const listed = subjects.flatMap((subject) =>
+    tenantsOf(timelines, subject).flatMap((own) =>
+      judge(subject, own).map((fault) => ({ ...fault, subject, tenant: own[0]?.tenant })),
+    ),
+  );
+  return { looked: 0, listed, unlisted: 0 };
+}
+
 type Key = Readonly<Record<string, string>>;
 
 function found(
@@ -156,7 +188,10 @@ function found(
 ): Findings {
   return {
     looked: expected.length,
-    listed: listed.map((difference) => differenceFinding(noun, nameOf(difference.key), difference)),
+    listed: listed.map((difference) => ({
+      ...differenceFinding(noun, nameOf(difference.key), difference),
+      tenant: difference.key['tenant'],
+    })),
     unlisted: total - listed.length,
   };
 }
@@ -182,12 +217,6 @@ const BACKWARDS = [
       events.some((event) => event.type === 'card.created' && event.tenant === tenant),
     nameOf: ({ tenant, account }) => `${tenant}/${account}`,
   }),
-  backwards(listRulesVersions, 'rules', {
-    subjectOf: () => 'merchant-rules',
-    isTold: ({ tenant, version }, events) =>
-      events.some((event) => event.tenant === tenant && event.data['version'] === version),
-    nameOf: ({ tenant, version }) => `${tenant}/${version}`,
-  }),
   walk(listCardEntries, 'entry', {
     isTold: (uuid, events) => entryUuidsOf(events).includes(uuid),
     nameOf: (uuid) => idOf('jen', uuid),
@@ -198,7 +227,19 @@ const BACKWARDS = [
     nameOf: (uuid) => idOf('ctx', uuid),
     causes: ['ctx'],
   }),
-] as readonly ((reader: Reader, after: unknown) => Promise<Page<unknown>>)[];
+] as const satisfies readonly Backwards[];
+
+function rulesBackwards(told: RulesTold): Backwards {
+  return async (reader, after) => {
+    const rows = await listRulesVersions(reader, after as RulesVersion | undefined, PAGE);
+    const extra = await told.untold(reader, rows);
+    return {
+      findings: extraOf('rules', extra.map(rulesRef)),
+      passed: rows.length,
+      next: rows.length < PAGE ? undefined : rows.at(-1),
+    };
+  };
+}
 
 interface Telling<Row> {
   readonly subjectOf: (row: Row) => string;
@@ -263,11 +304,10 @@ function extraOf(noun: string, names: readonly string[]): Findings {
   return { looked: 0, listed, unlisted: 0 };
 }
 
+type Timelines = ReadonlyMap<string, readonly CardEvent[]>;
+
 /** In the order of the log; by its index on the events' subject. */
-async function readTimelines(
-  reader: Reader,
-  subjects: readonly string[],
-): Promise<ReadonlyMap<string, readonly CardEvent[]>> {
+async function readTimelines(reader: Reader, subjects: readonly string[]): Promise<Timelines> {
   const timelines = new Map<string, CardEvent[]>();
   if (subjects.length === 0) return timelines;
   const rows = await reader.query<CardEventRow>(
@@ -286,7 +326,7 @@ async function readTimelines(
 }
 
 /** The events of a subject by tenant: two tenants may call their cards the same. */
-function tenantsOf(timelines: ReadonlyMap<string, readonly CardEvent[]>, subject: string): CardEvent[][] {
+function tenantsOf(timelines: Timelines, subject: string): CardEvent[][] {
   return [...Map.groupBy(timelines.get(subject) ?? [], ({ tenant }) => tenant).values()];
 }
 
