@@ -304,3 +304,8 @@ test('merchant rules are replaced as a whole, by whoever names the version they 
     decided_by: 'merchant_rule',
   });
 });
+
+test('a sandbox whose key may make one request a second starts all the same, and everything of it is seeded', async () => {
+  const limited = await home.start({ HOST: '127.0.0.1', SERVICES: 'cards,ledger', RATE_LIMIT: '1' });
+  expect(await http(`${limited.url}/livez`)).toMatchObject({ status: 200 });
+});
