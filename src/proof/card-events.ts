@@ -139,7 +139,7 @@ function laterOf(
   return row;
 }
 
-function capturedBy(step: JsonObject): number {
+export function capturedBy(step: JsonObject): number {
   const debit = entryIn('', step)?.postings.find(({ amountMinor }) => amountMinor < 0);
   return debit === undefined ? 0 : -debit.amountMinor;
 }

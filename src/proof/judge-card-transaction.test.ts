@@ -5,6 +5,7 @@ import type { CardEvent } from './card-events.ts';
 import { judgeCardTransaction, judgeTopUp } from './judge-card-transaction.ts';
 
 const UUID = '01938c5e-0000-7000-8000-000000000001';
+const SUBJECT: string = idOf('ctx', UUID);
 const TOP_UP = idOf('ctu', UUID);
 const REVERSAL = idOf('crv', '01938c5e-0000-7000-8000-000000000002');
 
@@ -15,7 +16,7 @@ function event(type: string, data: JsonObject): CardEvent {
 function entry(
   purpose: string,
   moved: Readonly<Record<string, number>>,
-  { id = idOf('jen', UUID), cause = idOf('ctx', UUID) as string, currency = 'BRL' } = {},
+  { id = idOf('jen', UUID), cause = SUBJECT, currency = 'BRL' } = {},
 ): JsonObject {
   const postings = Object.entries(moved).map(([accountId, amountMinor]) => ({
     account_id: accountId,
@@ -62,7 +63,7 @@ test.each([
   ['released', [HELD, RELEASED]],
   ['declined', [DECLINED]],
 ])('U14: nothing is wrong with what was %s', (_title, events) => {
-  expect(judgeCardTransaction(UUID, events)).toEqual([]);
+  expect(judgeCardTransaction(UUID, events).faults).toEqual([]);
 });
 
 test.each([
@@ -91,7 +92,8 @@ test.each([
   ['approved twice', [APPROVED, APPROVED], 'second_decision'],
   ['approved after a decline', [DECLINED, APPROVED], 'second_decision'],
 ])('U14: %s is found', (_title, events, kind) => {
-  expect(judgeCardTransaction(UUID, events).map((fault) => fault.kind)).toEqual([kind]);
+  const { faults } = judgeCardTransaction(UUID, events);
+  expect(faults).toMatchObject([{ kind, at: events.length - 1 }]);
 });
 
 function toppedUp(moved: Readonly<Record<string, number>>, currency = 'BRL'): CardEvent {

@@ -11,6 +11,7 @@
  */
 import { isId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import { type CardStanding, cardStageOf } from '#sagas/card-transaction.ts';
 import { amountOf, type CardEvent, entryIn, payerOf } from './card-events.ts';
 import { type TracedEntry, textOf } from './event-data.ts';
 
@@ -26,6 +27,11 @@ export interface CardFault {
   readonly detail: string;
 }
 
+/** A fault, and at which of the events it was met. */
+export interface PlacedFault extends CardFault {
+  readonly at: number;
+}
+
 /** An approval as far as it is about money. */
 interface Approval {
   readonly payer: string;
@@ -34,11 +40,11 @@ interface Approval {
 }
 
 type Standing =
-  /** Undecided; declined, released, or approved in a way that cannot be read. */
-  | { readonly stage: 'undecided' | 'over' }
+  /** After an approval that cannot be read, it is taken for released: nothing may follow. */
+  | { readonly stage: 'undecided' | 'declined' | 'released' }
   | { readonly stage: 'held'; readonly approval: Approval }
   | {
-      readonly stage: 'spent';
+      readonly stage: 'captured';
       readonly approval: Approval;
       readonly capturedMinor: number;
       readonly reversedMinor: number;
@@ -49,46 +55,48 @@ interface Followed {
   readonly faults: readonly CardFault[];
 }
 
-/** All events of one card transaction, in the order of the log. */
-export function judgeCardTransaction(uuid: string, events: readonly CardEvent[]): CardFault[] {
+/** All events of one card transaction, in the order of the log; where it stands in the end. */
+export function judgeCardTransaction(
+  uuid: string,
+  events: readonly CardEvent[],
+): { readonly standing: CardStanding; readonly faults: readonly PlacedFault[] } {
   let standing: Standing = { stage: 'undecided' };
-  const faults: CardFault[] = [];
-  for (const event of events) {
+  const faults: PlacedFault[] = [];
+  for (const [at, event] of events.entries()) {
     const followed = follow(standing, event, uuid);
     standing = followed.standing;
-    faults.push(...followed.faults);
+    faults.push(...followed.faults.map((fault) => ({ ...fault, at })));
   }
-  return faults;
+  return { standing: standing.stage, faults };
 }
 
 function follow(standing: Standing, event: CardEvent, uuid: string): Followed {
-  switch (event.type) {
-    case 'card.approved':
-      return standing.stage === 'undecided' ? approved(event, uuid) : decidedAgain(standing, event);
-    case 'card.declined':
-      return standing.stage === 'undecided' ? declined(event) : decidedAgain(standing, event);
-    case 'card.captured':
-      return standing.stage === 'held'
-        ? captured(standing.approval, event, uuid)
-        : outOfOrder(standing, event);
-    case 'card.released':
-      return standing.stage === 'held' ? released(standing.approval, event) : outOfOrder(standing, event);
-    case 'card.reversed':
-      return standing.stage === 'spent' ? reversed(standing, event, uuid) : outOfOrder(standing, event);
-    default:
-      return { standing, faults: [] };
+  const stage = cardStageOf(event.type);
+  if (stage === undefined) return { standing, faults: [] };
+  if (stage.after !== standing.stage) {
+    const kind = stage.after === 'undecided' ? 'second_decision' : 'step_out_of_order';
+    return { standing, faults: [{ kind, detail: `${event.type} while it is ${standing.stage}` }] };
   }
+  if (standing.stage === 'captured') return reversed(standing, event, uuid);
+  if (standing.stage === 'held')
+    return event.type === 'card.captured'
+      ? captured(standing.approval, event, uuid)
+      : released(standing.approval, event);
+  return event.type === 'card.approved' ? approved(event, uuid) : declined(event);
 }
 
 /** J1 */
 function approved({ data, tenant }: CardEvent, uuid: string): Followed {
   const approval = approvalOf(data);
   if (approval === undefined)
-    return { standing: { stage: 'over' }, faults: [mismatch('an approval says neither who pays nor what')] };
+    return {
+      standing: { stage: 'released' },
+      faults: [mismatch('an approval says neither who pays nor what')],
+    };
   if (!('entry' in data)) return { standing: { stage: 'held', approval }, faults: [] };
   const spent = spending(approval, uuid, approval.amountMinor);
   return {
-    standing: { stage: 'spent', approval, capturedMinor: approval.amountMinor, reversedMinor: 0 },
+    standing: { stage: 'captured', approval, capturedMinor: approval.amountMinor, reversedMinor: 0 },
     faults: compareEntry('the approval', entryIn(tenant, data), spent),
   };
 }
@@ -104,7 +112,7 @@ function approvalOf(data: JsonObject): Approval | undefined {
 /** J4 */
 function declined({ data }: CardEvent): Followed {
   return {
-    standing: { stage: 'over' },
+    standing: { stage: 'declined' },
     faults: 'entry' in data ? [mismatch('a decline has an entry')] : [],
   };
 }
@@ -121,7 +129,7 @@ function captured(approval: Approval, { data, tenant }: CardEvent, uuid: string)
     const detail = `${capturedMinor} were captured of ${approval.amountMinor} that were approved`;
     faults.push({ kind: 'over_captured', detail });
   }
-  return { standing: { stage: 'spent', approval, capturedMinor, reversedMinor: 0 }, faults };
+  return { standing: { stage: 'captured', approval, capturedMinor, reversedMinor: 0 }, faults };
 }
 
 function debitedBy({ postings }: TracedEntry): number {
@@ -136,12 +144,12 @@ function released(approval: Approval, { data }: CardEvent): Followed {
     const detail = `the release is of ${accountId}, the approval of ${approval.payer}`;
     faults.push({ kind: 'mismatched_hold', detail });
   }
-  return { standing: { stage: 'over' }, faults };
+  return { standing: { stage: 'released' }, faults };
 }
 
 /** J3 */
 function reversed(
-  standing: Extract<Standing, { stage: 'spent' }>,
+  standing: Extract<Standing, { stage: 'captured' }>,
   { data, tenant }: CardEvent,
   uuid: string,
 ): Followed {
@@ -161,17 +169,6 @@ function reversed(
     faults.push({ kind: 'over_reversed', detail });
   }
   return { standing: { ...standing, reversedMinor }, faults };
-}
-
-function decidedAgain(standing: Standing, { type }: CardEvent): Followed {
-  return { standing, faults: [{ kind: 'second_decision', detail: `${type} after it was decided` }] };
-}
-
-function outOfOrder(standing: Standing, { type }: CardEvent): Followed {
-  return {
-    standing,
-    faults: [{ kind: 'step_out_of_order', detail: `${type} while it is ${standing.stage}` }],
-  };
 }
 
 function compareHold(what: string, told: number | undefined, { amountMinor }: Approval): CardFault[] {

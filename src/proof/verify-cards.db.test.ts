@@ -1,10 +1,12 @@
 /** Every kind of damage that can be done to what cards left behind is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { openCards } from '../../tests/card-fixture.ts';
 import { type Damage, toNamed, toOne } from '../../tests/damage.ts';
 import { cloneTestDatabase, type TestDatabase } from '../../tests/database.ts';
+import { DELIVERIES } from '../../tests/redelivery.ts';
 import { verify } from './verify.ts';
 
 let sound: TestDatabase;
@@ -40,6 +42,7 @@ beforeAll(async () => {
   );
   await cards.order({ operation: 'card_transactions.capture', card_transaction_id: captured }, 'capture');
   await cards.order({ operation: 'card_transactions.reverse', card_transaction_id: released }, 'release');
+  await DELIVERIES['card-notification']?.(fixture.url, { batchMax: 500, clock: systemClock });
   sound = await fixture.leave();
 });
 
@@ -52,7 +55,13 @@ const DIFFERENT = [['cards', 'different_card_transaction']] as const;
 
 /** Edits of the log by which a decision and its entry, or the steps of one card transaction, contradict each other. */
 const CONTRADICTIONS = [
-  ['an approval of more than its entry', 'card.approved', 'a', '"amount":100,"cur', '"amount":101,"cur'],
+  [
+    'an approval of more than its entry',
+    'card.approved',
+    'a',
+    '"amount":100,"currency":"BRL","cat',
+    '"amount":101,"currency":"BRL","cat',
+  ],
   [
     'an approval by another balance than its entry',
     'card.approved',
@@ -82,7 +91,14 @@ const CONTRADICTIONS = [
   ],
   ['a capture of another hold', 'card.captured', 'c', '"held":300', '"held":301', 'mismatched_hold'],
   ['a release of another hold', 'card.released', 'd', '"amount":400', '"amount":401', 'mismatched_hold'],
-  ['a release of another account', 'card.released', 'd', '"123:MEAL"', '"123:FOOD"', 'mismatched_hold'],
+  [
+    'a release of another account',
+    'card.released',
+    'd',
+    '"account_id":"123:',
+    '"account_id":"124:',
+    'mismatched_hold',
+  ],
   ['a reversal of what is set aside', 'card.approved', 'b', '"entry":', '"entries":', 'step_out_of_order'],
 ] as const;
 
@@ -224,6 +240,25 @@ const DAMAGES: readonly Damage[] = [
     'invented merchant rules',
     `insert into cards.merchant_rules select tenant, 2, rules, actor, replaced_at from cards.merchant_rules returning 'acme/2'`,
     [['cards', 'extra_rules']],
+  ),
+  toNamed(
+    'a notification that is gone',
+    `delete from notification.card_notifications n using cards.events e
+     where e.partition = n.partition and e.position = n.position and e.type = 'card.reversed' returning e.subject`,
+    [['cards', 'missing_card_notification']],
+  ),
+  toNamed(
+    'a notification of another amount',
+    `update notification.card_notifications n set payload = replace(payload, '"amount":50,', '"amount":51,')
+     from cards.events e where e.partition = n.partition and e.position = n.position and e.type = 'card.reversed'
+     returning e.subject`,
+    [['cards', 'different_card_notification']],
+  ),
+  toNamed(
+    'an invented notification',
+    `insert into notification.card_notifications select partition, position + 1000, tenant, payload, created_at
+     from notification.card_notifications limit 1 returning format('cards/%s/%s', partition, position)`,
+    [['cards', 'extra_card_notification']],
   ),
   toNamed(
     'event data that is no longer JSON',

@@ -1,6 +1,6 @@
 /** Card transactions as they were asked for and answered: unlike a request under a key, a `07` may be followed by another answer. */
 import type { HistoryRecord } from '../history/history.ts';
-import type { CardAnswer, CardTransactionDocument, Page } from './documents.ts';
+import type { CardAnswer, CardTransactionDocument, Page, VerdictDocument } from './documents.ts';
 import type { Finding } from './finding.ts';
 
 export interface CardTry {
@@ -27,6 +27,8 @@ export class CardRecollection {
   /** By id, all there are at the end; undefined: they were not read to the end. */
   listed: Map<string, CardTransactionDocument> | undefined;
   /** Of those, the ones that nobody may have been told of. */
+  /** As they were seen last. */
+  readonly verdicts = new Map<string, VerdictDocument>();
   readonly unconfirmed = new Set<string>();
   readonly #listing = new Map<string, CardTransactionDocument>();
   readonly #tries = new Map<number, CardTry>();

@@ -150,6 +150,12 @@ test('T11: a decline that keeps money', async () => {
   expect(await rulesBroken(ended(asked(funded(), LATE), [kept]))).toEqual(['T11 ctx_1']);
 });
 
+test('T11: a verdict that is not complete', async () => {
+  const tale = ended(asked(funded(), APPROVED), [ROW]);
+  tale.look(`${PATH}/ctx_1/verdict`, { verdict: 'broken', findings: [] });
+  expect(await rulesBroken(tale)).toEqual(['T11 ctx_1']);
+});
+
 test('T12: an approval is left unconfirmed', async () => {
   const tale = ended(asked(funded(), APPROVED), [ROW], { unconfirmed: [ROW] });
   expect(await rulesBroken(tale)).toEqual(['T12 ctx_1']);

@@ -23,6 +23,11 @@ export function judgeCards(recollection: Recollection): Finding[] {
     ...rows.flatMap((row) =>
       judgeSteps(row, { story: stories.get(row.external_id ?? ''), steps: steps.get(row.id) ?? [] }),
     ),
+    ...[...cards.verdicts]
+      .filter(([, { verdict }]) => verdict !== 'complete')
+      .map(([id, verdict]) =>
+        finding('T11', id, `has come to its end, its verdict: ${JSON.stringify(verdict)}`),
+      ),
     ...[...unconfirmed].map((id) => finding('T12', id, 'is still listed as unconfirmed')),
   ];
 }

@@ -162,7 +162,8 @@ export class Recollection {
     if (kind === 'accounts') this.#seeAccount(document as AccountDocument);
     else if (kind === 'payments' && id === '') this.#seeList(looked, document as Page<PaymentDocument>);
     else if (kind === 'payments') this.#seePart(this.payments, { looked, id, part, document });
-    else if (kind === 'card-transactions') this.cards.seeList(looked.path, document);
+    else if (kind === 'card-transactions' && id === '') this.cards.seeList(looked.path, document);
+    else if (kind === 'card-transactions') this.cards.verdicts.set(id, document as VerdictDocument);
     else if (kind === 'refunds') this.#seePart(this.refunds, { looked, id, part, document });
   }
 

@@ -18,6 +18,8 @@ const LOOK_EVERY_MS = 500;
 const AT_ONCE = 16;
 /** A timeline is some kilobytes: of more payments some are taken, evenly. */
 const TIMELINES_MAX = 10_000;
+/** Of more card transactions some verdicts are read, evenly. */
+const CARD_VERDICTS_MAX = 1000;
 const UNDER_WAY = ['pending', 'authorized', 'reconciliation_required'];
 const CONFIRMED_WITHIN_MS = 15_000;
 /** A verdict follows a payment's end within a second or two. */
@@ -105,7 +107,13 @@ async function lookAtEverything({ caller, providers, history, onProgress }: Sett
   await inTurn([...refunds], (id) => caller.look(`/v1/refunds/${id}`));
   await caller.list('/v1/payments');
   await caller.list('/v1/card-transactions?confirmation=unconfirmed');
-  await caller.list('/v1/card-transactions');
+  const cardTransactions = await caller.list<{ id: string; state: string }>('/v1/card-transactions');
+  const over = cardTransactions.filter(({ state }) => state !== 'held');
+  const every = Math.ceil(over.length / CARD_VERDICTS_MAX);
+  await inTurn(
+    over.filter((_each, index) => index % every === 0),
+    ({ id }) => untilJudged(caller, `/v1/card-transactions/${id}`),
+  );
   await inTurn([...ACCOUNTS, ...CARD_ACCOUNTS], (id) => caller.look(`/v1/accounts/${id}`));
   for (const provider of providers)
     history.note({ type: 'book', provider: provider.name, entries: await provider.book() });
