@@ -17,6 +17,8 @@ let desk: IntegrityDesk;
 let pool: ReadPool;
 let proof: ReturnType<typeof integrityProof>;
 let url: string;
+/** In other partitions, where the same positions are given. */
+const OTHERS = ['124', '125', '126', '127', '128'];
 
 beforeAll(async () => {
   fixture = await openCards();
@@ -36,6 +38,12 @@ beforeAll(async () => {
     currency: 'BRL',
     balances: { MEAL: 10_000 },
   });
+  await Promise.all(
+    OTHERS.map(async (account, index) => {
+      await cards.order({ operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 10_000 } });
+      for (const cents of [1, 2, 3]) await buy(index + cents / 100, { account });
+    }),
+  );
 });
 
 afterAll(async () => {

@@ -13,19 +13,19 @@ import type { Finding } from './report.ts';
 
 export interface PlacedCardEvent extends CardEvent, CardEventPlace {}
 
-/** Those of one partition. What the group has still to pass, and what it has left behind a dead letter, is no finding. */
+/** What the group has still to pass, and what it has left behind a dead letter, is no finding. */
 export async function compareCardNotifications(
   reader: Reader,
   events: readonly PlacedCardEvent[],
 ): Promise<Finding[]> {
   const due = events.filter(({ type }) => NOTIFIED_CARD_EVENTS.includes(type));
-  const told = new Map((await findCardNotifications(reader, due)).map((each) => [each.position, each]));
+  const told = new Map((await findCardNotifications(reader, due)).map((each) => [placeOf(each), each]));
   const missing = await passedOver(
     reader,
-    due.filter(({ position }) => !told.has(position)),
+    due.filter((event) => !told.has(placeOf(event))),
   );
   const different = due.flatMap((event) => {
-    const notification = told.get(event.position);
+    const notification = told.get(placeOf(event));
     return notification === undefined || tells(notification, event)
       ? []
       : [
@@ -52,6 +52,10 @@ function placeOf({ partition, position }: CardEventPlace): string {
   return `cards/${partition}/${position}`;
 }
 
+function keyOf({ partition, position }: { readonly partition: number; readonly position: bigint }): string {
+  return placeOf({ partition, position: Number(position) });
+}
+
 function tells(
   { tenant, payload }: StoredCardNotification,
   { type, subject, ...event }: PlacedCardEvent,
@@ -70,8 +74,8 @@ function tells(
 /** Of what was not told, what should have been. By primary keys, and the index on the identities of what waits. */
 async function passedOver(reader: Reader, untold: readonly PlacedCardEvent[]): Promise<PlacedCardEvent[]> {
   if (untold.length === 0) return [];
-  const rows = await reader.query<{ position: bigint }>(
-    `select w.position from unnest($2::smallint[], $3::bigint[]) as w(partition, position)
+  const rows = await reader.query<{ partition: number; position: bigint }>(
+    `select w.partition, w.position from unnest($2::smallint[], $3::bigint[]) as w(partition, position)
      join log.positions p on p.consumer_group = $1 and p.topic = 'cards' and p.partition = w.partition
        and p.position >= w.position
      where not exists (
@@ -89,8 +93,8 @@ async function passedOver(reader: Reader, untold: readonly PlacedCardEvent[]): P
       untold.map(({ position }) => position),
     ],
   );
-  const passed = new Set(rows.map(({ position }) => Number(position)));
-  return untold.filter(({ position }) => passed.has(position));
+  const passed = new Set(rows.map(keyOf));
+  return untold.filter((event) => passed.has(placeOf(event)));
 }
 
 /** The next notifications in the order of the key that no event of the log asks for. */
@@ -105,8 +109,6 @@ export async function listExtraCardNotifications(
      join cards.events e on e.partition = w.partition and e.position = w.position where e.type = any ($3)`,
     [rows.map(({ partition }) => partition), rows.map(({ position }) => position), NOTIFIED_CARD_EVENTS],
   );
-  const places = new Set(
-    known.map(({ partition, position }) => placeOf({ partition, position: Number(position) })),
-  );
+  const places = new Set(known.map(keyOf));
   return { rows, extra: rows.map(placeOf).filter((place) => !places.has(place)) };
 }

@@ -7,6 +7,8 @@ export interface CardTry {
   readonly body: string;
   /** Lines of the history. */
   readonly asked: number;
+  /** Whether everything had settled by then. */
+  readonly isSettled: boolean;
   answered: number | undefined;
   /** Its text, and what it says; undefined if none came, or a 503. */
   text: string | undefined;
@@ -40,6 +42,7 @@ export class CardRecollection {
       const asked = {
         body: record.body,
         asked: line,
+        isSettled: this.#isSettled,
         answered: undefined,
         text: undefined,
         answer: undefined,

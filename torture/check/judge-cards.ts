@@ -32,13 +32,16 @@ export function judgeCards(recollection: Recollection): Finding[] {
   ];
 }
 
-/** T10: what was decided is what every later try is told, byte for byte. */
+/**
+ * T10: what was decided is what every later try is told, byte for byte. While faults go on a try may be `07` beside it, because
+ * the database could not be asked (K7); when everything has settled none may.
+ */
 function judgeAnswers({ key, tries }: CardStory): Finding[] {
   const final = tries.filter(({ answer }) => answer?.code === '00' || answer?.code === '51');
   return final.flatMap((first) =>
     tries
       .filter((later) => later.body === first.body && later.text !== undefined && isLater(later, first))
-      .filter(({ text }) => text !== first.text)
+      .filter(({ text, answer, isSettled }) => text !== first.text && (isSettled || answer?.code !== '07'))
       .map(({ text }) => finding('T10', key, `was answered ${first.text}, and later ${text}`)),
   );
 }

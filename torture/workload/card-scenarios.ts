@@ -33,7 +33,7 @@ function drawPurchase(random: Random): Purchase {
 
 /** Too tight for most, tight, what the product gives by itself, and loose; ms. */
 function drawDeadline(random: Random): number | undefined {
-  return random.pick([25, 60, undefined, undefined, 1000, 3000]);
+  return random.pick([25, 60, 0, 0, 1000, 3000]) || undefined;
 }
 
 /** A network that was told `07`, or nothing, may ask again. */
