@@ -14,8 +14,9 @@
  *     floor.
  * T8: the providers' books agree, payment by payment and refund by refund.
  * T9: of the payments with one reference one at most has moved money.
- * T10: a card transaction that was answered `00` stands, once, as it was asked for, and is never answered otherwise again; one
- *     that was never answered `00` is not applied. Asked again patiently, it is answered by what became of it.
+ * T10: a card transaction that was answered `00` stands, once, as it was asked for, and is never answered otherwise again, but for
+ *     a `07` while faults go on; one that was never answered `00` is not applied. Asked again patiently, it is answered by what
+ *     became of it.
  * T11: of a card transaction that stands so much is captured and given back as the answers say; of others nothing is left. The
  *     verdict on each that has come to its end is complete.
  * T12: of approvals that nobody may have been told none is left once they were asked for again.
