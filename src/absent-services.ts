@@ -5,8 +5,9 @@ import { sendProblem } from '#platform/http/send.ts';
 /** Whose a route is, by the route's own path; the first that matches. */
 const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^\/v1\/(?:payments|refunds)\/:id\/(?:events|verdict|receipt)$/, 'integrity'],
+  [/^\/v1\/card-transactions\/:id\/verdict$/, 'integrity'],
   [/^\/v1\/integrity(?!\/checkpoints)/, 'integrity'],
-  [/^\/v1\/(?:payments|refunds)\/:id\/notifications$/, 'notification'],
+  [/^\/v1\/(?:payments|refunds|card-transactions)\/:id\/notifications$/, 'notification'],
   [/^\/v1\/(?:providers|provider-callbacks|payments\/:id\/attempts)/, 'providers'],
   [/^(?:\/v1)?\/(?:payments|refunds)/, 'payments'],
   [/^(?:\/v1\/(?:cards|card-transactions|merchant-rules)|\/transactions$)/, 'cards'],

@@ -7,6 +7,7 @@ import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { CardVerdictReads } from '#services/integrity/card-verdicts.ts';
 import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
 import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
 import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
@@ -101,13 +102,17 @@ export class IntegrityParts {
 
   registerRoutes(
     app: HttpApp,
-    { desk, audits }: IntegrityKeeper,
+    { desk, audits, proof }: IntegrityKeeper,
     options: { readonly checkpointIntervalMs: number; readonly signingKey: SigningKey | undefined },
   ): void {
     const { reads, clock } = this.#context;
     const { checkpointIntervalMs: intervalMs, signingKey } = options;
     const checkpoints = new CheckpointReads(reads);
-    registerIntegrityRoutes(app, new VerdictReads(reads, TOPOLOGY.topics));
+    registerIntegrityRoutes(
+      app,
+      new VerdictReads(reads, TOPOLOGY.topics),
+      new CardVerdictReads(reads, proof),
+    );
     registerFindingRoutes(app, { reads: this.#reads, desk, audits });
     registerCheckpointRoutes(app, {
       checkpoints,

@@ -47,6 +47,7 @@ import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
+import { cardNotificationConsumer } from '#services/notification/card-consumer.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
@@ -231,16 +232,19 @@ export class Parts {
       onChanged(changes);
     };
     const made = {
-      validation: () => this.#worker(log, validationConsumer(this.#ledger)),
-      authorization: () => this.#worker(log, authorizationConsumer(this.#ledger), this.#turns),
-      ledger: () => this.#worker(log, ledgerConsumer(this.#ledger), this.#turns),
-      payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
-      notification: () => this.#worker(log, notificationConsumer()),
-      integrity: () => this.integrity.noting(this.#worker(log, this.integrity.consumer())),
+      validation: () => [this.#worker(log, validationConsumer(this.#ledger))],
+      authorization: () => [this.#worker(log, authorizationConsumer(this.#ledger), this.#turns)],
+      ledger: () => [this.#worker(log, ledgerConsumer(this.#ledger), this.#turns)],
+      payments: () => [this.#worker(log, paymentStatusConsumer(onStatuses))],
+      notification: () => [
+        this.#worker(log, notificationConsumer()),
+        this.#worker(log, cardNotificationConsumer()),
+      ],
+      integrity: () => [this.integrity.noting(this.#worker(log, this.integrity.consumer()))],
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))
-      .map(([, make]) => make());
+      .flatMap(([, make]) => make());
   }
 
   #worker<Loaded, Plan extends ConsumerPlan>(

@@ -34,6 +34,7 @@ export const TOPOLOGY: Topology = {
     { group: 'providers', topics: ['authorization'], beginsAt: 'end' },
     { group: 'payments', topics: ['authorization', 'validation'] },
     { group: 'notification', topics: ['authorization', 'validation'] },
+    { group: 'card-notification', topics: ['cards'] },
     // Not its own log: what it found is not judged again.
     {
       group: 'integrity',

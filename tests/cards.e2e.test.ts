@@ -304,3 +304,29 @@ test('merchant rules are replaced as a whole, by whoever names the version they 
     decided_by: 'merchant_rule',
   });
 });
+
+test('P5: a card transaction has a verdict, and its holder is told', async () => {
+  const { id } = (await decide({ ...PURCHASE, totalAmount: 1 })).json() as { id: string };
+  const verdict = () => http(`${other.url}/v1/card-transactions/${id}/verdict`);
+  await vi.waitFor(
+    async () => expect((await verdict()).json()).toMatchObject({ verdict: 'complete' }),
+    PATIENCE,
+  );
+  expect((await verdict()).json()).toMatchObject({
+    card_transaction_id: id,
+    stages: [{ stage: 'decision', type: 'card.approved' }, { stage: 'posting' }, { stage: 'notification' }],
+    findings: [],
+    verified_at: expect.any(String) as string,
+  });
+  const told = await http(`${other.url}/v1/card-transactions/${id}/notifications`);
+  expect(told.json()).toMatchObject({
+    data: [{ type: 'card.approved', payload: { data: { amount: 100 } } }],
+  });
+  for (const part of ['verdict', 'notifications'])
+    expect((await http(`${other.url}/v1/card-transactions/ctx_nothing/${part}`)).status).toBe(404);
+});
+
+test('a sandbox whose key may make one request a second starts all the same, and everything of it is seeded', async () => {
+  const limited = await home.start({ HOST: '127.0.0.1', SERVICES: 'cards,ledger', RATE_LIMIT: '1' });
+  expect(await http(`${limited.url}/livez`)).toMatchObject({ status: 200 });
+});

@@ -7,6 +7,7 @@ import { Session } from '#platform/postgres/session.ts';
 import { UNPACED } from '#proof/lane.ts';
 import { AuditQueue } from '#services/integrity/audit-queue.ts';
 import { AuditRunner } from '#services/integrity/audit-runner.ts';
+import { CardJudge } from '#services/integrity/card-judge.ts';
 import { FindingDesk } from '#services/integrity/finding-desk.ts';
 import { FindingReads } from '#services/integrity/finding-reads.ts';
 import type { Proof } from '#services/integrity/proof-port.ts';
@@ -40,6 +41,7 @@ export class IntegrityDesk {
   readonly runner: AuditRunner;
   readonly repairer: Repairer;
   readonly reads: FindingReads;
+  readonly cards: CardJudge;
   /** What could not be done, and why. */
   readonly errors: unknown[] = [];
   readonly #url: string;
@@ -70,6 +72,7 @@ export class IntegrityDesk {
       isOwner: () => true,
       onError,
     });
+    this.cards = new CardJudge({ session: this.#session('cards'), desk, proof });
     this.repairer = new Repairer({ desk, stages: this.stages, proof, onError });
     const query = async <Row>(text: string, values: readonly unknown[]): Promise<Row[]> =>
       session.query<Row>({ name: '', text }, values);
@@ -85,10 +88,15 @@ export class IntegrityDesk {
       partitions: PARTITIONS,
       onError: () => undefined,
     });
-    const real = integrityProof(url, { background: UNPACED, asked: UNPACED });
+    const real = integrityProof(url, { background: UNPACED, asked: UNPACED, cards: UNPACED });
     const desk = new IntegrityDesk(url, log, { ...real, ...proof });
     desk.#sessions.push(heads);
     return desk;
+  }
+
+  /** The cards' log, as far as the holders were told. */
+  async judgeCards(): Promise<void> {
+    while (await this.cards.judge());
   }
 
   /** One pass over everything. */

@@ -28,7 +28,7 @@ const TIMELINE = 'a topic’s events by subject';
 /** What was given back of a payment. */
 const REFUNDED = 'refund_totals_pkey';
 
-/** No group of ours reads what integrity has found, or the log of the cards: their decisions are made at once. */
+/** No group of ours reads what integrity has found. */
 const READ_TOPICS = [...new Set(TOPOLOGY.groups.flatMap(({ topics }) => topics))];
 
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger, and payments for refunds, pin their own (plans.db.test.ts). */
@@ -45,6 +45,7 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'authorization.update_sagas': ['sagas_pkey'],
   'notification.find_notifications': ['notifications_pkey'],
   'notification.insert_notifications': [],
+  'notification.insert_card_notifications': [],
   'integrity.find_followed': ['followed_pkey'],
   'integrity.find_verdicts': ['verdicts_pkey'],
   'integrity.save_verdicts': [],
@@ -77,6 +78,19 @@ const NO_DEAD_LETTERS = [
 ];
 const TESTS_OWN = /^(tests\.|begin$)/;
 
+/** Nothing else here tells of cards. */
+const APPROVED = {
+  type: 'card.approved',
+  version: 1,
+  subject: newId('ctx'),
+  tenant: TENANT,
+  key: '123',
+  data: { merchant: 'BAR', mcc: '5811', category: 'MEAL', amount: 1, currency: 'BRL' },
+  correlationId: 'cor',
+  causation: newId('req'),
+  traceparent: null,
+};
+
 let database: TestDatabase;
 let owner: Client;
 let sent: ReadonlyMap<string, Statement>;
@@ -94,6 +108,7 @@ beforeAll(async () => {
   await straight.submit({ amount: 1 });
   await straight.settled();
   await straight.close();
+  await appendEvents({ url: database.url, partitions: PARTITIONS }, 'cards', [APPROVED]);
   for (const [group, deliver] of Object.entries(DELIVERIES)) {
     await setBack(database.url, [group]);
     await owner.query('truncate integrity.verdicts');

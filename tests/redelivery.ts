@@ -13,6 +13,7 @@ import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
+import { cardNotificationConsumer } from '#services/notification/card-consumer.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { NO_PROVIDERS } from '#services/providers/configuration.ts';
@@ -51,6 +52,7 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
     }),
   ),
   notification: deliverTo(() => notificationConsumer()),
+  'card-notification': deliverTo(() => cardNotificationConsumer()),
   integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };
 

@@ -5,7 +5,13 @@ import { isBroken, renderReport, spreadOf, type TortureReport } from './report.t
 const WHOLE: TortureReport = {
   options: { faults: 2, seconds: 3, seed: 7, rate: 40, kinds: KINDS, json: false, keep: false },
   faults: { 'process-kill': 2 },
-  judgement: { findings: [], payments: { completed: 3 }, refunds: {}, acknowledged: { payment: 3 } },
+  judgement: {
+    findings: [],
+    cardTransactions: {},
+    payments: { completed: 3 },
+    refunds: {},
+    acknowledged: { payment: 3 },
+  },
   recoveries: [
     { number: 1, kind: 'process-kill', intakeMs: 100, intakeSinceEndMs: 150, finalMs: 400 },
     { number: 2, kind: 'process-kill', intakeMs: 300, intakeSinceEndMs: 300, finalMs: 900 },

@@ -58,6 +58,7 @@ export function renderReport(report: TortureReport): string {
     `acknowledged      ${report.acknowledged} answers; requests by operation: ${renderCounts(judgement.acknowledged)}`,
     `payments          ${renderCounts(judgement.payments)}`,
     `refunds           ${renderCounts(judgement.refunds)}`,
+    `card transactions ${renderCounts(judgement.cardTransactions)}`,
     `resolutions       ${report.resolutions} by a person`,
     ...renderRecovery(report.recoveries),
     `checker           ${judgement.findings.length === 0 ? 'nothing found' : `${judgement.findings.length} findings`}`,

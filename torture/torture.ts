@@ -11,6 +11,7 @@ import { describeFault, type PlannedFault, planFaults } from './plan/fault-plan.
 import type { CommandResult } from './product/lastro-command.ts';
 import type { Stand } from './product/stand.ts';
 import type { TortureReport } from './report.ts';
+import { cardOpenings } from './workload/card-world.ts';
 import { Crowd } from './workload/crowd.ts';
 import { HttpCaller } from './workload/http-caller.ts';
 import type { Order } from './workload/order.ts';
@@ -74,6 +75,7 @@ class Run {
 
   async prepare(): Promise<void> {
     await this.#orderAll(openings());
+    await this.#orderAll(cardOpenings());
     await this.#orderAll(fundings());
   }
 

@@ -41,7 +41,7 @@ export function cardMoneyOf(
   return { entry, ...(held === undefined ? {} : { held }) };
 }
 
-function entryIn(tenant: string, { entry }: JsonObject): TracedEntry | undefined {
+export function entryIn(tenant: string, { entry }: JsonObject): TracedEntry | undefined {
   return isObject(entry) ? entryOf(tenant, entry) : undefined;
 }
 
@@ -74,7 +74,7 @@ function heldBy(
 }
 
 /** The account of the balance that pays. */
-function payerOf({ account, category }: JsonObject): string | undefined {
+export function payerOf({ account, category }: JsonObject): string | undefined {
   return typeof account === 'string' && typeof category === 'string' ? `${account}:${category}` : undefined;
 }
 
@@ -139,7 +139,7 @@ function laterOf(
   return row;
 }
 
-function capturedBy(step: JsonObject): number {
+export function capturedBy(step: JsonObject): number {
   const debit = entryIn('', step)?.postings.find(({ amountMinor }) => amountMinor < 0);
   return debit === undefined ? 0 : -debit.amountMinor;
 }
@@ -193,7 +193,7 @@ export function expectedRules({ tenant, data }: CardEvent): ExpectedRow {
   };
 }
 
-function amountOf(value: JsonValue | undefined): number | undefined {
+export function amountOf(value: JsonValue | undefined): number | undefined {
   return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined;
 }
 

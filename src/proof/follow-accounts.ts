@@ -285,7 +285,7 @@ function readMoneyEvents(
   );
 }
 
-function expectedEntry(entry: TracedEntry): ExpectedRow {
+export function expectedEntry(entry: TracedEntry): ExpectedRow {
   return {
     id: entry.uuid,
     tenant: entry.tenant,

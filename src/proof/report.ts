@@ -50,7 +50,8 @@ export const CHECKS = {
   references: 'each is held by the payment that names it, unless that one ended unpaid',
   refunds: 'each is what its events say, and together they give back no more than the payment moved',
   attempts: 'each word of a provider has its attempt, and no attempt is in a state that no word gave it',
-  cards: 'each card and card transaction is what its events say, and so is what it has posted and holds',
+  cards:
+    'each decision has the entry that it promises; cards, card transactions and holds are what their events say',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',

@@ -1,10 +1,12 @@
 /** Every kind of damage that can be done to what cards left behind is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { openCards } from '../../tests/card-fixture.ts';
 import { type Damage, toNamed, toOne } from '../../tests/damage.ts';
 import { cloneTestDatabase, type TestDatabase } from '../../tests/database.ts';
+import { DELIVERIES } from '../../tests/redelivery.ts';
 import { verify } from './verify.ts';
 
 let sound: TestDatabase;
@@ -32,12 +34,15 @@ beforeAll(async () => {
   await buy(0);
   await buy(1, { capture: false, id: 'open' });
   const reversed = await buy(2, { id: 'b' });
-  const captured = await buy(3, { capture: false });
+  const captured = await buy(3, { capture: false, id: 'c' });
+  const released = await buy(4, { capture: false, id: 'd' });
   await cards.order(
     { operation: 'card_transactions.reverse', card_transaction_id: reversed, amount: 50 },
     'reversal',
   );
   await cards.order({ operation: 'card_transactions.capture', card_transaction_id: captured }, 'capture');
+  await cards.order({ operation: 'card_transactions.reverse', card_transaction_id: released }, 'release');
+  await DELIVERIES['card-notification']?.(fixture.url, { batchMax: 500, clock: systemClock });
   sound = await fixture.leave();
 });
 
@@ -48,7 +53,81 @@ const HELD = `(select id from cards.card_transactions where external_id = 'open'
 const REVERSED = `(select id from cards.card_transactions where external_id = 'b')`;
 const DIFFERENT = [['cards', 'different_card_transaction']] as const;
 
+/** Edits of the log by which a decision and its entry, or the steps of one card transaction, contradict each other. */
+const CONTRADICTIONS = [
+  [
+    'an approval of more than its entry',
+    'card.approved',
+    'a',
+    '"amount":100,"currency":"BRL","cat',
+    '"amount":101,"currency":"BRL","cat',
+  ],
+  [
+    'an approval by another balance than its entry',
+    'card.approved',
+    'a',
+    '"category":"MEAL"',
+    '"category":"FOOD"',
+  ],
+  ['an entry for another reason', 'card.approved', 'a', '"purpose":"card"', '"purpose":"top_up"'],
+  ['an entry to another account', 'card.approved', 'a', '"card-settlement-BRL"', '"card-funding-BRL"'],
+  ['a capture that has no entry', 'card.captured', 'c', '"entry":', '"entries":'],
+  ['a reversal of more than its entry', 'card.reversed', 'b', '"amount":50,"bec', '"amount":51,"bec'],
+  [
+    'a reversal with the entry of another',
+    'card.reversed',
+    'b',
+    '"reversal_id":"crv_0',
+    '"reversal_id":"crv_1',
+  ],
+  ['a reversal of more than was spent', 'card.reversed', 'b', '"amount":50', '"amount":201', 'over_reversed'],
+  [
+    'a capture of more than was approved',
+    'card.captured',
+    'c',
+    '"amount":300',
+    '"amount":301',
+    'over_captured',
+  ],
+  ['a capture of another hold', 'card.captured', 'c', '"held":300', '"held":301', 'mismatched_hold'],
+  ['a release of another hold', 'card.released', 'd', '"amount":400', '"amount":401', 'mismatched_hold'],
+  [
+    'a release of another account',
+    'card.released',
+    'd',
+    '"account_id":"123:',
+    '"account_id":"124:',
+    'mismatched_hold',
+  ],
+  ['a reversal of what is set aside', 'card.approved', 'b', '"entry":', '"entries":', 'step_out_of_order'],
+] as const;
+
+/** The event that decided what the network calls so. */
+function decisionOf(externalId: string): string {
+  return `(select subject from cards.events where type = 'card.approved' and data like '%"external_id":"${externalId}"%')`;
+}
+
 const DAMAGES: readonly Damage[] = [
+  ...CONTRADICTIONS.map(([title, type, id, from, to, kind = 'mismatched_entry']) =>
+    toNamed(
+      title,
+      `update cards.events set data = replace(data, '${from}', '${to}')
+       where type = '${type}' and subject = ${decisionOf(id)} and data like '%${from}%' returning subject`,
+      [['cards', kind]],
+    ),
+  ),
+  toNamed(
+    'a second decision',
+    `update cards.events e set type = 'card.approved', data = first.data from cards.events first
+     where e.type = 'card.reversed' and first.subject = e.subject and first.type = 'card.approved' returning e.subject`,
+    [['cards', 'second_decision']],
+  ),
+  toNamed(
+    'a top-up of another card',
+    `update cards.events set data = replace(data, '"account":"124"', '"account":"123"')
+     where type = 'card.topped_up' and data like '%"account":"124"%' returning subject`,
+    [['cards', 'mismatched_entry']],
+  ),
   toOne(
     'ctx',
     'a deleted card transaction',
@@ -163,6 +242,25 @@ const DAMAGES: readonly Damage[] = [
     [['cards', 'extra_rules']],
   ),
   toNamed(
+    'a notification that is gone',
+    `delete from notification.card_notifications n using cards.events e
+     where e.partition = n.partition and e.position = n.position and e.type = 'card.reversed' returning e.subject`,
+    [['cards', 'missing_card_notification']],
+  ),
+  toNamed(
+    'a notification of another amount',
+    `update notification.card_notifications n set payload = replace(payload, '"amount":50,', '"amount":51,')
+     from cards.events e where e.partition = n.partition and e.position = n.position and e.type = 'card.reversed'
+     returning e.subject`,
+    [['cards', 'different_card_notification']],
+  ),
+  toNamed(
+    'an invented notification',
+    `insert into notification.card_notifications select partition, position + 1000, tenant, payload, created_at
+     from notification.card_notifications limit 1 returning format('cards/%s/%s', partition, position)`,
+    [['cards', 'extra_card_notification']],
+  ),
+  toNamed(
     'event data that is no longer JSON',
     `update cards.events set data = '{' where subject in (
        select subject from cards.events where type = 'card.reversed') and type = 'card.reversed'
@@ -175,8 +273,8 @@ test('cards at rest verify clean, and everything of them was looked at', async (
   const report = await verify({ url: sound.url });
   expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
   const checked = Object.fromEntries(report.checks.map((check) => [check.name, check.checked]));
-  // Six card transactions, two of them with holds, two cards, one version of the rules.
-  expect(checked).toMatchObject({ cards: 11, accounts: 8, entries: 6, currencies: 1 });
+  // Seven card transactions, three of them with holds, two cards, a top-up of each, one version of the rules.
+  expect(checked).toMatchObject({ cards: 15, accounts: 8, entries: 6, currencies: 1 });
 });
 
 test.concurrent.each(DAMAGES)('$title is found', async (damage) => {

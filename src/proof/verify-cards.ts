@@ -1,41 +1,30 @@
 /**
- * Proves the cards: what the log tells of cards, card transactions, holds and merchant rules stands in the tables, and the
- * other way round, each row and each entry and hold of a card has its event. Balances and sums are proved with those of all
- * accounts.
+ * Proves the cards: each decision, capture, reversal and top-up has the entry that it promises; what the log tells of cards,
+ * card transactions, holds, merchant rules and notifications stands in the tables, and the other way round, each row and
+ * each entry and hold of a card has its event. Balances and sums are proved with those of all accounts.
  *
  * A row and its events are of one commit, so each page is one snapshot.
  */
-import { type Id, idOf, isId, uuidOf } from '#kernel/ids.ts';
-import type { Differences, ExpectedRow } from '#platform/postgres/differences.ts';
+import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { listCards, listCardTransactionRefs, listRulesVersions } from '#services/cards/contract.ts';
+import { type CardRows, listCardEntries, listCardHolds } from '#services/ledger/contract.ts';
+import type { CardEventPlace } from '#services/notification/contract.ts';
+import { type CardEvent, entryUuidsOf, expectedCardHold, isDecision } from './card-events.ts';
 import {
-  differingCards,
-  differingCardTransactions,
-  differingRules,
-  listCards,
-  listCardTransactionRefs,
-  listRulesVersions,
-} from '#services/cards/contract.ts';
-import {
-  type CardRows,
-  differingCardHolds,
-  listCardEntries,
-  listCardHolds,
-} from '#services/ledger/contract.ts';
-import {
-  type CardEvent,
-  type CardEventRow,
-  cardEventOf,
-  entryUuidsOf,
-  expectedCard,
-  expectedCardHold,
-  expectedCardTransaction,
-  expectedRules,
-  isDecision,
-} from './card-events.ts';
+  compareEvents,
+  type EventRow,
+  type EventsPage,
+  type Findings,
+  joined,
+  pageOf,
+  readTimelines,
+} from './compare-card-events.ts';
 import type { Lane } from './lane.ts';
 import type { Phase } from './progress.ts';
-import { type Check, differenceFinding, type Finding } from './report.ts';
+import { type Check, differenceFinding } from './report.ts';
+import { RulesTold, type RulesVersion, rulesRef } from './rules-told.ts';
+import { listExtraCardNotifications } from './verify-card-notifications.ts';
 
 /** Events or rows of one snapshot. */
 const PAGE = 1_000;
@@ -54,22 +43,24 @@ export async function verifyCards(lane: Lane, { check, phase, partitions }: Card
     for (const finding of findings.listed) check.found(finding);
     check.foundMore(findings.unlisted);
   };
+  const rulesTold = new RulesTold();
   for (let partition = 0; partition < partitions; partition++) {
-    for await (const page of pages(lane, (reader, after: bigint | undefined) =>
-      compareEvents(reader, { partition, after: after ?? 0n }),
-    )) {
+    for await (const page of pages(lane, async (reader, after: bigint | undefined) => {
+      const read = await readEvents(reader, { partition, after: after ?? 0n });
+      rulesTold.passed(partition, read.rows);
+      const passed = read.rows.length;
+      const next = passed < PAGE ? undefined : read.rows.at(-1)?.position;
+      return { findings: joined(await compareEvents(reader, read)), passed, next };
+    })) {
       phase.advance(page.passed);
       report(page.findings);
     }
   }
-  for (const read of BACKWARDS) for await (const page of pages(lane, read)) report(page.findings);
+  const ways: readonly Backwards[] = [...BACKWARDS, rulesBackwards(rulesTold)];
+  for (const read of ways) for await (const page of pages(lane, read)) report(page.findings);
 }
 
-interface Findings {
-  readonly looked: number;
-  readonly listed: readonly Finding[];
-  readonly unlisted: number;
-}
+type Backwards = (reader: Reader, after: unknown) => Promise<Page<unknown>>;
 
 interface Page<Cursor> {
   readonly findings: Findings;
@@ -91,82 +82,17 @@ async function* pages<Cursor>(
   }
 }
 
-/** What the events of a page began, with all that came of it, against the tables. */
-async function compareEvents(
+/** By primary key. */
+async function readEvents(
   reader: Reader,
   { partition, after }: { readonly partition: number; readonly after: bigint },
-): Promise<Page<bigint>> {
-  const rows = await reader.query<CardEventRow>(
-    `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from cards.events e
+): Promise<EventsPage> {
+  const rows = await reader.query<EventRow>(
+    `select e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from cards.events e
      where e.partition = $1 and e.position > $2 order by e.position limit $3`,
     [partition, after, PAGE],
   );
-  const events = rows.flatMap((row) => cardEventOf(row) ?? []);
-  const unreadable = rows
-    .filter((row) => cardEventOf(row) === undefined)
-    .map(({ position, type }): Finding => {
-      const detail = `the data of ${type} is not what such an event tells`;
-      return { kind: 'unreadable_event', subject: `cards/${partition}/${position}`, detail };
-    });
-  const compared = await compareDecided(reader, events);
-  return {
-    findings: joined([{ looked: 0, listed: unreadable, unlisted: 0 }, ...compared]),
-    passed: rows.length,
-    next: rows.length < PAGE ? undefined : rows.at(-1)?.position,
-  };
-}
-
-async function compareDecided(reader: Reader, events: readonly CardEvent[]): Promise<Findings[]> {
-  const subjects = events
-    .filter((event) => isDecision(event) && isId('ctx', event.subject))
-    .map(({ subject }) => subject);
-  const accounts = events.filter(({ type }) => type === 'card.created').map(({ subject }) => subject);
-  const timelines = await readTimelines(reader, [...subjects, ...accounts]);
-  const rowsOf = (
-    of: readonly string[],
-    expect: (name: string, events: readonly CardEvent[]) => ExpectedRow | undefined,
-  ): ExpectedRow[] =>
-    of
-      .flatMap((subject) => tenantsOf(timelines, subject).map((own) => expect(subject, own)))
-      .filter((row) => row !== undefined);
-  const cardTransactions = rowsOf(subjects, (subject, own) => expectedCardTransaction(uuidIn(subject), own));
-  const holds = rowsOf(subjects, (subject, own) => expectedCardHold(uuidIn(subject), own));
-  const cards = rowsOf(accounts, expectedCard);
-  const rules = events.filter(({ type }) => type === 'merchant_rules.replaced').map(expectedRules);
-  return [
-    found(
-      'card_transaction',
-      cardTransactions,
-      await differingCardTransactions(reader, cardTransactions),
-      idIn,
-    ),
-    found('hold', holds, await differingCardHolds(reader, holds), idIn),
-    found('card', cards, await differingCards(reader, cards), (key) => `${key['tenant']}/${key['account']}`),
-    found('rules', rules, await differingRules(reader, rules), (key) => `${key['tenant']}/${key['version']}`),
-  ];
-}
-
-type Key = Readonly<Record<string, string>>;
-
-function found(
-  noun: string,
-  expected: readonly ExpectedRow[],
-  { listed, total }: Differences,
-  nameOf: (key: Key) => string,
-): Findings {
-  return {
-    looked: expected.length,
-    listed: listed.map((difference) => differenceFinding(noun, nameOf(difference.key), difference)),
-    unlisted: total - listed.length,
-  };
-}
-
-function joined(findings: readonly Findings[]): Findings {
-  return {
-    looked: findings.reduce((sum, { looked }) => sum + looked, 0),
-    listed: findings.flatMap(({ listed }) => listed),
-    unlisted: findings.reduce((sum, { unlisted }) => sum + unlisted, 0),
-  };
+  return pageOf(rows);
 }
 
 /** From the tables to the log: what no event tells of. */
@@ -182,12 +108,6 @@ const BACKWARDS = [
       events.some((event) => event.type === 'card.created' && event.tenant === tenant),
     nameOf: ({ tenant, account }) => `${tenant}/${account}`,
   }),
-  backwards(listRulesVersions, 'rules', {
-    subjectOf: () => 'merchant-rules',
-    isTold: ({ tenant, version }, events) =>
-      events.some((event) => event.tenant === tenant && event.data['version'] === version),
-    nameOf: ({ tenant, version }) => `${tenant}/${version}`,
-  }),
   walk(listCardEntries, 'entry', {
     isTold: (uuid, events) => entryUuidsOf(events).includes(uuid),
     nameOf: (uuid) => idOf('jen', uuid),
@@ -198,7 +118,29 @@ const BACKWARDS = [
     nameOf: (uuid) => idOf('ctx', uuid),
     causes: ['ctx'],
   }),
-] as readonly ((reader: Reader, after: unknown) => Promise<Page<unknown>>)[];
+  notificationsBackwards,
+] as const satisfies readonly Backwards[];
+
+async function notificationsBackwards(reader: Reader, after: unknown): Promise<Page<unknown>> {
+  const { rows, extra } = await listExtraCardNotifications(reader, after as CardEventPlace | undefined, PAGE);
+  return {
+    findings: extraOf('card_notification', extra),
+    passed: rows.length,
+    next: rows.length < PAGE ? undefined : rows.at(-1),
+  };
+}
+
+function rulesBackwards(told: RulesTold): Backwards {
+  return async (reader, after) => {
+    const rows = await listRulesVersions(reader, after as RulesVersion | undefined, PAGE);
+    const extra = await told.untold(reader, rows);
+    return {
+      findings: extraOf('rules', extra.map(rulesRef)),
+      passed: rows.length,
+      next: rows.length < PAGE ? undefined : rows.at(-1),
+    };
+  };
+}
 
 interface Telling<Row> {
   readonly subjectOf: (row: Row) => string;
@@ -261,39 +203,4 @@ function walk(
 function extraOf(noun: string, names: readonly string[]): Findings {
   const listed = names.map((name) => differenceFinding(noun, name, { key: {}, kind: 'extra', detail: '' }));
   return { looked: 0, listed, unlisted: 0 };
-}
-
-/** In the order of the log; by its index on the events' subject. */
-async function readTimelines(
-  reader: Reader,
-  subjects: readonly string[],
-): Promise<ReadonlyMap<string, readonly CardEvent[]>> {
-  const timelines = new Map<string, CardEvent[]>();
-  if (subjects.length === 0) return timelines;
-  const rows = await reader.query<CardEventRow>(
-    `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at
-     from (select unnest($1::text[]) as subject) as wanted
-     cross join lateral (select * from cards.events e where e.subject = wanted.subject offset 0) e
-     order by e.partition, e.position`,
-    [subjects],
-  );
-  for (const event of rows.flatMap((row) => cardEventOf(row) ?? [])) {
-    const known = timelines.get(event.subject);
-    if (known === undefined) timelines.set(event.subject, [event]);
-    else known.push(event);
-  }
-  return timelines;
-}
-
-/** The events of a subject by tenant: two tenants may call their cards the same. */
-function tenantsOf(timelines: ReadonlyMap<string, readonly CardEvent[]>, subject: string): CardEvent[][] {
-  return [...Map.groupBy(timelines.get(subject) ?? [], ({ tenant }) => tenant).values()];
-}
-
-function uuidIn(subject: string): string {
-  return uuidOf(subject as Id<'ctx'>);
-}
-
-function idIn(key: Key): string {
-  return idOf('ctx', key['id'] ?? '');
 }

@@ -126,6 +126,6 @@ export function compensationsBefore(saga: SagaDefinition, failed: Stage): readon
 }
 
 /** `payment.balance/1`: how a stored saga names its definition. */
-export function definitionName({ name, version }: SagaDefinition): string {
+export function definitionName({ name, version }: Pick<SagaDefinition, 'name' | 'version'>): string {
   return `${name}/${version}`;
 }

@@ -1,17 +1,18 @@
+import type { CARD_TRANSACTION } from '#sagas/card-transaction.ts';
 import { definitionName, outcomesOf, type SagaDefinition, type Stage } from '#sagas/saga.ts';
 import { table } from './table.ts';
 
 /** docs/reference/sagas.md, whole: what every payment and refund passes, drawn and listed from the definitions. */
-export function renderSagasPage(sagas: readonly SagaDefinition[]): string {
+export function renderSagasPage(sagas: readonly SagaDefinition[], card: typeof CARD_TRANSACTION): string {
   return `# Sagas
 
-What a payment or a refund passes, by its method. Drawn and listed from the definitions in \`src/sagas\`, which the
-coordinator, the verdicts, the proof and the timelines read too. Every arrow is an event, from the stage that says it to
+What a payment or a refund passes, by its method, and what a card transaction may come to. Drawn and listed from the
+definitions in \`src/sagas\`, which the coordinator, the verdicts, the proof and the timelines read too. Every arrow is an event, from the stage that says it to
 the stage that it makes due. A report leaves its stage due. After an event marked * a stage says nothing if it has been
 said already. Deadlines between our own services raise a finding and undo nothing; a stage that waits for the outside
 says itself when its time is over, and goes on waiting.
 
-${sagas.map(sectionOf).join('\n\n')}
+${[...sagas.map(sectionOf), cardSectionOf(card)].join('\n\n')}
 `;
 }
 
@@ -27,6 +28,24 @@ function sectionOf(saga: SagaDefinition): string {
     ...incidentsOf(saga),
   ];
   return parts.join('\n\n');
+}
+
+/** Of events only: no stage of it is another service's. */
+function cardSectionOf({ name, version, stages }: typeof CARD_TRANSACTION): string {
+  return [
+    `## \`${name}/${version}\``,
+    'Each stage is one event in one commit with what it posts; none waits for another. The holder is told behind it.',
+    table(
+      ['stage', 'event', 'of what is', 'posts', 'the holder is told'],
+      stages.map(({ name: stage, event, after, posts, isNotified }) => [
+        stage,
+        code(event),
+        after,
+        posts === null ? '' : code(posts),
+        isNotified ? 'yes' : 'no',
+      ]),
+    ),
+  ].join('\n\n');
 }
 
 function rowOf(saga: SagaDefinition, stage: Stage): string[] {

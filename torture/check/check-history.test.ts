@@ -34,6 +34,7 @@ test('a sound history has no findings', async () => {
     findings: [],
     payments: { completed: 2, cancelled: 1 },
     refunds: { completed: 1 },
+    cardTransactions: {},
     acknowledged: { entry: 1, payment: 3, refund: 1, cancel: 1 },
   });
 });

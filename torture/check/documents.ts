@@ -42,6 +42,38 @@ export interface VerdictDocument {
   readonly findings: readonly { readonly kind: string }[];
 }
 
+/** The answer to a card transaction. */
+export interface CardAnswer {
+  readonly id: string;
+  readonly code: string;
+  readonly category: string | null;
+}
+
+export interface CardTransactionDocument {
+  readonly id: string;
+  readonly account: string | null;
+  readonly external_id: string | null;
+  readonly amount: number | null;
+  readonly currency: string | null;
+  readonly code: string;
+  readonly category: string | null;
+  readonly state: string;
+  readonly captured: number;
+  readonly reversed: number;
+}
+
+export interface PurchaseBody {
+  readonly account: string;
+  readonly totalAmount: number;
+  readonly capture?: boolean;
+}
+
+/** Of a card, or of a top-up. */
+export interface BalancesBody {
+  readonly account?: string;
+  readonly balances: Readonly<Record<string, number>>;
+}
+
 export interface Page<T> {
   readonly data: readonly T[];
   readonly next_cursor: string | null;

@@ -1,20 +1,23 @@
 /** T7: what every account has is what the answers have promised, and nothing has come from nowhere. */
 import { COMPLETED, type EntryBody } from './documents.ts';
 import type { Finding } from './finding.ts';
+import { cardMovements, heldOnCards } from './judge-cards.ts';
 import type { Recollection } from './recollection.ts';
 
 export function judgeMoney(recollection: Recollection): Finding[] {
   const promised = promisedBy(recollection);
+  const heldOf = heldOnCards(recollection);
   const sums = new Map<string, number>();
   const findings: Finding[] = [];
   for (const { id, currency, balance } of recollection.accounts.values()) {
     add(sums, currency, balance.posted);
     const posted = promised.get(id) ?? 0;
-    if (balance.posted !== posted || balance.held !== 0)
+    const held = heldOf.get(id) ?? 0;
+    if (balance.posted !== posted || balance.held !== held)
       findings.push({
         rule: 'T7',
         subject: id,
-        what: `has ${JSON.stringify(balance)}, the answers promise ${posted} and nothing held`,
+        what: `has ${JSON.stringify(balance)}, the answers promise ${posted}, and ${held} held`,
       });
   }
   for (const [currency, sum] of sums)
@@ -25,7 +28,8 @@ export function judgeMoney(recollection: Recollection): Finding[] {
   return findings;
 }
 
-function promisedBy({ orders, payments, refunds }: Recollection): Map<string, number> {
+function promisedBy(recollection: Recollection): Map<string, number> {
+  const { orders, payments, refunds } = recollection;
   const posted = new Map<string, number>();
   for (const { operation, requests } of orders.values())
     for (const { body, answer } of operation === 'entry' ? requests : [])
@@ -38,6 +42,7 @@ function promisedBy({ orders, payments, refunds }: Recollection): Map<string, nu
     if (last?.status === COMPLETED && payment !== undefined)
       move(posted, { from: payment.service_id, to: payment.wallet_id, amount: last.amount });
   }
+  for (const movement of cardMovements(recollection)) move(posted, movement);
   return posted;
 }
 

@@ -2,7 +2,9 @@
  * The history as stories: of each request under its key, of each payment and refund as it was seen, of accounts and books.
  * What can only be said while reading, because it is about the order of two lines, is found here; the rest by judges.
  */
+
 import type { Answered, Asked, BookEntry, HistoryRecord, Operation, Saw } from '../history/history.ts';
+import { CardRecollection } from './card-recollection.ts';
 import {
   type AccountDocument,
   isFinal,
@@ -61,6 +63,7 @@ export class Recollection {
   readonly refunds = new Map<string, Story<RefundDocument>>();
   /** As they were at the end. */
   readonly accounts = new Map<string, AccountDocument>();
+  readonly cards = new CardRecollection();
   readonly books: { readonly provider: string; readonly entries: readonly BookEntry[] }[] = [];
   /** Of the list of payments, at the end; undefined: it was not read to its end. */
   listed: Set<string> | undefined;
@@ -74,6 +77,7 @@ export class Recollection {
 
   note(record: HistoryRecord): void {
     this.#line += 1;
+    if (this.cards.note(record, this.#line)) return;
     switch (record.type) {
       case 'asked':
         this.#ask(record);
@@ -95,6 +99,7 @@ export class Recollection {
         break;
       case 'settled':
         this.#isSettled = true;
+        this.cards.settled();
         break;
     }
   }
@@ -157,6 +162,8 @@ export class Recollection {
     if (kind === 'accounts') this.#seeAccount(document as AccountDocument);
     else if (kind === 'payments' && id === '') this.#seeList(looked, document as Page<PaymentDocument>);
     else if (kind === 'payments') this.#seePart(this.payments, { looked, id, part, document });
+    else if (kind === 'card-transactions' && id === '') this.cards.seeList(looked.path, document);
+    else if (kind === 'card-transactions') this.cards.verdicts.set(id, document as VerdictDocument);
     else if (kind === 'refunds') this.#seePart(this.refunds, { looked, id, part, document });
   }
 

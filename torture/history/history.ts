@@ -6,7 +6,19 @@ import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /** What a request is to change; its scope is that of its idempotency key. */
-export const OPERATIONS = ['account', 'entry', 'payment', 'refund', 'cancel', 'resolution'] as const;
+export const OPERATIONS = [
+  'account',
+  'entry',
+  'payment',
+  'refund',
+  'cancel',
+  'resolution',
+  'card',
+  'top_up',
+  'card_transaction',
+  'card_reversal',
+  'card_capture',
+] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** A request that changes something is about to be sent. `call` is this try of it. */

@@ -70,12 +70,13 @@ export class HttpCaller {
 
   /** One try; undefined if it was not answered, or not by what is decided. `timeoutMs`: after it the connection is dropped. */
   async try(order: Order, url: string, timeoutMs = ANSWER_TIMEOUT_MS): Promise<Answer | undefined> {
-    const { operation, key, path, body } = order;
+    const { operation, key, path, body, headers } = order;
     this.orders.asked(order);
     const call = this.#history.nextCall();
     this.#history.note({ type: 'asked', call, operation, key, path, body });
-    const answer = await this.#send({ method: 'POST', url: `${url}${path}`, key, body, timeoutMs });
+    const answer = await this.#send({ method: 'POST', url: `${url}${path}`, key, body, headers, timeoutMs });
     if (typeof answer === 'string') {
+      this.orders.unanswered(order);
       this.#history.note({ type: 'unanswered', call, why: answer });
       return undefined;
     }
@@ -133,10 +134,12 @@ export class HttpCaller {
     readonly url: string;
     readonly key?: string;
     readonly body?: string;
+    readonly headers?: Readonly<Record<string, string>> | undefined;
     readonly timeoutMs: number;
   }): Promise<Answer | string> {
     const { method, url, key, body, timeoutMs } = sent;
     const headers = {
+      ...sent.headers,
       authorization: `Bearer ${this.#apiKey}`,
       ...(key === undefined ? {} : { 'idempotency-key': key }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -13,4 +13,5 @@ export interface Order {
   readonly path: string;
   /** As it is sent: the same text each time. */
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }

@@ -5,23 +5,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isFinal } from '../check/documents.ts';
 import type { Random } from '../plan/random.ts';
+import { CARD_SCENARIOS } from './card-scenarios.ts';
 import type { HttpCaller } from './http-caller.ts';
 import type { Answer, Order } from './order.ts';
+import type { Act, Scenario } from './scenario.ts';
 import { changeOrder, POOR, paymentOrder, RICH, SHOPS, transfer } from './world.ts';
-
-export interface Scene {
-  readonly caller: HttpCaller;
-  /** Nobody else's: the beginning of every key of the scenario. */
-  readonly name: string;
-}
-
-type Act = (scene: Scene) => Promise<unknown>;
-
-interface Scenario {
-  readonly name: string;
-  readonly weight: number;
-  readonly draw: (random: Random) => Act;
-}
 
 /** How long a caller waits for a payment's end before it goes on without. */
 const ENDS_WITHIN_MS = 8000;
@@ -56,6 +44,7 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'send and go away', weight: 6, draw: goAway },
   { name: 'move money', weight: 4, draw: moveMoney },
   { name: 'look around', weight: 6, draw: lookAround },
+  ...CARD_SCENARIOS,
 ];
 
 type Terms = Readonly<Record<string, unknown>> & { readonly amount: number };

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HistoryFile } from '../history/history.ts';
 import type { Provider } from '../product/provider.ts';
+import { CARD_ACCOUNTS, patiently } from './card-world.ts';
 import type { HttpCaller } from './http-caller.ts';
 import type { Order } from './order.ts';
 import type { Person } from './person.ts';
@@ -17,7 +18,10 @@ const LOOK_EVERY_MS = 500;
 const AT_ONCE = 16;
 /** A timeline is some kilobytes: of more payments some are taken, evenly. */
 const TIMELINES_MAX = 10_000;
+/** Of more card transactions some verdicts are read, evenly. */
+const CARD_VERDICTS_MAX = 1000;
 const UNDER_WAY = ['pending', 'authorized', 'reconciliation_required'];
+const CONFIRMED_WITHIN_MS = 15_000;
 /** A verdict follows a payment's end within a second or two. */
 const JUDGED_WITHIN_MS = 30_000;
 
@@ -32,9 +36,11 @@ export interface Settling {
 export async function settle(settling: Settling): Promise<void> {
   const { caller, history, onProgress } = settling;
   onProgress('asking again what nobody has answered');
-  await inTurn(caller.orders.open, (order) => caller.order(order));
+  await inTurn(caller.orders.open, (order) => caller.order(patiently(order)));
   onProgress('waiting until everything has its end');
   await untilEnded(settling);
+  onProgress('asking again for approvals that nobody may have been told');
+  await confirmAll(settling);
   history.note({ type: 'settled' });
   onProgress('asking what became of everything');
   await lookAtEverything(settling);
@@ -61,6 +67,24 @@ async function untilEnded({ caller, person, onProgress }: Settling): Promise<voi
   }
 }
 
+/** As the operator of a network does with what is listed, until the list is empty. */
+async function confirmAll({ caller }: Settling): Promise<void> {
+  for (
+    const endsAt = performance.now() + CONFIRMED_WITHIN_MS;
+    performance.now() < endsAt;
+    await delay(LOOK_EVERY_MS)
+  ) {
+    const listed = await caller.list<{ external_id: string }>(
+      '/v1/card-transactions?confirmation=unconfirmed',
+    );
+    if (listed.length === 0) return;
+    await inTurn(
+      listed.flatMap(({ external_id }) => caller.orders.purchasesOf(external_id)),
+      (order) => caller.order(patiently(order)),
+    );
+  }
+}
+
 async function lookAtEverything({ caller, providers, history, onProgress }: Settling): Promise<void> {
   const { payments, refunds, repeated } = caller.orders;
   const paths = [
@@ -82,7 +106,15 @@ async function lookAtEverything({ caller, providers, history, onProgress }: Sett
   await inTurn(repeated, (order: Order) => caller.order(order));
   await inTurn([...refunds], (id) => caller.look(`/v1/refunds/${id}`));
   await caller.list('/v1/payments');
-  await inTurn(ACCOUNTS, (id) => caller.look(`/v1/accounts/${id}`));
+  await caller.list('/v1/card-transactions?confirmation=unconfirmed');
+  const cardTransactions = await caller.list<{ id: string; state: string }>('/v1/card-transactions');
+  const over = cardTransactions.filter(({ state }) => state !== 'held');
+  const every = Math.ceil(over.length / CARD_VERDICTS_MAX);
+  await inTurn(
+    over.filter((_each, index) => index % every === 0),
+    ({ id }) => untilJudged(caller, `/v1/card-transactions/${id}`),
+  );
+  await inTurn([...ACCOUNTS, ...CARD_ACCOUNTS], (id) => caller.look(`/v1/accounts/${id}`));
   for (const provider of providers)
     history.note({ type: 'book', provider: provider.name, entries: await provider.book() });
 }

@@ -1,4 +1,5 @@
 /** The accounts between which money moves, opened and funded over HTTP like anybody's. */
+import { numbered } from './numbered.ts';
 import type { Order } from './order.ts';
 
 export const CURRENCY = 'USD';
@@ -15,10 +16,6 @@ export const PROBE_SHOP = 'probe-shop';
 
 const FUNDS: Readonly<Record<string, number>> = { rich: 100_000_000, poor: 3000, probed: 1_000_000 };
 export const ACCOUNTS: readonly string[] = [BANK, ...RICH, ...POOR, ...PROBED, ...SHOPS, PROBE_SHOP];
-
-function numbered(name: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
-}
 
 export function openings(): Order[] {
   return ACCOUNTS.map((id) => {

@@ -9,4 +9,5 @@ export {
   listCardTransactionRefs,
   listRulesVersions,
 } from './audit.ts';
+export type { CardApproved, CardCaptured, CardReleased, CardReversed } from './events.ts';
 export { type CardProblemCode, cardProblems } from './problems.ts';

@@ -7,6 +7,7 @@ import type { Clock } from '#kernel/clock.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { AuditQueue } from './audit-queue.ts';
 import { AuditRunner } from './audit-runner.ts';
+import { CardJudge } from './card-judge.ts';
 import { Census } from './census.ts';
 import { Chore } from './chore.ts';
 import { type EventSink, FindingDesk, type FindingObserver } from './finding-desk.ts';
@@ -18,6 +19,8 @@ import { StageSweeper } from './stage-sweeper.ts';
 const LOOK_MS = 1000;
 /** A page takes some ten milliseconds at most (SS4). */
 const SWEEP_MS = 500;
+/** The proof rests by itself. */
+const CARDS_MS = 0;
 /** Ten a second. A table that was wiped is for `lastro rebuild`. */
 const REPAIR_MS = 100;
 /** A pass over a small installation is over at once: it need not be read all the time. */
@@ -40,6 +43,7 @@ export interface KeeperOptions {
 export class IntegrityKeeper {
   readonly desk: FindingDesk;
   readonly audits: AuditQueue;
+  readonly proof: Proof;
   readonly #options: KeeperOptions;
   readonly #runner: AuditRunner;
   readonly #chores: readonly Chore[];
@@ -58,6 +62,7 @@ export class IntegrityKeeper {
     } = options;
     const desk = new FindingDesk({ session: openSession('integrity.findings'), log, clock, observer });
     this.desk = desk;
+    this.proof = proof;
     this.audits = new AuditQueue(openSession('integrity.audits'));
     const stages = new StageSweeper({ session: openSession('integrity.stages'), desk, clock });
     const audits = openSession('integrity.audits');
@@ -73,6 +78,7 @@ export class IntegrityKeeper {
     });
     const repairStages = new StageSweeper({ session: openSession('integrity.repairs'), desk, clock });
     const repairer = new Repairer({ desk, stages: repairStages, proof, onError });
+    const cards = new CardJudge({ session: openSession('integrity.cards'), desk, proof });
     const census = new Census(openSession('integrity.census'));
     this.#chores = [
       this.#chore(async () => ((await stages.sweep()) ? LOOK_MS : SWEEP_MS)),
@@ -81,6 +87,7 @@ export class IntegrityKeeper {
         await this.#runner.run();
         return LOOK_MS;
       }),
+      this.#chore(async () => ((await cards.judge()) ? CARDS_MS : LOOK_MS)),
       this.#chore(async () => {
         await census.count(clock.now());
         return LOOK_MS;

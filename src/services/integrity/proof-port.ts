@@ -2,6 +2,8 @@
  * What the service needs of a proof that recomputes everything from the logs. The composition root hands it in: a service
  * knows no other service's tables, and the proof drives what each offers of its own.
  */
+import type { LogEvent } from '#platform/log/event.ts';
+import type { CardStanding } from '#sagas/card-transaction.ts';
 import type { ModelName } from './repair-rules.ts';
 
 export const AUDIT_SCOPES = ['everything', 'log', 'books', 'sagas'] as const;
@@ -43,7 +45,30 @@ export interface RepairOutcome {
   readonly detail: string;
 }
 
+/** A stretch of a partition of the cards' log: after the one, up to the other. */
+export interface CardStretch {
+  readonly partition: number;
+  readonly after: bigint;
+  readonly upTo: bigint;
+}
+
+export interface CardFinding {
+  readonly kind: string;
+  /** Identity of the event it is about. */
+  readonly event: string;
+  readonly detail: string;
+}
+
 export interface Proof {
+  /** Some of each stretch; what was judged. Rests so long in proportion that it takes a share of one connection. */
+  judgeCards(
+    stretches: readonly CardStretch[],
+  ): Promise<{ readonly judged: readonly CardStretch[]; readonly findings: readonly ProofFinding[] }>;
+  /** From its events alone, in the order of the log. */
+  judgeCardTransaction(
+    subject: string,
+    events: readonly LogEvent[],
+  ): { readonly standing: CardStanding; readonly findings: readonly CardFinding[] };
   audit(options: AuditOptions): Promise<AuditEnd>;
   rebuild(
     model: ModelName,

@@ -4,7 +4,7 @@ import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { readTimeline } from '#platform/log/timeline.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { stageEndedBy } from '#sagas/saga.ts';
-import { type Finding, judgeSubject } from './follow-saga.ts';
+import { judgeSubject } from './follow-saga.ts';
 import { overdueStages } from './overdue-stages.ts';
 import { growTree } from './saga-tree.ts';
 import { SAGA_EVENTS, type SeenEvent, sagaOf, seenEvent } from './seen-event.ts';
@@ -13,12 +13,12 @@ import { storedVerdict, type VerdictRow } from './store.ts';
 export interface VerdictReading {
   readonly verdict: 'running' | 'complete' | 'broken';
   readonly stages: readonly NamedStage[];
-  readonly findings: readonly Finding[];
+  readonly findings: readonly { readonly kind: string; readonly event: string; readonly detail: string }[];
   /** Null while the saga runs. */
   readonly verifiedAt: EpochMs | null;
 }
 
-interface NamedStage {
+export interface NamedStage {
   readonly name: string;
   readonly type: string;
   readonly event: string;

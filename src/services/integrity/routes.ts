@@ -7,6 +7,7 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { renderTimelineEvent } from '#platform/log/timeline.ts';
+import type { CardVerdictReads } from './card-verdicts.ts';
 import { renderVerdict, type VerdictReads } from './reads.ts';
 
 const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
@@ -68,7 +69,8 @@ const REFUND: Resource = {
   notFound: 'refunds.not_found',
 };
 
-export function registerIntegrityRoutes(app: HttpApp, reads: VerdictReads): void {
+export function registerIntegrityRoutes(app: HttpApp, reads: VerdictReads, cards: CardVerdictReads): void {
+  registerCardVerdict(app, cards);
   for (const resource of [PAYMENT, REFUND]) {
     registerTimeline(app, reads, resource);
     registerVerdict(app, reads, resource);
@@ -121,6 +123,35 @@ function registerVerdict(app: HttpApp, reads: VerdictReads, resource: Resource):
         status: 200,
         body: JSON.stringify(renderVerdict({ [idMember]: id }, reading)),
       });
+    },
+  );
+}
+
+function registerCardVerdict(app: HttpApp, reads: CardVerdictReads): void {
+  app.get(
+    '/v1/card-transactions/:id/verdict',
+    {
+      config: { scope: 'cards:read' },
+      schema: {
+        tags: ['cards'],
+        summary: 'Whether a card transaction was decided, posted and told as it should be',
+        params: Params,
+        response: {
+          200: Type.Object({ card_transaction_id: Type.String(), ...verdictMembers }),
+          404: ProblemDocument,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const reading = isId('ctx', id) ? await reads.find(contextOf(request).tenant, id) : undefined;
+      if (reading === undefined)
+        return sendProblem(
+          reply,
+          problem('cards.card_transaction_not_found', `There is no card transaction ${id}.`),
+        );
+      const body = JSON.stringify(renderVerdict({ card_transaction_id: id }, reading));
+      return sendJsonText(reply, { status: 200, body });
     },
   );
 }

@@ -1,3 +1,9 @@
 export { type AuditedNotification, listAuditedNotifications } from './audit.ts';
+export {
+  type CardEventPlace,
+  findCardNotifications,
+  listCardNotifications,
+  type StoredCardNotification,
+} from './card-store.ts';
 export type { NotificationQueued } from './events.ts';
 export { notificationsModel } from './rebuild.ts';

@@ -36,15 +36,21 @@ const SUBJECTS = [
   },
 ] as const;
 
+const READ = { scope: 'notifications:read' } as const;
+
+function schemaOf(summary: string) {
+  return {
+    tags: ['notifications'],
+    summary,
+    params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
+    response: { 200: NotificationList, 404: ProblemDocument },
+  };
+}
+
 export function registerNotificationRoutes(app: HttpApp, reads: NotificationReads): void {
+  registerCardNotifications(app, reads);
   for (const { url, summary, prefix, unknown } of SUBJECTS) {
-    const schema = {
-      tags: ['notifications'],
-      summary,
-      params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
-      response: { 200: NotificationList, 404: ProblemDocument },
-    };
-    app.get(url, { config: { scope: 'notifications:read' }, schema }, async (request, reply) => {
+    app.get(url, { config: READ, schema: schemaOf(summary) }, async (request, reply) => {
       const { tenant } = contextOf(request);
       const { id } = request.params;
       const data = isId(prefix, id) ? await reads.list(tenant, id) : [];
@@ -53,4 +59,18 @@ export function registerNotificationRoutes(app: HttpApp, reads: NotificationRead
       return sendJsonText(reply, { status: 200, body: JSON.stringify({ data, next_cursor: null }) });
     });
   }
+}
+
+function registerCardNotifications(app: HttpApp, reads: NotificationReads): void {
+  const schema = schemaOf('What the holder was told about a card transaction');
+  app.get('/v1/card-transactions/:id/notifications', { config: READ, schema }, async (request, reply) => {
+    const { id } = request.params;
+    const data = isId('ctx', id) ? await reads.listOfCard(contextOf(request).tenant, id) : undefined;
+    if (data === undefined)
+      return sendProblem(
+        reply,
+        problem('cards.card_transaction_not_found', `There is no card transaction ${id}.`),
+      );
+    return sendJsonText(reply, { status: 200, body: JSON.stringify({ data, next_cursor: null }) });
+  });
 }

@@ -1,0 +1,180 @@
+/**
+ * Compares events of the cards' log with each other and with the tables: what they began, and all that came of it. In one
+ * snapshot, as a row and its events are of one commit.
+ */
+import { type Id, idOf, isId, uuidOf } from '#kernel/ids.ts';
+import type { Differences, ExpectedRow } from '#platform/postgres/differences.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { differingCards, differingCardTransactions, differingRules } from '#services/cards/contract.ts';
+import { differingCardHolds } from '#services/ledger/contract.ts';
+import {
+  type CardEvent,
+  type CardEventRow,
+  cardEventOf,
+  expectedCard,
+  expectedCardHold,
+  expectedCardTransaction,
+  expectedRules,
+  isDecision,
+} from './card-events.ts';
+import { type CardFault, judgeCardTransaction, judgeTopUp } from './judge-card-transaction.ts';
+import { differenceFinding, type Finding } from './report.ts';
+import { compareCardNotifications, type PlacedCardEvent } from './verify-card-notifications.ts';
+
+export interface Findings {
+  readonly looked: number;
+  readonly listed: readonly Finding[];
+  readonly unlisted: number;
+}
+
+export interface EventsPage {
+  readonly rows: readonly EventRow[];
+  readonly events: readonly PlacedCardEvent[];
+}
+
+export type EventRow = CardEventRow & { readonly partition: number };
+
+export function pageOf(rows: readonly EventRow[]): EventsPage {
+  const events = rows.flatMap((row) => {
+    const event = cardEventOf(row);
+    return event === undefined ? [] : { ...event, partition: row.partition, position: Number(row.position) };
+  });
+  return { rows, events };
+}
+
+/** What the events of a page began, with all that came of it, against the tables; `isAll`: whatever they are about. */
+export async function compareEvents(
+  reader: Reader,
+  page: EventsPage,
+  { isAll = false } = {},
+): Promise<Findings[]> {
+  const { rows, events } = page;
+  const unreadable = rows
+    .filter((row) => cardEventOf(row) === undefined)
+    .map(({ partition, position, type }): Finding => {
+      const detail = `the data of ${type} is not what such an event tells`;
+      return { kind: 'unreadable_event', subject: `cards/${partition}/${position}`, detail };
+    });
+  const notifications = await compareCardNotifications(reader, events);
+  return [
+    { looked: 0, listed: [...unreadable, ...notifications], unlisted: 0 },
+    ...(await compareDecided(reader, events, isAll)),
+  ];
+}
+
+async function compareDecided(
+  reader: Reader,
+  events: readonly CardEvent[],
+  isAll: boolean,
+): Promise<Findings[]> {
+  const subjectsOf = (concerns: (event: CardEvent) => boolean): string[] => [
+    ...new Set(events.filter(concerns).map(({ subject }) => subject)),
+  ];
+  const asked = subjectsOf(({ subject }) => isId('ctx', subject));
+  const topUps = subjectsOf(({ type }) => type === 'card.topped_up');
+  const accounts = subjectsOf(({ type }) => type === 'card.created');
+  const timelines = await readTimelines(reader, [...asked, ...topUps, ...accounts]);
+  const decided = new Set(subjectsOf(isDecision));
+  const subjects = asked.filter((subject) => isAll || decided.has(subject));
+  // With the page that decides it; what nothing decides is wrong wherever it stands.
+  const judged = asked.filter(
+    (subject) => isAll || decided.has(subject) || !timelines.get(subject)?.some(isDecision),
+  );
+  const rowsOf = (
+    of: readonly string[],
+    expect: (name: string, events: readonly CardEvent[]) => ExpectedRow | undefined,
+  ): ExpectedRow[] =>
+    of
+      .flatMap((subject) => tenantsOf(timelines, subject).map((own) => expect(subject, own)))
+      .filter((row) => row !== undefined);
+  const cardTransactions = rowsOf(subjects, (subject, own) => expectedCardTransaction(uuidIn(subject), own));
+  const holds = rowsOf(subjects, (subject, own) => expectedCardHold(uuidIn(subject), own));
+  const cards = rowsOf(accounts, expectedCard);
+  const rules = events.filter(({ type }) => type === 'merchant_rules.replaced').map(expectedRules);
+  return [
+    faultsOf(timelines, judged, (subject, own) => judgeCardTransaction(uuidIn(subject), own).faults),
+    { ...faultsOf(timelines, topUps, judgeTopUp), looked: topUps.length },
+    found(
+      'card_transaction',
+      cardTransactions,
+      await differingCardTransactions(reader, cardTransactions),
+      idIn,
+    ),
+    found('hold', holds, await differingCardHolds(reader, holds), idIn),
+    found('card', cards, await differingCards(reader, cards), (key) => `${key['tenant']}/${key['account']}`),
+    found('rules', rules, await differingRules(reader, rules), (key) => `${key['tenant']}/${key['version']}`),
+  ];
+}
+
+function faultsOf(
+  timelines: Timelines,
+  subjects: readonly string[],
+  judge: (subject: string, events: readonly CardEvent[]) => readonly CardFault[],
+): Findings {
+  const listed = subjects.flatMap((subject) =>
+    tenantsOf(timelines, subject).flatMap((own) =>
+      judge(subject, own).map((fault) => ({ ...fault, subject, tenant: own[0]?.tenant })),
+    ),
+  );
+  return { looked: 0, listed, unlisted: 0 };
+}
+
+type Key = Readonly<Record<string, string>>;
+
+export function found(
+  noun: string,
+  expected: readonly ExpectedRow[],
+  { listed, total }: Differences,
+  nameOf: (key: Key) => string,
+): Findings {
+  return {
+    looked: expected.length,
+    listed: listed.map((difference) => ({
+      ...differenceFinding(noun, nameOf(difference.key), difference),
+      tenant: difference.key['tenant'],
+    })),
+    unlisted: total - listed.length,
+  };
+}
+
+export function joined(findings: readonly Findings[]): Findings {
+  return {
+    looked: findings.reduce((sum, { looked }) => sum + looked, 0),
+    listed: findings.flatMap(({ listed }) => listed),
+    unlisted: findings.reduce((sum, { unlisted }) => sum + unlisted, 0),
+  };
+}
+
+export type Timelines = ReadonlyMap<string, readonly CardEvent[]>;
+
+/** In the order of the log; by its index on the events' subject. */
+export async function readTimelines(reader: Reader, subjects: readonly string[]): Promise<Timelines> {
+  const timelines = new Map<string, CardEvent[]>();
+  if (subjects.length === 0) return timelines;
+  const rows = await reader.query<CardEventRow>(
+    `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at
+     from (select unnest($1::text[]) as subject) as wanted
+     cross join lateral (select * from cards.events e where e.subject = wanted.subject offset 0) e
+     order by e.partition, e.position`,
+    [subjects],
+  );
+  for (const event of rows.flatMap((row) => cardEventOf(row) ?? [])) {
+    const known = timelines.get(event.subject);
+    if (known === undefined) timelines.set(event.subject, [event]);
+    else known.push(event);
+  }
+  return timelines;
+}
+
+/** The events of a subject by tenant: two tenants may call their cards the same. */
+function tenantsOf(timelines: Timelines, subject: string): CardEvent[][] {
+  return [...Map.groupBy(timelines.get(subject) ?? [], ({ tenant }) => tenant).values()];
+}
+
+function uuidIn(subject: string): string {
+  return uuidOf(subject as Id<'ctx'>);
+}
+
+function idIn(key: Key): string {
+  return idOf('ctx', key['id'] ?? '');
+}
