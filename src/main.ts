@@ -7,6 +7,7 @@ import type { Settings } from '#platform/config/settings.ts';
 import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
+import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
@@ -18,7 +19,7 @@ import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
 import { registerPaymentChangeRoutes } from '#services/payments/change-routes.ts';
-import { FinalStates } from '#services/payments/final-states.ts';
+import { isFinal } from '#services/payments/payment.ts';
 import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
@@ -77,8 +78,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const log = await part.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
   part.openRedeliverer(log);
-  const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
-  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
+  const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid), isFinal);
+  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid), isFinal);
   const workers = part.consumerWorkers(log, (changes) => {
     finalStates.noteChanges(changes);
     refundEnds.noteChanges(changes);

@@ -6,9 +6,9 @@ import type { HttpApp } from '#platform/http/http-app.ts';
 import { ProblemDocument } from '#platform/http/schemas.ts';
 import { sendProblem } from '#platform/http/send.ts';
 import type { ChangeOrder } from './change-orders.ts';
-import { type FinalAnswer, sendFinalOr } from './final-answer.ts';
-import type { FinalStates } from './final-states.ts';
-import { renderPayment } from './payment.ts';
+import { type FinalAnswer, sendFinalOr } from '#platform/http/final-answer.ts';
+import type { FinalStates } from '#platform/http/final-states.ts';
+import { type Payment, renderPayment } from './payment.ts';
 import { type Refund, renderRefund } from './refund.ts';
 import {
   CancelBody,
@@ -21,7 +21,7 @@ import {
 
 export interface PaymentChangeRoutes {
   readonly changes: CommandQueue<ChangeOrder>;
-  readonly finalStates: FinalStates;
+  readonly finalStates: FinalStates<Payment>;
   readonly refundEnds: FinalStates<Refund>;
 }
 
