@@ -94,6 +94,10 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
+  const admission = part.paymentAdmission(lags);
+  const hub = part.hub(log, { vault, payments: { intake, admission }, cards: cards.routes.commands });
+  if (settings.services.includes('hub')) workers.push(...part.startHub(log, hub));
+  const hubCommands = part.hubCommands(log);
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
@@ -101,7 +105,6 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);
-  const admission = part.paymentAdmission(lags);
   registerPaymentRoutes(app, { intake, admission, reads: part.paymentReads, finalStates });
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
@@ -111,6 +114,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
+  hub.registerRoutes(app, hubCommands);
   registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
@@ -118,6 +122,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   stops.add(async () => {
     finalStates.stop();
+    hub.stopWaiting();
     refundEnds.stop();
   });
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });

@@ -1,7 +1,6 @@
 /** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
@@ -41,6 +40,8 @@ import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#serv
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
+import type { Hub } from '#services/hub/hub.ts';
+import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
 import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
@@ -64,8 +65,10 @@ import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
+import { makeHub, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
+import { overload } from './overload.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
@@ -214,6 +217,34 @@ export class Parts {
       countUnknown: () => providers.countUnknown(),
     });
     return providers;
+  }
+
+  /** Its routes are there in every process, it works where it is started. */
+  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards'>): Hub {
+    const hub = makeHub({
+      ...shared,
+      log,
+      openSession: (name) => this.#session(name),
+      reads: this.reads,
+      clock: this.#clock,
+      settings: this.#options.settings,
+      observer: this.#observer,
+      metrics: this.#metrics,
+      onError: this.#onError('a call of a connector could not be looked after'),
+    });
+    this.#stops.add(() => hub.stop());
+    hub.open();
+    return hub;
+  }
+
+  hubCommands(log: EventLog): CommandQueue<HubOrder> {
+    const handler = new HubCommands({ renderProblem: renderAnswer });
+    return this.#commandWorker(log, { topic: 'hub', handler, delayMs: () => 0 });
+  }
+
+  startHub(log: EventLog, hub: Hub): Worker[] {
+    hub.start();
+    return hub.consumers.map((consumer) => this.#worker(log, consumer));
   }
 
   startProviders(log: EventLog, providers: Providers): Worker {
@@ -529,18 +560,4 @@ interface Worker {
   readonly group: string;
   /** `until`: for certain, on the clock of `performance`. */
   own(partitions: readonly number[], until?: number): void;
-}
-
-const RETRY_AFTER_S = 1;
-
-/** `key`: the wallet's id, by which its payments have their partition. */
-function overload(lags: LagMonitor, payer: { tenant: string; key: string }): Problem | undefined {
-  if (!lags.isOverloaded(payer)) return undefined;
-  return problem(
-    'service.overloaded',
-    'The stages of earlier payments lag too far behind; nothing was accepted.',
-    {
-      members: { retry_after_seconds: RETRY_AFTER_S },
-    },
-  );
 }

@@ -37,6 +37,7 @@ type Part =
 const COMPOSITION = new Set([
   'absent-services.ts',
   'card-parts.ts',
+  'hub-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
   'main.ts',
@@ -44,6 +45,7 @@ const COMPOSITION = new Set([
   'parts.ts',
   'problems.ts',
   'operator-desk.ts',
+  'overload.ts',
   'request-repairs.ts',
   'provider-configuration.ts',
   'sandbox-key.ts',

@@ -7,7 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderSettingsPage } from '#platform/config/render-settings.ts';
-import { SAGAS } from '#sagas/definitions.ts';
+import { ALL_SAGAS } from '#sagas/definitions.ts';
 import { PROBLEMS } from '../src/problems.ts';
 import {
   type ContractLock,
@@ -40,7 +40,7 @@ write(LOCK_PATH, `${JSON.stringify(withNew(lock, contracts), null, 2)}\n`);
 write('docs/reference/problems.md', renderProblemsPage(PROBLEMS));
 write('docs/reference/events.md', renderEventsPage(contracts));
 write('docs/reference/metrics.md', renderMetricsPage());
-write('docs/reference/sagas.md', renderSagasPage(SAGAS));
+write('docs/reference/sagas.md', renderSagasPage(ALL_SAGAS));
 write('docs/reference/settings.md', renderSettingsPage());
 
 const changes = changesOfPublished(lock, contracts);
