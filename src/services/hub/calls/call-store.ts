@@ -3,10 +3,10 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { boolArray, int4Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
-import type { Call, CallRequest, CallStep, CallTry } from './call.ts';
+import { type Call, type CallRequest, type CallStep, type CallTry, TAKEN_BESIDE_TIMEOUT_MS } from './call.ts';
 
 const COLUMNS = `c.integration, c.step, c.tenant, c.connector, c.connector_version, c.destination, c.request, c.state, c.tries,
-  c.is_unknown, c.history, c.due_at, c.give_up_at, c.cause, c.origin, c.correlation_id, c.traceparent`;
+  c.is_unknown, c.history, c.due_at, c.give_up_at, c.timeout_ms, c.cause, c.origin, c.correlation_id, c.traceparent`;
 
 /** By primary key. No lock of its own: who changes a call holds its integration's. */
 export const FIND_CALLS = statement(
@@ -20,9 +20,10 @@ export const FIND_CALLS = statement(
 export const INSERT_CALLS = statement(
   'hub.insert_calls',
   `insert into hub.calls (integration, step, tenant, connector, connector_version, destination, request, state, tries,
-                          is_unknown, history, due_at, give_up_at, cause, origin, correlation_id, traceparent, created_at)
+                          is_unknown, history, due_at, give_up_at, timeout_ms, cause, origin, correlation_id, traceparent,
+                          created_at)
    select integration, step, tenant, connector, connector_version, destination, request, state, tries, false, '[]', due_at,
-          give_up_at, cause, origin, correlation_id, traceparent, $16::timestamptz
+          give_up_at, timeout_ms, cause, origin, correlation_id, traceparent, $17::timestamptz
    from ${batchRows('v', {
      integration: 'uuid',
      step: 'text',
@@ -35,6 +36,7 @@ export const INSERT_CALLS = statement(
      tries: 'integer',
      due_at: 'timestamptz',
      give_up_at: 'timestamptz',
+     timeout_ms: 'integer',
      cause: 'text',
      origin: 'uuid',
      correlation_id: 'text',
@@ -68,7 +70,7 @@ export const UPDATE_CALLS = statement(
  */
 export const CLAIM_CALLS = statement(
   'hub.claim_calls',
-  `update hub.calls c set state = 'sending', tries = c.tries + 1, due_at = $2::timestamptz
+  `update hub.calls c set state = 'sending', tries = c.tries + 1, due_at = $1::timestamptz + (c.timeout_ms + $2::integer) * interval '1 millisecond'
    where c.ctid = any (array(
      select t.ctid from hub.calls t where t.due_at <= $1::timestamptz order by t.due_at limit $3::integer
      for no key update skip locked
@@ -107,6 +109,7 @@ interface CallRow {
   history: string;
   due_at: EpochMs | null;
   give_up_at: EpochMs;
+  timeout_ms: number;
   cause: string;
   origin: string;
   correlation_id: string;
@@ -128,6 +131,7 @@ function callOf(row: CallRow): Call {
     history: JSON.parse(row.history) as CallTry[],
     dueAt: row.due_at,
     giveUpAt: row.give_up_at,
+    timeoutMs: row.timeout_ms,
     cause: row.cause,
     origin: row.origin,
     correlationId: row.correlation_id,
@@ -161,6 +165,7 @@ export function insertCalls(tx: Transaction, calls: readonly Call[], now: EpochM
     int4Array(calls.map(({ tries }) => tries)),
     timestamptzArray(calls.map(({ dueAt }) => dueAt)),
     timestamptzArray(calls.map(({ giveUpAt }) => giveUpAt)),
+    int4Array(calls.map(({ timeoutMs }) => timeoutMs)),
     textArray(calls.map(({ cause }) => cause)),
     uuidArray(calls.map(({ origin }) => origin)),
     textArray(calls.map(({ correlationId }) => correlationId)),
@@ -184,9 +189,9 @@ export function updateCalls(tx: Transaction, calls: readonly Call[]): void {
 
 export async function claimCalls(
   session: Session,
-  { now, until, limit }: { readonly now: EpochMs; readonly until: EpochMs; readonly limit: number },
+  { now, limit }: { readonly now: EpochMs; readonly limit: number },
 ): Promise<Call[]> {
-  const rows = await session.query<CallRow>(CLAIM_CALLS, [new Date(now), new Date(until), limit]);
+  const rows = await session.query<CallRow>(CLAIM_CALLS, [new Date(now), TAKEN_BESIDE_TIMEOUT_MS, limit]);
   return rows.map(callOf);
 }
 

@@ -37,6 +37,8 @@ export interface Call extends IntegrationRef {
   readonly history: readonly CallTry[];
   readonly dueAt: EpochMs | null;
   readonly giveUpAt: EpochMs;
+  /** Of one try, whatever it asks. */
+  readonly timeoutMs: number;
   readonly cause: string;
   /** The uuid of the first integration of its replays: the name of the call at its destination. */
   readonly origin: string;
@@ -53,12 +55,12 @@ export const HISTORY_MAX = 20;
 export const ATTEMPTS_DEFAULT = 8;
 export const GIVE_UP_DEFAULT_MS = 3_600_000;
 export const TIMEOUT_DEFAULT_MS = 10_000;
-/** The longest that a connector can ask for. */
-const TIMEOUT_MAX_MS = 30_000;
 /** How long a call may wait for its turn in this process before it is another's to take. */
-export const TURN_MS = 30_000;
-/** Until a call that a process has taken is taken to be left behind by it. */
-export const TAKEN_FOR_MS = TURN_MS + TIMEOUT_MAX_MS + 15_000;
+export const TURN_MS = 5000;
+/** Beside its turn and its timeout: the commit of what came of it. */
+const COMMIT_MS = 5000;
+/** What a call that a process has taken needs at most; then it is taken to be left behind. */
+export const TAKEN_BESIDE_TIMEOUT_MS = TURN_MS + COMMIT_MS;
 
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 300_000;

@@ -129,8 +129,9 @@ export class Caller {
     const value = isMissing || outcome.answer === undefined ? null : documentIn(outcome.answer);
     if (value === undefined)
       return { outcome: { kind: 'permanent', detail: UNREADABLE, latencyMs: outcome.latencyMs } };
-    this.#keep(ref, value, lookUp.cache_ms ?? 0);
-    return { value };
+    const found = value === null ? null : withoutSecrets(value, proof.secrets);
+    this.#keep(ref, found, lookUp.cache_ms ?? 0);
+    return { value: found };
   }
 
   #keep(ref: string, value: string | null, forMs: number): void {

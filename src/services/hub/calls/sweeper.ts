@@ -7,7 +7,6 @@ import type { Clock } from '#kernel/clock.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { Signal } from '#platform/batch/signal.ts';
 import type { Session } from '#platform/postgres/session.ts';
-import { TAKEN_FOR_MS } from './call.ts';
 import { claimCalls, hastenCalls } from './call-store.ts';
 import type { Dispatcher } from './dispatcher.ts';
 
@@ -72,8 +71,7 @@ export class Sweeper {
     await this.#hasten();
     const limit = Math.min(CLAIM_MAX, dispatcher.room);
     if (limit <= 0) return 0;
-    const now = clock.now();
-    const claimed = await claimCalls(session, { now, until: now + TAKEN_FOR_MS, limit });
+    const claimed = await claimCalls(session, { now: clock.now(), limit });
     for (const call of claimed) dispatcher.take(call);
     return claimed.length;
   }

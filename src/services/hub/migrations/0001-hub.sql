@@ -63,6 +63,8 @@ create table calls (
   -- When something is to be done about it; while a process works on it, when another may. Null when it has ended.
   due_at timestamptz,
   give_up_at timestamptz not null,
+  -- How long one try may take; who has taken it is given up on that much later.
+  timeout_ms integer not null check (timeout_ms > 0),
   -- Of the event that asks for it: the causation of the next.
   cause text not null,
   origin uuid not null,

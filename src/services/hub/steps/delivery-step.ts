@@ -20,7 +20,9 @@ export const deliveryStep: Step<IntegrationEnriched> = {
         detail: `There is no destination ${route}.`,
       });
     const body = result?.kind === 'values' ? result.values[0] : undefined;
-    const giveUpMs = destination.type === 'http' ? destination.give_up_ms : undefined;
-    return { call: { destination: route, request: { message, route, body: body ?? message }, giveUpMs } };
+    const { give_up_ms: giveUpMs, timeout_ms: timeoutMs } =
+      destination.type === 'http' ? destination : { give_up_ms: undefined, timeout_ms: undefined };
+    const request = { message, route, body: body ?? message };
+    return { call: { destination: route, request, giveUpMs, timeoutMs } };
   },
 };

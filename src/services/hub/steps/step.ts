@@ -19,7 +19,8 @@ import {
   type CallStep,
   callRef,
   GIVE_UP_DEFAULT_MS,
-  TAKEN_FOR_MS,
+  TAKEN_BESIDE_TIMEOUT_MS,
+  TIMEOUT_DEFAULT_MS,
 } from '../calls/call.ts';
 import { findCalls, insertCalls } from '../calls/call-store.ts';
 import type { ConnectorDefinition } from '../connector.ts';
@@ -57,6 +58,8 @@ export interface NewCall {
   readonly destination: string;
   readonly request: CallRequest;
   readonly giveUpMs?: number | undefined;
+  /** Of one try, whatever it asks. */
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface Step<Data extends Through & JsonObject> {
@@ -268,6 +271,7 @@ function callFor(
 ): Call {
   const { tenant, uuid, origin, connector, connectorVersion } = integration;
   const isTaken = context.hasRoom();
+  const { timeoutMs = TIMEOUT_DEFAULT_MS, giveUpMs = GIVE_UP_DEFAULT_MS } = asked;
   return {
     tenant,
     uuid,
@@ -280,8 +284,9 @@ function callFor(
     tries: isTaken ? 1 : 0,
     isUnknown: false,
     history: [],
-    dueAt: isTaken ? now + TAKEN_FOR_MS : now,
-    giveUpAt: now + (asked.giveUpMs ?? GIVE_UP_DEFAULT_MS),
+    dueAt: isTaken ? now + timeoutMs + TAKEN_BESIDE_TIMEOUT_MS : now,
+    giveUpAt: now + giveUpMs,
+    timeoutMs,
     cause: eventIdentity(event),
     origin,
     correlationId: event.correlationId,

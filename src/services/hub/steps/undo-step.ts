@@ -22,11 +22,13 @@ export const undoStep: Step<Undoing> = {
   },
   decide(data, definition, [result]) {
     const undo = toUndo(data);
-    if (undo === undefined || undoOf(definition, undo.destination) === undefined)
+    const call = undo === undefined ? undefined : undoOf(definition, undo.destination);
+    if (undo === undefined || call === undefined)
       return undoFailed(data, { code: 'hub.no_undo', detail: 'The destination names no undo call.' });
     const { destination, message } = undo;
     const body = result?.kind === 'values' ? result.values[0] : undefined;
-    return { call: { destination, request: { message, route: destination, body: body ?? message } } };
+    const request = { message, route: destination, body: body ?? message };
+    return { call: { destination, request, timeoutMs: call.timeout_ms } };
   },
 };
 
