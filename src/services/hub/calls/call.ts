@@ -65,8 +65,8 @@ export const TAKEN_BESIDE_TIMEOUT_MS = TURN_MS + COMMIT_MS;
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 300_000;
 
-/** Exponential with full jitter in its upper half (U10); what the destination asks for is the least. */
+/** Whole milliseconds. Exponential, with jitter over its upper half (U10); what the destination asks for is the least. */
 export function retryDelayMs(tries: number, random: () => number, askedForMs = 0): number {
   const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, tries - 1));
-  return Math.max(askedForMs, longest / 2 + (random() * longest) / 2);
+  return Math.max(askedForMs, Math.round(longest / 2 + (random() * longest) / 2));
 }

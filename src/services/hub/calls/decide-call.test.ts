@@ -110,4 +110,5 @@ test('U10: delays double from a second to five minutes, and are spread over thei
   const longest = [1, 2, 3, 9, 10, 50].map((tries) => retryDelayMs(tries, () => 1));
   expect(longest).toEqual([1000, 2000, 4000, 256_000, 300_000, 300_000]);
   expect(retryDelayMs(3, () => 0)).toBe(2000);
+  expect(Number.isInteger(retryDelayMs(3, () => 1 / 3))).toBe(true);
 });
