@@ -4,9 +4,11 @@ import { Fault } from '#kernel/fault.ts';
 import { type IdPrefix, newId } from '#kernel/ids.ts';
 import type { Command } from '#platform/batch/command.ts';
 import { QueueFull } from '#platform/batch/command-worker.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import { createFaultFinder } from '#platform/http/validation.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
@@ -17,9 +19,12 @@ import type { CardOrder, TopUpOrder } from '#services/cards/card-orders.ts';
 import { TopUpBody } from '#services/cards/schemas.ts';
 import type { CallOutcome, PlaceOrder } from '#services/hub/contract.ts';
 import { Hub } from '#services/hub/hub.ts';
+import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { PaymentOrderBody } from '#services/payments/schemas.ts';
+import { renderAnswer } from './problems.ts';
+import type { Stops } from './stops.ts';
 
 export interface SharedWithHub {
   readonly log: EventLog;
@@ -36,9 +41,43 @@ export interface SharedWithHub {
     readonly admission: Admission<PaymentOrder>;
   };
   readonly cards: CommandQueue<CardOrder>;
+  readonly stops: Stops;
+  readonly commandsOf: (handler: HubCommands) => CommandQueue<HubOrder>;
+  readonly workerOf: <Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>) => Worker;
 }
 
-export function makeHub(shared: SharedWithHub): Hub {
+/** A consumer's worker, as a process shares the partitions among them. */
+interface Worker {
+  readonly group: string;
+  own(partitions: readonly number[], until?: number): void;
+}
+
+export interface HubParts {
+  /** What waits for ends. */
+  readonly ends: { stop(): void };
+  /** Where the process runs the service. */
+  start(): Worker[];
+  registerRoutes(app: HttpApp): void;
+}
+
+/** Its routes are there in every process, it works where it is started. */
+export function openHubParts(shared: SharedWithHub): HubParts {
+  const { stops, commandsOf, workerOf } = shared;
+  const hub = makeHub(shared);
+  stops.add(() => hub.stop());
+  hub.open();
+  const commands = commandsOf(new HubCommands({ renderProblem: renderAnswer }));
+  return {
+    ends: hub.ends,
+    start() {
+      hub.start();
+      return hub.consumers.map((consumer) => workerOf(consumer));
+    },
+    registerRoutes: (app) => hub.registerRoutes(app, commands),
+  };
+}
+
+function makeHub(shared: SharedWithHub): Hub {
   const { settings, metrics, payments, cards } = shared;
   const ended = metrics.counter({
     name: 'lastro_integrations_ended_total',

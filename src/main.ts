@@ -9,6 +9,7 @@ import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
 import { registerSecretRoutes } from '#platform/vault/routes.ts';
@@ -96,8 +97,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const cards = await part.cards(log);
   const admission = part.paymentAdmission(lags);
   const hub = part.hub(log, { vault, payments: { intake, admission }, cards: cards.routes.commands });
-  if (settings.services.includes('hub')) workers.push(...part.startHub(log, hub));
-  const hubCommands = part.hubCommands(log);
+  if (settings.services.includes('hub')) workers.push(...hub.start());
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
@@ -114,20 +114,22 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
-  hub.registerRoutes(app, hubCommands);
+  hub.registerRoutes(app);
   registerSecretRoutes(app, vault);
-  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
-  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
+  registerLogRoutes(app, part, log);
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   stops.add(async () => {
-    finalStates.stop();
-    hub.stopWaiting();
-    refundEnds.stop();
+    for (const ends of [finalStates, refundEnds, hub.ends]) ends.stop();
   });
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
+}
+
+function registerLogRoutes(app: HttpApp, part: Parts, log: EventLog): void {
+  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
+  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
 }
 
 type Address = Pick<Settings, 'host' | 'port'>;

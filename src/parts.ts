@@ -40,8 +40,6 @@ import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#serv
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
-import type { Hub } from '#services/hub/hub.ts';
-import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
 import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
@@ -65,7 +63,7 @@ import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
-import { makeHub, type SharedWithHub } from './hub-parts.ts';
+import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { overload } from './overload.ts';
@@ -199,14 +197,11 @@ export class Parts {
   providers(log: EventLog, configuration: Configuration): Providers {
     const telemetry = providerTelemetry(this.#metrics);
     const providers = new Providers({
+      ...this.#shared(log),
       configuration,
-      log,
-      openSession: (name) => this.#session(name),
       reader: this.reads,
-      clock: this.#clock,
       random: Math.random,
       batchMax: this.#options.settings.batchMax,
-      observer: this.#observer,
       telemetry,
       isOwned: (partition) => this.#charging.has(partition),
       chargeDeadlineMs: this.#options.settings.providerDeadlineMs,
@@ -219,32 +214,16 @@ export class Parts {
     return providers;
   }
 
-  /** Its routes are there in every process, it works where it is started. */
-  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards'>): Hub {
-    const hub = makeHub({
+  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards'>): HubParts {
+    return openHubParts({
       ...shared,
-      log,
-      openSession: (name) => this.#session(name),
-      reads: this.reads,
-      clock: this.#clock,
+      ...this.#shared(log),
       settings: this.#options.settings,
-      observer: this.#observer,
-      metrics: this.#metrics,
+      stops: this.#stops,
       onError: this.#onError('a call of a connector could not be looked after'),
+      commandsOf: (handler) => this.#commandWorker(log, { topic: 'hub', handler, delayMs: () => 0 }),
+      workerOf: (consumer) => this.#worker(log, consumer),
     });
-    this.#stops.add(() => hub.stop());
-    hub.open();
-    return hub;
-  }
-
-  hubCommands(log: EventLog): CommandQueue<HubOrder> {
-    const handler = new HubCommands({ renderProblem: renderAnswer });
-    return this.#commandWorker(log, { topic: 'hub', handler, delayMs: () => 0 });
-  }
-
-  startHub(log: EventLog, hub: Hub): Worker[] {
-    hub.start();
-    return hub.consumers.map((consumer) => this.#worker(log, consumer));
   }
 
   startProviders(log: EventLog, providers: Providers): Worker {
@@ -389,15 +368,10 @@ export class Parts {
 
   cards(log: EventLog): Promise<CardParts> {
     return openCardParts({
+      ...this.#shared(log),
       ledger: this.#ledger,
-      log,
-      openSession: (name) => this.#session(name),
-      clock: this.#clock,
       batchMax: this.#options.settings.batchMax,
-      observer: this.#observer,
       onError: this.#onError('the cards could not be looked after'),
-      metrics: this.#metrics,
-      reads: this.reads,
       stops: this.#stops,
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
@@ -457,6 +431,17 @@ export class Parts {
     this.#stops.add(() => worker.stop());
     worker.start();
     return worker;
+  }
+
+  #shared(log: EventLog) {
+    return {
+      log,
+      openSession: (name: string) => this.#session(name),
+      reads: this.reads,
+      clock: this.#clock,
+      observer: this.#observer,
+      metrics: this.#metrics,
+    };
   }
 
   #machine(log: EventLog, name: string) {

@@ -49,7 +49,8 @@ export class Hub {
   readonly consumers;
   readonly #connectors: Connectors;
   readonly #reads: HubReads;
-  readonly #ends: FinalStates<Integration>;
+  /** What callers wait for. */
+  readonly ends: FinalStates<Integration>;
   readonly #evaluator = new Evaluator();
   readonly #egress: Egress;
   readonly #secrets: Secrets;
@@ -65,7 +66,7 @@ export class Hub {
     this.#options = options;
     this.#connectors = new Connectors(reader);
     this.#reads = new HubReads(reader);
-    this.#ends = new FinalStates((tenant, uuid) => this.#reads.find(tenant, uuid), isEnded);
+    this.ends = new FinalStates((tenant, uuid) => this.#reads.find(tenant, uuid), isEnded);
     this.#egress = new Egress({ reach, perDestination: PER_DESTINATION });
     this.#secrets = new Secrets(vault);
     const connectors = this.#connectors;
@@ -120,14 +121,9 @@ export class Hub {
     await this.#evaluator.close();
   }
 
-  /** Whoever waits for an end is told that it has not come. */
-  stopWaiting(): void {
-    this.#ends.stop();
-  }
-
   registerRoutes(app: HttpApp, commands: CommandQueue<HubOrder>): void {
     const { reach } = this.#options;
-    const shared = { commands, connectors: this.#connectors, reads: this.#reads, ends: this.#ends };
+    const shared = { commands, connectors: this.#connectors, reads: this.#reads, ends: this.ends };
     registerConnectorRoutes(app, {
       ...shared,
       evaluator: this.#evaluator,
@@ -140,7 +136,7 @@ export class Hub {
   #noteCommitted({ integrations, calls }: StepCommitted): void {
     for (const call of calls) if (call.state === 'sending') this.#dispatcher.take(call);
     const ended = integrations.filter(({ status }) => isEnded(status));
-    this.#ends.noteChanges(ended);
+    this.ends.noteChanges(ended);
     for (const integration of ended) this.#options.onEnded(integration);
   }
 }

@@ -88,17 +88,20 @@ async function withMembers(
 ): Promise<JsonObject> {
   if (!isObject(message)) throw new Faulty(at, new TypeError('sets members of a message that is no object'));
   const members: Record<string, JsonValue> = { ...message };
-  // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be bounded
-  for (const [name, expression] of Object.entries(set))
+  for (const [name, expression] of Object.entries(set)) {
+    // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be bounded
     members[name] = (await evaluate(expression, message, `${at}/${name}`)) ?? null;
+  }
   return members;
 }
 
 async function valuesOf(sources: readonly string[], message: JsonValue): Promise<JobResult> {
   const values: string[] = [];
-  // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be bounded
-  for (const [index, source] of sources.entries())
-    values.push(textOf((await evaluate(source, message, `/${index}`)) ?? null, `/${index}`));
+  for (const [index, source] of sources.entries()) {
+    // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be bounded
+    const value = await evaluate(source, message, `/${index}`);
+    values.push(textOf(value ?? null, `/${index}`));
+  }
   return { kind: 'values', values };
 }
 
