@@ -1,7 +1,7 @@
 /** The hub's parts of a process, made with what they share with the others (parts.ts), and Lastro as its connectors' destination. */
 import type { Clock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
-import { type IdPrefix, newId } from '#kernel/ids.ts';
+import { type IdPrefix, idOf, newId } from '#kernel/ids.ts';
 import type { Command } from '#platform/batch/command.ts';
 import { QueueFull } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
@@ -13,6 +13,7 @@ import { createFaultFinder } from '#platform/http/validation.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { CardOrder, TopUpOrder } from '#services/cards/card-orders.ts';
@@ -20,6 +21,7 @@ import { TopUpBody } from '#services/cards/schemas.ts';
 import type { CallOutcome, PlaceOrder } from '#services/hub/contract.ts';
 import { Hub } from '#services/hub/hub.ts';
 import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
+import type { Integration } from '#services/hub/integration.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { PaymentOrderBody } from '#services/payments/schemas.ts';
@@ -35,6 +37,7 @@ export interface SharedWithHub {
   readonly settings: Settings;
   readonly observer: BatchObserver;
   readonly metrics: Metrics;
+  readonly logger: Logger;
   readonly onError: (error: unknown) => void;
   readonly payments: {
     readonly intake: CommandQueue<PaymentOrder>;
@@ -78,7 +81,7 @@ export function openHubParts(shared: SharedWithHub): HubParts {
 }
 
 function makeHub(shared: SharedWithHub): Hub {
-  const { settings, metrics, payments, cards } = shared;
+  const { settings, metrics, logger, payments, cards } = shared;
   const ended = metrics.counter({
     name: 'lastro_integrations_ended_total',
     help: 'Integrations that this process has ended, by how.',
@@ -109,8 +112,23 @@ function makeHub(shared: SharedWithHub): Hub {
         obstacle: () => false,
       }),
     },
-    onEnded: ({ status }) => ended.with({ status }).inc(),
+    onEnded(integration) {
+      ended.with({ status: integration.status }).inc();
+      logEnd(logger, integration);
+    },
   });
+}
+
+/** One id finds every line (U17). What a destination has said stays in the integration. */
+function logEnd(logger: Logger, { uuid, connector, status, failure, correlationId }: Integration): void {
+  const line = {
+    correlation_id: correlationId,
+    integration: idOf('int', uuid),
+    connector,
+    status,
+    ...(failure === null ? {} : { code: failure.code }),
+  };
+  logger[status === 'delivered' ? 'debug' : 'info'](line, 'an integration has ended');
 }
 
 /** As its route takes it, with the account in the body. */

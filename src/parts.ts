@@ -441,6 +441,7 @@ export class Parts {
       clock: this.#clock,
       observer: this.#observer,
       metrics: this.#metrics,
+      logger: this.#options.logger,
     };
   }
 

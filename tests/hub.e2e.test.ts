@@ -1,5 +1,5 @@
 /** The hub as its users meet it: real processes, a real partner, the two example connectors. */
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Partner } from '../sandbox/partner/partner.ts';
 import { exampleConnector, HubDesk } from './hub-desk.ts';
@@ -251,6 +251,34 @@ describe('the order webhook', () => {
   });
 });
 
+test('U18: what has no id of its sender is told apart by its bytes', async () => {
+  await hub.putSecret('plain', 'a-shared-key');
+  await hub.putConnector('plain', {
+    entry: {
+      type: 'webhook',
+      signature: { scheme: 'hmac', secret: 'plain', header: 'X-Signature', encoding: 'hex' },
+      id_header: 'X-Id',
+    },
+    destinations: { main: { type: 'http', method: 'POST', url: `${partner.url}/nowhere` } },
+  });
+  const send = async (body: string, id?: string) => {
+    const signature = createHmac('sha256', 'a-shared-key').update(body).digest('hex');
+    const headers = { 'x-signature': signature, ...(id === undefined ? {} : { 'x-id': id }) };
+    const answer = await hub.call('POST', '/hooks/sandbox/plain', Buffer.from(body), headers);
+    return answer.body['status'];
+  };
+  expect([await send('{"n":1}', 'a'), await send('{"n":1}', 'a'), await send('{"n":1}', 'b')]).toEqual([
+    'accepted',
+    'duplicate',
+    'accepted',
+  ]);
+  expect([await send('{"n":1}'), await send('{"n":1}'), await send('{"n":2}')]).toEqual([
+    'accepted',
+    'duplicate',
+    'accepted',
+  ]);
+});
+
 test('H4: an expression that loops is stopped and dead-lettered, and others go on', async () => {
   await hub.putConnector('loop', {
     entry: { type: 'api' },
@@ -311,7 +339,7 @@ test('U3: every event of the hub delivered again changes nothing', async () => {
 });
 
 test('H6: no secret is in clear in any table, log line or answer', async () => {
-  const secrets = [TOKEN, SHOP_SECRET, SHOP_SECRET.slice('whsec_'.length)];
+  const secrets = ['a-shared-key', TOKEN, SHOP_SECRET, SHOP_SECRET.slice('whsec_'.length)];
   const hidden = secrets.flatMap((secret) => [
     secret,
     Buffer.from(secret).toString('hex'),
@@ -323,7 +351,7 @@ test('H6: no secret is in clear in any table, log line or answer', async () => {
     ...outputs.map((output, index) => [`log ${index}`, output()] as const),
     ['answers', hub.answers.join('\n')] as const,
   ];
-  expect(tables.find(([name]) => name === 'vault.secrets')?.[1]).toHaveLength(2);
+  expect(tables.find(([name]) => name === 'vault.secrets')?.[1]).toHaveLength(3);
   const found = places.filter(([, text]) => hidden.some((secret) => text.includes(secret)));
   expect(found.map(([place]) => place)).toEqual([]);
 });

@@ -89,6 +89,8 @@ interface Loaded {
 }
 
 interface Plan extends ConsumerPlan, StepCommitted {
+  /** Identities of the events that it is about. */
+  readonly answered: readonly string[];
   readonly now: EpochMs;
 }
 
@@ -104,6 +106,8 @@ class ExpressionOverrun extends Error {
 
 /** Someone may wait for it. */
 const PACE_MS = 10;
+/** Of events whose batch failed and went to another process, some may be left. */
+const PREPARED_MAX = 20_000;
 
 export function stepConsumer<Data extends Through & JsonObject>(
   step: Step<Data>,
@@ -117,9 +121,9 @@ export function stepConsumer<Data extends Through & JsonObject>(
     handles: new Map(Object.keys(step.after).map((type) => [type, 1])),
     ...(step.concerns === undefined ? {} : { concerns: step.concerns }),
     paceMs: PACE_MS,
-    // S2
+    // S2. A redelivery may be prepared while a batch is: neither takes from the other.
     async prepare(events) {
-      prepared.clear();
+      if (prepared.size > PREPARED_MAX) prepared.clear();
       for (const [identity, found] of await prepareAll(step, events, context)) prepared.set(identity, found);
     },
     async load(tx, events) {
@@ -143,7 +147,10 @@ export function stepConsumer<Data extends Through & JsonObject>(
       updateIntegrations(tx, integrations, now);
       insertCalls(tx, calls, now);
     },
-    committed: (plan) => context.onCommitted(plan),
+    committed(plan) {
+      for (const identity of plan.answered) prepared.delete(identity);
+      context.onCommitted(plan);
+    },
   };
 }
 
@@ -198,7 +205,7 @@ function decideAll<Data extends Through & JsonObject>(step: Step<Data>, deciding
     integrations.push(changed);
     drafts.push(follow(event, end));
   }
-  return { drafts, integrations, calls, now };
+  return { drafts, integrations, calls, answered: events.map(eventIdentity), now };
 }
 
 function endOf<Data extends Through & JsonObject>(
