@@ -1,4 +1,4 @@
-/** What a payment is told while the stages of earlier ones lag too far behind. */
+/** What a payment is told whose stages lag too far behind (backpressure). */
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { LagMonitor } from '#platform/batch/lag-monitor.ts';
 
