@@ -17,6 +17,7 @@ import {
 } from './failover.ts';
 import { faultsOfBooks, GatewayMeter } from './gateway-meter.ts';
 import { faultsOfHungProvider, type HungProviderReport, runHungProvider } from './hung-provider.ts';
+import { DEAD, faultsOfIntegrations, type IntegrationReport, LIVE, runIntegrations } from './integrations.ts';
 import { faultsOfIntegrityCost, type IntegrityCostReport, runIntegrityCost } from './integrity-cost.ts';
 import { generateLoad } from './load/generator-process.ts';
 import type { LoadPlan } from './load/load-plan.ts';
@@ -64,6 +65,8 @@ export interface Measurements {
   readonly integrityCost: IntegrityCostReport | undefined;
   /** What the card authorizer reaches; empty unless measured. */
   readonly cards: readonly CardReport[];
+  /** What the hub reaches; undefined unless measured. */
+  readonly integrations: IntegrationReport | undefined;
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -75,6 +78,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let failover: FailoverFigures | undefined;
   let integrityCost: IntegrityCostReport | undefined;
   const cards: CardReport[] = [];
+  let integrations: IntegrationReport | undefined;
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
@@ -82,6 +86,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
     if (name === 'hung-provider') hungProvider = await measureHungProvider(stage);
     else if (name === 'integrity') integrityCost = await measureIntegrityCost(stage);
     else if (isCardScenario(name)) cards.push(await measureCards(stage, name));
+    else if (name === 'integrations') integrations = await measureIntegrations(stage);
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -89,17 +94,18 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover, integrityCost, cards };
+  return { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost, cards } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
     ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
     ...faultsOfCards(cards),
+    ...(integrations === undefined ? [] : faultsOfIntegrations(integrations)),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -189,6 +195,33 @@ async function measureHungProvider(stage: Stage): Promise<HungProviderReport> {
   });
   for (const pair of report.pairs)
     for (const arm of [pair.without, pair.with]) stage.stored += arm.balanceAccepted + arm.gatewayAccepted;
+  return report;
+}
+
+/** Under way at most: twice what a destination that answers in 20 ms has in a tenth of a second. */
+const INTEGRATIONS_UNFINISHED = { full: 3000, quick: 200 } as const;
+const DEAD_PER_SECOND = { full: 50, quick: 20 } as const;
+
+/** In the sandbox's mode: elsewhere nothing is sent to this machine. */
+async function measureIntegrations(stage: Stage): Promise<IntegrationReport> {
+  const armMs = sizeOf(stage, ARM_MS);
+  const deadPerSecond = sizeOf(stage, DEAD_PER_SECOND);
+  await restartProduct(stage, { LASTRO_MODE: 'sandbox' });
+  const plan = { method: 'integration', durationMs: armMs, waitingConnections: 0 } as const;
+  const report = await runIntegrations(stage.context, {
+    pairs: stage.options.pairs,
+    deadPerSecond,
+    nextPlans: () => ({
+      live: nextPlan(stage, {
+        ...plan,
+        connector: LIVE,
+        maxUnfinished: sizeOf(stage, INTEGRATIONS_UNFINISHED),
+      }),
+      dead: nextPlan(stage, { ...plan, connector: DEAD, ratePerSecond: deadPerSecond }),
+    }),
+    beforeArm: () => checkpoint(stage.serverUrl),
+  });
+  await restartProduct(stage, {});
   return report;
 }
 

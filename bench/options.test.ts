@@ -17,6 +17,7 @@ describe('parseOptions', () => {
           'failover',
           'integrity',
           ...CARD_SCENARIOS,
+          'integrations',
         ],
         pairs: 6,
         seconds: 60,

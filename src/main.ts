@@ -7,9 +7,12 @@ import type { Settings } from '#platform/config/settings.ts';
 import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
+import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
+import { registerSecretRoutes } from '#platform/vault/routes.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { registerCardRoutes } from '#services/cards/card-routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -17,7 +20,7 @@ import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
 import { registerPaymentChangeRoutes } from '#services/payments/change-routes.ts';
-import { FinalStates } from '#services/payments/final-states.ts';
+import { isFinal } from '#services/payments/payment.ts';
 import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
@@ -25,6 +28,7 @@ import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts
 import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
+import { ensureSecretKeys } from './secret-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
 import { ensureSigningKey } from './signing-key.ts';
 import { Stops } from './stops.ts';
@@ -71,11 +75,12 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const signingKey = settings.services.includes('integrity')
     ? ensureSigningKey(settings, options.dataDir)
     : undefined;
+  const vault = part.vault(ensureSecretKeys(settings, options.dataDir));
   const log = await part.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
   part.openRedeliverer(log);
-  const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid));
-  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid));
+  const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid), isFinal);
+  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid), isFinal);
   const workers = part.consumerWorkers(log, (changes) => {
     finalStates.noteChanges(changes);
     refundEnds.noteChanges(changes);
@@ -90,6 +95,9 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
+  const admission = part.paymentAdmission(lags);
+  const hub = part.hub(log, { vault, payments: { intake, admission }, cards: cards.routes.commands });
+  if (settings.services.includes('hub')) workers.push(...hub.start());
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
@@ -97,7 +105,6 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);
-  const admission = part.paymentAdmission(lags);
   registerPaymentRoutes(app, { intake, admission, reads: part.paymentReads, finalStates });
   registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
   registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
@@ -107,17 +114,22 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
-  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
-  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
+  hub.registerRoutes(app);
+  registerSecretRoutes(app, vault);
+  registerLogRoutes(app, part, log);
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   stops.add(async () => {
-    finalStates.stop();
-    refundEnds.stop();
+    for (const ends of [finalStates, refundEnds, hub.ends]) ends.stop();
   });
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
+}
+
+function registerLogRoutes(app: HttpApp, part: Parts, log: EventLog): void {
+  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
+  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
 }
 
 type Address = Pick<Settings, 'host' | 'port'>;

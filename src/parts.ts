@@ -1,7 +1,6 @@
 /** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
@@ -35,6 +34,8 @@ import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
 import { deadLetterTelemetry, observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
+import type { SecretKeys } from '#platform/vault/secret-key.ts';
+import { Vault } from '#platform/vault/vault.ts';
 import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
@@ -63,8 +64,10 @@ import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
+import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
+import { overload } from './overload.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
@@ -138,6 +141,10 @@ export class Parts {
     });
   }
 
+  vault(keys: SecretKeys): Vault {
+    return new Vault({ db: this.reads, clock: this.#clock, keys });
+  }
+
   async openLog(): Promise<EventLog> {
     const log = await EventLog.open({
       session: this.#session('heads'),
@@ -191,14 +198,11 @@ export class Parts {
   providers(log: EventLog, configuration: Configuration): Providers {
     const telemetry = providerTelemetry(this.#metrics);
     const providers = new Providers({
+      ...this.#shared(log),
       configuration,
-      log,
-      openSession: (name) => this.#session(name),
       reader: this.reads,
-      clock: this.#clock,
       random: Math.random,
       batchMax: this.#options.settings.batchMax,
-      observer: this.#observer,
       telemetry,
       isOwned: (partition) => this.#charging.has(partition),
       chargeDeadlineMs: this.#options.settings.providerDeadlineMs,
@@ -209,6 +213,18 @@ export class Parts {
       countUnknown: () => providers.countUnknown(),
     });
     return providers;
+  }
+
+  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards'>): HubParts {
+    return openHubParts({
+      ...shared,
+      ...this.#shared(log),
+      settings: this.#options.settings,
+      stops: this.#stops,
+      onError: this.#onError('a call of a connector could not be looked after'),
+      commandsOf: (handler) => this.#commandWorker(log, { topic: 'hub', handler, delayMs: () => 0 }),
+      workerOf: (consumer) => this.#worker(log, consumer),
+    });
   }
 
   startProviders(log: EventLog, providers: Providers): Worker {
@@ -356,15 +372,10 @@ export class Parts {
 
   cards(log: EventLog): Promise<CardParts> {
     return openCardParts({
+      ...this.#shared(log),
       ledger: this.#ledger,
-      log,
-      openSession: (name) => this.#session(name),
-      clock: this.#clock,
       batchMax: this.#options.settings.batchMax,
-      observer: this.#observer,
       onError: this.#onError('the cards could not be looked after'),
-      metrics: this.#metrics,
-      reads: this.reads,
       stops: this.#stops,
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
@@ -424,6 +435,18 @@ export class Parts {
     this.#stops.add(() => worker.stop());
     worker.start();
     return worker;
+  }
+
+  #shared(log: EventLog) {
+    return {
+      log,
+      openSession: (name: string) => this.#session(name),
+      reads: this.reads,
+      clock: this.#clock,
+      observer: this.#observer,
+      metrics: this.#metrics,
+      logger: this.#options.logger,
+    };
   }
 
   #machine(log: EventLog, name: string) {
@@ -527,18 +550,4 @@ interface Worker {
   readonly group: string;
   /** `until`: for certain, on the clock of `performance`. */
   own(partitions: readonly number[], until?: number): void;
-}
-
-const RETRY_AFTER_S = 1;
-
-/** `key`: the wallet's id, by which its payments have their partition. */
-function overload(lags: LagMonitor, payer: { tenant: string; key: string }): Problem | undefined {
-  if (!lags.isOverloaded(payer)) return undefined;
-  return problem(
-    'service.overloaded',
-    'The stages of earlier payments lag too far behind; nothing was accepted.',
-    {
-      members: { retry_after_seconds: RETRY_AFTER_S },
-    },
-  );
 }

@@ -5,8 +5,10 @@ import { deadLetterProblems } from '#platform/dead-letters/problems.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
+import { vaultProblems } from '#platform/vault/problems.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
+import { hubProblems } from '#services/hub/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
@@ -19,11 +21,13 @@ export const SERVICE_PROBLEMS = mergeProblems(
   cardProblems,
   deadLetterProblems,
   checkpointProblems,
+  hubProblems,
   integrityProblems,
   ledgerProblems,
   paymentProblems,
   providerProblems,
   validationProblems,
+  vaultProblems,
 );
 
 /** Every code that the product can answer or put into a payment's failure. */

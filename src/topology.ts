@@ -5,6 +5,7 @@ import type { Topology } from '#platform/log/installation.ts';
 export const MIGRATED_SCHEMAS = [
   { schema: 'log', directory: new URL('./platform/log/migrations/', import.meta.url) },
   { schema: 'access', directory: new URL('./services/access/migrations/', import.meta.url) },
+  { schema: 'vault', directory: new URL('./platform/vault/migrations/', import.meta.url) },
   { schema: 'ledger', directory: new URL('./services/ledger/migrations/', import.meta.url) },
   { schema: 'cards', directory: new URL('./services/cards/migrations/', import.meta.url) },
   { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },
@@ -12,6 +13,7 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'authorization', directory: new URL('./services/authorization/migrations/', import.meta.url) },
   { schema: 'providers', directory: new URL('./services/providers/migrations/', import.meta.url) },
   { schema: 'notification', directory: new URL('./services/notification/migrations/', import.meta.url) },
+  { schema: 'hub', directory: new URL('./services/hub/migrations/', import.meta.url) },
   { schema: 'integrity', directory: new URL('./services/integrity/migrations/', import.meta.url) },
 ] as const;
 
@@ -25,6 +27,7 @@ export const TOPOLOGY: Topology = {
     'providers',
     'notification',
     'cards',
+    'hub',
     'integrity',
   ],
   groups: [
@@ -35,6 +38,11 @@ export const TOPOLOGY: Topology = {
     { group: 'payments', topics: ['authorization', 'validation'] },
     { group: 'notification', topics: ['authorization', 'validation'] },
     { group: 'card-notification', topics: ['cards'] },
+    { group: 'hub.validation', topics: ['hub'] },
+    { group: 'hub.rules', topics: ['hub'] },
+    { group: 'hub.enrichment', topics: ['hub'] },
+    { group: 'hub.delivery', topics: ['hub'] },
+    { group: 'hub.undo', topics: ['hub'] },
     // Not its own log: what it found is not judged again.
     {
       group: 'integrity',
@@ -56,6 +64,7 @@ export const SERVICES = [
   'notification',
   'integrity',
   'cards',
+  'hub',
 ];
 
 /** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */

@@ -10,6 +10,7 @@ import { newId } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
+import { FinalStates } from '#platform/http/final-states.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
@@ -24,8 +25,7 @@ import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import { registerPaymentChangeRoutes } from '#services/payments/change-routes.ts';
-import { FinalStates } from '#services/payments/final-states.ts';
-import type { PaymentOrder } from '#services/payments/payment.ts';
+import { isFinal, type PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentChanges } from '#services/payments/payment-changes.ts';
 import { PaymentIntake } from '#services/payments/payment-intake.ts';
 import { paymentProblems } from '#services/payments/problems.ts';
@@ -103,8 +103,8 @@ export class PaymentDesk {
   async #serve(): Promise<void> {
     const reads = new PaymentReads(this.reads);
     const refunds = new RefundReads(this.reads);
-    const finalStates = new FinalStates((tenant, uuid) => reads.find(tenant, uuid));
-    const refundEnds = new FinalStates<Refund>((tenant, uuid) => refunds.find(tenant, uuid));
+    const finalStates = new FinalStates((tenant, uuid) => reads.find(tenant, uuid), isFinal);
+    const refundEnds = new FinalStates<Refund>((tenant, uuid) => refunds.find(tenant, uuid), isFinal);
     const intake = this.#worker<PaymentOrder>(
       new PaymentIntake({ renderProblem: renderAnswer, gateways: true }),
     );

@@ -35,8 +35,12 @@ const CASES = Object.keys(DELIVERIES).flatMap((group) =>
   WAYS.filter(({ way }) => TIMELY.includes(group) || TELLING.includes(way)).map((way) => ({ group, ...way })),
 );
 
+/** Tried with what they call, in tests/hub.e2e.test.ts. */
+const HUBS = /^hub\./;
+
 test('every consumer group is tried', () => {
-  expect(Object.keys(DELIVERIES).toSorted()).toEqual(TOPOLOGY.groups.map(({ group }) => group).toSorted());
+  const groups = TOPOLOGY.groups.map(({ group }) => group).filter((group) => !HUBS.test(group));
+  expect(Object.keys(DELIVERIES).toSorted()).toEqual(groups.toSorted());
 });
 
 test('the payments to deliver again came to every end there is', () => {

@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { renderSettingsPage } from '#platform/config/render-settings.ts';
 import { CARD_TRANSACTION } from '#sagas/card-transaction.ts';
-import { SAGAS } from '#sagas/definitions.ts';
+import { ALL_SAGAS } from '#sagas/definitions.ts';
 import { PROBLEMS } from '../src/problems.ts';
 import {
   type ContractLock,
@@ -41,7 +41,7 @@ write(LOCK_PATH, `${JSON.stringify(withNew(lock, contracts), null, 2)}\n`);
 write('docs/reference/problems.md', renderProblemsPage(PROBLEMS));
 write('docs/reference/events.md', renderEventsPage(contracts));
 write('docs/reference/metrics.md', renderMetricsPage());
-write('docs/reference/sagas.md', renderSagasPage(SAGAS, CARD_TRANSACTION));
+write('docs/reference/sagas.md', renderSagasPage(ALL_SAGAS, CARD_TRANSACTION));
 write('docs/reference/settings.md', renderSettingsPage());
 
 const changes = changesOfPublished(lock, contracts);

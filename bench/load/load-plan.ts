@@ -6,8 +6,10 @@ export interface LoadPlan {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string;
-  /** A payment's, or `card`: card transactions, of which `wallets` is the number of cards. */
-  readonly method: PaymentMethod | 'card';
+  /** A payment's; or `card`: card transactions, of which `wallets` is the number of cards; or messages for a connector. */
+  readonly method: PaymentMethod | 'card' | 'integration';
+  /** Of messages. */
+  readonly connector?: string;
   readonly wallets: number;
   /** One service account receives everything in the hot scenario. */
   readonly services: number;

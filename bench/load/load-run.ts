@@ -9,6 +9,7 @@
 
 import { CardRequest } from './card-request.ts';
 import { Connection, type ConnectionEvents, type LoadRequest } from './connection.ts';
+import { IntegrationRequest } from './integration-request.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { PaymentRequest } from './payment-request.ts';
 import { Random } from './random.ts';
@@ -100,8 +101,9 @@ export class LoadRun {
   }
 
   #request(random: Random, waitSeconds: number): LoadRequest {
-    const { host, port, apiKey, method, wallets, services } = this.#plan;
+    const { host, port, apiKey, method, wallets, services, connector = '' } = this.#plan;
     const to = { host: `${host}:${port}`, apiKey, random };
+    if (method === 'integration') return new IntegrationRequest({ ...to, connector });
     return method === 'card'
       ? new CardRequest({ ...to, cards: wallets })
       : new PaymentRequest({ ...to, method, wallets, services, waitSeconds });

@@ -34,6 +34,14 @@ export class Api {
     });
   }
 
+  put(path: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<ApiAnswer> {
+    return this.#send(path, {
+      method: 'PUT',
+      headers: { ...headers, authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+
   async metrics(): Promise<MetricSample[]> {
     const response = await fetch(`${this.#url}/metrics`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (!response.ok) throw new Error(`/metrics answered ${response.status}`);

@@ -32,7 +32,9 @@ export type IdPrefix =
   | 'rdl'
   | 'rpl'
   | 'fnd'
-  | 'adt';
+  | 'adt'
+  | 'int'
+  | 'hok';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -51,6 +53,10 @@ export type CardReversalId = Id<'crv'>;
 export type TopUpId = Id<'ctu'>;
 export type FindingId = Id<'fnd'>;
 export type AuditId = Id<'adt'>;
+/** Of what goes through a connector. */
+export type IntegrationId = Id<'int'>;
+/** Of a webhook as it was received. */
+export type ReceivedHookId = Id<'hok'>;
 export type DeadLetterId = Id<'dlt'>;
 /** Of an order to hand an event to a group once more. */
 export type RedeliveryId = Id<'rdl'>;
@@ -97,6 +103,8 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   rpl: textWithPrefix('rpl'),
   fnd: textWithPrefix('fnd'),
   adt: textWithPrefix('adt'),
+  int: textWithPrefix('int'),
+  hok: textWithPrefix('hok'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */

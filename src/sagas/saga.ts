@@ -9,7 +9,7 @@
  */
 
 /** What undoes a stage's effect. `release_hold` is done where it is decided; the others are asked of another service. */
-export type Compensation = 'release_hold' | 'refund_charge' | 'reverse_posting';
+export type Compensation = 'release_hold' | 'refund_charge' | 'reverse_posting' | 'undo_delivery';
 
 export interface Stage {
   /** The stage's name in verdicts: `validation`. */

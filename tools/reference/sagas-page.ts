@@ -2,12 +2,12 @@ import type { CARD_TRANSACTION } from '#sagas/card-transaction.ts';
 import { definitionName, outcomesOf, type SagaDefinition, type Stage } from '#sagas/saga.ts';
 import { table } from './table.ts';
 
-/** docs/reference/sagas.md, whole: what every payment and refund passes, drawn and listed from the definitions. */
+/** docs/reference/sagas.md, whole: what every saga passes, drawn and listed from the definitions. */
 export function renderSagasPage(sagas: readonly SagaDefinition[], card: typeof CARD_TRANSACTION): string {
   return `# Sagas
 
-What a payment or a refund passes, by its method, and what a card transaction may come to. Drawn and listed from the
-definitions in \`src/sagas\`, which the coordinator, the verdicts, the proof and the timelines read too. Every arrow is an event, from the stage that says it to
+What a payment or a refund passes, by its method, a message through a connector, and what a card transaction may come to. Drawn
+and listed from the definitions in \`src/sagas\`, which the coordinator, the verdicts, the proof and the timelines read too. Every arrow is an event, from the stage that says it to
 the stage that it makes due. A report leaves its stage due. After an event marked * a stage says nothing if it has been
 said already. Deadlines between our own services raise a finding and undo nothing; a stage that waits for the outside
 says itself when its time is over, and goes on waiting.
@@ -73,9 +73,11 @@ function undoingOf({ stages }: SagaDefinition, { compensation }: Stage): string 
   return `\`${compensation}\`${doer === undefined ? '' : ` (${doer.name})`}`;
 }
 
-function endingsOf({ endings, standings, corrections, interventions }: SagaDefinition): string {
+function endingsOf(saga: SagaDefinition): string {
+  const { endings, standings, corrections, interventions, stages } = saga;
+  const isTold = stages.some(({ service }) => service === 'notification');
   const sentences = [
-    `It ends by ${listOf(statusesOf(endings))}, and each end is told of.`,
+    `It ends by ${listOf(statusesOf(endings))}${isTold ? ', and each end is told of' : ''}.`,
     `While it runs it may be ${listOf(statusesOf(standings))}.`,
     ...Object.entries(corrections).map(
       ([type, corrected]) =>

@@ -397,6 +397,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let plan: Plan | undefined;
     let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
+    if (events.length > 0) await consumer.prepare?.(events);
     await session.transaction(async (tx) => {
       lockPositions(tx, this.#placesBeside(readings)); // W1
       parkEvents(tx, { group: this.group, keyOf: this.#parkingKeyOf, events: parked });

@@ -29,6 +29,11 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly paceMs: number;
   /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */
   readonly batchMax?: number;
+  /**
+   * What a decision needs and no transaction may wait for: work of another thread. Before the transaction begins; what it
+   * finds is kept by the consumer for `decide`. It is called again for events that it has seen.
+   */
+  prepare?(events: readonly LogEvent[]): Promise<void>;
   /** Locks and loads, all sent before any is awaited (R2: what depends on a lock is read by a later statement). */
   load(tx: Transaction, events: readonly LogEvent[]): Promise<Loaded>;
   /** Pure and synchronous. Seeing an event again must decide nothing for it (U3). */

@@ -46,6 +46,8 @@ export function handlerOf<Loaded, Plan extends ConsumerPlan>(
     async handle(tx, events) {
       for (const { type, version } of events)
         if (version > (handles.get(type) ?? version)) throw new NewerVersion(type, version);
+      // Of one subject, so few that the transaction can wait for them.
+      await consumer.prepare?.(events);
       const loaded = await consumer.load(tx, events);
       const now = notBefore(events, clock.now());
       const plan = consumer.decide(loaded, events, now);

@@ -9,9 +9,13 @@ export const SCOPES = [
   'card_transactions:write',
   'cards:read',
   'cards:write',
+  'connectors:read',
+  'connectors:write',
   'dead_letters:read',
   'dead_letters:write',
   'events:read',
+  'integrations:read',
+  'integrations:write',
   'integrity:read',
   'integrity:write',
   'ledger:read',
@@ -20,6 +24,8 @@ export const SCOPES = [
   'payments:read',
   'payments:write',
   'providers:read',
+  'secrets:read',
+  'secrets:write',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -8,6 +8,7 @@ import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { etagOf, versionOf } from '#platform/http/version-etag.ts';
 import { cardNotFound, cardTransactionNotFound } from './card-commands.ts';
 import { renderCard } from './card-document.ts';
 import type { BlockOrder, CardOrder, GiveBackOrder } from './card-orders.ts';
@@ -198,16 +199,6 @@ function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
     if (outcome.value.answer.status === 200) reply.header('etag', etagOf(version + 1));
     return sendOutcome(reply, outcome.value);
   });
-}
-
-function etagOf(version: number): string {
-  return `"${version}"`;
-}
-
-/** Of a strong ETag of ours (RFC 9110 §13.1.1); undefined for what no version has. */
-function versionOf(ifMatch: string): number | undefined {
-  const [, digits] = /^"(0|[1-9]\d{0,8})"$/.exec(ifMatch.trim()) ?? [];
-  return digits === undefined ? undefined : Number(digits);
 }
 
 function rulesVersionRequired() {

@@ -2,13 +2,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { newId } from '#kernel/ids.ts';
 import { type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
+import { type FinalAnswer, sendFinalOr } from '#platform/http/final-answer.ts';
+import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { ProblemDocument } from '#platform/http/schemas.ts';
 import { sendProblem } from '#platform/http/send.ts';
 import type { ChangeOrder } from './change-orders.ts';
-import { type FinalAnswer, sendFinalOr } from './final-answer.ts';
-import type { FinalStates } from './final-states.ts';
-import { renderPayment } from './payment.ts';
+import { type Payment, renderPayment } from './payment.ts';
 import { type Refund, renderRefund } from './refund.ts';
 import {
   CancelBody,
@@ -21,7 +21,7 @@ import {
 
 export interface PaymentChangeRoutes {
   readonly changes: CommandQueue<ChangeOrder>;
-  readonly finalStates: FinalStates;
+  readonly finalStates: FinalStates<Payment>;
   readonly refundEnds: FinalStates<Refund>;
 }
 

@@ -4,14 +4,14 @@ import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { sendFinalOr } from '#platform/http/final-answer.ts';
+import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { paymentNotFound } from './changeable-payment.ts';
-import { sendFinalOr } from './final-answer.ts';
-import type { FinalStates } from './final-states.ts';
-import { type PaymentOrder, renderPayment } from './payment.ts';
+import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
@@ -27,7 +27,7 @@ export interface PaymentRoutes {
   /** Refuses new orders while the stages lag too far behind. */
   readonly admission: Admission<PaymentOrder>;
   readonly reads: PaymentReads;
-  readonly finalStates: FinalStates;
+  readonly finalStates: FinalStates<Payment>;
 }
 
 const READ = { scope: 'payments:read' } as const;

@@ -9,9 +9,13 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { isStorableText } from '#kernel/text.ts';
+import { parseRetryAfter } from '#platform/egress/retry-after.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
 import { type Attempt, type AttemptKind, attemptId, type Operation } from './attempt.ts';
 import type { CallResult, Statement } from './report.ts';
+
+/** Where a provider does not say. */
+const DEFAULT_RETRY_AFTER_MS = 1000;
 
 export interface GatewayRequest {
   readonly method: 'GET' | 'POST';
@@ -98,7 +102,11 @@ export function readAnswer(
   at: { readonly askedAt: EpochMs; readonly now: EpochMs },
 ): CallResult {
   const { status, body } = answer;
-  if (status === 429) return { kind: 'throttled', retryAfterMs: parseRetryAfter(answer.retryAfter, at.now) };
+  if (status === 429)
+    return {
+      kind: 'throttled',
+      retryAfterMs: parseRetryAfter(answer.retryAfter, at.now) ?? DEFAULT_RETRY_AFTER_MS,
+    };
   if (status >= 500) return { kind: 'error', detail: `It answered ${status}.` };
   if (status >= 200 && status < 300) {
     const statement = readDocument(parse(body), expected);
@@ -243,13 +251,3 @@ function textOf(value: unknown, length: number): string {
   const text = value.slice(0, length);
   return isStorableText(text) ? text : '';
 }
-
-/** Seconds to wait, or until when, in ms; a second if it does not say. */
-export function parseRetryAfter(value: string | undefined, now: number): number {
-  if (value === undefined) return DEFAULT_RETRY_AFTER_MS;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? DEFAULT_RETRY_AFTER_MS : Math.max(0, at - now);
-}
-
-const DEFAULT_RETRY_AFTER_MS = 1000;

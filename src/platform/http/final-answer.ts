@@ -1,13 +1,13 @@
 /** `Prefer: wait`: the answer to what was accepted is its final state, if that comes in time. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Id, uuidOf } from '#kernel/ids.ts';
-import type { CommandOutcome } from '#platform/batch/command-worker.ts';
-import { sendOutcome } from '#platform/http/command-route.ts';
-import { parsePreferWait } from '#platform/http/prefer-wait.ts';
-import { contextOf } from '#platform/http/request-context.ts';
-import { sendJsonText } from '#platform/http/send.ts';
-import type { JsonObject } from '#platform/log/event.ts';
-import { type FinalStates } from './final-states.ts';
+import { type Id, type IdPrefix, uuidOf } from '#kernel/ids.ts';
+import type { CommandOutcome } from '../batch/command-worker.ts';
+import type { JsonObject } from '../log/event.ts';
+import { sendOutcome } from './command-route.ts';
+import type { FinalStates } from './final-states.ts';
+import { parsePreferWait } from './prefer-wait.ts';
+import { contextOf } from './request-context.ts';
+import { sendJsonText } from './send.ts';
 
 export interface FinalAnswer<Resource extends { readonly status: string }> {
   readonly states: FinalStates<Resource>;
@@ -16,7 +16,7 @@ export interface FinalAnswer<Resource extends { readonly status: string }> {
 
 /** What a 202 of ours says, as far as it matters here. */
 interface Accepted {
-  readonly id: Id<'pay' | 'ref'>;
+  readonly id: Id<IdPrefix>;
   readonly status: string;
 }
 

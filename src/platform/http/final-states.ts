@@ -1,8 +1,7 @@
 /**
- * Waiting for the end of a payment or a refund, for callers that asked for it (`Prefer: wait`). An end that this process
+ * Waiting for the end of what a saga works on, for callers that asked for it (`Prefer: wait`). An end that this process
  * writes is heard of at once; one that another process writes is found by looking.
  */
-import { isFinal, type Payment } from './payment.ts';
 
 /** How often a resource whose end may be written elsewhere is looked at. */
 const LOOK_EVERY_MS = 100;
@@ -18,17 +17,19 @@ interface Awaited {
 type Find<Resource> = (tenant: string, uuid: string) => Promise<Resource | undefined>;
 
 /** Of one kind of resource. */
-export class FinalStates<Resource extends { readonly status: string } = Payment> {
+export class FinalStates<Resource extends { readonly status: string }> {
   readonly #find: Find<Resource>;
+  readonly #isFinal: (status: string) => boolean;
   readonly #waiting = new Map<string, Set<() => void>>();
   /** On the clock of `performance`. */
   #stopAt = Number.POSITIVE_INFINITY;
 
-  constructor(find: Find<Resource>) {
+  constructor(find: Find<Resource>, isFinal: (status: string) => boolean) {
     this.#find = find;
+    this.#isFinal = isFinal;
   }
 
-  /** Told by the status consumer after its commit; what nobody waits for does not matter. */
+  /** Told after a commit that changed a status; what nobody waits for does not matter. */
   noteChanges(changes: readonly { readonly uuid: string }[]): void {
     if (this.#waiting.size === 0) return;
     for (const { uuid } of changes) for (const wake of this.#waiting.get(uuid) ?? []) wake();
@@ -51,7 +52,7 @@ export class FinalStates<Resource extends { readonly status: string } = Payment>
   async #waitUntil(awaited: Awaited, deadline: number): Promise<Resource | undefined> {
     const { tenant, uuid, from } = awaited;
     const found = await this.#find(tenant, uuid);
-    if (found !== undefined && isFinal(found.status) && found.status !== from) return found;
+    if (found !== undefined && this.#isFinal(found.status) && found.status !== from) return found;
     const leftMs = Math.min(deadline, this.#stopAt) - performance.now();
     if (leftMs <= 0) return undefined;
     await this.#nextChange(uuid, Math.min(leftMs, LOOK_EVERY_MS));

@@ -1,0 +1,216 @@
+/** The hub's parts of a process, made with what they share with the others (parts.ts), and Lastro as its connectors' destination. */
+import type { Clock } from '#kernel/clock.ts';
+import { Fault } from '#kernel/fault.ts';
+import { type IdPrefix, idOf, newId } from '#kernel/ids.ts';
+import type { Command } from '#platform/batch/command.ts';
+import { QueueFull } from '#platform/batch/command-worker.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import type { Settings } from '#platform/config/settings.ts';
+import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import { createFaultFinder } from '#platform/http/validation.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { ReadPool } from '#platform/postgres/read-pool.ts';
+import type { Session } from '#platform/postgres/session.ts';
+import type { Logger } from '#platform/telemetry/logger.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
+import type { Vault } from '#platform/vault/vault.ts';
+import type { CardOrder, TopUpOrder } from '#services/cards/card-orders.ts';
+import { TopUpBody } from '#services/cards/schemas.ts';
+import type { CallOutcome, PlaceOrder } from '#services/hub/contract.ts';
+import { Hub } from '#services/hub/hub.ts';
+import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
+import type { Integration } from '#services/hub/integration.ts';
+import type { PaymentOrder } from '#services/payments/payment.ts';
+import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
+import { PaymentOrderBody } from '#services/payments/schemas.ts';
+import { renderAnswer } from './problems.ts';
+import type { Stops } from './stops.ts';
+
+export interface SharedWithHub {
+  readonly log: EventLog;
+  readonly openSession: (name: string) => Session;
+  readonly reads: ReadPool;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly settings: Settings;
+  readonly observer: BatchObserver;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly onError: (error: unknown) => void;
+  readonly payments: {
+    readonly intake: CommandQueue<PaymentOrder>;
+    readonly admission: Admission<PaymentOrder>;
+  };
+  readonly cards: CommandQueue<CardOrder>;
+  readonly stops: Stops;
+  readonly commandsOf: (handler: HubCommands) => CommandQueue<HubOrder>;
+  readonly workerOf: <Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>) => Worker;
+}
+
+/** A consumer's worker, as a process shares the partitions among them. */
+interface Worker {
+  readonly group: string;
+  own(partitions: readonly number[], until?: number): void;
+}
+
+export interface HubParts {
+  /** What waits for ends. */
+  readonly ends: { stop(): void };
+  /** Where the process runs the service. */
+  start(): Worker[];
+  registerRoutes(app: HttpApp): void;
+}
+
+/** Its routes are there in every process, it works where it is started. */
+export function openHubParts(shared: SharedWithHub): HubParts {
+  const { stops, commandsOf, workerOf } = shared;
+  const hub = makeHub(shared);
+  stops.add(() => hub.stop());
+  hub.open();
+  const commands = commandsOf(new HubCommands({ renderProblem: renderAnswer }));
+  return {
+    ends: hub.ends,
+    start() {
+      hub.start();
+      return hub.consumers.map((consumer) => workerOf(consumer));
+    },
+    registerRoutes: (app) => hub.registerRoutes(app, commands),
+  };
+}
+
+function makeHub(shared: SharedWithHub): Hub {
+  const { settings, metrics, logger, payments, cards } = shared;
+  const ended = metrics.counter({
+    name: 'lastro_integrations_ended_total',
+    help: 'Integrations that this process has ended, by how.',
+    labels: ['status'],
+  });
+  return new Hub({
+    ...shared,
+    reader: shared.reads,
+    random: Math.random,
+    batchMax: settings.batchMax,
+    reach: settings.mode === 'sandbox' ? 'anywhere' : 'public',
+    hooksPerSecond: settings.rateLimitPerSecond,
+    orders: {
+      payment: placing({
+        prefix: 'pay',
+        operation: REQUEST_PAYMENT,
+        schema: PaymentOrderBody,
+        orderOf: (body) => body as PaymentOrder,
+        queue: payments.intake,
+        obstacle: (command) => payments.admission.obstacle(command) !== undefined,
+      }),
+      card_top_up: placing<CardOrder>({
+        prefix: 'ctu',
+        operation: 'cards.top_up',
+        schema: TOP_UP,
+        orderOf: (body) => ({ operation: 'cards.top_up', ...(body as Omit<TopUpOrder, 'operation'>) }),
+        queue: cards,
+        obstacle: () => false,
+      }),
+    },
+    onEnded(integration) {
+      ended.with({ status: integration.status }).inc();
+      logEnd(logger, integration);
+    },
+  });
+}
+
+/** One id finds every line (U17). What a destination has said stays in the integration. */
+function logEnd(logger: Logger, { uuid, connector, status, failure, correlationId }: Integration): void {
+  const line = {
+    correlation_id: correlationId,
+    integration: idOf('int', uuid),
+    connector,
+    status,
+    ...(failure === null ? {} : { code: failure.code }),
+  };
+  logger[status === 'delivered' ? 'debug' : 'info'](line, 'an integration has ended');
+}
+
+/** As its route takes it, with the account in the body. */
+const TOP_UP = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['account', 'balances'],
+  properties: {
+    account: { type: 'string', minLength: 1, maxLength: 64 },
+    balances: TopUpBody.properties.balances,
+  },
+};
+
+interface Placing<Order> {
+  readonly prefix: IdPrefix;
+  readonly operation: string;
+  readonly schema: object;
+  readonly orderOf: (body: unknown) => Order;
+  readonly queue: CommandQueue<Order>;
+  /** Whether the part takes no orders just now. */
+  readonly obstacle: (command: Command<Order>) => boolean;
+}
+
+const BUSY_RETRY_MS = 1000;
+
+/** Through the same intake as the route's, under the integration's own idempotency key: however often it is tried, it is one. */
+function placing<Order>({ prefix, operation, schema, orderOf, queue, obstacle }: Placing<Order>): PlaceOrder {
+  const faultsOf = createFaultFinder(schema);
+  return async ({ tenant, body, idempotencyKey, correlationId, traceparent }) => {
+    const startedAt = performance.now();
+    const value: unknown = JSON.parse(body);
+    const [fault] = faultsOf(value, '');
+    const taken = () => ({ latencyMs: performance.now() - startedAt });
+    if (fault !== undefined)
+      return {
+        kind: 'permanent',
+        code: 'request.invalid',
+        detail: `${fault.pointer} ${fault.detail}.`,
+        ...taken(),
+      };
+    const command: Command<Order> = {
+      operation,
+      tenant,
+      idempotencyKey,
+      body: orderOf(value),
+      id: newId(prefix),
+      requestId: newId('req'),
+      correlationId,
+      traceparent,
+      actor: 'hub',
+    };
+    if (obstacle(command)) return busy(taken().latencyMs);
+    try {
+      const { answer } = await queue.submit(command);
+      return { ...outcomeOf(answer), ...taken() };
+    } catch (error) {
+      if (error instanceof QueueFull) return busy(taken().latencyMs);
+      if (error instanceof Fault) return { kind: 'transient', detail: error.message, ...taken() };
+      throw error;
+    }
+  };
+}
+
+function busy(latencyMs: number): CallOutcome {
+  return {
+    kind: 'not_called',
+    detail: 'It takes no orders just now.',
+    retryAfterMs: BUSY_RETRY_MS,
+    latencyMs,
+  };
+}
+
+function outcomeOf({ status, body }: { readonly status: number; readonly body: string }) {
+  const { id, account, code, detail } = JSON.parse(body) as {
+    id?: string;
+    account?: string;
+    code?: string;
+    detail?: string;
+  };
+  if (status >= 400)
+    return { kind: 'permanent', status, code: code ?? 'request.invalid', detail: detail ?? '' } as const;
+  const reference = id ?? account;
+  const delivered = { kind: 'delivered', status, detail: 'The order was taken.' } as const;
+  return reference === undefined ? delivered : { ...delivered, reference };
+}

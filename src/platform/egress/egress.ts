@@ -1,0 +1,139 @@
+/**
+ * The one sender of requests whose target a tenant has named.
+ *
+ * E1: outside the sandbox nothing leaves but over TLS, verified, to an address of the public Internet; the connection is made
+ *     to an address that was judged, never to what the name resolves to later.
+ * E2: a redirection is an answer like any other; it is never followed.
+ * E3: what is under way to one destination is bounded, and its failures stop calls to it alone.
+ * E4: whether a request that failed can have arrived is told by whether it had begun to leave.
+ */
+import { Agent } from 'undici';
+import { Destination } from './destination.ts';
+import { exchange } from './exchange.ts';
+import type { EgressOutcome } from './outcome.ts';
+import {
+  AddressRefused,
+  judgedAddresses,
+  pinnedConnector,
+  type Resolve,
+  resolveBySystem,
+} from './pinned-connector.ts';
+import { bareHost, type Reach, refusalOfUrl } from './reachable.ts';
+
+/** Less than the 5 s after which Node's servers close an idle connection: a request on one that closes just then is in doubt. */
+const KEEP_ALIVE_MS = 3000;
+/** What a person needs to see of an answer. */
+const ANSWER_KEPT_BYTES = 1024;
+/** A few at once are what one receiver takes well; more destinations, not more of one, make the rate. */
+const UNDER_WAY_PER_DESTINATION = 16;
+/** Destinations whose past is remembered; beyond it those are forgotten that have nothing under way and nothing against them. */
+const DESTINATIONS_MAX = 10_000;
+
+export interface EgressRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  /** Of all of it, connecting included. */
+  readonly timeoutMs: number;
+  /** How much of the answer is kept; a kilobyte. */
+  readonly maxAnswerBytes?: number;
+  /** Whose breaker and limit it falls under: an endpoint's or a connector's id; else the URL's origin. */
+  readonly destination?: string;
+}
+
+export interface EgressOptions {
+  readonly reach: Reach;
+  readonly resolve?: Resolve;
+  /** Requests to one destination under way at once. */
+  readonly perDestination?: number;
+}
+
+export class Egress {
+  readonly #reach: Reach;
+  readonly #resolve: Resolve;
+  readonly #limit: number;
+  readonly #agent: Agent;
+  readonly #destinations = new Map<string, Destination>();
+  readonly #onBack = new Set<(destination: string) => void>();
+
+  constructor({
+    reach,
+    resolve = resolveBySystem,
+    perDestination = UNDER_WAY_PER_DESTINATION,
+  }: EgressOptions) {
+    this.#reach = reach;
+    this.#resolve = resolve;
+    this.#limit = perDestination;
+    this.#agent = new Agent({
+      connect: pinnedConnector(reach, resolve), // E1
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      // Each request has a time of its own for all of it.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  /** Never rejects for what is outside: whatever happens is an outcome. */
+  async send(request: EgressRequest): Promise<EgressOutcome> {
+    const refusal = refusalOfUrl(request.url, this.#reach);
+    if (refusal !== undefined) return { kind: 'permanent', detail: refusal, latencyMs: 0 };
+    const { origin, pathname, search } = new URL(request.url);
+    const { method, headers, body = null, timeoutMs, maxAnswerBytes = ANSWER_KEPT_BYTES } = request;
+    return this.#destination(request.destination ?? origin).call(() =>
+      exchange(
+        this.#agent,
+        { origin, path: pathname + search, method, headers: { ...headers }, body },
+        { timeoutMs, maxAnswerBytes },
+      ),
+    );
+  }
+
+  /** How many requests to a destination would be let through now. */
+  room(destination: string): number {
+    return this.#destinations.get(destination)?.room ?? this.#limit;
+  }
+
+  /** Why a URL cannot be a target, its name resolved; a name that does not resolve now may do so later. */
+  async refusalOf(url: string): Promise<string | undefined> {
+    const refusal = refusalOfUrl(url, this.#reach);
+    if (refusal !== undefined) return refusal;
+    try {
+      await judgedAddresses(bareHost(new URL(url).hostname), { reach: this.#reach, resolve: this.#resolve });
+    } catch (error) {
+      if (error instanceof AddressRefused) return 'Its address is not one of the public Internet.';
+    }
+    return undefined;
+  }
+
+  /** Told of each destination that answers again after its calls were stopped. */
+  onBack(listener: (destination: string) => void): void {
+    this.#onBack.add(listener);
+  }
+
+  /** Gives up what is under way. */
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  #destination(name: string): Destination {
+    const known = this.#destinations.get(name);
+    if (known !== undefined) return known;
+    if (this.#destinations.size >= DESTINATIONS_MAX) this.#forgetIdle();
+    const destination = new Destination({
+      limit: this.#limit,
+      onBack: () => {
+        for (const listener of this.#onBack) listener(name);
+      },
+    });
+    this.#destinations.set(name, destination);
+    return destination;
+  }
+
+  #forgetIdle(): void {
+    for (const [name, destination] of this.#destinations)
+      if (destination.isIdle) this.#destinations.delete(name);
+  }
+}

@@ -1,0 +1,153 @@
+/** What came of calls, taken in batches: decided under the locks of their integrations, told in the same commit. */
+import { type Clock, type EpochMs } from '#kernel/clock.ts';
+import { idOf } from '#kernel/ids.ts';
+import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { EventDraft } from '#platform/log/event.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { Session, Transaction } from '#platform/postgres/session.ts';
+import { type Connectors, versionRef } from '../connectors.ts';
+import { type Integration, integrationRef, mayBecome } from '../integration.ts';
+import type { Said } from '../said.ts';
+import { changedBy, type StepCommitted } from '../steps/step.ts';
+import { lockIntegrations, updateIntegrations } from '../store.ts';
+import { type Call, callRef } from './call.ts';
+import { findCalls, updateCalls } from './call-store.ts';
+import { type CallReport, endTry } from './decide-call.ts';
+
+export interface ReportsOptions {
+  readonly log: EventLog;
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+  readonly connectors: Connectors;
+  readonly onCommitted: (committed: StepCommitted) => void;
+}
+
+/** Someone may wait for it. */
+const PACE_MS = 10;
+
+export class Reports {
+  readonly #options: ReportsOptions;
+  readonly #batches: GroupCommit<CallReport, void>;
+
+  constructor(options: ReportsOptions) {
+    this.#options = options;
+    this.#batches = new GroupCommit({
+      name: 'hub.reports',
+      ...options,
+      paceMs: PACE_MS,
+      delayMs: () => 0,
+      apply: (tx, reports) => this.#apply(tx, reports),
+    });
+  }
+
+  start(): void {
+    this.#batches.start();
+  }
+
+  submit(report: CallReport): Promise<void> {
+    return this.#batches.submit(report);
+  }
+
+  stop(): Promise<void> {
+    return this.#batches.stop();
+  }
+
+  async #apply(tx: Transaction, reports: readonly CallReport[]): Promise<AppliedBatch<void>> {
+    const { clock, log, connectors, random, onCommitted } = this.#options;
+    const locked = await lockIntegrations(tx, reports); // R2: the calls are read behind the locks
+    const calls = await findCalls(tx, reports);
+    const definitions = await connectors.load(
+      calls.map(({ tenant, connector: name, connectorVersion: version }) => ({ tenant, name, version })),
+    );
+    const now = notBefore(locked, clock.now());
+    const batch = new ReportBatch(locked, calls);
+    for (const report of reports) {
+      const call = batch.callOf(report);
+      if (call === undefined) continue;
+      const { tenant, connector: name, connectorVersion: version } = call;
+      const definition = definitions.get(versionRef({ tenant, name, version }))?.definition;
+      if (definition === undefined) continue;
+      const end = endTry(call, report, { definition, now, random });
+      if (end !== undefined) batch.take(end.call, end.said);
+    }
+    updateIntegrations(tx, batch.integrations, now);
+    updateCalls(tx, batch.calls);
+    const { drafts } = batch;
+    const segments =
+      drafts.length === 0
+        ? undefined
+        : sendAppend(
+            tx,
+            prepareAppend({ topic: 'hub', partitions: log.partitions, occurredAt: now, drafts }),
+          );
+    const { integrations } = batch;
+    return {
+      outcomes: reports.map(() => undefined),
+      segments,
+      committed: () => onCommitted({ integrations, calls: [] }),
+    };
+  }
+}
+
+/** Another process' clock may be ahead of ours. */
+function notBefore(integrations: readonly Integration[], now: EpochMs): EpochMs {
+  return integrations.reduce((latest, { updatedAt }) => Math.max(latest, updatedAt), now);
+}
+
+/** What a batch of reports is about, as it changes. */
+class ReportBatch {
+  readonly drafts: EventDraft[] = [];
+  readonly #integrations: Map<string, Integration>;
+  readonly #calls: Map<string, Call>;
+  readonly #changedIntegrations = new Set<string>();
+  readonly #changedCalls = new Set<string>();
+
+  constructor(integrations: readonly Integration[], calls: readonly Call[]) {
+    this.#integrations = new Map(integrations.map((each) => [integrationRef(each), each]));
+    this.#calls = new Map(calls.map((each) => [callRef(each), each]));
+  }
+
+  callOf(report: CallReport): Call | undefined {
+    return this.#calls.get(callRef(report));
+  }
+
+  take(call: Call, said: Said | undefined): void {
+    const ref = integrationRef(call);
+    const integration = this.#integrations.get(ref);
+    if (integration === undefined) return;
+    this.#calls.set(callRef(call), call);
+    this.#changedCalls.add(callRef(call));
+    if (said === undefined || !mayBecome(integration.status, said.status)) return;
+    this.#integrations.set(ref, changedBy(integration, said));
+    this.#changedIntegrations.add(ref);
+    this.drafts.push(draftOf(call, said));
+  }
+
+  get integrations(): Integration[] {
+    return [...this.#changedIntegrations].flatMap((ref) => this.#integrations.get(ref) ?? []);
+  }
+
+  get calls(): Call[] {
+    return [...this.#changedCalls].flatMap((ref) => this.#calls.get(ref) ?? []);
+  }
+}
+
+function draftOf(call: Call, { type, data }: Said): EventDraft {
+  const subject = idOf('int', call.uuid);
+  return {
+    type,
+    version: 1,
+    subject,
+    tenant: call.tenant,
+    key: subject,
+    data,
+    correlationId: call.correlationId,
+    causation: call.cause,
+    traceparent: call.traceparent,
+  };
+}

@@ -1,0 +1,45 @@
+/** The values of secrets at the moment of a call; nowhere else are they in clear, and never longer than a moment. */
+import { Fault } from '#kernel/fault.ts';
+import type { Vault } from '#platform/vault/vault.ts';
+
+/** So a secret that was replaced is used within a second, and a thousand calls ask the vault once. */
+const KEPT_FOR_MS = 1000;
+const KEPT_MAX = 1000;
+
+export class Secrets {
+  readonly #vault: Pick<Vault, 'find'>;
+  readonly #kept = new Map<string, { readonly until: number; readonly value: Promise<string | undefined> }>();
+
+  constructor(vault: Pick<Vault, 'find'>) {
+    this.#vault = vault;
+  }
+
+  find(tenant: string, name: string): Promise<string | undefined> {
+    const key = `${tenant}/${name}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined && known.until > performance.now()) return known.value;
+    if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
+    const value = this.#vault.find({ tenant, name });
+    this.#kept.set(key, { until: performance.now() + KEPT_FOR_MS, value });
+    value.catch(() => this.#kept.delete(key)); // whoever waits for it hears of it
+    return value;
+  }
+
+  /** Throws a Fault that may pass: who named it can still give it. */
+  async load(tenant: string, name: string): Promise<string> {
+    const value = await this.find(tenant, name);
+    if (value === undefined) throw new Fault(`There is no secret ${name}.`, { transient: true });
+    return value;
+  }
+}
+
+/** A text in which a secret has come back, without it. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce(
+    (left, secret) => (secret.length < SHORTEST ? left : left.replaceAll(secret, '[secret]')),
+    text,
+  );
+}
+
+/** What is shorter is in every text. */
+const SHORTEST = 4;

@@ -1,0 +1,55 @@
+/** H8: a connector that cannot work is refused before it is kept, each place by name. */
+import { afterAll, expect, test } from 'vitest';
+import { refusalOfUrl } from '#platform/egress/reachable.ts';
+import { faultsOf } from './check-connector.ts';
+import type { ConnectorDefinition } from './connector.ts';
+import { Evaluator } from './evaluation/evaluator.ts';
+
+const WORKS: ConnectorDefinition = {
+  entry: { type: 'api' },
+  rules: [{ route: 'erp' }],
+  tables: { rates: { BR: 1 } },
+  enrichment: [{ type: 'table', table: 'rates', key: 'country', into: 'rate' }],
+  destinations: { erp: { type: 'http', method: 'POST', url: 'https://erp.example/exports' } },
+};
+
+const evaluator = new Evaluator();
+afterAll(() => evaluator.close());
+
+async function placesOf(more: Partial<ConnectorDefinition>): Promise<string[]> {
+  const refusalOf = (url: string) => refusalOfUrl(url, 'public');
+  const faults = await faultsOf({ ...WORKS, ...more }, { evaluator, refusalOf });
+  return faults.map(({ pointer, code }) => `${pointer} ${code}`);
+}
+
+test('names that are not there, rules without an effect, and more than one destination without a default', async () => {
+  const { destinations } = WORKS;
+  expect(await placesOf({})).toEqual([]);
+  expect(await placesOf({ rules: [{ route: 'no' }, { when: 'true' }] })).toEqual([
+    '/rules/0/route unknown_name',
+    '/rules/1 required',
+  ]);
+  expect(await placesOf({ tables: {} })).toEqual(['/enrichment/0/table unknown_name']);
+  expect(await placesOf({ default_route: 'no' })).toEqual(['/default_route unknown_name']);
+  const other = { type: 'payment', body: '{}' } as const;
+  expect(await placesOf({ destinations: { ...destinations, other } })).toEqual(['/default_route required']);
+});
+
+test('addresses that no tenant may reach from here, of look-ups and undo calls too', async () => {
+  const call = { method: 'POST', url: 'http://169.254.169.254/latest' } as const;
+  expect(
+    await placesOf({
+      enrichment: [{ type: 'http', url: 'https://127.0.0.1/{key}', key: 'a', into: 'b' }],
+      destinations: { erp: { type: 'http', ...call, undo: { ...call, url: 'https://[::1]/undo' } } },
+    }),
+  ).toEqual([
+    '/enrichment/0/url not_allowed',
+    '/destinations/erp/url not_allowed',
+    '/destinations/erp/undo/url not_allowed',
+  ]);
+});
+
+test('one that is too large to be loaded for every batch', async () => {
+  const rates = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`k${index}`, 'x'.repeat(60)]));
+  expect(await placesOf({ tables: { rates } })).toEqual([' too_long']);
+});

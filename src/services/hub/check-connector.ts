@@ -1,0 +1,123 @@
+/** Whether a connector can work, before it is kept: everything in it compiles, and every name is there. */
+import type { FieldProblem } from '#kernel/problem.ts';
+import { pointerStep } from '#platform/http/json-pointer.ts';
+import type { ConnectorDefinition, Enrichment, HttpCall } from './connector.ts';
+import type { Job, JobResult } from './evaluation/job.ts';
+
+/** What a connector is kept as: it is loaded for every batch that meets it for the first time. */
+const DEFINITION_MAX_BYTES = 262_144;
+
+export interface Compiler {
+  run(jobs: readonly Job[]): Promise<readonly JobResult[]>;
+}
+
+/** Nothing, or every place that is at fault. */
+export async function faultsOf(
+  definition: ConnectorDefinition,
+  { evaluator, refusalOf }: { evaluator: Compiler; refusalOf: (url: string) => string | undefined },
+): Promise<readonly FieldProblem[]> {
+  const faults = [...nameFaults(definition), ...sizeFaults(definition), ...urlFaults(definition, refusalOf)];
+  const places = [...compiledPlaces(definition)];
+  const results = await evaluator.run(places.map(({ job }) => job));
+  for (const [index, { pointer }] of places.entries()) {
+    const result = results[index];
+    if (result === undefined || result.kind === 'valid') continue;
+    faults.push({ pointer, code: 'does_not_compile', detail: detailOf(result) });
+  }
+  return faults;
+}
+
+function detailOf(result: JobResult): string {
+  if (result.kind === 'overrun') return result.detail;
+  if (result.kind !== 'faulty') return 'does not compile';
+  return result.position === undefined ? result.detail : `${result.detail} (at character ${result.position})`;
+}
+
+interface Place {
+  readonly pointer: string;
+  readonly job: Job;
+}
+
+function* compiledPlaces({
+  entry,
+  rules = [],
+  enrichment = [],
+  destinations,
+}: ConnectorDefinition): Generator<Place> {
+  if (entry.schema !== undefined)
+    yield { pointer: '/entry/schema', job: { kind: 'check_schema', source: JSON.stringify(entry.schema) } };
+  for (const [index, { when, set = {} }] of rules.entries()) {
+    yield* expressionAt(`/rules/${index}/when`, when);
+    for (const [name, source] of Object.entries(set))
+      yield* expressionAt(`/rules/${index}/set${pointerStep(name)}`, source);
+  }
+  for (const [index, { key }] of enrichment.entries()) yield* expressionAt(`/enrichment/${index}/key`, key);
+  for (const [name, destination] of Object.entries(destinations)) {
+    const at = `/destinations${pointerStep(name)}`;
+    yield* expressionAt(`${at}/body`, destination.body);
+    if (destination.type === 'http') yield* expressionAt(`${at}/undo/body`, destination.undo?.body);
+  }
+}
+
+function* expressionAt(pointer: string, source: string | undefined): Generator<Place> {
+  if (source !== undefined) yield { pointer, job: { kind: 'check_expression', source } };
+}
+
+function nameFaults(definition: ConnectorDefinition): FieldProblem[] {
+  const { rules = [], enrichment = [], tables = {}, destinations, default_route } = definition;
+  const faults: FieldProblem[] = [];
+  const expect = (pointer: string, name: string | undefined, among: object, kind: string): void => {
+    if (name === undefined || Object.hasOwn(among, name)) return;
+    faults.push({ pointer, code: 'unknown_name', detail: `names no ${kind} of the connector` });
+  };
+  for (const [index, { route, refuse, set }] of rules.entries()) {
+    expect(`/rules/${index}/route`, route, destinations, 'destination');
+    if (route === undefined && refuse === undefined && set === undefined)
+      faults.push({ pointer: `/rules/${index}`, code: 'required', detail: 'has no effect' });
+  }
+  for (const [index, each] of enrichment.entries())
+    expect(`/enrichment/${index}/table`, tableOf(each), tables, 'table');
+  expect('/default_route', default_route, destinations, 'destination');
+  if (default_route === undefined && Object.keys(destinations).length > 1)
+    faults.push({
+      pointer: '/default_route',
+      code: 'required',
+      detail: 'is required where there are several destinations',
+    });
+  return faults;
+}
+
+function tableOf(each: Enrichment): string | undefined {
+  return each.type === 'table' ? each.table : undefined;
+}
+
+function sizeFaults(definition: ConnectorDefinition): FieldProblem[] {
+  if (Buffer.byteLength(JSON.stringify(definition)) <= DEFINITION_MAX_BYTES) return [];
+  const detail = `has more than ${DEFINITION_MAX_BYTES} bytes`;
+  return [{ pointer: '', code: 'too_long', detail }];
+}
+
+function urlFaults(
+  { enrichment = [], destinations }: ConnectorDefinition,
+  refusalOf: (url: string) => string | undefined,
+): FieldProblem[] {
+  const lookUps = enrichment.flatMap((each, index) =>
+    each.type === 'http' ? { at: `/enrichment/${index}`, url: each.url.replaceAll('{key}', 'key') } : [],
+  );
+  const calls = Object.entries(destinations).flatMap(([name, destination]) => {
+    if (destination.type !== 'http') return [];
+    const at = `/destinations${pointerStep(name)}`;
+    return [
+      urlAt(at, destination),
+      ...(destination.undo === undefined ? [] : [urlAt(`${at}/undo`, destination.undo)]),
+    ];
+  });
+  return [...lookUps, ...calls].flatMap(({ at, url }) => {
+    const refusal = refusalOf(url);
+    return refusal === undefined ? [] : { pointer: `${at}/url`, code: 'not_allowed', detail: refusal };
+  });
+}
+
+function urlAt(at: string, { url }: HttpCall): { at: string; url: string } {
+  return { at, url };
+}

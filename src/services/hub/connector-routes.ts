@@ -1,0 +1,105 @@
+/** The API of connectors: put as a whole, each time as a new version. */
+
+import { newId } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
+import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
+import { parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import { contextOf } from '#platform/http/request-context.ts';
+import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { etagOf, versionOf } from '#platform/http/version-etag.ts';
+import { type Compiler, faultsOf } from './check-connector.ts';
+import { type ConnectorDefinition, renderConnector } from './connector.ts';
+import { ConnectorBody, ConnectorDocument } from './connector-schemas.ts';
+import type { Connectors } from './connectors.ts';
+import { connectorNotFound, type HubOrder } from './hub-commands.ts';
+import { ConnectorNameParams, ConnectorQuery } from './schemas.ts';
+
+export interface ConnectorRoutes {
+  readonly commands: CommandQueue<HubOrder>;
+  readonly connectors: Connectors;
+  readonly evaluator: Compiler;
+  /** Why a URL cannot be called from here, by what is written in it. */
+  readonly refusalOf: (url: string) => string | undefined;
+}
+
+const READ = { scope: 'connectors:read' } as const;
+const WRITE = { scope: 'connectors:write', idempotencyKey: 'optional' } as const;
+const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument };
+
+export function registerConnectorRoutes(app: HttpApp, routes: ConnectorRoutes): void {
+  registerPut(app, routes);
+  registerReads(app, routes.connectors);
+}
+
+function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: ConnectorRoutes): void {
+  const schema = {
+    tags: ['hub'],
+    summary: 'Put a connector',
+    description:
+      'As a whole, as a new version that holds for what comes in from then on. Needs If-Match with the ETag of the version that is replaced (`"0"` for a new connector). Everything in it is compiled before it is kept.',
+    params: ConnectorNameParams,
+    body: ConnectorBody,
+    response: { 200: ConnectorDocument, 201: ConnectorDocument, ...REFUSALS },
+  };
+  app.put('/v1/connectors/:name', { config: WRITE, schema }, async (request, reply) => {
+    const given = request.headers['if-match'];
+    if (given === undefined)
+      return sendProblem(reply, problem('hub.version_required', 'The request has no If-Match header.'));
+    const version = versionOf(given);
+    if (version === undefined)
+      return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
+    // Checked by the schema above, whose type cannot say what a member of one name stands for.
+    const definition = request.body as ConnectorDefinition;
+    const faults = await faultsOf(definition, { evaluator, refusalOf });
+    if (faults.length > 0) return sendProblem(reply, invalid(faults));
+    const operation = 'connectors.put';
+    const body: HubOrder = { operation, name: request.params.name, version, definition };
+    const outcome = await submitCommand<HubOrder>(request, commands, { operation, body, id: newId('req') });
+    if (!outcome.ok) return sendProblem(reply, outcome.problem);
+    if (outcome.value.answer.status < 300) reply.header('etag', etagOf(version + 1));
+    return sendOutcome(reply, outcome.value);
+  });
+}
+
+function invalid(faults: Awaited<ReturnType<typeof faultsOf>>): Problem {
+  const [first] = faults;
+  const where = first?.pointer === '' ? 'The connector' : first?.pointer;
+  return problem('hub.connector_invalid', `${where} ${first?.detail}.`, { errors: faults });
+}
+
+function registerReads(app: HttpApp, connectors: Connectors): void {
+  const read = {
+    tags: ['hub'],
+    summary: 'Read a connector',
+    params: ConnectorNameParams,
+    querystring: ConnectorQuery,
+    response: { 200: ConnectorDocument, 404: ProblemDocument },
+  };
+  app.get('/v1/connectors/:name', { config: READ, schema: read }, async (request, reply) => {
+    const { name } = request.params;
+    const found = await connectors.find({ tenant: contextOf(request).tenant, name }, request.query.version);
+    if (found === undefined) return sendProblem(reply, connectorNotFound(name));
+    reply.header('etag', etagOf(found.version));
+    return sendJsonText(reply, { status: 200, body: JSON.stringify(renderConnector(found)) });
+  });
+  const list = {
+    tags: ['hub'],
+    summary: 'List connectors by name',
+    querystring: closed(pageQuery),
+    response: { 200: pageOf(ConnectorDocument), 400: ProblemDocument },
+  };
+  app.get('/v1/connectors', { config: READ, schema: list }, async (request, reply) => {
+    const { limit = DEFAULT_PAGE_LIMIT, cursor } = request.query;
+    const after = parseCursor(cursor, 1);
+    if (!after.ok) return sendProblem(reply, after.problem);
+    const found = await connectors.list(contextOf(request).tenant, {
+      after: after.value?.[0] ?? '',
+      limit: rowsFor(limit),
+    });
+    const { data, next_cursor } = renderPage(found, limit, ({ name }) => [name]);
+    const page = { data: data.map(renderConnector), next_cursor };
+    return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
+  });
+}

@@ -1,0 +1,108 @@
+/** Connectors as they are read: versions never change, so what was read once is kept. */
+import type { EpochMs } from '#kernel/clock.ts';
+import { Fault } from '#kernel/fault.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { type Connector, type ConnectorDefinition, type ConnectorRef, connectorRef } from './connector.ts';
+
+/** A definition has 256 KiB at most, usually two. */
+const KEPT_MAX = 500;
+/** How long a new version may be unknown to those that receive webhooks. */
+const CURRENT_FOR_MS = 1000;
+
+export interface VersionRef extends ConnectorRef {
+  readonly version: number;
+}
+
+interface ConnectorRow {
+  tenant: string;
+  name: string;
+  version: number;
+  definition: string;
+  put_at: EpochMs;
+}
+
+const COLUMNS = 'c.tenant, c.name, c.version, c.definition, c.put_at';
+
+export class Connectors {
+  readonly #reader: Reader;
+  readonly #kept = new Map<string, Connector>();
+  readonly #current = new Map<
+    string,
+    { readonly until: number; readonly found: Promise<Connector | undefined> }
+  >();
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /** Each of the versions, by `versionRef`; they are there, since something refers to them. By primary key. */
+  async load(refs: readonly VersionRef[]): Promise<ReadonlyMap<string, Connector>> {
+    const wanted = new Map(refs.map((ref) => [versionRef(ref), ref]));
+    const missing = [...wanted].flatMap(([key, ref]) => (this.#kept.has(key) ? [] : ref));
+    if (missing.length > 0) await this.#read(missing);
+    const found = new Map<string, Connector>();
+    for (const key of wanted.keys()) {
+      const connector = this.#kept.get(key);
+      if (connector === undefined) throw new Fault(`the connector ${key} is gone`, { transient: false });
+      found.set(key, connector);
+    }
+    return found;
+  }
+
+  async #read(missing: readonly VersionRef[]): Promise<void> {
+    const rows = await this.#reader.query<ConnectorRow>(
+      `select ${COLUMNS} from unnest($1::text[], $2::text[], $3::integer[]) as wanted(tenant, name, version)
+       join hub.connectors c using (tenant, name, version)`,
+      [
+        missing.map(({ tenant }) => tenant),
+        missing.map(({ name }) => name),
+        missing.map(({ version }) => version),
+      ],
+    );
+    if (this.#kept.size + rows.length > KEPT_MAX) this.#kept.clear();
+    for (const row of rows) {
+      const connector = connectorOf(row);
+      this.#kept.set(versionRef(connector), connector);
+    }
+  }
+
+  /** The newest version, or the one asked for. By primary key. */
+  async find({ tenant, name }: ConnectorRef, version?: number): Promise<Connector | undefined> {
+    const [row] = await this.#reader.query<ConnectorRow>(
+      `select ${COLUMNS} from hub.connectors c where c.tenant = $1 and c.name = $2 and ($3::integer is null or c.version = $3)
+       order by c.version desc limit 1`,
+      [tenant, name, version ?? null],
+    );
+    return row === undefined ? undefined : connectorOf(row);
+  }
+
+  /** The newest version as of a moment ago. */
+  current(ref: ConnectorRef): Promise<Connector | undefined> {
+    const key = connectorRef(ref);
+    const known = this.#current.get(key);
+    if (known !== undefined && known.until > performance.now()) return known.found;
+    if (this.#current.size >= KEPT_MAX) this.#current.clear();
+    const found = this.find(ref);
+    this.#current.set(key, { until: performance.now() + CURRENT_FOR_MS, found });
+    found.catch(() => this.#current.delete(key)); // whoever waits for it hears of it
+    return found;
+  }
+
+  /** The newest version of each, by name; by primary key. */
+  async list(tenant: string, { after, limit }: { after: string; limit: number }): Promise<Connector[]> {
+    const rows = await this.#reader.query<ConnectorRow>(
+      `select distinct on (c.name) ${COLUMNS} from hub.connectors c where c.tenant = $1 and c.name > $2
+       order by c.name, c.version desc limit $3`,
+      [tenant, after, limit],
+    );
+    return rows.map(connectorOf);
+  }
+}
+
+export function versionRef({ tenant, name, version }: VersionRef): string {
+  return `${tenant}/${name}/${version}`;
+}
+
+function connectorOf({ tenant, name, version, definition, put_at: putAt }: ConnectorRow): Connector {
+  return { tenant, name, version, definition: JSON.parse(definition) as ConnectorDefinition, putAt };
+}

@@ -1,0 +1,3 @@
+export type { LastroOrder, PlaceOrder } from './calls/caller.ts';
+export type { CallOutcome } from './calls/decide-call.ts';
+export { type HubProblemCode, hubProblems } from './problems.ts';

@@ -1,0 +1,29 @@
+/**
+ * The thread in which tenants' schemas and expressions run. It has nothing of the process: no environment, no connection, no
+ * secret. It is killed when one job takes too long or too much memory, so nothing is kept here but what was compiled.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { InvariantViolation } from '#kernel/fault.ts';
+import { evaluateJob } from './evaluate-job.ts';
+import type { JobResult, Work } from './job.ts';
+
+if (parentPort === null) throw new InvariantViolation('the evaluation runs in a thread');
+const port = parentPort;
+/** The number of the job that is worked on: whoever kills the thread knows by it which one was at fault. */
+const progress = new Int32Array(workerData as SharedArrayBuffer);
+
+port.on('message', (work: Work) => void perform(work));
+
+async function perform({ id, jobs }: Work): Promise<void> {
+  const results: JobResult[] = [];
+  // One of a source is enough to know of it: the others are tried with a later batch, where it is not among them.
+  const stopped = new Map<string, JobResult>();
+  for (const [index, job] of jobs.entries()) {
+    Atomics.store(progress, 0, index);
+    // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be timed
+    const result = stopped.get(job.source) ?? (await evaluateJob(job));
+    if (result.kind === 'overrun') stopped.set(job.source, result);
+    results.push(result);
+  }
+  port.postMessage({ id, results });
+}

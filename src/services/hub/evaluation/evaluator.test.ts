@@ -1,0 +1,92 @@
+/** H8: what tenants write is bounded, whatever it does. Real threads. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { Evaluator } from './evaluator.ts';
+import type { Job } from './job.ts';
+
+const evaluator = new Evaluator();
+afterAll(() => evaluator.close());
+
+function value(source: string, message: unknown = {}): Job {
+  return { kind: 'values', source: JSON.stringify([source]), message: JSON.stringify(message) };
+}
+
+function rules(list: readonly object[], message: unknown): Job {
+  return { kind: 'rules', source: JSON.stringify(list), message: JSON.stringify(message) };
+}
+
+describe('an expression', () => {
+  test('gives a value, and fails by name where it stands', async () => {
+    const results = await evaluator.run([
+      value('order.total * 100', { order: { total: 12 } }),
+      value('nothing.there', {}),
+      value('$number("x")'),
+      { kind: 'check_expression', source: 'a +' },
+    ]);
+    expect(results).toMatchObject([
+      { kind: 'values', values: ['1200'] },
+      { kind: 'values', values: ['null'] },
+      { kind: 'faulty', at: '/0' },
+      { kind: 'faulty', position: 3 },
+    ]);
+  });
+
+  test.each([
+    ['loops by recursion', '($f := function($n) { $f($n + 1) }; $f(0))'],
+    ['grows a list', '($f := function($l) { $f($append($l, $l)) }; $f([1..1000]))'],
+    ['grows a text', '($f := function($t) { $f($t & $t) }; $f("0123456789"))'],
+    ['counts to a million', '$sum([1..1000000])'],
+    ['backtracks for ever', '$match("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)'],
+  ])('that %s is stopped, and nobody beside it is harmed', async (_what, source) => {
+    const results = await evaluator.run([value('1'), value(source), value('2')]);
+    expect(results.map(({ kind }) => kind)).toEqual(['values', 'overrun', 'values']);
+    const [again] = await evaluator.run([value(source)]);
+    expect(again).toMatchObject({ kind: 'overrun' });
+  });
+
+  test('reaches nothing of the process', async () => {
+    const results = await evaluator.run([
+      value('process.env'),
+      value('$constructor'),
+      value('"".constructor("return process")()'),
+      value('{}.__proto__'),
+    ]);
+    for (const result of results)
+      expect(result.kind === 'faulty' || JSON.stringify(result).includes('null')).toBe(true);
+  });
+});
+
+describe('rules', () => {
+  const list = [
+    { when: 'amount > 1000', refuse: 'too much' },
+    { set: { amount_minor: 'amount * 100', country: '$uppercase(country)' } },
+    { when: 'country = "BR"', route: 'local' },
+  ];
+
+  test('see what those before them have set, and route', async () => {
+    const [result] = await evaluator.run([rules(list, { amount: 5, country: 'br' })]);
+    const message = JSON.stringify({ amount: 5, country: 'BR', amount_minor: 500 });
+    expect(result).toEqual({ kind: 'passed', message, route: 'local' });
+  });
+
+  test('refuse with a reason, at 1001 and not at 1000', async () => {
+    const results = await evaluator.run([
+      rules(list, { amount: 1000, country: 'br' }),
+      rules(list, { amount: 1001, country: 'br' }),
+    ]);
+    expect(results).toMatchObject([{ kind: 'passed' }, { kind: 'refused', rule: 0, reason: 'too much' }]);
+  });
+});
+
+test('a schema says every fault with its place, and one that is none is said to be so', async () => {
+  const source = JSON.stringify({ type: 'object', required: ['id'], properties: { id: { type: 'string' } } });
+  const results = await evaluator.run([
+    { kind: 'validate', source, message: '{"id":"a"}' },
+    { kind: 'validate', source, message: '{"id":1}' },
+    { kind: 'check_schema', source: '{"type":"strange"}' },
+  ]);
+  expect(results).toMatchObject([
+    { kind: 'valid' },
+    { kind: 'invalid', faults: [{ pointer: '/id', code: 'wrong_type' }] },
+    { kind: 'faulty' },
+  ]);
+});

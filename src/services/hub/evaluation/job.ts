@@ -1,0 +1,54 @@
+/** What is worked on in the evaluation's threads: a tenant's schema or expressions, and one message. */
+import type { FieldProblem } from '#kernel/problem.ts';
+
+/**
+ * By the wall's clock. A rule or a mapping takes some 50 µs; what needs ten thousand times as long is in a loop, also on a
+ * machine that has much else to do.
+ */
+export const JOB_MAX_MS = 500;
+/** The heap of a thread. A message is 64 KiB; what needs so much of a thread grows without bound. */
+export const HEAP_MAX_MB = 64;
+/** Of a message, at every step: what CloudEvents asks intermediaries to pass on (STANDARDS §4). */
+export const MESSAGE_MAX_BYTES = 65_536;
+
+/** A rule: if `when` holds (or is absent), its effect. */
+export interface Rule {
+  readonly when?: string;
+  /** The reason, for people. */
+  readonly refuse?: string;
+  /** Members of the message, each with the expression of its value. */
+  readonly set?: Readonly<Record<string, string>>;
+  /** The name of a destination. */
+  readonly route?: string;
+}
+
+/** Its message is JSON as text. What is kept of a job in the thread is kept under `source`, which is a text for that reason. */
+export type Job =
+  | { readonly kind: 'check_schema'; readonly source: string }
+  | { readonly kind: 'check_expression'; readonly source: string }
+  | { readonly kind: 'validate'; readonly source: string; readonly message: string }
+  /** `source`: rules as JSON. */
+  | { readonly kind: 'rules'; readonly source: string; readonly message: string }
+  /** `source`: expressions as JSON; each value as JSON, null for nothing. */
+  | { readonly kind: 'values'; readonly source: string; readonly message: string };
+
+export type JobResult =
+  | { readonly kind: 'valid' }
+  | { readonly kind: 'invalid'; readonly faults: readonly FieldProblem[] }
+  | { readonly kind: 'passed'; readonly message: string; readonly route: string | null }
+  | { readonly kind: 'refused'; readonly rule: number; readonly reason: string }
+  | { readonly kind: 'values'; readonly values: readonly string[] }
+  /** The expression does not compile, or fails on the message. `position`: in the text of the expression. */
+  | { readonly kind: 'faulty'; readonly at: string; readonly detail: string; readonly position?: number }
+  /** It was stopped; or not tried, because its source has been stopped so often just now. */
+  | { readonly kind: 'overrun'; readonly detail: string; readonly isShunned?: true };
+
+export interface Work {
+  readonly id: number;
+  readonly jobs: readonly Job[];
+}
+
+export interface Done {
+  readonly id: number;
+  readonly results: readonly JobResult[];
+}

@@ -1,0 +1,160 @@
+/**
+ * Webhooks as they come in, taken in batches: the raw bytes are stored, and what they begin, in one commit (U18).
+ *
+ * K1: before anything is read of one but its signature, its bytes and headers are in the table, with the verdict.
+ * K2: one of a sender is taken once: by the sender's own id, else by the hash of its bytes. A repeat changes nothing.
+ */
+import { createHash } from 'node:crypto';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { newId, uuidOf } from '#kernel/ids.ts';
+import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { EventDraft } from '#platform/log/event.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { Session, Transaction } from '#platform/postgres/session.ts';
+import { begin } from '../hub-commands.ts';
+import type { Integration } from '../integration.ts';
+import {
+  type CurrentConnector,
+  dedupRef,
+  findReceived,
+  type HookVerdict,
+  insertIntegrations,
+  insertReceived,
+  type ReceivedHook,
+} from '../store.ts';
+
+export interface IncomingHook {
+  readonly connector: CurrentConnector;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** Its text; undefined if the bytes are none that can be stored as one. */
+  readonly message: string | undefined;
+  readonly verdict: HookVerdict;
+  /** The sender's own id. */
+  readonly id: string | undefined;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+}
+
+export type HookTaken =
+  | { readonly kind: 'taken'; readonly integration: string }
+  | { readonly kind: 'repeated'; readonly integration: string }
+  /** Stored, and nothing begun. */
+  | { readonly kind: 'stored' };
+
+export interface HookIntakeOptions {
+  readonly log: EventLog;
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+}
+
+/** As for requests. */
+const PACE_MS = 30;
+
+export class HookIntake {
+  readonly #options: HookIntakeOptions;
+  readonly #batches: GroupCommit<IncomingHook, HookTaken>;
+
+  constructor(options: HookIntakeOptions) {
+    this.#options = options;
+    this.#batches = new GroupCommit({
+      name: 'hub.hooks',
+      ...options,
+      paceMs: PACE_MS,
+      delayMs: () => 0,
+      apply: (tx, hooks) => this.#apply(tx, hooks),
+    });
+  }
+
+  start(): void {
+    this.#batches.start();
+  }
+
+  submit(hook: IncomingHook): Promise<HookTaken> {
+    return this.#batches.submit(hook);
+  }
+
+  stop(): Promise<void> {
+    return this.#batches.stop();
+  }
+
+  async #apply(tx: Transaction, hooks: readonly IncomingHook[]): Promise<AppliedBatch<HookTaken>> {
+    const { clock, log } = this.#options;
+    const known = await findReceived(tx, hooks.map(dedupOf));
+    const now = clock.now();
+    const decided = decideHooks(hooks, known, now);
+    insertReceived(tx, decided.received);
+    insertIntegrations(tx, decided.integrations, now);
+    const { drafts, outcomes } = decided;
+    const segments =
+      drafts.length === 0
+        ? undefined
+        : sendAppend(
+            tx,
+            prepareAppend({ topic: 'hub', partitions: log.partitions, occurredAt: now, drafts }),
+          );
+    return { outcomes, segments };
+  }
+}
+
+interface DecidedHooks {
+  readonly outcomes: HookTaken[];
+  readonly received: ReceivedHook[];
+  readonly integrations: Integration[];
+  readonly drafts: EventDraft[];
+}
+
+/** Of equal ones in a batch the first is taken. `known`: `dedupRef` → integration. */
+function decideHooks(hooks: readonly IncomingHook[], known: Map<string, string>, now: EpochMs): DecidedHooks {
+  const decided: DecidedHooks = { outcomes: [], received: [], integrations: [], drafts: [] };
+  for (const hook of hooks) {
+    const dedup = dedupOf(hook);
+    const earlier = dedup.dedup === null ? undefined : known.get(dedupRef(dedup));
+    if (earlier !== undefined) {
+      decided.outcomes.push({ kind: 'repeated', integration: earlier }); // K2
+      continue;
+    }
+    const begun = dedup.dedup === null ? undefined : beginningOf(hook, now);
+    decided.received.push({
+      tenant: hook.connector.tenant,
+      uuid: uuidOf(newId('hok')),
+      connector: hook.connector.name,
+      headers: JSON.stringify(hook.headers),
+      body: hook.body,
+      verdict: hook.verdict,
+      dedup: dedup.dedup,
+      integration: begun?.integration.uuid ?? null,
+      correlationId: hook.correlationId,
+      receivedAt: now,
+    });
+    if (begun === undefined) {
+      decided.outcomes.push({ kind: 'stored' });
+      continue;
+    }
+    known.set(dedupRef(dedup), begun.integration.uuid);
+    decided.integrations.push(begun.integration);
+    decided.drafts.push(begun.draft);
+    decided.outcomes.push({ kind: 'taken', integration: begun.integration.uuid });
+  }
+  return decided;
+}
+
+function beginningOf({ connector, message, correlationId, traceparent }: IncomingHook, now: EpochMs) {
+  if (message === undefined) return undefined;
+  const uuid = uuidOf(newId('int'));
+  const by = { tenant: connector.tenant, uuid, requestId: newId('req'), correlationId, traceparent };
+  return begin(by, { connector, message, replayed: undefined }, now);
+}
+
+/** Its name among those of its connector; null if it begins nothing. */
+function dedupOf({ connector, verdict, id, body, message }: IncomingHook) {
+  const isTaken = verdict === 'valid' && message !== undefined;
+  const hash = createHash('sha256').update(body).digest('hex');
+  const dedup = isTaken ? (id === undefined ? `hash ${hash}` : `id ${id}`) : null;
+  return { tenant: connector.tenant, connector: connector.name, dedup };
+}

@@ -1,0 +1,297 @@
+/**
+ * What callers ask of the hub, as a batch: connectors put, messages sent, integrations replayed and undone. The gateway only
+ * says who asks and makes an event of it (H2); everything else is a step's.
+ *
+ * Order of locks (R3): integrations, ascending; then idempotency keys and own rows.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import { assertNever } from '#kernel/fault.ts';
+import { type IntegrationId, idOf, uuidOf } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
+import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
+import type { Answer } from '#platform/idempotency/idempotency.ts';
+import type { EventDraft, JsonObject } from '#platform/log/event.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import { type ConnectorDefinition, connectorRef } from './connector.ts';
+import type { Entry, IntegrationRequested, UndoRequested } from './events.ts';
+import {
+  type Integration,
+  type IntegrationRef,
+  integrationRef,
+  mayBecome,
+  mayBeReplayed,
+  renderIntegration,
+} from './integration.ts';
+import type { HubProblemCode } from './problems.ts';
+import {
+  type ConnectorVersion,
+  type CurrentConnector,
+  findCurrentConnectors,
+  insertConnectors,
+  insertIntegrations,
+  lockIntegrations,
+  updateIntegrations,
+} from './store.ts';
+
+export interface PutConnectorOrder {
+  readonly operation: 'connectors.put';
+  readonly name: string;
+  /** The one that is replaced; 0 for a new connector. */
+  readonly version: number;
+  readonly definition: ConnectorDefinition;
+}
+
+export interface IntegrateOrder {
+  readonly operation: 'integrations.create';
+  readonly connector: string;
+  readonly entry: Entry;
+  /** JSON as text. */
+  readonly message: string;
+}
+
+export interface ReplayOrder {
+  readonly operation: 'integrations.replay';
+  readonly integration_id: string;
+  readonly connector: string;
+  readonly message: string;
+}
+
+export interface UndoOrder {
+  readonly operation: 'integrations.undo';
+  readonly integration_id: string;
+  readonly reason: string;
+  /** What was delivered, and where; as the log tells. */
+  readonly destination: string;
+  readonly message: string;
+}
+
+export type HubOrder = PutConnectorOrder | IntegrateOrder | ReplayOrder | UndoOrder;
+
+interface Batch {
+  readonly connectors: Map<string, CurrentConnector>;
+  readonly integrations: Map<string, Integration>;
+}
+
+type Effect =
+  | { readonly kind: 'connector'; readonly version: ConnectorVersion }
+  | { readonly kind: 'begun'; readonly integration: Integration }
+  | { readonly kind: 'changed'; readonly integration: Integration };
+
+export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
+  readonly #renderProblem: (problem: Problem) => Answer;
+
+  constructor(options: { renderProblem: (problem: Problem) => Answer }) {
+    this.#renderProblem = options.renderProblem;
+  }
+
+  async load(tx: Transaction, commands: readonly Command<HubOrder>[]): Promise<Batch> {
+    const refs = commands.flatMap(({ tenant, body }) => {
+      if ('connector' in body) return { tenant, name: body.connector };
+      return body.operation === 'connectors.put' ? { tenant, name: body.name } : [];
+    });
+    const asked = commands.flatMap(({ tenant, body }) =>
+      'integration_id' in body ? { tenant, uuid: uuidOf(body.integration_id as IntegrationId) } : [],
+    );
+    const [connectors, integrations] = await Promise.all([
+      findCurrentConnectors(tx, refs),
+      lockIntegrations(tx, asked),
+    ]);
+    return { connectors, integrations: new Map(integrations.map((each) => [integrationRef(each), each])) };
+  }
+
+  decide(batch: Batch, command: Command<HubOrder>, now: EpochMs): Verdict<Effect> {
+    const { body } = command;
+    switch (body.operation) {
+      case 'connectors.put':
+        return this.#put(batch, { ...command, body });
+      case 'integrations.create':
+        return this.#create(batch, { ...command, body }, now);
+      case 'integrations.replay':
+        return this.#replay(batch, { ...command, body }, now);
+      case 'integrations.undo':
+        return this.#undo(batch, { ...command, body });
+      default:
+        return assertNever(body);
+    }
+  }
+
+  save(tx: Transaction, effects: readonly Effect[], _batch: Batch, now: EpochMs): void {
+    insertConnectors(
+      tx,
+      effects.flatMap((effect) => (effect.kind === 'connector' ? effect.version : [])),
+      now,
+    );
+    insertIntegrations(
+      tx,
+      effects.flatMap((effect) => (effect.kind === 'begun' ? effect.integration : [])),
+      now,
+    );
+    updateIntegrations(
+      tx,
+      effects.flatMap((effect) => (effect.kind === 'changed' ? effect.integration : [])),
+      now,
+    );
+  }
+
+  #put({ connectors }: Batch, { tenant, body, actor }: Command<PutConnectorOrder>): Verdict<Effect> {
+    const { name, definition } = body;
+    const ref = connectorRef({ tenant, name });
+    const current = connectors.get(ref)?.version ?? 0;
+    if (current !== body.version)
+      return this.#refusal('hub.version_changed', `The connector ${name} has version ${current}.`);
+    const next = { tenant, name, version: current + 1, entry: definition.entry.type };
+    connectors.set(ref, next);
+    const version = { ...next, definition: JSON.stringify(definition), actor: actor ?? null };
+    const document = { name, version: next.version, ...definition };
+    return {
+      answer: { status: current === 0 ? 201 : 200, body: JSON.stringify(document) },
+      effect: { kind: 'connector', version },
+      drafts: [],
+    };
+  }
+
+  #create({ connectors }: Batch, command: Command<IntegrateOrder>, now: EpochMs): Verdict<Effect> {
+    const { tenant, body } = command;
+    const connector = connectors.get(connectorRef({ tenant, name: body.connector }));
+    if (connector === undefined) return this.#refused(connectorNotFound(body.connector));
+    if (connector.entry !== body.entry)
+      return this.#refusal('hub.not_for_requests', `The connector ${body.connector} takes webhooks.`);
+    return begun(command, { connector, message: body.message, replayed: undefined }, now);
+  }
+
+  #replay({ connectors, integrations }: Batch, command: Command<ReplayOrder>, now: EpochMs): Verdict<Effect> {
+    const { tenant, body } = command;
+    const replayed = integrations.get(refOf(tenant, body.integration_id));
+    if (replayed === undefined) return this.#refused(integrationNotFound(body.integration_id));
+    const connector = connectors.get(connectorRef({ tenant, name: replayed.connector }));
+    if (connector === undefined) return this.#refused(connectorNotFound(replayed.connector));
+    if (!mayBeReplayed(replayed, now))
+      return this.#refusal('hub.not_replayable', `${body.integration_id} is ${replayed.status}.`);
+    return begun(command, { connector, message: body.message, replayed }, now);
+  }
+
+  #undo({ integrations }: Batch, command: Command<UndoOrder>): Verdict<Effect> {
+    const { tenant, body, actor } = command;
+    const ref = refOf(tenant, body.integration_id);
+    const found = integrations.get(ref);
+    if (found === undefined) return this.#refused(integrationNotFound(body.integration_id));
+    if (!mayBecome(found.status, 'undoing') || found.status !== 'delivered')
+      return this.#refusal('hub.not_undoable', `${body.integration_id} is ${found.status}.`);
+    const undoing: Integration = { ...found, status: 'undoing' };
+    integrations.set(ref, undoing);
+    const data: UndoRequested = {
+      connector: found.connector,
+      connector_version: found.connectorVersion,
+      message: body.message,
+      destination: body.destination,
+      reason: body.reason,
+      actor: actor ?? null,
+    };
+    return {
+      answer: { status: 202, body: JSON.stringify(renderIntegration(undoing)) },
+      effect: { kind: 'changed', integration: undoing },
+      drafts: [draftOf(command, found, { type: 'integration.undo_requested', data })],
+    };
+  }
+
+  #refusal(code: HubProblemCode, detail: string): Verdict<Effect> {
+    return this.#refused(problem(code, detail));
+  }
+
+  #refused(reason: Problem): Verdict<Effect> {
+    return { answer: this.#renderProblem(reason), effect: undefined, drafts: [] };
+  }
+}
+
+function begun(
+  command: Command,
+  what: {
+    readonly connector: CurrentConnector;
+    readonly message: string;
+    readonly replayed: Integration | undefined;
+  },
+  now: EpochMs,
+): Verdict<Effect> {
+  const { integration, draft } = begin({ ...command, uuid: uuidOf(command.id as IntegrationId) }, what, now);
+  return {
+    answer: { status: 202, body: JSON.stringify(renderIntegration(integration)) },
+    effect: { kind: 'begun', integration },
+    drafts: [draft],
+  };
+}
+
+export interface Beginning extends IntegrationRef {
+  readonly requestId: string;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+}
+
+/** An integration and the event that it begins with. */
+export function begin(
+  by: Beginning,
+  {
+    connector,
+    message,
+    replayed,
+  }: {
+    readonly connector: CurrentConnector;
+    readonly message: string;
+    readonly replayed: Integration | undefined;
+  },
+  now: EpochMs,
+): { integration: Integration; draft: EventDraft } {
+  const integration: Integration = {
+    tenant: by.tenant,
+    uuid: by.uuid,
+    connector: connector.name,
+    connectorVersion: connector.version,
+    entry: connector.entry,
+    status: 'requested',
+    origin: replayed?.origin ?? by.uuid,
+    replayOf: replayed?.uuid ?? null,
+    failure: null,
+    reference: null,
+    correlationId: by.correlationId,
+    createdAt: now,
+    updatedAt: now,
+  };
+  const data: IntegrationRequested = {
+    connector: connector.name,
+    connector_version: connector.version,
+    entry: connector.entry,
+    message,
+    replay_of: replayed === undefined ? null : idOf('int', replayed.uuid),
+    origin: idOf('int', integration.origin),
+  };
+  return { integration, draft: draftOf(by, integration, { type: 'integration.requested', data }) };
+}
+
+function draftOf(
+  by: Omit<Beginning, 'uuid'>,
+  { tenant, uuid }: IntegrationRef,
+  event: { readonly type: string; readonly data: JsonObject },
+): EventDraft {
+  const subject = idOf('int', uuid);
+  return {
+    ...event,
+    version: 1,
+    subject,
+    tenant,
+    key: subject,
+    correlationId: by.correlationId,
+    causation: by.requestId,
+    traceparent: by.traceparent,
+  };
+}
+
+function refOf(tenant: string, id: string): string {
+  return integrationRef({ tenant, uuid: uuidOf(id as IntegrationId) });
+}
+
+export function connectorNotFound(name: string) {
+  return problem('hub.connector_not_found', `There is no connector ${name}.`);
+}
+
+export function integrationNotFound(id: string) {
+  return problem('hub.integration_not_found', `There is no integration ${id}.`);
+}

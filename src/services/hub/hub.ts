@@ -1,0 +1,142 @@
+/** All of the hub in one process, put together: steps, calls, webhooks. Its routes are there in every process. */
+import type { Clock } from '#kernel/clock.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { Egress } from '#platform/egress/egress.ts';
+import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
+import type { CommandQueue } from '#platform/http/command-route.ts';
+import { FinalStates } from '#platform/http/final-states.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { Session } from '#platform/postgres/session.ts';
+import type { Vault } from '#platform/vault/vault.ts';
+import { Caller, type PlaceOrder } from './calls/caller.ts';
+import { Dispatcher, PER_DESTINATION } from './calls/dispatcher.ts';
+import { Reports } from './calls/reports.ts';
+import { Secrets } from './calls/secrets.ts';
+import { Sweeper } from './calls/sweeper.ts';
+import { registerConnectorRoutes } from './connector-routes.ts';
+import { Connectors } from './connectors.ts';
+import { Evaluator } from './evaluation/evaluator.ts';
+import { HookDesk } from './hooks/hook-desk.ts';
+import { HookIntake } from './hooks/hook-intake.ts';
+import { registerHookRoutes } from './hooks/hook-routes.ts';
+import type { HubOrder } from './hub-commands.ts';
+import { type Integration, isEnded } from './integration.ts';
+import { registerIntegrationRoutes } from './integration-routes.ts';
+import { HubReads } from './reads.ts';
+import type { StepCommitted } from './steps/step.ts';
+import { stepConsumers } from './steps/steps.ts';
+
+export interface HubOptions {
+  readonly log: EventLog;
+  readonly openSession: (name: string) => Session;
+  readonly reader: Reader;
+  readonly vault: Vault;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+  readonly reach: Reach;
+  readonly orders: Readonly<Record<'payment' | 'card_top_up', PlaceOrder>>;
+  /** Webhooks of one connector on this process; 0 is no limit. */
+  readonly hooksPerSecond: number;
+  readonly onEnded: (integration: Integration) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Hub {
+  readonly consumers;
+  readonly #connectors: Connectors;
+  readonly #reads: HubReads;
+  /** What callers wait for. */
+  readonly ends: FinalStates<Integration>;
+  readonly #evaluator = new Evaluator();
+  readonly #egress: Egress;
+  readonly #secrets: Secrets;
+  readonly #desk: HookDesk;
+  readonly #hooks: HookIntake;
+  readonly #reports: Reports;
+  readonly #dispatcher: Dispatcher;
+  readonly #sweeper: Sweeper;
+  readonly #options: HubOptions;
+
+  constructor(options: HubOptions) {
+    const { reader, vault, reach, orders, openSession, clock } = options;
+    this.#options = options;
+    this.#connectors = new Connectors(reader);
+    this.#reads = new HubReads(reader);
+    this.ends = new FinalStates((tenant, uuid) => this.#reads.find(tenant, uuid), isEnded);
+    this.#egress = new Egress({ reach, perDestination: PER_DESTINATION });
+    this.#secrets = new Secrets(vault);
+    const connectors = this.#connectors;
+    this.#hooks = new HookIntake({ ...options, session: openSession('hub.hooks') });
+    this.#desk = new HookDesk({
+      connectors,
+      secrets: this.#secrets,
+      intake: this.#hooks,
+      clock,
+      limitPerSecond: options.hooksPerSecond,
+    });
+    const onCommitted = (committed: StepCommitted): void => this.#noteCommitted(committed);
+    this.#reports = new Reports({ ...options, session: openSession('hub.reports'), connectors, onCommitted });
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      connectors,
+      caller: new Caller({ egress: this.#egress, secrets: this.#secrets, orders }),
+      report: (report) => this.#reports.submit(report),
+    });
+    this.#sweeper = new Sweeper({
+      ...options,
+      session: openSession('hub.sweeper'),
+      dispatcher: this.#dispatcher,
+    });
+    this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));
+    this.consumers = stepConsumers({
+      connectors,
+      evaluator: this.#evaluator,
+      hasRoom: () => this.#dispatcher.room > 0,
+      onCommitted,
+    });
+  }
+
+  /** What takes requests in; in every process. */
+  open(): void {
+    this.#hooks.start();
+  }
+
+  /** What works on them. */
+  start(): void {
+    this.#reports.start();
+    this.#sweeper.start();
+  }
+
+  /** After the consumers. */
+  async stop(): Promise<void> {
+    await this.#sweeper.stop();
+    await this.#dispatcher.stop();
+    await this.#reports.stop();
+    await this.#hooks.stop();
+    await this.#egress.close();
+    await this.#evaluator.close();
+  }
+
+  registerRoutes(app: HttpApp, commands: CommandQueue<HubOrder>): void {
+    const { reach } = this.#options;
+    const shared = { commands, connectors: this.#connectors, reads: this.#reads, ends: this.ends };
+    registerConnectorRoutes(app, {
+      ...shared,
+      evaluator: this.#evaluator,
+      refusalOf: (url) => refusalOfUrl(url, reach),
+    });
+    registerIntegrationRoutes(app, shared);
+    registerHookRoutes(app, { ...shared, desk: this.#desk, intake: this.#hooks, secrets: this.#secrets });
+  }
+
+  #noteCommitted({ integrations, calls }: StepCommitted): void {
+    for (const call of calls) if (call.state === 'sending') this.#dispatcher.take(call);
+    const ended = integrations.filter(({ status }) => isEnded(status));
+    this.ends.noteChanges(ended);
+    for (const integration of ended) this.#options.onEnded(integration);
+  }
+}

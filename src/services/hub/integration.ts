@@ -1,0 +1,105 @@
+/** One request through a connector: where it stands, and where it may go from there (H3). */
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { idOf } from '#kernel/ids.ts';
+import type { JsonObject } from '#platform/log/event.ts';
+import type { Entry, StepName } from './events.ts';
+
+export const INTEGRATION_STATUSES = [
+  'requested',
+  'validated',
+  'rules_applied',
+  'enriched',
+  'delivered',
+  'refused',
+  'failed',
+  'undoing',
+  'undone',
+  'undo_failed',
+] as const;
+export type IntegrationStatus = (typeof INTEGRATION_STATUSES)[number];
+
+export interface IntegrationRef {
+  readonly tenant: string;
+  readonly uuid: string;
+}
+
+export interface Failure {
+  readonly step: StepName;
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface Integration extends IntegrationRef {
+  readonly connector: string;
+  readonly connectorVersion: number;
+  readonly entry: Entry;
+  readonly status: IntegrationStatus;
+  /** The uuid of the first of those that replay each other. */
+  readonly origin: string;
+  readonly replayOf: string | null;
+  readonly failure: Failure | null;
+  readonly reference: string | null;
+  readonly correlationId: string;
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+/** What an integration in a status can become; anything else is an event that was delivered again. */
+const NEXT: Readonly<Record<IntegrationStatus, readonly IntegrationStatus[]>> = {
+  requested: ['validated', 'refused', 'failed'],
+  validated: ['rules_applied', 'refused', 'failed'],
+  rules_applied: ['enriched', 'refused', 'failed'],
+  enriched: ['delivered', 'failed', 'undoing'],
+  delivered: ['undoing'],
+  refused: [],
+  failed: [],
+  undoing: ['undone', 'undo_failed'],
+  undone: [],
+  undo_failed: [],
+};
+
+export function mayBecome(from: IntegrationStatus, to: IntegrationStatus): boolean {
+  return NEXT[from].includes(to);
+}
+
+const UNDER_WAY: ReadonlySet<string> = new Set([
+  'requested',
+  'validated',
+  'rules_applied',
+  'enriched',
+  'undoing',
+]);
+
+/** Whether it has ended. A person may still have undone what was delivered. */
+export function isEnded(status: string): boolean {
+  return !UNDER_WAY.has(status);
+}
+
+/** After so long without a change something that stands still may be replayed: its event may be a dead letter. */
+const STANDS_STILL_AFTER_MS = 5 * 60_000;
+
+export function mayBeReplayed({ status, updatedAt }: Integration, now: EpochMs): boolean {
+  if (status === 'delivered' || status === 'undoing') return false;
+  return isEnded(status) || now - updatedAt > STANDS_STILL_AFTER_MS;
+}
+
+export function integrationRef({ tenant, uuid }: IntegrationRef): string {
+  return `${tenant}/${uuid}`;
+}
+
+export function renderIntegration(integration: Integration): JsonObject {
+  const { uuid, failure, replayOf } = integration;
+  return {
+    id: idOf('int', uuid),
+    status: integration.status,
+    connector: integration.connector,
+    connector_version: integration.connectorVersion,
+    entry: integration.entry,
+    correlation_id: integration.correlationId,
+    reference: integration.reference,
+    failure: failure === null ? null : { ...failure },
+    replay_of: replayOf === null ? null : idOf('int', replayOf),
+    created_at: toRfc3339(integration.createdAt),
+    updated_at: toRfc3339(integration.updatedAt),
+  };
+}

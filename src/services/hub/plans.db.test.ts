@@ -1,0 +1,75 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { hotPlan } from '../../../tests/query-plan.ts';
+import { CALL_STATEMENTS, CLAIM_CALLS, FIND_CALLS, HASTEN_CALLS, UPDATE_CALLS } from './calls/call-store.ts';
+import {
+  FIND_CURRENT_CONNECTORS,
+  FIND_RECEIVED,
+  LOCK_INTEGRATIONS,
+  STATEMENTS,
+  UPDATE_INTEGRATIONS,
+} from './store.ts';
+
+/** Enough that a scan is dearer than any look-up, and statistics say so. */
+const ROWS = 20_000;
+
+/** By which index each statement of the steps finds what it is after; the others insert. */
+const LOOK_UPS = [
+  [FIND_CURRENT_CONNECTORS, ['connectors_pkey']],
+  [LOCK_INTEGRATIONS, ['integrations_pkey']],
+  [UPDATE_INTEGRATIONS, ['integrations_pkey']],
+  [FIND_RECEIVED, ['received_hooks_dedup']],
+  [FIND_CALLS, ['calls_pkey']],
+  [UPDATE_CALLS, ['calls_pkey']],
+  [CLAIM_CALLS, ['calls_due']],
+  [HASTEN_CALLS, ['calls_due']],
+] as const;
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createPreparedDatabase();
+});
+
+afterAll(() => database.drop());
+
+test('every statement that is no insert is pinned', () => {
+  const others = [...STATEMENTS, ...CALL_STATEMENTS].filter(({ text }) => !/^\s*insert/.test(text));
+  expect(others.map(({ name }) => name).toSorted()).toEqual(LOOK_UPS.map(([{ name }]) => name).toSorted());
+});
+
+function pinPlans(): void {
+  test.each(LOOK_UPS)('$0.name looks up, whatever it is given', async (statement, indexes) => {
+    const plan = await hotPlan(database.url, statement);
+    expect({ indexes: plan.indexes, faults: plan.faults }).toEqual({ indexes, faults: [] });
+  });
+}
+
+describe('on tables that statistics call empty', () => {
+  pinPlans();
+});
+
+describe('on tables with many rows', () => {
+  beforeAll(async () => {
+    const owner = new Client({ connectionString: database.url });
+    await owner.connect();
+    await owner.query(
+      `insert into hub.connectors select 'acme', 'c' || n, 1, 'api', '{}', null, now() from generate_series(1, ${ROWS}) n;
+       insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at,
+                                     updated_at)
+       select 'acme', gen_random_uuid(), 'c', 1, 'api', 'delivered', gen_random_uuid(), 'cor', now(), now()
+       from generate_series(1, ${ROWS}) n;
+       insert into hub.calls (integration, step, tenant, connector, connector_version, destination, request, state, tries,
+                              is_unknown, history, due_at, give_up_at, timeout_ms, cause, origin, correlation_id, created_at)
+       select id, 'delivery', 'acme', 'c', 1, 'main', '{}', 'done', 1, false, '[]',
+              case when random() < 0.01 then now() end, now(), 1000, 'c', id, 'cor', now() from hub.integrations;
+       insert into hub.received_hooks
+       select 'acme', id, 'c', '{}', '', 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
+    );
+    await owner.query('vacuum analyze');
+    await owner.end();
+  });
+
+  pinPlans();
+});

@@ -1,0 +1,28 @@
+/** The message as its destination takes it, handed to who calls it. */
+import type { IntegrationEnriched } from '../events.ts';
+import { failed, type Step } from './step.ts';
+
+export const deliveryStep: Step<IntegrationEnriched> = {
+  name: 'delivery',
+  group: 'hub.delivery',
+  after: { 'integration.enriched': 'enriched' },
+  calls: 'delivery',
+  jobsOf({ message, route }, { destinations }) {
+    const body = destinations[route]?.body;
+    return body === undefined ? [] : [{ kind: 'values', source: JSON.stringify([body]), message }];
+  },
+  decide(data, { destinations }, [result]) {
+    const { message, route } = data;
+    const destination = destinations[route];
+    if (destination === undefined)
+      return failed('delivery', data, {
+        code: 'hub.no_destination',
+        detail: `There is no destination ${route}.`,
+      });
+    const body = result?.kind === 'values' ? result.values[0] : undefined;
+    const { give_up_ms: giveUpMs, timeout_ms: timeoutMs } =
+      destination.type === 'http' ? destination : { give_up_ms: undefined, timeout_ms: undefined };
+    const request = { message, route, body: body ?? message };
+    return { call: { destination: route, request, giveUpMs, timeoutMs } };
+  },
+};

@@ -1,0 +1,357 @@
+/** The hub as its users meet it: real processes, a real partner, the two example connectors. */
+import { createHmac, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Partner } from '../sandbox/partner/partner.ts';
+import { exampleConnector, HubDesk } from './hub-desk.ts';
+import { LastroHome } from './lastro-home.ts';
+import type { LastroProcess } from './lastro-process.ts';
+import { ask, dumpTables, setBack } from './redelivery.ts';
+
+const TOKEN = 'tok_Zm9yIHRoZSBlcnA';
+const SHOP_SECRET = `whsec_${Buffer.from('the secret of the shop, 32 bytes').toString('base64')}`;
+const HUB_GROUPS = ['hub.validation', 'hub.rules', 'hub.enrichment', 'hub.delivery', 'hub.undo'];
+const PATIENT = { timeout: 60_000, interval: 50 };
+
+let home: LastroHome;
+let partner: Partner;
+let first: LastroProcess;
+let hub: HubDesk;
+const outputs: (() => string)[] = [];
+
+async function start(): Promise<LastroProcess> {
+  const started = await home.start({ LOG_LEVEL: 'debug' });
+  outputs.push(started.output);
+  return started;
+}
+
+beforeAll(async () => {
+  partner = await Partner.open({ authorization: `Bearer ${TOKEN}` });
+  home = await LastroHome.open();
+  first = await start();
+  hub = new HubDesk(first.url);
+  await hub.putSecret('erp-token', TOKEN);
+  await hub.putSecret('shop-webhook', SHOP_SECRET);
+});
+
+afterAll(async () => {
+  await home.remove();
+  await partner.close();
+});
+
+const invoice = (number: string, customer = 'c1') => ({
+  invoice: number,
+  customer,
+  lines: [
+    { sku: 'a', cents: 1250 },
+    { sku: 'b', cents: 50 },
+  ],
+});
+
+const WAIT = { prefer: 'wait=20' };
+
+describe('the ERP export', () => {
+  beforeAll(async () => {
+    await hub.putConnector('erp', exampleConnector('erp-export', partner.url));
+  });
+
+  test('H1, H2, H8, U17: is enriched, mapped and delivered, under one correlation id from entry to partner', async () => {
+    const { status, body } = await hub.send('erp', invoice('i-1'), {
+      ...WAIT,
+      'x-correlation-id': 'order-1',
+    });
+    expect([status, body['status'], body['correlation_id']]).toEqual([200, 'delivered', 'order-1']);
+    const taken = partner.exports.get(String(body['id']));
+    expect(taken).toMatchObject({
+      id: body['reference'],
+      body: { number: 'i-1', buyer: 'Customer c1', total: 1300 },
+      headers: { 'x-correlation-id': 'order-1', 'x-source': 'lastro' },
+    });
+    const described = await hub.ended(body['id']);
+    expect(described).toMatchObject({ verdict: 'complete', findings: [] });
+    const timeline = described['timeline'] as { type: string; correlation_id: string }[];
+    expect(timeline.map(({ type }) => type)).toEqual([
+      'integration.requested',
+      'integration.validated',
+      'integration.rules_applied',
+      'integration.enriched',
+      'integration.delivered',
+    ]);
+    expect(new Set(timeline.map((event) => event.correlation_id))).toEqual(new Set(['order-1']));
+  });
+
+  test.each([
+    ['a schema', { invoice: 'i-2' }, 'validation', 'hub.message_invalid'],
+    ['a rule', { ...invoice('i-3'), lines: [] }, 'rules', 'hub.rule_refuses'],
+    ['a look-up', invoice('i-4', 'nobody'), 'enrichment', 'hub.look_up_missing'],
+  ])('H3: what %s refuses says why, and goes no further', async (_what, message, step, code) => {
+    const { body } = await hub.send('erp', message, WAIT);
+    expect(body).toMatchObject({ status: 'refused', failure: { step, code } });
+    expect(partner.exports.has(String(body['id']))).toBe(false);
+  });
+
+  test('U10: what fails for now is tried again, under one key', async () => {
+    partner.behave('fail', 1);
+    const { body } = await hub.send('erp', invoice('i-5'), WAIT);
+    expect(body['status']).toBe('delivered');
+    const { calls } = (await hub.ended(body['id'])) as { calls: { step: string; tries: number }[] };
+    expect(calls.find(({ step }) => step === 'delivery')?.tries).toBe(2);
+  });
+
+  test('H4, U11: what the partner refuses fails with its answer, and is replayed with another message under the same key', async () => {
+    partner.behave('refuse', 1);
+    const { body } = await hub.send('erp', invoice('i-6'), WAIT);
+    expect(body).toMatchObject({
+      status: 'failed',
+      failure: { step: 'delivery', code: 'hub.destination_refuses' },
+    });
+    const replay = await hub.call(
+      'POST',
+      `/v1/integrations/${String(body['id'])}/replay`,
+      { message: invoice('i-6-mended') },
+      WAIT,
+    );
+    expect(replay.body).toMatchObject({ status: 'delivered', replay_of: body['id'] });
+    expect(partner.exports.get(String(body['id']))).toMatchObject({ body: { number: 'i-6-mended' } });
+    const again = await hub.call('POST', `/v1/integrations/${String(replay.body['id'])}/replay`, {});
+    expect([again.status, again.body['code']]).toEqual([409, 'hub.not_replayable']);
+  });
+
+  test('a redirection is followed nowhere', async () => {
+    partner.behave('redirect', 1);
+    const { body } = await hub.send('erp', invoice('i-7'), WAIT);
+    expect(body).toMatchObject({ status: 'failed', failure: { code: 'hub.destination_refuses' } });
+  });
+
+  test('U5: what was delivered is undone when a person asks, once', async () => {
+    const { body } = await hub.send('erp', invoice('i-8'), WAIT);
+    const id = String(body['id']);
+    const undone = await hub.call('POST', `/v1/integrations/${id}/undo`, { reason: 'sent twice' }, WAIT);
+    expect(undone.body['status']).toBe('undone');
+    expect(partner.exports.get(id)?.isUndone).toBe(true);
+    const again = await hub.call('POST', `/v1/integrations/${id}/undo`, { reason: 'again' });
+    expect([again.status, again.body['code']]).toEqual([409, 'hub.not_undoable']);
+    expect(await hub.ended(id)).toMatchObject({ verdict: 'complete', findings: [] });
+  });
+
+  test('U5, U13: what nobody knows the end of is undone, and not left in doubt', async () => {
+    const definition = exampleConnector('erp-export', partner.url) as {
+      destinations: { erp: Record<string, unknown> };
+    };
+    Object.assign(definition.destinations.erp, { attempts: 1, timeout_ms: 200 });
+    await hub.putConnector('doubtful', definition);
+    partner.behave('hang', 1);
+    const { body } = await hub.send('doubtful', invoice('i-9'), WAIT);
+    expect(body).toMatchObject({ status: 'undone', failure: { code: 'hub.outcome_unknown' } });
+    expect(partner.exports.get(String(body['id']))).toMatchObject({ times: 1, isUndone: true });
+  });
+
+  test('a connector that cannot work is refused with every place, and one that changed meanwhile too', async () => {
+    const { status, body } = await hub.putConnector('broken', {
+      entry: { type: 'api', schema: { type: 'strange' } },
+      rules: [{ when: 'a +', refuse: 'x' }, { route: 'nowhere' }],
+      destinations: { main: { type: 'payment', body: '{' } },
+    });
+    expect([status, body['code']]).toEqual([422, 'hub.connector_invalid']);
+    expect((body['errors'] as { pointer: string }[]).map(({ pointer }) => pointer)).toEqual([
+      '/rules/1/route',
+      '/entry/schema',
+      '/rules/0/when',
+      '/destinations/main/body',
+    ]);
+    const stale = await hub.putConnector('erp', exampleConnector('erp-export', partner.url));
+    expect([stale.status, stale.body['code']]).toEqual([412, 'hub.version_changed']);
+    expect((await hub.call('PUT', '/v1/connectors/erp', {})).status).toBe(400);
+    expect((await hub.send('nobody', {})).body['code']).toBe('hub.connector_not_found');
+  });
+});
+
+describe('the order webhook', () => {
+  const order = (id: string, total = 12.3) =>
+    JSON.stringify({
+      type: 'order.paid',
+      data: { order_id: id, total, currency: 'USD', buyer: 'buyer-1' },
+    });
+  const signed = (id: string) => ({ secret: SHOP_SECRET, id });
+
+  beforeAll(async () => {
+    await hub.putConnector('orders', exampleConnector('order-payment', partner.url));
+  });
+
+  async function paymentsOf(reference: string): Promise<{ amount: number }[]> {
+    const { body } = await hub.call('GET', `/v1/payments?reference=${reference}`);
+    return body['data'] as { amount: number }[];
+  }
+
+  test('H1, U18: becomes a payment, once, however often it comes', async () => {
+    const taken = await hub.hook('orders', order('o-1'), signed('msg-1'));
+    expect([taken.status, taken.body['status']]).toEqual([200, 'accepted']);
+    const id = taken.body['integration_id'];
+    expect(await hub.ended(id)).toMatchObject({ status: 'delivered', entry: 'webhook' });
+    expect(await paymentsOf('o-1')).toMatchObject([{ amount: 1230, wallet_id: 'wal-1234' }]);
+    const again = await hub.hook('orders', order('o-1'), signed('msg-1'));
+    expect([again.status, again.body['status'], again.body['integration_id']]).toEqual([
+      200,
+      'duplicate',
+      id,
+    ]);
+    expect(await paymentsOf('o-1')).toHaveLength(1);
+  });
+
+  test('U18: tampered, stale and unknown are told nothing, and have no effect', async () => {
+    const stale = new Date(Date.now() - 301_000);
+    const refusals = [
+      await hub.hook('orders', order('o-2'), {
+        secret: `whsec_${Buffer.from('x').toString('base64')}`,
+        id: 'm',
+      }),
+      await hub.hook('orders', order('o-2'), { ...signed('msg-2'), at: stale }),
+      await hub.call('POST', '/hooks/sandbox/orders', Buffer.from(order('o-2'))),
+    ];
+    for (const { status, body } of refusals)
+      expect([status, body['code'], body['detail']]).toEqual([
+        401,
+        'hub.hook_unauthentic',
+        'The webhook is not authentic.',
+      ]);
+    for (const path of ['/hooks/sandbox/nobody', '/hooks/nobody/orders', '/hooks/sandbox/erp'])
+      expect((await hub.call('POST', path, Buffer.from('{}'))).status).toBe(404);
+    expect(await paymentsOf('o-2')).toEqual([]);
+    const { body } = await hub.call('GET', '/v1/hooks?connector=orders');
+    const verdicts = (body['data'] as { verdict: string }[]).map(({ verdict }) => verdict);
+    expect(verdicts).toEqual(['invalid', 'stale', 'invalid', 'valid']);
+  });
+
+  test('what was received under a wrong secret is taken when that is mended, once', async () => {
+    const other = `whsec_${Buffer.from('the secret that the shop has now').toString('base64')}`;
+    expect((await hub.hook('orders', order('o-3'), { secret: other, id: 'msg-3' })).status).toBe(401);
+    const { body: listed } = await hub.call('GET', '/v1/hooks?connector=orders&limit=1');
+    const [{ id } = { id: '' }] = listed['data'] as { id: string }[];
+    await hub.putSecret('shop-webhook', other);
+    const replay = () => hub.call('POST', `/v1/hooks/${id}/replay`);
+    const taken = await vi.waitUntil(async () => {
+      const answer = await replay();
+      return answer.status === 200 ? answer : undefined;
+    }, PATIENT);
+    expect(await hub.ended(taken.body['integration_id'])).toMatchObject({ status: 'delivered' });
+    expect((await replay()).body['status']).toBe('duplicate');
+    expect(await paymentsOf('o-3')).toHaveLength(1);
+    await hub.putSecret('shop-webhook', SHOP_SECRET);
+  });
+
+  test('H8: a rule of the connector refuses with its reason, and no payment is made', async () => {
+    const { body } = await vi.waitUntil(async () => {
+      const answer = await hub.hook('orders', order('o-4', 10_000.01), signed('msg-4'));
+      return answer.status === 200 ? answer : undefined;
+    }, PATIENT);
+    expect(await hub.ended(body['integration_id'])).toMatchObject({
+      status: 'refused',
+      failure: { code: 'hub.rule_refuses', detail: 'Orders above 10,000.00 are paid by hand.' },
+    });
+    expect(await paymentsOf('o-4')).toEqual([]);
+  });
+});
+
+test('U18: what has no id of its sender is told apart by its bytes', async () => {
+  await hub.putSecret('plain', 'a-shared-key');
+  await hub.putConnector('plain', {
+    entry: {
+      type: 'webhook',
+      signature: { scheme: 'hmac', secret: 'plain', header: 'X-Signature', encoding: 'hex' },
+      id_header: 'X-Id',
+    },
+    destinations: { main: { type: 'http', method: 'POST', url: `${partner.url}/nowhere` } },
+  });
+  const send = async (body: string, id?: string) => {
+    const signature = createHmac('sha256', 'a-shared-key').update(body).digest('hex');
+    const headers = { 'x-signature': signature, ...(id === undefined ? {} : { 'x-id': id }) };
+    const answer = await hub.call('POST', '/hooks/sandbox/plain', Buffer.from(body), headers);
+    return answer.body['status'];
+  };
+  expect([await send('{"n":1}', 'a'), await send('{"n":1}', 'a'), await send('{"n":1}', 'b')]).toEqual([
+    'accepted',
+    'duplicate',
+    'accepted',
+  ]);
+  expect([await send('{"n":1}'), await send('{"n":1}'), await send('{"n":2}')]).toEqual([
+    'accepted',
+    'duplicate',
+    'accepted',
+  ]);
+});
+
+test('H4: an expression that loops is stopped and dead-lettered, and others go on', async () => {
+  await hub.putConnector('loop', {
+    entry: { type: 'api' },
+    rules: [{ when: '($f := function($n) { $f($n + 1) }; $f(0))', refuse: 'never' }],
+    destinations: { main: { type: 'payment', body: '{}' } },
+  });
+  const { body } = await hub.send('loop', { a: 1 });
+  expect((await hub.send('erp', invoice('i-10'), WAIT)).body['status']).toBe('delivered');
+  await vi.waitUntil(async () => {
+    const letters = await hub.call('GET', '/v1/dead-letters');
+    return (letters.body['data'] as { subject: string }[]).some(({ subject }) => subject === body['id']);
+  }, PATIENT);
+});
+
+test('U4: a process that is killed in between loses nothing, and nothing happens twice', async () => {
+  const second = await start();
+  const desk = new HubDesk(second.url);
+  const ids = await Promise.all(
+    Array.from({ length: 60 }, async (_, index) => {
+      const by = index % 2 === 0 ? hub : desk;
+      const { status, body } = await by.send('erp', invoice(`k-${index}`, `k${index}`), {
+        'idempotency-key': randomUUID(),
+      });
+      expect(status).toBe(202);
+      return String(body['id']);
+    }),
+  );
+  second.kill('SIGKILL');
+  for (const id of ids)
+    expect(await hub.ended(id)).toMatchObject({ status: 'delivered', verdict: 'complete' });
+  const taken = ids.map((id) => partner.exports.get(id));
+  expect(taken.every((each) => each !== undefined)).toBe(true);
+  hub.answers.push(...desk.answers);
+});
+
+test('U3: every event of the hub delivered again changes nothing', async () => {
+  const { url } = home.database;
+  const tables = async () =>
+    Object.entries(await dumpTables(url)).filter(([name]) => name.startsWith('hub.') || name === 'log.heads');
+  const before = await tables();
+  first.kill('SIGTERM');
+  await first.ended;
+  await setBack(url, HUB_GROUPS);
+  const takenBefore = [...partner.exports.values()].map(({ times }) => times);
+  first = await start();
+  hub.url = first.url;
+  await vi.waitUntil(async () => {
+    const behind = await ask(
+      url,
+      `select from log.positions p join log.heads h using (topic, partition)
+       where p.consumer_group = any ($1) and p.position < h.position`,
+      [HUB_GROUPS],
+    );
+    return behind.length === 0;
+  }, PATIENT);
+  expect(await tables()).toEqual(before);
+  expect([...partner.exports.values()].map(({ times }) => times)).toEqual(takenBefore);
+});
+
+test('H6: no secret is in clear in any table, log line or answer', async () => {
+  const secrets = ['a-shared-key', TOKEN, SHOP_SECRET, SHOP_SECRET.slice('whsec_'.length)];
+  const hidden = secrets.flatMap((secret) => [
+    secret,
+    Buffer.from(secret).toString('hex'),
+    Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+  ]);
+  const tables = Object.entries(await dumpTables(home.database.url));
+  const places = [
+    ...tables.map(([name, rows]) => [name, rows.join('\n')] as const),
+    ...outputs.map((output, index) => [`log ${index}`, output()] as const),
+    ['answers', hub.answers.join('\n')] as const,
+  ];
+  expect(tables.find(([name]) => name === 'vault.secrets')?.[1]).toHaveLength(3);
+  const found = places.filter(([, text]) => hidden.some((secret) => text.includes(secret)));
+  expect(found.map(([place]) => place)).toEqual([]);
+});
