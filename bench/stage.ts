@@ -1,5 +1,5 @@
 /** What a run of the bench works on: the product, its accounts, and beside it the providers that its payments go to. */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -129,7 +129,11 @@ function settingsOf({ databaseUrl }: BenchOptions, dataDir: string): Record<stri
     LASTRO_DATA_DIR: dataDir,
     ...(databaseUrl === undefined
       ? {}
-      : { LASTRO_DATABASE_URL: databaseUrl, LASTRO_SIGNING_KEY_FILE: writeSigningKey(dataDir) }),
+      : {
+          LASTRO_DATABASE_URL: databaseUrl,
+          LASTRO_SIGNING_KEY_FILE: writeSigningKey(dataDir),
+          LASTRO_SECRET_KEY: randomBytes(32).toString('base64'),
+        }),
   };
 }
 

@@ -10,6 +10,7 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
+import { registerSecretRoutes } from '#platform/vault/routes.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { registerCardRoutes } from '#services/cards/card-routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -25,6 +26,7 @@ import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts
 import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
+import { ensureSecretKeys } from './secret-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
 import { ensureSigningKey } from './signing-key.ts';
 import { Stops } from './stops.ts';
@@ -71,6 +73,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const signingKey = settings.services.includes('integrity')
     ? ensureSigningKey(settings, options.dataDir)
     : undefined;
+  const vault = part.vault(ensureSecretKeys(settings, options.dataDir));
   const log = await part.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
   part.openRedeliverer(log);
@@ -107,6 +110,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);
+  registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);

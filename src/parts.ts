@@ -35,6 +35,8 @@ import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
 import { deadLetterTelemetry, observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
+import type { SecretKeys } from '#platform/vault/secret-key.ts';
+import { Vault } from '#platform/vault/vault.ts';
 import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
@@ -135,6 +137,10 @@ export class Parts {
       openSession: (name) => this.#session(name),
       onError: this.#onError('integrity could not be looked after'),
     });
+  }
+
+  vault(keys: SecretKeys): Vault {
+    return new Vault({ db: this.reads, clock: this.#clock, keys });
   }
 
   async openLog(): Promise<EventLog> {

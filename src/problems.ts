@@ -5,6 +5,7 @@ import { deadLetterProblems } from '#platform/dead-letters/problems.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
+import { vaultProblems } from '#platform/vault/problems.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
@@ -24,6 +25,7 @@ export const SERVICE_PROBLEMS = mergeProblems(
   paymentProblems,
   providerProblems,
   validationProblems,
+  vaultProblems,
 );
 
 /** Every code that the product can answer or put into a payment's failure. */

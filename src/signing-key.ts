@@ -1,10 +1,9 @@
 /** Where the key that signs checkpoints is kept: a file of the operator's, or one in the data folder, made at the first start. */
-import { randomUUID } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Fault } from '#kernel/fault.ts';
 import type { Settings } from '#platform/config/settings.ts';
-import { syncFolder } from '#platform/processes/replace-file.ts';
+import { createFileOnce } from '#platform/processes/create-file-once.ts';
 import {
   generateSigningKey,
   parseSigningKey,
@@ -21,7 +20,7 @@ export function ensureSigningKey(settings: KeySettings, dataDir: string): Signin
   if (signingKeyFile !== undefined) return readKey(signingKeyFile, ', which LASTRO_SIGNING_KEY_FILE names,');
   if (settings.mode === 'production' && settings.databaseUrl !== undefined) throw keyNeeded();
   const file = join(dataDir, FILE_NAME);
-  if (!existsSync(file)) makeKey(file);
+  if (!existsSync(file)) createFileOnce(file, generateSigningKey());
   return readKey(file);
 }
 
@@ -48,20 +47,4 @@ function readKey(file: string, named = ''): SigningKey {
     const message = `${file}${named} cannot be used: ${(error as Error).message}`;
     throw new Fault(message, { transient: false, cause: error });
   }
-}
-
-/** Of two processes that start at once the first one's stays: a link never replaces what is there. */
-function makeKey(file: string): void {
-  const folder = dirname(file);
-  mkdirSync(folder, { recursive: true });
-  const unfinished = `${file}.${randomUUID()}`;
-  writeFileSync(unfinished, generateSigningKey(), { mode: 0o600, flush: true });
-  try {
-    linkSync(unfinished, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(unfinished);
-  }
-  syncFolder(folder);
 }

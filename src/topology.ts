@@ -5,6 +5,7 @@ import type { Topology } from '#platform/log/installation.ts';
 export const MIGRATED_SCHEMAS = [
   { schema: 'log', directory: new URL('./platform/log/migrations/', import.meta.url) },
   { schema: 'access', directory: new URL('./services/access/migrations/', import.meta.url) },
+  { schema: 'vault', directory: new URL('./platform/vault/migrations/', import.meta.url) },
   { schema: 'ledger', directory: new URL('./services/ledger/migrations/', import.meta.url) },
   { schema: 'cards', directory: new URL('./services/cards/migrations/', import.meta.url) },
   { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },

@@ -48,6 +48,7 @@ const COMPOSITION = new Set([
   'provider-configuration.ts',
   'sandbox-key.ts',
   'sandbox-providers.ts',
+  'secret-key.ts',
   'seed-sandbox.ts',
   'signing-key.ts',
   'stops.ts',

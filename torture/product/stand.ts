@@ -9,7 +9,7 @@
  * The keeper is a process of the product too, with one service that no payment waits for: PostgreSQL is started again by the
  * product itself, while a and b reach it as they reach a server on another machine.
  */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -63,6 +63,7 @@ export class Stand {
   readonly failures: string[] = [];
   readonly #root: string;
   readonly #ports: Ports;
+  readonly #secretKey = randomBytes(32).toString('base64');
 
   private constructor(root: string, parts: { folder: string; ports: Ports; wires: Wires; apiKey: string }) {
     this.#root = root;
@@ -182,6 +183,7 @@ export class Stand {
       LASTRO_MODE: 'production',
       LASTRO_DATA_DIR: this.dataDir,
       LASTRO_SIGNING_KEY_FILE: join(this.folder, SIGNING_KEY),
+      LASTRO_SECRET_KEY: this.#secretKey,
       LASTRO_CHECKPOINT_INTERVAL_MS: CHECKPOINT_EVERY_MS,
       LASTRO_LOG_LEVEL: 'warn',
     };

@@ -34,6 +34,7 @@ test('an empty environment is the sandbox on loopback with the documented defaul
     rateLimitPerSecond: 0,
     shutdownTimeoutMs: 20_000,
     signingKeyFile: undefined,
+    secretKey: undefined,
     checkpointIntervalMs: 60_000,
     bodyLimitBytes: 1_048_576,
   });

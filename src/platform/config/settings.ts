@@ -6,6 +6,7 @@
  * C2: a `LASTRO_` variable nobody knows is an error: a misspelt limit must not silently be no limit.
  * C3: a secret's value appears in no message.
  */
+import { parseSecretKeys } from '../vault/secret-key.ts';
 import { closestName } from './closest-name.ts';
 import { listOf, oneOf, optionalText, requiredText, type Setting, wholeNumber } from './setting.ts';
 
@@ -39,7 +40,8 @@ const FIXED_SETTINGS = {
     fallbackText: 'the folder `data` of the installation',
     allowed: 'a path',
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
-    meaning: 'Where the embedded PostgreSQL, its log, the sandbox key and the signing key are kept.',
+    meaning:
+      'Where the embedded PostgreSQL, its log, the sandbox key, the signing key and the secret key are kept.',
   }),
   databaseUrl: optionalText({
     name: 'LASTRO_DATABASE_URL',
@@ -121,6 +123,16 @@ const FIXED_SETTINGS = {
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
     meaning:
       'The Ed25519 private key (PEM, PKCS #8) that signs checkpoints. Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. To change it, put the public keys that have signed before (PEM) behind the new one: what a key has signed that is not in the file is not built on.',
+  }),
+  secretKey: optionalText({
+    name: 'LASTRO_SECRET_KEY',
+    fallback: undefined,
+    fallbackText: '`secret-key` in the data folder, made at the first start',
+    allowed: '32 bytes in base64, or several such keys separated by commas',
+    matches: (value) => parseSecretKeys(value) !== undefined,
+    meaning:
+      'The key that tenants’ secrets are encrypted with (AES-256-GCM). Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. To change it, put the new one before the old one: the first encrypts, all decrypt.',
+    secret: true,
   }),
   checkpointIntervalMs: wholeNumber({
     name: 'LASTRO_CHECKPOINT_INTERVAL_MS',
@@ -256,6 +268,7 @@ function mapValues(
     providerTimeoutMs: parse(definitions.providerTimeoutMs),
     providerDeadlineMs: parse(definitions.providerDeadlineMs),
     signingKeyFile: parse(definitions.signingKeyFile),
+    secretKey: parse(definitions.secretKey),
     checkpointIntervalMs: parse(definitions.checkpointIntervalMs),
     rateLimitPerSecond: parse(definitions.rateLimitPerSecond),
     shutdownTimeoutMs: parse(definitions.shutdownTimeoutMs),

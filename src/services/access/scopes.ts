@@ -20,6 +20,8 @@ export const SCOPES = [
   'payments:read',
   'payments:write',
   'providers:read',
+  'secrets:read',
+  'secrets:write',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

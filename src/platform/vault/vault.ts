@@ -1,0 +1,125 @@
+/**
+ * Secrets of a tenant by name: what others have given us to prove ourselves to them, or to prove them to us. A port: what
+ * it is kept in can be changed without its users.
+ *
+ * V1: a value is in the database sealed only, and is given to nobody but the code that uses it: in no answer, event,
+ *     log line or failure.
+ * V2: names with a colon are those of parts of the product (`webhook-endpoints:…`); the API neither shows nor takes them.
+ */
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { byteaArray, textArray } from '../postgres/arrays.ts';
+import { batchRows } from '../postgres/batch-rows.ts';
+import { statement, type Transaction } from '../postgres/session.ts';
+import { open, type SecretName, seal } from './seal.ts';
+import type { SecretKeys } from './secret-key.ts';
+
+export interface Secret extends SecretName {
+  readonly value: string;
+}
+
+/** One that the API shows. */
+export interface ListedSecret {
+  readonly name: string;
+  readonly createdAt: EpochMs;
+  readonly updatedAt: EpochMs;
+}
+
+/** Runs one statement by itself: a `ReadPool`. */
+export interface VaultDatabase {
+  query<Row>(text: string, values: readonly unknown[]): Promise<Row[]>;
+}
+
+export interface VaultOptions {
+  readonly db: VaultDatabase;
+  readonly clock: Clock;
+  readonly keys: SecretKeys;
+}
+
+interface SecretRow {
+  tenant: string;
+  name: string;
+  key_id: string;
+  nonce: Buffer;
+  sealed: Buffer;
+}
+
+/** What one tenant may have: a list of them is one page. */
+export const SECRETS_MAX = 500;
+
+/** One row, by primary key; who comes second waits for the first and then holds. */
+const SAVE = statement(
+  'vault.save_secrets',
+  `insert into vault.secrets (tenant, name, key_id, nonce, sealed, created_at, updated_at)
+   select tenant, name, key_id, nonce, sealed, $6::timestamptz, $6::timestamptz
+   from ${batchRows('v', { tenant: 'text', name: 'text', key_id: 'text', nonce: 'bytea', sealed: 'bytea' })}
+   on conflict (tenant, name) do update
+   set key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed, updated_at = excluded.updated_at`,
+);
+
+export class Vault {
+  readonly #options: VaultOptions;
+
+  constructor(options: VaultOptions) {
+    this.#options = options;
+  }
+
+  /** Makes it, or replaces its value. */
+  async put(secret: Secret): Promise<void> {
+    await this.#options.db.query(SAVE.text, this.#rowsOf([secret], this.#options.clock.now()));
+  }
+
+  /** The same in the caller's transaction; each name once. */
+  save(tx: Transaction, secrets: readonly Secret[], now: EpochMs): void {
+    if (secrets.length > 0) tx.run(SAVE, this.#rowsOf(secrets, now));
+  }
+
+  async find(of: SecretName): Promise<string | undefined> {
+    const found = await this.findAll(of.tenant, [of.name]);
+    return found.get(of.name);
+  }
+
+  /** Those of the names that there are, by name; by primary key. */
+  async findAll(tenant: string, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (names.length === 0) return new Map();
+    const rows = await this.#options.db.query<SecretRow>(
+      'select tenant, name, key_id, nonce, sealed from vault.secrets where tenant = $1 and name = any($2)',
+      [tenant, names],
+    );
+    return new Map(rows.map((row) => [row.name, this.#open(row)]));
+  }
+
+  /** By name; those of parts of the product left out (V2). By primary key. */
+  async list(tenant: string): Promise<ListedSecret[]> {
+    const rows = await this.#options.db.query<{ name: string; created_at: EpochMs; updated_at: EpochMs }>(
+      `select name, created_at, updated_at from vault.secrets
+       where tenant = $1 and position(':' in name) = 0 order by name limit ${SECRETS_MAX}`,
+      [tenant],
+    );
+    return rows.map((row) => ({ name: row.name, createdAt: row.created_at, updatedAt: row.updated_at }));
+  }
+
+  /** Whether there was one. */
+  async delete({ tenant, name }: SecretName): Promise<boolean> {
+    const rows = await this.#options.db.query(
+      'delete from vault.secrets where tenant = $1 and name = $2 returning name',
+      [tenant, name],
+    );
+    return rows.length > 0;
+  }
+
+  #rowsOf(secrets: readonly Secret[], now: EpochMs): unknown[] {
+    const sealed = secrets.map((secret) => seal(this.#options.keys, secret, secret.value));
+    return [
+      textArray(secrets.map(({ tenant }) => tenant)),
+      textArray(secrets.map(({ name }) => name)),
+      textArray(sealed.map(({ keyId }) => keyId)),
+      byteaArray(sealed.map(({ nonce }) => nonce)),
+      byteaArray(sealed.map(({ bytes }) => bytes)),
+      new Date(now),
+    ];
+  }
+
+  #open({ tenant, name, key_id: keyId, nonce, sealed }: SecretRow): string {
+    return open(this.#options.keys, { tenant, name }, { keyId, nonce, bytes: sealed });
+  }
+}

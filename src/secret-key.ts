@@ -1,0 +1,41 @@
+/** Where the key that seals secrets comes from: the environment, or a file in the data folder, made at the first start. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Fault } from '#kernel/fault.ts';
+import type { Settings } from '#platform/config/settings.ts';
+import { createFileOnce } from '#platform/processes/create-file-once.ts';
+import { generateSecretKey, requireSecretKeys, type SecretKeys } from '#platform/vault/secret-key.ts';
+
+const FILE_NAME = 'secret-key';
+
+/** Throws a Fault that says what to do. */
+export function ensureSecretKeys(
+  settings: Pick<Settings, 'mode' | 'databaseUrl' | 'secretKey'>,
+  dataDir: string,
+): SecretKeys {
+  if (settings.secretKey !== undefined) return requireSecretKeys(settings.secretKey);
+  if (settings.mode === 'production' && settings.databaseUrl !== undefined) throw keyNeeded();
+  const file = join(dataDir, FILE_NAME);
+  if (!existsSync(file)) createFileOnce(file, `${generateSecretKey()}\n`);
+  return readKeys(file);
+}
+
+function readKeys(file: string): SecretKeys {
+  try {
+    return requireSecretKeys(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Fault(`${file} cannot be used: ${(error as Error).message}`, {
+      transient: false,
+      cause: error,
+    });
+  }
+}
+
+/** On a database that several machines share, a key in the folder of one of them would be lost with it. */
+function keyNeeded(): Fault {
+  const remedy = 'make one (openssl rand -base64 32) and give every process the same, by LASTRO_SECRET_KEY';
+  return new Fault(
+    `LASTRO_MODE=production with LASTRO_DATABASE_URL needs a key to encrypt secrets with; ${remedy}`,
+    { transient: false },
+  );
+}
