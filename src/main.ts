@@ -88,6 +88,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const configuration = await openProviderConfiguration({ ...options, stops }, url);
   const providers = part.providers(log, configuration);
   if (settings.services.includes('providers')) workers.push(part.startProviders(log, providers));
+  const webhooks = await part.webhooks(log, vault, workers);
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
@@ -109,16 +110,14 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerAuthorizeRoutes(app, cards.authorizing);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  webhooks.registerRoutes(app);
   providers.registerRoutes(app);
   registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
-  stops.add(async () => {
-    finalStates.stop();
-    refundEnds.stop();
-  });
+  for (const waiting of [finalStates, refundEnds]) stops.add(async () => waiting.stop());
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };

@@ -1,7 +1,6 @@
 /** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
@@ -50,6 +49,7 @@ import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
+import type { Webhooks } from '#services/notification/webhooks/webhooks.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentChanges } from '#services/payments/payment-changes.ts';
@@ -66,10 +66,12 @@ import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
+import { overload } from './overload.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
 import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
+import { makeWebhooks } from './webhook-parts.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -226,6 +228,24 @@ export class Parts {
       worker.own(partitions, until);
     };
     return { group: worker.group, own };
+  }
+
+  /** Its routes are there in every process; it works where the service runs, with a worker of its own. */
+  async webhooks(log: EventLog, vault: Vault, workers: Worker[]): Promise<Webhooks> {
+    const webhooks = makeWebhooks({
+      ...this.#options,
+      ...this.#machine(log, 'webhooks.desk'),
+      openSession: (name) => this.#session(name),
+      reads: this.reads,
+      vault,
+      metrics: this.#metrics,
+      onError: this.#onError('webhooks could not be looked after'),
+    });
+    if (!this.#options.settings.services.includes('notification')) return webhooks;
+    this.#stops.add(() => webhooks.stop());
+    await webhooks.start();
+    workers.push(this.#worker(log, webhooks.consumer));
+    return webhooks;
   }
 
   /** `onChanged` hears of payments and refunds whose status was changed. */
@@ -529,18 +549,4 @@ interface Worker {
   readonly group: string;
   /** `until`: for certain, on the clock of `performance`. */
   own(partitions: readonly number[], until?: number): void;
-}
-
-const RETRY_AFTER_S = 1;
-
-/** `key`: the wallet's id, by which its payments have their partition. */
-function overload(lags: LagMonitor, payer: { tenant: string; key: string }): Problem | undefined {
-  if (!lags.isOverloaded(payer)) return undefined;
-  return problem(
-    'service.overloaded',
-    'The stages of earlier payments lag too far behind; nothing was accepted.',
-    {
-      members: { retry_after_seconds: RETRY_AFTER_S },
-    },
-  );
 }

@@ -35,6 +35,8 @@ export const TOPOLOGY: Topology = {
     { group: 'providers', topics: ['authorization'], beginsAt: 'end' },
     { group: 'payments', topics: ['authorization', 'validation'] },
     { group: 'notification', topics: ['authorization', 'validation'] },
+    // What happened before there was an endpoint is told to nobody.
+    { group: 'webhooks', topics: ['authorization', 'validation', 'cards', 'notification'], beginsAt: 'end' },
     // Not its own log: what it found is not judged again.
     {
       group: 'integrity',

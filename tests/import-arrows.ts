@@ -44,6 +44,7 @@ const COMPOSITION = new Set([
   'parts.ts',
   'problems.ts',
   'operator-desk.ts',
+  'overload.ts',
   'request-repairs.ts',
   'provider-configuration.ts',
   'sandbox-key.ts',
@@ -53,6 +54,7 @@ const COMPOSITION = new Set([
   'signing-key.ts',
   'stops.ts',
   'topology.ts',
+  'webhook-parts.ts',
 ]);
 
 const PROGRAM: readonly Part[] = ['kernel', 'platform', 'sagas', 'service', 'contract', 'proof'];

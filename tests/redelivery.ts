@@ -14,6 +14,7 @@ import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
+import { webhookConsumer } from '#services/notification/webhooks/fan-out.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { NO_PROVIDERS } from '#services/providers/configuration.ts';
 import { providerConsumer } from '#services/providers/consumer.ts';
@@ -51,6 +52,9 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
     }),
   ),
   notification: deliverTo(() => notificationConsumer()),
+  webhooks: deliverTo((clock) =>
+    webhookConsumer({ subscribers: { has: () => true }, clock, onQueued: () => undefined }),
+  ),
   integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };
 

@@ -32,7 +32,11 @@ export type IdPrefix =
   | 'rdl'
   | 'rpl'
   | 'fnd'
-  | 'adt';
+  | 'adt'
+  | 'whe'
+  | 'dlv'
+  | 'msg'
+  | 'whr';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -97,6 +101,10 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   rpl: textWithPrefix('rpl'),
   fnd: textWithPrefix('fnd'),
   adt: textWithPrefix('adt'),
+  whe: textWithPrefix('whe'),
+  dlv: textWithPrefix('dlv'),
+  msg: textWithPrefix('msg'),
+  whr: textWithPrefix('whr'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */
