@@ -71,7 +71,7 @@ import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
 import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
-import { makeWebhooks } from './webhook-parts.ts';
+import { makeWebhooks, reachOf } from './webhook-parts.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -388,6 +388,7 @@ export class Parts {
       metrics: this.#metrics,
       reads: this.reads,
       stops: this.#stops,
+      reach: reachOf(this.#options.settings),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
   }
@@ -524,14 +525,11 @@ export class Parts {
       clock: this.#clock,
       verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
       sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
-      readiness: [{ name: 'database', check: () => this.#databaseAnswers() }],
+      readiness: [
+        { name: 'database', check: () => this.#checks.query('select 1', []).then(() => undefined) },
+      ],
       version,
     });
-  }
-
-  async #databaseAnswers(): Promise<undefined> {
-    await this.#checks.query('select 1', []);
-    return undefined;
   }
 
   #session(name: string): Session {

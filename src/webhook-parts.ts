@@ -5,6 +5,7 @@ import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import { Egress } from '#platform/egress/egress.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
+import type { Reach } from '#platform/egress/reachable.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
@@ -41,7 +42,7 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
   const webhooks = new Webhooks({
     ...shared,
     reader: reads,
-    egress: new Egress({ reach: settings.mode === 'sandbox' ? 'anywhere' : 'public' }),
+    egress: new Egress({ reach: reachOf(settings) }),
     onAttempt(claim, outcome) {
       attempts.with({ outcome: outcome.kind }).inc();
       logAttempt(logger, claim, outcome);
@@ -54,6 +55,11 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
   });
   metrics.beforeScrape(() => underWay.with({}).set(webhooks.underWay));
   return webhooks;
+}
+
+/** Where what tenants name may lead: in the sandbox also to this machine. */
+export function reachOf({ mode }: Settings): Reach {
+  return mode === 'sandbox' ? 'anywhere' : 'public';
 }
 
 /** One id finds every line (U17); neither the URL nor what was answered, which may hold secrets of others. */
