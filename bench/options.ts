@@ -11,6 +11,7 @@ export const SCENARIOS = [
   'failover',
   'integrity',
   ...CARD_SCENARIOS,
+  'webhooks',
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */

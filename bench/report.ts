@@ -8,6 +8,7 @@ import type { CostPoint, Measurements } from './measurements.ts';
 import { bytes, duration, line, NOT_KNOWN, percent, sum, whole } from './report-format.ts';
 import { renderGateway } from './report-gateway.ts';
 import type { ScenarioReport } from './scenario.ts';
+import { renderWebhooks } from './webhooks.ts';
 import type { PeerYardstick, Yardstick } from './yardsticks/yardstick-run.ts';
 
 export interface BenchReport extends Measurements {
@@ -35,6 +36,7 @@ export function renderReport(report: BenchReport): string {
     renderGateway(report),
     renderIntegrityCost(report),
     renderCards(report.cards),
+    renderWebhooks(report.webhooks),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

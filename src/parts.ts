@@ -49,7 +49,6 @@ import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
-import type { Webhooks } from '#services/notification/webhooks/webhooks.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentChanges } from '#services/payments/payment-changes.ts';
@@ -231,7 +230,7 @@ export class Parts {
   }
 
   /** Its routes are there in every process; it works where the service runs, with a worker of its own. */
-  async webhooks(log: EventLog, vault: Vault, workers: Worker[]): Promise<Webhooks> {
+  async webhooks(log: EventLog, vault: Vault, workers: Worker[]) {
     const webhooks = makeWebhooks({
       ...this.#options,
       ...this.#machine(log, 'webhooks.desk'),

@@ -204,6 +204,10 @@ export class WebhookWorld {
     this.#aheadMs += ms;
   }
 
+  resetClock(): void {
+    this.#aheadMs = 0;
+  }
+
   /** As the coordinator would say it of a payment; all in one commit. */
   async say(subject: string, types: readonly string[], tenant = TENANT): Promise<void> {
     const topic = types[0]?.startsWith('card.') === true ? 'cards' : 'authorization';

@@ -57,7 +57,7 @@ create index lanes_due on lanes (endpoint_key, due_at) where due_at is not null;
 
 create table deliveries (
   -- UUIDv7, so that an endpoint's are listed by age.
-  id uuid primary key,
+  id uuid not null,
   endpoint_key bigint not null,
   lane_key bigint not null,
   turn integer not null,
@@ -76,6 +76,8 @@ create table deliveries (
 ) with (fillfactor = 85);
 create unique index deliveries_in_turn on deliveries (lane_key, turn);
 create index deliveries_of_endpoint on deliveries (endpoint_key, id);
+-- Last: of indexes that cost the same, as all do while the table is empty, the planner takes the newest.
+alter table deliveries add constraint deliveries_pkey primary key (id);
 
 -- A row before its request leaves; what became of it afterwards. One without an outcome was begun by a process that died.
 create table delivery_attempts (
@@ -94,7 +96,7 @@ create table delivery_attempts (
 
 -- Deliveries of an endpoint that are sent again: which ones is fixed when it is asked for.
 create table replays (
-  id uuid primary key,
+  id uuid not null,
   endpoint_key bigint not null,
   from_at timestamptz not null,
   to_at timestamptz not null,
@@ -110,4 +112,5 @@ create table replays (
   finished_at timestamptz
 );
 create index replays_of_endpoint on replays (endpoint_key, id);
-create index replays_running on replays (id) where finished_at is null;
+create index replays_running on replays (created_at) where finished_at is null;
+alter table replays add constraint replays_pkey primary key (id);

@@ -43,7 +43,7 @@ export const FIND_DUE_ENDPOINTS = statement(
   'notification.find_due_endpoints',
   `with recursive w(endpoint_key, due_at) as (
      (select l.endpoint_key, l.due_at from notification.lanes l
-      where l.due_at is not null order by l.endpoint_key, l.due_at limit 1)
+      where l.due_at is not null and l.endpoint_key > 0 order by l.endpoint_key, l.due_at limit 1)
      union all
      select n.endpoint_key, n.due_at from w cross join lateral (
        select l.endpoint_key, l.due_at from notification.lanes l
@@ -219,14 +219,26 @@ export interface EndedClaim {
   readonly failures: number;
 }
 
-/** Those that are still this claim's. What is behind a turn that is over is due now. */
+/** In the order in which lanes are locked. */
+export const LOCK_LANES = statement(
+  'notification.lock_lanes',
+  `select from ${batchRows('wanted', { lane_key: 'bigint' })}
+   cross join lateral (
+     select from notification.lanes l where l.lane_key = wanted.lane_key for no key update
+   ) l`,
+);
+
+/** Those that are still this claim's; all are locked. What is behind a turn that is over is due now. */
 export const END_TURNS = statement(
   'notification.end_turns',
   `update notification.lanes l
    set done_turn = case when v.again_at is null then v.turn else l.done_turn end,
      due_at = case when v.again_at is not null then v.again_at when l.last_turn > v.turn then $5::timestamptz end
    from ${batchRows('v', { lane_key: 'bigint', claims: 'integer', turn: 'integer', again_at: 'timestamptz' })}
-   where l.lane_key = v.lane_key and l.claims = v.claims
+   cross join lateral (
+     select t.ctid from notification.lanes t where t.lane_key = v.lane_key and t.claims = v.claims offset 0
+   ) as found(at)
+   where l.ctid = found.at
    returning l.lane_key, l.endpoint_key, l.due_at`,
 );
 
@@ -269,8 +281,10 @@ export async function endClaims(
   now: EpochMs,
 ): Promise<Set<bigint>> {
   const inOrder = ended.toSorted((a, b) => inLockOrder(nameOf(a), nameOf(b)));
+  const lanes = int8Array(inOrder.map(({ claim }) => claim.laneKey));
+  tx.run(LOCK_LANES, [lanes]);
   const rows = await tx.query<{ lane_key: bigint; endpoint_key: bigint; due_at: EpochMs | null }>(END_TURNS, [
-    int8Array(inOrder.map(({ claim }) => claim.laneKey)),
+    lanes,
     int4Array(inOrder.map(({ claim }) => claim.claims)),
     int4Array(inOrder.map(({ claim }) => claim.turn)),
     timestamptzArray(inOrder.map(({ step }) => (step.kind === 'again' ? step.at : null))),
@@ -319,42 +333,59 @@ function nameOf({ claim }: EndedClaim) {
   return { endpointKey: claim.endpoint.key, subject: claim.subject };
 }
 
-/** By primary key. */
+const FOUND_ENDPOINT = `cross join lateral (
+     select t.ctid from notification.endpoints t where t.endpoint_key = v.endpoint_key offset 0
+   ) as found(at)
+   where e.ctid = found.at`;
+
+/** Behind the lanes, ascending. */
+export const LOCK_ENDPOINTS = statement(
+  'notification.lock_endpoints',
+  `select from ${batchRows('wanted', { endpoint_key: 'bigint' })}
+   cross join lateral (
+     select from notification.endpoints e where e.endpoint_key = wanted.endpoint_key for no key update
+   ) e`,
+);
+
+/** By primary key; all are locked, here and in the two below. */
 export const NOTE_SUCCESS = statement(
   'notification.note_success',
   `update notification.endpoints e set failing_since = null
-   from ${batchRows('v', { endpoint_key: 'bigint' })} where e.endpoint_key = v.endpoint_key`,
+   from ${batchRows('v', { endpoint_key: 'bigint' })} ${FOUND_ENDPOINT}`,
 );
 
 export const NOTE_FAILURE = statement(
   'notification.note_failure',
   `update notification.endpoints e set failing_since = $2::timestamptz
-   from ${batchRows('v', { endpoint_key: 'bigint' })}
-   where e.endpoint_key = v.endpoint_key and e.failing_since is null`,
+   from ${batchRows('v', { endpoint_key: 'bigint' })} ${FOUND_ENDPOINT} and e.failing_since is null`,
 );
 
 /** Those that were enabled until now. */
 export const DISABLE = statement(
   'notification.disable_endpoints',
   `update notification.endpoints e set status = 'disabled', disabled_reason = v.reason, updated_at = $3::timestamptz
-   from ${batchRows('v', { endpoint_key: 'bigint', reason: 'text' })}
-   where e.endpoint_key = v.endpoint_key and e.status = 'enabled'
+   from ${batchRows('v', { endpoint_key: 'bigint', reason: 'text' })} ${FOUND_ENDPOINT} and e.status = 'enabled'
    returning ${ENDPOINT_COLUMNS}`,
 );
 
-export function noteSuccess(tx: Transaction, keys: readonly bigint[]): void {
-  if (keys.length > 0) tx.run(NOTE_SUCCESS, [int8Array(keys)]);
+/** What outcomes say of endpoints; each key once in each. */
+export interface EndpointNews {
+  readonly succeeded: readonly bigint[];
+  readonly failed: readonly bigint[];
+  readonly disabled: readonly { readonly key: bigint; readonly reason: 'gone' | 'failing' }[];
 }
 
-export function noteFailure(tx: Transaction, keys: readonly bigint[], now: EpochMs): void {
-  if (keys.length > 0) tx.run(NOTE_FAILURE, [int8Array(keys), new Date(now)]);
-}
-
-export async function disableEndpoints(
+/** Those that were disabled. */
+export async function noteEndpoints(
   tx: Transaction,
-  disabled: readonly { readonly key: bigint; readonly reason: 'gone' | 'failing' }[],
+  { succeeded, failed, disabled }: EndpointNews,
   now: EpochMs,
 ): Promise<Endpoint[]> {
+  const keys = new Set([...succeeded, ...failed, ...disabled.map(({ key }) => key)]);
+  if (keys.size === 0) return [];
+  tx.run(LOCK_ENDPOINTS, [int8Array([...keys].sort((a, b) => (a < b ? -1 : 1)))]);
+  if (succeeded.length > 0) tx.run(NOTE_SUCCESS, [int8Array(succeeded)]);
+  if (failed.length > 0) tx.run(NOTE_FAILURE, [int8Array(failed), new Date(now)]);
   if (disabled.length === 0) return [];
   const rows = await tx.query<EndpointRow>(DISABLE, [
     int8Array(disabled.map(({ key }) => key)),

@@ -100,9 +100,10 @@ function deliveriesOf(event: LogEvent, endpoints: readonly Endpoint[]): NewDeliv
     }));
 }
 
-function isFor(event: LogEvent, { kind, url, events }: Endpoint): boolean {
+/** What happened before there was the endpoint is not told, also if the event comes again. */
+function isFor(event: LogEvent, { kind, url, events, createdAt }: Endpoint): boolean {
   if (event.type === ANSWER_OWED) return kind === 'callback' && url === callbackUrlOf(event);
-  return kind === 'endpoint' && matches(events, event.type);
+  return kind === 'endpoint' && event.occurredAt >= createdAt && matches(events, event.type);
 }
 
 function messageOf(event: LogEvent): Message {

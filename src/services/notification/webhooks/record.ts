@@ -6,14 +6,7 @@ import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import { prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import {
-  type Claim,
-  disableEndpoints,
-  type EndedClaim,
-  endClaims,
-  noteFailure,
-  noteSuccess,
-} from './claim-store.ts';
+import { type Claim, type EndedClaim, type EndpointNews, endClaims, noteEndpoints } from './claim-store.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { WebhookEndpointDisabled } from './events.ts';
 import { type Decided, decideAfterAttempt } from './retry-schedule.ts';
@@ -42,17 +35,7 @@ export async function recordAnswers(
 ): Promise<AppliedBatch<undefined>> {
   const recorded = answered.map((each) => ({ ...each, decided: decide(each, now, random()) }));
   const due = await endClaims(tx, recorded.map(endedOf), now);
-  const failed = recorded.filter(isFailure);
-  noteSuccess(
-    tx,
-    keysOf(
-      recorded.filter(
-        ({ claim, outcome }) => outcome.kind === 'delivered' && claim.endpoint.failingSince !== null,
-      ),
-    ),
-  );
-  noteFailure(tx, keysOf(failed.filter(({ claim }) => claim.endpoint.failingSince === null)), now);
-  const disabled = await disableEndpoints(tx, toDisable(recorded), now);
+  const disabled = await noteEndpoints(tx, newsOf(recorded), now);
   const drafts = disabled.map((endpoint) => disabledEvent(endpoint, recorded));
   const append = prepareAppend({ topic: 'notification', partitions, occurredAt: now, drafts });
   return {
@@ -85,16 +68,25 @@ function isFailure({ decided }: Recorded): boolean {
   return isFailed(decided.step);
 }
 
-/** Ascending, each once: in the order in which endpoints are locked. */
+/** A change only: most say what is known. */
+function newsOf(recorded: readonly Recorded[]): EndpointNews {
+  const isFailing = ({ claim }: Recorded): boolean => claim.endpoint.failingSince !== null;
+  return {
+    succeeded: keysOf(recorded.filter((each) => each.outcome.kind === 'delivered' && isFailing(each))),
+    failed: keysOf(recorded.filter((each) => isFailure(each) && !isFailing(each))),
+    disabled: toDisable(recorded),
+  };
+}
+
 function keysOf(recorded: readonly Recorded[]): bigint[] {
-  return [...new Set(recorded.map(({ claim }) => claim.endpoint.key))].sort((a, b) => (a < b ? -1 : 1));
+  return [...new Set(recorded.map(({ claim }) => claim.endpoint.key))];
 }
 
 function toDisable(recorded: readonly Recorded[]) {
   const reasons = new Map<bigint, 'gone' | 'failing'>();
   for (const { claim, decided } of recorded)
     if (decided.disables !== undefined) reasons.set(claim.endpoint.key, decided.disables);
-  return [...reasons].map(([key, reason]) => ({ key, reason })).sort((a, b) => (a.key < b.key ? -1 : 1));
+  return [...reasons].map(([key, reason]) => ({ key, reason }));
 }
 
 /** Caused by what was not delivered last. */

@@ -53,21 +53,22 @@ export const TAKE_REPLAY = statement(
   'notification.take_replay',
   `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to
    from notification.replays r
-   where r.finished_at is null and exists (
+   where r.finished_at is null and r.created_at > '-infinity' and exists (
      select from notification.endpoints e where e.endpoint_key = r.endpoint_key and e.status = 'enabled' offset 0
    )
-   order by r.id limit 1 for no key update of r skip locked`,
+   order by r.created_at limit 1 for no key update of r skip locked`,
 );
 
-/** By the index on the endpoint, in its order; each lane by primary key. */
+/** By the index on the endpoint, in its order, which the comparison of rows leaves no choice of; each lane by primary key. */
 export const READ_MEMBERS = statement(
   'notification.read_replay_members',
   `select d.id, d.event, d.type, d.sequence, l.subject
    from notification.deliveries d
    cross join lateral (select l.subject from notification.lanes l where l.lane_key = d.lane_key offset 0) l
-   where d.endpoint_key = $1::bigint and d.id > $2::uuid and d.id <= $3::uuid and d.repeats is null
+   where (d.endpoint_key, d.id) > ($1::bigint, $2::uuid) and (d.endpoint_key, d.id) <= ($1::bigint, $3::uuid)
+     and d.repeats is null
      and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)
-   order by d.id limit $6::integer`,
+   order by d.endpoint_key, d.id limit $6::integer`,
 );
 
 /** The row is locked. */
