@@ -24,7 +24,7 @@ import { Api } from './product/api.ts';
 import { createApiKey } from './product/product.ts';
 import { faultsOf, runScenario, type ScenarioReport } from './scenario.ts';
 import { restartProduct, type Stage } from './stage.ts';
-import { faultsOfWebhooks, runWebhooks, type WebhookReport } from './webhooks.ts';
+import { faultsOfWebhooks, runWebhooks, type WebhookPlan, type WebhookReport } from './webhooks.ts';
 import { checkpoint } from './yardsticks/yardstick-database.ts';
 
 /** Beside the others, waiting for final states: 1 % of an open loop's requests, each for as long as a payment takes. */
@@ -200,10 +200,10 @@ async function measureHungProvider(stage: Stage): Promise<HungProviderReport> {
   return report;
 }
 
-const WEBHOOKS = {
+const WEBHOOKS: Readonly<Record<'full' | 'quick', Omit<WebhookPlan, 'durationMs'>>> = {
   full: { tenants: 10, endpoints: 100, hung: 10, deliveriesPerSecond: 3300 },
   quick: { tenants: 2, endpoints: 10, hung: 1, deliveriesPerSecond: 200 },
-} as const;
+};
 
 /** In the sandbox's mode: elsewhere nothing is sent to this machine. Each tenant has a key of its own, as everywhere. */
 async function measureWebhooks(stage: Stage): Promise<WebhookReport> {

@@ -17,6 +17,7 @@ describe('parseOptions', () => {
           'failover',
           'integrity',
           ...CARD_SCENARIOS,
+          'webhooks',
         ],
         pairs: 6,
         seconds: 60,

@@ -106,7 +106,7 @@ async function pay(
   const run = Date.now();
   const startedAt = performance.now();
   const sent = Array.from({ length: count }, async (_, index) => {
-    await delay(startedAt + (index * 1000) / perSecond - performance.now());
+    await delay(Math.max(0, startedAt + (index * 1000) / perSecond - performance.now()));
     const { api } = tenants[index % tenants.length] as WebhookTenant;
     onProgress(`payment ${index + 1} of ${count}`);
     await must(api, [202], ['/v1/payments', PAYMENT, `hooks-${run}-${index}`]);

@@ -51,6 +51,8 @@ create table lanes (
   due_at timestamptz,
   -- Times that it was taken: who took it before has nothing to say any more.
   claims integer not null default 0,
+  -- Of these, for the delivery whose turn it is: the number of its last attempt.
+  attempts smallint not null default 0,
   unique (endpoint_key, subject)
 ) with (fillfactor = 80);
 create index lanes_due on lanes (endpoint_key, due_at) where due_at is not null;
@@ -66,7 +68,6 @@ create table deliveries (
   sequence integer not null,
   -- `skipped`: it came while the endpoint was disabled; a replay sends it.
   status text not null check (status in ('pending', 'delivered', 'exhausted', 'skipped')),
-  attempts smallint not null default 0,
   -- Attempts that the receiver failed: what the schedule goes by.
   failures smallint not null default 0,
   created_at timestamptz not null,

@@ -17,9 +17,15 @@ import { type Session, statement, type Transaction } from '#platform/postgres/se
 import { ENDPOINT_COLUMNS, type Endpoint, type EndpointRow, endpointOf } from './endpoint.ts';
 import { inLockOrder } from './lane-store.ts';
 
+/** What an attempt needs of its endpoint. */
+export type ClaimedEndpoint = Pick<
+  Endpoint,
+  'key' | 'uuid' | 'tenant' | 'kind' | 'url' | 'secretVersion' | 'failingSince'
+>;
+
 /** A delivery that this process has taken, with what its request is made of. */
 export interface Claim {
-  readonly endpoint: Endpoint;
+  readonly endpoint: ClaimedEndpoint;
   readonly laneKey: bigint;
   /** How often the lane was taken: whoever took it before has nothing to say any more. */
   readonly claims: number;
@@ -56,7 +62,8 @@ export const FIND_DUE_ENDPOINTS = statement(
 /** As many lanes of each endpoint as there is room for, the longest due first, by the partial index. What another process takes is its. */
 export const LOCK_DUE = statement(
   'notification.lock_due_lanes',
-  `select l.lane_key, l.subject, l.done_turn, l.claims, ${ENDPOINT_COLUMNS}
+  `select l.lane_key, l.subject, l.done_turn, l.claims, l.attempts,
+     e.endpoint_key, e.id, e.tenant, e.kind, e.url, e.secret_version, e.failing_since
    from ${batchRows('wanted', { endpoint_key: 'bigint', room: 'integer' })}
    cross join lateral (
      select * from notification.endpoints e
@@ -72,7 +79,7 @@ export const LOCK_DUE = statement(
 /** What is next in each lane, by the index of turns. */
 export const LOAD_HEADS = statement(
   'notification.load_heads',
-  `select wanted.lane_key, d.id, d.turn, d.attempts, d.failures, d.sequence, d.type, m.event, m.body, m.correlation_id, m.traceparent
+  `select wanted.lane_key, d.id, d.turn, d.failures, d.sequence, d.type, m.event, m.body, m.correlation_id, m.traceparent
    from ${batchRows('wanted', { lane_key: 'bigint', done_turn: 'integer' })}
    cross join lateral (
      select * from notification.deliveries d
@@ -82,25 +89,16 @@ export const LOAD_HEADS = statement(
    cross join lateral (select * from notification.messages m where m.event = d.event offset 0) m`,
 );
 
-/** Locked before, so that what is found is what is changed; the same of the two below. */
+/** Locked before, so that what is found is what is changed. */
 export const TAKE_LANES = statement(
   'notification.take_lanes',
-  `update notification.lanes l set due_at = v.due_at, claims = l.claims + 1
+  `update notification.lanes l set due_at = v.due_at, claims = l.claims + 1,
+     attempts = l.attempts + case when v.due_at is null then 0 else 1 end
    from ${batchRows('v', { lane_key: 'bigint', due_at: 'timestamptz' })}
    cross join lateral (
      select t.ctid from notification.lanes t where t.lane_key = v.lane_key offset 0
    ) as found(at)
    where l.ctid = found.at`,
-);
-
-export const COUNT_ATTEMPTS = statement(
-  'notification.count_attempts',
-  `update notification.deliveries d set attempts = v.number
-   from ${batchRows('v', { id: 'uuid', number: 'smallint' })}
-   cross join lateral (
-     select t.ctid from notification.deliveries t where t.id = v.id offset 0
-   ) as found(at)
-   where d.ctid = found.at`,
 );
 
 export const INSERT_ATTEMPTS = statement(
@@ -109,18 +107,20 @@ export const INSERT_ATTEMPTS = statement(
    select delivery, number, $3::timestamptz from ${batchRows('v', { delivery: 'uuid', number: 'smallint' })}`,
 );
 
-interface DueRow extends EndpointRow {
+type DueColumns = 'endpoint_key' | 'id' | 'tenant' | 'kind' | 'url' | 'secret_version' | 'failing_since';
+
+interface DueRow extends Pick<EndpointRow, DueColumns> {
   lane_key: bigint;
   subject: string;
   done_turn: number;
   claims: number;
+  attempts: number;
 }
 
 interface HeadRow {
   lane_key: bigint;
   id: string;
   turn: number;
-  attempts: number;
   failures: number;
   sequence: number;
   type: string;
@@ -184,19 +184,26 @@ function takeLanes(
 function beginAttempts(tx: Transaction, claims: readonly Claim[], now: EpochMs): void {
   const ids = uuidArray(claims.map(({ uuid }) => uuid));
   const numbers = int2Array(claims.map(({ number }) => number));
-  tx.run(COUNT_ATTEMPTS, [ids, numbers]);
   tx.run(INSERT_ATTEMPTS, [ids, numbers, new Date(now)]);
 }
 
 function claimOf(lane: DueRow, head: HeadRow): Claim {
   return {
-    endpoint: endpointOf(lane),
+    endpoint: {
+      key: lane.endpoint_key,
+      uuid: lane.id,
+      tenant: lane.tenant,
+      kind: lane.kind,
+      url: lane.url,
+      secretVersion: lane.secret_version,
+      failingSince: lane.failing_since,
+    },
     laneKey: lane.lane_key,
     claims: lane.claims + 1,
     subject: lane.subject,
     turn: head.turn,
     uuid: head.id,
-    number: head.attempts + 1,
+    number: lane.attempts + 1,
     failures: head.failures,
     sequence: head.sequence,
     event: head.event,
@@ -233,6 +240,7 @@ export const END_TURNS = statement(
   'notification.end_turns',
   `update notification.lanes l
    set done_turn = case when v.again_at is null then v.turn else l.done_turn end,
+     attempts = case when v.again_at is null then 0 else l.attempts end,
      due_at = case when v.again_at is not null then v.again_at when l.last_turn > v.turn then $5::timestamptz end
    from ${batchRows('v', { lane_key: 'bigint', claims: 'integer', turn: 'integer', again_at: 'timestamptz' })}
    cross join lateral (

@@ -29,7 +29,6 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [claimStore.LOCK_DUE, ['endpoints_pkey', 'lanes_due']],
   [claimStore.LOAD_HEADS, ['deliveries_in_turn', 'messages_pkey']],
   [claimStore.TAKE_LANES, LANE],
-  [claimStore.COUNT_ATTEMPTS, DELIVERY],
   [claimStore.INSERT_ATTEMPTS, []],
   [claimStore.LOCK_LANES, LANE],
   [claimStore.END_TURNS, LANE],

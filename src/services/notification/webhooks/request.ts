@@ -4,7 +4,7 @@ import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { EgressRequest } from '#platform/egress/egress.ts';
 import type { Claim } from './claim-store.ts';
-import { type SigningSecret, signatureHeaders } from './signature.ts';
+import { type SigningKey, signatureHeaders } from './signature.ts';
 
 /** Within what the specification asks of senders, 15 to 30 s. */
 export const DELIVERY_TIMEOUT_MS = 15_000;
@@ -16,7 +16,7 @@ export function destinationOf(endpointKey: bigint): string {
   return `webhooks/${endpointKey}`;
 }
 
-export function requestOf(claim: Claim, secrets: readonly SigningSecret[], now: EpochMs): EgressRequest {
+export function requestOf(claim: Claim, keys: readonly SigningKey[], now: EpochMs): EgressRequest {
   const { endpoint, correlationId, traceparent } = claim;
   const body = bodyOf(claim);
   const id = messageIdOf(claim.event);
@@ -27,7 +27,7 @@ export function requestOf(claim: Claim, secrets: readonly SigningSecret[], now: 
     headers: {
       'content-type': 'application/cloudevents+json; charset=utf-8',
       'user-agent': 'Lastro-Webhooks',
-      ...signatureHeaders({ id, body }, secrets, now),
+      ...signatureHeaders({ id, body }, keys, now),
       'x-correlation-id': correlationId,
       ...(traceparent === null ? {} : { traceparent }),
     },

@@ -8,7 +8,7 @@ import { InvariantViolation } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { Endpoint } from './endpoint.ts';
-import { newSecret, type Scheme, type SigningSecret } from './signature.ts';
+import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKeyOf } from './signature.ts';
 
 /** Time to give a receiver its new secret. */
 const OVERLAP_MS = 24 * 3_600_000;
@@ -20,7 +20,7 @@ const CALLBACKS = 'callbacks';
 type Owner = Pick<Endpoint, 'tenant' | 'kind' | 'uuid' | 'secretVersion'>;
 
 interface Remembered {
-  readonly secrets: Promise<readonly SigningSecret[]>;
+  readonly keys: Promise<readonly SigningKey[]>;
   readonly until: EpochMs;
 }
 
@@ -57,27 +57,27 @@ export class WebhookSecrets {
     return this.#vault.delete({ tenant, name: nameOf(uuid) });
   }
 
-  find(owner: Owner): Promise<readonly SigningSecret[]> {
+  find(owner: Owner): Promise<readonly SigningKey[]> {
     const { tenant, secretVersion } = owner;
     const name = nameOf(owner.kind === 'callback' ? CALLBACKS : owner.uuid);
     const key = `${tenant}/${name}/${secretVersion}`;
     const now = this.#clock.now();
     const known = this.#remembered.get(key);
-    if (known !== undefined && now < known.until) return known.secrets;
-    const secrets = this.#require(tenant, name, owner.kind);
-    this.#remember(key, { secrets, until: now + REMEMBERED_FOR_MS });
-    secrets.catch(() => this.#remembered.delete(key));
-    return secrets;
+    if (known !== undefined && now < known.until) return known.keys;
+    const keys = this.#require(tenant, name, owner.kind);
+    this.#remember(key, { keys, until: now + REMEMBERED_FOR_MS });
+    keys.catch(() => this.#remembered.delete(key));
+    return keys;
   }
 
   /** A tenant's callbacks have one from the first on; whoever wants to know it has it rotated. */
-  async #require(tenant: string, name: string, kind: Endpoint['kind']): Promise<readonly SigningSecret[]> {
+  async #require(tenant: string, name: string, kind: Endpoint['kind']): Promise<readonly SigningKey[]> {
     const found = await this.#read(tenant, name);
-    if (found.length > 0) return found;
+    if (found.length > 0) return found.map(signingKeyOf);
     if (kind === 'endpoint') throw new InvariantViolation(`${name} of ${tenant} has no secret`);
     const made = [{ secret: newSecret('v1'), until: null }];
     await this.#put(tenant, name, made);
-    return made;
+    return made.map(signingKeyOf);
   }
 
   async #read(tenant: string, name: string): Promise<SigningSecret[]> {

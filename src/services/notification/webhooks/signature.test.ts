@@ -1,7 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
-import { newSecret, signatureHeaders, verifierOf } from './signature.ts';
+import { newSecret, signatureHeaders, signingKeyOf, verifierOf } from './signature.ts';
 
 const NOW = Date.now();
 const MESSAGE = { id: 'msg_1', body: '{"type":"payment.completed"}' };
@@ -11,7 +11,7 @@ const SPKI_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
 describe('U18: v1', () => {
   test('is verified by the official library, and the time is the attempt’s', () => {
     const secret = newSecret('v1');
-    const headers = signatureHeaders(MESSAGE, [{ secret, until: null }], NOW);
+    const headers = signatureHeaders(MESSAGE, [signingKeyOf({ secret, until: null })], NOW);
     expect(new Webhook(secret).verify(MESSAGE.body, headers)).toEqual({ type: 'payment.completed' });
     expect(headers['webhook-timestamp']).toBe(String(Math.floor(NOW / 1000)));
     expect(() => new Webhook(secret).verify(`${MESSAGE.body} `, headers)).toThrow();
@@ -21,7 +21,9 @@ describe('U18: v1', () => {
   test('of the specification’s own example', () => {
     const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
     const message = { id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', body: '{"test": 2432232314}' };
-    expect(signatureHeaders(message, [{ secret, until: null }], 1_614_265_330_000)).toMatchObject({
+    expect(
+      signatureHeaders(message, [signingKeyOf({ secret, until: null })], 1_614_265_330_000),
+    ).toMatchObject({
       'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
     });
   });
@@ -31,7 +33,7 @@ describe('U18: v1', () => {
     const secrets = [
       { secret: present, until: null },
       { secret: old, until: NOW + 1000 },
-    ];
+    ].map(signingKeyOf);
     const during = signatureHeaders(MESSAGE, secrets, NOW);
     for (const secret of [old, present])
       expect(() => new Webhook(secret).verify(MESSAGE.body, during)).not.toThrow();
@@ -45,7 +47,7 @@ test('U18: v1a is verified by the public key, and the private one is in nothing 
   const shown = verifierOf(secret);
   const raw = Buffer.from(shown.slice('whpk_'.length), 'base64');
   const key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, raw]), format: 'der', type: 'spki' });
-  const headers = signatureHeaders(MESSAGE, [{ secret, until: null }], NOW);
+  const headers = signatureHeaders(MESSAGE, [signingKeyOf({ secret, until: null })], NOW);
   const [scheme, signature = ''] = (headers['webhook-signature'] ?? '').split(',');
   const content = Buffer.from(`${MESSAGE.id}.${headers['webhook-timestamp']}.${MESSAGE.body}`);
   expect(scheme).toBe('v1a');

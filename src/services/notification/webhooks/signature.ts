@@ -6,7 +6,9 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   generateKeyPairSync,
+  type KeyObject,
   randomBytes,
   sign,
 } from 'node:crypto';
@@ -18,6 +20,13 @@ export interface SigningSecret {
   /** `whsec_…` or `whsk_…`, as the specification writes them. */
   readonly secret: string;
   /** Until when it signs beside the one that replaced it; null for the present one. */
+  readonly until: EpochMs | null;
+}
+
+/** A secret made ready: to make it so for each signature would cost four times the signature (measured: 20 µs for 4). */
+export interface SigningKey {
+  readonly scheme: Scheme;
+  readonly key: KeyObject;
   readonly until: EpochMs | null;
 }
 
@@ -45,31 +54,37 @@ export function verifierOf(secret: string): string {
   return `whpk_${der.subarray(-SEED_BYTES).toString('base64')}`;
 }
 
+export function signingKeyOf({ secret, until }: SigningSecret): SigningKey {
+  if (!secret.startsWith('whsec_')) return { scheme: 'v1a', key: privateKeyOf(secret), until };
+  const bytes = Buffer.from(secret.slice('whsec_'.length), 'base64');
+  return { scheme: 'v1', key: createSecretKey(bytes), until };
+}
+
 /** The three headers of one attempt. */
 export function signatureHeaders(
   { id, body }: Signed,
-  secrets: readonly SigningSecret[],
+  keys: readonly SigningKey[],
   now: EpochMs,
 ): Record<string, string> {
   const timestamp = String(Math.floor(now / 1000));
   const content = `${id}.${timestamp}.${body}`;
-  const inForce = secrets.filter(({ until }) => until === null || now < until);
+  const inForce = keys.filter(({ until }) => until === null || now < until);
   return {
     'webhook-id': id,
     'webhook-timestamp': timestamp,
-    'webhook-signature': inForce.map(({ secret }) => signatureOf(content, secret)).join(' '),
+    'webhook-signature': inForce.map((key) => signatureOf(content, key)).join(' '),
   };
 }
 
-function signatureOf(content: string, secret: string): string {
-  if (secret.startsWith('whsec_')) {
-    const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
-    return `v1,${createHmac('sha256', key).update(content).digest('base64')}`;
-  }
-  return `v1a,${sign(null, Buffer.from(content), privateKeyOf(secret)).toString('base64')}`;
+function signatureOf(content: string, { scheme, key }: SigningKey): string {
+  const signature =
+    scheme === 'v1'
+      ? createHmac('sha256', key).update(content).digest('base64')
+      : sign(null, Buffer.from(content), key).toString('base64');
+  return `${scheme},${signature}`;
 }
 
-function privateKeyOf(secret: string) {
+function privateKeyOf(secret: string): KeyObject {
   const seed = Buffer.from(secret.slice('whsk_'.length), 'base64');
   return createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' });
 }
