@@ -47,7 +47,15 @@ export async function recordAnswers(
 
 function decide({ claim, outcome }: Answered, now: EpochMs, random: number): Decided {
   const { failures, endpoint } = claim;
-  return decideAfterAttempt({ outcome, failures, failingSince: endpoint.failingSince, now, random });
+  const { failingSince, kind } = endpoint;
+  return decideAfterAttempt({
+    outcome,
+    failures,
+    failingSince,
+    canBeDisabled: kind === 'endpoint',
+    now,
+    random,
+  });
 }
 
 function endedOf({ claim, outcome, decided: { step } }: Recorded): EndedClaim {

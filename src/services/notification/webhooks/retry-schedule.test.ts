@@ -20,6 +20,7 @@ function decide(more: Partial<AttemptEnded>) {
     outcome: FAILED,
     failures: 0,
     failingSince: null,
+    canBeDisabled: true,
     now: NOW,
     random: 0,
     ...more,
@@ -74,5 +75,14 @@ describe('an endpoint', () => {
     expect(
       decide({ failingSince: 0, outcome: { kind: 'delivered', ...answered(200) } }).disables,
     ).toBeUndefined();
+  });
+
+  test('that stands for a callback is never disabled, which nobody could undo: 410 ends the delivery', () => {
+    const gone: EgressOutcome = { kind: 'permanent', ...answered(410) };
+    expect(decide({ outcome: gone, canBeDisabled: false })).toEqual({
+      step: { kind: 'exhausted' },
+      disables: undefined,
+    });
+    expect(decide({ failingSince: 0, canBeDisabled: false }).disables).toBeUndefined();
   });
 });

@@ -32,6 +32,8 @@ export interface AttemptEnded {
   readonly failures: number;
   /** Since when nothing has succeeded at the endpoint. */
   readonly failingSince: EpochMs | null;
+  /** Not where an answer is owed to whoever named the URL: nobody could enable it again. */
+  readonly canBeDisabled: boolean;
   readonly now: EpochMs;
   /** In [0, 1). */
   readonly random: number;
@@ -49,14 +51,17 @@ export interface Decided {
   readonly disables: 'gone' | 'failing' | undefined;
 }
 
-export function decideAfterAttempt({ outcome, failures, failingSince, now, random }: AttemptEnded): Decided {
+export function decideAfterAttempt(ended: AttemptEnded): Decided {
+  const { outcome, failures, failingSince, canBeDisabled, now, random } = ended;
   if (outcome.kind === 'delivered') return { step: { kind: 'delivered' }, disables: undefined };
   if (outcome.kind === 'not_called')
     return { step: { kind: 'retry', at: now + outcome.retryAfterMs, counts: false }, disables: undefined };
   // The endpoint says that it is no more; what waits for it waits until somebody enables it again.
   if (outcome.answer?.status === 410)
-    return { step: { kind: 'retry', at: now, counts: true }, disables: 'gone' };
-  const isLong = failingSince !== null && now - failingSince >= DISABLE_AFTER_MS;
+    return canBeDisabled
+      ? { step: { kind: 'retry', at: now, counts: true }, disables: 'gone' }
+      : { step: { kind: 'exhausted' }, disables: undefined };
+  const isLong = canBeDisabled && failingSince !== null && now - failingSince >= DISABLE_AFTER_MS;
   const disables = isLong ? 'failing' : undefined;
   const delay = RETRY_DELAYS_MS[failures];
   if (delay === undefined) return { step: { kind: 'exhausted' }, disables };
