@@ -21,8 +21,11 @@ import { DEAD, faultsOfIntegrations, type IntegrationReport, LIVE, runIntegratio
 import { faultsOfIntegrityCost, type IntegrityCostReport, runIntegrityCost } from './integrity-cost.ts';
 import { generateLoad } from './load/generator-process.ts';
 import type { LoadPlan } from './load/load-plan.ts';
+import { Api } from './product/api.ts';
+import { createApiKey } from './product/product.ts';
 import { faultsOf, runScenario, type ScenarioReport } from './scenario.ts';
 import { restartProduct, type Stage } from './stage.ts';
+import { faultsOfWebhooks, runWebhooks, type WebhookPlan, type WebhookReport } from './webhooks.ts';
 import { checkpoint } from './yardsticks/yardstick-database.ts';
 
 /** Beside the others, waiting for final states: 1 % of an open loop's requests, each for as long as a payment takes. */
@@ -67,6 +70,8 @@ export interface Measurements {
   readonly cards: readonly CardReport[];
   /** What the hub reaches; undefined unless measured. */
   readonly integrations: IntegrationReport | undefined;
+  /** What webhooks reach; undefined unless measured. */
+  readonly webhooks: WebhookReport | undefined;
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -79,6 +84,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let integrityCost: IntegrityCostReport | undefined;
   const cards: CardReport[] = [];
   let integrations: IntegrationReport | undefined;
+  let webhooks: WebhookReport | undefined;
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
@@ -87,6 +93,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
     else if (name === 'integrity') integrityCost = await measureIntegrityCost(stage);
     else if (isCardScenario(name)) cards.push(await measureCards(stage, name));
     else if (name === 'integrations') integrations = await measureIntegrations(stage);
+    else if (name === 'webhooks') webhooks = await measureWebhooks(stage);
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -94,18 +101,19 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations };
+  return { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations, webhooks };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations, webhooks } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
     ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
     ...faultsOfCards(cards),
     ...(integrations === undefined ? [] : faultsOfIntegrations(integrations)),
+    ...(webhooks === undefined ? [] : faultsOfWebhooks(webhooks)),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -222,6 +230,30 @@ async function measureIntegrations(stage: Stage): Promise<IntegrationReport> {
     beforeArm: () => checkpoint(stage.serverUrl),
   });
   await restartProduct(stage, {});
+  return report;
+}
+
+const WEBHOOKS: Readonly<Record<'full' | 'quick', Omit<WebhookPlan, 'durationMs'>>> = {
+  full: { tenants: 10, endpoints: 100, hung: 10, deliveriesPerSecond: 3300 },
+  quick: { tenants: 2, endpoints: 10, hung: 1, deliveriesPerSecond: 200 },
+};
+
+/** In the sandbox's mode: elsewhere nothing is sent to this machine. Each tenant has a key of its own, as everywhere. */
+async function measureWebhooks(stage: Stage): Promise<WebhookReport> {
+  const { options, installation } = stage;
+  const plan = { ...sizeOf(stage, WEBHOOKS), durationMs: options.seconds * 1000 };
+  const names = Array.from({ length: plan.tenants }, (_, index) => `bench-hooks-${index}`);
+  const keys = await Promise.all(names.map((tenant) => createApiKey(installation, tenant)));
+  await restartProduct(stage, { LASTRO_MODE: 'sandbox' });
+  const { url } = stage.product;
+  await checkpoint(stage.serverUrl);
+  const report = await runWebhooks(
+    stage.context,
+    keys.map((key) => ({ api: new Api({ url, key }) })),
+    plan,
+  );
+  await restartProduct(stage, {});
+  stage.stored += report.payments;
   return report;
 }
 

@@ -18,6 +18,7 @@ describe('parseOptions', () => {
           'integrity',
           ...CARD_SCENARIOS,
           'integrations',
+          'webhooks',
         ],
         pairs: 6,
         seconds: 60,

@@ -12,6 +12,7 @@ export const SCENARIOS = [
   'integrity',
   ...CARD_SCENARIOS,
   'integrations',
+  'webhooks',
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */

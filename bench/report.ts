@@ -9,6 +9,7 @@ import type { CostPoint, Measurements } from './measurements.ts';
 import { bytes, duration, line, NOT_KNOWN, percent, sum, whole } from './report-format.ts';
 import { renderGateway } from './report-gateway.ts';
 import type { ScenarioReport } from './scenario.ts';
+import { renderWebhooks } from './webhooks.ts';
 import type { PeerYardstick, Yardstick } from './yardsticks/yardstick-run.ts';
 
 export interface BenchReport extends Measurements {
@@ -37,6 +38,7 @@ export function renderReport(report: BenchReport): string {
     renderIntegrityCost(report),
     renderCards(report.cards),
     renderIntegrations(report.integrations),
+    renderWebhooks(report.webhooks),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

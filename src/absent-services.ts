@@ -8,6 +8,7 @@ const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^\/v1\/card-transactions\/:id\/verdict$/, 'integrity'],
   [/^\/v1\/integrity(?!\/checkpoints)/, 'integrity'],
   [/^\/v1\/(?:payments|refunds|card-transactions)\/:id\/notifications$/, 'notification'],
+  [/^\/v1\/webhook-endpoints/, 'notification'],
   [/^\/v1\/(?:providers|provider-callbacks|payments\/:id\/attempts)/, 'providers'],
   [/^(?:\/v1)?\/(?:payments|refunds)/, 'payments'],
   [/^(?:\/v1\/(?:cards|card-transactions|merchant-rules)|\/transactions$)/, 'cards'],

@@ -2,6 +2,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
+import type { Reach } from '#platform/egress/reachable.ts';
 import type { CommandQueue } from '#platform/http/command-route.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
@@ -34,6 +35,7 @@ export interface SharedWithCards {
   readonly metrics: Metrics;
   readonly reads: ReadPool;
   readonly stops: Stops;
+  readonly reach: Reach;
   readonly commandsOf: (handler: CardCommands) => CommandQueue<CardOrder>;
 }
 
@@ -51,6 +53,10 @@ export async function openCardParts(shared: SharedWithCards): Promise<CardParts>
   });
   return {
     routes: { commands, reads: new CardReads(reads, new LedgerReads(reads)) },
-    authorizing: { authorizer: cards.authorizer, onAnswered: (code) => answers.with({ code }).inc() },
+    authorizing: {
+      authorizer: cards.authorizer,
+      reach: shared.reach,
+      onAnswered: (code) => answers.with({ code }).inc(),
+    },
   };
 }

@@ -90,6 +90,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const configuration = await openProviderConfiguration({ ...options, stops }, url);
   const providers = part.providers(log, configuration);
   if (settings.services.includes('providers')) workers.push(part.startProviders(log, providers));
+  const webhooks = await part.webhooks(log, vault, workers);
   const lags = await part.openLagMonitor();
   const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
@@ -113,15 +114,14 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerAuthorizeRoutes(app, cards.authorizing);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  webhooks.registerRoutes(app);
   providers.registerRoutes(app);
   hub.registerRoutes(app);
   registerSecretRoutes(app, vault);
   registerLogRoutes(app, part, log);
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
-  stops.add(async () => {
-    for (const ends of [finalStates, refundEnds, hub.ends]) ends.stop();
-  });
+  for (const waiting of [finalStates, refundEnds, hub.ends]) stops.add(async () => waiting.stop());
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };

@@ -72,6 +72,7 @@ import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
 import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
+import { makeWebhooks, reachOf } from './webhook-parts.ts';
 
 export interface StartOptions {
   readonly settings: Settings;
@@ -239,6 +240,24 @@ export class Parts {
     return { group: worker.group, own };
   }
 
+  /** Its routes are there in every process; it works where the service runs, with a worker of its own. */
+  async webhooks(log: EventLog, vault: Vault, workers: Worker[]) {
+    const webhooks = makeWebhooks({
+      ...this.#options,
+      ...this.#machine(log, 'webhooks.desk'),
+      openSession: (name) => this.#session(name),
+      reads: this.reads,
+      vault,
+      metrics: this.#metrics,
+      onError: this.#onError('webhooks could not be looked after'),
+    });
+    if (!this.#options.settings.services.includes('notification')) return webhooks;
+    this.#stops.add(() => webhooks.stop());
+    await webhooks.start();
+    workers.push(this.#worker(log, webhooks.consumer));
+    return webhooks;
+  }
+
   /** `onChanged` hears of payments and refunds whose status was changed. */
   consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): Worker[] {
     const { services } = this.#options.settings;
@@ -377,6 +396,7 @@ export class Parts {
       batchMax: this.#options.settings.batchMax,
       onError: this.#onError('the cards could not be looked after'),
       stops: this.#stops,
+      reach: reachOf(this.#options.settings),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
   }
@@ -525,14 +545,11 @@ export class Parts {
       clock: this.#clock,
       verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
       sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
-      readiness: [{ name: 'database', check: () => this.#databaseAnswers() }],
+      readiness: [
+        { name: 'database', check: () => this.#checks.query('select 1', []).then(() => undefined) },
+      ],
       version,
     });
-  }
-
-  async #databaseAnswers(): Promise<undefined> {
-    await this.#checks.query('select 1', []);
-    return undefined;
   }
 
   #session(name: string): Session {

@@ -12,6 +12,7 @@ import { hubProblems } from '#services/hub/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
+import { webhookProblems } from '#services/notification/webhooks/problems.ts';
 import { paymentProblems } from '#services/payments/problems.ts';
 import { providerProblems } from '#services/providers/problems.ts';
 import { validationProblems } from '#services/validation/problems.ts';
@@ -28,6 +29,7 @@ export const SERVICE_PROBLEMS = mergeProblems(
   providerProblems,
   validationProblems,
   vaultProblems,
+  webhookProblems,
 );
 
 /** Every code that the product can answer or put into a payment's failure. */

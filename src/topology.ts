@@ -43,6 +43,8 @@ export const TOPOLOGY: Topology = {
     { group: 'hub.enrichment', topics: ['hub'] },
     { group: 'hub.delivery', topics: ['hub'] },
     { group: 'hub.undo', topics: ['hub'] },
+    // What happened before there was an endpoint is told to nobody.
+    { group: 'webhooks', topics: ['authorization', 'validation', 'cards', 'notification'], beginsAt: 'end' },
     // Not its own log: what it found is not judged again.
     {
       group: 'integrity',

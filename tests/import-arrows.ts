@@ -55,6 +55,7 @@ const COMPOSITION = new Set([
   'signing-key.ts',
   'stops.ts',
   'topology.ts',
+  'webhook-parts.ts',
 ]);
 
 const PROGRAM: readonly Part[] = ['kernel', 'platform', 'sagas', 'service', 'contract', 'proof'];

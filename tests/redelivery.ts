@@ -15,6 +15,7 @@ import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { cardNotificationConsumer } from '#services/notification/card-consumer.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
+import { webhookConsumer } from '#services/notification/webhooks/fan-out.ts';
 import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { NO_PROVIDERS } from '#services/providers/configuration.ts';
 import { providerConsumer } from '#services/providers/consumer.ts';
@@ -53,6 +54,9 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
   ),
   notification: deliverTo(() => notificationConsumer()),
   'card-notification': deliverTo(() => cardNotificationConsumer()),
+  webhooks: deliverTo((clock) =>
+    webhookConsumer({ subscribers: { has: () => true }, clock, onQueued: () => undefined }),
+  ),
   integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };
 

@@ -25,8 +25,8 @@ export async function startProduct(
 }
 
 /** A key of a tenant of the bench's own: the runs are authenticated like any caller's. */
-export async function createApiKey(installation: Installation): Promise<string> {
-  const args = ['keys', 'create', '--tenant', 'bench', '--name', 'bench', '--scopes', '*'];
+export async function createApiKey(installation: Installation, tenant = 'bench'): Promise<string> {
+  const args = ['keys', 'create', '--tenant', tenant, '--name', 'bench', '--scopes', '*'];
   const { status, stdout, stderr } = await runLastro(installation, args, { timeoutMs: KEY_TIMEOUT_MS });
   const [key] = API_KEY.exec(stdout) ?? [];
   if (status !== 0 || key === undefined) throw new Error(`no API key could be created: ${stderr}`);

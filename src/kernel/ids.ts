@@ -34,7 +34,11 @@ export type IdPrefix =
   | 'fnd'
   | 'adt'
   | 'int'
-  | 'hok';
+  | 'hok'
+  | 'whe'
+  | 'dlv'
+  | 'msg'
+  | 'whr';
 
 declare const idBrand: unique symbol;
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}` & { readonly [idBrand]: Prefix };
@@ -105,6 +109,10 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   adt: textWithPrefix('adt'),
   int: textWithPrefix('int'),
   hok: textWithPrefix('hok'),
+  whe: textWithPrefix('whe'),
+  dlv: textWithPrefix('dlv'),
+  msg: textWithPrefix('msg'),
+  whr: textWithPrefix('whr'),
 };
 
 /** The library draws eight random words at a time, 230 ns an id; a page at a time makes it 70 ns. */

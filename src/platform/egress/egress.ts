@@ -7,6 +7,7 @@
  * E3: what is under way to one destination is bounded, and its failures stop calls to it alone.
  * E4: whether a request that failed can have arrived is told by whether it had begun to leave.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { Destination } from './destination.ts';
 import { exchange } from './exchange.ts';
@@ -28,6 +29,9 @@ const ANSWER_KEPT_BYTES = 1024;
 const UNDER_WAY_PER_DESTINATION = 16;
 /** Destinations whose past is remembered; beyond it those are forgotten that have nothing under way and nothing against them. */
 const DESTINATIONS_MAX = 10_000;
+
+/** Whoever names a target waits no longer for its name. */
+const RESOLVED_WITHIN_MS = 2000;
 
 export interface EgressRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -96,12 +100,16 @@ export class Egress {
     return this.#destinations.get(destination)?.room ?? this.#limit;
   }
 
-  /** Why a URL cannot be a target, its name resolved; a name that does not resolve now may do so later. */
+  /** Why a URL cannot be a target, its name resolved; a name that does not resolve now may do so later, and is judged then. */
   async refusalOf(url: string): Promise<string | undefined> {
     const refusal = refusalOfUrl(url, this.#reach);
     if (refusal !== undefined) return refusal;
+    const judged = judgedAddresses(bareHost(new URL(url).hostname), {
+      reach: this.#reach,
+      resolve: this.#resolve,
+    });
     try {
-      await judgedAddresses(bareHost(new URL(url).hostname), { reach: this.#reach, resolve: this.#resolve });
+      await Promise.race([judged, delay(RESOLVED_WITHIN_MS, undefined, { ref: false })]);
     } catch (error) {
       if (error instanceof AddressRefused) return 'Its address is not one of the public Internet.';
     }

@@ -26,6 +26,8 @@ export const SCOPES = [
   'providers:read',
   'secrets:read',
   'secrets:write',
+  'webhooks:read',
+  'webhooks:write',
 ] as const;
 
 export type Scope = (typeof SCOPES)[number];

@@ -5,7 +5,8 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '#kernel/fault.ts';
-import { newId, uuidOf } from '#kernel/ids.ts';
+import { idOf, newId, uuidOf } from '#kernel/ids.ts';
+import type { Reach } from '#platform/egress/reachable.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
 import { ProblemError } from '#platform/http/problem-error.ts';
@@ -14,20 +15,26 @@ import { sendJsonText } from '#platform/http/send.ts';
 import type { Authorized, Authorizer } from './authorizer.ts';
 import { answerOf, type Code } from './card-transaction.ts';
 import { type Reading, readCardTransaction, unreadable } from './read-card-transaction.ts';
-import { CardAnswerDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
+import { CardAnswerDocument, CardPendingDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
 
 /** K5. Later the network has given up. */
 const DEADLINE_MS = 100;
 /** What a caller may ask for by X-Deadline-Ms. */
 const DEADLINE_MAX_MS = 30_000;
+const NO_DEADLINE = Number.POSITIVE_INFINITY;
 
 const DESCRIPTION =
   'Always 200. The answer comes within 100 ms of the arrival, or within `X-Deadline-Ms` (1 to 30000). `07` means that nothing was applied.';
+
+const CALLBACK_DESCRIPTION =
+  ' With `callback_url` it is 202, without a deadline, as soon as the decision is durable, and the decision is sent there, signed (Standard Webhooks) by the secret of `POST /v1/webhook-endpoints/callbacks/rotate-secret`; a repeat is answered at once.';
 
 type Render = (authorized: Authorized) => string;
 
 export interface AuthorizeRoutes {
   readonly authorizer: Pick<Authorizer, 'authorize'>;
+  /** Where callbacks may lead. */
+  readonly reach: Reach;
   readonly onAnswered: (code: Code) => void;
 }
 
@@ -35,10 +42,22 @@ export function registerAuthorizeRoutes(app: HttpApp, routes: AuthorizeRoutes): 
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-    for (const [url, response, render] of [
-      ['/v1/card-transactions', CardAnswerDocument, renderAnswer],
-      ['/transactions', CodeDocument, renderCode],
-    ] as const) {
+    for (const { url, response, render, reach, description } of [
+      {
+        url: '/v1/card-transactions',
+        response: { 200: CardAnswerDocument, 202: CardPendingDocument },
+        render: renderAnswer,
+        reach: routes.reach,
+        description: DESCRIPTION + CALLBACK_DESCRIPTION,
+      },
+      {
+        url: '/transactions',
+        response: { 200: CodeDocument },
+        render: renderCode,
+        reach: undefined,
+        description: DESCRIPTION,
+      },
+    ]) {
       scope.route({
         method: 'POST',
         url,
@@ -46,14 +65,14 @@ export function registerAuthorizeRoutes(app: HttpApp, routes: AuthorizeRoutes): 
         schema: {
           tags: ['cards'],
           summary: 'Decide a card transaction',
-          description: DESCRIPTION,
+          description,
           body: CardTransactionBody,
-          response: { 200: response },
+          response,
         },
         // The schema describes; what does not fit it is a `07`, which is decided like the others.
         validatorCompiler: () => () => true,
         handler: (request, reply) =>
-          authorize(routes, { request, reply, render, reading: readingOf(request) }),
+          authorize(routes, { request, reply, render, reading: readingOf(request, reach) }),
         errorHandler(error, request, reply) {
           if (!isAboutBody(error, request)) {
             reply.send(error);
@@ -80,7 +99,7 @@ function isAboutBody(error: unknown, { caller, body }: FastifyRequest): boolean 
   return caller !== null && body === undefined && !isRefused;
 }
 
-function readingOf(request: FastifyRequest): Reading {
+function readingOf(request: FastifyRequest, reach: Reach | undefined): Reading {
   const { headers, body } = request;
   if (!isJson(headers['content-type'])) return unreadable('content type');
   if (headers['content-encoding'] !== undefined) return unreadable('content encoding');
@@ -88,7 +107,7 @@ function readingOf(request: FastifyRequest): Reading {
   const key = parseIdempotencyKey(request.raw);
   if (!key.ok) return unreadable('idempotency key');
   if (deadlineOf(headers['x-deadline-ms']) === undefined) return unreadable('X-Deadline-Ms');
-  return readCardTransaction(body, key.value);
+  return readCardTransaction(body, { key: key.value, reach });
 }
 
 /** In UTF-8, which is all there is (RFC 8259 §8.1). */
@@ -120,21 +139,28 @@ async function authorize(
   const arrivedAt = performance.now() - reply.elapsedTime;
   const { tenant, correlationId, traceparent } = contextOf(request);
   const { socket } = request.raw;
+  const isSent = reading.callbackUrl !== null;
   const authorized = await authorizer.authorize({
     tenant,
     uuid: uuidOf(newId('ctx')),
     reading,
     arrivedAt,
-    deadlineMs: deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS,
+    // Nobody waits for an answer that is sent: it is not too late, whenever it comes.
+    deadlineMs: isSent ? NO_DEADLINE : (deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS),
     // Who has closed his side hears nothing any more: Node then closes ours behind the answer.
-    isGone: () => socket.destroyed || socket.readableEnded,
+    isGone: () => !isSent && (socket.destroyed || socket.readableEnded),
     correlationId,
     causation: newId('req'),
     traceparent: traceparent ?? null,
   });
   onAnswered(authorized.cardTransaction.code);
   if (authorized.repeated) reply.header('idempotency-replayed', 'true');
+  else if (isSent) return sendJsonText(reply, { status: 202, body: renderPending(authorized) });
   return sendJsonText(reply, { status: 200, body: render(authorized) });
+}
+
+function renderPending({ cardTransaction: { uuid } }: Authorized): string {
+  return JSON.stringify({ id: idOf('ctx', uuid), status: 'pending' });
 }
 
 function renderCode({ cardTransaction: { code } }: Authorized): string {

@@ -47,7 +47,7 @@ import {
   isWaitingForSettlement,
   momentOf,
   type Note,
-  noteDraft,
+  noteDrafts,
   notesFor,
   originOf,
   recordedAt,
@@ -58,7 +58,7 @@ import {
 import { FairQueue } from './fair-queue.ts';
 import type { LateReversals } from './late-reversals.ts';
 import { loadCardBatch } from './load-card-batch.ts';
-import { decisionEvent } from './render-events.ts';
+import { decisionEvents } from './render-events.ts';
 import { RulesCache } from './rules-cache.ts';
 import {
   confirm,
@@ -170,7 +170,7 @@ export class Authorizer {
         ledger.prepare(tx);
         const moment = { now: clock.now(), latencyMs: 0, isLate: false };
         const record = undecided(WARM_UP, moment, 'unknown_account');
-        const drafts = [decisionEvent(record, undefined, ORIGIN_OF_WARM_UP)];
+        const drafts = decisionEvents(record, undefined, ORIGIN_OF_WARM_UP);
         insertCardTransactions(tx, [record]);
         saveDecider(tx, this.#options.processUuid, []);
         await sendAppend(
@@ -187,9 +187,9 @@ export class Authorizer {
   /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
     if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
-      if (claimRef(asked) === undefined)
+      if (claimRef(asked) === undefined && asked.reading.callbackUrl === null)
         return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
-      // C6: whether an approval stands under its id could not be looked for.
+      // C6: whether an approval stands under its id could not be looked for. An answer that is owed must be certain to be told.
       return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
     }
     return new Promise((resolve, reject) => {
@@ -345,7 +345,7 @@ export class Authorizer {
     const pending = this.#saveRow(tx, approvedOf(told, 'decided'));
     // Behind the row: it waits for a commit of ours that was lost from sight, if that still runs.
     markUnconfirmed(tx, abandoned, now);
-    const drafts = [...told.flatMap(draftsOf), ...notes.map(noteDraft)];
+    const drafts = [...told.flatMap(draftsOf), ...notes.flatMap(noteDrafts)];
     const segments =
       drafts.length === 0
         ? undefined
@@ -599,7 +599,7 @@ export class Authorizer {
     let segments: Promise<AppendedSegment[]> | undefined;
     const standing = await session.transaction(async (tx) => {
       const inserted = await insertUnlessThere(tx, cardTransactions);
-      const drafts = notes.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).map(noteDraft);
+      const drafts = notes.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).flatMap(noteDrafts);
       const rows = await findCardTransactions(tx, cardTransactions);
       if (drafts.length > 0) {
         const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };

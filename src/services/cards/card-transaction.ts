@@ -54,13 +54,13 @@ export interface CardTransaction {
 }
 
 /** What the caller of a decision is told. */
-export interface CardAnswer {
+export type CardAnswer = {
   readonly id: string;
   readonly code: Code;
   readonly category: Category | null;
   readonly decided_by: DecidedBy | null;
   readonly latency_ms: number;
-}
+};
 
 export function answerOf({ uuid, code, category, decidedBy, latencyMs }: CardTransaction): CardAnswer {
   return { id: idOf('ctx', uuid), code, category, decided_by: decidedBy, latency_ms: latencyMs };

@@ -7,7 +7,7 @@ import { DatabaseFault } from '#platform/postgres/faults.ts';
 import type { Asked, Moment, Outcome } from './authorize-card-transaction.ts';
 import { cardRef } from './card.ts';
 import type { CardTransaction } from './card-transaction.ts';
-import { decisionEvent, type Origin } from './render-events.ts';
+import { decisionEvents, type Origin } from './render-events.ts';
 
 /** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
 const NOTES_PART = 0.25;
@@ -89,8 +89,8 @@ export function momentOf(
   return { now, latencyMs: Math.max(0, Math.round(at - asked.arrivedAt)), isLate: isLate(asked, at) };
 }
 
-export function originOf({ correlationId, causation, traceparent }: Origin): Origin {
-  return { correlationId, causation, traceparent };
+export function originOf({ correlationId, causation, traceparent, reading }: CardAuthorization): Origin {
+  return { correlationId, causation, traceparent, callbackUrl: reading.callbackUrl };
 }
 
 export function approvedOf(told: readonly Told[], kind: 'decided' | 'repeated'): CardTransaction[] {
@@ -110,7 +110,7 @@ export function holdOf({ waiting: { asked }, outcome }: Told) {
 
 export function draftsOf({ waiting, outcome }: Told): EventDraft[] {
   if (outcome.kind !== 'decided') return [];
-  return [decisionEvent(outcome.cardTransaction, outcome.entry, originOf(waiting.asked))];
+  return decisionEvents(outcome.cardTransaction, outcome.entry, originOf(waiting.asked));
 }
 
 /** What was not decided stands where it is recorded. */
@@ -118,8 +118,8 @@ export function recordedAt({ cardTransaction, origin }: Note, now: EpochMs): Not
   return { cardTransaction: { ...cardTransaction, decidedAt: now }, origin };
 }
 
-export function noteDraft({ cardTransaction, origin }: Note): EventDraft {
-  return decisionEvent(cardTransaction, undefined, origin);
+export function noteDrafts({ cardTransaction, origin }: Note): EventDraft[] {
+  return decisionEvents(cardTransaction, undefined, origin);
 }
 
 /**

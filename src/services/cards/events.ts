@@ -1,7 +1,7 @@
 /** Events of the cards' log, as data. Their schemas, which are permanent, are the files of `events/`. */
 import type { EntryPosted } from '#services/ledger/contract.ts';
 import type { Card, Category } from './card.ts';
-import type { Code, Reason } from './card-transaction.ts';
+import type { CardAnswer, Code, Reason } from './card-transaction.ts';
 import type { DecidedBy } from './choose-balance.ts';
 import type { MerchantRule } from './merchant-rules.ts';
 
@@ -40,6 +40,9 @@ export type CardDeclined = Decided & {
   readonly reason: Reason | null;
   readonly detail: string | null;
 };
+
+/** The answer to a card transaction is to be sent to a URL (K10). */
+export type CardAnswerOwed = CardAnswer & { readonly callback_url: string };
 
 /** What was set aside was spent, all of it or less. */
 export type CardCaptured = { readonly held: number; readonly entry: EntryPosted };

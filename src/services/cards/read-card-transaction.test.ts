@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Reach } from '#platform/egress/reachable.ts';
 import { readCardTransaction } from './read-card-transaction.ts';
 
 const RIGHT = {
@@ -8,8 +9,9 @@ const RIGHT = {
   merchant: 'PADARIA DO ZE               SAO PAULO BR',
 };
 
-function read(body: unknown, key?: string) {
-  return readCardTransaction(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), key);
+function read(body: unknown, key?: string, reach?: Reach) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return readCardTransaction(Buffer.from(text), { key, reach });
 }
 
 describe('K1: what a card transaction may look like', () => {
@@ -19,6 +21,7 @@ describe('K1: what a card transaction may look like', () => {
     expect(read(text)).toEqual({
       received: { account: '123', externalId: null, mcc: '5811', merchant: RIGHT.merchant, digest: null },
       request: { account: '123', hundredths: 10_000n, mcc: '5811', merchant: RIGHT.merchant, capture: true },
+      callbackUrl: null,
     });
   });
 
@@ -97,6 +100,36 @@ describe('K7: what is wrong is told', () => {
       externalId: 'a',
       mcc: '5811',
       merchant: RIGHT.merchant,
+    });
+  });
+});
+
+describe('K10: where the answer is to be sent', () => {
+  const url = 'https://network.example/answers';
+
+  test('is kept, also of what cannot be decided', () => {
+    expect(read({ ...RIGHT, callback_url: url }, undefined, 'public').callbackUrl).toBe(url);
+    expect(read({ ...RIGHT, mcc: 7, callback_url: url }, undefined, 'public')).toMatchObject({
+      callbackUrl: url,
+      request: { reason: 'malformed_field', detail: 'mcc' },
+    });
+  });
+
+  test('means nothing where every answer is waited for', () => {
+    expect(read({ ...RIGHT, callback_url: 'nonsense' })).toEqual(read(RIGHT));
+  });
+
+  test.each<[string, unknown, Reach]>([
+    ['no URL', 'nowhere', 'anywhere'],
+    ['no text', 7, 'anywhere'],
+    ['2049 characters', `https://a.example/${'x'.repeat(2031)}`, 'anywhere'],
+    ['without TLS outside the sandbox', 'http://network.example/', 'public'],
+    ['this machine outside the sandbox', 'https://127.0.0.1/', 'public'],
+    ['a private address in other clothes', 'https://[::ffff:10.0.0.1]/', 'public'],
+  ])('is refused with 07 if it is %s', (_what, callback, reach) => {
+    expect(read({ ...RIGHT, callback_url: callback }, undefined, reach)).toMatchObject({
+      callbackUrl: null,
+      request: { reason: 'malformed_field', detail: 'callback_url' },
     });
   });
 });

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import { canonicalJson } from '#kernel/canonical-json.ts';
 import { isStorableText } from '#kernel/text.ts';
+import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
 import { isCardAccount } from './card.ts';
 import { isMcc } from './categories.ts';
@@ -38,6 +39,8 @@ export interface Received {
 export interface Reading {
   readonly received: Received;
   readonly request: CardRequest | Refusal;
+  /** Where the answer is to be sent; null if it is waited for. */
+  readonly callbackUrl: string | null;
 }
 
 export interface Refusal {
@@ -51,29 +54,34 @@ export function isRefusal(request: CardRequest | Refusal): request is Refusal {
 }
 
 const EXTERNAL_ID_MAX = 255;
+const CALLBACK_MAX = 2048;
 /** Characters of a number that is refused. */
 const LITERAL_SHOWN = 64;
 const NOTHING: Received = { account: null, externalId: null, mcc: null, merchant: null, digest: null };
 
 export function unreadable(detail: string): Reading {
-  return { received: NOTHING, request: { reason: 'unreadable', detail } };
+  return { received: NOTHING, request: { reason: 'unreadable', detail }, callbackUrl: null };
 }
 
-/** `key` is the idempotency header's; an id in the body comes before it. */
-export function readCardTransaction(bytes: Buffer, key: string | undefined): Reading {
+/** What else there is to read by. */
+export interface ReadBy {
+  /** The idempotency header's; an id in the body comes before it. */
+  readonly key?: string | undefined;
+  /** Where a callback may lead; undefined where every answer is waited for. */
+  readonly reach?: Reach | undefined;
+}
+
+export function readCardTransaction(bytes: Buffer, by: ReadBy = {}): Reading {
   const parsed = parseJsonBody(bytes);
   if (!parsed.ok) return unreadable(parsed.problem.code);
   const body = parsed.value;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return unreadable('not an object');
-  return readMembers(body as Members, { text: bytes.toString('utf8'), key });
+  return readMembers(body as Members, bytes.toString('utf8'), by);
 }
 
 type Members = Readonly<Record<string, unknown>>;
 
-function readMembers(
-  body: Members,
-  { text, key }: { readonly text: string; readonly key: string | undefined },
-): Reading {
+function readMembers(body: Members, text: string, { key, reach }: ReadBy): Reading {
   const account = either(body, 'account', 'accountId');
   const mcc = body['mcc'];
   const merchant = body['merchant'];
@@ -82,7 +90,9 @@ function readMembers(
   const raw = rawScalars(text);
   const amount = either(body, 'totalAmount', 'amount');
   const literal = amount === DISAGREEING ? undefined : (raw.get('totalAmount') ?? raw.get('amount'));
+  const callbackUrl = reach === undefined ? null : callbackOf(body['callback_url'], reach);
   const request =
+    (callbackUrl === undefined ? malformed('callback_url') : undefined) ??
     missing({ account, mcc, merchant, amount }) ??
     requestOf({ account, mcc, merchant, literal, capture: body['capture'], id });
   const received = {
@@ -92,7 +102,14 @@ function readMembers(
     merchant: isText(merchant, isMerchant) ? merchant : null,
     digest: externalId === null ? null : digestOf(request, body),
   };
-  return { received, request };
+  return { received, request, callbackUrl: callbackUrl ?? null };
+}
+
+/** Undefined for what cannot be one; what its name leads to is judged when it is called. */
+function callbackOf(url: unknown, reach: Reach): string | null | undefined {
+  if (url === undefined || url === null) return null;
+  if (typeof url !== 'string' || url.length > CALLBACK_MAX || !isStorableText(url)) return undefined;
+  return refusalOfUrl(url, reach) === undefined ? url : undefined;
 }
 
 /** A member by either of its names; both must not say different things. */

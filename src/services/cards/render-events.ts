@@ -4,8 +4,15 @@ import { idOf } from '#kernel/ids.ts';
 import { renderAmount } from '#kernel/money.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import { type Entry, type EntryPosted, renderEntryPosted } from '#services/ledger/contract.ts';
-import type { CardTransaction } from './card-transaction.ts';
-import type { CardApproved, CardCaptured, CardDeclined, CardReleased, CardReversed } from './events.ts';
+import { answerOf, type CardTransaction } from './card-transaction.ts';
+import type {
+  CardAnswerOwed,
+  CardApproved,
+  CardCaptured,
+  CardDeclined,
+  CardReleased,
+  CardReversed,
+} from './events.ts';
 import { partiesOf, type Step } from './give-back.ts';
 
 /** Who asked, as the events of it tell. */
@@ -13,10 +20,25 @@ export interface Origin {
   readonly correlationId: string;
   readonly causation: string;
   readonly traceparent: string | null;
+  /** Where the answer is sent, if nobody waits for it (K10). */
+  readonly callbackUrl?: string | null;
+}
+
+/** What is told of a decision: the decision, and where its answer is owed. */
+export function decisionEvents(
+  cardTransaction: CardTransaction,
+  entry: Entry | undefined,
+  origin: Origin,
+): EventDraft[] {
+  const decision = decisionEvent(cardTransaction, entry, origin);
+  const { callbackUrl = null } = origin;
+  if (callbackUrl === null) return [decision];
+  const data: CardAnswerOwed = { callback_url: callbackUrl, ...answerOf(cardTransaction) };
+  return [decision, draft(cardTransaction, { type: 'card.answer_owed', data }, origin)];
 }
 
 /** `card.approved` or `card.declined`. In the card's partition; what names no card is by itself. */
-export function decisionEvent(
+function decisionEvent(
   cardTransaction: CardTransaction,
   entry: Entry | undefined,
   origin: Origin,
@@ -92,8 +114,9 @@ function entryOf({ uuid }: CardTransaction, entry: Entry): EntryPosted {
 function draft(
   { tenant, account, uuid }: CardTransaction,
   event: { readonly type: string; readonly data: JsonObject },
-  origin: Origin,
+  { correlationId, causation, traceparent }: Origin,
 ): EventDraft {
   const subject = idOf('ctx', uuid);
+  const origin = { correlationId, causation, traceparent };
   return { ...event, version: 1, subject, tenant, key: account ?? subject, ...origin };
 }

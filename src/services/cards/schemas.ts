@@ -171,11 +171,22 @@ export const CardTransactionBody = Type.Object(
         description: 'False: the amount is held until it is captured, for at most seven days.',
       }),
     ),
+    callback_url: Type.Optional(
+      Type.String({
+        maxLength: 2048,
+        description: 'Where the answer is sent, on the `/v1` route: https; in the sandbox also http.',
+      }),
+    ),
   },
   { description: 'A card transaction.' },
 );
 
 export const CodeDocument = Type.Object({ code: CodeText });
+
+export const CardPendingDocument = Type.Object({
+  id: Type.String({ description: '`ctx_…`' }),
+  status: Type.Literal('pending'),
+});
 
 export const CardAnswerDocument = Type.Object({
   id: Type.String({ description: '`ctx_…`' }),

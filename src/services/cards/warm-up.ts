@@ -12,6 +12,7 @@ export const WARM_UP: Asked = {
   reading: {
     received: { account: '-', externalId: '-', mcc: null, merchant: null, digest: null },
     request: { reason: 'unreadable', detail: null },
+    callbackUrl: null,
   },
 };
 export const ORIGIN_OF_WARM_UP: Origin = { correlationId: '-', causation: '-', traceparent: null };

@@ -1,0 +1,165 @@
+/** The API of an endpoint's deliveries: what was sent, a test, and what is sent again. */
+import type { FastifyReply } from 'fastify';
+import { idOf, isId, uuidOf } from '#kernel/ids.ts';
+import { problem } from '#kernel/problem.ts';
+import { malformedCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import { contextOf } from '#platform/http/request-context.ts';
+import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
+import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import type { DeliveryDesk } from './delivery-desk.ts';
+import type { DeliveryReads } from './delivery-reads.ts';
+import type { Endpoint } from './endpoint.ts';
+import { endpointNotFound, findEndpoint, parseIdCursor, READ, REFUSALS, WRITE } from './endpoint-routes.ts';
+import type { EndpointDesk } from './endpoint-store.ts';
+import { findIdlePattern } from './event-patterns.ts';
+import type { Replays } from './replays.ts';
+import {
+  DeliveryDocument,
+  DeliveryListQuery,
+  DeliveryPage,
+  DeliveryParams,
+  EndpointParams,
+  QueuedDocument,
+  ReplayBody,
+  ReplayDocument,
+  ReplayParams,
+} from './schemas.ts';
+
+export interface DeliveryRoutes {
+  readonly endpoints: EndpointDesk;
+  readonly reads: DeliveryReads;
+  readonly desk: DeliveryDesk;
+  readonly replays: Replays;
+}
+
+export function registerDeliveryRoutes(app: HttpApp, routes: DeliveryRoutes): void {
+  registerReading(app, routes);
+  registerAsking(app, routes);
+  registerReplays(app, routes);
+}
+
+function registerReading(app: HttpApp, { endpoints, reads }: DeliveryRoutes): void {
+  const list = {
+    tags: ['webhooks'],
+    summary: 'List the deliveries of an endpoint with their attempts, newest first',
+    params: EndpointParams,
+    querystring: DeliveryListQuery,
+    response: { 200: DeliveryPage, '4xx': ProblemDocument },
+  };
+  app.get('/v1/webhook-endpoints/:id/deliveries', { config: READ, schema: list }, async (request, reply) => {
+    const endpoint = await findEndpoint(endpoints, request, request.params.id);
+    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(request.params.id));
+    const { cursor, limit = DEFAULT_PAGE_LIMIT, status, subject } = request.query;
+    const before = parseIdCursor('dlv', cursor);
+    if (before === null) return sendProblem(reply, malformedCursor());
+    const found = await reads.list(endpoint, { status, subject }, { before, limit: rowsFor(limit) });
+    const { data, next_cursor } = renderPage(found, limit, (last) => [idOf('dlv', last.id)]);
+    return sendJson(reply, 200, { data: await reads.render(endpoint, data), next_cursor });
+  });
+  const read = {
+    tags: ['webhooks'],
+    summary: 'Read a delivery with its attempts',
+    params: DeliveryParams,
+    response: { 200: DeliveryDocument, 404: ProblemDocument },
+  };
+  const url = '/v1/webhook-endpoints/:id/deliveries/:delivery';
+  app.get(url, { config: READ, schema: read }, async (request, reply) => {
+    const { id, delivery } = request.params;
+    const endpoint = await findEndpoint(endpoints, request, id);
+    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(id));
+    const found = isId('dlv', delivery) ? await reads.find(endpoint, uuidOf(delivery)) : undefined;
+    if (found === undefined) return sendProblem(reply, deliveryNotFound(delivery));
+    const [document] = await reads.render(endpoint, [found]);
+    return sendJson(reply, 200, document);
+  });
+}
+
+function registerAsking(app: HttpApp, { endpoints, reads, desk }: DeliveryRoutes): void {
+  const test = {
+    tags: ['webhooks'],
+    summary: 'Send a test to an endpoint',
+    params: EndpointParams,
+    response: { 202: QueuedDocument, ...REFUSALS },
+  };
+  app.post('/v1/webhook-endpoints/:id/test', { config: WRITE, schema: test }, async (request, reply) => {
+    const endpoint = await findEndpoint(endpoints, request, request.params.id);
+    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(request.params.id));
+    if (endpoint.status !== 'enabled') return sendProblem(reply, endpointDisabled(endpoint));
+    const { correlationId, traceparent = null } = contextOf(request);
+    return sendQueued(reply, await desk.test(endpoint, { correlationId, traceparent }));
+  });
+  const redeliver = {
+    tags: ['webhooks'],
+    summary: 'Send a delivery again',
+    description:
+      'As a delivery of its own, behind what waits for the same subject, with the message id and the sequence of the first.',
+    params: DeliveryParams,
+    response: { 202: QueuedDocument, ...REFUSALS },
+  };
+  const url = '/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver';
+  app.post(url, { config: WRITE, schema: redeliver }, async (request, reply) => {
+    const { id, delivery } = request.params;
+    const endpoint = await findEndpoint(endpoints, request, id);
+    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(id));
+    const found = isId('dlv', delivery) ? await reads.find(endpoint, uuidOf(delivery)) : undefined;
+    if (found === undefined) return sendProblem(reply, deliveryNotFound(delivery));
+    if (endpoint.status !== 'enabled') return sendProblem(reply, endpointDisabled(endpoint));
+    return sendQueued(reply, await desk.redeliver(endpoint, found));
+  });
+}
+
+function registerReplays(app: HttpApp, { endpoints, replays }: DeliveryRoutes): void {
+  const ask = {
+    tags: ['webhooks'],
+    summary: 'Send the deliveries of a time again',
+    description:
+      'In the background. The set is fixed now: what was queued for the endpoint within that time, also what was skipped while it was disabled. While the endpoint is disabled, it waits.',
+    params: EndpointParams,
+    body: ReplayBody,
+    response: { 202: ReplayDocument, ...REFUSALS },
+  };
+  app.post('/v1/webhook-endpoints/:id/replays', { config: WRITE, schema: ask }, async (request, reply) => {
+    const endpoint = await findEndpoint(endpoints, request, request.params.id);
+    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(request.params.id));
+    const { from, to, events, subject } = request.body;
+    const idle = findIdlePattern(events ?? []);
+    if (idle !== undefined)
+      return sendProblem(reply, problem('webhooks.unknown_event', `${idle} is no event.`));
+    const { correlationId } = contextOf(request);
+    const asked = { from: Date.parse(from), to: Date.parse(to), events, subject, correlationId };
+    return sendJson(reply, 202, await replays.ask(endpoint, asked));
+  });
+  const read = {
+    tags: ['webhooks'],
+    summary: 'Read how far a replay is',
+    params: ReplayParams,
+    response: { 200: ReplayDocument, 404: ProblemDocument },
+  };
+  const url = '/v1/webhook-endpoints/:id/replays/:replay';
+  app.get(url, { config: READ, schema: read }, async (request, reply) => {
+    const { id, replay } = request.params;
+    const endpoint = await findEndpoint(endpoints, request, id);
+    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(id));
+    const found = isId('whr', replay) ? await replays.find(endpoint, uuidOf(replay)) : undefined;
+    if (found === undefined)
+      return sendProblem(reply, problem('webhooks.replay_not_found', `There is no replay ${replay}.`));
+    return sendJson(reply, 200, found);
+  });
+}
+
+function deliveryNotFound(id: string) {
+  return problem('webhooks.delivery_not_found', `There is no delivery ${id} at this endpoint.`);
+}
+
+function endpointDisabled({ uuid }: Endpoint) {
+  return problem('webhooks.endpoint_disabled', `${idOf('whe', uuid)} is disabled.`);
+}
+
+function sendQueued(reply: FastifyReply, uuid: string): FastifyReply {
+  return sendJson(reply, 202, { id: idOf('dlv', uuid), status: 'pending' });
+}
+
+function sendJson(reply: FastifyReply, status: number, document: unknown): FastifyReply {
+  return sendJsonText(reply, { status, body: JSON.stringify(document) });
+}

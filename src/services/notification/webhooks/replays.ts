@@ -1,0 +1,234 @@
+/**
+ * Deliveries of an endpoint sent again, by the time they were queued, their type and their subject, in the background. Which
+ * ones is fixed when it is asked for: deliveries up to then, each once, without those that are repeats themselves.
+ */
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { toRfc3339 } from '#kernel/clock.ts';
+import { idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { backoffMs } from '#platform/batch/backoff.ts';
+import { repeatWhile } from '#platform/batch/repeat.ts';
+import { Signal } from '#platform/batch/signal.ts';
+import type { JsonObject } from '#platform/log/event.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import type { Endpoint } from './endpoint.ts';
+import { matches, TOLD_EVENTS } from './event-patterns.ts';
+import { insertDeliveries, takeTurns } from './lane-store.ts';
+
+/** Of one commit: new deliveries of the present wait for no more than that. */
+const PAGE = 200;
+const LOOK_MS = 1000;
+
+export interface ReplayAsked {
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly events: readonly string[] | undefined;
+  readonly subject: string | undefined;
+  readonly correlationId: string;
+}
+
+interface ReplayRow {
+  id: string;
+  from_at: EpochMs;
+  to_at: EpochMs;
+  events: string[] | null;
+  subject: string | null;
+  total: number;
+  queued: number;
+  created_at: EpochMs;
+  finished_at: EpochMs | null;
+}
+
+const COLUMNS =
+  'r.id, r.from_at, r.to_at, r.events, r.subject, r.total, r.queued, r.created_at, r.finished_at';
+
+/** The members of a set, by the index on the endpoint. */
+const MEMBERS = `
+  from notification.deliveries d join notification.lanes l on l.lane_key = d.lane_key
+  where d.endpoint_key = $1 and d.id > $2 and d.id <= $3 and d.repeats is null
+    and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)`;
+
+/** One that runs, at an endpoint that is enabled; what another process works on is left to it. By the partial index. */
+export const TAKE_REPLAY = statement(
+  'notification.take_replay',
+  `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to
+   from notification.replays r
+   where r.finished_at is null and r.created_at > '-infinity' and exists (
+     select from notification.endpoints e where e.endpoint_key = r.endpoint_key and e.status = 'enabled' offset 0
+   )
+   order by r.created_at limit 1 for no key update of r skip locked`,
+);
+
+/** By the index on the endpoint, in its order, which the comparison of rows leaves no choice of; each lane by primary key. */
+export const READ_MEMBERS = statement(
+  'notification.read_replay_members',
+  `select d.id, d.event, d.type, d.sequence, l.subject
+   from notification.deliveries d
+   cross join lateral (select l.subject from notification.lanes l where l.lane_key = d.lane_key offset 0) l
+   where (d.endpoint_key, d.id) > ($1::bigint, $2::uuid) and (d.endpoint_key, d.id) <= ($1::bigint, $3::uuid)
+     and d.repeats is null
+     and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)
+   order by d.endpoint_key, d.id limit $6::integer`,
+);
+
+/** The row is locked. */
+export const MOVE_REPLAY = statement(
+  'notification.move_replay',
+  `update notification.replays r set after = $2::uuid, queued = r.queued + $3::integer, finished_at = $4::timestamptz
+   where r.id = $1::uuid`,
+);
+
+interface RunningRow {
+  id: string;
+  endpoint_key: bigint;
+  events: string[] | null;
+  subject: string | null;
+  after: string;
+  up_to: string;
+}
+
+interface MemberRow {
+  id: string;
+  event: string;
+  type: string;
+  sequence: number;
+  subject: string;
+}
+
+export interface ReplaysOptions {
+  readonly reader: Reader;
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onQueued: (endpointKeys: Iterable<bigint>) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Replays {
+  readonly #options: ReplaysOptions;
+  readonly #signal = new Signal();
+  #failures = 0;
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ReplaysOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= repeatWhile(
+      () => !this.#stopping,
+      () => this.#step(),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#signal.raise();
+    await this.#running;
+  }
+
+  async ask(
+    endpoint: Endpoint,
+    { from, to, events, subject, correlationId }: ReplayAsked,
+  ): Promise<JsonObject> {
+    const { reader, clock } = this.#options;
+    const types =
+      events === undefined ? null : [...TOLD_EVENTS.keys()].filter((type) => matches(events, type));
+    const now = clock.now();
+    const upTo = uuidBefore(Math.min(to, now));
+    const rows = await reader.query<ReplayRow>(
+      `insert into notification.replays as r
+         (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
+       select $6::uuid, $1, $7, $8, $4, $5, $2, $3, count(*), $9, $10 ${MEMBERS}
+       returning ${COLUMNS}`,
+      [
+        endpoint.key,
+        uuidBefore(from),
+        upTo,
+        types,
+        subject ?? null,
+        uuidOf(newId('whr')),
+        new Date(from),
+        new Date(to),
+        correlationId,
+        new Date(now),
+      ],
+    );
+    this.#signal.raise();
+    return render(endpoint, rows[0] as ReplayRow);
+  }
+
+  /** By the index on the endpoint. */
+  async find(endpoint: Endpoint, uuid: string): Promise<JsonObject | undefined> {
+    const rows = await this.#options.reader.query<ReplayRow>(
+      `select ${COLUMNS} from notification.replays r where r.endpoint_key = $1 and r.id = $2`,
+      [endpoint.key, uuid],
+    );
+    return rows.map((row) => render(endpoint, row))[0];
+  }
+
+  async #step(): Promise<void> {
+    try {
+      const hasMore = await this.#page();
+      this.#failures = 0;
+      if (!hasMore) await this.#signal.wait(LOOK_MS);
+    } catch (error) {
+      this.#failures++;
+      this.#options.onError(error);
+      await this.#signal.wait(backoffMs(this.#failures, this.#options.random));
+    }
+  }
+
+  /** Whether there was one to work on. */
+  async #page(): Promise<boolean> {
+    const { session, clock, onQueued } = this.#options;
+    const now = clock.now();
+    const key = await session.transaction(async (tx) => {
+      const [replay] = await tx.query<RunningRow>(TAKE_REPLAY, []);
+      if (replay !== undefined) await queuePage(tx, replay, now);
+      return replay?.endpoint_key;
+    });
+    if (key !== undefined) onQueued([key]);
+    return key !== undefined;
+  }
+}
+
+async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Promise<void> {
+  const { id, endpoint_key: endpointKey, events, subject, after, up_to } = replay;
+  const members = await tx.query<MemberRow>(READ_MEMBERS, [endpointKey, after, up_to, events, subject, PAGE]);
+  const wanted = members.map((member) => ({
+    endpointKey,
+    event: member.event,
+    type: member.type,
+    subject: member.subject,
+    sequence: member.sequence,
+    repeats: id,
+    isSkipped: false,
+  }));
+  insertDeliveries(tx, await takeTurns(tx, wanted, now), now);
+  const isLast = members.length < PAGE;
+  tx.run(MOVE_REPLAY, [id, members.at(-1)?.id ?? after, members.length, isLast ? new Date(now) : null]);
+}
+
+/** Before every UUIDv7 of that millisecond and later (RFC 9562 §5.7). */
+function uuidBefore(at: EpochMs): string {
+  const hex = Math.max(0, at).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}
+
+function render(endpoint: Endpoint, row: ReplayRow): JsonObject {
+  return {
+    id: idOf('whr', row.id),
+    endpoint_id: idOf('whe', endpoint.uuid),
+    status: row.finished_at === null ? 'running' : 'completed',
+    from: toRfc3339(row.from_at),
+    to: toRfc3339(row.to_at),
+    events: row.events,
+    subject: row.subject,
+    total: row.total,
+    queued: row.queued,
+    created_at: toRfc3339(row.created_at),
+    finished_at: row.finished_at === null ? null : toRfc3339(row.finished_at),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * The secrets that deliveries are signed by. They are in the vault; a process remembers them for a while, so that a batch of
+ * deliveries does not read them again. What was replaced signs beside its successor for a day: who remembers too long still
+ * signs by something that counts.
+ */
+import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { InvariantViolation } from '#kernel/fault.ts';
+import { idOf } from '#kernel/ids.ts';
+import type { Vault } from '#platform/vault/vault.ts';
+import type { Endpoint } from './endpoint.ts';
+import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKeyOf } from './signature.ts';
+
+/** Time to give a receiver its new secret. */
+const OVERLAP_MS = 24 * 3_600_000;
+const REMEMBERED_MAX = 5000;
+const REMEMBERED_FOR_MS = 60_000;
+/** Of a tenant's callbacks, which share one. */
+const CALLBACKS = 'callbacks';
+
+type Owner = Pick<Endpoint, 'tenant' | 'kind' | 'uuid' | 'secretVersion'>;
+
+interface Remembered {
+  readonly keys: Promise<readonly SigningKey[]>;
+  readonly until: EpochMs;
+}
+
+export class WebhookSecrets {
+  readonly #vault: Vault;
+  readonly #clock: Clock;
+  readonly #remembered = new Map<string, Remembered>();
+
+  constructor(options: { readonly vault: Vault; readonly clock: Clock }) {
+    this.#vault = options.vault;
+    this.#clock = options.clock;
+  }
+
+  /** The secret itself, given once. */
+  async create(tenant: string, uuid: string, scheme: Scheme): Promise<string> {
+    const secret = newSecret(scheme);
+    await this.#put(tenant, nameOf(uuid), [{ secret, until: null }]);
+    return secret;
+  }
+
+  /** The new secret; the one before signs beside it for a day. Without an id that of the tenant's callbacks. */
+  async rotate(tenant: string, uuid: string | undefined, scheme: Scheme): Promise<string> {
+    const name = uuid === undefined ? nameOf(CALLBACKS) : nameOf(uuid);
+    const secret = newSecret(scheme);
+    const now = this.#clock.now();
+    const before = (await this.#read(tenant, name))
+      .filter(({ until }) => until === null || now < until)
+      .map((old) => ({ ...old, until: old.until ?? now + OVERLAP_MS }));
+    await this.#put(tenant, name, [{ secret, until: null }, ...before.slice(0, OVERLAPPING_MAX)]);
+    return secret;
+  }
+
+  remove(tenant: string, uuid: string): Promise<boolean> {
+    return this.#vault.delete({ tenant, name: nameOf(uuid) });
+  }
+
+  find(owner: Owner): Promise<readonly SigningKey[]> {
+    const { tenant, secretVersion } = owner;
+    const name = nameOf(owner.kind === 'callback' ? CALLBACKS : owner.uuid);
+    const key = `${tenant}/${name}/${secretVersion}`;
+    const now = this.#clock.now();
+    const known = this.#remembered.get(key);
+    if (known !== undefined && now < known.until) return known.keys;
+    const keys = this.#require(tenant, name, owner.kind);
+    this.#remember(key, { keys, until: now + REMEMBERED_FOR_MS });
+    keys.catch(() => this.#remembered.delete(key));
+    return keys;
+  }
+
+  /** A tenant's callbacks have one from the first on; whoever wants to know it has it rotated. */
+  async #require(tenant: string, name: string, kind: Endpoint['kind']): Promise<readonly SigningKey[]> {
+    const found = await this.#read(tenant, name);
+    if (found.length > 0) return found.map(signingKeyOf);
+    if (kind === 'endpoint') throw new InvariantViolation(`${name} of ${tenant} has no secret`);
+    const made = [{ secret: newSecret('v1'), until: null }];
+    await this.#put(tenant, name, made);
+    return made.map(signingKeyOf);
+  }
+
+  async #read(tenant: string, name: string): Promise<SigningSecret[]> {
+    const value = await this.#vault.find({ tenant, name });
+    return value === undefined ? [] : (JSON.parse(value) as SigningSecret[]);
+  }
+
+  #put(tenant: string, name: string, secrets: readonly SigningSecret[]): Promise<void> {
+    return this.#vault.put({ tenant, name, value: JSON.stringify(secrets) });
+  }
+
+  #remember(key: string, remembered: Remembered): void {
+    if (this.#remembered.size >= REMEMBERED_MAX) {
+      const oldest = this.#remembered.keys().next();
+      if (!oldest.done) this.#remembered.delete(oldest.value);
+    }
+    this.#remembered.delete(key);
+    this.#remembered.set(key, remembered);
+  }
+}
+
+/** Old ones that still sign: rotated again and again within a day, the header must not grow without end. */
+const OVERLAPPING_MAX = 3;
+
+/** The vault shows names with a colon to nobody. */
+function nameOf(uuid: string): string {
+  return `webhook-endpoints:${uuid === CALLBACKS ? CALLBACKS : idOf('whe', uuid)}`;
+}

@@ -1,0 +1,120 @@
+/** Outbound webhooks, put together: the consumer that queues, the sender, what records, replays, and the API. */
+import type { Clock } from '#kernel/clock.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { GroupCommit } from '#platform/batch/group-commit.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import type { Egress } from '#platform/egress/egress.ts';
+import type { EgressOutcome } from '#platform/egress/outcome.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { Session } from '#platform/postgres/session.ts';
+import type { Vault } from '#platform/vault/vault.ts';
+import type { Claim } from './claim-store.ts';
+import { DeliveryDesk } from './delivery-desk.ts';
+import { DeliveryReads } from './delivery-reads.ts';
+import { registerDeliveryRoutes } from './delivery-routes.ts';
+import { registerEndpointRoutes } from './endpoint-routes.ts';
+import { EndpointDesk } from './endpoint-store.ts';
+import { webhookConsumer } from './fan-out.ts';
+import { type Answered, recordAnswers } from './record.ts';
+import { Replays } from './replays.ts';
+import { WebhookSecrets } from './secrets.ts';
+import { Sender } from './sender.ts';
+import { Subscribers } from './subscribers.ts';
+
+/** More than a commit of outcomes takes; what waits for it are turns of the same subject only. */
+const RECORD_PACE_MS = 15;
+
+export interface WebhooksOptions {
+  readonly log: EventLog;
+  /** For what somebody asks for. */
+  readonly session: Session;
+  readonly openSession: (name: string) => Session;
+  readonly reader: Reader;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly batchMax: number;
+  readonly observer: BatchObserver;
+  readonly vault: Vault;
+  readonly egress: Egress;
+  readonly onAttempt: (claim: Claim, outcome: EgressOutcome) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Webhooks {
+  readonly consumer: Consumer<unknown, ConsumerPlan>;
+  readonly #options: WebhooksOptions;
+  readonly #subscribers: Subscribers;
+  readonly #secrets: WebhookSecrets;
+  readonly #records: GroupCommit<Answered, undefined>;
+  readonly #sender: Sender;
+  readonly #replays: Replays;
+  readonly #desk: DeliveryDesk;
+
+  constructor(options: WebhooksOptions) {
+    this.#options = options;
+    const { openSession, clock } = options;
+    const onQueued = (endpointKeys: Iterable<bigint>): void => this.#sender.wake(endpointKeys);
+    this.#subscribers = new Subscribers(options);
+    this.#secrets = new WebhookSecrets(options);
+    this.#records = new GroupCommit({
+      ...options,
+      name: 'webhooks.records',
+      session: openSession('webhooks.records'),
+      paceMs: RECORD_PACE_MS,
+      delayMs: () => 0,
+      apply: (tx, answered) =>
+        recordAnswers(tx, answered, {
+          partitions: options.log.partitions,
+          now: clock.now(),
+          random: options.random,
+          onDue: onQueued,
+        }),
+    });
+    this.#sender = new Sender({
+      ...options,
+      session: openSession('webhooks.sender'),
+      secrets: this.#secrets,
+      record: (answered) => this.#records.submit(answered),
+    });
+    this.#replays = new Replays({ ...options, session: openSession('webhooks.replays'), onQueued });
+    this.#desk = new DeliveryDesk({ ...options, onQueued });
+    this.consumer = webhookConsumer({ subscribers: this.#subscribers, clock, onQueued });
+  }
+
+  get underWay(): number {
+    return this.#sender.underWay;
+  }
+
+  async start(): Promise<void> {
+    await this.#subscribers.start();
+    this.#records.start();
+    this.#sender.start();
+    this.#replays.start();
+  }
+
+  /** What is on its way is waited for, for a moment. */
+  async stop(): Promise<void> {
+    await this.#subscribers.stop();
+    await this.#replays.stop();
+    await this.#sender.stop();
+    await this.#options.egress.close();
+    await this.#records.stop();
+  }
+
+  registerRoutes(app: HttpApp): void {
+    const { reader, egress, clock } = this.#options;
+    const endpoints = new EndpointDesk(reader);
+    registerEndpointRoutes(app, {
+      endpoints,
+      secrets: this.#secrets,
+      egress,
+      subscribers: this.#subscribers,
+      clock,
+      onEnabled: (endpointKeys) => this.#sender.wake(endpointKeys),
+    });
+    const reads = new DeliveryReads(reader);
+    registerDeliveryRoutes(app, { endpoints, reads, desk: this.#desk, replays: this.#replays });
+  }
+}
