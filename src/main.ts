@@ -90,6 +90,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
+  const cashflow = part.cashflow(log);
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
@@ -104,6 +105,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCardRoutes(app, cards.routes);
   registerAuthorizeRoutes(app, cards.authorizing);
+  cashflow.registerRoutes(app);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   providers.registerRoutes(app);

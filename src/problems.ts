@@ -7,6 +7,7 @@ import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
+import { cashflowProblems } from '#services/cashflow/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
@@ -17,6 +18,7 @@ import { validationProblems } from '#services/validation/problems.ts';
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
   cardProblems,
+  cashflowProblems,
   deadLetterProblems,
   checkpointProblems,
   integrityProblems,

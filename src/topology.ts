@@ -7,6 +7,7 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'access', directory: new URL('./services/access/migrations/', import.meta.url) },
   { schema: 'ledger', directory: new URL('./services/ledger/migrations/', import.meta.url) },
   { schema: 'cards', directory: new URL('./services/cards/migrations/', import.meta.url) },
+  { schema: 'cashflow', directory: new URL('./services/cashflow/migrations/', import.meta.url) },
   { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },
   { schema: 'validation', directory: new URL('./services/validation/migrations/', import.meta.url) },
   { schema: 'authorization', directory: new URL('./services/authorization/migrations/', import.meta.url) },
@@ -25,6 +26,7 @@ export const TOPOLOGY: Topology = {
     'providers',
     'notification',
     'cards',
+    'cashflow',
     'integrity',
   ],
   groups: [
@@ -55,6 +57,7 @@ export const SERVICES = [
   'notification',
   'integrity',
   'cards',
+  'cashflow',
 ];
 
 /** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */

@@ -6,7 +6,7 @@
  * A row and its events are of one commit, so each page is one snapshot.
  */
 import { type Id, idOf, isId, uuidOf } from '#kernel/ids.ts';
-import type { Differences, ExpectedRow } from '#platform/postgres/differences.ts';
+import type { ExpectedRow } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
   differingCards,
@@ -17,10 +17,10 @@ import {
   listRulesVersions,
 } from '#services/cards/contract.ts';
 import {
-  type CardRows,
   differingCardHolds,
   listCardEntries,
   listCardHolds,
+  type WalkedRows,
 } from '#services/ledger/contract.ts';
 import {
   type CardEvent,
@@ -34,8 +34,18 @@ import {
   isDecision,
 } from './card-events.ts';
 import type { Lane } from './lane.ts';
+import {
+  extraOf,
+  type Findings,
+  found,
+  joined,
+  type Key,
+  type Page,
+  pages,
+  reportTo,
+} from './paged-findings.ts';
 import type { Phase } from './progress.ts';
-import { type Check, differenceFinding, type Finding } from './report.ts';
+import type { Check, Finding } from './report.ts';
 
 /** Events or rows of one snapshot. */
 const PAGE = 1_000;
@@ -49,46 +59,15 @@ interface CardsProof {
 }
 
 export async function verifyCards(lane: Lane, { check, phase, partitions }: CardsProof): Promise<void> {
-  const report = (findings: Findings): void => {
-    check.looked(findings.looked);
-    for (const finding of findings.listed) check.found(finding);
-    check.foundMore(findings.unlisted);
-  };
   for (let partition = 0; partition < partitions; partition++) {
     for await (const page of pages(lane, (reader, after: bigint | undefined) =>
       compareEvents(reader, { partition, after: after ?? 0n }),
     )) {
       phase.advance(page.passed);
-      report(page.findings);
+      reportTo(check, page.findings);
     }
   }
-  for (const read of BACKWARDS) for await (const page of pages(lane, read)) report(page.findings);
-}
-
-interface Findings {
-  readonly looked: number;
-  readonly listed: readonly Finding[];
-  readonly unlisted: number;
-}
-
-interface Page<Cursor> {
-  readonly findings: Findings;
-  readonly passed: number;
-  /** Undefined at the end. */
-  readonly next: Cursor | undefined;
-}
-
-async function* pages<Cursor>(
-  lane: Lane,
-  read: (reader: Reader, after: Cursor | undefined) => Promise<Page<Cursor>>,
-): AsyncGenerator<Page<Cursor>> {
-  for (let after: Cursor | undefined; ; ) {
-    const cursor = after;
-    const page = await lane.snapshot((reader) => read(reader, cursor));
-    yield page;
-    after = page.next;
-    if (after === undefined) return;
-  }
+  for (const read of BACKWARDS) for await (const page of pages(lane, read)) reportTo(check, page.findings);
 }
 
 /** What the events of a page began, with all that came of it, against the tables. */
@@ -146,29 +125,6 @@ async function compareDecided(reader: Reader, events: readonly CardEvent[]): Pro
   ];
 }
 
-type Key = Readonly<Record<string, string>>;
-
-function found(
-  noun: string,
-  expected: readonly ExpectedRow[],
-  { listed, total }: Differences,
-  nameOf: (key: Key) => string,
-): Findings {
-  return {
-    looked: expected.length,
-    listed: listed.map((difference) => differenceFinding(noun, nameOf(difference.key), difference)),
-    unlisted: total - listed.length,
-  };
-}
-
-function joined(findings: readonly Findings[]): Findings {
-  return {
-    looked: findings.reduce((sum, { looked }) => sum + looked, 0),
-    listed: findings.flatMap(({ listed }) => listed),
-    unlisted: findings.reduce((sum, { unlisted }) => sum + unlisted, 0),
-  };
-}
-
 /** From the tables to the log: what no event tells of. */
 const BACKWARDS = [
   backwards(listCardTransactionRefs, 'card_transaction', {
@@ -224,7 +180,7 @@ function backwards<Row>(
 }
 
 function walk(
-  list: (reader: Reader, after: string | null, limit: number) => Promise<CardRows>,
+  list: (reader: Reader, after: string | null, limit: number) => Promise<WalkedRows>,
   noun: string,
   {
     isTold,
@@ -256,11 +212,6 @@ function walk(
       next: last,
     };
   };
-}
-
-function extraOf(noun: string, names: readonly string[]): Findings {
-  const listed = names.map((name) => differenceFinding(noun, name, { key: {}, kind: 'extra', detail: '' }));
-  return { looked: 0, listed, unlisted: 0 };
 }
 
 /** In the order of the log; by its index on the events' subject. */

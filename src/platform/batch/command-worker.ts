@@ -119,8 +119,8 @@ export class CommandWorker<Body, Loaded, Effect> {
   }
 }
 
-/** R3: by topic, then by partition. */
-function sendAppends(
+/** R3: by topic, then by partition. Undefined if there is nothing to append. */
+export function sendAppends(
   tx: Transaction,
   drafts: readonly DraftElsewhere[],
   as: { readonly partitions: number; readonly occurredAt: EpochMs },

@@ -9,6 +9,8 @@ export const SCOPES = [
   'card_transactions:write',
   'cards:read',
   'cards:write',
+  'cash_entries:read',
+  'cash_entries:write',
   'dead_letters:read',
   'dead_letters:write',
   'events:read',
