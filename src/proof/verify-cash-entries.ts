@@ -183,7 +183,9 @@ function differenceFrom(data: JsonObject, entry: TracedEntry): string | undefine
   const wrong = Object.entries(values).filter(([, [actual, expected]]) => actual !== expected);
   if (wrong.length === 0) return undefined;
   return wrong
-    .map(([name, [actual, expected]]) => `${name} is ${String(actual)}, not ${String(expected)}`)
+    .map(
+      ([name, [actual, expected]]) => `${name} is ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`,
+    )
     .join('; ');
 }
 

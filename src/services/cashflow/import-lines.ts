@@ -74,7 +74,8 @@ export function readLines(
     }
     const named = namedValues(fields, columns, accountId);
     const faults = findFaults(named, '');
-    if (faults.length === 0) entries.push({ line, terms: named as unknown as CashEntryTerms });
+    if (faults.length === 0)
+      entries.push({ line, terms: named as Partial<CashEntryTerms> as CashEntryTerms });
     else errors.push({ line, code: 'request.invalid', detail: sentenceOf(faults), errors: faults });
   }
   return { entries, errors };
@@ -140,8 +141,8 @@ function namedValues(
   fields: readonly string[],
   columns: readonly string[],
   accountId: string | null,
-): Record<string, unknown> {
-  const named: Record<string, unknown> = accountId === null ? {} : { account_id: accountId };
+): Record<string, string | number> {
+  const named: Record<string, string | number> = accountId === null ? {} : { account_id: accountId };
   columns.forEach((name, index) => {
     const text = fields[index] ?? '';
     if (text === '') return;
