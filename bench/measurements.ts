@@ -9,6 +9,14 @@ import {
   runCards,
 } from './cards.ts';
 import {
+  type CashReport,
+  type CashScenarioName,
+  faultsOfCashEntries,
+  isCashScenario,
+  prepareBooks,
+  runCashEntries,
+} from './cash-entries.ts';
+import {
   type FailoverFigures,
   type FailoverTiming,
   failoverDurationMs,
@@ -64,6 +72,8 @@ export interface Measurements {
   readonly integrityCost: IntegrityCostReport | undefined;
   /** What the card authorizer reaches; empty unless measured. */
   readonly cards: readonly CardReport[];
+  /** How many cash entries are recorded; empty unless measured. */
+  readonly cashEntries: readonly CashReport[];
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -75,6 +85,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let failover: FailoverFigures | undefined;
   let integrityCost: IntegrityCostReport | undefined;
   const cards: CardReport[] = [];
+  const cashEntries: CashReport[] = [];
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
@@ -82,6 +93,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
     if (name === 'hung-provider') hungProvider = await measureHungProvider(stage);
     else if (name === 'integrity') integrityCost = await measureIntegrityCost(stage);
     else if (isCardScenario(name)) cards.push(await measureCards(stage, name));
+    else if (isCashScenario(name)) cashEntries.push(await measureCashEntries(stage, name));
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -89,17 +101,18 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover, integrityCost, cards };
+  return { scenarios, costs, hungProvider, failover, integrityCost, cards, cashEntries };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost, cards } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards, cashEntries } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
     ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
     ...faultsOfCards(cards),
+    ...faultsOfCashEntries(cashEntries),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -155,6 +168,19 @@ async function measureCards(stage: Stage, name: CardScenarioName): Promise<CardR
 
 function cardPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {
   return nextPlan(stage, { method: 'card', waitingConnections: 0, ...plan });
+}
+
+/** Cash books that entries are spread over: of merchants, not of their customers. */
+const BOOKS = { full: 1000, quick: 50 } as const;
+
+async function measureCashEntries(stage: Stage, name: CashScenarioName): Promise<CashReport> {
+  const { options, context } = stage;
+  const cash = { method: 'cash', wallets: sizeOf(stage, BOOKS), waitingConnections: 0 } as const;
+  await prepareBooks(context.api, cash.wallets);
+  await generateLoad(nextPlan(stage, { ...cash, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
+  await checkpoint(stage.serverUrl);
+  const ratePerSecond = name === 'cash-entries-open' ? options.rate : null;
+  return runCashEntries(context, name, nextPlan(stage, { ...cash, ratePerSecond }));
 }
 
 async function measureGateway(stage: Stage): Promise<ScenarioReport> {

@@ -8,6 +8,7 @@
  */
 
 import { CardRequest } from './card-request.ts';
+import { CashRequest } from './cash-request.ts';
 import { Connection, type ConnectionEvents, type LoadRequest } from './connection.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { PaymentRequest } from './payment-request.ts';
@@ -102,6 +103,7 @@ export class LoadRun {
   #request(random: Random, waitSeconds: number): LoadRequest {
     const { host, port, apiKey, method, wallets, services } = this.#plan;
     const to = { host: `${host}:${port}`, apiKey, random };
+    if (method === 'cash') return new CashRequest({ ...to, books: wallets });
     return method === 'card'
       ? new CardRequest({ ...to, cards: wallets })
       : new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
@@ -121,6 +123,8 @@ export class LoadRun {
     const latencyMs = nowMs - intendedAtMs;
     const answer = { latencyMs, inTime: nowMs <= this.#endsAtMs };
     if (this.#plan.method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
+    else if (this.#plan.method === 'cash')
+      this.#tally.answered(response.status, response.body, { ...answer, durable: 201 });
     else this.#tally.answered(response.status, response.body, answer);
   };
 
