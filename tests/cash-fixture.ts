@@ -61,16 +61,16 @@ export class CashFixture {
   readonly reads: CashReads;
   readonly ledgerReads: LedgerReads;
   readonly #database: TestDatabase;
-  readonly #pool: ReadPool;
+  readonly pool: ReadPool;
   readonly #closing: (() => Promise<void>)[] = [];
 
   private constructor(database: TestDatabase, owner: Client) {
     this.#database = database;
     this.url = database.url;
     this.owner = owner;
-    this.#pool = new ReadPool({ url: this.url, onError: rethrow });
-    this.reads = new CashReads(this.#pool);
-    this.ledgerReads = new LedgerReads(this.#pool);
+    this.pool = new ReadPool({ url: this.url, onError: rethrow });
+    this.reads = new CashReads(this.pool);
+    this.ledgerReads = new LedgerReads(this.pool);
   }
 
   /** @internal Use `openCash`. */
@@ -219,7 +219,7 @@ export class CashFixture {
   /** Nobody is connected to the database when it resolves; it is the caller's to drop. */
   async leave(): Promise<TestDatabase> {
     await Promise.all(this.#closing.map((stop) => stop()));
-    await this.#pool.close();
+    await this.pool.close();
     await this.owner.end();
     return this.#database;
   }

@@ -132,7 +132,8 @@ export function sendAppends(
     return sendAppend(tx, prepareAppend({ topic, ...as, drafts: own }));
   });
   const [only] = appends;
-  return appends.length === 1 ? only : Promise.all(appends).then((segments) => segments.flat());
+  // If the commit fails nobody awaits it: as the transaction's own it is not left unhandled.
+  return appends.length === 1 ? only : tx.derive(Promise.all(appends), (segments) => segments.flat());
 }
 
 /** What a request gets whose key was used before: the stored answer, or a refusal of its other body (I2). */

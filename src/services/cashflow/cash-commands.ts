@@ -163,8 +163,8 @@ function reversedBy({ tenant, body }: Command<CashOrder>): CashEntryKey[] {
   return [{ tenant, uuid: uuidOf(body.cash_entry_id) }];
 }
 
-function filesOf({ tenant, body }: Command<CashOrder>): { tenant: string; file: string }[] {
-  return body.operation === 'cash_entries.import' ? [{ tenant, file: fileOf(tenant, body) }] : [];
+function filesOf({ tenant, body }: Command<CashOrder>): string[] {
+  return body.operation === 'cash_entries.import' ? [fileOf(tenant, body)] : [];
 }
 
 function accountsOf({ tenant, accountId, contraAccountId }: CashEntry) {

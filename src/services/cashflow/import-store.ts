@@ -13,16 +13,14 @@ export const IMPORT_COLUMNS = `i.tenant, i.id, i.file, i.digest, i.bytes, i.line
   i.created_at, i.finished_at`;
 
 /**
- * The imports of files, as they are: two that send the same file wait for each other here, and for whoever works on it. In
+ * The imports of files, as they are (a file's uuid is derived from its tenant): two that send the same file wait for each other here, and for whoever works on it. In
  * the order of the arrays, which is that of the file. By the unique index on the file.
  */
 export const LOCK_IMPORTS_OF_FILES = statement(
   'cashflow.lock_imports_of_files',
   `select ${IMPORT_COLUMNS}
-   from ${batchRows('wanted', { tenant: 'text', file: 'uuid' })}
-   cross join lateral (
-     select * from cashflow.imports i where i.file = wanted.file and i.tenant = wanted.tenant for no key update
-   ) i`,
+   from ${batchRows('wanted', { file: 'uuid' })}
+   cross join lateral (select * from cashflow.imports i where i.file = wanted.file for no key update) i`,
 );
 
 /** Another process that takes in the same file meanwhile raises a unique violation; the batch is then decided anew. */
@@ -44,10 +42,10 @@ export const UPDATE_IMPORT = statement(
    where i.tenant = $1::text and i.id = $2::uuid`,
 );
 
-/** Now it is an import's. Raises nothing if it is gone: an upload that took too long was cleared away, and its import is empty. By primary key. */
+/** Whoever does it decides what becomes of its chunks: they are an import's from now on, or cleared away. By primary key. */
 export const TAKE_UPLOAD = statement(
   'cashflow.take_upload',
-  'delete from cashflow.uploads u where u.id = $1::uuid',
+  'delete from cashflow.uploads u where u.id = $1::uuid returning u.id',
 );
 
 export const OPEN_IMPORT = statement(
@@ -124,13 +122,6 @@ export const INSERT_CHUNK = statement(
    returning first_line`,
 );
 
-/** Those that no import took: broken off, or the same as one before. By primary key. */
-export const DISCARD_UPLOAD = statement(
-  'cashflow.discard_upload',
-  `with gone as (delete from cashflow.uploads u where u.id = $1::uuid returning u.id)
-   delete from cashflow.import_chunks c using gone where c.upload = gone.id`,
-);
-
 /** Uploads are as many as are under way, or were broken off lately: a scan is right. */
 export const FIND_STALE_UPLOADS = statement(
   'cashflow.find_stale_uploads',
@@ -187,24 +178,10 @@ export function importOf(row: ImportRow): Import {
   };
 }
 
-export interface FileKey {
-  readonly tenant: string;
-  readonly file: string;
-}
-
 /** By file. */
-export async function lockImportsOf(
-  tx: Transaction,
-  files: readonly FileKey[],
-): Promise<Map<string, Import>> {
+export async function lockImportsOf(tx: Transaction, files: readonly string[]): Promise<Map<string, Import>> {
   if (files.length === 0) return new Map();
-  const sorted = [...new Map(files.map((key) => [key.file, key])).values()].toSorted((a, b) =>
-    a.file < b.file ? -1 : 1,
-  );
-  const rows = await tx.query<ImportRow>(LOCK_IMPORTS_OF_FILES, [
-    textArray(sorted.map(({ tenant }) => tenant)),
-    uuidArray(sorted.map(({ file }) => file)),
-  ]);
+  const rows = await tx.query<ImportRow>(LOCK_IMPORTS_OF_FILES, [uuidArray([...new Set(files)].toSorted())]);
   return new Map(rows.map((row) => [row.file, importOf(row)]));
 }
 

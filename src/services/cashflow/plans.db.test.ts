@@ -39,7 +39,6 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [importStore.INSERT_ERRORS, []],
   [importStore.BEGIN_UPLOAD, []],
   [importStore.INSERT_CHUNK, UPLOAD],
-  [importStore.DISCARD_UPLOAD, [...CHUNK, ...UPLOAD]],
 ];
 
 /** Over a table that has a row per upload under way: a scan is right. */

@@ -7,7 +7,8 @@ import { CASH_ENTRY_COLUMNS, type CashEntryRow, cashEntryOf } from './store.ts';
 
 /** The one that gave it back: by the unique index on reversals. */
 const READING = `${CASH_ENTRY_COLUMNS}, (
-    select r.id from cashflow.cash_entries r where r.reverses = c.id and r.tenant = c.tenant offset 0
+    select r.id from (select * from cashflow.cash_entries r where r.reverses = c.id offset 0) r
+    where r.tenant = c.tenant
   ) as reversed_by`;
 
 /** By primary key. */

@@ -84,7 +84,8 @@ export const CashEntryListQuery = closed({
     Type.String({
       minLength: 1,
       maxLength: TEXT_MAX,
-      description: 'Part of the description, whatever the case of its letters.',
+      description:
+        'Part of the description. Capital letters are as good as small ones, beyond ASCII only if the locale of the database knows them.',
     }),
   ),
 });

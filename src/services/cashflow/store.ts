@@ -25,8 +25,9 @@ export const FIND_REVERSALS = statement(
   `select c.tenant, c.reverses, c.id
    from ${batchRows('wanted', { tenant: 'text', id: 'uuid' })}
    cross join lateral (
-     select * from cashflow.cash_entries c where c.reverses = wanted.id and c.tenant = wanted.tenant offset 0
-   ) c`,
+     select * from cashflow.cash_entries c where c.reverses = wanted.id offset 0
+   ) c
+   where c.tenant = wanted.tenant`,
 );
 
 const INSERTED = {

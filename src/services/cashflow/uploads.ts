@@ -9,7 +9,13 @@ import { Fault } from '#kernel/fault.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Session } from '#platform/postgres/session.ts';
 import { type ChunkOfLines, malformedFile, parseHeader } from './import-lines.ts';
-import { BEGIN_UPLOAD, DISCARD_UPLOAD, FIND_STALE_UPLOADS, INSERT_CHUNK } from './import-store.ts';
+import {
+  BEGIN_UPLOAD,
+  DELETE_CHUNKS,
+  FIND_STALE_UPLOADS,
+  INSERT_CHUNK,
+  TAKE_UPLOAD,
+} from './import-store.ts';
 import { LineCutter, LineTooLong } from './line-cutter.ts';
 
 /** Some 700 000 lines. */
@@ -52,7 +58,10 @@ export class Uploads {
 
   /** What no import has taken. */
   async discard(uuid: string): Promise<void> {
-    await this.#session.query(DISCARD_UPLOAD, [uuid]);
+    await this.#session.transaction(async (tx) => {
+      const taken = await tx.query(TAKE_UPLOAD, [uuid]);
+      if (taken.length > 0) tx.run(DELETE_CHUNKS, [uuid]);
+    });
   }
 
   /** What was broken off. */

@@ -26,8 +26,8 @@ create table cash_entries (
 -- Lists are newest day first; one index for those of a tenant, one for those of an account.
 create index cash_entries_by_day on cash_entries (tenant, occurred_on, id);
 create index cash_entries_by_account on cash_entries (account_id, tenant, occurred_on, id);
--- An entry is reversed once.
-create unique index cash_entries_reversal on cash_entries (reverses, tenant) where reverses is not null;
+-- An entry is reversed once. A uuid is nobody else's, so that no other index could serve its look-up.
+create unique index cash_entries_reversal on cash_entries (reverses) where reverses is not null;
 -- Last: of indexes that cost the same, as all do while the table is empty, the planner takes the newest.
 alter table cash_entries add constraint cash_entries_pkey primary key (tenant, id);
 
@@ -63,7 +63,7 @@ create table imports (
   finished_at timestamptz,
   check ((state in ('completed', 'refused')) = (finished_at is not null))
 ) with (fillfactor = 50);
-create unique index imports_file on imports (file, tenant);
+create unique index imports_file on imports (file);
 alter table imports add constraint imports_pkey primary key (tenant, id);
 
 -- Imports that are not finished; whoever has locked its row works on it. They take turns.
