@@ -1,5 +1,4 @@
 /** The cash flow over a database of its own, as separate processes run it: each with a log, a ledger store and sessions of its own. */
-import { createHash } from 'node:crypto';
 import { Client } from 'pg';
 import { vi } from 'vitest';
 import { type Clock, systemClock } from '#kernel/clock.ts';
@@ -18,14 +17,13 @@ import { Importer } from '#services/cashflow/importer.ts';
 import { CashReads } from '#services/cashflow/reads.ts';
 import { Uploads } from '#services/cashflow/uploads.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
-import type { LedgerOrder } from '#services/ledger/orders.ts';
+import type { OpenAccountOrder } from '#services/ledger/orders.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 
 export const TENANT = 'acme';
-export const TODAY = new Date().toISOString().slice(0, 10);
 
 const PARTITIONS = 4;
 const BATCH_MAX = 500;
@@ -82,6 +80,12 @@ export class CashFixture {
     return new CashFixture(database, owner);
   }
 
+  session(name: string): Session {
+    const session = new Session({ url: this.url, name });
+    this.#closing.push(() => session.close());
+    return session;
+  }
+
   async process(clock: Clock = systemClock): Promise<CashProcess> {
     const sessions: Session[] = [];
     const failures: unknown[] = [];
@@ -131,16 +135,10 @@ export class CashFixture {
 
   /** Opens accounts by the ledger's own commands. */
   async openAccounts(
-    accounts: readonly Omit<Extract<LedgerOrder, { id?: string }>, 'operation'>[],
+    accounts: readonly (Omit<OpenAccountOrder, 'operation'> & { readonly id: string })[],
   ): Promise<void> {
-    await this.orderOfLedger(accounts.map((account) => ({ operation: 'accounts.create', ...account })));
-  }
-
-  async orderOfLedger(orders: readonly LedgerOrder[]): Promise<void> {
-    const [heads, session] = [
-      new Session({ url: this.url, name: 'heads' }),
-      new Session({ url: this.url, name: 'ledger' }),
-    ];
+    const heads = new Session({ url: this.url, name: 'heads' });
+    const session = new Session({ url: this.url, name: 'ledger' });
     const log = await EventLog.open({
       session: heads,
       topics: ['ledger'],
@@ -162,24 +160,23 @@ export class CashFixture {
       observer: { committed: () => undefined, failed: (_worker, error) => rethrow(error) },
     });
     worker.start();
-    for (const body of orders) {
-      const id = 'id' in body && body.id !== undefined ? body.id : newId('jen');
-      const command = {
-        operation: body.operation,
-        tenant: TENANT,
-        idempotencyKey: undefined,
-        body,
-        id,
-        ...causes(),
-      };
-      // One behind the other: an entry needs its accounts.
-      // oxlint-disable-next-line no-await-in-loop
-      const { answer } = await worker.submit(command);
-      if (answer.status >= 400) throw new Error(answer.body);
-    }
+    const operation = 'accounts.create';
+    const outcomes = await Promise.all(
+      accounts.map(({ id, ...account }) =>
+        worker.submit({
+          operation,
+          tenant: TENANT,
+          idempotencyKey: undefined,
+          body: { operation, id, ...account },
+          id,
+          ...causes(),
+        }),
+      ),
+    );
     await worker.stop();
     await log.close();
     await Promise.all([heads.close(), session.close()]);
+    for (const { answer } of outcomes) if (answer.status >= 400) throw new Error(answer.body);
   }
 
   /** Minor units. */
@@ -281,10 +278,6 @@ export const ENTRY: RecordOrder = {
 async function* piecesOf(text: string): AsyncGenerator<Buffer> {
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += 16_384) yield bytes.subarray(at, at + 16_384);
-}
-
-export function sha256Of(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function causes() {

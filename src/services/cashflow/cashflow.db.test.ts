@@ -1,8 +1,10 @@
 /** Cash entries and imports on a real database, by the real workers of two processes. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '#kernel/clock.ts';
 import { uuidOf } from '#kernel/ids.ts';
 import { type CashFixture, type CashProcess, openCash, TENANT } from '../../../tests/cash-fixture.ts';
 import { CashReads } from './reads.ts';
+import { Uploads } from './uploads.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 10 };
 
@@ -293,6 +295,15 @@ describe('a file', () => {
     expect([status, document['code']]).toEqual([400, 'cashflow.malformed_csv']);
   });
 
+  test('that is larger than it may be is refused on the way', async () => {
+    const uploads = new Uploads({ session: fixture.session('small'), clock: systemClock, bytesMax: 1000 });
+    const uuid = '01a1d2b6-4ca8-78a9-8544-cf2fd7d28368';
+    expect(await uploads.take(uuid, brokenOff(), 'book')).toMatchObject({
+      problem: { code: 'request.too_large' },
+    });
+    await uploads.discard(uuid);
+  });
+
   test('that was broken off is cleared away after an hour', async () => {
     const ago = await fixture.process({ now: () => Date.now() - 3_600_001 });
     await ago.uploads
@@ -310,7 +321,7 @@ describe('a file', () => {
 });
 
 async function* brokenOff(): AsyncGenerator<Buffer> {
-  yield Buffer.from(`direction,amount,occurred_on,description\n${'credit,1,2026-01-15,x\n'.repeat(300)}`);
+  yield Buffer.from(`direction,amount,occurred_on,description\n${'credit,1,2026-01-15,x\n'.repeat(2500)}`);
   throw new Error('the caller is gone');
 }
 

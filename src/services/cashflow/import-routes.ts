@@ -21,7 +21,7 @@ import {
   ImportErrorPage,
   ImportQuery,
 } from './schemas.ts';
-import type { Uploads } from './uploads.ts';
+import { IMPORT_BYTES_MAX, tooLarge, type Uploads } from './uploads.ts';
 
 export interface ImportRoutes {
   readonly commands: CommandQueue<CashOrder>;
@@ -75,6 +75,8 @@ async function takeFile(
   const key = requireIdempotencyKey(request.raw);
   if (!key.ok) return refuse(reply, key.problem);
   if (request.body === undefined) return refuse(reply, noFile());
+  if (Number(request.headers['content-length'] ?? 0) > IMPORT_BYTES_MAX)
+    return refuse(reply, tooLarge(IMPORT_BYTES_MAX));
   const id = newId('imp');
   try {
     return await importFile(routes, { request, reply, query, id });

@@ -115,10 +115,12 @@ export const BEGIN_UPLOAD = statement(
 );
 
 /** Nothing if the upload was cleared away meanwhile; the rest of it then fails. By primary key. */
-export const INSERT_CHUNK = statement(
-  'cashflow.insert_chunk',
+export const INSERT_CHUNKS = statement(
+  'cashflow.insert_chunks',
   `insert into cashflow.import_chunks (upload, first_line, content)
-   select u.id, $2::integer, $3::bytea from cashflow.uploads u where u.id = $1::uuid for key share
+   select u.id, v.first_line, v.content
+   from (select id from cashflow.uploads u where u.id = $3::uuid for key share) u
+   cross join ${batchRows('v', { first_line: 'integer', content: 'bytea' })}
    returning first_line`,
 );
 

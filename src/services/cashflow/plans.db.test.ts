@@ -38,7 +38,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [importStore.DELETE_CHUNKS, CHUNK],
   [importStore.INSERT_ERRORS, []],
   [importStore.BEGIN_UPLOAD, []],
-  [importStore.INSERT_CHUNK, UPLOAD],
+  [importStore.INSERT_CHUNKS, UPLOAD],
 ];
 
 /** Over a table that has a row per upload under way: a scan is right. */

@@ -7,13 +7,14 @@ import type { Clock } from '#kernel/clock.ts';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { Fault } from '#kernel/fault.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import { type Session } from '#platform/postgres/session.ts';
+import { byteaArray, int4Array } from '#platform/postgres/arrays.ts';
+import type { Session } from '#platform/postgres/session.ts';
 import { type ChunkOfLines, malformedFile, parseHeader } from './import-lines.ts';
 import {
   BEGIN_UPLOAD,
   DELETE_CHUNKS,
   FIND_STALE_UPLOADS,
-  INSERT_CHUNK,
+  INSERT_CHUNKS,
   TAKE_UPLOAD,
 } from './import-store.ts';
 import { LineCutter, LineTooLong } from './line-cutter.ts';
@@ -22,6 +23,9 @@ import { LineCutter, LineTooLong } from './line-cutter.ts';
 export const IMPORT_BYTES_MAX = 64 * 1024 * 1024;
 /** A request takes half a minute at most, and is decided seconds later: what is older was broken off. */
 const STALE_AFTER_MS = 3_600_000;
+
+/** Chunks of one commit. With what one read of the socket brings beyond them, at most a megabyte. */
+const STORED_TOGETHER = 8;
 
 export interface UploadedFile {
   readonly digest: string;
@@ -78,6 +82,7 @@ export class Uploads {
   ): Promise<Decision<UploadedFile>> {
     const sum = createHash('sha256');
     const cutter = new LineCutter();
+    const cut: ChunkOfLines[] = [];
     let bytes = 0;
     let columns: readonly string[] | undefined;
     for await (const data of content) {
@@ -93,20 +98,26 @@ export class Uploads {
         columns = parsed.value;
         rest = Buffer.alloc(0);
       }
-      await this.#store(uuid, [...cutter.feed(rest)]);
+      cut.push(...cutter.feed(rest));
+      if (cut.length >= STORED_TOGETHER) await this.#store(uuid, cut.splice(0));
     }
     const last = cutter.end();
-    if (columns === undefined || (last === undefined && cutter.lines < 2))
+    if (last !== undefined) cut.push(last);
+    if (columns === undefined || cutter.lines < 2)
       return refused(malformedFile('The file has no line with an entry.'));
-    await this.#store(uuid, last === undefined ? [] : [last]);
+    await this.#store(uuid, cut);
     return accepted({ digest: sum.digest('hex'), bytes, lines: cutter.lines, columns });
   }
 
+  /** All of them in one commit. */
   async #store(uuid: string, chunks: readonly ChunkOfLines[]): Promise<void> {
-    const stored = await Promise.all(
-      chunks.map(({ firstLine, content }) => this.#session.query(INSERT_CHUNK, [uuid, firstLine, content])),
-    );
-    if (stored.some((rows) => rows.length === 0))
+    if (chunks.length === 0) return;
+    const stored = await this.#session.query(INSERT_CHUNKS, [
+      int4Array(chunks.map(({ firstLine }) => firstLine)),
+      byteaArray(chunks.map(({ content }) => content)),
+      uuid,
+    ]);
+    if (stored.length === 0)
       throw new Fault('the upload was cleared away while it was coming', { transient: true });
   }
 }
@@ -115,6 +126,6 @@ function withoutEnd(line: Buffer): Buffer {
   return line.subarray(0, line.length - 1);
 }
 
-function tooLarge(bytesMax: number): Problem {
+export function tooLarge(bytesMax: number): Problem {
   return problem('request.too_large', `A file that is imported has at most ${bytesMax} bytes.`);
 }
