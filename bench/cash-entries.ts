@@ -7,7 +7,7 @@ import { type Api, forEachConcurrently } from './product/api.ts';
 import { duration, line, NOT_KNOWN, sum, whole } from './report-format.ts';
 import type { ScenarioContext } from './scenario.ts';
 
-export const CASH_SCENARIOS = ['cash-entries', 'cash-entries-open'] as const;
+export const CASH_SCENARIOS = ['cash-entries', 'cash-open'] as const;
 export type CashScenarioName = (typeof CASH_SCENARIOS)[number];
 
 export function isCashScenario(name: string): name is CashScenarioName {

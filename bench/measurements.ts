@@ -179,7 +179,7 @@ async function measureCashEntries(stage: Stage, name: CashScenarioName): Promise
   await prepareBooks(context.api, cash.wallets);
   await generateLoad(nextPlan(stage, { ...cash, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
   await checkpoint(stage.serverUrl);
-  const ratePerSecond = name === 'cash-entries-open' ? options.rate : null;
+  const ratePerSecond = name === 'cash-open' ? options.rate : null;
   return runCashEntries(context, name, nextPlan(stage, { ...cash, ratePerSecond }));
 }
 
