@@ -187,6 +187,17 @@ describe('F5: what is refused, and how', () => {
     expect([answer.status, answer.json()['code']]).toEqual([400, code]);
   });
 
+  test('a range of days that ends before it starts, and a cursor that no list gave', async () => {
+    const list = async (query: string) => http(`${lastro.url}/v1/cash-entries?${query}`);
+    const backwards = await list('occurred_from=2026-01-02&occurred_to=2026-01-01');
+    expect([backwards.status, backwards.json()['code']]).toEqual([
+      422,
+      'cashflow.range_ends_before_it_starts',
+    ]);
+    expect((await list('occurred_from=2026-01-02&occurred_to=2026-01-02')).status).toBe(200);
+    expect((await list('cursor=WyJ2MSIsIngiLCJ5Il0')).json()['code']).toBe('request.invalid_parameter');
+  });
+
   test('a file that is no CSV by its type, and CSV where JSON belongs', async () => {
     expect((await sendFile('{}', '', { 'content-type': 'application/json' })).status).toBe(415);
     expect((await post('/v1/cash-entries', 'a,b', { 'content-type': 'text/csv' })).status).toBe(415);

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -11,6 +12,7 @@ import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { renderCashEntry } from './cash-entry.ts';
 import type { CashOrder } from './cash-orders.ts';
+import type { CashflowProblemCode } from './problems.ts';
 import type { CashEntryPlace, CashReads } from './reads.ts';
 import { cashEntryNotFound } from './reverse-cash-entry.ts';
 import {
@@ -95,7 +97,7 @@ function registerReads(app: HttpApp, { reads }: CashRoutes): void {
     description:
       'A page looks through ten thousand entries at most: if few of them match, it is short, and `next_cursor` goes on.',
     querystring: CashEntryListQuery,
-    response: { 200: CashEntryPage, 400: ProblemDocument },
+    response: { 200: CashEntryPage, '4xx': ProblemDocument },
   };
   app.get('/v1/cash-entries', { config: READ, schema: list }, async (request, reply) => {
     await sendCashEntries(reads, { request, reply, query: request.query });
@@ -122,6 +124,8 @@ async function sendCashEntries(
   reads: CashReads,
   { request, reply, query }: Exchange & { readonly query: CashEntryListQuery },
 ): Promise<FastifyReply> {
+  const { occurred_from: from, occurred_to: to } = query;
+  if (from !== undefined && to !== undefined && to < from) return sendProblem(reply, backwards(from, to));
   const before = placeIn(query.cursor);
   if (!before.ok) return sendProblem(reply, before.problem);
   const { entries, next } = await reads.listCashEntries(contextOf(request).tenant, filterOf(query), {
@@ -131,6 +135,10 @@ async function sendCashEntries(
   const next_cursor = next === undefined ? null : renderCursor([next.occurredOn, idOf('cen', next.uuid)]);
   const page = { data: entries.map(renderCashEntry), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
+}
+
+function backwards(from: string, to: string): Problem<CashflowProblemCode> {
+  return problem('cashflow.range_ends_before_it_starts', `${to} is before ${from}.`);
 }
 
 function filterOf(query: CashEntryListQuery) {

@@ -43,6 +43,12 @@ export const cashflowProblems = {
     retryable: false,
     remedy: 'Use the day of the entry or a later one; today, if none is given.',
   },
+  'cashflow.range_ends_before_it_starts': {
+    status: 422,
+    title: 'The range of days ends before it starts',
+    retryable: false,
+    remedy: 'Let `occurred_to` be the same day as `occurred_from` or a later one.',
+  },
   'cashflow.import_not_found': {
     status: 404,
     title: 'The import does not exist',
