@@ -42,9 +42,16 @@ export const UPDATE_IMPORT = statement(
    where i.tenant = $1::text and i.id = $2::uuid`,
 );
 
-/** Whoever does it decides what becomes of its chunks: they are an import's from now on, or cleared away. By primary key. */
+/** Its chunks are an import's from now on; raises if it was cleared away. By primary key. */
 export const TAKE_UPLOAD = statement(
   'cashflow.take_upload',
+  `with taken as (delete from cashflow.uploads u where u.id = $1::uuid returning 1)
+   select cashflow.require_upload(count(*)) from taken`,
+);
+
+/** What no import has taken. Its chunks go with it, in the same transaction. By primary key. */
+export const DISCARD_UPLOAD = statement(
+  'cashflow.discard_upload',
   'delete from cashflow.uploads u where u.id = $1::uuid returning u.id',
 );
 

@@ -13,9 +13,9 @@ import { type ChunkOfLines, malformedFile, parseHeader } from './import-lines.ts
 import {
   BEGIN_UPLOAD,
   DELETE_CHUNKS,
+  DISCARD_UPLOAD,
   FIND_STALE_UPLOADS,
   INSERT_CHUNKS,
-  TAKE_UPLOAD,
 } from './import-store.ts';
 import { LineCutter, LineTooLong } from './line-cutter.ts';
 
@@ -63,8 +63,8 @@ export class Uploads {
   /** What no import has taken. */
   async discard(uuid: string): Promise<void> {
     await this.#session.transaction(async (tx) => {
-      const taken = await tx.query(TAKE_UPLOAD, [uuid]);
-      if (taken.length > 0) tx.run(DELETE_CHUNKS, [uuid]);
+      const discarded = await tx.query(DISCARD_UPLOAD, [uuid]);
+      if (discarded.length > 0) tx.run(DELETE_CHUNKS, [uuid]);
     });
   }
 

@@ -81,6 +81,14 @@ create table uploads (
   began_at timestamptz not null
 );
 
+-- Raises unless the upload was there to be taken: an import without its lines would be complete, and say so.
+create function require_upload(p_taken bigint) returns void language plpgsql as $$
+begin
+  if p_taken <> 1 then
+    raise exception 'the upload was cleared away before its import began';
+  end if;
+end $$;
+
 -- Lines of a file as they came, cut between lines.
 create table import_chunks (
   upload uuid not null,
