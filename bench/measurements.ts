@@ -9,6 +9,14 @@ import {
   runCards,
 } from './cards.ts';
 import {
+  type CashReport,
+  type CashScenarioName,
+  faultsOfCashEntries,
+  isCashScenario,
+  prepareBooks,
+  runCashEntries,
+} from './cash-entries.ts';
+import {
   type FailoverFigures,
   type FailoverTiming,
   failoverDurationMs,
@@ -72,6 +80,8 @@ export interface Measurements {
   readonly integrations: IntegrationReport | undefined;
   /** What webhooks reach; undefined unless measured. */
   readonly webhooks: WebhookReport | undefined;
+  /** How many cash entries are recorded; empty unless measured. */
+  readonly cashEntries: readonly CashReport[];
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -85,6 +95,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
   const cards: CardReport[] = [];
   let integrations: IntegrationReport | undefined;
   let webhooks: WebhookReport | undefined;
+  const cashEntries: CashReport[] = [];
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
@@ -94,6 +105,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
     else if (isCardScenario(name)) cards.push(await measureCards(stage, name));
     else if (name === 'integrations') integrations = await measureIntegrations(stage);
     else if (name === 'webhooks') webhooks = await measureWebhooks(stage);
+    else if (isCashScenario(name)) cashEntries.push(await measureCashEntries(stage, name));
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -101,12 +113,23 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations, webhooks };
+  return {
+    scenarios,
+    costs,
+    hungProvider,
+    failover,
+    integrityCost,
+    cards,
+    cashEntries,
+    integrations,
+    webhooks,
+  };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost, cards, integrations, webhooks } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards, cashEntries } = measured;
+  const { integrations, webhooks } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
@@ -114,6 +137,7 @@ export function faultsOfMeasurements(measured: Measurements, strict: { strict: b
     ...faultsOfCards(cards),
     ...(integrations === undefined ? [] : faultsOfIntegrations(integrations)),
     ...(webhooks === undefined ? [] : faultsOfWebhooks(webhooks)),
+    ...faultsOfCashEntries(cashEntries),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -169,6 +193,19 @@ async function measureCards(stage: Stage, name: CardScenarioName): Promise<CardR
 
 function cardPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {
   return nextPlan(stage, { method: 'card', waitingConnections: 0, ...plan });
+}
+
+/** Cash books that entries are spread over: of merchants, not of their customers. */
+const BOOKS = { full: 1000, quick: 50 } as const;
+
+async function measureCashEntries(stage: Stage, name: CashScenarioName): Promise<CashReport> {
+  const { options, context } = stage;
+  const cash = { method: 'cash', wallets: sizeOf(stage, BOOKS), waitingConnections: 0 } as const;
+  await prepareBooks(context.api, cash.wallets);
+  await generateLoad(nextPlan(stage, { ...cash, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
+  await checkpoint(stage.serverUrl);
+  const ratePerSecond = name === 'cash-open' ? options.rate : null;
+  return runCashEntries(context, name, nextPlan(stage, { ...cash, ratePerSecond }));
 }
 
 async function measureGateway(stage: Stage): Promise<ScenarioReport> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CARD_SCENARIOS } from './cards.ts';
+import { CASH_SCENARIOS } from './cash-entries.ts';
 import { parseOptions } from './options.ts';
 
 describe('parseOptions', () => {
@@ -19,6 +20,7 @@ describe('parseOptions', () => {
           ...CARD_SCENARIOS,
           'integrations',
           'webhooks',
+          ...CASH_SCENARIOS,
         ],
         pairs: 6,
         seconds: 60,
@@ -39,7 +41,7 @@ describe('parseOptions', () => {
   it('pays by providers when quick, and leaves out what takes its time', () => {
     expect(parseOptions(['--quick'], 1)).toMatchObject({
       ok: true,
-      value: { scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS] },
+      value: { scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS, ...CASH_SCENARIOS] },
     });
     expect(parseOptions(['--quick', '--scenario', 'failover', '--gateway-rate', '20'], 1)).toMatchObject({
       ok: true,

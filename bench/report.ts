@@ -1,5 +1,6 @@
 /** The result as people read it. Every figure is explained in README.md. */
 import { renderCards } from './cards.ts';
+import { renderCashEntries } from './cash-entries.ts';
 import { renderIntegrations } from './integrations.ts';
 import type { DurationSummary } from './load/histogram.ts';
 import type { Machine, Revision } from './measure/machine.ts';
@@ -39,6 +40,7 @@ export function renderReport(report: BenchReport): string {
     renderCards(report.cards),
     renderIntegrations(report.integrations),
     renderWebhooks(report.webhooks),
+    renderCashEntries(report.cashEntries),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

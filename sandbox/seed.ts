@@ -1,6 +1,6 @@
 /**
  * What a new sandbox has: the wallet and the service of requirement D1's own curl, funded by a posting from outside; the
- * card of K1's own, and the merchant rules of K4's examples. Plain requests of the public API, each with its key, so that
+ * card of K1's own, and the merchant rules of K4's examples; a cash book. Plain requests of the public API, each with its key, so that
  * seeding again changes nothing.
  */
 
@@ -66,6 +66,10 @@ export const SANDBOX_CARDS_SEED: readonly SeedRequest[] = [
     },
   },
 ];
+
+export const SANDBOX_BOOK = 'book-1234';
+
+export const SANDBOX_CASH_SEED: readonly SeedRequest[] = [account(SANDBOX_BOOK, 'cashbook', 'A cash book')];
 
 function account(id: string, kind: string, name: string): SeedRequest {
   return {

@@ -96,6 +96,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
+  const cashflow = part.cashflow(log);
   const admission = part.paymentAdmission(lags);
   const hub = part.hub(log, { vault, payments: { intake, admission }, cards: cards.routes.commands });
   if (settings.services.includes('hub')) workers.push(...hub.start());
@@ -112,6 +113,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCardRoutes(app, cards.routes);
   registerAuthorizeRoutes(app, cards.authorizing);
+  cashflow.registerRoutes(app);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   webhooks.registerRoutes(app);

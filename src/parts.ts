@@ -64,6 +64,7 @@ import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
+import { type CashParts, openCashParts } from './cash-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
@@ -391,14 +392,29 @@ export class Parts {
 
   cards(log: EventLog): Promise<CardParts> {
     return openCardParts({
-      ...this.#shared(log),
-      ledger: this.#ledger,
+      ...this.#beside(log),
       batchMax: this.#options.settings.batchMax,
       onError: this.#onError('the cards could not be looked after'),
-      stops: this.#stops,
+      metrics: this.#metrics,
       reach: reachOf(this.#options.settings),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
+  }
+
+  cashflow(log: EventLog): CashParts {
+    return openCashParts({
+      ...this.#beside(log),
+      isStarted: this.#options.settings.services.includes('cashflow'),
+      commandsOf: (handler) => this.#commandWorker(log, { topic: 'cashflow', handler, delayMs: () => 0 }),
+    });
+  }
+
+  /** What the services that post by themselves share with the others. */
+  #beside(log: EventLog) {
+    const openSession = (name: string): Session => this.#session(name);
+    const ledger = this.#ledger;
+    const [clock, observer] = [this.#clock, this.#observer];
+    return { ledger, log, openSession, clock, observer, reads: this.reads, stops: this.#stops };
   }
 
   deadLetterRoutes(log: EventLog): DeadLetterRoutes {

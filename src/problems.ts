@@ -8,6 +8,7 @@ import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { vaultProblems } from '#platform/vault/problems.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
+import { cashflowProblems } from '#services/cashflow/contract.ts';
 import { hubProblems } from '#services/hub/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
@@ -20,6 +21,7 @@ import { validationProblems } from '#services/validation/problems.ts';
 export const SERVICE_PROBLEMS = mergeProblems(
   accessProblems,
   cardProblems,
+  cashflowProblems,
   deadLetterProblems,
   checkpointProblems,
   hubProblems,

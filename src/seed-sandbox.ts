@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '#kernel/fault.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
-import { SANDBOX_CARDS_SEED, SANDBOX_SEED, type SeedRequest } from '../sandbox/seed.ts';
+import { SANDBOX_CARDS_SEED, SANDBOX_CASH_SEED, SANDBOX_SEED, type SeedRequest } from '../sandbox/seed.ts';
 
 /** Taken by the user before, or changed since: the sandbox is theirs. */
 const THEIRS = [409, 412];
@@ -18,6 +18,8 @@ export async function seedSandbox(
   { apiKey, services }: { readonly apiKey: string; readonly services: readonly string[] },
 ): Promise<void> {
   if (services.includes('ledger')) await send(app, apiKey, SANDBOX_SEED);
+  if (services.includes('ledger') && services.includes('cashflow'))
+    await send(app, apiKey, SANDBOX_CASH_SEED);
   if (services.includes('cards')) await send(app, apiKey, SANDBOX_CARDS_SEED);
 }
 

@@ -8,6 +8,7 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'vault', directory: new URL('./platform/vault/migrations/', import.meta.url) },
   { schema: 'ledger', directory: new URL('./services/ledger/migrations/', import.meta.url) },
   { schema: 'cards', directory: new URL('./services/cards/migrations/', import.meta.url) },
+  { schema: 'cashflow', directory: new URL('./services/cashflow/migrations/', import.meta.url) },
   { schema: 'payments', directory: new URL('./services/payments/migrations/', import.meta.url) },
   { schema: 'validation', directory: new URL('./services/validation/migrations/', import.meta.url) },
   { schema: 'authorization', directory: new URL('./services/authorization/migrations/', import.meta.url) },
@@ -28,6 +29,7 @@ export const TOPOLOGY: Topology = {
     'notification',
     'cards',
     'hub',
+    'cashflow',
     'integrity',
   ],
   groups: [
@@ -67,6 +69,7 @@ export const SERVICES = [
   'integrity',
   'cards',
   'hub',
+  'cashflow',
 ];
 
 /** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */

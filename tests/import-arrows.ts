@@ -38,6 +38,7 @@ const COMPOSITION = new Set([
   'absent-services.ts',
   'card-parts.ts',
   'hub-parts.ts',
+  'cash-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
   'main.ts',

@@ -6,8 +6,11 @@ export interface LoadPlan {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string;
-  /** A payment's; or `card`: card transactions, of which `wallets` is the number of cards; or messages for a connector. */
-  readonly method: PaymentMethod | 'card' | 'integration';
+  /**
+   * A payment's; `card`: card transactions, of which `wallets` is the number of cards; `cash`: cash entries, and of books;
+   * `integration`: messages for a connector.
+   */
+  readonly method: PaymentMethod | 'card' | 'cash' | 'integration';
   /** Of messages. */
   readonly connector?: string;
   readonly wallets: number;
@@ -33,7 +36,7 @@ export interface LoadPlan {
 export interface LoadResult {
   /** From the first request to the end of the plan's time; answers to what was in flight are awaited after that. */
   readonly elapsedMs: number;
-  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction. */
+  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction; 201 with a cash entry. */
   readonly accepted: number;
   /** Of these, answered within `elapsedMs`. */
   readonly acceptedInTime: number;

@@ -8,6 +8,7 @@
  */
 
 import { CardRequest } from './card-request.ts';
+import { CashRequest } from './cash-request.ts';
 import { Connection, type ConnectionEvents, type LoadRequest } from './connection.ts';
 import { IntegrationRequest } from './integration-request.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
@@ -104,6 +105,7 @@ export class LoadRun {
     const { host, port, apiKey, method, wallets, services, connector = '' } = this.#plan;
     const to = { host: `${host}:${port}`, apiKey, random };
     if (method === 'integration') return new IntegrationRequest({ ...to, connector });
+    if (method === 'cash') return new CashRequest({ ...to, books: wallets });
     return method === 'card'
       ? new CardRequest({ ...to, cards: wallets })
       : new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
@@ -123,6 +125,8 @@ export class LoadRun {
     const latencyMs = nowMs - intendedAtMs;
     const answer = { latencyMs, inTime: nowMs <= this.#endsAtMs };
     if (this.#plan.method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
+    else if (this.#plan.method === 'cash')
+      this.#tally.answered(response.status, response.body, { ...answer, durable: 201 });
     else this.#tally.answered(response.status, response.body, answer);
   };
 

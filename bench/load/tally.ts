@@ -39,9 +39,13 @@ export class Tally {
   /** Every so many accepted payments one id is kept; doubled, and half of the ids forgotten, when there are too many. */
   #sampleEvery = 1;
 
-  /** An answer to a request that was to be answered when durable. */
-  answered(status: number, body: Buffer, answer: { latencyMs: number; inTime: boolean }): void {
-    if (status === 202) {
+  /** An answer to a request that was to be answered when durable: with 202, unless another status says so. */
+  answered(
+    status: number,
+    body: Buffer,
+    answer: { latencyMs: number; inTime: boolean; durable?: number },
+  ): void {
+    if (status === (answer.durable ?? 202)) {
       this.#acceptance.record(answer.latencyMs);
       this.#accept(body, answer.inTime);
     } else this.#other(status);

@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
 import type { ListOptions, OrderOptions } from './dead-letters.ts';
+import type { ImportEntriesOptions } from './import-entries.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
 enableCompileCache();
@@ -111,6 +112,20 @@ for (const [verb, description] of [
     .action(async (id: string, options: { reason: string }) =>
       (await import('./findings.ts')).settleFinding(verb, id, options),
     );
+
+program
+  .command('import-entries')
+  .description(
+    'record the lines of a CSV file as cash entries, by the API of a running process; exit status 1 if a line fails',
+  )
+  .argument('<file>', 'with a first line that names its columns')
+  .option('--account <id>', 'the cash book of all lines; by default the file has a column account_id')
+  .option('--on-error <what>', 'keep the other lines, or record none', 'keep')
+  .option('--url <url>', 'of the process; by default the one of LASTRO_PORT on this machine')
+  .option('--key <key>', 'an API key; by default LASTRO_API_KEY, which the sandbox does not need')
+  .action(async (file: string, options: ImportEntriesOptions) =>
+    (await import('./import-entries.ts')).importEntries(file, options),
+  );
 
 program
   .command('verify')

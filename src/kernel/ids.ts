@@ -28,6 +28,8 @@ export type IdPrefix =
   | 'ctx'
   | 'crv'
   | 'ctu'
+  | 'cen'
+  | 'imp'
   | 'dlt'
   | 'rdl'
   | 'rpl'
@@ -55,6 +57,8 @@ export type RequestId = Id<'req'>;
 export type CardTransactionId = Id<'ctx'>;
 export type CardReversalId = Id<'crv'>;
 export type TopUpId = Id<'ctu'>;
+export type CashEntryId = Id<'cen'>;
+export type ImportId = Id<'imp'>;
 export type FindingId = Id<'fnd'>;
 export type AuditId = Id<'adt'>;
 /** Of what goes through a connector. */
@@ -102,6 +106,8 @@ const idTexts: Readonly<Record<IdPrefix, Buffer>> = {
   ctx: textWithPrefix('ctx'),
   crv: textWithPrefix('crv'),
   ctu: textWithPrefix('ctu'),
+  cen: textWithPrefix('cen'),
+  imp: textWithPrefix('imp'),
   dlt: textWithPrefix('dlt'),
   rdl: textWithPrefix('rdl'),
   rpl: textWithPrefix('rpl'),

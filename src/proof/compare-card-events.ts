@@ -3,7 +3,7 @@
  * snapshot, as a row and its events are of one commit.
  */
 import { type Id, idOf, isId, uuidOf } from '#kernel/ids.ts';
-import type { Differences, ExpectedRow } from '#platform/postgres/differences.ts';
+import type { ExpectedRow } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingCards, differingCardTransactions, differingRules } from '#services/cards/contract.ts';
 import { differingCardHolds } from '#services/ledger/contract.ts';
@@ -18,14 +18,9 @@ import {
   isDecision,
 } from './card-events.ts';
 import { type CardFault, judgeCardTransaction, judgeTopUp } from './judge-card-transaction.ts';
-import { differenceFinding, type Finding } from './report.ts';
+import { type Findings, found } from './paged-findings.ts';
+import type { Finding } from './report.ts';
 import { compareCardNotifications, type PlacedCardEvent } from './verify-card-notifications.ts';
-
-export interface Findings {
-  readonly looked: number;
-  readonly listed: readonly Finding[];
-  readonly unlisted: number;
-}
 
 export interface EventsPage {
   readonly rows: readonly EventRow[];
@@ -120,30 +115,6 @@ function faultsOf(
 }
 
 type Key = Readonly<Record<string, string>>;
-
-export function found(
-  noun: string,
-  expected: readonly ExpectedRow[],
-  { listed, total }: Differences,
-  nameOf: (key: Key) => string,
-): Findings {
-  return {
-    looked: expected.length,
-    listed: listed.map((difference) => ({
-      ...differenceFinding(noun, nameOf(difference.key), difference),
-      tenant: difference.key['tenant'],
-    })),
-    unlisted: total - listed.length,
-  };
-}
-
-export function joined(findings: readonly Findings[]): Findings {
-  return {
-    looked: findings.reduce((sum, { looked }) => sum + looked, 0),
-    listed: findings.flatMap(({ listed }) => listed),
-    unlisted: findings.reduce((sum, { unlisted }) => sum + unlisted, 0),
-  };
-}
 
 export type Timelines = ReadonlyMap<string, readonly CardEvent[]>;
 

@@ -125,8 +125,8 @@ export function openedAccountOf({
   };
 }
 
-/** What an entry can be posted for: a payment, a refund, a card transaction, a top-up, or for itself. */
-const CAUSES = ['pay', 'ref', 'ctx', 'ctu', 'jen'] as const;
+/** What an entry can be posted for: a payment, a refund, a card transaction, a top-up, a cash entry, or for itself. */
+const CAUSES = ['pay', 'ref', 'ctx', 'ctu', 'cen', 'jen'] as const;
 
 export function entryOf(tenant: string, data: JsonObject): TracedEntry | undefined {
   const { entry_id, cause, purpose, description, reference, effective_on, postings } = data;

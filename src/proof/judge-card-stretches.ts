@@ -3,8 +3,9 @@ import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingEntries } from '#services/ledger/contract.ts';
 import { entryIn } from './card-events.ts';
-import { compareEvents, type EventRow, found, joined, pageOf } from './compare-card-events.ts';
+import { compareEvents, type EventRow, pageOf } from './compare-card-events.ts';
 import { expectedEntry } from './follow-accounts.ts';
+import { found, joined } from './paged-findings.ts';
 import type { Finding } from './report.ts';
 
 /** Events of a snapshot, as far as no stretch is cut shorter than the least. */

@@ -52,6 +52,7 @@ export const CHECKS = {
   attempts: 'each word of a provider has its attempt, and no attempt is in a state that no word gave it',
   cards:
     'each decision has the entry that it promises; cards, card transactions and holds are what their events say',
+  'cash entries': 'each is what its event says, and so is its journal entry',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',

@@ -182,7 +182,7 @@ async function entriesAbout(
      union all
      select 'cards', type, data from cards.events where subject = any ($2) and tenant = $3`,
     [
-      (['pay', 'ref', 'jen'] as const).map((prefix) => idOf(prefix, causeUuid)),
+      (['pay', 'ref', 'cen', 'jen'] as const).map((prefix) => idOf(prefix, causeUuid)),
       (['ctx', 'ctu'] as const).map((prefix) => idOf(prefix, causeUuid)),
       tenant,
     ],

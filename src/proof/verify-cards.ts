@@ -8,21 +8,20 @@
 import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { listCards, listCardTransactionRefs, listRulesVersions } from '#services/cards/contract.ts';
-import { type CardRows, listCardEntries, listCardHolds } from '#services/ledger/contract.ts';
+import { listCardEntries, listCardHolds, type WalkedRows } from '#services/ledger/contract.ts';
 import type { CardEventPlace } from '#services/notification/contract.ts';
 import { type CardEvent, entryUuidsOf, expectedCardHold, isDecision } from './card-events.ts';
 import {
   compareEvents,
   type EventRow,
   type EventsPage,
-  type Findings,
-  joined,
   pageOf,
   readTimelines,
 } from './compare-card-events.ts';
 import type { Lane } from './lane.ts';
+import { extraOf, joined, type Page, pages, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
-import { type Check, differenceFinding } from './report.ts';
+import type { Check } from './report.ts';
 import { RulesTold, type RulesVersion, rulesRef } from './rules-told.ts';
 import { listExtraCardNotifications } from './verify-card-notifications.ts';
 
@@ -38,11 +37,6 @@ interface CardsProof {
 }
 
 export async function verifyCards(lane: Lane, { check, phase, partitions }: CardsProof): Promise<void> {
-  const report = (findings: Findings): void => {
-    check.looked(findings.looked);
-    for (const finding of findings.listed) check.found(finding);
-    check.foundMore(findings.unlisted);
-  };
   const rulesTold = new RulesTold();
   for (let partition = 0; partition < partitions; partition++) {
     for await (const page of pages(lane, async (reader, after: bigint | undefined) => {
@@ -53,34 +47,14 @@ export async function verifyCards(lane: Lane, { check, phase, partitions }: Card
       return { findings: joined(await compareEvents(reader, read)), passed, next };
     })) {
       phase.advance(page.passed);
-      report(page.findings);
+      reportTo(check, page.findings);
     }
   }
   const ways: readonly Backwards[] = [...BACKWARDS, rulesBackwards(rulesTold)];
-  for (const read of ways) for await (const page of pages(lane, read)) report(page.findings);
+  for (const read of ways) for await (const page of pages(lane, read)) reportTo(check, page.findings);
 }
 
 type Backwards = (reader: Reader, after: unknown) => Promise<Page<unknown>>;
-
-interface Page<Cursor> {
-  readonly findings: Findings;
-  readonly passed: number;
-  /** Undefined at the end. */
-  readonly next: Cursor | undefined;
-}
-
-async function* pages<Cursor>(
-  lane: Lane,
-  read: (reader: Reader, after: Cursor | undefined) => Promise<Page<Cursor>>,
-): AsyncGenerator<Page<Cursor>> {
-  for (let after: Cursor | undefined; ; ) {
-    const cursor = after;
-    const page = await lane.snapshot((reader) => read(reader, cursor));
-    yield page;
-    after = page.next;
-    if (after === undefined) return;
-  }
-}
 
 /** By primary key. */
 async function readEvents(
@@ -166,7 +140,7 @@ function backwards<Row>(
 }
 
 function walk(
-  list: (reader: Reader, after: string | null, limit: number) => Promise<CardRows>,
+  list: (reader: Reader, after: string | null, limit: number) => Promise<WalkedRows>,
   noun: string,
   {
     isTold,
@@ -198,9 +172,4 @@ function walk(
       next: last,
     };
   };
-}
-
-function extraOf(noun: string, names: readonly string[]): Findings {
-  const listed = names.map((name) => differenceFinding(noun, name, { key: {}, kind: 'extra', detail: '' }));
-  return { looked: 0, listed, unlisted: 0 };
 }

@@ -69,6 +69,7 @@ test('progress is told by phase, to the end of each', async () => {
     'refund rows',
     'references',
     'cards',
+    'cash entries',
     'keys',
   ]);
   expect(last.get('payments')).toBe(1);

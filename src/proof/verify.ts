@@ -4,6 +4,7 @@
  * group's position, is no finding.
  */
 import { countCardKeys } from '#services/cards/contract.ts';
+import { countCashKeys } from '#services/cashflow/contract.ts';
 import { countLedgerKeys, measureBalances } from '#services/ledger/contract.ts';
 import { countPaymentKeys } from '#services/payments/contract.ts';
 import { eventsOf, type Installation, readInstallation } from './installation.ts';
@@ -12,6 +13,7 @@ import { type OnProgress, Phase } from './progress.ts';
 import { type Checks, newChecks, type OnFound, type VerifyReport } from './report.ts';
 import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
 import { verifyCards } from './verify-cards.ts';
+import { verifyCashEntries } from './verify-cash-entries.ts';
 import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
@@ -138,6 +140,13 @@ async function verifySagas({ lanes, installation, checks, runPhase }: Verified):
   await runPhase('cards', countEvents(installation, ['cards']), (phase) =>
     verifyCards(lane, { check: checks.cards, phase, partitions: installation.partitions }),
   );
+  await runPhase('cash entries', countEvents(installation, ['cashflow']), (phase) =>
+    verifyCashEntries(lane, {
+      check: checks['cash entries'],
+      phase,
+      partitions: installation.partitions,
+    }),
+  );
   return counts;
 }
 
@@ -147,7 +156,8 @@ async function countKeys(lane: Lane): Promise<number> {
     count +=
       (await countPaymentKeys(lane, range)) +
       (await countLedgerKeys(lane, range)) +
-      (await countCardKeys(lane, range));
+      (await countCardKeys(lane, range)) +
+      (await countCashKeys(lane, range));
   }
   return count;
 }

@@ -119,8 +119,8 @@ export class CommandWorker<Body, Loaded, Effect> {
   }
 }
 
-/** R3: by topic, then by partition. */
-function sendAppends(
+/** R3: by topic, then by partition. Undefined if there is nothing to append. */
+export function sendAppends(
   tx: Transaction,
   drafts: readonly DraftElsewhere[],
   as: { readonly partitions: number; readonly occurredAt: EpochMs },
@@ -132,6 +132,7 @@ function sendAppends(
     return sendAppend(tx, prepareAppend({ topic, ...as, drafts: own }));
   });
   const [only] = appends;
+  // If the commit fails nobody awaits it: as the transaction's own it is not left unhandled.
   return appends.length === 1 ? only : tx.derive(Promise.all(appends), (segments) => segments.flat());
 }
 

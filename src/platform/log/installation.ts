@@ -27,6 +27,7 @@ const APPEND_ONLY = [
   'batches',
   'entries',
   'postings',
+  'cash_entries',
   'dead_letter_actions',
   'finding_actions',
   'checkpoints',

@@ -11,6 +11,8 @@ export const SCOPES = [
   'cards:write',
   'connectors:read',
   'connectors:write',
+  'cash_entries:read',
+  'cash_entries:write',
   'dead_letters:read',
   'dead_letters:write',
   'events:read',

@@ -17,7 +17,7 @@ export const HANDLES: ReadonlyMap<string, number> = new Map([
   ['payment.cancel_admitted', 1],
   ['payment.resolution_admitted', 1],
   ['refund.validated', 1],
-  ['entry.posted', 2],
+  ['entry.posted', 3],
   ['posting.refused', 2],
   ['provider.approved', 1],
   ['provider.declined', 1],

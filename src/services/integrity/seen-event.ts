@@ -17,22 +17,22 @@ export interface SeenEvent {
   readonly mark?: string;
 }
 
-/** Of which the second version is read; of all others there is one. */
-const SECOND_VERSIONS: ReadonlySet<string> = new Set([
-  'payment.requested',
-  'payment.validated',
-  'payment.rejected',
-  'payment.authorized',
-  'payment.declined',
-  'payment.completed',
-  'payment.failed',
-  'entry.posted',
-  'posting.refused',
+/** Of which later versions are read; of all others there is one. */
+const LATER_VERSIONS: ReadonlyMap<string, number> = new Map([
+  ['payment.requested', 2],
+  ['payment.validated', 2],
+  ['payment.rejected', 2],
+  ['payment.authorized', 2],
+  ['payment.declined', 2],
+  ['payment.completed', 2],
+  ['payment.failed', 2],
+  ['entry.posted', 3],
+  ['posting.refused', 2],
 ]);
 
 /** The types that sagas are judged by, each with the newest version that is read. */
 export const SAGA_EVENTS: ReadonlyMap<string, number> = new Map(
-  SAGAS.flatMap(eventTypesOf).map((type) => [type, SECOND_VERSIONS.has(type) ? 2 : 1]),
+  SAGAS.flatMap(eventTypesOf).map((type) => [type, LATER_VERSIONS.get(type) ?? 1]),
 );
 
 /** The logs that they are in. */

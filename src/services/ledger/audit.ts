@@ -393,28 +393,41 @@ export function differingCardHolds(reader: Reader, expected: readonly ExpectedRo
   return compareLookups(reader, OWNED_HOLDS, expected);
 }
 
-/** Rows that a walk has passed, of which a card's are handed out. */
-export interface CardRows {
+/** Rows that a walk has passed, of which those of one service are handed out. */
+export interface WalkedRows {
   /** Of the last one passed; undefined at the end. */
   readonly last: string | undefined;
   readonly rows: readonly { readonly uuid: string; readonly cause: string }[];
 }
 
 /** The next holds by primary key, those of cards; a hold's cause is its own id. */
-export function listCardHolds(reader: Reader, after: string | null, limit: number): Promise<CardRows> {
+export function listCardHolds(reader: Reader, after: string | null, limit: number): Promise<WalkedRows> {
   return walkRows(reader, [after, limit], {
     from: 'ledger.holds',
     cause: 'id',
-    isCards: "owner = 'card'",
+    isWanted: "owner = 'card'",
   });
 }
 
 /** The next entries by primary key, those of cards. */
-export function listCardEntries(reader: Reader, after: string | null, limit: number): Promise<CardRows> {
+export function listCardEntries(reader: Reader, after: string | null, limit: number): Promise<WalkedRows> {
   return walkRows(reader, [after, limit], {
     from: 'ledger.entries',
     cause: 'cause',
-    isCards: "purpose in ('top_up', 'card', 'card_reversal')",
+    isWanted: "purpose in ('top_up', 'card', 'card_reversal')",
+  });
+}
+
+/** The next entries by primary key, those of cash entries; their causes as `tenant/uuid`. */
+export function listCashJournalEntries(
+  reader: Reader,
+  after: string | null,
+  limit: number,
+): Promise<WalkedRows> {
+  return walkRows(reader, [after, limit], {
+    from: 'ledger.entries',
+    cause: "tenant || '/' || cause::text",
+    isWanted: "purpose = 'cash_entry'",
   });
 }
 
@@ -422,20 +435,20 @@ export function listCardEntries(reader: Reader, after: string | null, limit: num
 async function walkRows(
   reader: Reader,
   values: readonly unknown[],
-  { from, cause, isCards }: { readonly from: string; readonly cause: string; readonly isCards: string },
-): Promise<CardRows> {
-  const rows = await reader.query<{ uuid: string; cause: string; last: string; of_card: boolean }>(
+  { from, cause, isWanted }: { readonly from: string; readonly cause: string; readonly isWanted: string },
+): Promise<WalkedRows> {
+  const rows = await reader.query<{ uuid: string; cause: string; last: string; wanted: boolean }>(
     `with page as materialized (
-       select id, ${cause} as cause, ${isCards} is true as of_card from ${from}
+       select id, ${cause} as cause, ${isWanted} is true as wanted from ${from}
        where $1::uuid is null or id > $1 order by id limit $2
      ), edge as (select id from page order by id desc limit 1)
-     select page.id as uuid, page.cause, page.of_card, edge.id as last
-     from page cross join edge where page.of_card or page.id = edge.id`,
+     select page.id as uuid, page.cause, page.wanted, edge.id as last
+     from page cross join edge where page.wanted or page.id = edge.id`,
     values,
   );
   return {
     last: rows[0]?.last,
-    rows: rows.filter((row) => row.of_card).map((row) => ({ uuid: row.uuid, cause: row.cause })),
+    rows: rows.filter((row) => row.wanted).map((row) => ({ uuid: row.uuid, cause: row.cause })),
   };
 }
 

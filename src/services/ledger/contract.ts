@@ -5,13 +5,12 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import type { NewAccount } from './account.ts';
+import type { AccountProfile, NewAccount } from './account.ts';
 import type { Account, Books } from './books.ts';
 
-export type { NewAccount } from './account.ts';
+export type { AccountProfile, NewAccount } from './account.ts';
 export {
   type AuditedAccount,
-  type CardRows,
   countLedgerKeys,
   differingCardHolds,
   differingEntries,
@@ -22,10 +21,12 @@ export {
   listAuditedAccounts,
   listCardEntries,
   listCardHolds,
+  listCashJournalEntries,
   measureBalances,
   postingsAfter,
   sumBalances,
   type UuidRange,
+  type WalkedRows,
   walkPostings,
 } from './audit.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';
@@ -67,6 +68,11 @@ export interface Ledger {
   ): Promise<Books>;
   /** What never changes of accounts, by ref; unknown ones are absent. A round trip for those never met before. */
   resolve(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, Account>>;
+  /** What no decision about money asks for: names, time zones. By ref; unknown accounts are absent. No lock; a time zone never changes. */
+  findProfiles(
+    tx: Transaction,
+    accounts: readonly AccountRef[],
+  ): Promise<ReadonlyMap<string, AccountProfile>>;
   /**
    * As `openBooks`, for who must not wait: accounts that somebody else has locked are left out, so that the books do not find
    * them; what they hold must be left alone then. With `waitForSharedMs` those without a floor, which are nobody's in particular, are waited for so long; then the

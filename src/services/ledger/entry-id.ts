@@ -10,11 +10,19 @@ export const ENTRY_PURPOSES = [
   'top_up',
   'card',
   'card_reversal',
+  'cash_entry',
 ] as const;
 export type EntryPurpose = (typeof ENTRY_PURPOSES)[number];
 
 /** What a cause does first and, as a rule, only: its entry bears the cause's own uuid, so that inserts stay in time order. */
-const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set(['manual', 'payment', 'refund', 'top_up', 'card']);
+const MAIN_PURPOSES: ReadonlySet<EntryPurpose> = new Set([
+  'manual',
+  'payment',
+  'refund',
+  'top_up',
+  'card',
+  'cash_entry',
+]);
 
 /** Of which kind the causes of a purpose are. A manual entry is its own cause. */
 const CAUSE_PREFIXES = {
@@ -25,6 +33,7 @@ const CAUSE_PREFIXES = {
   top_up: 'ctu',
   card: 'ctx',
   card_reversal: 'ctx',
+  cash_entry: 'cen',
 } as const satisfies Record<EntryPurpose, IdPrefix>;
 
 /**

@@ -1,0 +1,73 @@
+/** A cash entry rendered once per connection, as payment-request.ts does; overwritten are key, book, direction, amount and category. */
+import { BLANK_UUID, endOf, writeDigits, writeUuid } from './fixed-width.ts';
+import type { Random } from './random.ts';
+
+const BOOK_DIGITS = 6;
+const CATEGORY_DIGITS = 2;
+/** Of a merchant who tells his costs apart. */
+const CATEGORIES = 20;
+const MIN_AMOUNT = 100_000;
+const MAX_AMOUNT = 999_999;
+const AMOUNT_DIGITS = 6;
+/** Of one length. */
+const DIRECTIONS = ['"debit" ', '"credit"'] as const;
+/** Not the future anywhere. */
+const OCCURRED_ON = '2026-01-15';
+
+export function cashBook(index: number): string {
+  return `bench-b-${String(index).padStart(BOOK_DIGITS, '0')}`;
+}
+
+export interface CashRequestOptions {
+  /** `127.0.0.1:8080` */
+  readonly host: string;
+  readonly apiKey: string;
+  readonly books: number;
+  readonly random: Random;
+}
+
+export class CashRequest {
+  readonly bytes: Buffer;
+  readonly #options: CashRequestOptions;
+  readonly #keyAt: number;
+  readonly #bookAt: number;
+  readonly #directionAt: number;
+  readonly #amountAt: number;
+  readonly #categoryAt: number;
+
+  constructor(options: CashRequestOptions) {
+    this.#options = options;
+    this.bytes = Buffer.from(renderRequest(options), 'latin1');
+    this.#keyAt = this.bytes.indexOf(BLANK_UUID);
+    this.#bookAt = endOf(this.bytes, cashBook(0)) - BOOK_DIGITS;
+    this.#directionAt = endOf(this.bytes, '"direction":');
+    this.#amountAt = endOf(this.bytes, '"amount":');
+    this.#categoryAt = endOf(this.bytes, '"category":"costs-');
+  }
+
+  /** Makes the bytes the next request. */
+  next(): Buffer {
+    const { random, books } = this.#options;
+    writeUuid(this.bytes, this.#keyAt, random);
+    writeDigits(this.bytes, this.#bookAt, { value: random.below(books), width: BOOK_DIGITS });
+    this.bytes.write(DIRECTIONS[random.below(2)] ?? DIRECTIONS[0], this.#directionAt, 'latin1');
+    const amount = MIN_AMOUNT + random.below(MAX_AMOUNT - MIN_AMOUNT + 1);
+    writeDigits(this.bytes, this.#amountAt, { value: amount, width: AMOUNT_DIGITS });
+    writeDigits(this.bytes, this.#categoryAt, { value: random.below(CATEGORIES), width: CATEGORY_DIGITS });
+    return this.bytes;
+  }
+}
+
+function renderRequest({ host, apiKey }: CashRequestOptions): string {
+  const body = `{"account_id":"${cashBook(0)}","direction":${DIRECTIONS[0]},"amount":${MIN_AMOUNT},"occurred_on":"${OCCURRED_ON}","description":"What it was for","category":"costs-00"}`;
+  return [
+    'POST /v1/cash-entries HTTP/1.1',
+    `host: ${host}`,
+    `authorization: Bearer ${apiKey}`,
+    `idempotency-key: ${BLANK_UUID}`,
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    '',
+    body,
+  ].join('\r\n');
+}

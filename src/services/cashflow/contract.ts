@@ -1,0 +1,9 @@
+export {
+  type CashEntryRef,
+  countCashKeys,
+  differingCashEntries,
+  findKnownCashEntries,
+  listCashEntryRefs,
+} from './audit.ts';
+export { contraAccountId, contraAccountIds } from './contra-account.ts';
+export { type CashflowProblemCode, cashflowProblems } from './problems.ts';
