@@ -9,6 +9,14 @@ import {
   runCards,
 } from './cards.ts';
 import {
+  DAYS_SCENARIO,
+  type DaysReport,
+  faultsOfDays,
+  prepareBooks,
+  REPORT_RATES,
+  runDailyBalances,
+} from './daily-balances.ts';
+import {
   type FailoverFigures,
   type FailoverTiming,
   failoverDurationMs,
@@ -64,6 +72,8 @@ export interface Measurements {
   readonly integrityCost: IntegrityCostReport | undefined;
   /** What the card authorizer reaches; empty unless measured. */
   readonly cards: readonly CardReport[];
+  /** What reports of daily balances reach; empty unless measured. */
+  readonly days: readonly DaysReport[];
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -75,6 +85,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let failover: FailoverFigures | undefined;
   let integrityCost: IntegrityCostReport | undefined;
   const cards: CardReport[] = [];
+  const days: DaysReport[] = [];
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
@@ -82,6 +93,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
     if (name === 'hung-provider') hungProvider = await measureHungProvider(stage);
     else if (name === 'integrity') integrityCost = await measureIntegrityCost(stage);
     else if (isCardScenario(name)) cards.push(await measureCards(stage, name));
+    else if (name === DAYS_SCENARIO) days.push(...(await measureDays(stage)));
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -89,17 +101,18 @@ export async function measure(stage: Stage): Promise<Measurements> {
     } else scenarios.push(await measureScenario(stage, name));
   }
   if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { scenarios, costs, hungProvider, failover, integrityCost, cards };
+  return { scenarios, costs, hungProvider, failover, integrityCost, cards, days };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost, cards } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards, days } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
     ...scenarios.flatMap((scenario) => faultsOfGateway(scenario, failover)),
     ...faultsOfCards(cards),
+    ...faultsOfDays(days),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -151,6 +164,20 @@ async function measureCards(stage: Stage, name: CardScenarioName): Promise<CardR
   const plan = cardPlan(stage, { wallets, ratePerSecond });
   const beside = name === 'cards-beside' ? nextPlan(stage, { waitingConnections: 0 }) : undefined;
   return runCards(context, name, { plan, beside });
+}
+
+/** At each rate beside as many entries as the open loops have. */
+async function measureDays(stage: Stage): Promise<DaysReport[]> {
+  const { options, context } = stage;
+  await prepareBooks(context.api);
+  const measured: DaysReport[] = [];
+  for (const ratePerSecond of REPORT_RATES) {
+    await checkpoint(stage.serverUrl);
+    const reports = nextPlan(stage, { method: 'report', waitingConnections: 0, ratePerSecond });
+    const entries = nextPlan(stage, { method: 'entry', waitingConnections: 0, ratePerSecond: options.rate });
+    measured.push(await runDailyBalances(context, { reports, entries }));
+  }
+  return measured;
 }
 
 function cardPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {

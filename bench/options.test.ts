@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CARD_SCENARIOS } from './cards.ts';
+import { DAYS_SCENARIO } from './daily-balances.ts';
 import { parseOptions } from './options.ts';
 
 describe('parseOptions', () => {
@@ -17,6 +18,7 @@ describe('parseOptions', () => {
           'failover',
           'integrity',
           ...CARD_SCENARIOS,
+          DAYS_SCENARIO,
         ],
         pairs: 6,
         seconds: 60,
@@ -37,7 +39,7 @@ describe('parseOptions', () => {
   it('pays by providers when quick, and leaves out what takes its time', () => {
     expect(parseOptions(['--quick'], 1)).toMatchObject({
       ok: true,
-      value: { scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS] },
+      value: { scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS, DAYS_SCENARIO] },
     });
     expect(parseOptions(['--quick', '--scenario', 'failover', '--gateway-rate', '20'], 1)).toMatchObject({
       ok: true,

@@ -1,6 +1,7 @@
 /** What can be asked of the bench, and what it does when nothing is asked. */
 import { parseArgs } from 'node:util';
 import { CARD_SCENARIOS } from './cards.ts';
+import { DAYS_SCENARIO } from './daily-balances.ts';
 
 export const SCENARIOS = [
   'uniform',
@@ -11,10 +12,18 @@ export const SCENARIOS = [
   'failover',
   'integrity',
   ...CARD_SCENARIOS,
+  DAYS_SCENARIO,
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */
-const QUICK_SCENARIOS: readonly ScenarioName[] = ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS];
+const QUICK_SCENARIOS: readonly ScenarioName[] = [
+  'uniform',
+  'hot',
+  'open',
+  'gateway',
+  ...CARD_SCENARIOS,
+  DAYS_SCENARIO,
+];
 
 export interface BenchOptions {
   readonly quick: boolean;
@@ -52,7 +61,7 @@ export const USAGE = `lastro bench [options]
                       (default: all; quick ${QUICK_SCENARIOS.join(', ')})
   --seconds <n>       a scenario's load (default 60; quick 3)
   --connections <n>   requests in flight (default 200; quick 20)
-  --rate <n>          requests a second in the open loops, of payments and of cards (default 2000; quick 200)
+  --rate <n>          requests a second in the open loops, of payments, cards and entries (default 2000; quick 200)
   --gateway-rate <n>  payments a second while a provider fails (default 500; quick 50)
   --pairs <n>         of measurements without and with what is compared (default 6; quick 1)
   --wallets <n>       paying accounts (default 10000; quick 200)

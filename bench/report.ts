@@ -1,5 +1,6 @@
 /** The result as people read it. Every figure is explained in README.md. */
 import { renderCards } from './cards.ts';
+import { renderDays } from './daily-balances.ts';
 import type { DurationSummary } from './load/histogram.ts';
 import type { Machine, Revision } from './measure/machine.ts';
 import { renderSlowing } from './measure/pairs.ts';
@@ -35,6 +36,7 @@ export function renderReport(report: BenchReport): string {
     renderGateway(report),
     renderIntegrityCost(report),
     renderCards(report.cards),
+    renderDays(report.days),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

@@ -11,6 +11,7 @@ const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^(?:\/v1)?\/(?:payments|refunds)/, 'payments'],
   [/^(?:\/v1\/(?:cards|card-transactions|merchant-rules)|\/transactions$)/, 'cards'],
   [/^\/v1\/integrity\/checkpoints/, 'integrity'],
+  [/^\/v1\/(?:accounts\/:id\/)?daily-balances/, 'consolidation'],
   [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],
 ];
 

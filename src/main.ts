@@ -106,6 +106,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerAuthorizeRoutes(app, cards.authorizing);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  part.consolidation.registerRoutes(app, lags);
   providers.registerRoutes(app);
   registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));

@@ -62,6 +62,7 @@ import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
+import { ConsolidationParts } from './consolidation-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
@@ -87,6 +88,7 @@ export class Parts {
   readonly paymentReads: PaymentReads;
   readonly refundReads: RefundReads;
   readonly integrity: IntegrityParts;
+  readonly consolidation: ConsolidationParts;
   readonly #options: StartOptions;
   readonly #database: OpenedDatabase;
   readonly #stops: Stops;
@@ -134,6 +136,13 @@ export class Parts {
       stops,
       openSession: (name) => this.#session(name),
       onError: this.#onError('integrity could not be looked after'),
+    });
+    this.consolidation = new ConsolidationParts({
+      url: database.url,
+      clock: this.#clock,
+      stops,
+      openSession: (name) => this.#session(name),
+      onError: this.#onError('the daily balances could not be looked after'),
     });
   }
 
@@ -237,10 +246,16 @@ export class Parts {
       payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () => this.integrity.noting(this.#worker(log, this.integrity.consumer())),
+      consolidation: () => this.#consolidation(log),
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))
       .map(([, make]) => make());
+  }
+
+  #consolidation(log: EventLog): Worker {
+    this.consolidation.startSealing(log);
+    return this.consolidation.noting(this.#worker(log, this.consolidation.consumer()));
   }
 
   #worker<Loaded, Plan extends ConsumerPlan>(

@@ -7,6 +7,7 @@ import { renderProblem } from '#platform/http/render-problem.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
+import { consolidationProblems } from '#services/consolidation/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
 import { ledgerProblems } from '#services/ledger/problems.ts';
@@ -19,6 +20,7 @@ export const SERVICE_PROBLEMS = mergeProblems(
   cardProblems,
   deadLetterProblems,
   checkpointProblems,
+  consolidationProblems,
   integrityProblems,
   ledgerProblems,
   paymentProblems,

@@ -13,6 +13,7 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'providers', directory: new URL('./services/providers/migrations/', import.meta.url) },
   { schema: 'notification', directory: new URL('./services/notification/migrations/', import.meta.url) },
   { schema: 'integrity', directory: new URL('./services/integrity/migrations/', import.meta.url) },
+  { schema: 'consolidation', directory: new URL('./services/consolidation/migrations/', import.meta.url) },
 ] as const;
 
 export const TOPOLOGY: Topology = {
@@ -26,6 +27,7 @@ export const TOPOLOGY: Topology = {
     'notification',
     'cards',
     'integrity',
+    'consolidation',
   ],
   groups: [
     { group: 'validation', topics: ['payments'] },
@@ -39,6 +41,7 @@ export const TOPOLOGY: Topology = {
       group: 'integrity',
       topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification'],
     },
+    { group: 'consolidation', topics: ['ledger', 'cards'] },
   ],
 };
 
@@ -55,6 +58,7 @@ export const SERVICES = [
   'notification',
   'integrity',
   'cards',
+  'consolidation',
 ];
 
 /** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */

@@ -37,6 +37,7 @@ type Part =
 const COMPOSITION = new Set([
   'absent-services.ts',
   'card-parts.ts',
+  'consolidation-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
   'main.ts',

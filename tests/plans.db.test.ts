@@ -25,6 +25,8 @@ const later = { now: () => Date.now() + 3_600_000 };
 
 const EVENTS = 'a topic’s events by position';
 const TIMELINE = 'a topic’s events by subject';
+/** By account and day; each month's. */
+const VERSIONS = 'versions of days';
 /** What was given back of a payment. */
 const REFUNDED = 'refund_totals_pkey';
 
@@ -55,6 +57,18 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'integrity.lock_findings': ['findings_subject'],
   ...Object.fromEntries(READ_TOPICS.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
   'validation.subjects_in': [TIMELINE],
+  'consolidation.ensure_accounts': [],
+  'consolidation.lock_accounts': ['accounts_tenant_id_key'],
+  'consolidation.load_standings': ['accounts_tenant_id_key', 'standings_pkey'],
+  'consolidation.load_waiting': ['accounts_tenant_id_key', 'waiting_pkey'],
+  'consolidation.load_days': ['days_pkey', VERSIONS],
+  'consolidation.insert_days': [],
+  'consolidation.change_days': ['days_pkey'],
+  'consolidation.shift_days': ['days_pkey'],
+  'consolidation.save_standings': [],
+  'consolidation.insert_waiting': [],
+  'consolidation.delete_waiting': ['waiting_pkey'],
+  'consolidation.save_facts': ['accounts_pkey'],
 };
 
 /** Of tables that have a row per partition and no more, or functions over such: they do not grow. */
@@ -136,6 +150,7 @@ afterAll(async () => {
 function named(indexes: readonly string[]): string[] {
   const places = indexes.map((index) => {
     if (/^events_\d{6}_pkey$/.test(index)) return EVENTS;
+    if (/^day_versions_\d{6}_pkey$/.test(index)) return VERSIONS;
     return /^events_\d{6}_subject_idx$/.test(index) ? TIMELINE : index;
   });
   return [...new Set(places)].toSorted();

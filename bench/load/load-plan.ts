@@ -6,8 +6,8 @@ export interface LoadPlan {
   readonly host: string;
   readonly port: number;
   readonly apiKey: string;
-  /** A payment's, or `card`: card transactions, of which `wallets` is the number of cards. */
-  readonly method: PaymentMethod | 'card';
+  /** A payment's, or `card`: card transactions, of which `wallets` is the number of cards; `entry`, `report`: a journal entry, a report of a wallet's days. */
+  readonly method: PaymentMethod | 'card' | 'entry' | 'report';
   readonly wallets: number;
   /** One service account receives everything in the hot scenario. */
   readonly services: number;
@@ -31,7 +31,7 @@ export interface LoadPlan {
 export interface LoadResult {
   /** From the first request to the end of the plan's time; answers to what was in flight are awaited after that. */
   readonly elapsedMs: number;
-  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction. */
+  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction; an entry 201, a report 200. */
   readonly accepted: number;
   /** Of these, answered within `elapsedMs`. */
   readonly acceptedInTime: number;

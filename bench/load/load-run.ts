@@ -9,9 +9,11 @@
 
 import { CardRequest } from './card-request.ts';
 import { Connection, type ConnectionEvents, type LoadRequest } from './connection.ts';
+import { EntryRequest } from './entry-request.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { PaymentRequest } from './payment-request.ts';
 import { Random } from './random.ts';
+import { ReportRequest } from './report-request.ts';
 import { OpenSchedule } from './schedule.ts';
 import { REFUSALS, Tally } from './tally.ts';
 
@@ -23,6 +25,8 @@ const LAST_ANSWERS_MS = (WAIT_SECONDS + 5) * 1000;
 /** In an open loop every n-th request goes to a waiting connection, if one is free. */
 const WAITING_EVERY = 100;
 const REFUSED_PAUSE_MS = 100;
+/** The status of what was done. */
+const WANTED = { entry: 201, report: 200 } as const;
 /** The finest that timers have; a latency may contain one. */
 const TICK_MS = 1;
 
@@ -102,9 +106,16 @@ export class LoadRun {
   #request(random: Random, waitSeconds: number): LoadRequest {
     const { host, port, apiKey, method, wallets, services } = this.#plan;
     const to = { host: `${host}:${port}`, apiKey, random };
-    return method === 'card'
-      ? new CardRequest({ ...to, cards: wallets })
-      : new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
+    switch (method) {
+      case 'card':
+        return new CardRequest({ ...to, cards: wallets });
+      case 'entry':
+        return new EntryRequest({ ...to, wallets, services });
+      case 'report':
+        return new ReportRequest({ ...to, wallets });
+      default:
+        return new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
+    }
   }
 
   #events(isWaiting: boolean): ConnectionEvents {
@@ -120,7 +131,10 @@ export class LoadRun {
     const nowMs = performance.now();
     const latencyMs = nowMs - intendedAtMs;
     const answer = { latencyMs, inTime: nowMs <= this.#endsAtMs };
-    if (this.#plan.method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
+    const { method } = this.#plan;
+    if (method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
+    else if (method === 'entry' || method === 'report')
+      this.#tally.answeredPlainly(response.status, response.body, { ...answer, wanted: WANTED[method] });
     else this.#tally.answered(response.status, response.body, answer);
   };
 

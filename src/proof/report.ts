@@ -51,6 +51,7 @@ export const CHECKS = {
   refunds: 'each is what its events say, and together they give back no more than the payment moved',
   attempts: 'each word of a provider has its attempt, and no attempt is in a state that no word gave it',
   cards: 'each card and card transaction is what its events say, and so is what it has posted and holds',
+  days: 'each daily balance and its hash is what the postings add up to, and what is sealed was told to be',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',
