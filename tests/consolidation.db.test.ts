@@ -247,7 +247,7 @@ describe('an event that cannot be counted', () => {
       },
     ]);
     await engine.settled(['consolidation']);
-    const DAYS = `${STORED.replace('order by', `where a.id in ('poisoned', 'beside') order by`)}`;
+    const DAYS = STORED.replace('order by', `where a.id in ('poisoned', 'beside') order by`);
     expect(await rowsOf(database.url, DAYS)).toMatchObject([{ id: 'beside', closing: '-7' }]);
     expect(await rowsOf(database.url, 'select sequence::int from consolidation.waiting')).toEqual([
       { sequence: 2 },

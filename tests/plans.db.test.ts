@@ -25,13 +25,13 @@ const later = { now: () => Date.now() + 3_600_000 };
 
 const EVENTS = 'a topic’s events by position';
 const TIMELINE = 'a topic’s events by subject';
-/** By account and day; each month's. */
-const VERSIONS = 'versions of days';
 /** What was given back of a payment. */
 const REFUNDED = 'refund_totals_pkey';
 
-/** No group of ours reads what integrity has found, or the log of the cards: their decisions are made at once. */
-const READ_TOPICS = [...new Set(TOPOLOGY.groups.flatMap(({ topics }) => topics))];
+/** No group of ours reads what integrity has found. There is no card here, so that nothing of their log is read. */
+const READ_TOPICS = [...new Set(TOPOLOGY.groups.flatMap(({ topics }) => topics))].filter(
+  (topic) => topic !== 'cards',
+);
 
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger, and payments for refunds, pin their own (plans.db.test.ts). */
 const HOT: Readonly<Record<string, readonly string[]>> = {
@@ -57,18 +57,6 @@ const HOT: Readonly<Record<string, readonly string[]>> = {
   'integrity.lock_findings': ['findings_subject'],
   ...Object.fromEntries(READ_TOPICS.map((topic) => [`${topic}.read_ranges`, [EVENTS]])),
   'validation.subjects_in': [TIMELINE],
-  'consolidation.ensure_accounts': [],
-  'consolidation.lock_accounts': ['accounts_tenant_id_key'],
-  'consolidation.load_standings': ['accounts_tenant_id_key', 'standings_pkey'],
-  'consolidation.load_waiting': ['accounts_tenant_id_key', 'waiting_pkey'],
-  'consolidation.load_days': ['days_pkey', VERSIONS],
-  'consolidation.insert_days': [],
-  'consolidation.change_days': ['days_pkey'],
-  'consolidation.shift_days': ['days_pkey'],
-  'consolidation.save_standings': [],
-  'consolidation.insert_waiting': [],
-  'consolidation.delete_waiting': ['waiting_pkey'],
-  'consolidation.save_facts': ['accounts_pkey'],
 };
 
 /** Of tables that have a row per partition and no more, or functions over such: they do not grow. */
@@ -79,6 +67,7 @@ const PAYMENTS_OWN =
   /^payments\.(\w*refund\w*|load_changeable|\w+_reconciliations)$|^validation\.causations_in$/;
 /** Pinned with the service (plans.db.test.ts). */
 const PROVIDERS_OWN = /^providers\.(?!read_ranges)/;
+const CONSOLIDATIONS_OWN = /^consolidation\./;
 /**
  * What is asked about dead letters while there are none: behind the positions, and by the look for orders. No batch asks. The
  * others are pinned with them (plans.db.test.ts).
@@ -150,7 +139,6 @@ afterAll(async () => {
 function named(indexes: readonly string[]): string[] {
   const places = indexes.map((index) => {
     if (/^events_\d{6}_pkey$/.test(index)) return EVENTS;
-    if (/^day_versions_\d{6}_pkey$/.test(index)) return VERSIONS;
     return /^events_\d{6}_subject_idx$/.test(index) ? TIMELINE : index;
   });
   return [...new Set(places)].toSorted();
@@ -159,7 +147,9 @@ function named(indexes: readonly string[]): string[] {
 test('every statement that the workers send is pinned', () => {
   const others = [...sent.keys()].filter(
     (name) =>
-      ![BOUNDED, LEDGERS_OWN, PAYMENTS_OWN, PROVIDERS_OWN, TESTS_OWN].some((pattern) => pattern.test(name)),
+      ![BOUNDED, LEDGERS_OWN, PAYMENTS_OWN, PROVIDERS_OWN, CONSOLIDATIONS_OWN, TESTS_OWN].some((pattern) =>
+        pattern.test(name),
+      ),
   );
   expect(others.filter((name) => !(name in HOT)).toSorted()).toEqual(NO_DEAD_LETTERS);
   expect(Object.keys(HOT).filter((name) => !sent.has(name))).toEqual([]);

@@ -52,8 +52,8 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
     }),
   ),
   notification: deliverTo(() => notificationConsumer()),
-  integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
   consolidation: deliverTo(() => consolidationConsumer()),
+  integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };
 
 /** Rejects if a batch fails: nothing is wrong with events that were handled before. */

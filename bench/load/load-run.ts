@@ -113,7 +113,8 @@ export class LoadRun {
         return new EntryRequest({ ...to, wallets, services });
       case 'report':
         return new ReportRequest({ ...to, wallets });
-      default:
+      case 'balance':
+      case 'gateway':
         return new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
     }
   }

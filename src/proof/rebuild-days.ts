@@ -9,7 +9,8 @@ import { randomUUID } from 'node:crypto';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
-import { isTransient } from '#platform/postgres/faults.ts';
+import { asFault, isTransient } from '#platform/postgres/faults.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type AccountName, accountsNamedIn, DaysRebuild } from '#services/consolidation/contract.ts';
 import { schemaOf } from './installation.ts';
 import type { Lane } from './lane.ts';
@@ -18,6 +19,8 @@ import type { Phase } from './progress.ts';
 
 /** Events of one partition in one transaction; there are some 32 places, and most of the time few are left. */
 const EVENTS_PAGE = { first: 200, least: 20, most: 2_000 };
+/** Of one partition, while the group is kept out: what has come since it was looked at. */
+const REST_MAX = 2_000;
 const ACCOUNTS_PAGE = { first: 200, least: 1, most: 5_000 };
 const BEFORE_ALL = -(2n ** 63n);
 
@@ -38,14 +41,19 @@ export async function rebuildDays(lane: Lane, phase: Phase): Promise<Correction>
     const startedAt = performance.now();
     const from = after;
     await followed.toPositions();
-    const page = await lane.transaction(async (tx) => {
-      const positions = await lockPositions(tx);
-      if (!(await followed.isAt(tx, positions))) return 'behind';
-      const upTo = await rebuild.lastKey(tx, from, pageSize.rows);
-      if (upTo === undefined) return { upTo, written: 0, removed: await rebuild.removeStrays(tx) };
-      return { upTo, ...(await rebuild.correct(tx, { after: from, upTo, leaving: followed.left })) };
-    });
-    if (page === 'behind') continue;
+    const page = await lane
+      .transaction(async (tx) => {
+        const rest = await followed.countRest(tx, await lockPositions(tx));
+        const upTo = await rebuild.lastKey(tx, from, pageSize.rows);
+        if (upTo === undefined) return { rest, upTo, written: 0, removed: await rebuild.removeStrays(tx) };
+        return { rest, upTo, ...(await rebuild.correct(tx, { after: from, upTo, leaving: followed.left })) };
+      })
+      .catch((error: unknown) => {
+        if (error instanceof NotAtOnce) return undefined;
+        throw error;
+      });
+    if (page === undefined) continue;
+    followed.counted(page.rest);
     counts.written += page.written;
     counts.removed += page.removed;
     if (page.upTo === undefined) return counts;
@@ -81,12 +89,30 @@ async function readUncounted(tx: ModelTransaction): Promise<Uncounted> {
   return new Set(rows.map(({ identity }) => identity));
 }
 
+/** What is left is for a transaction of its own. */
+class NotAtOnce extends Error {}
+
+interface Target extends Range {
+  /** `topic/partition`. */
+  readonly place: string;
+  readonly topic: string;
+}
+
+/** What was counted under the positions. */
+interface Rest {
+  readonly targets: readonly Target[];
+  readonly skipped: readonly LogEvent[];
+  /** Identities of events that were skipped before. */
+  readonly replayed: readonly string[];
+}
+
 class Followed {
   readonly #lane: Lane;
   readonly #rebuild: DaysRebuild;
   readonly #phase: Phase;
   readonly #pageSize = new PageSize(EVENTS_PAGE);
-  readonly #read = new Map<string, number>();
+  /** The position read up to, by `topic/partition`. */
+  readonly #reached = new Map<string, number>();
   /** Events that were not counted because the group had not, by identity. */
   readonly #skipped = new Map<string, LogEvent>();
   /** BD2 */
@@ -125,17 +151,40 @@ class Followed {
         uncounted: await readUncounted(tx),
       }));
       await this.#countSkipped(uncounted);
-      const behind = [...positions].filter(([place, position]) => (this.#read.get(place) ?? 0) < position);
+      const behind = [...positions].filter(([place, position]) => (this.#reached.get(place) ?? 0) < position);
       if (behind.length === 0) return;
       await this.#follow(new Map(behind), uncounted);
     }
   }
 
-  /** Whether nothing is left to count, as seen by who holds the positions. */
-  async isAt(tx: ModelTransaction, positions: Positions): Promise<boolean> {
+  /**
+   * What is left to count, in the transaction of who holds the positions; for `counted`, once that is committed. Throws
+   * `NotAtOnce` if that is too much for it, or holds an event that fails: then it is for `toPositions`.
+   */
+  async countRest(tx: ModelTransaction, positions: Positions): Promise<Rest> {
     const uncounted = await readUncounted(tx);
-    if ([...this.#skipped.keys()].some((identity) => !uncounted.has(identity))) return false;
-    return [...positions].every(([place, position]) => this.#read.get(place) === position || position === 0);
+    const replayed = [...this.#skipped].filter(([identity]) => !uncounted.has(identity));
+    const targets = this.#targets(positions, REST_MAX);
+    if (targets.some(({ place, upTo }) => upTo < (positions.get(place) ?? 0))) throw new NotAtOnce();
+    const read = await this.#read(tx, targets);
+    const skipped = read.filter((event) => uncounted.has(eventIdentity(event)));
+    const events = [
+      ...replayed.map(([, event]) => event),
+      ...read.filter((event) => !uncounted.has(eventIdentity(event))),
+    ];
+    if (events.length > 0)
+      await this.#rebuild.count(tx, events).catch((error: unknown) => {
+        if (isTransient(asFault(error))) throw error;
+        throw new NotAtOnce();
+      });
+    return { targets, skipped, replayed: replayed.map(([identity]) => identity) };
+  }
+
+  counted({ targets, skipped, replayed }: Rest): void {
+    for (const identity of replayed) this.#skipped.delete(identity);
+    for (const event of skipped) this.#skipped.set(eventIdentity(event), event);
+    for (const { place, upTo } of targets) this.#reached.set(place, upTo);
+    this.#phase.advance(targets.reduce((sum, { after, upTo }) => sum + upTo - after, 0));
   }
 
   /** Replayed since, and so counted by the group. */
@@ -147,28 +196,32 @@ class Followed {
 
   async #follow(positions: Positions, uncounted: Uncounted): Promise<void> {
     const startedAt = performance.now();
-    const targets = [...positions].map(([place, position]) => {
-      const [topic = '', partition = ''] = place.split('/');
-      const after = this.#read.get(place) ?? 0;
-      return {
-        place,
-        topic,
-        partition: Number(partition),
-        after,
-        upTo: Math.min(position, after + this.#pageSize.rows),
-      };
+    const targets = this.#targets(positions, this.#pageSize.rows);
+    const read = await this.#read(this.#lane, targets);
+    await this.#count(read.filter((event) => !uncounted.has(eventIdentity(event))));
+    this.counted({
+      targets,
+      skipped: read.filter((event) => uncounted.has(eventIdentity(event))),
+      replayed: [],
     });
+    this.#pageSize.took(performance.now() - startedAt);
+  }
+
+  #targets(positions: Positions, most: number): Target[] {
+    return [...positions].flatMap(([place, position]) => {
+      const [topic = '', partition = ''] = place.split('/');
+      const after = this.#reached.get(place) ?? 0;
+      if (after >= position) return [];
+      return [{ place, topic, partition: Number(partition), after, upTo: Math.min(position, after + most) }];
+    });
+  }
+
+  async #read(reader: Reader, targets: readonly Target[]): Promise<LogEvent[]> {
     const byTopic = [...Map.groupBy(targets, ({ topic }) => topic)];
     const read = await Promise.all(
-      byTopic.map(([topic, ranges]) => readEvents(this.#lane, { topic, types: DaysRebuild.types, ranges })),
+      byTopic.map(([topic, ranges]) => readEvents(reader, { topic, types: DaysRebuild.types, ranges })),
     );
-    const events = read.flat();
-    for (const event of events)
-      if (uncounted.has(eventIdentity(event))) this.#skipped.set(eventIdentity(event), event);
-    await this.#count(events.filter((event) => !uncounted.has(eventIdentity(event))));
-    for (const { place, upTo } of targets) this.#read.set(place, upTo);
-    this.#phase.advance(targets.reduce((sum, { after, upTo }) => sum + upTo - after, 0));
-    this.#pageSize.took(performance.now() - startedAt);
+    return read.flat();
   }
 
   /** Halved until the event that fails stands alone (BD2). */
@@ -200,14 +253,14 @@ interface Range {
 
 /** By primary key, a range per partition. */
 async function readEvents(
-  lane: Lane,
+  reader: Reader,
   {
     topic,
     types,
     ranges,
   }: { readonly topic: string; readonly types: readonly string[]; readonly ranges: readonly Range[] },
 ): Promise<LogEvent[]> {
-  const rows = await lane.query<EventRow>(
+  const rows = await reader.query<EventRow>(
     `select e.* from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as range(partition, after, up_to)
      cross join lateral (
        select e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.data, e.occurred_at, e.correlation_id,

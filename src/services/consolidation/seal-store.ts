@@ -47,7 +47,7 @@ export const LIST_UNSEALED = statement(
 
 const WANTED = batchRows('wanted', { account_key: 'bigint', day: 'text' });
 
-/** Behind the accounts' locks: what somebody else has sealed meanwhile is not among them. By primary key. */
+/** Behind the accounts' locks: what somebody else has sealed meanwhile is not among them. By the index on what is not sealed. */
 export const LOAD_UNSEALED = statement(
   'consolidation.load_unsealed',
   `select d.account_key, d.day, d.version, d.opening, d.credits, d.debits, d.count, d.closing,

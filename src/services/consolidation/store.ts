@@ -86,9 +86,8 @@ export const LOAD_DAYS = statement(
      order by e.day desc limit 1
    ) earlier on true
    left join lateral (
-     select v.version from consolidation.day_versions v
-     where v.account_key = wanted.account_key and v.day = wanted.day::date and d.day is null
-     order by v.version desc limit 1
+     select max(v.version) as version from consolidation.day_versions v
+     where v.account_key = wanted.account_key and v.day = wanted.day::date and d.day is null offset 0
    ) kept on true`,
 );
 

@@ -17,7 +17,7 @@ const ACCOUNTS_PAGE = 100;
 export const FIND_DUE = statement(
   'consolidation.find_due_waiting',
   `with recursive held(account_key) as (
-     (select w.account_key from consolidation.waiting w order by w.account_key limit 1)
+     (select w.account_key from consolidation.waiting w where w.account_key > 0 order by w.account_key limit 1)
      union all
      select (select w.account_key from consolidation.waiting w where w.account_key > held.account_key
              order by w.account_key limit 1)
