@@ -43,12 +43,13 @@ export class ConsolidationParts {
     this.#context = context;
   }
 
-  consumer() {
-    return consolidationConsumer((accounts) => this.#forget(accounts));
-  }
-
-  /** The worker of the consumer, whose leases say who seals. */
-  noting(worker: LeasedWorker): LeasedWorker {
+  /** Its worker, made of the consumer, whose leases say who seals. */
+  working(
+    log: EventLog,
+    workerOf: (consumer: ReturnType<typeof consolidationConsumer>) => LeasedWorker,
+  ): LeasedWorker {
+    const worker = workerOf(consolidationConsumer((accounts) => this.#forget(accounts)));
+    this.#startSealing(log);
     const own = (partitions: readonly number[], until = 0): void => {
       this.#following.note(partitions, until);
       worker.own(partitions, until);
@@ -56,7 +57,7 @@ export class ConsolidationParts {
     return { group: worker.group, own };
   }
 
-  startSealing(log: EventLog): void {
+  #startSealing(log: EventLog): void {
     const { openSession, clock, stops, onError } = this.#context;
     const sealer = new DaySealer({
       session: openSession('consolidation.sealing'),

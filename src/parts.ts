@@ -246,16 +246,11 @@ export class Parts {
       payments: () => this.#worker(log, paymentStatusConsumer(onStatuses)),
       notification: () => this.#worker(log, notificationConsumer()),
       integrity: () => this.integrity.noting(this.#worker(log, this.integrity.consumer())),
-      consolidation: () => this.#consolidation(log),
+      consolidation: () => this.consolidation.working(log, (consumer) => this.#worker(log, consumer)),
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))
       .map(([, make]) => make());
-  }
-
-  #consolidation(log: EventLog): Worker {
-    this.consolidation.startSealing(log);
-    return this.consolidation.noting(this.#worker(log, this.consolidation.consumer()));
   }
 
   #worker<Loaded, Plan extends ConsumerPlan>(

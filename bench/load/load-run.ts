@@ -106,17 +106,10 @@ export class LoadRun {
   #request(random: Random, waitSeconds: number): LoadRequest {
     const { host, port, apiKey, method, wallets, services } = this.#plan;
     const to = { host: `${host}:${port}`, apiKey, random };
-    switch (method) {
-      case 'card':
-        return new CardRequest({ ...to, cards: wallets });
-      case 'entry':
-        return new EntryRequest({ ...to, wallets, services });
-      case 'report':
-        return new ReportRequest({ ...to, wallets });
-      case 'balance':
-      case 'gateway':
-        return new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
-    }
+    if (method === 'card') return new CardRequest({ ...to, cards: wallets });
+    if (method === 'entry') return new EntryRequest({ ...to, wallets, services });
+    if (method === 'report') return new ReportRequest({ ...to, wallets });
+    return new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
   }
 
   #events(isWaiting: boolean): ConnectionEvents {

@@ -143,7 +143,7 @@ class Followed {
     await this.#lane.transaction((tx) => this.#rebuild.openAccounts(tx, events));
   }
 
-  /** Up to where the group was when it was asked for the last time. */
+  /** Until so little is left that it can be counted while the group is kept out: it goes on meanwhile. */
   async toPositions(): Promise<void> {
     for (;;) {
       const { positions, uncounted } = await this.#lane.snapshot(async (tx) => ({
@@ -151,9 +151,8 @@ class Followed {
         uncounted: await readUncounted(tx),
       }));
       await this.#countSkipped(uncounted);
-      const behind = [...positions].filter(([place, position]) => (this.#reached.get(place) ?? 0) < position);
-      if (behind.length === 0) return;
-      await this.#follow(new Map(behind), uncounted);
+      await this.#follow(positions, uncounted);
+      if (this.#targets(positions, REST_MAX).length === 0) return;
     }
   }
 

@@ -17,7 +17,7 @@ interface Waiting {
 
 export class AccountLookups {
   readonly #reads: Pick<DayReads, 'lookAt'>;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #isAsking = false;
 
   constructor(reads: Pick<DayReads, 'lookAt'>) {
@@ -34,13 +34,12 @@ export class AccountLookups {
 
   async #ask(): Promise<void> {
     this.#isAsking = true;
-    while (this.#waiting.length > 0) {
-      const asked = this.#waiting.splice(0, NAMES_MAX);
-      await this.#answer(asked).catch((error: unknown) => {
-        for (const { reject } of asked) reject(error);
-      });
-    }
+    const asked = this.#waiting.splice(0, NAMES_MAX);
+    await this.#answer(asked).catch((error: unknown) => {
+      for (const { reject } of asked) reject(error);
+    });
     this.#isAsking = false;
+    if (this.#waiting.length > 0) void this.#ask();
   }
 
   async #answer(asked: readonly Waiting[]): Promise<void> {

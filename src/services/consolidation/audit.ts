@@ -3,8 +3,8 @@ import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { GROUP, READ_TOPICS } from './consumer.ts';
 import type { Day } from './day.ts';
+import { type DayRow, dayFrom } from './day-row.ts';
 import { nameText } from './posting.ts';
-import { type DayRow, dayFrom } from './store.ts';
 
 /** Of one account. */
 export interface AuditedDays {

@@ -11,6 +11,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import type { BatchTransaction } from './batch-transaction.ts';
 import { type Counted, countPostings, type DaysFound, movementsOf } from './count-postings.ts';
 import { KnownNames } from './known-names.ts';
 import { type AccountState, type LinedUp, lineUp } from './line-up.ts';
@@ -23,16 +24,8 @@ import {
   postingsOf,
   TOLD,
 } from './posting.ts';
-import {
-  type BatchTransaction,
-  deleteWaiting,
-  inOrder,
-  loadDays,
-  lockAccounts,
-  saveCounted,
-  saveFacts,
-  saveWaiting,
-} from './store.ts';
+import { inOrder, loadDays, lockAccounts, saveCounted, saveFacts } from './store.ts';
+import { deleteWaiting, saveWaiting } from './waiting-store.ts';
 
 export const GROUP = 'consolidation';
 export const READ_TOPICS = ['ledger', 'cards'] as const;

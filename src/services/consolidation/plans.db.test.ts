@@ -6,6 +6,7 @@ import { LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './read
 import * as sealing from './seal-store.ts';
 import * as store from './store.ts';
 import { FIND_DUE } from './waiting-postings.ts';
+import * as waiting from './waiting-store.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 20_000;
@@ -25,8 +26,8 @@ const HOT = [
   [store.CHANGE_DAYS, ['days_pkey']],
   [store.SHIFT_DAYS, ['days_pkey']],
   [store.SAVE_STANDINGS, []],
-  [store.INSERT_WAITING, []],
-  [store.DELETE_WAITING, ['waiting_pkey']],
+  [waiting.INSERT_WAITING, []],
+  [waiting.DELETE_WAITING, ['waiting_pkey']],
   [store.SAVE_FACTS, ['accounts_pkey']],
   [sealing.LIST_UNSEALED, ['accounts_pkey', 'days_unsealed']],
   [sealing.LOAD_UNSEALED, ['days_unsealed']],
@@ -58,7 +59,9 @@ function pinPlans(): void {
   });
 }
 
-describe('on tables that statistics call empty', pinPlans);
+describe('on tables that statistics call empty', () => {
+  pinPlans();
+});
 
 describe('on tables with many rows', () => {
   beforeAll(async () => {

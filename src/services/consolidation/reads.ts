@@ -4,8 +4,8 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { AccountOpened } from '#services/ledger/contract.ts';
 import type { CalendarDate } from './business-day.ts';
 import type { Day } from './day.ts';
+import { type DayRow, dayFrom } from './day-row.ts';
 import type { AccountFacts, AccountName } from './posting.ts';
-import { type DayRow, dayFrom } from './store.ts';
 
 const FIGURES = `version, opening, credits, debits, count, closing, encode(hash, 'hex') as hash, cause, as_of, sealed_at`;
 
@@ -96,6 +96,7 @@ export class DayReads {
 
   /** By account key, those of the range that have a row, and the one before. */
   async listDays(keys: readonly bigint[], { from, to }: DayRange): Promise<ReadonlyMap<bigint, Day[]>> {
+    if (keys.length === 0) return new Map();
     const rows = await this.#reader.query<DayRow>(LIST_DAYS, [keys, from, to]);
     const byAccount = Map.groupBy(rows, (row) => row.account_key);
     return new Map([...byAccount].map(([key, own]) => [key, own.map(dayFrom)]));

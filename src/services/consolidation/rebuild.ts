@@ -11,10 +11,11 @@
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
 import type { Row, Statement } from '#platform/postgres/session.ts';
+import type { BatchTransaction } from './batch-transaction.ts';
 import { decide, GROUP, loadEvents, READ_TOPICS, save } from './consumer.ts';
 import { KnownNames } from './known-names.ts';
 import { type AccountName, nameText, openedBy, TOLD } from './posting.ts';
-import { type BatchTransaction, lockAccounts, saveFacts } from './store.ts';
+import { lockAccounts, saveFacts } from './store.ts';
 
 export class RebuildSuperseded extends Error {}
 

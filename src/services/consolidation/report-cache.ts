@@ -61,7 +61,7 @@ export class ReportCache {
   /** By `nameText`: their days have changed. */
   changed(accounts: readonly string[]): void {
     for (const account of accounts) {
-      for (const key of [...(this.#byAccount.get(account) ?? [])]) {
+      for (const key of this.#byAccount.get(account) ?? []) {
         const kept = this.#reports.get(key);
         if (kept !== undefined) this.#forget(key, kept);
       }

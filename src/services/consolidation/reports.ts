@@ -102,8 +102,10 @@ export class Reports {
   /** Read after the stamp: as new as it, or newer, and then it is made anew the next time. */
   async #days(accounts: readonly AccountLook[], range: DayRange): Promise<readonly ReportedDay[]> {
     const keys = accounts.flatMap(({ key }) => key ?? []);
-    const rows = keys.length === 0 ? new Map() : await this.#reads.listDays(keys, range);
-    const reports = accounts.map(({ key }) => daysBetween((key && rows.get(key)) ?? [], range));
+    const rows = await this.#reads.listDays(keys, range);
+    const reports = accounts.map(({ key }) =>
+      daysBetween(key === undefined ? [] : (rows.get(key) ?? []), range),
+    );
     return sumOfReports(reports.length === 0 ? [daysBetween([], range)] : reports);
   }
 }

@@ -8,8 +8,8 @@ import { type Session, statement, type Transaction } from '#platform/postgres/se
 import { GROUP, READ_TOPICS } from './consumer.ts';
 import type { DayRef } from './count-postings.ts';
 import type { Day } from './day.ts';
+import { type DayRow, dayFrom } from './day-row.ts';
 import { type AccountName, accountsNamedIn, nameText } from './posting.ts';
-import { type DayRow, dayFrom } from './store.ts';
 
 /** Days of one commit. */
 const SEAL_PAGE = 500;

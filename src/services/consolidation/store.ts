@@ -3,21 +3,17 @@
  * depends on them (standings, days, what waits) is read behind the locks (R2) and written by nobody else meanwhile.
  */
 import type { EpochMs } from '#kernel/clock.ts';
-import {
-  byteaArray,
-  int4Array,
-  int8Array,
-  textArray,
-  timestamptzArray,
-  uuidArray,
-} from '#platform/postgres/arrays.ts';
+import { byteaArray, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { statement, type Transaction } from '#platform/postgres/session.ts';
+import { statement } from '#platform/postgres/session.ts';
+import type { BatchTransaction } from './batch-transaction.ts';
 import type { Counted, DayRef, DaysFound, Shift, Standing } from './count-postings.ts';
 import { dayText } from './count-postings.ts';
 import type { Day } from './day.ts';
+import { type DayRow, dayFrom } from './day-row.ts';
 import type { AccountState } from './line-up.ts';
-import { type AccountFacts, type AccountName, nameText, type Posting } from './posting.ts';
+import { type AccountFacts, type AccountName, nameText } from './posting.ts';
+import { type WaitingRow, waitingPosting } from './waiting-store.ts';
 
 /**
  * Of what waits for one account, looked at in one batch. More of them that can be counted are met by the next look at what
@@ -165,40 +161,6 @@ export const SAVE_STANDINGS = statement(
    set sequence = excluded.sequence, last_day = excluded.last_day, change = excluded.change`,
 );
 
-export const INSERT_WAITING = statement(
-  'consolidation.insert_waiting',
-  `insert into consolidation.waiting
-     (account_key, sequence, entry_id, amount, posted_after, posted_at, effective_on, cause, correlation_id)
-   select account_key, sequence, entry_id, amount, posted_after, posted_at, effective_on::date, cause, correlation_id
-   from ${batchRows('v', {
-     account_key: 'bigint',
-     sequence: 'bigint',
-     entry_id: 'uuid',
-     amount: 'bigint',
-     posted_after: 'bigint',
-     posted_at: 'timestamptz',
-     effective_on: 'text',
-     cause: 'text',
-     correlation_id: 'text',
-   })}
-   on conflict (account_key, sequence) do nothing`,
-);
-
-/** What is counted waits no more. Under the accounts' locks; a range of the primary key. */
-export const DELETE_WAITING = statement(
-  'consolidation.delete_waiting',
-  `delete from consolidation.waiting w
-   using (
-     select t.ctid as at
-     from ${batchRows('v', { account_key: 'bigint', sequence: 'bigint' })}
-     cross join lateral (
-       select t.ctid from consolidation.waiting t
-       where t.account_key = v.account_key and t.sequence <= v.sequence offset 0
-     ) t
-   ) found
-   where w.ctid = found.at`,
-);
-
 /** Under the accounts' locks; never changed again. By primary key. */
 export const SAVE_FACTS = statement(
   'consolidation.save_facts',
@@ -207,9 +169,6 @@ export const SAVE_FACTS = statement(
    cross join lateral (select t.ctid as at from consolidation.accounts t where t.key = v.account_key offset 0) found
    where a.ctid = found.at`,
 );
-
-/** A transaction of a worker, or one of a rebuild, which has tables of its own. */
-export type BatchTransaction = Pick<Transaction, 'query' | 'run'>;
 
 interface AccountRow extends AccountName {
   key: bigint;
@@ -222,33 +181,6 @@ interface StandingRow {
   account_key: bigint;
   sequence: bigint;
   last_day: string;
-}
-
-interface WaitingRow {
-  account_key: bigint;
-  sequence: bigint;
-  entry_id: string;
-  amount: bigint;
-  posted_after: bigint;
-  posted_at: EpochMs;
-  effective_on: string | null;
-  cause: string;
-  correlation_id: string;
-}
-
-export interface DayRow {
-  account_key: bigint;
-  day: string;
-  version: number;
-  opening: bigint;
-  credits: bigint;
-  debits: bigint;
-  count: bigint;
-  closing: bigint;
-  hash: string;
-  cause: string;
-  as_of: EpochMs;
-  sealed_at: EpochMs | null;
 }
 
 type FoundRow = (DayRow | { [column in keyof DayRow]: DayRow[column] | null }) & {
@@ -296,19 +228,6 @@ function factsOf({ kind, currency, time_zone }: AccountRow): AccountFacts | unde
   return { kind, currency, timeZone: time_zone };
 }
 
-function waitingPosting(row: WaitingRow): Posting {
-  return {
-    sequence: row.sequence,
-    entryUuid: row.entry_id,
-    amountMinor: row.amount,
-    postedAfterMinor: row.posted_after,
-    postedAt: row.posted_at,
-    effectiveOn: row.effective_on,
-    cause: row.cause,
-    correlationId: row.correlation_id,
-  };
-}
-
 export async function loadDays(tx: BatchTransaction, wanted: readonly DayRef[]): Promise<DaysFound> {
   if (wanted.length === 0) return new Map();
   const rows = await tx.query<FoundRow>(LOAD_DAYS, [
@@ -325,22 +244,6 @@ export async function loadDays(tx: BatchTransaction, wanted: readonly DayRef[]):
 
 function isDay(row: FoundRow): row is FoundRow & DayRow {
   return row.version !== null;
-}
-
-export function dayFrom(row: DayRow): Day {
-  return {
-    day: row.day,
-    version: row.version,
-    openingMinor: row.opening,
-    creditsMinor: row.credits,
-    debitsMinor: row.debits,
-    count: row.count,
-    closingMinor: row.closing,
-    hash: row.hash,
-    cause: row.cause,
-    asOf: row.as_of,
-    sealedAt: row.sealed_at,
-  };
 }
 
 export function saveCounted(tx: BatchTransaction, counted: Omit<Counted, 'reopened'>, now: EpochMs): void {
@@ -382,36 +285,6 @@ function standingArrays(standings: readonly Standing[]): Buffer[] {
     int8Array(standings.map(({ sequence }) => sequence)),
     textArray(standings.map(({ lastDay }) => lastDay)),
   ];
-}
-
-export function saveWaiting(
-  tx: BatchTransaction,
-  early: readonly { readonly key: bigint; readonly posting: Posting }[],
-): void {
-  if (early.length === 0) return;
-  const postings = early.map(({ posting }) => posting);
-  tx.run(INSERT_WAITING, [
-    int8Array(early.map(({ key }) => key)),
-    int8Array(postings.map(({ sequence }) => sequence)),
-    uuidArray(postings.map(({ entryUuid }) => entryUuid)),
-    int8Array(postings.map(({ amountMinor }) => amountMinor)),
-    int8Array(postings.map(({ postedAfterMinor }) => postedAfterMinor)),
-    timestamptzArray(postings.map(({ postedAt }) => postedAt)),
-    textArray(postings.map(({ effectiveOn }) => effectiveOn)),
-    textArray(postings.map(({ cause }) => cause)),
-    textArray(postings.map(({ correlationId }) => correlationId)),
-  ]);
-}
-
-export function deleteWaiting(
-  tx: BatchTransaction,
-  counted: readonly { readonly key: bigint; readonly sequence: bigint }[],
-): void {
-  if (counted.length === 0) return;
-  tx.run(DELETE_WAITING, [
-    int8Array(counted.map(({ key }) => key)),
-    int8Array(counted.map(({ sequence }) => sequence)),
-  ]);
 }
 
 export function saveFacts(
