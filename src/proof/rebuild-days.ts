@@ -17,8 +17,11 @@ import type { Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
 
-/** Events of one partition in one transaction; there are some 32 places, and most of the time few are left. */
-const EVENTS_PAGE = { first: 200, least: 20, most: 2_000 };
+/**
+ * Events of one partition in one transaction; there are some 32 places, and most of the time few are left. Not few even where
+ * all is slow: it has to be faster than what comes in.
+ */
+const EVENTS_PAGE = { first: 500, least: 500, most: 2_000 };
 /** Of one partition, while the group is kept out: what has come since it was looked at. */
 const REST_MAX = 2_000;
 const ACCOUNTS_PAGE = { first: 200, least: 1, most: 5_000 };
