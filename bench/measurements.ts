@@ -17,6 +17,14 @@ import {
   runCashEntries,
 } from './cash-entries.ts';
 import {
+  DAYS_SCENARIO,
+  type DaysReport,
+  faultsOfDays,
+  prepareReportBooks,
+  REPORT_RATES,
+  runDailyBalances,
+} from './daily-balances.ts';
+import {
   type FailoverFigures,
   type FailoverTiming,
   failoverDurationMs,
@@ -82,6 +90,8 @@ export interface Measurements {
   readonly webhooks: WebhookReport | undefined;
   /** How many cash entries are recorded; empty unless measured. */
   readonly cashEntries: readonly CashReport[];
+  /** What reports of daily balances reach; empty unless measured. */
+  readonly days: readonly DaysReport[];
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
@@ -96,6 +106,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let integrations: IntegrationReport | undefined;
   let webhooks: WebhookReport | undefined;
   const cashEntries: CashReport[] = [];
+  const days: DaysReport[] = [];
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
   for (const name of options.scenarios) {
@@ -106,6 +117,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
     else if (name === 'integrations') integrations = await measureIntegrations(stage);
     else if (name === 'webhooks') webhooks = await measureWebhooks(stage);
     else if (isCashScenario(name)) cashEntries.push(await measureCashEntries(stage, name));
+    else if (name === DAYS_SCENARIO) days.push(...(await measureDays(stage)));
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
       scenarios.push(scenario);
@@ -122,13 +134,14 @@ export async function measure(stage: Stage): Promise<Measurements> {
     cards,
     cashEntries,
     integrations,
+    days,
     webhooks,
   };
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
-  const { scenarios, costs, hungProvider, failover, integrityCost, cards, cashEntries } = measured;
+  const { scenarios, costs, hungProvider, failover, integrityCost, cards, cashEntries, days } = measured;
   const { integrations, webhooks } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
@@ -138,6 +151,7 @@ export function faultsOfMeasurements(measured: Measurements, strict: { strict: b
     ...(integrations === undefined ? [] : faultsOfIntegrations(integrations)),
     ...(webhooks === undefined ? [] : faultsOfWebhooks(webhooks)),
     ...faultsOfCashEntries(cashEntries),
+    ...faultsOfDays(days),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -189,6 +203,20 @@ async function measureCards(stage: Stage, name: CardScenarioName): Promise<CardR
   const plan = cardPlan(stage, { wallets, ratePerSecond });
   const beside = name === 'cards-beside' ? nextPlan(stage, { waitingConnections: 0 }) : undefined;
   return runCards(context, name, { plan, beside });
+}
+
+/** At each rate beside as many entries as the open loops have. */
+async function measureDays(stage: Stage): Promise<DaysReport[]> {
+  const { options, context } = stage;
+  await prepareReportBooks(context.api);
+  const measured: DaysReport[] = [];
+  for (const ratePerSecond of REPORT_RATES) {
+    await checkpoint(stage.serverUrl);
+    const reports = nextPlan(stage, { method: 'report', waitingConnections: 0, ratePerSecond });
+    const entries = nextPlan(stage, { method: 'entry', waitingConnections: 0, ratePerSecond: options.rate });
+    measured.push(await runDailyBalances(context, { reports, entries }));
+  }
+  return measured;
 }
 
 function cardPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CARD_SCENARIOS } from './cards.ts';
 import { CASH_SCENARIOS } from './cash-entries.ts';
+import { DAYS_SCENARIO } from './daily-balances.ts';
 import { parseOptions } from './options.ts';
 
 describe('parseOptions', () => {
@@ -21,6 +22,7 @@ describe('parseOptions', () => {
           'integrations',
           'webhooks',
           ...CASH_SCENARIOS,
+          DAYS_SCENARIO,
         ],
         pairs: 6,
         seconds: 60,
@@ -41,7 +43,9 @@ describe('parseOptions', () => {
   it('pays by providers when quick, and leaves out what takes its time', () => {
     expect(parseOptions(['--quick'], 1)).toMatchObject({
       ok: true,
-      value: { scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS, ...CASH_SCENARIOS] },
+      value: {
+        scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS, ...CASH_SCENARIOS, DAYS_SCENARIO],
+      },
     });
     expect(parseOptions(['--quick', '--scenario', 'failover', '--gateway-rate', '20'], 1)).toMatchObject({
       ok: true,

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { CARD_SCENARIOS } from './cards.ts';
 import { CASH_SCENARIOS } from './cash-entries.ts';
+import { DAYS_SCENARIO } from './daily-balances.ts';
 
 export const SCENARIOS = [
   'uniform',
@@ -15,6 +16,7 @@ export const SCENARIOS = [
   'integrations',
   'webhooks',
   ...CASH_SCENARIOS,
+  DAYS_SCENARIO,
 ] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */
@@ -25,6 +27,7 @@ const QUICK_SCENARIOS: readonly ScenarioName[] = [
   'gateway',
   ...CARD_SCENARIOS,
   ...CASH_SCENARIOS,
+  DAYS_SCENARIO,
 ];
 
 export interface BenchOptions {
@@ -63,7 +66,7 @@ export const USAGE = `lastro bench [options]
                       (default: all; quick ${QUICK_SCENARIOS.join(', ')})
   --seconds <n>       a scenario's load (default 60; quick 3)
   --connections <n>   requests in flight (default 200; quick 20)
-  --rate <n>          requests a second in the open loops, of payments, cards and cash entries (default 2000; quick 200)
+  --rate <n>          requests a second in the open loops, of payments, cards and entries (default 2000; quick 200)
   --gateway-rate <n>  payments a second while a provider fails (default 500; quick 50)
   --pairs <n>         of measurements without and with what is compared (default 6; quick 1)
   --wallets <n>       paying accounts (default 10000; quick 200)

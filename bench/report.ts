@@ -1,6 +1,7 @@
 /** The result as people read it. Every figure is explained in README.md. */
 import { renderCards } from './cards.ts';
 import { renderCashEntries } from './cash-entries.ts';
+import { renderDays } from './daily-balances.ts';
 import { renderIntegrations } from './integrations.ts';
 import type { DurationSummary } from './load/histogram.ts';
 import type { Machine, Revision } from './measure/machine.ts';
@@ -41,6 +42,7 @@ export function renderReport(report: BenchReport): string {
     renderIntegrations(report.integrations),
     renderWebhooks(report.webhooks),
     renderCashEntries(report.cashEntries),
+    renderDays(report.days),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

@@ -15,6 +15,7 @@ const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^\/v1\/cash-entries/, 'cashflow'],
   [/^\/v1\/integrity\/checkpoints/, 'integrity'],
   [/^\/(?:v1\/(?:connectors|integrations|hooks)|hooks)/, 'hub'],
+  [/^\/v1\/(?:accounts\/:id\/)?daily-balances/, 'consolidation'],
   [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],
 ];
 

@@ -116,6 +116,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   cashflow.registerRoutes(app);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
+  part.consolidation.registerRoutes(app, lags);
   webhooks.registerRoutes(app);
   providers.registerRoutes(app);
   hub.registerRoutes(app);

@@ -65,6 +65,7 @@ import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
 import { type CashParts, openCashParts } from './cash-parts.ts';
+import { ConsolidationParts } from './consolidation-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
@@ -93,6 +94,7 @@ export class Parts {
   readonly paymentReads: PaymentReads;
   readonly refundReads: RefundReads;
   readonly integrity: IntegrityParts;
+  readonly consolidation: ConsolidationParts;
   readonly #options: StartOptions;
   readonly #database: OpenedDatabase;
   readonly #stops: Stops;
@@ -140,6 +142,13 @@ export class Parts {
       stops,
       openSession: (name) => this.#session(name),
       onError: this.#onError('integrity could not be looked after'),
+    });
+    this.consolidation = new ConsolidationParts({
+      url: database.url,
+      clock: this.#clock,
+      stops,
+      openSession: (name) => this.#session(name),
+      onError: this.#onError('the daily balances could not be looked after'),
     });
   }
 
@@ -277,6 +286,7 @@ export class Parts {
         this.#worker(log, cardNotificationConsumer()),
       ],
       integrity: () => [this.integrity.noting(this.#worker(log, this.integrity.consumer()))],
+      consolidation: () => [this.consolidation.working(log, (consumer) => this.#worker(log, consumer))],
     };
     return Object.entries(made)
       .filter(([service]) => services.includes(service))

@@ -9,6 +9,7 @@ import { vaultProblems } from '#platform/vault/problems.ts';
 import { accessProblems } from '#services/access/contract.ts';
 import { cardProblems } from '#services/cards/contract.ts';
 import { cashflowProblems } from '#services/cashflow/contract.ts';
+import { consolidationProblems } from '#services/consolidation/contract.ts';
 import { hubProblems } from '#services/hub/contract.ts';
 import { checkpointProblems } from '#services/integrity/checkpoints/problems.ts';
 import { integrityProblems } from '#services/integrity/problems.ts';
@@ -25,6 +26,7 @@ export const SERVICE_PROBLEMS = mergeProblems(
   deadLetterProblems,
   checkpointProblems,
   hubProblems,
+  consolidationProblems,
   integrityProblems,
   ledgerProblems,
   paymentProblems,

@@ -16,6 +16,7 @@ export const MIGRATED_SCHEMAS = [
   { schema: 'notification', directory: new URL('./services/notification/migrations/', import.meta.url) },
   { schema: 'hub', directory: new URL('./services/hub/migrations/', import.meta.url) },
   { schema: 'integrity', directory: new URL('./services/integrity/migrations/', import.meta.url) },
+  { schema: 'consolidation', directory: new URL('./services/consolidation/migrations/', import.meta.url) },
 ] as const;
 
 export const TOPOLOGY: Topology = {
@@ -31,6 +32,7 @@ export const TOPOLOGY: Topology = {
     'hub',
     'cashflow',
     'integrity',
+    'consolidation',
   ],
   groups: [
     { group: 'validation', topics: ['payments'] },
@@ -52,6 +54,7 @@ export const TOPOLOGY: Topology = {
       group: 'integrity',
       topics: ['payments', 'validation', 'authorization', 'ledger', 'providers', 'notification'],
     },
+    { group: 'consolidation', topics: ['ledger', 'cards'] },
   ],
 };
 
@@ -70,6 +73,7 @@ export const SERVICES = [
   'cards',
   'hub',
   'cashflow',
+  'consolidation',
 ];
 
 /** Where the contracts of a topic's events lie, `<type>.v<version>.json`. */

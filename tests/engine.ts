@@ -23,6 +23,7 @@ import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import { Session, statement } from '#platform/postgres/session.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
 import { straightThrough } from '#services/authorization/straight-through.ts';
+import { consolidationConsumer } from '#services/consolidation/consumer.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import type { AccountKind } from '#services/ledger/contract.ts';
@@ -145,6 +146,7 @@ export class Engine {
     this.#consume(paymentStatusConsumer(() => undefined));
     this.#consume(notificationConsumer());
     this.#consume(integrityConsumer(() => undefined));
+    this.#consume(consolidationConsumer());
     if (options.straightThrough) this.#shareWithPassage();
     const intake = new PaymentIntake({ renderProblem: refusal, gateways: options.gateways });
     this.#payments = this.#take('payments', intake);

@@ -39,6 +39,7 @@ const COMPOSITION = new Set([
   'card-parts.ts',
   'hub-parts.ts',
   'cash-parts.ts',
+  'consolidation-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
   'main.ts',

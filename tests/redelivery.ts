@@ -10,6 +10,7 @@ import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
+import { consolidationConsumer } from '#services/consolidation/consumer.ts';
 import { integrityConsumer } from '#services/integrity/consumer.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
@@ -57,6 +58,7 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
   webhooks: deliverTo((clock) =>
     webhookConsumer({ subscribers: { has: () => true }, clock, onQueued: () => undefined }),
   ),
+  consolidation: deliverTo(() => consolidationConsumer()),
   integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),
 };
 

@@ -8,9 +8,9 @@ export interface LoadPlan {
   readonly apiKey: string;
   /**
    * A payment's; `card`: card transactions, of which `wallets` is the number of cards; `cash`: cash entries, and of books;
-   * `integration`: messages for a connector.
+   * `entry`, `report`: a journal entry, a report of a wallet's days; `integration`: messages for a connector.
    */
-  readonly method: PaymentMethod | 'card' | 'cash' | 'integration';
+  readonly method: PaymentMethod | 'card' | 'cash' | 'entry' | 'report' | 'integration';
   /** Of messages. */
   readonly connector?: string;
   readonly wallets: number;
@@ -36,7 +36,7 @@ export interface LoadPlan {
 export interface LoadResult {
   /** From the first request to the end of the plan's time; answers to what was in flight are awaited after that. */
   readonly elapsedMs: number;
-  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction; 201 with a cash entry. */
+  /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction; an entry 201, a report 200. */
   readonly accepted: number;
   /** Of these, answered within `elapsedMs`. */
   readonly acceptedInTime: number;

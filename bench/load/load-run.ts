@@ -10,10 +10,12 @@
 import { CardRequest } from './card-request.ts';
 import { CashRequest } from './cash-request.ts';
 import { Connection, type ConnectionEvents, type LoadRequest } from './connection.ts';
+import { EntryRequest } from './entry-request.ts';
 import { IntegrationRequest } from './integration-request.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
 import { PaymentRequest } from './payment-request.ts';
 import { Random } from './random.ts';
+import { ReportRequest } from './report-request.ts';
 import { OpenSchedule } from './schedule.ts';
 import { REFUSALS, Tally } from './tally.ts';
 
@@ -25,6 +27,8 @@ const LAST_ANSWERS_MS = (WAIT_SECONDS + 5) * 1000;
 /** In an open loop every n-th request goes to a waiting connection, if one is free. */
 const WAITING_EVERY = 100;
 const REFUSED_PAUSE_MS = 100;
+/** The status of what was done. */
+const WANTED = { entry: 201, report: 200 } as const;
 /** The finest that timers have; a latency may contain one. */
 const TICK_MS = 1;
 
@@ -106,9 +110,10 @@ export class LoadRun {
     const to = { host: `${host}:${port}`, apiKey, random };
     if (method === 'integration') return new IntegrationRequest({ ...to, connector });
     if (method === 'cash') return new CashRequest({ ...to, books: wallets });
-    return method === 'card'
-      ? new CardRequest({ ...to, cards: wallets })
-      : new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
+    if (method === 'card') return new CardRequest({ ...to, cards: wallets });
+    if (method === 'entry') return new EntryRequest({ ...to, wallets, services });
+    if (method === 'report') return new ReportRequest({ ...to, wallets });
+    return new PaymentRequest({ ...to, method, wallets, services, waitSeconds });
   }
 
   #events(isWaiting: boolean): ConnectionEvents {
@@ -124,9 +129,12 @@ export class LoadRun {
     const nowMs = performance.now();
     const latencyMs = nowMs - intendedAtMs;
     const answer = { latencyMs, inTime: nowMs <= this.#endsAtMs };
-    if (this.#plan.method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
-    else if (this.#plan.method === 'cash')
+    const { method } = this.#plan;
+    if (method === 'card') this.#tally.answeredCard(response.status, response.body, answer);
+    else if (method === 'cash')
       this.#tally.answered(response.status, response.body, { ...answer, durable: 201 });
+    else if (method === 'entry' || method === 'report')
+      this.#tally.answeredPlainly(response.status, response.body, { ...answer, wanted: WANTED[method] });
     else this.#tally.answered(response.status, response.body, answer);
   };
 

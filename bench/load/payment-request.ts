@@ -6,7 +6,7 @@
 import { BLANK_UUID as BLANK_KEY, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import type { Random } from './random.ts';
 
-const ACCOUNT_DIGITS = 6;
+export const ACCOUNT_DIGITS = 6;
 
 /** Minor units. Four digits: a fixed width without a leading zero. */
 export const MIN_AMOUNT = 1000;

@@ -51,6 +51,18 @@ export class Tally {
     } else this.#other(status);
   }
 
+  /** An answer of which nothing but its status is looked at. */
+  answeredPlainly(
+    status: number,
+    body: Buffer,
+    { wanted, ...answer }: { latencyMs: number; inTime: boolean; wanted: number },
+  ): void {
+    if (status === wanted) {
+      this.#acceptance.record(answer.latencyMs);
+      this.#accept(body, answer.inTime);
+    } else this.#other(status);
+  }
+
   /** The decision of a card transaction. */
   answeredCard(status: number, body: Buffer, answer: { latencyMs: number; inTime: boolean }): void {
     if (status !== 200) {

@@ -36,6 +36,7 @@ import {
   subjectsOf,
 } from './payment-pages.ts';
 import { type OnProgress, Phase } from './progress.ts';
+import { rebuildDays } from './rebuild-days.ts';
 
 const BOTH = ['pay', 'ref'] as const;
 
@@ -53,9 +54,13 @@ interface ModelOfKinds {
   readonly kinds: readonly ('pay' | 'ref')[];
 }
 
-export type ReadModelName = keyof typeof MODELS;
+/** Made anew subject by subject; what one is about can be made anew alone. */
+export type SubjectModelName = keyof typeof MODELS;
 
-export const READ_MODELS = Object.keys(MODELS) as readonly ReadModelName[];
+/** `days` are of accounts, about which the logs are not searched: they are made anew together (rebuild-days.ts). */
+export type ReadModelName = SubjectModelName | 'days';
+
+export const READ_MODELS: readonly ReadModelName[] = [...(Object.keys(MODELS) as SubjectModelName[]), 'days'];
 
 const PAGE = { first: 500, least: 50, most: 4_000 };
 const ROWS_PAGE = 2_000;
@@ -72,7 +77,7 @@ export interface RebuildOptions {
 
 export interface RebuiltModel {
   readonly model: ReadModelName;
-  /** Payments and refunds whose rows were looked at. */
+  /** Payments and refunds whose rows were looked at; none for days, which are of accounts. */
   readonly payments: number;
   /** Rows inserted or changed. */
   readonly written: number;
@@ -83,12 +88,16 @@ export interface RebuiltModel {
 export async function rebuild(options: RebuildOptions): Promise<readonly RebuiltModel[]> {
   const lane = new Lane(options.url);
   try {
-    const total = eventsOf(await readInstallation(lane), 'payments');
+    const installation = await readInstallation(lane);
     const rebuilt: RebuiltModel[] = [];
     for (const name of options.models ?? READ_MODELS) {
       const { onProgress = () => undefined, signal } = options;
+      const total = eventsOf(installation, name === 'days' ? 'ledger' : 'payments');
       const phase = new Phase({ name, total, onProgress, signal });
-      const counts = await new ModelRebuild(lane, MODELS[name], phase).run();
+      const counts =
+        name === 'days'
+          ? { payments: 0, ...(await rebuildDays(lane, phase)) }
+          : await new ModelRebuild(lane, MODELS[name], phase).run();
       rebuilt.push({ model: name, ...counts, durationMs: Math.round(phase.end()) });
     }
     return rebuilt;
@@ -156,7 +165,7 @@ class ModelRebuild {
 }
 
 /** Makes the rows about one payment or refund anew (B1); how many were changed or removed. */
-export function rebuildSubject(lane: Lane, name: ReadModelName, range: SubjectRange): Promise<number> {
+export function rebuildSubject(lane: Lane, name: SubjectModelName, range: SubjectRange): Promise<number> {
   const { model } = MODELS[name];
   return lane.transaction(async (tx) => {
     const positions = await fence(tx, model.group);

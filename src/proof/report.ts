@@ -53,6 +53,7 @@ export const CHECKS = {
   cards:
     'each decision has the entry that it promises; cards, card transactions and holds are what their events say',
   'cash entries': 'each is what its event says, and so is its journal entry',
+  days: 'each daily balance and its hash is what the postings add up to, and what is sealed was told to be',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, about that ending',
   'idempotency keys': 'counted only: they are sourced from no log',

@@ -23,7 +23,7 @@ import { expectedHold } from './expected-rows.ts';
 import { findBrokenBatch, inspect } from './inspect.ts';
 import { Lane } from './lane.ts';
 import { rangeOf, readTimelinesOf, SAGA_TOPICS, subjectsOf } from './payment-pages.ts';
-import { type ReadModelName, rebuildSubject, recountRefunds } from './rebuild.ts';
+import { rebuildSubject, recountRefunds, type SubjectModelName } from './rebuild.ts';
 
 /**
  * `corrected`: it was wrong, and is not any more. `sound`: nothing was wrong. `failed`: it is still wrong. `refused`: to
@@ -54,7 +54,7 @@ export class Restoration {
 
   /** `kind` is what was found of the subject, and must not be found any more. */
   rebuild(
-    model: ReadModelName,
+    model: SubjectModelName,
     { kind, subject }: { readonly kind: string; readonly subject: string },
   ): Promise<Restored> {
     return this.#restore(kind, subject, async (id) => {

@@ -49,7 +49,7 @@ test('an installation without a payment verifies clean', async () => {
   const engine = await startEngine(database.url);
   await engine.close();
   expect(await verify({ url: database.url })).toMatchObject({ ok: true, payments: 0, running: 0 });
-  expect(await rebuild({ url: database.url })).toHaveLength(4);
+  expect(await rebuild({ url: database.url })).toHaveLength(5);
   await database.drop();
 });
 
@@ -64,6 +64,7 @@ test('progress is told by phase, to the end of each', async () => {
     'checkpoints',
     'postings',
     'accounts',
+    'days',
     'payments',
     'payment rows',
     'refund rows',

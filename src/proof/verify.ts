@@ -15,6 +15,7 @@ import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
 import { verifyCards } from './verify-cards.ts';
 import { verifyCashEntries } from './verify-cash-entries.ts';
 import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
+import { verifyDays } from './verify-days.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
@@ -46,7 +47,7 @@ export interface VerifyOptions {
 
 /**
  * What is verified. `sagas`: payments and refunds with all that is kept of them; `books`: entries, postings, accounts,
- * currencies; `log`: the chain.
+ * currencies, daily balances; `log`: the chain.
  */
 export const VERIFY_SCOPES = ['everything', 'log', 'books', 'sagas'] as const;
 export type VerifyScope = (typeof VERIFY_SCOPES)[number];
@@ -122,6 +123,7 @@ async function verifyBooks({ lanes, installation, checks, runPhase }: Verified):
   await runPhase('accounts', countEvents(installation, ['ledger', 'authorization', 'cards']), (phase) =>
     verifyAccounts(lanes, { checks, phase, partitions: installation.partitions }),
   );
+  await runPhase('days', postings, (phase) => verifyDays(lanes[0] as Lane, { check: checks.days, phase }));
 }
 
 async function verifySagas({ lanes, installation, checks, runPhase }: Verified): Promise<PaymentCounts> {

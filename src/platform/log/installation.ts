@@ -174,6 +174,10 @@ export async function makeRoom(client: pg.ClientBase, topics: readonly string[])
       `select ledger.add_posting_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
        from generate_series(0, 2) as n`,
     );
+    await client.query(
+      `select consolidation.add_version_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
+       from generate_series(0, 2) as n`,
+    );
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');

@@ -4,12 +4,12 @@
  * rows are claimed and nothing is done twice. Each chore has a connection of its own and rests most of the time.
  */
 import type { Clock } from '#kernel/clock.ts';
+import { Chore } from '#platform/batch/chore.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { AuditQueue } from './audit-queue.ts';
 import { AuditRunner } from './audit-runner.ts';
 import { CardJudge } from './card-judge.ts';
 import { Census } from './census.ts';
-import { Chore } from './chore.ts';
 import { type EventSink, FindingDesk, type FindingObserver } from './finding-desk.ts';
 import type { Proof } from './proof-port.ts';
 import { Repairer } from './repairer.ts';

@@ -151,6 +151,15 @@ export const REPAIR_RULES = {
   different_rules: STATE,
   extra_rules: STATE,
 
+  // Of daily balances, which `lastro rebuild days` makes anew, all of them together.
+  missing_day: STATE,
+  different_day: STATE,
+  extra_day: STATE,
+  different_seal: STATE,
+  different_standing: STATE,
+  uncounted_posting: STATE,
+  stuck_posting: STATE,
+
   // Read models.
   missing_payment: rebuilt('payments'),
   different_payment: rebuilt('payments'),

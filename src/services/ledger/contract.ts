@@ -38,6 +38,7 @@ export {
   measureHeldExcess,
   restoreHold,
 } from './corrections.ts';
+export { type DatedPosting, datedAfter, listDatedPostings } from './dated-postings.ts';
 export { entryIdOf } from './entry-id.ts';
 export type { AccountOpened, EntryPosted, PostingRefused } from './events.ts';
 export { openAccount } from './open-account.ts';

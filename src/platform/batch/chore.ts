@@ -1,5 +1,5 @@
 /** Work that comes back after a pause, as long as the process runs: one turn at a time, later after a failure. */
-import { backoffMs } from '#platform/batch/backoff.ts';
+import { backoffMs } from './backoff.ts';
 
 export interface ChoreOptions {
   /** One turn; after how long the next one begins, counted from its end. */

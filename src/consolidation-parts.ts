@@ -1,0 +1,97 @@
+/** The consolidation as a process has it: its consumer, the sealing of days, its routes. */
+import type { Clock } from '#kernel/clock.ts';
+import { Chore } from '#platform/batch/chore.ts';
+import type { LagMonitor } from '#platform/batch/lag-monitor.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import { HeldPartitions } from '#platform/log/held-partitions.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import type { Session } from '#platform/postgres/session.ts';
+import { consolidationConsumer, GROUP } from '#services/consolidation/consumer.ts';
+import { DaySealer } from '#services/consolidation/day-sealer.ts';
+import { type AccountName, nameText } from '#services/consolidation/posting.ts';
+import { DayReads } from '#services/consolidation/reads.ts';
+import { ReportCache } from '#services/consolidation/report-cache.ts';
+import { Reports } from '#services/consolidation/reports.ts';
+import { registerDayRoutes } from '#services/consolidation/routes.ts';
+import type { Stops } from './stops.ts';
+
+/** Between looks whether this process is the one that seals. */
+const LOOK_MS = 1000;
+
+export interface ConsolidationContext {
+  readonly url: string;
+  readonly clock: Clock;
+  readonly stops: Stops;
+  readonly openSession: (name: string) => Session;
+  readonly onError: (error: unknown) => void;
+}
+
+interface LeasedWorker {
+  readonly group: string;
+  /** `until`: for certain, on the clock of `performance`. */
+  own(partitions: readonly number[], until?: number): void;
+}
+
+export class ConsolidationParts {
+  readonly #context: ConsolidationContext;
+  readonly #cache = new ReportCache();
+  /** Of the logs that this process follows: who has the first partition seals. */
+  readonly #following = new HeldPartitions();
+
+  constructor(context: ConsolidationContext) {
+    this.#context = context;
+  }
+
+  /** Its worker, made of the consumer, whose leases say who seals. */
+  working(
+    log: EventLog,
+    workerOf: (consumer: ReturnType<typeof consolidationConsumer>) => LeasedWorker,
+  ): LeasedWorker {
+    const worker = workerOf(consolidationConsumer((accounts) => this.#forget(accounts)));
+    this.#startSealing(log);
+    const own = (partitions: readonly number[], until = 0): void => {
+      this.#following.note(partitions, until);
+      worker.own(partitions, until);
+    };
+    return { group: worker.group, own };
+  }
+
+  #startSealing(log: EventLog): void {
+    const { openSession, clock, stops, onError } = this.#context;
+    const sealer = new DaySealer({
+      session: openSession('consolidation.sealing'),
+      log,
+      clock,
+      onSealed: (accounts) => this.#forget(accounts),
+    });
+    const chore = new Chore({
+      work: async () => (this.#following.has(0) ? sealer.turn() : LOOK_MS),
+      pauseMs: LOOK_MS,
+      random: Math.random,
+      onError,
+    });
+    stops.add(() => chore.stop());
+    chore.start();
+  }
+
+  /** Read by connections of their own: reports that many ask for never keep others from reading payments. */
+  registerRoutes(app: HttpApp, lags: LagMonitor): void {
+    const { url, stops, onError } = this.#context;
+    const pool = new ReadPool({ url, onError, connections: READ_CONNECTIONS });
+    stops.add(() => pool.close());
+    const reads = new DayReads(pool);
+    registerDayRoutes(app, {
+      reads,
+      reports: new Reports(reads, this.#cache),
+      lag: () => lags.lags.get(GROUP) ?? 0,
+    });
+  }
+
+  #forget(accounts: readonly AccountName[]): void {
+    this.#cache.changed(accounts.map(nameText));
+  }
+}
+
+/** One for the look-ups, which are asked one behind the other, and some for reports that are made anew. */
+const READ_CONNECTIONS = 4;

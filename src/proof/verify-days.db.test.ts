@@ -1,0 +1,142 @@
+/** Every kind of damage that can be done to daily balances is found, and the day that it was done to is named (U14). */
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startConsolidation } from '../../tests/consolidation-desk.ts';
+import { type Damage, inflict, toNamed } from '../../tests/damage.ts';
+import { cloneTestDatabase, createProductDatabase, type TestDatabase } from '../../tests/database.ts';
+import { startEngine } from '../../tests/engine.ts';
+import { rebuild } from './rebuild.ts';
+import { verify } from './verify.ts';
+
+let sound: TestDatabase;
+
+const DAY_MS = 86_400_000;
+
+/** Two days of the past, one of today: all sealed by a clock that is ahead, but for the last. */
+beforeAll(async () => {
+  sound = await createProductDatabase();
+  const engine = await startEngine(sound.url);
+  await engine.openAccounts([
+    { id: 'book', kind: 'cashbook', time_zone: 'UTC' },
+    { id: 'other', kind: 'cashbook', time_zone: 'UTC' },
+  ]);
+  for (const day of ['2026-03-01', '2026-03-02'])
+    await engine.transfer({ from: 'other', to: 'book', amountMinor: 7n }, { effective_on: day });
+  await engine.settled();
+  const process = await startConsolidation(sound.url, {
+    partitions: [],
+    clock: { now: () => Date.now() + 2 * DAY_MS },
+  });
+  for (let turn = 0; turn < 3; turn++) await process.sealer.turn();
+  await process.stop();
+  await engine.transfer({ from: 'other', to: 'book', amountMinor: 1n }, { effective_on: '2026-03-03' });
+  await engine.settled();
+  await engine.close();
+});
+
+afterAll(() => sound.drop());
+
+const KEY = `(select key from consolidation.accounts where id = 'book')`;
+
+/** To a day of `book`, found as `acme/book/<day>`. */
+function toDay(title: string, change: string, kind: string, day = '2026-03-02'): Damage {
+  return toNamed(
+    title,
+    `update consolidation.days set ${change} where account_key = ${KEY} and day = '${day}' returning 'acme/book/' || day`,
+    [['days', kind]],
+  );
+}
+
+const DAMAGES: readonly Damage[] = [
+  toDay('an edited credit', 'credits = credits + 1, closing = closing + 1', 'different_day'),
+  toDay('an edited debit', 'debits = debits + 1, closing = closing - 1', 'different_day'),
+  toDay('an edited opening', 'opening = opening + 1, closing = closing + 1', 'different_day'),
+  toDay('an edited count', 'count = count + 1', 'different_day'),
+  toDay('an edited hash', `hash = sha256('')`, 'different_day'),
+  toDay('a seal that was taken away', 'sealed_at = null', 'different_seal'),
+  toDay('a seal that nobody gave', 'sealed_at = now()', 'different_seal', '2026-03-03'),
+  toNamed(
+    'a deleted day',
+    `delete from consolidation.days where account_key = ${KEY} and day = '2026-03-01' returning 'acme/book/' || day`,
+    [['days', 'missing_day']],
+  ),
+  toNamed(
+    'an invented day',
+    `insert into consolidation.days select account_key, '2026-02-01', 1, 0, 1, 1, 2, 0, hash, cause, as_of
+     from consolidation.days where account_key = ${KEY} limit 1 returning 'acme/book/' || day`,
+    [['days', 'extra_day']],
+  ),
+  toNamed(
+    'days of an account that is not there',
+    `update consolidation.days set account_key = 999 where account_key = ${KEY} and day = '2026-03-01'
+     returning 'days/999/' || day`,
+    [['days', 'extra_day']],
+  ),
+  toNamed(
+    'an account that the ledger does not have',
+    `update consolidation.accounts set id = 'nobody' where id = 'book' returning 'acme/nobody'`,
+    [['days', 'extra_day']],
+  ),
+  toNamed(
+    'a posting that is said to be counted and is not',
+    `update consolidation.standings set sequence = sequence + 1 where account_key = ${KEY} returning 'acme/book'`,
+    [['days', 'different_standing']],
+  ),
+  toNamed(
+    'a posting that is left out of everything',
+    `with day as (
+       delete from consolidation.days where account_key = ${KEY} and day = '2026-03-03'
+     )
+     update consolidation.standings set sequence = sequence - 1, last_day = '2026-03-02' where account_key = ${KEY}
+     returning 'acme/book'`,
+    [['days', 'uncounted_posting']],
+  ),
+  toNamed(
+    'another last day',
+    `update consolidation.standings set last_day = '2026-03-02' where account_key = ${KEY} returning 'acme/book'`,
+    [['days', 'different_standing']],
+  ),
+  toNamed(
+    'another time zone',
+    `update consolidation.accounts set time_zone = 'Asia/Tokyo' where id = 'book' returning 'acme/book'`,
+    [['days', 'different_standing']],
+  ),
+  toNamed(
+    'a posting that waits and is counted',
+    `insert into consolidation.waiting values (${KEY}, 1, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/1', 'cor')
+     returning 'acme/book'`,
+    [['days', 'stuck_posting']],
+  ),
+];
+
+test('daily balances at rest verify clean, and all of them were looked at', async () => {
+  const report = await verify({ url: sound.url });
+  expect(report.checks.flatMap(({ findings }) => findings)).toEqual([]);
+  expect(report.checks.find(({ name }) => name === 'days')?.checked).toBe(6);
+});
+
+test.concurrent.each(DAMAGES)('$title is found, and lastro rebuild mends it', async (damage) => {
+  const database = await cloneTestDatabase(sound);
+  try {
+    const expected = await inflict(database.url, damage);
+    const report = await verify({ url: database.url });
+    const findings = report.checks.flatMap((check) =>
+      check.findings.map(({ kind, subject }) => ({ check: check.name, kind, subject })),
+    );
+    expect(findings).toEqual(expect.arrayContaining([...expected]));
+    await rebuild({ url: database.url, models: ['days'] });
+    await forget(database.url, 'nobody');
+    const { checks } = await verify({ url: database.url });
+    expect(checks.flatMap((check) => check.findings)).toEqual([]);
+  } finally {
+    await database.drop();
+  }
+});
+
+/** An invented account is left to a person: what it was is not known. */
+async function forget(url: string, id: string): Promise<void> {
+  const owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  await owner.query('delete from consolidation.accounts where id = $1', [id]);
+  await owner.end();
+}

@@ -1,0 +1,154 @@
+/**
+ * Counts the postings of every account into its days, from the logs of the ledger and of the cards.
+ *
+ * C1: an account's postings are counted in its own order (line-up.ts), each once, whoever tells of it and however often.
+ * C2: the accounts of a batch are locked before anything of them is read: two processes share the partitions, and a payee's
+ *     postings come from all of them.
+ * C3: an event that cannot be counted stops the accounts that it posts to, and no other: what follows for them waits for
+ *     its sequence, wherever it comes from. So nothing has to be parked behind it.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import { Fault } from '#kernel/fault.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import type { BatchTransaction } from './batch-transaction.ts';
+import { type Counted, countPostings, type DaysFound, movementsOf } from './count-postings.ts';
+import { KnownNames } from './known-names.ts';
+import { type AccountState, type LinedUp, lineUp } from './line-up.ts';
+import {
+  type AccountFacts,
+  type AccountName,
+  nameText,
+  openedBy,
+  type Posting,
+  postingsOf,
+  TOLD,
+} from './posting.ts';
+import { inOrder, loadDays, lockAccounts, saveCounted, saveFacts } from './store.ts';
+import { deleteWaiting, saveWaiting } from './waiting-store.ts';
+
+export const GROUP = 'consolidation';
+export const READ_TOPICS = ['ledger', 'cards'] as const;
+
+export interface Loaded {
+  readonly linedUp: readonly LinedUp[];
+  readonly days: DaysFound;
+  readonly opened: readonly { readonly key: bigint; readonly facts: AccountFacts }[];
+}
+
+export interface Plan extends ConsumerPlan, Omit<Counted, 'reopened'> {
+  readonly linedUp: readonly LinedUp[];
+  readonly opened: Loaded['opened'];
+  readonly now: EpochMs;
+}
+
+/** `onCounted` hears of the accounts whose days have changed, after the commit. */
+export function consolidationConsumer(
+  onCounted: (accounts: readonly AccountName[]) => void = () => undefined,
+): Consumer<Loaded, Plan> {
+  const known = new KnownNames();
+  return {
+    group: GROUP,
+    topics: READ_TOPICS,
+    emits: 'consolidation',
+    handles: TOLD,
+    // C3: of a key nothing else is parked.
+    parkingKeyOf: eventIdentity,
+    // A report may be a second old; the fewer commits, the fewer versions (D2).
+    paceMs: 250,
+    batchMax: 4000,
+    load: (tx, events) => loadEvents(tx, events, known),
+    decide: (loaded, _events, now) => decide(loaded, now),
+    save,
+    committed({ linedUp }) {
+      known.add(linedUp.map(({ account }) => account));
+      onCounted(linedUp.filter(({ next }) => next.length > 0).map(({ account }) => account));
+    },
+  };
+}
+
+/** By `nameText`: what has come for an account. */
+interface Arrival {
+  readonly name: AccountName;
+  opened?: AccountFacts;
+  readonly postings: Posting[];
+}
+
+function arrivalsIn(events: readonly LogEvent[]): ReadonlyMap<string, Arrival> {
+  const arrivals = new Map<string, Arrival>();
+  const arrivalOf = ({ tenant, id }: AccountName): Arrival => {
+    const text = nameText({ tenant, id });
+    let arrival = arrivals.get(text);
+    if (arrival === undefined) arrivals.set(text, (arrival = { name: { tenant, id }, postings: [] }));
+    return arrival;
+  };
+  for (const event of events) {
+    const opened = openedBy(event);
+    if (opened !== undefined) arrivalOf(opened).opened = opened;
+    for (const { account, posting } of postingsOf(event)) arrivalOf(account).postings.push(posting);
+  }
+  return arrivals;
+}
+
+/** C2 */
+export async function loadEvents(
+  tx: BatchTransaction,
+  events: readonly LogEvent[],
+  known: KnownNames,
+): Promise<Loaded> {
+  const arrivals = arrivalsIn(events);
+  if (arrivals.size === 0) return { linedUp: [], days: new Map(), opened: [] };
+  const names = inOrder([...arrivals.values()].map(({ name }) => name));
+  const accounts = await lockAccounts(
+    tx,
+    names,
+    names.filter((name) => !known.has(name)),
+  );
+  if (accounts.length < names.length) {
+    known.clear();
+    throw new Fault('an account that was there is gone', { transient: true });
+  }
+  return loadLinedUp(tx, accounts, arrivals);
+}
+
+/** What waits for the accounts, which are named in order, is counted as far as it can be; for who has no event to hand. */
+export async function loadNames(tx: BatchTransaction, names: readonly AccountName[]): Promise<Loaded> {
+  return loadLinedUp(tx, await lockAccounts(tx, names, []), new Map());
+}
+
+async function loadLinedUp(
+  tx: BatchTransaction,
+  accounts: readonly AccountState[],
+  arrivals: ReadonlyMap<string, Arrival>,
+): Promise<Loaded> {
+  const opened: { key: bigint; facts: AccountFacts }[] = [];
+  const linedUp = accounts.map((account) => {
+    const arrival = arrivals.get(nameText(account));
+    const facts = account.facts ?? arrival?.opened;
+    if (account.facts === undefined && facts !== undefined) opened.push({ key: account.key, facts });
+    return lineUp({ ...account, facts }, arrival?.postings ?? []);
+  });
+  const wanted = linedUp.flatMap((each) =>
+    movementsOf(each).map(({ day }) => ({ key: each.account.key, day })),
+  );
+  return { linedUp, days: await loadDays(tx, wanted), opened };
+}
+
+export function decide({ linedUp, days, opened }: Loaded, now: EpochMs): Plan {
+  const { reopened, ...counted } = countPostings(linedUp, days, now);
+  return { ...counted, drafts: reopened, linedUp, opened, now };
+}
+
+export function save(tx: BatchTransaction, plan: Plan): void {
+  saveFacts(tx, plan.opened);
+  const drained = plan.linedUp.filter(({ account, next }) => account.waiting.length > 0 && next.length > 0);
+  deleteWaiting(
+    tx,
+    drained.map(({ account, next }) => ({ key: account.key, sequence: (next.at(-1) as Posting).sequence })),
+  );
+  saveWaiting(
+    tx,
+    plan.linedUp.flatMap(({ account, early }) => early.map((posting) => ({ key: account.key, posting }))),
+  );
+  saveCounted(tx, plan, plan.now);
+}

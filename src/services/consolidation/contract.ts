@@ -1,0 +1,13 @@
+export {
+  type AuditedDays,
+  type DayAccount,
+  isAllCounted,
+  listAuditedDays,
+  listDayAccounts,
+  listStrayDays,
+} from './audit.ts';
+export type { Day } from './day.ts';
+export type { DayReopened, DaySealed } from './events.ts';
+export { type AccountName, accountsNamedIn } from './posting.ts';
+export { type ConsolidationProblemCode, consolidationProblems } from './problems.ts';
+export { DaysRebuild } from './rebuild.ts';

@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import type { Day } from './day.ts';
+import { daysBetween, renderCsv, renderJson, sumOfReports } from './day-report.ts';
+import { etagOf, formatOf, isHeld } from './report-format.ts';
+
+const AT = Date.parse('2026-11-03T10:00:00Z');
+
+function row(day: string, figures: Partial<Day>): Day {
+  return {
+    day,
+    version: 1,
+    openingMinor: 0n,
+    creditsMinor: 0n,
+    debitsMinor: 0n,
+    count: 1n,
+    closingMinor: 0n,
+    hash: '',
+    cause: 'ledger/0/1',
+    asOf: AT,
+    sealedAt: null,
+    ...figures,
+  };
+}
+
+const ROWS = [
+  row('2026-10-01', { creditsMinor: 5n, closingMinor: 5n, sealedAt: AT }),
+  row('2026-11-02', { openingMinor: 5n, debitsMinor: 7n, closingMinor: -2n, version: 3, sealedAt: AT }),
+];
+
+test('F1: a day without movement carries the balance, with version 0', () => {
+  const days = daysBetween(ROWS, { from: '2026-11-01', to: '2026-11-03' });
+  expect(
+    days.map(({ date, openingMinor, closingMinor, version, sealed }) => [
+      date,
+      openingMinor,
+      closingMinor,
+      version,
+      sealed,
+    ]),
+  ).toEqual([
+    ['2026-11-01', 5n, 5n, 0, false],
+    ['2026-11-02', 5n, -2n, 3, true],
+    ['2026-11-03', -2n, -2n, 0, false],
+  ]);
+  expect(daysBetween([], { from: '2026-11-01', to: '2026-11-01' })).toMatchObject([
+    { closingMinor: 0n, asOf: null },
+  ]);
+});
+
+test('F7: CSV has the columns of the JSON under a header row', () => {
+  const days = daysBetween(ROWS, { from: '2026-11-02', to: '2026-11-02' });
+  expect(renderCsv(days)).toBe(
+    'date,opening,credits,debits,count,closing,version,sealed,as_of\r\n' +
+      '2026-11-02,5,0,7,1,-2,3,true,2026-11-03T10:00:00.000Z\r\n',
+  );
+  expect(JSON.parse(`[${renderJson(days)}]`)).toEqual([
+    {
+      date: '2026-11-02',
+      opening: 5,
+      credits: 0,
+      debits: 7,
+      count: 1,
+      closing: -2,
+      version: 3,
+      sealed: true,
+      as_of: '2026-11-03T10:00:00.000Z',
+    },
+  ]);
+});
+
+test('a sum is sealed where each account that moved is', () => {
+  const range = { from: '2026-11-02', to: '2026-11-03' };
+  const other = daysBetween([row('2026-11-03', { creditsMinor: 1n, closingMinor: 1n })], range);
+  const sum = sumOfReports([daysBetween(ROWS, range), other]);
+  expect(sum).toMatchObject([
+    { openingMinor: 5n, closingMinor: -2n, version: 3, sealed: true },
+    { openingMinor: -2n, closingMinor: -1n, creditsMinor: 1n, count: 1n, version: 1, sealed: false },
+  ]);
+});
+
+describe('what a report is wanted in', () => {
+  test.each([
+    [undefined, 'json'],
+    ['*/*', 'json'],
+    ['text/csv', 'csv'],
+    ['text/csv;q=0', 'json'],
+    ['application/json, text/csv;q=0.5', 'json'],
+    ['application/json;q=0.5, text/csv', 'csv'],
+    ['application/json, text/csv', 'json'],
+    ['text/csv, application/json', 'csv'],
+    ['text/csv, */*;q=0.1', 'csv'],
+  ] as const)('%s is %s', (accept, format) => {
+    expect(formatOf(accept)).toBe(format);
+  });
+
+  test.each([
+    [undefined, false],
+    ['*', true],
+    ['W/"7.json"', true],
+    ['"7.json"', true],
+    ['"6.json", W/"7.json"', true],
+    ['W/"7.csv"', false],
+  ])('If-None-Match %s is held: %s', (header, held) => {
+    expect(isHeld(header, etagOf('7', 'json'))).toBe(held);
+  });
+});

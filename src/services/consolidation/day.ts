@@ -1,0 +1,85 @@
+/**
+ * A day of an account: what came in and went out between its opening and its closing.
+ *
+ * D1: closing = opening + credits − debits, and it is the opening of the next day that has a row.
+ * D2: a version rises with every commit that changes any of the figures, of this day or of one before it.
+ * D3: the hash links the day's postings in the order of their sequences, so that it is the same however they came.
+ * D4: a day that is counted to is not sealed. One whose opening moves stays sealed: its own postings are the same.
+ */
+import { hash } from 'node:crypto';
+import type { EpochMs } from '#kernel/clock.ts';
+import type { CalendarDate } from './business-day.ts';
+import type { Posting } from './posting.ts';
+
+export interface Figures {
+  readonly openingMinor: bigint;
+  readonly creditsMinor: bigint;
+  readonly debitsMinor: bigint;
+  readonly count: bigint;
+  readonly closingMinor: bigint;
+}
+
+export interface Day extends Figures {
+  readonly day: CalendarDate;
+  readonly version: number;
+  /** Hexadecimal. */
+  readonly hash: string;
+  /** Identity of the event that made this version. */
+  readonly cause: string;
+  readonly asOf: EpochMs;
+  readonly sealedAt: EpochMs | null;
+}
+
+/** What a batch adds to one day. */
+export interface Movement {
+  readonly day: CalendarDate;
+  /** In the account's order; at least one. */
+  readonly postings: readonly Posting[];
+}
+
+/** Where a day begins that has no row yet. */
+export interface Beginning {
+  /** The closing of the last day with a row before it; 0 if there is none. */
+  readonly openingMinor: bigint;
+  /** Of the last version that is kept of it: of one that was wiped; 0 for none. */
+  readonly keptVersion: number;
+}
+
+/** SHA-256 of the link before it, in hexadecimal, and of the posting; the first one's is empty. */
+export function linkHash(before: string, posting: Posting): string {
+  const { sequence, entryUuid, amountMinor, postedAfterMinor } = posting;
+  return hash('sha256', `${before} ${sequence} ${entryUuid} ${amountMinor} ${postedAfterMinor}`);
+}
+
+export function sumOf({ postings }: Movement): bigint {
+  return postings.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
+}
+
+/** `shiftMinor`: what the same batch adds to days before it. */
+export function countTo(
+  before: Day | Beginning,
+  movement: Movement,
+  { shiftMinor, now }: { readonly shiftMinor: bigint; readonly now: EpochMs },
+): Day {
+  const { day, postings } = movement;
+  const credits = postings.filter(({ amountMinor }) => amountMinor > 0n);
+  const creditsMinor = credits.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
+  const netMinor = sumOf(movement);
+  const counted = 'version' in before ? before : NOTHING;
+  const openingMinor = before.openingMinor + shiftMinor;
+  return {
+    day,
+    version: ('version' in before ? before.version : before.keptVersion) + 1,
+    openingMinor,
+    creditsMinor: counted.creditsMinor + creditsMinor,
+    debitsMinor: counted.debitsMinor + creditsMinor - netMinor,
+    count: counted.count + BigInt(postings.length),
+    closingMinor: openingMinor + counted.creditsMinor - counted.debitsMinor + netMinor, // D1
+    hash: postings.reduce(linkHash, counted.hash), // D3
+    cause: (postings.at(-1) as Posting).cause,
+    asOf: now,
+    sealedAt: null, // D4
+  };
+}
+
+const NOTHING = { creditsMinor: 0n, debitsMinor: 0n, count: 0n, hash: '' } as const;

@@ -1,0 +1,111 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './reads.ts';
+import * as sealing from './seal-store.ts';
+import * as store from './store.ts';
+import { FIND_DUE } from './waiting-postings.ts';
+import * as waiting from './waiting-store.ts';
+
+/** Enough that a scan is dearer than any look-up, and statistics say so. */
+const ROWS = 20_000;
+
+const NAMES = 'accounts_tenant_id_key';
+/** By account and day; each month's. */
+const VERSIONS = 'versions';
+
+/** By which index each statement finds what it is after; `[]` for a plain insert. */
+const HOT = [
+  [store.ENSURE_ACCOUNTS, []],
+  [store.LOCK_ACCOUNTS, [NAMES]],
+  [store.LOAD_STANDINGS, [NAMES, 'standings_pkey']],
+  [store.LOAD_WAITING, [NAMES, 'waiting_pkey']],
+  [store.LOAD_DAYS, ['days_pkey', VERSIONS]],
+  [store.INSERT_DAYS, []],
+  [store.CHANGE_DAYS, ['days_pkey']],
+  [store.SHIFT_DAYS, ['days_pkey']],
+  [store.SAVE_STANDINGS, []],
+  [waiting.INSERT_WAITING, []],
+  [waiting.DELETE_WAITING, ['waiting_pkey']],
+  [store.SAVE_FACTS, ['accounts_pkey']],
+  [sealing.LIST_UNSEALED, ['accounts_pkey', 'days_unsealed']],
+  [sealing.LOAD_UNSEALED, ['days_unsealed']],
+  [sealing.SEAL_DAYS, ['days_pkey']],
+  [sealing.NOTE_CHANGE, ['standings_pkey']],
+  [FIND_DUE, ['accounts_pkey', 'standings_pkey', 'waiting_pkey']],
+] as const;
+
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await createPreparedDatabase();
+});
+
+afterAll(() => database.drop());
+
+function named(indexes: readonly string[]): string[] {
+  const names = indexes.map((index) => (/^day_versions_\d{6}_pkey$/.test(index) ? VERSIONS : index));
+  return [...new Set(names)].toSorted();
+}
+
+function pinPlans(): void {
+  test.each(HOT)('$0.name looks up, whatever it is given', async (statement, indexes) => {
+    const plan = await hotPlan(database.url, statement);
+    expect({ indexes: named(plan.indexes), faults: plan.faults }).toEqual({
+      indexes: [...indexes].toSorted(),
+      faults: [],
+    });
+  });
+}
+
+describe('on tables that statistics call empty', () => {
+  pinPlans();
+});
+
+describe('on tables with many rows', () => {
+  beforeAll(async () => {
+    const owner = new Client({ connectionString: database.url });
+    await owner.connect();
+    await owner.query(
+      `insert into consolidation.accounts (tenant, id, kind, currency, time_zone)
+       select 'acme', 'a' || n, 'wallet', 'USD', 'UTC' from generate_series(1, 2000) n;
+       insert into consolidation.standings select key, 10, '2026-01-10', key from consolidation.accounts;
+       insert into consolidation.days
+       select key, date '2026-01-01' + n, 1, 0, 1, 0, 1, 1, sha256(''), 'ledger/0/1', now(), now()
+       from consolidation.accounts, generate_series(0, 9) n;
+       insert into consolidation.day_versions
+       select account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of, sealed_at, now()
+       from consolidation.days;
+       insert into consolidation.waiting
+       select 1, n, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/1', 'cor' from generate_series(1, ${ROWS}) n`,
+    );
+    await owner.query('vacuum analyze');
+    await owner.end();
+  });
+
+  pinPlans();
+
+  test('a year of an account is one range of the days', async () => {
+    const plan = await readPlan(database.url, LIST_DAYS, [[7n], '2025-01-11', '2026-01-10']);
+    expect({ indexes: plan.indexes, faults: plan.faults }).toEqual({ indexes: ['days_pkey'], faults: [] });
+  });
+
+  test('an account is found by its name, versions by their day, accounts of a kind by it', async () => {
+    const look = await readPlan(database.url, LOOK_AT_ACCOUNTS, [['acme'], ['a1']]);
+    expect({ indexes: look.indexes, faults: look.faults }).toEqual({
+      indexes: [NAMES, 'standings_pkey'],
+      faults: [],
+    });
+    const versions = await readPlan(database.url, LIST_VERSIONS, [7n, '2026-01-03', 100, 51]);
+    expect({ indexes: named(versions.indexes), faults: versions.faults }).toEqual({
+      indexes: ['days_pkey', VERSIONS],
+      faults: [],
+    });
+    const ofKind = await readPlan(database.url, LIST_OF_KIND, ['acme', 'card', 'USD', 101]);
+    expect({ indexes: ofKind.indexes, faults: ofKind.faults }).toEqual({
+      indexes: ['accounts_of_kind'],
+      faults: [],
+    });
+  });
+});

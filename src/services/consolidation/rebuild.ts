@@ -1,0 +1,262 @@
+/**
+ * Daily balances made anew from the logs. What the events say is counted into tables of the rebuild's own, by the very steps of
+ * the consumer; when that has caught up with the group, accounts are compared page by page, and put right where they differ.
+ * Readers meet no table that is half made.
+ *
+ * RB1: the page of a comparison is as far as the group is, in a transaction that keeps the group out and holds the accounts'
+ *      locks: nothing is counted or sealed meanwhile.
+ * RB2: what is replaced is kept as a version like any other. What is right stays as it is, with its version and its seal.
+ * RB3: seals are what the consolidation's own log says last of a day, if it says so of the same hash.
+ */
+import type { LogEvent } from '#platform/log/event.ts';
+import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
+import type { Row, Statement } from '#platform/postgres/session.ts';
+import type { BatchTransaction } from './batch-transaction.ts';
+import { decide, GROUP, loadEvents, READ_TOPICS, save } from './consumer.ts';
+import { KnownNames } from './known-names.ts';
+import { type AccountName, nameText, openedBy, TOLD } from './posting.ts';
+import { lockAccounts, saveFacts } from './store.ts';
+
+export class RebuildSuperseded extends Error {}
+
+/** A rebuild under way. */
+export class DaysRebuild {
+  static readonly group = GROUP;
+  static readonly topics: readonly string[] = READ_TOPICS;
+  /** Types of the events that it is made of. */
+  static readonly types: readonly string[] = [...TOLD.keys()];
+  readonly #id: string;
+
+  private constructor(id: string) {
+    this.#id = id;
+  }
+
+  static async begin(tx: ModelTransaction, id: string): Promise<DaysRebuild> {
+    await tx.query('select consolidation.begin_rebuild($1)', [id]);
+    return new DaysRebuild(id);
+  }
+
+  /** Kinds, currencies and time zones as account.opened tells them, before anything is counted by them. */
+  async openAccounts(tx: ModelTransaction, events: readonly LogEvent[]): Promise<void> {
+    const told = new Map(
+      events.flatMap((event) => openedBy(event) ?? []).map((each) => [nameText(each), each]),
+    );
+    if (told.size === 0) return;
+    const batch = batchOf(tx);
+    const names = [...told.values()].toSorted((a, b) => (nameText(a) < nameText(b) ? -1 : 1));
+    const accounts = await lockAccounts(batch.tx, names, names);
+    const wrong = accounts.flatMap(({ key, facts, ...name }) => {
+      const { tenant: _, id: __, ...opened } = told.get(nameText(name)) ?? { tenant: '', id: '' };
+      if (!('kind' in opened)) return [];
+      const isSame =
+        facts?.kind === opened.kind &&
+        facts.currency === opened.currency &&
+        facts.timeZone === opened.timeZone;
+      return isSame ? [] : [{ key, facts: opened }];
+    });
+    saveFacts(batch.tx, wrong);
+    await batch.sent();
+  }
+
+  /** Counts events into the rebuild's own tables, as the consumer would. */
+  async count(tx: ModelTransaction, events: readonly LogEvent[]): Promise<void> {
+    await this.#assertCurrent(tx);
+    const batch = batchOf(tx);
+    // No names are remembered: a transaction of a rebuild may be run again.
+    const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), 0);
+    const plan = decide(await loadEvents(batch.tx, events, new KnownNames()), now);
+    save(batch.tx, plan);
+    await batch.sent();
+  }
+
+  /** Puts right the accounts with keys after the first and up to the second bound, but for those that are left alone (RB1). */
+  async correct(
+    tx: ModelTransaction,
+    {
+      after,
+      upTo,
+      leaving,
+    }: { readonly after: bigint; readonly upTo: bigint; readonly leaving: readonly AccountName[] },
+  ): Promise<Correction> {
+    await this.#assertCurrent(tx);
+    const keys = await lockRange(tx, { after, upTo, leaving });
+    const counts = { written: 0, removed: 0 };
+    const run = async (text: string): Promise<number> => (await tx.query(text, [keys])).length;
+    const changed = await run(CHANGE);
+    const begun = await run(INSERT);
+    counts.removed += await run(REMOVE);
+    const sealed = (await run(SEAL)) + (await run(UNSEAL));
+    const standing = (await run(REMOVE_STANDINGS)) + (await run(CORRECT_STANDINGS));
+    counts.removed += await run(REMOVE_WAITING);
+    counts.written += changed + begun + sealed + standing + (await run(INSERT_WAITING));
+    if (counts.written + counts.removed > 0) await run(NOTE_CHANGE);
+    return counts;
+  }
+
+  /** Rows of accounts that are not there, which no page meets. */
+  async removeStrays(tx: ModelTransaction): Promise<number> {
+    await this.#assertCurrent(tx);
+    return (await tx.query(REMOVE_STRAYS, [])).length;
+  }
+
+  /** The key of the last account of a page. */
+  async lastKey(tx: ModelTransaction, after: bigint, limit: number): Promise<bigint | undefined> {
+    const [row] = await tx.query<{ key: bigint }>(
+      `select key from (select key from consolidation.accounts where key > $1 order by key limit $2) page
+       order by key desc limit 1`,
+      [after, limit],
+    );
+    return row?.key;
+  }
+
+  async #assertCurrent(tx: ModelTransaction): Promise<void> {
+    const rows = await tx.query('select from consolidation.rebuilds where id = $1 for share', [this.#id]);
+    if (rows.length === 0) throw new RebuildSuperseded('another rebuild of the daily balances has begun');
+  }
+}
+
+/** The tables that a rebuild has of its own. Accounts are those of all. */
+function ownTables(text: string): string {
+  return text.replaceAll(
+    /\bconsolidation\.(days|day_versions|standings|waiting)\b/g,
+    'consolidation.rebuilt_$1',
+  );
+}
+
+function batchOf(tx: ModelTransaction): { readonly tx: BatchTransaction; sent(): Promise<unknown> } {
+  const sent: Promise<unknown>[] = [];
+  const query = <R = Row>({ text }: Statement, values: readonly unknown[]): Promise<R[]> =>
+    tx.query<R>(ownTables(text), values);
+  return {
+    tx: { query, run: (statement, values) => void sent.push(query(statement, values)) },
+    sent: () => Promise.all(sent),
+  };
+}
+
+/** In the order of the names, which is everybody's. */
+async function lockRange(
+  tx: ModelTransaction,
+  {
+    after,
+    upTo,
+    leaving,
+  }: { readonly after: bigint; readonly upTo: bigint; readonly leaving: readonly AccountName[] },
+): Promise<bigint[]> {
+  const left = new Set(leaving.map(nameText));
+  const rows = await tx.query<AccountName & { key: bigint }>(
+    `select key, tenant, id from consolidation.accounts where key > $1 and key <= $2
+     order by tenant || '/' || id collate "C" for no key update`,
+    [after, upTo],
+  );
+  return rows.filter((row) => !left.has(nameText(row))).map(({ key }) => key);
+}
+
+const OF_KEYS = 'account_key = any ($1::bigint[])';
+const COLUMNS =
+  'account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of, sealed_at';
+const COLUMNS_OF_D = COLUMNS.replaceAll(/\w+/g, (column) => `d.${column}`);
+const FIGURES = ['opening', 'credits', 'debits', 'count', 'closing', 'hash'];
+const SET_FIGURES = FIGURES.map((figure) => `${figure} = r.${figure}`).join(', ');
+const DIFFERS = `(${FIGURES.map((figure) => `d.${figure}`).join(', ')}) is distinct from (${FIGURES.map((figure) => `r.${figure}`).join(', ')})`;
+
+/** RB2 */
+const CHANGE = `
+  with wrong as materialized (
+    select ${COLUMNS_OF_D} from consolidation.days d join consolidation.rebuilt_days r using (account_key, day)
+    where d.${OF_KEYS} and ${DIFFERS}
+  ), kept as (
+    insert into consolidation.day_versions (${COLUMNS}, replaced_at) select ${COLUMNS}, now() from wrong
+  )
+  update consolidation.days d
+  set version = d.version + 1, ${SET_FIGURES}, cause = r.cause, as_of = now(),
+      sealed_at = case when d.hash = r.hash then d.sealed_at end
+  from consolidation.rebuilt_days r
+  where r.account_key = d.account_key and r.day = d.day and d.${OF_KEYS} and ${DIFFERS}
+  returning 1 as changed`;
+
+const INSERT = `
+  insert into consolidation.days (${COLUMNS})
+  select r.account_key, r.day, coalesce(kept.version, 0) + 1, r.opening, r.credits, r.debits, r.count, r.closing, r.hash, r.cause,
+         now(), null
+  from consolidation.rebuilt_days r
+  left join lateral (
+    select max(v.version) as version from consolidation.day_versions v where v.account_key = r.account_key and v.day = r.day
+  ) kept on true
+  where r.${OF_KEYS}
+    and not exists (select from consolidation.days d where d.account_key = r.account_key and d.day = r.day)
+  returning 1 as begun`;
+
+const REMOVE = `
+  with gone as (
+    delete from consolidation.days d
+    where d.${OF_KEYS}
+      and not exists (select from consolidation.rebuilt_days r where r.account_key = d.account_key and r.day = d.day)
+    returning ${COLUMNS_OF_D}
+  )
+  insert into consolidation.day_versions (${COLUMNS}, replaced_at) select ${COLUMNS}, now() from gone returning 1 as removed`;
+
+/** RB3: by the log's index on subjects; all of an account are in one partition. */
+const LAST_TOLD = `
+  select distinct on (a.key, e.data::json->>'date')
+         a.key as account_key, (e.data::json->>'date')::date as day, e.type, e.data::json->>'hash' as hash, e.occurred_at
+  from consolidation.accounts a
+  join consolidation.events e on e.subject = a.id and e.tenant = a.tenant
+  where a.key = any ($1::bigint[]) and e.type in ('day.sealed', 'day.reopened')
+  order by a.key, e.data::json->>'date', e.position desc`;
+
+const SEAL = `
+  with told as materialized (${LAST_TOLD})
+  update consolidation.days d set sealed_at = told.occurred_at
+  from told
+  where d.account_key = told.account_key and d.day = told.day and d.sealed_at is null
+    and told.type = 'day.sealed' and told.hash = encode(d.hash, 'hex')
+  returning 1 as sealed`;
+
+const UNSEAL = `
+  with told as materialized (${LAST_TOLD})
+  update consolidation.days d set sealed_at = null
+  where d.${OF_KEYS} and d.sealed_at is not null and not exists (
+    select from told where told.account_key = d.account_key and told.day = d.day
+      and told.type = 'day.sealed' and told.hash = encode(d.hash, 'hex')
+  )
+  returning 1 as opened`;
+
+const REMOVE_STANDINGS = `
+  delete from consolidation.standings s
+  where s.${OF_KEYS} and not exists (select from consolidation.rebuilt_standings r where r.account_key = s.account_key)
+  returning 1 as removed`;
+
+const CORRECT_STANDINGS = `
+  insert into consolidation.standings as s (account_key, sequence, last_day, change)
+  select r.account_key, r.sequence, r.last_day, r.change from consolidation.rebuilt_standings r where r.${OF_KEYS}
+  on conflict (account_key) do update
+    set sequence = excluded.sequence, last_day = excluded.last_day
+    where (s.sequence, s.last_day) is distinct from (excluded.sequence, excluded.last_day)
+  returning 1 as written`;
+
+const REMOVE_WAITING = `
+  delete from consolidation.waiting w
+  where w.${OF_KEYS} and not exists (
+    select from consolidation.rebuilt_waiting r where r.account_key = w.account_key and r.sequence = w.sequence
+  )
+  returning 1 as removed`;
+
+const INSERT_WAITING = `
+  insert into consolidation.waiting
+  select r.* from consolidation.rebuilt_waiting r where r.${OF_KEYS}
+  on conflict (account_key, sequence) do nothing
+  returning 1 as written`;
+
+/** Whoever keeps a report of one of them makes it anew. */
+const NOTE_CHANGE = `
+  update consolidation.standings s set change = (select nextval('consolidation.changes')) where s.${OF_KEYS}
+  returning 1 as noted`;
+
+const REMOVE_STRAYS = `
+  with gone as (
+    delete from consolidation.standings s
+    where not exists (select from consolidation.accounts a where a.key = s.account_key)
+  )
+  delete from consolidation.days d
+  where not exists (select from consolidation.accounts a where a.key = d.account_key)
+  returning 1 as removed`;

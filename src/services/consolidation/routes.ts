@@ -1,0 +1,171 @@
+/** The API of daily balances (DESIGN §6). */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Decision } from '#kernel/decision.ts';
+import { problem } from '#kernel/problem.ts';
+import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
+import { contextOf } from '#platform/http/request-context.ts';
+import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
+import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { renderVersion } from './day-report.ts';
+import type { DayReads } from './reads.ts';
+import { etagOf, formatOf, isHeld } from './report-format.ts';
+import { type AskedRange, accountNotFound, type MadeReport, type Reports } from './reports.ts';
+import {
+  AccountParams,
+  DailyBalances,
+  DayParams,
+  DayVersions,
+  RangeQuery,
+  SummedBalances,
+  SumQuery,
+  VersionsQuery,
+} from './schemas.ts';
+
+export interface DayRoutes {
+  readonly reports: Reports;
+  readonly reads: DayReads;
+  /** Events that the group had still to count, as last seen. */
+  readonly lag: () => number;
+}
+
+const READ = { scope: 'accounts:read' } as const;
+const AS_CSV =
+  '`Accept: text/csv` gives the same columns, under a header row. An ETag and If-None-Match spare what is known already.';
+
+/** Beyond every version. */
+const ANY_VERSION = 2_147_483_647;
+
+export function registerDayRoutes(app: HttpApp, routes: DayRoutes): void {
+  registerAccountDays(app, routes);
+  registerSummedDays(app, routes);
+  registerVersions(app, routes);
+}
+
+function registerAccountDays(app: HttpApp, { reports, lag }: DayRoutes): void {
+  const schema = {
+    tags: ['daily balances'],
+    summary: 'Read the daily balances of an account',
+    description: `Day by day, ascending; a day without movement carries the balance. ${AS_CSV}`,
+    params: AccountParams,
+    querystring: RangeQuery,
+    response: { 200: DailyBalances, '4xx': ProblemDocument, 503: ProblemDocument },
+  };
+  app.get('/v1/accounts/:id/daily-balances', { config: READ, schema }, async (request, reply) => {
+    const lagEvents = lag();
+    const name = { tenant: contextOf(request).tenant, id: request.params.id };
+    const made = await reports.ofAccount(name, request.query);
+    return send({ request, reply, made, lagEvents, head: headOfAccount });
+  });
+}
+
+function registerSummedDays(app: HttpApp, { reports, lag }: DayRoutes): void {
+  const schema = {
+    tags: ['daily balances'],
+    summary: 'Read the daily balances of several accounts together',
+    description: `Their sums, day by day: of the accounts that are named, or of all of a kind. Each account's days are those of its own time zone. ${AS_CSV}`,
+    querystring: SumQuery,
+    response: { 200: SummedBalances, '4xx': ProblemDocument, 503: ProblemDocument },
+  };
+  app.get('/v1/daily-balances', { config: READ, schema }, async (request, reply) => {
+    const lagEvents = lag();
+    const made = await reportAsked(reports, contextOf(request).tenant, request.query);
+    return send({ request, reply, made, lagEvents, head: headOfSum });
+  });
+}
+
+/** Which accounts a report is of. */
+async function reportAsked(
+  reports: Reports,
+  tenant: string,
+  query: AskedRange & {
+    readonly account_id?: string | string[];
+    readonly kind?: string;
+    readonly currency?: string;
+  },
+): Promise<Decision<MadeReport>> {
+  const { account_id: ids, kind, currency } = query;
+  if (ids !== undefined && kind === undefined && currency === undefined)
+    return reports.ofAccounts(tenant, [ids].flat(), query);
+  if (ids === undefined && kind !== undefined && currency !== undefined)
+    return reports.ofKind(tenant, { kind, currency }, query);
+  const detail = 'give either account_id, or kind with currency';
+  const errors = [{ pointer: '/query/account_id', code: 'required', detail }];
+  return { ok: false, problem: problem('request.invalid_parameter', `Please ${detail}.`, { errors }) };
+}
+
+function registerVersions(app: HttpApp, { reports, reads }: DayRoutes): void {
+  const schema = {
+    tags: ['daily balances'],
+    summary: 'List the versions of a day of an account, newest first',
+    description: 'Empty for a day without movement.',
+    params: DayParams,
+    querystring: VersionsQuery,
+    response: { 200: DayVersions, '4xx': ProblemDocument, 503: ProblemDocument },
+  };
+  const url = '/v1/accounts/:id/daily-balances/:date/versions';
+  app.get(url, { config: READ, schema }, async (request, reply) => {
+    const { id, date: day } = request.params;
+    const { limit = DEFAULT_PAGE_LIMIT, cursor } = request.query;
+    const below = versionIn(cursor);
+    if (below === undefined) return sendProblem(reply, malformedCursor());
+    const account = await reports.find({ tenant: contextOf(request).tenant, id });
+    if (account === undefined) return sendProblem(reply, accountNotFound(id));
+    const { key } = account;
+    const rows =
+      key === undefined ? [] : await reads.listVersions(key, { day, below, limit: rowsFor(limit) });
+    const { data, next_cursor } = renderPage(rows, limit, ({ version }) => [String(version)]);
+    const body = `{"data":[${data.map(renderVersion).join(',')}],"next_cursor":${JSON.stringify(next_cursor)}}`;
+    return sendJsonText(reply, { status: 200, body });
+  });
+}
+
+function versionIn(cursor: string | undefined): number | undefined {
+  const key = parseCursor(cursor, 1);
+  if (!key.ok) return undefined;
+  const [version] = key.value ?? [String(ANY_VERSION)];
+  return version !== undefined && /^[1-9]\d{0,9}$/.test(version)
+    ? Math.min(Number(version), ANY_VERSION)
+    : undefined;
+}
+
+async function send({
+  request,
+  reply,
+  made,
+  lagEvents,
+  head,
+}: {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly made: Decision<MadeReport>;
+  /** As seen before the figures: they are as new as it says, or newer. */
+  readonly lagEvents: number;
+  readonly head: (report: MadeReport) => string;
+}): Promise<FastifyReply> {
+  if (!made.ok) return sendProblem(reply, made.problem);
+  const format = formatOf(request.headers.accept);
+  const etag = etagOf(made.value.stamp, format);
+  reply.headers({
+    etag,
+    vary: 'accept',
+    'cache-control': 'private, no-cache',
+    'lag-events': String(lagEvents),
+  });
+  if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
+  const text = await made.value.text(format);
+  if (format === 'csv')
+    return reply.header('content-type', 'text/csv; charset=utf-8; header=present').send(text);
+  const body = `{${head(made.value)},"lag_events":${lagEvents},"data":[${text}]}`;
+  return sendJsonText(reply, { status: 200, body });
+}
+
+function headOfAccount({ accounts }: MadeReport): string {
+  const { id, currency, timeZone } = accounts[0] ?? { id: '', currency: '', timeZone: '' };
+  return JSON.stringify({ account_id: id, currency, time_zone: timeZone }).slice(1, -1);
+}
+
+function headOfSum({ accounts }: MadeReport): string {
+  const currency = accounts[0]?.currency ?? null;
+  return JSON.stringify({ account_ids: accounts.map(({ id }) => id), currency }).slice(1, -1);
+}

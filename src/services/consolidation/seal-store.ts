@@ -1,0 +1,204 @@
+/** The statements by which days are sealed. */
+import type { EpochMs } from '#kernel/clock.ts';
+import type { LogEvent } from '#platform/log/event.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import { int2Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
+import { batchRows } from '#platform/postgres/batch-rows.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import { GROUP, READ_TOPICS } from './consumer.ts';
+import type { DayRef } from './count-postings.ts';
+import type { Day } from './day.ts';
+import { type DayRow, dayFrom } from './day-row.ts';
+import { type AccountName, accountsNamedIn, nameText } from './posting.ts';
+
+/** Days of one commit. */
+const SEAL_PAGE = 500;
+
+/** All there are: a row per topic and partition. */
+export const READ_HEADS = statement(
+  'consolidation.read_heads',
+  'select h.topic, h.partition, h.position from log.heads h where h.topic = any ($1::text[])',
+);
+
+/** Whether the group is before any of the places. By primary key. */
+export const READ_BEHIND = statement(
+  'consolidation.read_behind',
+  `select from ${batchRows('place', { topic: 'text', partition: 'smallint', position: 'bigint' })}
+   cross join lateral (
+     select from log.positions p
+     where p.consumer_group = '${GROUP}' and p.topic = place.topic and p.partition = place.partition
+       and p.position < place.position
+   ) p
+   limit 1`,
+);
+
+/** The next days that are not sealed, with their accounts. By the index on those, in its order, then by primary key. */
+export const LIST_UNSEALED = statement(
+  'consolidation.list_unsealed',
+  `select d.account_key, d.day, a.tenant, a.id, a.time_zone
+   from (
+     select d.account_key, d.day from consolidation.days d
+     where d.sealed_at is null and (d.day, d.account_key) > ($1::text::date, $2::bigint) and d.day <= $3::text::date
+     order by d.day, d.account_key limit ${SEAL_PAGE}
+   ) d
+   cross join lateral (select * from consolidation.accounts a where a.key = d.account_key offset 0) a
+   order by d.day, d.account_key`,
+);
+
+const WANTED = batchRows('wanted', { account_key: 'bigint', day: 'text' });
+
+/** Behind the accounts' locks: what somebody else has sealed meanwhile is not among them. By the index on what is not sealed. */
+export const LOAD_UNSEALED = statement(
+  'consolidation.load_unsealed',
+  `select d.account_key, d.day, d.version, d.opening, d.credits, d.debits, d.count, d.closing,
+          encode(d.hash, 'hex') as hash, d.cause, d.as_of, d.sealed_at
+   from ${WANTED}
+   cross join lateral (
+     select * from consolidation.days d
+     where d.account_key = wanted.account_key and d.day = wanted.day::date and d.sealed_at is null offset 0
+   ) d`,
+);
+
+/** Under the accounts' locks. By primary key. */
+export const SEAL_DAYS = statement(
+  'consolidation.seal_days',
+  `update consolidation.days d set sealed_at = $3::timestamptz
+   from ${WANTED}
+   cross join lateral (
+     select t.ctid as at from consolidation.days t
+     where t.account_key = wanted.account_key and t.day = wanted.day::date offset 0
+   ) found
+   where d.ctid = found.at`,
+);
+
+/** What can be read of the accounts has changed. Under their locks. By primary key. */
+export const NOTE_CHANGE = statement(
+  'consolidation.note_change',
+  `update consolidation.standings s set change = (select nextval('consolidation.changes'))
+   from ${batchRows('v', { account_key: 'bigint' })}
+   cross join lateral (
+     select t.ctid as at from consolidation.standings t where t.account_key = v.account_key offset 0
+   ) found
+   where s.ctid = found.at`,
+);
+
+/** Events that the group could not count, or was told to pass over: few. By the primary keys' prefix. */
+export const FIND_STOPPING = statement(
+  'consolidation.find_stopping',
+  `select k.topic, k.partition, k.position from log.parked_keys k
+   where k.consumer_group = '${GROUP}' and k.dead_letter is not null
+   union all
+   select a.topic, a.partition, a.position from log.abandoned_events a where a.consumer_group = '${GROUP}'`,
+);
+
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+}
+
+interface PlaceRow extends Omit<Place, 'position'> {
+  readonly position: bigint;
+}
+
+export async function readHeads(session: Session): Promise<Place[]> {
+  const rows = await session.query<PlaceRow>(READ_HEADS, [textArray(READ_TOPICS)]);
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
+}
+
+export async function readBehind(session: Session, heads: readonly Place[]): Promise<boolean> {
+  const behind = await session.query(READ_BEHIND, [
+    textArray(heads.map(({ topic }) => topic)),
+    int2Array(heads.map(({ partition }) => partition)),
+    int8Array(heads.map(({ position }) => position)),
+  ]);
+  return behind.length > 0;
+}
+
+export interface UnsealedDay extends DayRef, AccountName {
+  readonly timeZone: string;
+}
+
+/** Where a page of days that are not sealed begins. */
+export interface UnsealedPlace {
+  readonly day: string;
+  readonly key: bigint;
+}
+
+/** No day of a ledger is before it. */
+export const FIRST_PLACE: UnsealedPlace = { day: '-infinity', key: 0n };
+
+const DAY_MS = 86_400_000;
+
+/** Days that may be over by `upTo` in the easternmost zone. `next` is `FIRST_PLACE` behind the last page. */
+export async function listUnsealed(
+  session: Session,
+  { after, upTo }: { readonly after: UnsealedPlace; readonly upTo: EpochMs },
+): Promise<{ readonly days: readonly UnsealedDay[]; readonly next: UnsealedPlace }> {
+  const last = new Date(upTo + DAY_MS).toISOString().slice(0, 10);
+  const rows = await session.query<UnsealedRow>(LIST_UNSEALED, [after.day, after.key, last]);
+  const days = rows.map((row) => ({
+    key: row.account_key,
+    day: row.day,
+    tenant: row.tenant,
+    id: row.id,
+    timeZone: row.time_zone,
+  }));
+  const lastDay = days.at(-1);
+  return { days, next: days.length < SEAL_PAGE || lastDay === undefined ? FIRST_PLACE : lastDay };
+}
+
+interface UnsealedRow extends AccountName, Record<string, unknown> {
+  readonly account_key: bigint;
+  readonly day: string;
+  readonly time_zone: string;
+}
+
+export async function loadUnsealed(tx: Transaction, wanted: readonly DayRef[]): Promise<(DayRef & Day)[]> {
+  if (wanted.length === 0) return [];
+  const rows = await tx.query<DayRow>(LOAD_UNSEALED, refsOf(wanted));
+  return rows.map((row) => ({ key: row.account_key, ...dayFrom(row) }));
+}
+
+export function sealDays(tx: Transaction, days: readonly DayRef[], now: EpochMs): void {
+  tx.run(SEAL_DAYS, [...refsOf(days), new Date(now)]);
+  tx.run(NOTE_CHANGE, [int8Array([...new Set(days.map(({ key }) => key))])]);
+}
+
+function refsOf(days: readonly DayRef[]): Buffer[] {
+  return [int8Array(days.map(({ key }) => key)), textArray(days.map(({ day }) => day))];
+}
+
+/** By `nameText`; of an event that names no account that can be read, all of its tenant. */
+export interface Stopped {
+  readonly names: ReadonlySet<string>;
+  readonly tenants: ReadonlySet<string>;
+}
+
+export async function findStopped(session: Session, log: EventLog): Promise<Stopped> {
+  const rows = await session.query<PlaceRow>(FIND_STOPPING, []);
+  const names = new Set<string>();
+  const tenants = new Set<string>();
+  for (const event of await readEvents(session, log, rows)) {
+    const accounts = accountsNamedIn(event);
+    if (accounts.length === 0) tenants.add(event.tenant);
+    for (const name of accounts) names.add(nameText(name));
+  }
+  return { names, tenants };
+}
+
+/** Topic by topic, each with one statement. */
+async function readEvents(session: Session, log: EventLog, places: readonly PlaceRow[]): Promise<LogEvent[]> {
+  const byTopic = [...Map.groupBy(places, ({ topic }) => topic)];
+  const events = await Promise.all(
+    byTopic.map(([topic, own]) => {
+      const ranges = own.map(({ partition, position }) => ({
+        partition,
+        after: Number(position) - 1,
+        upTo: Number(position),
+      }));
+      return log.readTable(session, topic, ranges, 1);
+    }),
+  );
+  return events.flat();
+}
