@@ -10,6 +10,11 @@ import type { Account, Books } from './books.ts';
 
 export type { NewAccount } from './account.ts';
 export {
+  AUDITED_ACCOUNT_KEYS,
+  AUDITED_ENTRIES,
+  AUDITED_ENTRY_IDS,
+  AUDITED_HOLDS,
+  AUDITED_POSTINGS,
   type AuditedAccount,
   type CardRows,
   countLedgerKeys,
@@ -25,7 +30,6 @@ export {
   measureBalances,
   postingsAfter,
   sumBalances,
-  type UuidRange,
   walkPostings,
 } from './audit.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';

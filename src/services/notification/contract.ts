@@ -1,3 +1,3 @@
-export { type AuditedNotification, listAuditedNotifications } from './audit.ts';
+export { AUDITED_NOTIFICATIONS, type AuditedNotification, listAuditedNotifications } from './audit.ts';
 export type { NotificationQueued } from './events.ts';
 export { notificationsModel } from './rebuild.ts';
