@@ -92,22 +92,23 @@ const RENDERED = `
          split_part(told.payload, '"', 32) as told_amount
   offset 0`;
 
-/** Where each posting stands in its account: what the entry's text has behind its beginning, and behind its middle. */
+const AFTER = `',"posted_after":'`;
+
+/** Where each posting stands in its account, read out of the entry's text; and the text made of it again (S2). */
 const POSTINGS = `
-  select rendered.debit || place.debited || rendered.posted_at || rendered.credit || place.credited
-           || rendered.posted_at || '}]}' as text,
-         ${numberIn('debited', 1)} as debited, ${numberIn('debited', 2)} as debited_after,
-         ${numberIn('credited', 1)} as credited, ${numberIn('credited', 2)} as credited_after
+  select part.*,
+         rendered.debit || part.debited || ${AFTER} || part.debited_after || rendered.posted_at
+           || rendered.credit || part.credited || ${AFTER} || part.credited_after || rendered.posted_at || '}]}' as text
   from (select split_part(posted.data, rendered.debit, 2) as text offset 0) rest,
        lateral (select split_part(rest.text, rendered.posted_at, 1) as debited,
                        split_part(split_part(rest.text, rendered.credit, 2), rendered.posted_at, 1) as credited
-                offset 0) place
+                offset 0) place,
+       lateral (select split_part(place.debited, ${AFTER}, 1) as debited,
+                       split_part(place.debited, ${AFTER}, 2) as debited_after,
+                       split_part(place.credited, ${AFTER}, 1) as credited,
+                       split_part(place.credited, ${AFTER}, 2) as credited_after
+                offset 0) part
   offset 0`;
-
-/** Of a text such as `12,"posted_after":340`. */
-function numberIn(place: string, index: 1 | 2): string {
-  return `split_part(place.${place}, ',"posted_after":', ${index})`;
-}
 
 function identity(topic: SagaTopic, event: string): string {
   return `'${topic}/' || ${event}.partition || '/' || ${event}.position`;

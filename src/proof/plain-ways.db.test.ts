@@ -148,6 +148,8 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
     'regexp_replace($, \'"amount":([0-9]+)\', \'"amount":\\1.0\')',
     'regexp_replace($, \'"sequence":([0-9]+)\', \'"sequence":-\\1\')',
     'regexp_replace($, \'"posted_after":(-?[0-9]+)\', \'"posted_after":\\1e0\')',
+    `regexp_replace($, '("posted_after":)(-?[0-9]+)', '\\1\\2,\\1"x"')`,
+    `regexp_replace($, '("posted_after":)(-?[0-9]+)(,"posted_at":"[^"]*"}])', '\\1\\2,\\1"x"\\3')`,
     'regexp_replace($, \'"posted_at":"....\', \'"posted_at":"2026-02-30\')',
     'regexp_replace($, \'"amount_text":"[^"]*"\', \'"amount_text":"\\\\"\')',
     'regexp_replace($, \'"timestamp":"[^"]*"\', \'"timestamp":"","type":"x"\')',
