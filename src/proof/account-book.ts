@@ -4,7 +4,6 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { OpenedAccount, TracedEntry } from './event-data.ts';
-import type { PlainSum } from './plain-money.ts';
 
 export interface AccountFromLog {
   readonly tenant: string;
@@ -83,16 +82,6 @@ export class AccountBook {
       if (CAPTURING.has(entry.purpose) && posting.amountMinor < 0)
         account.heldMinor += BigInt(posting.amountMinor);
     }
-  }
-
-  /** What plain payments have moved and held. */
-  add({ tenant, id, key, postedMinor, heldMinor, postings, lastSequence }: PlainSum): void {
-    const account = this.at(tenant, id);
-    if (key !== undefined) this.know(account, key);
-    account.postedMinor += postedMinor;
-    account.heldMinor += heldMinor;
-    account.postings += postings;
-    account.lastSequence = Math.max(account.lastSequence, lastSequence);
   }
 
   /** Positive when a hold is placed, negative when it is given back. */

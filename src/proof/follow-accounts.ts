@@ -6,7 +6,6 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
-import { int8Array } from '#platform/postgres/arrays.ts';
 import type { Difference, Differences, ExpectedRow } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingEntries, differingPostings, findAccountKeys } from '#services/ledger/contract.ts';
@@ -23,11 +22,10 @@ import {
 } from './event-data.ts';
 import { type Head, schemaOf } from './installation.ts';
 import { PageSize } from './page-size.ts';
-import { addUpPlain, type MoneyPage, type PlainMoney } from './plain-money.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding } from './report.ts';
 
-const PAGE = { first: 2_000, least: 250, most: 16_000 };
+const PAGE = { first: 2_000, least: 250, most: 8_000 };
 
 /** Which events of which topic change an account, or what is held of it. */
 const TYPES = {
@@ -68,7 +66,6 @@ export class AccountFollower {
   readonly #book: AccountBook;
   readonly #check: Check;
   readonly #phase: Phase;
-  readonly #exhaustive: boolean;
   readonly #cursors: readonly Cursor[];
   readonly #pageSize: PageSize;
 
@@ -77,14 +74,12 @@ export class AccountFollower {
     partitions: number;
     entries: Check;
     phase: Phase;
-    exhaustive: boolean;
     pageMs: number;
   }) {
     this.#pageSize = new PageSize(PAGE, options.pageMs);
     this.#book = options.book;
     this.#check = options.entries;
     this.#phase = options.phase;
-    this.#exhaustive = options.exhaustive;
     this.#cursors = (Object.keys(TYPES) as MoneyTopic[]).flatMap((topic) =>
       Array.from(
         { length: options.partitions },
@@ -111,15 +106,10 @@ export class AccountFollower {
     while (cursor.position < end) {
       const startedAt = performance.now();
       const upTo = Math.min(end, cursor.position + this.#pageSize.rows);
-      const plain = this.#exhaustive
-        ? undefined
-        : await addUpPlain(reader, cursor.topic, pageOf(cursor, upTo));
-      const events = await this.#readOthers(reader, { cursor, upTo, plain });
+      const events = (await readMoneyEvents(reader, cursor, upTo)).map((row) => readable(cursor, row));
       const entries = events.flatMap(({ entry }) => entry ?? []);
       const differences = await this.#compareEntries(reader, entries);
       // A1: nothing below waits or fails.
-      for (const sum of plain?.sums ?? []) this.#book.add(sum);
-      this.#check.looked(plain?.entries ?? 0);
       for (const event of events) this.#apply(event);
       for (const entry of entries) this.#judge(entry);
       for (const difference of differences) this.#report(difference);
@@ -127,23 +117,6 @@ export class AccountFollower {
       cursor.position = upTo;
       this.#pageSize.took(performance.now() - startedAt);
     }
-  }
-
-  /** All of the page, if nothing of it is known to be plain. */
-  async #readOthers(
-    reader: Reader,
-    {
-      cursor,
-      upTo,
-      plain,
-    }: { readonly cursor: Cursor; readonly upTo: number; readonly plain: PlainMoney | undefined },
-  ): Promise<ReadableEvent[]> {
-    if (plain?.others.length === 0) return [];
-    const rows = await readMoneyEvents(reader, pageOf(cursor, upTo), {
-      topic: cursor.topic,
-      positions: plain?.others,
-    });
-    return rows.map((row) => readable(cursor, row));
   }
 
   async #compareEntries(reader: Reader, entries: readonly TracedEntry[]): Promise<NamedDifferences[]> {
@@ -298,22 +271,17 @@ function isRelease({ type, causation }: MoneyEvent, { method }: Terms): boolean 
   }
 }
 
-function pageOf({ topic, partition, position }: Cursor, upTo: number): MoneyPage {
-  return { partition, after: position, upTo, types: TYPES[topic] };
-}
-
-/** Of the page, or of those positions of it. By primary key. */
+/** By primary key. */
 function readMoneyEvents(
   reader: Reader,
-  { partition, after, upTo, types }: MoneyPage,
-  { topic, positions }: { readonly topic: MoneyTopic; readonly positions: readonly bigint[] | undefined },
+  { topic, partition, position }: Cursor,
+  upTo: number,
 ): Promise<MoneyEvent[]> {
   return reader.query<MoneyEvent>(
     `select position, type, subject, tenant, causation, data, case when type = 'account.opened' then occurred_at end as opened_at
      from ${schemaOf(topic)}.events
-     where partition = $1 and position > $2 and position <= $3 and type = any ($4)
-       and ($5::bigint[] is null or position = any ($5))`,
-    [partition, after, upTo, types, positions === undefined ? null : int8Array(positions)],
+     where partition = $1 and position > $2 and position <= $3 and type = any ($4)`,
+    [partition, position, upTo, TYPES[topic]],
   );
 }
 

@@ -72,14 +72,12 @@ export interface AccountsProof {
   readonly checks: Checks;
   readonly phase: Phase;
   readonly partitions: number;
-  /** Every event is read, also those of plain payments. Default no. */
-  readonly exhaustive?: boolean;
 }
 
 /** Adds up the logs, comparing every entry on the way, and then compares every account with what they add up to. */
 export async function verifyAccounts(
   lanes: readonly Lane[],
-  { checks, phase, partitions, exhaustive = false }: AccountsProof,
+  { checks, phase, partitions }: AccountsProof,
 ): Promise<void> {
   const book = new AccountBook();
   const follower = new AccountFollower({
@@ -87,7 +85,6 @@ export async function verifyAccounts(
     partitions,
     entries: checks.entries,
     phase,
-    exhaustive,
     pageMs: (lanes[0] as Lane).pace.pageMs,
   });
   await followToHeads(lanes, follower);

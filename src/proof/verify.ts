@@ -124,11 +124,11 @@ async function verifySigned(
   );
 }
 
-async function verifyBooks({ lanes, installation, checks, runPhase, exhaustive }: Verified): Promise<void> {
+async function verifyBooks({ lanes, installation, checks, runPhase }: Verified): Promise<void> {
   const postings = (await measureBalances(lanes[0] as Lane))?.postings ?? 0;
   await runPhase('postings', postings, (phase) => verifyPostings(lanes, { check: checks.postings, phase }));
   await runPhase('accounts', countEvents(installation, ['ledger', 'authorization', 'cards']), (phase) =>
-    verifyAccounts(lanes, { checks, phase, partitions: installation.partitions, exhaustive }),
+    verifyAccounts(lanes, { checks, phase, partitions: installation.partitions }),
   );
 }
 

@@ -135,9 +135,6 @@ function balanceOf({ posted, held, sequence, last_posted_at }: AccountRow, statu
   return { status, postedMinor: posted, heldMinor: held, sequence, lastPostedAt: last_posted_at };
 }
 
-/** As SQL. */
-export const AUDITED_ACCOUNT_KEYS = 'select a.tenant, a.id, a.key from ledger.accounts a';
-
 const FIND_KEYS = `
   select a.tenant, a.id, a.key
   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
@@ -322,10 +319,6 @@ export function sumBalances(reader: Reader): Promise<{ currency: string; posted:
   );
 }
 
-/** As SQL without a condition, to be looked up by primary key; the table is `e`. */
-export const AUDITED_ENTRIES = `select e.id, e.tenant, e.cause, e.purpose, e.posted_at, e.description, e.reference, e.effective_on
-           from ledger.entries e`;
-
 const ENTRIES: Comparison = {
   key: { id: 'uuid' },
   columns: {
@@ -337,7 +330,8 @@ const ENTRIES: Comparison = {
     reference: 'text',
     effective_on: 'date',
   },
-  actual: `${AUDITED_ENTRIES} where e.id = expected.id`,
+  actual: `select e.tenant, e.cause, e.purpose, e.posted_at, e.description, e.reference, e.effective_on
+           from ledger.entries e where e.id = expected.id`,
 };
 
 /** Entries that are missing or other than expected; by primary key. */
@@ -345,13 +339,10 @@ export function differingEntries(reader: Reader, expected: readonly ExpectedRow[
   return compareLookups(reader, ENTRIES, expected);
 }
 
-/** The same of postings; the table is `p`. */
-export const AUDITED_POSTINGS = 'select p.entry_id, p.amount, p.posted_after from ledger.postings p';
-
 const POSTINGS: Comparison = {
   key: { account_key: 'bigint', posted_at: 'instant', sequence: 'bigint' },
   columns: { entry_id: 'uuid', amount: 'bigint', posted_after: 'bigint' },
-  actual: `${AUDITED_POSTINGS}
+  actual: `select p.entry_id, p.amount, p.posted_after from ledger.postings p
            where p.account_key = expected.account_key and p.posted_at = expected.posted_at
              and p.sequence = expected.sequence`,
 };

@@ -10,11 +10,8 @@ import type { Account, Books } from './books.ts';
 
 export type { NewAccount } from './account.ts';
 export {
-  AUDITED_ACCOUNT_KEYS,
-  AUDITED_ENTRIES,
   AUDITED_ENTRY_IDS,
   AUDITED_HOLDS,
-  AUDITED_POSTINGS,
   type AuditedAccount,
   type CardRows,
   countLedgerKeys,
