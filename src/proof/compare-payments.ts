@@ -117,14 +117,14 @@ export async function compareReferences(
 /** A refund's hold bears the refund's uuid, as a payment's the payment's. */
 export async function compareHolds(
   reader: Reader,
-  range: IdRange,
+  ranges: readonly IdRange[],
   sagas: readonly JudgedSaga[],
 ): Promise<NamedDifferences> {
   const expected = rowsOf(sagas, ({ timeline }) => expectedHold(timeline));
   const refunds = new Set(
     sagas.filter(({ timeline }) => kindOf(timeline) === 'ref').map(({ timeline }) => timeline.uuid),
   );
-  const differences = await differingHolds(reader, uuidsOf(range), expected);
+  const differences = await differingHolds(reader, ranges.map(uuidsOf), expected);
   return {
     ...differences,
     check: 'holds',
@@ -137,13 +137,13 @@ export async function compareHolds(
 /** The coordinator's three tables. */
 export function compareSagas(
   reader: Reader,
-  range: IdRange,
+  ranges: readonly IdRange[],
   sagas: readonly JudgedSaga[],
 ): Promise<NamedDifferences[]> {
   return Promise.all(
     SAGA_TABLES.map(async ({ expect, differing, noun, subjectOf }) => {
       const expected = rowsOf(sagas, ({ timeline }) => expect(timeline));
-      const differences = await differing(reader, uuidsOf(range), expected);
+      const differences = await differing(reader, ranges.map(uuidsOf), expected);
       return { ...differences, check: 'sagas', looked: expected.length, noun, subjectOf };
     }),
   );
@@ -173,7 +173,7 @@ const SAGA_TABLES = [
 /** Of sagas whose events integrity has read: its verdicts trail by a second or two, and that is no finding. */
 export function compareVerdicts(
   reader: Reader,
-  range: IdRange,
+  ranges: readonly IdRange[],
   { sagas, positions }: { readonly sagas: readonly JudgedSaga[]; readonly positions: Positions },
 ): Promise<NamedDifferences[]> {
   return Promise.all(
@@ -187,7 +187,11 @@ export function compareVerdicts(
       }
       const expected = rowsOf(decided, ({ timeline, judgement }) => expectedVerdict(timeline, judgement));
       const verdicts = { expected, undecided };
-      const differences = await differingVerdicts(reader, subjectsOf(range, kind), verdicts);
+      const differences = await differingVerdicts(
+        reader,
+        ranges.map((range) => subjectsOf(range, kind)),
+        verdicts,
+      );
       return verdictDifferences(differences, expected.length);
     }),
   );
@@ -201,7 +205,7 @@ export function verdictDifferences(differences: Differences, looked: number): Na
 /** Entries that no event tells of. Those that events tell of are compared with their postings, log by log. */
 export async function compareEntries(
   reader: Reader,
-  range: IdRange,
+  ranges: readonly IdRange[],
   {
     sagas,
     manualEntries,
@@ -211,7 +215,7 @@ export async function compareEntries(
     ...sagas.flatMap(({ timeline }) => expectedEntries(timeline)),
     ...manualEntries.map((id) => ({ id, purpose: 'manual' })),
   ];
-  const { listed, total } = await differingEntryIds(reader, uuidsOf(range), expected);
+  const { listed, total } = await differingEntryIds(reader, ranges.map(uuidsOf), expected);
   const extra = listed.filter(({ kind }) => kind === 'extra');
   const unlisted = total - listed.length;
   return {

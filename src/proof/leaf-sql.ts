@@ -1,23 +1,23 @@
 /**
  * The leaf of an event as SQL (`kernel/merkle.ts` has the format): hashed where the event lies, 32 bytes come out
- * instead of half a kilobyte, and all cores of the database take part. Measured: 4.0 µs an event there, against 7.7
- * for sending the columns out and hashing them here.
+ * instead of half a kilobyte, and all cores of the database take part.
+ *
+ * An array of texts, as it is sent, is its header and then just what a leaf is made of: each length and its bytes, −1 for
+ * null. So one call does what would be a dozen conversions and concatenations.
  */
-const TEXT_COLUMNS_BEFORE = ['type', 'version::text', 'subject', 'tenant', 'key'];
-const TEXT_COLUMNS_AFTER = ['correlation_id', 'causation', 'traceparent'];
+const ARRAY_HEADER_BYTES = 20;
 
 // The instant in milliseconds; a microsecond more gives it decimals, and another leaf.
 const OCCURRED_AT = 'trim_scale(extract(epoch from occurred_at) * 1000)::text';
 
 export const LEAF_SQL = `sha256('\\x00'::bytea || ${[
-  ...TEXT_COLUMNS_BEFORE.map(prefixed),
+  prefixed('type', 'version::text', 'subject', 'tenant', 'key'),
   // SHA-256 of `data` in the place of `data`: it can be erased without breaking the chain.
-  `int4send(32) || sha256(convert_to(data, 'UTF8'))`,
-  prefixed(OCCURRED_AT),
-  ...TEXT_COLUMNS_AFTER.map(prefixed),
+  `'\\x00000020'::bytea || sha256(textsend(data))`,
+  prefixed(OCCURRED_AT, 'correlation_id', 'causation', 'traceparent'),
 ].join(' || ')})`;
 
-function prefixed(column: string): string {
-  const bytes = `convert_to(${column}, 'UTF8')`;
-  return `coalesce(int4send(octet_length(${bytes})) || ${bytes}, int4send(-1))`;
+/** Sent in the client's encoding: UTF-8, as the database's is. */
+function prefixed(...texts: readonly string[]): string {
+  return `substr(array_send(array[${texts.join(', ')}]), ${ARRAY_HEADER_BYTES + 1})`;
 }

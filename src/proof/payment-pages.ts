@@ -2,8 +2,8 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { type Id, idOf, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
+import { type Range, type RangedRows, rowsInRanges } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import type { UuidRange } from '#services/ledger/contract.ts';
 import { parseData } from './event-data.ts';
 import { schemaOf } from './installation.ts';
 import type { TracedEvent } from './traced-event.ts';
@@ -35,11 +35,6 @@ export interface IdRange {
 
 export const FIRST_RANGE: IdRange = { after: FIRST_SUFFIX, upTo: FIRST_SUFFIX };
 
-export interface SubjectRange {
-  readonly after: string | null;
-  readonly upTo: string | null;
-}
-
 export function isLast(range: IdRange): boolean {
   return range.upTo === LAST_SUFFIX;
 }
@@ -52,7 +47,7 @@ export function subjectsOf(
 }
 
 /** The first and last range are open, so that what has an id no log ever gave is in one of them too. */
-export function uuidsOf({ after, upTo }: IdRange): UuidRange {
+export function uuidsOf({ after, upTo }: IdRange): Range {
   return {
     after: after === FIRST_SUFFIX ? null : uuidOf(`pay_${after}` as Id<'pay'>),
     upTo: upTo === LAST_SUFFIX ? null : uuidOf(`pay_${upTo}` as Id<'pay'>),
@@ -115,7 +110,7 @@ export async function lastSuffix(reader: Reader): Promise<string> {
 }
 
 /** Subjects that are neither a payment's nor a refund's. */
-export const STRAY_SUBJECTS: readonly SubjectRange[] = [
+export const STRAY_SUBJECTS: readonly Range[] = [
   { after: null, upTo: `pay_${FIRST_SUFFIX}` },
   { after: `pay_${LAST_SUFFIX}`, upTo: `ref_${FIRST_SUFFIX}` },
   { after: `ref_${LAST_SUFFIX}`, upTo: null },
@@ -149,16 +144,15 @@ interface EventRow {
   correlation_id: string | null;
 }
 
-/** The timelines of the payments and refunds of the range; by the index on subjects, once for each topic and kind. */
-export function readTimelines(reader: Reader, range: IdRange): Promise<SagaTimeline[]> {
+/** The timelines of the payments and refunds of the ranges; by the index on subjects, once for each topic and kind. */
+export function readTimelines(reader: Reader, ranges: readonly IdRange[]): Promise<SagaTimeline[]> {
   return timelinesFrom(SAGA_TOPICS, async (topic) => {
+    const select = `select ${columnsOf(topic)} from ${schemaOf(topic)}.events e`;
     const byKind = await Promise.all(
       PREFIXES.map((prefix) => {
-        const { after, upTo } = subjectsOf(range, prefix);
-        return reader.query<EventRow>(
-          `select ${columnsOf(topic)} from ${schemaOf(topic)}.events e where subject > $1 and subject <= $2`,
-          [after, upTo],
-        );
+        const subjects = ranges.map((range) => subjectsOf(range, prefix));
+        const { text, parameters } = rowsInRanges({ select, by: 'e.subject', kind: 'text' }, subjects);
+        return reader.query<EventRow>(text, parameters);
       }),
     );
     return byKind.flat();
@@ -237,13 +231,18 @@ export function isSagaSubject(subject: string): subject is PaymentId | RefundId 
   return isId('pay', subject) || isId('ref', subject);
 }
 
-/** Uuids of the manual entries that the log has in the range. */
-export async function readManualEntries(reader: Reader, range: IdRange): Promise<string[]> {
-  const { after, upTo } = subjectsOf(range, 'jen');
-  const rows = await reader.query<{ subject: string }>(
-    `select subject from ledger.events where subject > $1 and subject <= $2 and type = 'entry.posted'`,
-    [after, upTo],
-  );
+const MANUAL_ENTRIES: RangedRows = {
+  select: 'select e.subject from ledger.events e',
+  by: 'e.subject',
+  kind: 'text',
+  only: "e.type = 'entry.posted'",
+};
+
+/** Uuids of the manual entries that the log has in the ranges. */
+export async function readManualEntries(reader: Reader, ranges: readonly IdRange[]): Promise<string[]> {
+  const subjects = ranges.map((range) => subjectsOf(range, 'jen'));
+  const { text, parameters } = rowsInRanges(MANUAL_ENTRIES, subjects);
+  const rows = await reader.query<{ subject: string }>(text, parameters);
   return rows.flatMap(({ subject }) => (isId('jen', subject) ? uuidOf(subject) : []));
 }
 

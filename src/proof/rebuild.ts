@@ -10,6 +10,7 @@
 import type { LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { ModelTransaction, ReadModel, SubjectsInRange, Timeline } from '#platform/log/read-model.ts';
+import type { Range } from '#platform/postgres/ranges.ts';
 import { verdictsModel } from '#services/integrity/contract.ts';
 import { notificationsModel } from '#services/notification/contract.ts';
 import {
@@ -32,7 +33,6 @@ import {
   lastSuffix,
   nextRange,
   STRAY_SUBJECTS,
-  type SubjectRange,
   subjectsOf,
 } from './payment-pages.ts';
 import { type OnProgress, Phase } from './progress.ts';
@@ -134,7 +134,7 @@ class ModelRebuild {
     return { payments: this.#payments, written: this.#written, removed: this.#removed };
   }
 
-  async #correct(range: SubjectRange): Promise<void> {
+  async #correct(range: Range): Promise<void> {
     const startedAt = performance.now();
     const { timelines, correction } = await this.#lane.transaction(async (tx) => {
       const positions = await fence(tx, this.#model.group);
@@ -165,7 +165,7 @@ class ModelRebuild {
 }
 
 /** Makes the rows about one payment or refund anew (B1); how many were changed or removed. */
-export function rebuildSubject(lane: Lane, name: SubjectModelName, range: SubjectRange): Promise<number> {
+export function rebuildSubject(lane: Lane, name: SubjectModelName, range: Range): Promise<number> {
   const { model } = MODELS[name];
   return lane.transaction(async (tx) => {
     const positions = await fence(tx, model.group);
@@ -214,7 +214,7 @@ async function readSubjects(
   tx: ModelTransaction,
   options: {
     readonly model: ReadModel;
-    readonly range: SubjectRange;
+    readonly range: Range;
     readonly positions: ReadonlyMap<string, number>;
   },
 ): Promise<SubjectsInRange> {

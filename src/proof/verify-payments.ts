@@ -7,7 +7,11 @@
  *     event that is a dead letter of the group, or parked behind one, is not passed by it: its payment is counted as parked.
  *     What waits for the outside world is never missing.
  * P3: what a person has had its group pass over for good is missing too, and is reported by the dead letter that it was.
+ * P4: a payment that is plain is accepted by the database (plain-payments.ts). It is asked more there than would be here:
+ *     also that everybody has passed all of it. Whatever is not plain, and what stands beside it, is judged here.
  */
+import { type PaymentId, uuidOf } from '#kernel/ids.ts';
+import type { Range } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
@@ -42,17 +46,20 @@ import {
   readTimelines,
   type SagaTimeline,
   STRAY_SUBJECTS,
-  type SubjectRange,
   subjectsOf,
 } from './payment-pages.ts';
+import { findPlain, nothingPlain, type PlainPayments } from './plain-payments.ts';
 import type { Phase } from './progress.ts';
 import { RefundBook, verifyRefunds } from './refund-book.ts';
 import { type Checks, differenceFinding } from './report.ts';
 import { sagaMapFor } from './saga-map.ts';
+import type { ProvedRows } from './verify-payment-rows.ts';
 import { verifyReconciliations, waitsForPerson } from './verify-reconciliations.ts';
 
-/** Larger pages outlive the collector's nursery, and cost more than they save. */
-const PAGE = { first: 1_000, least: 100, most: 2_000 };
+/** A page is looked at in the database as a whole, and here as far as it is not plain. */
+const PAGE = { first: 1_000, least: 100, most: 8_000 };
+/** Looked at here; larger ones outlive the collector's nursery, and cost more than they save. */
+const EXHAUSTIVE_PAGE = { ...PAGE, most: 2_000 };
 
 /** A page of payments and refunds as read: events, and what of the tables differs from them. */
 interface Page {
@@ -62,11 +69,15 @@ interface Page {
   readonly differences: readonly NamedDifferences[];
   readonly told: readonly AuditedNotification[];
   readonly attempts: readonly AuditedAttempt[];
+  /** How many payments were compared with their rows. */
+  readonly withRow: number;
 }
 
 export interface PaymentsProof {
   readonly checks: Checks;
   readonly phase: Phase;
+  /** Every payment is judged here, also the plain ones. Default no. */
+  readonly exhaustive?: boolean;
 }
 
 export interface PaymentCounts {
@@ -79,10 +90,13 @@ export interface PaymentCounts {
 }
 
 /** All payments and refunds there are at the start, and some that come meanwhile. */
-export async function verifyPayments(lanes: readonly Lane[], proof: PaymentsProof): Promise<PaymentCounts> {
+export async function verifyPayments(
+  lanes: readonly Lane[],
+  proof: PaymentsProof,
+): Promise<{ counts: PaymentCounts; proved: ProvedRows | undefined }> {
   const walk = new PaymentWalk(lanes, proof);
   await walk.run();
-  return walk.counts;
+  return { counts: walk.counts, proved: walk.proved };
 }
 
 /** The payments and refunds of one range, and what the tables have in it, as they are now. */
@@ -94,6 +108,7 @@ class PaymentWalk {
   readonly #lanes: readonly Lane[];
   readonly #checks: Checks;
   readonly #phase: Phase;
+  readonly #exhaustive: boolean;
   readonly #pageSize: PageSize;
   readonly #book = new RefundBook();
   /** Payments that wait for a person. */
@@ -105,17 +120,20 @@ class PaymentWalk {
   /** The range given out last; undefined when there are no more. */
   #given: Promise<IdRange | undefined> = Promise.resolve(FIRST_RANGE);
   #lastSuffix = '';
+  /** Up to the last suffix. */
+  #withRow = 0;
 
-  constructor(lanes: readonly Lane[], { checks, phase }: PaymentsProof) {
+  constructor(lanes: readonly Lane[], { checks, phase, exhaustive = false }: PaymentsProof) {
     this.#lanes = lanes;
-    this.#pageSize = new PageSize(PAGE, lanes[0]?.pace.pageMs);
+    this.#pageSize = new PageSize(exhaustive ? EXHAUSTIVE_PAGE : PAGE, lanes[0]?.pace.pageMs);
     this.#checks = checks;
     this.#phase = phase;
+    this.#exhaustive = exhaustive;
   }
 
   /** Of one range alone, as it is now. */
   async judgeRange(lane: Lane, range: IdRange): Promise<void> {
-    this.#judge(await lane.snapshot((reader) => readPage(reader, range)));
+    this.#judge(await lane.snapshot((reader) => readPage(reader, [range])));
     await verifyRefunds(lane, this.#book, this.#checks.refunds);
     await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
   }
@@ -127,6 +145,12 @@ class PaymentWalk {
       running: this.#running,
       parked: this.#parked,
     };
+  }
+
+  /** Payments that were asked for at the start. Undefined if there were none. */
+  get proved(): ProvedRows | undefined {
+    if (this.#lastSuffix === '') return undefined;
+    return { payments: this.#withRow, upTo: uuidOf(`pay_${this.#lastSuffix}` as PaymentId) };
   }
 
   async run(): Promise<void> {
@@ -141,12 +165,29 @@ class PaymentWalk {
   async #walk(lane: Lane): Promise<void> {
     for (let range = await this.#takeRange(lane); range !== undefined; range = await this.#takeRange(lane)) {
       const stretch = range;
+      const isProved = stretch.upTo <= this.#lastSuffix;
       const startedAt = performance.now();
-      const page = await lane.snapshot((reader) => readPage(reader, stretch));
+      const plain = this.#exhaustive
+        ? nothingPlain(stretch)
+        : await lane.snapshot((reader) => findPlain(reader, stretch));
+      this.#accept(plain);
+      if (isProved) this.#withRow += plain.payments;
+      for (const ranges of plain.rest) {
+        const page = await lane.snapshot((reader) => readPage(reader, ranges));
+        this.#judge(page);
+        if (isProved) this.#withRow += page.withRow;
+        this.#phase.advance(page.sagas.filter(isPayment).length);
+      }
       this.#pageSize.took(performance.now() - startedAt);
-      this.#judge(page);
-      this.#phase.advance(page.sagas.filter(isPayment).length);
     }
+  }
+
+  /** P4 */
+  #accept({ payments, referenced }: PlainPayments): void {
+    this.#payments += payments;
+    for (const check of ONE_FOR_EACH) this.#checks[check].looked(payments);
+    this.#checks.references.looked(referenced);
+    this.#phase.advance(payments);
   }
 
   /** Each range begins where the one before it ends. One more after the last payment: what follows it may be forged. */
@@ -154,9 +195,16 @@ class PaymentWalk {
     this.#given = this.#given.then((range) =>
       range === undefined || isLast(range) || range.after > this.#lastSuffix
         ? undefined
-        : nextRange(lane, range, this.#pageSize.rows),
+        : this.#nextRange(lane, range),
     );
     return this.#given;
+  }
+
+  /** One of them ends with the last payment there was. */
+  async #nextRange(lane: Lane, previous: IdRange): Promise<IdRange> {
+    const range = await nextRange(lane, previous, this.#pageSize.rows);
+    const isAcross = range.after < this.#lastSuffix && this.#lastSuffix < range.upTo;
+    return isAcross ? { after: range.after, upTo: this.#lastSuffix } : range;
   }
 
   #judge(page: Page): void {
@@ -214,12 +262,12 @@ class PaymentWalk {
   }
 
   /** What stands outside the ids of payments and refunds. */
-  async #findStrays(lane: Lane, range: SubjectRange): Promise<void> {
-    const verdicts = await differingVerdicts(lane, range, { expected: [], undecided: [] });
+  async #findStrays(lane: Lane, range: Range): Promise<void> {
+    const verdicts = await differingVerdicts(lane, [range], { expected: [], undecided: [] });
     this.#report(verdictDifferences(verdicts, 0));
-    const told = await listAuditedNotifications(lane, range);
+    const told = await listAuditedNotifications(lane, [range]);
     judgeNotifications({ expected: [], told }, this.#checks.notifications);
-    strayAttempts({ timelines: [], attempts: await listAttempts(lane, range) }, this.#checks.attempts);
+    strayAttempts({ timelines: [], attempts: await listAttempts(lane, [range]) }, this.#checks.attempts);
   }
 }
 
@@ -237,12 +285,15 @@ function isParked({ event, stages }: OwedAnswer, positions: Positions): boolean 
   return stages.some(({ service }) => positions.isWaiting(service, event));
 }
 
+/** What a plain payment has one of. */
+const ONE_FOR_EACH = ['holds', 'sagas', 'payments', 'verdicts', 'notifications'] as const;
+
 /** P1 */
-async function readPage(reader: Reader, range: IdRange): Promise<Page> {
+async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Page> {
   const [positions, timelines, manualEntries] = await Promise.all([
     Positions.read(reader),
-    readTimelines(reader, range),
-    readManualEntries(reader, range),
+    readTimelines(reader, ranges),
+    readManualEntries(reader, ranges),
   ]);
   const sagas = timelines.map((timeline) => ({
     timeline,
@@ -251,33 +302,36 @@ async function readPage(reader: Reader, range: IdRange): Promise<Page> {
   const missing = sagas.flatMap(({ judgement }) =>
     judgement.owed.filter((answer) => isMissing(answer, positions)),
   );
-  const [abandoned, told, attempts, verdicts, coordinated, ...differences] = await Promise.all([
+  const [abandoned, told, attempts, verdicts, coordinated, payments, ...differences] = await Promise.all([
     AbandonedEvents.read(reader, missing),
-    listOfBoth(range, (subjects) => listAuditedNotifications(reader, subjects)),
-    listOfBoth(range, (subjects) => listAttempts(reader, subjects)),
-    compareVerdicts(reader, range, { sagas, positions }),
-    compareSagas(reader, range, sagas),
+    listOfBoth(ranges, (subjects) => listAuditedNotifications(reader, subjects)),
+    listOfBoth(ranges, (subjects) => listAttempts(reader, subjects)),
+    compareVerdicts(reader, ranges, { sagas, positions }),
+    compareSagas(reader, ranges, sagas),
     comparePayments(reader, sagas, positions),
     compareRefunds(reader, sagas, positions),
     compareReferences(reader, sagas),
-    compareHolds(reader, range, sagas),
-    compareEntries(reader, range, { sagas, manualEntries }),
+    compareHolds(reader, ranges, sagas),
+    compareEntries(reader, ranges, { sagas, manualEntries }),
   ]);
   return {
     positions,
     abandoned,
     sagas,
-    differences: [...differences, ...coordinated, ...verdicts],
+    withRow: payments.looked,
+    differences: [payments, ...differences, ...coordinated, ...verdicts],
     told,
     attempts,
   };
 }
 
-/** What is about the payments and the refunds of a range. */
+/** What is about the payments and the refunds of the ranges. */
 async function listOfBoth<Row>(
-  range: IdRange,
-  list: (subjects: { readonly after: string; readonly upTo: string }) => Promise<Row[]>,
+  ranges: readonly IdRange[],
+  list: (subjects: readonly IdRange[]) => Promise<Row[]>,
 ): Promise<Row[]> {
-  const listed = await Promise.all((['pay', 'ref'] as const).map((kind) => list(subjectsOf(range, kind))));
+  const listed = await Promise.all(
+    (['pay', 'ref'] as const).map((kind) => list(ranges.map((range) => subjectsOf(range, kind)))),
+  );
   return listed.flat();
 }

@@ -41,6 +41,8 @@ export interface VerifyOptions {
   readonly listedMax?: number | undefined;
   /** Told of those as soon as they are found. */
   readonly onFound?: OnFound | undefined;
+  /** Every payment is judged event by event, also the plain ones, which the database accepts page by page. Default no. */
+  readonly exhaustive?: boolean | undefined;
   /** What somebody kept elsewhere, against which whoever owns the database can do nothing. */
   readonly kept?: KeptEvidence | undefined;
 }
@@ -75,7 +77,14 @@ async function verifyInLanes(lanes: readonly Lane[], options: VerifyOptions): Pr
     return result;
   };
   const covers = (part: VerifyScope): boolean => scope === 'everything' || scope === part;
-  const verified: Verified = { lanes, installation: await readInstallation(lane), checks, runPhase };
+  const { exhaustive = false } = options;
+  const verified: Verified = {
+    lanes,
+    installation: await readInstallation(lane),
+    checks,
+    runPhase,
+    exhaustive,
+  };
   if (covers('log')) {
     await verifyChain(verified);
     await verifySigned(verified, options.kept);
@@ -94,6 +103,7 @@ interface Verified {
   readonly installation: Installation;
   readonly checks: Checks;
   readonly runPhase: RunPhase;
+  readonly exhaustive: boolean;
 }
 
 const NO_SAGAS: PaymentCounts = { payments: 0, refunds: 0, running: 0, parked: 0 };
@@ -126,12 +136,20 @@ async function verifyBooks({ lanes, installation, checks, runPhase }: Verified):
   await runPhase('days', postings, (phase) => verifyDays(lanes[0] as Lane, { check: checks.days, phase }));
 }
 
-async function verifySagas({ lanes, installation, checks, runPhase }: Verified): Promise<PaymentCounts> {
+async function verifySagas({
+  lanes,
+  installation,
+  checks,
+  runPhase,
+  exhaustive,
+}: Verified): Promise<PaymentCounts> {
   const lane = lanes[0] as Lane;
   const payments = countEvents(installation, ['payments']);
-  const counts = await runPhase('payments', payments, (phase) => verifyPayments(lanes, { checks, phase }));
+  const { counts, proved } = await runPhase('payments', payments, (phase) =>
+    verifyPayments(lanes, { checks, phase, exhaustive }),
+  );
   await runPhase('payment rows', payments, (phase) =>
-    verifyPaymentRows(lane, { check: checks.payments, phase }),
+    verifyPaymentRows(lane, { check: checks.payments, phase, proved: exhaustive ? undefined : proved }),
   );
   await runPhase('refund rows', counts.refunds, (phase) =>
     verifyRefundRows(lane, { check: checks.refunds, phase }),

@@ -5,6 +5,7 @@
  */
 import { assertNever } from '#kernel/fault.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from './arrays.ts';
+import { type Range, type RangedRows, rowsInRanges } from './ranges.ts';
 import type { Reader } from './read-pool.ts';
 
 /** `instant`: epoch milliseconds. `date`: a calendar date as text. */
@@ -15,14 +16,19 @@ type ColumnValue = string | bigint | number | null;
 /** A row as it should be: its key and its columns. */
 export type ExpectedRow = Readonly<Record<string, ColumnValue>>;
 
-export interface Comparison {
+interface Compared {
   readonly key: Readonly<Record<string, ColumnKind>>;
   readonly columns: Readonly<Record<string, ColumnKind>>;
-  /**
-   * SQL that selects key and columns. For a range: all rows of it, bounded by its own parameters `$1` …; for look-ups:
-   * the row of the key of `expected`, by an index on it.
-   */
+}
+
+export interface Comparison extends Compared {
+  /** SQL that selects the columns of the row that has the key of `expected`, by an index on it. */
   readonly actual: string;
+}
+
+export interface RangeComparison extends Compared {
+  /** Selects key and columns. */
+  readonly rows: RangedRows;
 }
 
 export interface Difference {
@@ -42,20 +48,25 @@ export interface Differences {
 /** What is told of one comparison: a table that is wrong throughout is not listed row by row. */
 const LISTED_MAX = 100;
 
-/** Rows of the range that are missing, extra or different. */
-export function compareRange(
+/** Rows of the ranges that are missing, extra or different. `parameters`: of the rows' further condition. */
+export function compareRanges(
   reader: Reader,
-  comparison: Comparison,
-  input: { readonly parameters: readonly unknown[]; readonly expected: readonly ExpectedRow[] },
+  comparison: RangeComparison,
+  input: {
+    readonly ranges: readonly Range[];
+    readonly parameters?: readonly unknown[];
+    readonly expected: readonly ExpectedRow[];
+  },
 ): Promise<Differences> {
-  const { parameters, expected } = input;
+  const actual = rowsInRanges(comparison.rows, input.ranges);
+  const parameters = [...actual.parameters, ...(input.parameters ?? [])];
   const onKey = Object.keys(comparison.key).map((key) => `actual.${key} = expected.${key}`);
   const joined = `${unnested(comparison, parameters.length)}
-    full join (select true as present, found.* from (${comparison.actual}) as found) as actual on ${onKey.join(' and ')}`;
+    full join (select true as present, found.* from (${actual.text}) as found) as actual on ${onKey.join(' and ')}`;
   const keyOf = (name: string) => `coalesce(actual.${name}, expected.${name})`;
   return findDifferences(reader, differenceSql(comparison, joined, keyOf), [
     ...parameters,
-    ...arraysOf(comparison, expected),
+    ...arraysOf(comparison, input.expected),
   ]);
 }
 
@@ -92,11 +103,7 @@ async function findDifferences(
   return { listed: rows.map(({ key, kind, detail }) => ({ key, kind, detail })), total: rows[0]?.total ?? 0 };
 }
 
-function differenceSql(
-  { key, columns }: Comparison,
-  joined: string,
-  keyOf: (name: string) => string,
-): string {
+function differenceSql({ key, columns }: Compared, joined: string, keyOf: (name: string) => string): string {
   const keys = Object.keys(key);
   const names = Object.keys(columns);
   const keyMembers = keys.map((name) => `'${name}', ${keyOf(name)}::text`);
@@ -125,7 +132,7 @@ const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
 };
 
 /** The expected rows as a table, from parameters that follow `before` others. */
-function unnested({ key, columns }: Comparison, before: number): string {
+function unnested({ key, columns }: Compared, before: number): string {
   const all = Object.entries({ ...key, ...columns });
   const arrays = all.map(([, kind], index) => `$${before + index + 1}::${SQL_TYPES[kind]}[]`);
   const selected = all.map(([name, kind]) => (kind === 'date' ? `e.${name}::date as ${name}` : `e.${name}`));
@@ -133,7 +140,7 @@ function unnested({ key, columns }: Comparison, before: number): string {
      from unnest(${arrays.join(', ')}) as e(${all.map(([name]) => name).join(', ')})) as expected`;
 }
 
-function arraysOf({ key, columns }: Comparison, expected: readonly ExpectedRow[]): Buffer[] {
+function arraysOf({ key, columns }: Compared, expected: readonly ExpectedRow[]): Buffer[] {
   return Object.entries({ ...key, ...columns }).map(([name, kind]) =>
     arrayOf(
       kind,

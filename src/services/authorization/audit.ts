@@ -1,65 +1,80 @@
 /** What the coordinator's tables hold, for who proves it against the logs; see the ledger's audit. */
 import {
-  type Comparison,
-  compareRange,
+  compareRanges,
   type Differences,
   type ExpectedRow,
+  type RangeComparison,
 } from '#platform/postgres/differences.ts';
+import type { Range, RangedRows } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 
-const SAGAS: Comparison = {
-  key: { payment_id: 'uuid' },
-  columns: {
-    state: 'text',
-    wallet_id: 'text',
-    service_id: 'text',
-    amount: 'bigint',
-    currency: 'text',
-    method: 'text',
-  },
-  actual: `select s.payment_id, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
-           from "authorization".sagas s
-           where ($1::uuid is null or s.payment_id > $1) and ($2::uuid is null or s.payment_id <= $2)`,
+const TERM_COLUMNS = {
+  state: 'text',
+  wallet_id: 'text',
+  service_id: 'text',
+  amount: 'bigint',
+  currency: 'text',
+  method: 'text',
+} as const;
+
+/** By primary key, as all of them are. */
+export const AUDITED_SAGAS: RangedRows = {
+  select: `select s.payment_id, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
+           from "authorization".sagas s`,
+  by: 's.payment_id',
+  kind: 'uuid',
 };
 
-/** Sagas of the range of payments (after the first, up to the second) that are missing, extra or different. */
+const SAGAS: RangeComparison = { key: { payment_id: 'uuid' }, columns: TERM_COLUMNS, rows: AUDITED_SAGAS };
+
+/** Sagas of the ranges of payments that are missing, extra or different. */
 export function differingSagas(
   reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
+  ranges: readonly Range[],
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
-  return compareRange(reader, SAGAS, { parameters: [range.after, range.upTo], expected });
+  return compareRanges(reader, SAGAS, { ranges, expected });
 }
 
-const REFUND_SAGAS: Comparison = {
+export const AUDITED_REFUND_SAGAS: RangedRows = {
+  select: `select s.refund_id, s.payment_id, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
+           from "authorization".refund_sagas s`,
+  by: 's.refund_id',
+  kind: 'uuid',
+};
+
+const REFUND_SAGAS: RangeComparison = {
   key: { refund_id: 'uuid' },
-  columns: { payment_id: 'uuid', ...SAGAS.columns },
-  actual: `select s.refund_id, s.payment_id, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
-           from "authorization".refund_sagas s
-           where ($1::uuid is null or s.refund_id > $1) and ($2::uuid is null or s.refund_id <= $2)`,
+  columns: { payment_id: 'uuid', ...TERM_COLUMNS },
+  rows: AUDITED_REFUND_SAGAS,
 };
 
 /** The same of the sagas of refunds. */
 export function differingRefundSagas(
   reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
+  ranges: readonly Range[],
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
-  return compareRange(reader, REFUND_SAGAS, { parameters: [range.after, range.upTo], expected });
+  return compareRanges(reader, REFUND_SAGAS, { ranges, expected });
 }
 
-const COMPENSATIONS: Comparison = {
+export const AUDITED_COMPENSATIONS: RangedRows = {
+  select: 'select c.payment_id, c.code from "authorization".compensations c',
+  by: 'c.payment_id',
+  kind: 'uuid',
+};
+
+const COMPENSATIONS: RangeComparison = {
   key: { payment_id: 'uuid' },
   columns: { code: 'text' },
-  actual: `select c.payment_id, c.code from "authorization".compensations c
-           where ($1::uuid is null or c.payment_id > $1) and ($2::uuid is null or c.payment_id <= $2)`,
+  rows: AUDITED_COMPENSATIONS,
 };
 
 /** The same of what is still to be undone, and why. */
 export function differingCompensations(
   reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
+  ranges: readonly Range[],
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
-  return compareRange(reader, COMPENSATIONS, { parameters: [range.after, range.upTo], expected });
+  return compareRanges(reader, COMPENSATIONS, { ranges, expected });
 }

@@ -1,4 +1,11 @@
-export { differingCompensations, differingRefundSagas, differingSagas } from './audit.ts';
+export {
+  AUDITED_COMPENSATIONS,
+  AUDITED_REFUND_SAGAS,
+  AUDITED_SAGAS,
+  differingCompensations,
+  differingRefundSagas,
+  differingSagas,
+} from './audit.ts';
 export type {
   ChargeResolved,
   CompensationStep,

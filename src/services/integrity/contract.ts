@@ -1,4 +1,4 @@
-export { differingVerdicts } from './audit.ts';
+export { AUDITED_VERDICTS, differingVerdicts } from './audit.ts';
 export {
   type CheckpointTrust,
   listCheckpoints,

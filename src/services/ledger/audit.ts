@@ -8,17 +8,13 @@ import { textArray } from '#platform/postgres/arrays.ts';
 import {
   type Comparison,
   compareLookups,
-  compareRange,
+  compareRanges,
   type Differences,
   type ExpectedRow,
+  type RangeComparison,
 } from '#platform/postgres/differences.ts';
+import type { Range, RangedRows } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-
-/** Uuids after the first up to and including the second; null is no bound. */
-export interface UuidRange {
-  readonly after: string | null;
-  readonly upTo: string | null;
-}
 
 /** An account as its tables have it. */
 export interface AuditedAccount {
@@ -356,33 +352,38 @@ export function differingPostings(reader: Reader, expected: readonly ExpectedRow
   return compareLookups(reader, POSTINGS, expected);
 }
 
-const HOLDS: Comparison = {
-  key: { id: 'uuid' },
-  columns: {
-    tenant: 'text',
-    account_id: 'text',
-    amount: 'bigint',
-    state: 'text',
-    opened_at: 'instant',
-    closed_at: 'instant',
-  },
-  actual: `select h.id, a.tenant, a.id as account_id, h.amount, h.state, h.opened_at, h.closed_at
-           from ledger.holds h left join ledger.accounts a on a.key = h.account_key
-           where ($1::uuid is null or h.id > $1) and ($2::uuid is null or h.id <= $2) and h.owner is null`,
+const HOLD_COLUMNS = {
+  tenant: 'text',
+  account_id: 'text',
+  amount: 'bigint',
+  state: 'text',
+  opened_at: 'instant',
+  closed_at: 'instant',
+} as const;
+
+/** Of payments and refunds; by primary key. */
+export const AUDITED_HOLDS: RangedRows = {
+  select: `select h.id, a.tenant, a.id as account_id, h.amount, h.state, h.opened_at, h.closed_at
+           from ledger.holds h left join ledger.accounts a on a.key = h.account_key`,
+  by: 'h.id',
+  kind: 'uuid',
+  only: 'h.owner is null',
 };
 
-/** Holds of payments and refunds, of the range, that are missing, extra or different. */
+const HOLDS: RangeComparison = { key: { id: 'uuid' }, columns: HOLD_COLUMNS, rows: AUDITED_HOLDS };
+
+/** Holds of payments and refunds, of the ranges, that are missing, extra or different. */
 export function differingHolds(
   reader: Reader,
-  range: UuidRange,
+  ranges: readonly Range[],
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
-  return compareRange(reader, HOLDS, { parameters: [range.after, range.upTo], expected });
+  return compareRanges(reader, HOLDS, { ranges, expected });
 }
 
 const OWNED_HOLDS: Comparison = {
   key: { id: 'uuid' },
-  columns: HOLDS.columns,
+  columns: HOLD_COLUMNS,
   actual: `select a.tenant, a.id as account_id, h.amount, h.state, h.opened_at, h.closed_at
            from ledger.holds h left join ledger.accounts a on a.key = h.account_key
            where h.id = expected.id and h.owner = 'card'`,
@@ -452,26 +453,31 @@ async function walkRows(
   };
 }
 
-const ENTRY_IDS: Comparison = {
-  key: { id: 'uuid' },
-  columns: { purpose: 'text' },
-  // A reversal's id is derived from its cause and stands anywhere: no range of causes holds it.
-  actual: `select e.id, e.purpose from ledger.entries e
-           where ($1::uuid is null or e.id > $1) and ($2::uuid is null or e.id <= $2)
-             and e.purpose in ('manual', 'payment', 'refund')`,
+/** Of the purposes whose entries bear the uuid of their cause: a reversal's stands anywhere. By primary key. */
+export const AUDITED_ENTRY_IDS: RangedRows = {
+  select: 'select e.id, e.purpose from ledger.entries e',
+  by: 'e.id',
+  kind: 'uuid',
+  only: "e.purpose in ('manual', 'payment', 'refund')",
 };
 
-/** Entries of the range, of the purposes whose entries bear the uuid of their cause. */
+const ENTRY_IDS: RangeComparison = {
+  key: { id: 'uuid' },
+  columns: { purpose: 'text' },
+  rows: AUDITED_ENTRY_IDS,
+};
+
+/** Such entries of the ranges that are missing, extra or different. */
 export function differingEntryIds(
   reader: Reader,
-  range: UuidRange,
+  ranges: readonly Range[],
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
-  return compareRange(reader, ENTRY_IDS, { parameters: [range.after, range.upTo], expected });
+  return compareRanges(reader, ENTRY_IDS, { ranges, expected });
 }
 
 /** Keys are not sourced from any log: only counted. A range of their digests, all of them by default. */
-export async function countLedgerKeys(reader: Reader, range: UuidRange): Promise<number> {
+export async function countLedgerKeys(reader: Reader, range: Range): Promise<number> {
   const [row] = await reader.query<{ count: number }>(
     `select count(*)::float8 as count from ledger.idempotency_keys
      where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,

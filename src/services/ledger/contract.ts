@@ -10,6 +10,8 @@ import type { Account, Books } from './books.ts';
 
 export type { AccountProfile, NewAccount } from './account.ts';
 export {
+  AUDITED_ENTRY_IDS,
+  AUDITED_HOLDS,
   type AuditedAccount,
   countLedgerKeys,
   differingCardHolds,
@@ -25,7 +27,6 @@ export {
   measureBalances,
   postingsAfter,
   sumBalances,
-  type UuidRange,
   type WalkedRows,
   walkPostings,
 } from './audit.ts';

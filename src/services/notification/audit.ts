@@ -1,5 +1,6 @@
 /** What has been told, for who proves it against the logs; see the ledger's audit. */
 import type { EpochMs } from '#kernel/clock.ts';
+import { type Range, type RangedRows, rowsInRanges } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 
 export interface AuditedNotification {
@@ -21,15 +22,20 @@ interface Row {
   created_at: EpochMs;
 }
 
-/** The notifications about the subjects of a range (after the first, up to the second). */
+/** By primary key. */
+export const AUDITED_NOTIFICATIONS: RangedRows = {
+  select:
+    'select n.subject, n.type, n.id, n.tenant, n.payload, n.created_at from notification.notifications n',
+  by: 'n.subject',
+  kind: 'text',
+};
+
+/** The notifications about the subjects of the ranges. */
 export async function listAuditedNotifications(
   reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
+  ranges: readonly Range[],
 ): Promise<AuditedNotification[]> {
-  const rows = await reader.query<Row>(
-    `select n.subject, n.type, n.id, n.tenant, n.payload, n.created_at from notification.notifications n
-     where ($1::text is null or n.subject > $1) and ($2::text is null or n.subject <= $2)`,
-    [range.after, range.upTo],
-  );
+  const { text, parameters } = rowsInRanges(AUDITED_NOTIFICATIONS, ranges);
+  const rows = await reader.query<Row>(text, parameters);
   return rows.map(({ id, created_at, ...row }) => ({ ...row, uuid: id, createdAt: created_at }));
 }

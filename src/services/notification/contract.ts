@@ -1,4 +1,4 @@
-export { type AuditedNotification, listAuditedNotifications } from './audit.ts';
+export { AUDITED_NOTIFICATIONS, type AuditedNotification, listAuditedNotifications } from './audit.ts';
 export {
   type CardEventPlace,
   findCardNotifications,

@@ -23,8 +23,18 @@ const REQUEST_COLUMNS = {
   created_at: 'instant',
 } as const;
 
+const PAYMENT_COLUMNS = { ...REQUEST_COLUMNS, ...STATUS_COLUMNS } as const;
+
 const REQUESTS = comparisonWith('payments', REQUEST_COLUMNS);
-const PAYMENTS = comparisonWith('payments', { ...REQUEST_COLUMNS, ...STATUS_COLUMNS });
+const PAYMENTS = comparisonWith('payments', PAYMENT_COLUMNS);
+
+/** As SQL without a condition, to be looked up by tenant and id; the table is `r`. */
+export const AUDITED_PAYMENTS = `select ${Object.keys(PAYMENT_COLUMNS)
+  .map((column) => `r.${column}`)
+  .join(', ')} from payments.payments r`;
+
+/** The same of references, by tenant, wallet, service and reference; the table is `r`. */
+export const AUDITED_REFERENCES = 'select r.payment_id as holder from payments.payment_references r';
 
 /** Payments that are missing or other than expected; by primary key. */
 export function differingPayments(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
@@ -41,7 +51,7 @@ const REFERENCES: Comparison = {
   key: { tenant: 'text', wallet_id: 'text', service_id: 'text', reference: 'text', payment_id: 'uuid' },
   columns: { holder: 'uuid' },
   actual: `
-    select r.payment_id as holder from payments.payment_references r
+    ${AUDITED_REFERENCES}
     where r.tenant = expected.tenant and r.wallet_id = expected.wallet_id and r.service_id = expected.service_id
       and r.reference = expected.reference`,
 };
@@ -101,6 +111,38 @@ export async function listReferences(
 /** Ids by primary key, after the cursor: what the table says exists. */
 export function listPaymentIds(reader: Reader, after: RowRef | undefined, limit: number): Promise<RowRef[]> {
   return listRefs(reader, { table: 'payments', id: 'id' }, after, limit);
+}
+
+/** Rows passed by a walk that counts them. */
+export interface CountedRows {
+  /** Of ids up to the one given. */
+  readonly counted: number;
+  /** The others. */
+  readonly beyond: readonly RowRef[];
+  /** Undefined at the end. */
+  readonly last: RowRef | undefined;
+}
+
+/** The next rows of the table by primary key: those with ids up to `upTo` are only counted. */
+export async function countPaymentRows(
+  reader: Reader,
+  after: RowRef | undefined,
+  { upTo, limit }: { readonly upTo: string; readonly limit: number },
+): Promise<CountedRows> {
+  const rows = await reader.query<RowRef & { counted: number; is_last: boolean }>(
+    `with page as materialized (
+       select r.tenant, r.id from payments.payments r
+       where $1::text is null or (r.tenant, r.id) > ($1::text, $2::uuid)
+       order by r.tenant, r.id limit $3
+     )
+     select tenant, id as uuid, 0 as counted, false as is_last from page where id > $4
+     union all
+     select last.tenant, last.id, (select count(*) from page where id <= $4)::integer, true
+     from (select * from page order by tenant desc, id desc limit 1) last`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit, upTo],
+  );
+  const last = rows.find(({ is_last }) => is_last);
+  return { counted: last?.counted ?? 0, beyond: rows.filter(({ is_last }) => !is_last), last };
 }
 
 /** Keys decide, and are sourced from no log: only counted. A range of their digests. */

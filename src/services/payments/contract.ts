@@ -1,5 +1,8 @@
 export {
+  AUDITED_PAYMENTS,
+  AUDITED_REFERENCES,
   countPaymentKeys,
+  countPaymentRows,
   differingPayments,
   differingReferences,
   differingRequests,

@@ -1,5 +1,6 @@
 /** What the table of attempts holds, for who proves it against the logs; see the ledger's audit. */
 import { idOf } from '#kernel/ids.ts';
+import { type Range, type RangedRows, rowsInRanges } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Attempt } from './attempt.ts';
 
@@ -20,21 +21,19 @@ interface AuditRow extends Omit<AuditedAttempt, 'amount' | 'chargeId'> {
   charge_id: string | null;
 }
 
-/**
- * Attempts of subjects after the first, up to the second; null is no bound. Ascending by subject, charges before refunds,
- * the first before the next; by the index on subject. Subjects compare by bytes, whatever the database's collation.
- */
-export async function listAttempts(
-  reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
-): Promise<AuditedAttempt[]> {
-  const rows = await reader.query<AuditRow>(
-    `select id, tenant, subject, kind, purpose, number, provider, state, amount, currency, charge_id
-     from providers.attempts
-     where ($1::text is null or subject > $1) and ($2::text is null or subject <= $2)
-     order by subject, kind, number`,
-    [range.after, range.upTo],
-  );
+/** By the index on subject. Subjects compare by bytes, whatever the database's collation. */
+export const AUDITED_ATTEMPTS: RangedRows = {
+  select: `select a.id, a.tenant, a.subject, a.kind, a.purpose, a.number, a.provider, a.state, a.amount, a.currency,
+                  a.charge_id
+           from providers.attempts a`,
+  by: 'a.subject',
+  kind: 'text',
+};
+
+/** Attempts of the subjects of the ranges. Ascending by subject, charges before refunds, the first before the next. */
+export async function listAttempts(reader: Reader, ranges: readonly Range[]): Promise<AuditedAttempt[]> {
+  const { text, parameters } = rowsInRanges(AUDITED_ATTEMPTS, ranges);
+  const rows = await reader.query<AuditRow>(`${text} order by subject, kind, number`, parameters);
   return rows.map(({ charge_id, amount, id, ...row }) => ({
     ...row,
     id: idOf('att', id),

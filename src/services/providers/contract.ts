@@ -1,4 +1,4 @@
-export { type AuditedAttempt, listAttempts } from './audit.ts';
+export { AUDITED_ATTEMPTS, type AuditedAttempt, listAttempts } from './audit.ts';
 export type {
   ChargedUnexpectedly,
   ProviderApproved,

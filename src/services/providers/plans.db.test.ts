@@ -85,7 +85,7 @@ describe('on tables with many rows', () => {
   });
 
   test('a range of the audit is read by the index on subject', async () => {
-    const plan = await plansOf((reader) => listAttempts(reader, { after: 'pay_17', upTo: 'pay_18' }));
+    const plan = await plansOf((reader) => listAttempts(reader, [{ after: 'pay_17', upTo: 'pay_18' }]));
     expect(plan).toEqual({ indexes: SUBJECTS, faults: [] });
   });
 });
