@@ -31,9 +31,13 @@ function drawPurchase(random: Random): Purchase {
   };
 }
 
+/** None is asked for. */
+const OWN_DEADLINE = 0;
+
 /** Too tight for most, tight, what the product gives by itself, and loose; ms. */
 function drawDeadline(random: Random): number | undefined {
-  return random.pick([25, 60, 0, 0, 1000, 3000]) || undefined;
+  const deadlineMs = random.pick([25, 60, OWN_DEADLINE, OWN_DEADLINE, 1000, 3000]);
+  return deadlineMs === OWN_DEADLINE ? undefined : deadlineMs;
 }
 
 /** A network that was told `07`, or nothing, may ask again. */
