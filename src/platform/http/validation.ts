@@ -60,9 +60,15 @@ export function createValidatorCompiler(): FastifySchemaCompiler<unknown> {
 
 export type FaultFinder = (value: unknown, root: string) => readonly FieldProblem[];
 
-/** All that is wrong with a value by a schema, as far as an answer lists it; pointers begin with `root`. */
-export function createFaultFinder(schema: object): FaultFinder {
-  const findAll = createAjv({ allErrors: true }).compile(schema);
+/**
+ * All that is wrong with a value by a schema, as far as an answer lists it; pointers begin with `root`. In a schema that is not
+ * ours a member may be required without being described.
+ */
+export function createFaultFinder(
+  schema: object,
+  { strictRequired = true }: { readonly strictRequired?: boolean } = {},
+): FaultFinder {
+  const findAll = createAjv({ allErrors: true, strictRequired }).compile(schema);
   return (value, root) => {
     if (findAll(value)) return [];
     return withoutBranches(findAll.errors ?? [])
@@ -71,7 +77,7 @@ export function createFaultFinder(schema: object): FaultFinder {
   };
 }
 
-function createAjv(options: { allErrors: boolean }): Ajv2020 {
+function createAjv(options: { allErrors: boolean; strictRequired?: boolean }): Ajv2020 {
   return new Ajv2020({
     ...options,
     coerceTypes: false,

@@ -70,7 +70,7 @@ export class HubReads {
     return row === undefined ? undefined : integrationOf(row);
   }
 
-  /** Newest first; by primary key, or by the index on the connector. */
+  /** Newest first; by primary key, or by the index on the connector or the correlation id. */
   async list(tenant: string, filter: IntegrationFilter, page: PageOf): Promise<Integration[]> {
     const rows = await this.#reader.query<IntegrationRow>(
       `select * from hub.integrations

@@ -46,13 +46,13 @@ export async function evaluateJob(job: Job): Promise<JobResult> {
 async function resultOf(job: Job): Promise<JobResult> {
   switch (job.kind) {
     case 'check_schema':
-      createFaultFinder(JSON.parse(job.source) as object);
+      finderOf(job.source);
       return { kind: 'valid' };
     case 'check_expression':
       jsonata(job.source);
       return { kind: 'valid' };
     case 'validate': {
-      const find = kept(finders, job.source, () => createFaultFinder(JSON.parse(job.source) as object));
+      const find = kept(finders, job.source, () => finderOf(job.source));
       const faults = find(JSON.parse(job.message), '');
       return faults.length === 0 ? { kind: 'valid' } : { kind: 'invalid', faults };
     }
@@ -63,6 +63,10 @@ async function resultOf(job: Job): Promise<JobResult> {
     default:
       return assertNever(job);
   }
+}
+
+function finderOf(source: string): FaultFinder {
+  return createFaultFinder(JSON.parse(source) as object, { strictRequired: false });
 }
 
 /** One behind the other: each sees what those before it have set. */

@@ -42,6 +42,9 @@ create table integrations (
 -- leading column with the primary key looks as good as the primary key.
 create index integrations_connector on integrations (connector, tenant, id);
 
+-- One id finds everything (U17).
+create index integrations_correlation on integrations (correlation_id, tenant, id);
+
 -- A call to the outside that a step needs: a row that is committed before the first request of it leaves.
 create table calls (
   integration uuid not null,
