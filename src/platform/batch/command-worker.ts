@@ -132,7 +132,7 @@ function sendAppends(
     return sendAppend(tx, prepareAppend({ topic, ...as, drafts: own }));
   });
   const [only] = appends;
-  return appends.length === 1 ? only : Promise.all(appends).then((segments) => segments.flat());
+  return appends.length === 1 ? only : tx.derive(Promise.all(appends), (segments) => segments.flat());
 }
 
 /** What a request gets whose key was used before: the stored answer, or a refusal of its other body (I2). */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Session } from '../postgres/session.ts';
+import type { LogEvent } from './event.ts';
 import { EventLog } from './event-log.ts';
 
 /** A database whose answers wait until the test lets them go. */
@@ -20,12 +21,12 @@ class SlowSession extends Session {
   }
 }
 
-async function givenLog() {
+async function givenLog(topics: readonly string[] = ['source']) {
   const session = new SlowSession({ url: 'postgres://nowhere', name: 'tests' });
   const onError = (error: unknown): never => {
     throw error;
   };
-  const opening = EventLog.open({ session, topics: ['source'], partitions: 1, onError });
+  const opening = EventLog.open({ session, topics, partitions: 1, onError });
   await session.answer();
   const log = await opening;
   session.asked = 0;
@@ -52,4 +53,27 @@ test('a log that was closed asks its session nothing more', async () => {
   await closed;
   log.wake();
   expect(session.asked).toBe(1);
+});
+
+test('T2: what one commit appended to several topics enters the tail of each', async () => {
+  const { log } = await givenLog(['source', 'other']);
+  const eventOf = (topic: string): LogEvent => ({
+    topic,
+    partition: 0,
+    position: 1,
+    type: `${topic}.said`,
+    version: 1,
+    subject: 'one',
+    tenant: 'acme',
+    key: 'one',
+    data: {},
+    correlationId: 'cor',
+    causation: 'req',
+    traceparent: null,
+    occurredAt: 0,
+  });
+  log.publish(['source', 'other'].map((topic) => ({ topic, partition: 0, events: [eventOf(topic)] })));
+  for (const topic of ['source', 'other'])
+    expect(log.tail(topic).read(0, 0, 10)).toMatchObject({ kind: 'events', events: [{ topic }] });
+  await log.close();
 });

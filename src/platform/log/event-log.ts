@@ -65,11 +65,11 @@ export class EventLog {
     return tail;
   }
 
-  /** Enters what a commit of this process appended, and tells the other processes. */
+  /** Enters what a commit of this process appended, in each topic's own tail, and tells the other processes. */
   publish(segments: readonly AppendedSegment[]): void {
-    const [first] = segments;
-    if (first === undefined) return;
-    this.tail(first.topic).publish(segments);
+    if (segments.length === 0) return;
+    for (const [topic, own] of Map.groupBy(segments, (segment) => segment.topic))
+      this.tail(topic).publish(own);
     if (this.othersLive) this.#notifySoon();
   }
 

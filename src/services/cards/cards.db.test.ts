@@ -56,6 +56,23 @@ async function heldOf(category: 'FOOD' | 'MEAL' | 'CASH'): Promise<bigint | unde
   return (await fixture.reads.findCard(TENANT, account))?.balanceOf(category).heldMinor;
 }
 
+test('two processes that make the first card of a currency at once fail neither it nor themselves', async () => {
+  const currencies = ['USD', 'EUR', 'GBP', 'CHF', 'SEK', 'NOK', 'PLN', 'MXN'];
+  const outcomes = await Promise.all(
+    currencies.flatMap((currency) =>
+      [cards, another].map((process, index) =>
+        process.order({
+          operation: 'cards.create',
+          account: `${currency}-${index}`,
+          currency,
+          balances: { CASH: 1 },
+        }),
+      ),
+    ),
+  );
+  expect(outcomes.map(({ answer }) => answer.status)).toEqual(outcomes.map(() => 201));
+});
+
 describe('a card', () => {
   test('begins with its balances, each an account of the ledger, funded from outside', async () => {
     expect(await fixture.balances(account)).toEqual({ FOOD: 0, MEAL: 1000, CASH: 500 });
