@@ -32,6 +32,7 @@ import type { LedgerOrder, OpenAccountOrder, PostEntryOrder } from '#services/le
 import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
+import { webhookConsumer } from '#services/notification/webhooks/fan-out.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { PaymentChanges } from '#services/payments/payment-changes.ts';
@@ -145,6 +146,9 @@ export class Engine {
     this.#consume(ledgerConsumer(this.ledger));
     this.#consume(paymentStatusConsumer(() => undefined));
     this.#consume(notificationConsumer());
+    this.#consume(
+      webhookConsumer({ subscribers: { has: () => true }, clock: this.clock, onQueued: () => undefined }),
+    );
     this.#consume(integrityConsumer(() => undefined));
     this.#consume(consolidationConsumer());
     if (options.straightThrough) this.#shareWithPassage();

@@ -72,6 +72,8 @@ const PAYMENTS_OWN =
 /** Pinned with the service (plans.db.test.ts). */
 const PROVIDERS_OWN = /^providers\.(?!read_ranges)/;
 const CONSOLIDATIONS_OWN = /^consolidation\./;
+/** Of webhooks; pinned with them (plans.db.test.ts). */
+const WEBHOOKS_OWN = /^notification\.find_(endpoints_of|messages)$/;
 /**
  * What is asked about dead letters while there are none: behind the positions, and by the look for orders. No batch asks. The
  * others are pinned with them (plans.db.test.ts).
@@ -165,8 +167,8 @@ function named(indexes: readonly string[]): string[] {
 test('every statement that the workers send is pinned', () => {
   const others = [...sent.keys()].filter(
     (name) =>
-      ![BOUNDED, LEDGERS_OWN, PAYMENTS_OWN, PROVIDERS_OWN, CONSOLIDATIONS_OWN, TESTS_OWN].some((pattern) =>
-        pattern.test(name),
+      ![BOUNDED, LEDGERS_OWN, PAYMENTS_OWN, PROVIDERS_OWN, CONSOLIDATIONS_OWN, WEBHOOKS_OWN, TESTS_OWN].some(
+        (pattern) => pattern.test(name),
       ),
   );
   expect(others.filter((name) => !(name in HOT)).toSorted()).toEqual(NO_DEAD_LETTERS);
