@@ -196,6 +196,9 @@ const TO_READ_MODELS: readonly Damage[] = [
   ),
 ];
 
+/** The payment whose provider has said nothing yet. */
+const CHARGING = `(select subject from providers.attempts where kind = 'charge' and state = 'pending' and not told_unresolved)`;
+
 const TO_ATTEMPTS: readonly Damage[] = [
   toNamed(
     'an attempt that is gone',
@@ -219,6 +222,41 @@ const TO_ATTEMPTS: readonly Damage[] = [
     `update providers.attempts set state = 'refunded' where state = 'refused' and subject = ${told('authorization', 'refund.failed')}
      returning subject`,
     [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a charge under way that is gone',
+    `delete from providers.attempts where subject = ${CHARGING} returning subject`,
+    [['attempts', 'missing_attempt']],
+  ),
+  toNamed(
+    'a refund under way that is gone',
+    `delete from providers.attempts where kind = 'refund' and state = 'pending' and not told_unresolved returning subject`,
+    [['attempts', 'missing_attempt']],
+  ),
+  toNamed(
+    'a charge under way that stands for less',
+    `update providers.attempts set amount = 1 where subject = ${CHARGING} returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a charge under way where nobody works on it',
+    `update providers.attempts set partition = partition + 1 where subject = ${CHARGING} returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a charge under way that is never due',
+    `update providers.attempts set due_at = null where subject = ${CHARGING} returning subject`,
+    [['attempts', 'stalled_attempt']],
+  ),
+  toNamed(
+    'a charge under way that is due in another century',
+    `update providers.attempts set due_at = '2200-01-01' where subject = ${CHARGING} returning subject`,
+    [['attempts', 'stalled_attempt']],
+  ),
+  toNamed(
+    'a charge under way whose time is never over',
+    `update providers.attempts set deadline_at = 'infinity' where subject = ${CHARGING} returning subject`,
+    [['attempts', 'stalled_attempt']],
   ),
   toNamed(
     'an attempt for nobody',

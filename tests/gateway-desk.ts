@@ -98,6 +98,19 @@ export class GatewayDesk {
     return id;
   }
 
+  /** Its provider has it, and says nothing. */
+  async charging(): Promise<PaymentId> {
+    const id = await this.pay('authorized', {});
+    await this.wait(async () => {
+      const { rowCount } = await this.owner.query(
+        `select from providers.attempts where subject = $1 and state = 'pending'`,
+        [id],
+      );
+      return rowCount === 1;
+    });
+    return id;
+  }
+
   async inDoubt(payment: PaymentId): Promise<RefundId> {
     const id = await this.refund(payment, 50, 'authorized');
     await this.overdue(id);

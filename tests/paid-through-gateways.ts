@@ -21,6 +21,8 @@ export async function payThroughGateways(): Promise<TestDatabase> {
     const payments = await payEveryEnd(desk);
     await compensate(desk);
     await refund(desk, payments);
+    desk.tell('charge', { status: 'pending' });
+    await desk.charging();
     await desk.close();
     await engine.submit({ method: 'gateway' });
     await engine.settled();

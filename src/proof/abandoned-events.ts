@@ -2,7 +2,13 @@
 import { idOf } from '#kernel/ids.ts';
 import { int2Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import type { OwedAnswer } from './judge-saga.ts';
+import type { TracedEvent } from './traced-event.ts';
+
+/** What was to be answered, and the groups of which one must. */
+interface Answerable {
+  readonly event: TracedEvent;
+  readonly stages: readonly { readonly service: string }[];
+}
 
 export interface AbandonedEvent {
   readonly group: string;
@@ -18,8 +24,8 @@ export class AbandonedEvents {
     this.#events = events;
   }
 
-  /** Of the answers that are missing. By primary key; no statement where nothing is missing. */
-  static async read(reader: Reader, missing: readonly OwedAnswer[]): Promise<AbandonedEvents> {
+  /** Of answers that may be missing. By primary key; no statement where there are none. */
+  static async read(reader: Reader, missing: readonly Answerable[]): Promise<AbandonedEvents> {
     const wanted = missing.flatMap(({ event, stages }) => stages.map(({ service }) => ({ event, service })));
     if (wanted.length === 0) return new AbandonedEvents(new Map());
     const rows = await reader.query<{ group: string; identity: string; dead_letter: string }>(
@@ -45,7 +51,7 @@ export class AbandonedEvents {
   }
 
   /** By one of the groups that should have answered. */
-  of({ event, stages }: OwedAnswer): AbandonedEvent | undefined {
+  of({ event, stages }: Answerable): AbandonedEvent | undefined {
     return stages
       .map(({ service }) => this.#events.get(`${service} ${event.identity}`))
       .find((each) => each !== undefined);

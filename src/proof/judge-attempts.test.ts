@@ -7,10 +7,13 @@ import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import { Check } from './report.ts';
 
-function timelineOn(title: string): SagaTimeline {
+/** `a way …, up to an event`: the way's beginning. */
+function timelineOn(way: string): SagaTimeline {
+  const [title, upTo = ''] = way.split(', up to ');
   const path = SAGA_PATHS.find((each) => each.title === title);
   if (path === undefined) throw new Error(`no path ${title}`);
-  const events = eventsOn(path).map((event) => ({
+  const end = upTo === '' ? path.events.length : path.events.findIndex((event) => event.startsWith(upTo)) + 1;
+  const events = eventsOn({ ...path, events: path.events.slice(0, end) }).map((event) => ({
     ...event,
     identity: identityOf(event),
     at: event.occurredAt,
@@ -33,14 +36,22 @@ function attempt(change: Partial<AuditedAttempt> = {}): AuditedAttempt {
     amount: 7,
     currency: 'USD',
     chargeId: null,
+    partition: 0,
+    due: 'set',
+    isDeadlineTooLate: false,
     ...change,
   };
 }
 
 function kindsOf(title: string, ...attempts: readonly AuditedAttempt[]): string[] {
   const check = new Check('attempts');
-  judgeAttempts({ timeline: timelineOn(title), attempts }, check);
+  judgeAttempts({ timeline: timelineOn(title), attempts, isTakenUp: () => true }, check);
   return check.report().findings.map(({ kind }) => kind);
+}
+
+function refund(change: Partial<AuditedAttempt> = {}): AuditedAttempt {
+  const { subject } = timelineOn('a refund (gateway) completed');
+  return attempt({ subject, kind: 'refund', purpose: 'refund', state: 'pending', ...change });
 }
 
 describe('an attempt is as the providers’ log tells', () => {
@@ -68,6 +79,10 @@ describe('an attempt is as the providers’ log tells', () => {
     ['waiting for its provider', { state: 'approved' }],
     ['waiting for its provider', { state: 'closed' }],
     ['declined by the provider', { state: 'reversed' }],
+    ['waiting for its provider', { state: 'pending', amount: 1 }],
+    ['waiting for its provider', { state: 'pending', currency: 'EUR' }],
+    ['waiting for its provider', { state: 'pending', tenant: 'other' }],
+    ['waiting for its provider', { state: 'pending', partition: 1 }],
   ])('otherwise it is found: %s, and %j', (title, change) => {
     const kinds = kindsOf(`a payment (gateway) ${title}`, attempt(change));
     expect(new Set(kinds)).toEqual(new Set(['different_attempt']));
@@ -76,6 +91,75 @@ describe('an attempt is as the providers’ log tells', () => {
 
 test('an attempt that is gone is missed', () => {
   expect(kindsOf('a payment (gateway) approved')).toEqual(['missing_attempt']);
+});
+
+const TWICE = 'a payment (gateway) approved, and charged by another provider too';
+const ENDED = [attempt({ id: 'att_1', state: 'closed' })];
+
+describe('what is asked of a provider and has no end has an attempt under way (AA1)', () => {
+  test.each<[string, readonly AuditedAttempt[]]>([
+    ['a payment (gateway) waiting for its provider', []],
+    ['a payment (gateway) waiting for its provider', [attempt({ purpose: 'unexpected', state: 'pending' })]],
+    ['a payment (gateway) cancelled before the charge, up to payment.cancelling', []],
+    ['a payment (gateway) unknown, closed, and approved by the next provider, up to provider.closed', ENDED],
+    ['a payment (gateway) waiting for the provider to give back', [attempt()]],
+    [
+      'a payment (gateway) waiting for the provider to give back',
+      [attempt(), refund({ purpose: 'compensation', state: 'refused' })],
+    ],
+    [`${TWICE}, up to provider.charged_unexpectedly`, [attempt({ state: 'unexpected' })]],
+    ['a refund (gateway) completed, up to refund.authorized', []],
+    ['a refund (gateway) completed, up to refund.authorized', [refund({ state: 'refused' })]],
+  ])('%s', (title, attempts) => {
+    expect(kindsOf(title, ...attempts)).toContain('missing_attempt');
+  });
+
+  test.each<[string, readonly AuditedAttempt[]]>([
+    [
+      'a payment (gateway) cancelled before the charge, up to payment.cancelling',
+      [attempt({ state: 'voiding' })],
+    ],
+    [
+      'a payment (gateway) unknown, closed, and approved by the next provider, up to provider.closed',
+      [...ENDED, attempt({ id: 'att_2', number: 2, state: 'waiting' })],
+    ],
+    [
+      'a payment (gateway) waiting for the provider to give back',
+      [attempt(), refund({ id: 'att_2', purpose: 'compensation', state: 'sending' })],
+    ],
+    ['a refund (gateway) completed, up to refund.authorized', [refund({ state: 'pending' })]],
+    [
+      `${TWICE}, up to provider.charged_unexpectedly`,
+      [
+        attempt({ state: 'unexpected' }),
+        refund({ id: 'att_2', purpose: 'unexpected', state: 'sending', chargeId: 'att_' }),
+      ],
+    ],
+  ])('%s, and it is there', (title, attempts) => {
+    expect(kindsOf(title, ...attempts)).not.toContain('missing_attempt');
+  });
+
+  test('what its group has not taken up is not missing', () => {
+    const check = new Check('attempts');
+    const timeline = timelineOn('a payment (gateway) waiting for its provider');
+    judgeAttempts({ timeline, attempts: [], isTakenUp: () => false }, check);
+    expect(check.report().findings).toEqual([]);
+  });
+
+  test('an attempt that stands falsely as ended is found as that, once', () => {
+    const kinds = kindsOf('a payment (gateway) waiting for its provider', attempt({ state: 'closed' }));
+    expect(kinds).toEqual(['different_attempt']);
+  });
+});
+
+test.each<[string, Partial<AuditedAttempt>]>([
+  ['nothing due', { due: 'none' }],
+  ['due far too late', { due: 'too_late' }],
+  ['a deadline far too late', { isDeadlineTooLate: true }],
+])('an attempt under way with %s is found', (_what, change) => {
+  const title = 'a payment (gateway) waiting for its provider';
+  expect(kindsOf(title, attempt({ state: 'pending', ...change }))).toEqual(['stalled_attempt']);
+  expect(kindsOf('a payment (gateway) approved', attempt(change))).toEqual([]);
 });
 
 test('two charges that both stand are found', () => {

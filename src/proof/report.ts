@@ -49,7 +49,8 @@ export const CHECKS = {
   payments: 'each payment and its status are what its events say',
   references: 'each is held by the payment that names it, unless that one ended unpaid',
   refunds: 'each is what its events say, and together they give back no more than the payment moved',
-  attempts: 'each word of a provider has its attempt, and no attempt is in a state that no word gave it',
+  attempts:
+    'each word of a provider has its attempt, each has a state that a word gave it, and what waits for a provider has one',
   cards:
     'each decision has the entry that it promises; cards, card transactions and holds are what their events say',
   'cash entries': 'each is what its event says, and so is its journal entry',

@@ -5,7 +5,7 @@
  * P1: a page is of one snapshot. Effects, events and positions are committed together, so in it nothing is ahead.
  * P2: a stage of ours is missing only if its group has passed the event that made it due; until then the payment runs. An
  *     event that is a dead letter of the group, or parked behind one, is not passed by it: its payment is counted as parked.
- *     What waits for the outside world is never missing.
+ *     What waits for the outside world is never missing; the attempt is that waits for it.
  * P3: what a person has had its group pass over for good is missing too, and is reported by the dead letter that it was.
  * P4: a payment that is plain is accepted by the database (plain-payments.ts). It is asked more there than would be here:
  *     also that everybody has passed all of it. Whatever is not plain, and what stands beside it, is judged here.
@@ -17,6 +17,7 @@ import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
 import { type AuditedAttempt, listAttempts } from '#services/providers/contract.ts';
 import { AbandonedEvents } from './abandoned-events.ts';
+import { type Ask, openAsksOf } from './asked-attempts.ts';
 import {
   compareEntries,
   compareHolds,
@@ -223,11 +224,12 @@ class PaymentWalk {
     this.#judgeAttempts(page);
   }
 
-  #judgeAttempts({ sagas, attempts }: Page): void {
+  #judgeAttempts({ sagas, attempts, positions, abandoned }: Page): void {
+    const isTakenUp = (ask: Ask): boolean => isPassed(ask, positions) && abandoned.of(ask) === undefined;
     const bySubject = Map.groupBy(attempts, ({ subject }) => subject);
     for (const { timeline } of sagas) {
       const own = bySubject.get(timeline.subject) ?? [];
-      judgeAttempts({ timeline, attempts: own }, this.#checks.attempts);
+      judgeAttempts({ timeline, attempts: own, isTakenUp }, this.#checks.attempts);
     }
     strayAttempts({ timelines: sagas.map(({ timeline }) => timeline), attempts }, this.#checks.attempts);
   }
@@ -278,6 +280,11 @@ function isPayment({ timeline }: JudgedSaga): boolean {
 /** P2. A counter-entry that was refused is asked for again after a pause: nothing is missing meanwhile. */
 function isMissing({ event, stages }: OwedAnswer, positions: Positions): boolean {
   if (event.type === 'posting.refused' && event.data?.['purpose'] === 'reversal') return false;
+  return isPassed({ event, stages }, positions);
+}
+
+/** P2. By every group that may answer. */
+function isPassed({ event, stages }: OwedAnswer | Ask, positions: Positions): boolean {
   return stages.every(({ service }) => positions.hasPassed(service, event));
 }
 
@@ -302,8 +309,11 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
   const missing = sagas.flatMap(({ judgement }) =>
     judgement.owed.filter((answer) => isMissing(answer, positions)),
   );
+  const asks = sagas
+    .flatMap(({ timeline }) => openAsksOf(timeline))
+    .filter((ask) => isPassed(ask, positions));
   const [abandoned, told, attempts, verdicts, coordinated, payments, ...differences] = await Promise.all([
-    AbandonedEvents.read(reader, missing),
+    AbandonedEvents.read(reader, [...missing, ...asks]),
     listOfBoth(ranges, (subjects) => listAuditedNotifications(reader, subjects)),
     listOfBoth(ranges, (subjects) => listAttempts(reader, subjects)),
     compareVerdicts(reader, ranges, { sagas, positions }),

@@ -119,6 +119,7 @@ export const REPAIR_RULES = {
   extra_reference: STATE,
   missing_attempt: BOOKS,
   different_attempt: BOOKS,
+  stalled_attempt: BOOKS,
   extra_attempt: BOOKS,
   charged_twice: BOOKS,
   refund_of_nothing: LOG,

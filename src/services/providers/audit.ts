@@ -8,23 +8,46 @@ import type { Attempt } from './attempt.ts';
 export interface AuditedAttempt
   extends Pick<
     Attempt,
-    'subject' | 'tenant' | 'kind' | 'purpose' | 'number' | 'provider' | 'state' | 'amount' | 'currency'
+    | 'subject'
+    | 'tenant'
+    | 'partition'
+    | 'kind'
+    | 'purpose'
+    | 'number'
+    | 'provider'
+    | 'state'
+    | 'amount'
+    | 'currency'
   > {
   /** `att_…` */
   readonly id: string;
   /** `att_…` of the charge that a refund gives back. */
   readonly chargeId: string | null;
+  /** Whether it has a time at which something is done about it, and that is not later than any that is ever set. */
+  readonly due: 'none' | 'set' | 'too_late';
+  /** Its deadline is later than any that an attempt begins with. */
+  readonly isDeadlineTooLate: boolean;
 }
 
-interface AuditRow extends Omit<AuditedAttempt, 'amount' | 'chargeId'> {
+/** Twice the longest pause there is (`schedule.ts`), for clocks that differ. */
+const PAUSE_MAX_MS = 2 * 3_600_000;
+/** The longest that LASTRO_PROVIDER_DEADLINE_MS may be; refunds have ten minutes. */
+const DEADLINE_MAX_MS = 86_400_000;
+
+interface AuditRow extends Omit<AuditedAttempt, 'amount' | 'chargeId' | 'isDeadlineTooLate'> {
   amount: bigint;
   charge_id: string | null;
+  deadline_too_late: boolean;
 }
 
 /** By the index on subject. Subjects compare by bytes, whatever the database's collation. */
 export const AUDITED_ATTEMPTS: RangedRows = {
-  select: `select a.id, a.tenant, a.subject, a.kind, a.purpose, a.number, a.provider, a.state, a.amount, a.currency,
-                  a.charge_id
+  select: `select a.id, a.tenant, a.subject, a.partition, a.kind, a.purpose, a.number, a.provider, a.state,
+                  a.amount, a.currency, a.charge_id,
+                  case when a.due_at is null then 'none'
+                       when a.due_at > now() + make_interval(secs => ${PAUSE_MAX_MS / 1000}) then 'too_late'
+                       else 'set' end as due,
+                  a.deadline_at > a.created_at + make_interval(secs => ${DEADLINE_MAX_MS / 1000}) as deadline_too_late
            from providers.attempts a`,
   by: 'a.subject',
   kind: 'text',
@@ -34,8 +57,9 @@ export const AUDITED_ATTEMPTS: RangedRows = {
 export async function listAttempts(reader: Reader, ranges: readonly Range[]): Promise<AuditedAttempt[]> {
   const { text, parameters } = rowsInRanges(AUDITED_ATTEMPTS, ranges);
   const rows = await reader.query<AuditRow>(`${text} order by subject, kind, number`, parameters);
-  return rows.map(({ charge_id, amount, id, ...row }) => ({
+  return rows.map(({ charge_id, amount, id, deadline_too_late, ...row }) => ({
     ...row,
+    isDeadlineTooLate: deadline_too_late,
     id: idOf('att', id),
     amount: Number(amount),
     chargeId: charge_id === null ? null : idOf('att', charge_id),

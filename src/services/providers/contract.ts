@@ -16,3 +16,4 @@ export type {
   UnexpectedChargeRefunded,
 } from './events.ts';
 export { type ProviderProblemCode, providerProblems } from './problems.ts';
+export { UNEXPECTED_REFUNDS_MAX } from './schedule.ts';
