@@ -21,7 +21,7 @@ export class GatewayDesk {
   readonly owner: Client;
   readonly #reader: ReadPool;
   readonly alfa: ModelGateway;
-  readonly #beta: ModelGateway;
+  readonly beta: ModelGateway;
   readonly #process: ProviderProcess;
   #isOpen = true;
 
@@ -33,7 +33,7 @@ export class GatewayDesk {
   }) {
     this.engine = options.engine;
     this.owner = options.owner;
-    [this.alfa, this.#beta] = options.gateways;
+    [this.alfa, this.beta] = options.gateways;
     this.#reader = new ReadPool({ url: options.database.url, onError: rethrow });
     const configuration = {
       providers: (['alfa', 'beta'] as const).map((name, index) => ({
@@ -62,17 +62,22 @@ export class GatewayDesk {
     return new GatewayDesk({ engine, database, owner, gateways });
   }
 
+  /** Of the providers' service. */
+  get consumer() {
+    return this.#process.providers.consumer;
+  }
+
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     await this.#process.stop();
-    await Promise.all([this.alfa.close(), this.#beta.close(), this.#reader.close(), this.owner.end()]);
+    await Promise.all([this.alfa.close(), this.beta.close(), this.#reader.close(), this.owner.end()]);
     if (this.#process.failures.length > 0) throw this.#process.failures[0];
   }
 
   /** From now on both gateways do with such requests as they are told; with others, and without a word, as they should. */
   tell(operation?: GatewayOperation, conduct: Conduct | (() => Conduct) = {}): void {
-    for (const gateway of [this.alfa, this.#beta]) {
+    for (const gateway of [this.alfa, this.beta]) {
       gateway.conduct = (seen) =>
         seen.operation !== operation ? undefined : typeof conduct === 'function' ? conduct() : conduct;
     }
@@ -175,7 +180,7 @@ export class GatewayDesk {
       `select id from providers.attempts where subject = $1 and state = 'pending'`,
       [subject],
     );
-    for (const { book } of [this.alfa, this.#beta]) {
+    for (const { book } of [this.alfa, this.beta]) {
       const entry = book.get(idOf('att', rows[0]?.id ?? ''));
       if (entry !== undefined) entry.status = status;
     }

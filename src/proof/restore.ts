@@ -8,6 +8,7 @@
  * RS3: nothing that is set aside is freed by what a table lacks: a row that is gone would let money be spent twice.
  */
 import { idOf, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
+import type { GroupedEvent } from '#platform/dead-letters/redelivery.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
@@ -17,13 +18,16 @@ import {
   measureHeldExcess,
   restoreHold,
 } from '#services/ledger/contract.ts';
+import { listAttempts } from '#services/providers/contract.ts';
+import { openAsksOf } from './asked-attempts.ts';
 import { cardMoneyOf } from './card-events.ts';
 import { entryOf, parseData, type TracedEntry } from './event-data.ts';
 import { expectedHold } from './expected-rows.ts';
-import { findBrokenBatch, inspect } from './inspect.ts';
+import { type CheckedFinding, findBrokenBatch, inspect } from './inspect.ts';
 import { Lane } from './lane.ts';
-import { rangeOf, readTimelinesOf, SAGA_TOPICS, subjectsOf } from './payment-pages.ts';
+import { rangeOf, readTimelinesOf, SAGA_TOPICS, type SagaTimeline, subjectsOf } from './payment-pages.ts';
 import { rebuildSubject, recountRefunds, type SubjectModelName } from './rebuild.ts';
+import type { TracedEvent } from './traced-event.ts';
 
 /**
  * `corrected`: it was wrong, and is not any more. `sound`: nothing was wrong. `failed`: it is still wrong. `refused`: to
@@ -33,6 +37,11 @@ export interface Restored {
   readonly outcome: 'corrected' | 'sound' | 'failed' | 'refused';
   readonly detail: string;
 }
+
+export type LostAsks =
+  | { readonly outcome: 'lost'; readonly events: readonly GroupedEvent[] }
+  | { readonly outcome: 'sound'; readonly detail: string }
+  | { readonly outcome: 'refused'; readonly detail: string };
 
 export interface OwnedSubject {
   readonly tenant: string;
@@ -76,6 +85,28 @@ export class Restoration {
       });
       return "The hold was made what its saga's events say.";
     });
+  }
+
+  /**
+   * What was asked of the providers, and has left neither an attempt nor a word. They know what to do with an ask that comes
+   * again; what they have said something about, or has begun a second attempt, is nobody's to ask again.
+   */
+  async lostAsks({ subject }: { readonly subject: string }): Promise<LostAsks> {
+    if (!isId('pay', subject) && !isId('ref', subject)) return notOurs(subject);
+    const found = await inspect(this.#lane, subject);
+    if (!found.some(({ kind }) => kind === 'missing_attempt'))
+      return { outcome: 'sound', detail: SOUND.detail };
+    const doubt = await this.#doubtAbout(subject, found);
+    if (doubt !== undefined) return refused(doubt);
+    const kind = isId('pay', subject) ? 'pay' : 'ref';
+    const [timelines, attempts] = await Promise.all([
+      readTimelinesOf(this.#lane, [subject], SAGA_TOPICS),
+      listAttempts(this.#lane, [subjectsOf(rangeOf(subject), kind)]),
+    ]);
+    const hasLeft = attempts.length > 0 || timelines.some(wasAnswered);
+    const asks = hasLeft ? [] : timelines.flatMap(openAsksOf);
+    if (asks.length === 0) return refused('What is left of its attempts does not tell which one is gone.');
+    return { outcome: 'lost', events: asks.map(({ event }) => ({ ...placeOf(event), group: 'providers' })) };
   }
 
   /** What can be given back of a payment. */
@@ -127,19 +158,34 @@ export class Restoration {
     if (!isId('pay', subject) && !isId('ref', subject)) return notOurs(subject);
     const found = await inspect(this.#lane, subject);
     if (!found.some((finding) => finding.kind === kind)) return SOUND;
-    // RS1
-    const broken = await findBrokenBatch(this.#lane, subject);
-    if (broken !== undefined)
-      return refused(`Its events cannot be believed: the batch at ${broken} does not hash to its root.`);
-    const fault = found.find((finding) => finding.check === 'sagas' && !ROWS_OF_SAGAS.test(finding.kind));
-    if (fault !== undefined)
-      return refused(`Its events are in doubt themselves: ${fault.kind}, ${fault.detail}`);
+    const doubt = await this.#doubtAbout(subject, found);
+    if (doubt !== undefined) return refused(doubt);
     const detail = await work(subject);
     const left = (await inspect(this.#lane, subject)).find((finding) => finding.kind === kind);
     return left === undefined
       ? corrected(detail)
       : { outcome: 'failed', detail: `${detail} Still: ${left.detail}` };
   }
+
+  /** RS1: why the subject's events are not to be believed. */
+  async #doubtAbout(
+    subject: PaymentId | RefundId,
+    found: readonly CheckedFinding[],
+  ): Promise<string | undefined> {
+    const broken = await findBrokenBatch(this.#lane, subject);
+    if (broken !== undefined)
+      return `Its events cannot be believed: the batch at ${broken} does not hash to its root.`;
+    const fault = found.find((finding) => finding.check === 'sagas' && !ROWS_OF_SAGAS.test(finding.kind));
+    return fault && `Its events are in doubt themselves: ${fault.kind}, ${fault.detail}`;
+  }
+}
+
+function wasAnswered({ events }: SagaTimeline): boolean {
+  return events.some(({ topic }) => topic === 'providers');
+}
+
+function placeOf({ topic, partition, position }: TracedEvent): Omit<GroupedEvent, 'group'> {
+  return { topic, partition, position };
 }
 
 /** Of the check of sagas, what is about the coordinator's tables and not about the events. */
@@ -202,10 +248,10 @@ function corrected(detail: string): Restored {
   return { outcome: 'corrected', detail };
 }
 
-function refused(detail: string): Restored {
+function refused(detail: string): { readonly outcome: 'refused'; readonly detail: string } {
   return { outcome: 'refused', detail };
 }
 
-function notOurs(subject: string): Restored {
+function notOurs(subject: string): ReturnType<typeof refused> {
   return refused(`${subject} is the id of no payment and no refund.`);
 }

@@ -36,12 +36,18 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   prepare?(events: readonly LogEvent[]): Promise<void>;
   /** Locks and loads, all sent before any is awaited (R2: what depends on a lock is read by a later statement). */
   load(tx: Transaction, events: readonly LogEvent[]): Promise<Loaded>;
-  /** Pure and synchronous. Seeing an event again must decide nothing for it (U3). */
-  decide(loaded: Loaded, events: readonly LogEvent[], now: EpochMs): Plan;
+  /** Pure and synchronous. Seeing an event again must decide nothing for it (U3). `handing`: default from the log, in turn. */
+  decide(loaded: Loaded, events: readonly LogEvent[], now: EpochMs, handing?: Handing): Plan;
   /** Sends the writes, awaits none. */
   save(tx: Transaction, plan: Plan): void;
   /** After the commit: wake who waits for the effect in this process. */
   committed?(plan: Plan): void;
+}
+
+/** How events come to a consumer. */
+export interface Handing {
+  /** By an order, the group having passed them: what had followed from them then may be gone, and may have had effects outside. */
+  readonly isAgain: boolean;
 }
 
 export interface ConsumerPlan {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
-import type { Consumer, ConsumerPlan } from '../batch/consumer.ts';
+import type { Consumer, ConsumerPlan, Handing } from '../batch/consumer.ts';
 import { sendDrafts } from '../batch/send-drafts.ts';
 import { type LogEvent, notBefore } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -30,7 +30,7 @@ export interface Handler {
   readonly parkingKeyOf: ParkingKeyOf;
   actsOn(event: LogEvent): boolean;
   /** Sends all that follows from the events; returns what is to be done once it is committed. */
-  handle(tx: Transaction, events: readonly LogEvent[]): Promise<() => Promise<void>>;
+  handle(tx: Transaction, events: readonly LogEvent[], handing?: Handing): Promise<() => Promise<void>>;
 }
 
 export function handlerOf<Loaded, Plan extends ConsumerPlan>(
@@ -43,14 +43,14 @@ export function handlerOf<Loaded, Plan extends ConsumerPlan>(
     parkingKeyOf: consumer.parkingKeyOf ?? subjectOf,
     actsOn: (event) =>
       topics.includes(event.topic) && handles.has(event.type) && (consumer.concerns?.(event) ?? true),
-    async handle(tx, events) {
+    async handle(tx, events, handing) {
       for (const { type, version } of events)
         if (version > (handles.get(type) ?? version)) throw new NewerVersion(type, version);
       // Of one subject, so few that the transaction can wait for them.
       await consumer.prepare?.(events);
       const loaded = await consumer.load(tx, events);
       const now = notBefore(events, clock.now());
-      const plan = consumer.decide(loaded, events, now);
+      const plan = consumer.decide(loaded, events, now, handing);
       if ((plan.retained?.length ?? 0) > 0) throw new StillRetained();
       consumer.save(tx, plan);
       const segments = sendDrafts(tx, consumer, { log, drafts: plan.drafts, now }); // R3: heads last

@@ -209,7 +209,7 @@ export class Redeliverer {
     const key = handler.parkingKeyOf(event);
     if (await store.isParked(tx, { group, partition, key }))
       return this.#finish(tx, order, 'behind_dead_letter');
-    const published = await handler.handle(tx, [event]);
+    const published = await handler.handle(tx, [event], { isAgain: true });
     this.#finish(tx, order, 'done');
     store.moveTurns(tx, order);
     return published;

@@ -2,6 +2,7 @@
  * What the service needs of a proof that recomputes everything from the logs. The composition root hands it in: a service
  * knows no other service's tables, and the proof drives what each offers of its own.
  */
+import type { GroupedEvent } from '#platform/dead-letters/redelivery.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { CardStanding } from '#sagas/card-transaction.ts';
 import type { ModelName } from './repair-rules.ts';
@@ -45,6 +46,12 @@ export interface RepairOutcome {
   readonly detail: string;
 }
 
+/** What was asked of a group and left nothing; or that there is none of it, or none that may be asked again. */
+export type LostAsks =
+  | { readonly outcome: 'lost'; readonly events: readonly GroupedEvent[] }
+  | { readonly outcome: 'sound'; readonly detail: string }
+  | { readonly outcome: 'refused'; readonly detail: string };
+
 /** A stretch of a partition of the cards' log: after the one, up to the other. */
 export interface CardStretch {
   readonly partition: number;
@@ -75,6 +82,7 @@ export interface Proof {
     about: { readonly kind: string; readonly subject: string },
   ): Promise<RepairOutcome>;
   restoreHold(about: { readonly kind: string; readonly subject: string }): Promise<RepairOutcome>;
+  lostAsks(about: { readonly subject: string }): Promise<LostAsks>;
   recount(about: { readonly tenant: string; readonly subject: string }): Promise<RepairOutcome>;
   recomputeBalance(account: { readonly tenant: string; readonly id: string }): Promise<RepairOutcome>;
 }

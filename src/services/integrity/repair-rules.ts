@@ -12,14 +12,16 @@ export type Severity = 'critical' | 'error' | 'warning' | 'info';
  * `redeliver`: the event that nobody answered is handed to its group once more. `rebuild`: the subject's rows of the read
  * model are made anew from the logs. `recount`: what can be given back of the payment is counted anew from its refunds, if
  * that makes it no more. `restore_hold`: the hold is made what its saga's events say. `recompute_balance`: the balance is made
- * what its postings add up to, and its open holds, if that frees nothing.
+ * what its postings add up to, and its open holds, if that frees nothing. `ask_again`: what was asked of a provider, and left
+ * neither an attempt nor a word, is handed to the providers once more.
  */
 export type Repair =
   | { readonly way: 'redeliver' }
   | { readonly way: 'rebuild'; readonly model: ModelName }
   | { readonly way: 'recount' }
   | { readonly way: 'restore_hold' }
-  | { readonly way: 'recompute_balance' };
+  | { readonly way: 'recompute_balance' }
+  | { readonly way: 'ask_again' };
 
 export type ModelName = 'payments' | 'refunds' | 'verdicts' | 'notifications';
 
@@ -117,7 +119,7 @@ export const REPAIR_RULES = {
   missing_reference: STATE,
   different_reference: STATE,
   extra_reference: STATE,
-  missing_attempt: BOOKS,
+  missing_attempt: { severity: 'critical', repair: { way: 'ask_again' } },
   different_attempt: BOOKS,
   stalled_attempt: BOOKS,
   extra_attempt: BOOKS,

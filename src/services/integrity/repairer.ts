@@ -29,6 +29,11 @@ import {
 import type { StageSweeper } from './stage-sweeper.ts';
 import { ordersFor } from './unanswered-stages.ts';
 
+/** What is put right here, and not by an order to a group. */
+type Restoring = Exclude<Repair, { way: 'redeliver' | 'ask_again' }>;
+
+const LOGS_DOUBTED = 'Something of a log may be gone, so nothing is made of what the logs say.';
+
 export interface RepairerOptions {
   readonly desk: FindingDesk;
   readonly stages: Pick<StageSweeper, 'missingOf' | 'waitingOf' | 'abandonedOf' | 'orderedOf'>;
@@ -56,7 +61,21 @@ export class Repairer {
     const { repair } = ruleOf(finding.kind);
     if (repair === undefined) return this.#park(finding, 'No rule repairs this any more.');
     if (repair.way === 'redeliver') return this.#redeliver(finding);
+    if (repair.way === 'ask_again') return this.#askAgain(finding);
     return this.#restore(finding, repair);
+  }
+
+  async #askAgain(finding: StoredFinding): Promise<void> {
+    const { desk, stages, proof } = this.#options;
+    if (await desk.isLogInDoubt()) return this.#park(finding, LOGS_DOUBTED);
+    const asks = await proof.lostAsks(finding);
+    // RP2
+    if (asks.outcome === 'sound') return desk.settle(finding, (now, at) => settleGone(now, asks.detail, at));
+    if (asks.outcome === 'refused') return this.#park(finding, asks.detail);
+    // RP4
+    if ((await stages.orderedOf(asks.events)).length > 0) return desk.settle(finding, settleDeferred);
+    if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
+    await this.#order(finding, asks.events);
   }
 
   async #redeliver(finding: StoredFinding): Promise<void> {
@@ -68,7 +87,8 @@ export class Repairer {
       return;
     }
     // RP4
-    if ((await stages.orderedOf(missing)).length > 0) return desk.settle(finding, settleDeferred);
+    if ((await stages.orderedOf(missing.flatMap(ordersFor))).length > 0)
+      return desk.settle(finding, settleDeferred);
     if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
     const waiting = await stages.waitingOf(missing);
     if (waiting.length > 0) {
@@ -102,11 +122,10 @@ export class Repairer {
     );
   }
 
-  async #restore(finding: StoredFinding, repair: Exclude<Repair, { way: 'redeliver' }>): Promise<void> {
+  async #restore(finding: StoredFinding, repair: Restoring): Promise<void> {
     const { desk } = this.#options;
     if (isSpent(finding)) return this.#park(finding, NOT_HELPED);
-    if (await desk.isLogInDoubt())
-      return this.#park(finding, 'Something of a log may be gone, so nothing is made of what the logs say.');
+    if (await desk.isLogInDoubt()) return this.#park(finding, LOGS_DOUBTED);
     const { outcome, detail } = await this.#run(finding, repair);
     switch (outcome) {
       case 'corrected':
@@ -123,7 +142,7 @@ export class Repairer {
     }
   }
 
-  #run(finding: StoredFinding, repair: Exclude<Repair, { way: 'redeliver' }>): Promise<RepairOutcome> {
+  #run(finding: StoredFinding, repair: Restoring): Promise<RepairOutcome> {
     const { proof } = this.#options;
     switch (repair.way) {
       case 'rebuild':

@@ -113,9 +113,9 @@ export class StageSweeper {
     return findWaitingEvents(this.#session, missing.flatMap(ordersFor));
   }
 
-  /** Of them, those that are ordered to be delivered again and have still to be. */
-  orderedOf(missing: readonly Unanswered[]): Promise<GroupedEvent[]> {
-    return findOrderedEvents(this.#session, missing.flatMap(ordersFor));
+  /** Those that are ordered to be delivered again and have still to be. */
+  orderedOf(events: readonly GroupedEvent[]): Promise<GroupedEvent[]> {
+    return findOrderedEvents(this.#session, events);
   }
 
   /** Of them, those that a person has had their group pass over for good. SS3 */

@@ -7,11 +7,11 @@ import type {
   RefundAuthorized,
 } from '#services/authorization/contract.ts';
 import { type Attempt, findCharge, isOpen, nextNumber } from './attempt.ts';
-import type { Attempts } from './attempts.ts';
+import { type Attempts, attemptData } from './attempts.ts';
 import { callOffCharge, settle, tellCancelled } from './charge-ends.ts';
 import { tellRefused } from './decide-refund.ts';
 import type { DecisionContext } from './decision-context.ts';
-import { chargeOfNobody, firstCharge, firstRefund } from './new-attempt.ts';
+import { chargeOfNobody, firstCharge, firstRefund, lostCharge } from './new-attempt.ts';
 import { choose } from './routing.ts';
 import { sendingWindow } from './schedule.ts';
 
@@ -20,6 +20,8 @@ export type Compensating = Pick<PaymentCompensating, keyof PaymentCompensating>;
 
 /** What the answer to an event depends on beside its attempts. */
 export interface EventContext extends DecisionContext {
+  /** The event was passed before: the attempts that it began are gone if there are none now, and their requests may have left. */
+  readonly isAgain: boolean;
   /** Takes a place at the provider for this process; false if there is none, and the attempt has to wait for one. */
   takePlace(provider: string): boolean;
 }
@@ -30,6 +32,10 @@ export function beginCharge(
   context: EventContext,
 ): void {
   if (attempts.of(event.subject).length > 0) return;
+  if (context.isAgain) {
+    beginLost(attempts, event, context);
+    return;
+  }
   const { now, routing, deadlines } = context;
   const choice = choose(routing.routeOf(event.data), routing);
   const deadlineAt = now + deadlines.chargeMs;
@@ -39,6 +45,17 @@ export function beginCharge(
     attempts.begin(
       firstCharge(event, event.data, { ...beginning(context, choice.provider), choice, deadlineAt }),
     );
+}
+
+/**
+ * Which provider was asked, nobody knows any more: to ask one of the route now could charge the payment twice. A person has
+ * to find out.
+ */
+function beginLost(attempts: Attempts, event: LogEvent<PaymentAuthorized>, { now }: EventContext): void {
+  const lost = attempts.begin(lostCharge(event, event.data, now));
+  const detail = 'The attempt to charge it is lost: a person has to find out whether a provider has charged.';
+  attempts.tell(lost, 'provider.unresolved', { ...attemptData(lost), detail });
+  attempts.follow(lost, 'provider.unresolved');
 }
 
 function tellNoRoute(attempts: Attempts, attempt: Attempt): void {
@@ -93,6 +110,8 @@ export function refundPayment(
 ): void {
   if (attempts.of(event.subject).length > 0) return;
   const paidBy = findCharge(attempts.of(event.data.payment_id));
+  // The charge is gone too: nobody can say that the refund was refused.
+  if (context.isAgain && paidBy === undefined) return;
   beginRefund(attempts, event, { charge: paidBy, purpose: 'refund', context });
 }
 
@@ -115,5 +134,7 @@ function beginRefund(
       deadlineAt: context.now + context.deadlines.refundMs,
     }),
   );
+  // Asked for again under its key, which the provider may know already.
+  if (context.isAgain) attempts.change(begun, { exposed: true });
   if (charge === undefined) tellRefused(attempts, begun, 'No provider is known to have charged the payment.');
 }

@@ -167,6 +167,7 @@ class World {
       random: () => 0.5,
       routing: this.#routing,
       deadlines: { chargeMs: 60_000, refundMs: 600_000 },
+      isAgain: false,
       takePlace: (provider) => this.#hasRoom(provider),
     };
     decide(attempts, context);

@@ -79,12 +79,13 @@ export function providerConsumer(options: ProviderConsumerOptions): Consumer<Loa
       ]);
       return { attempts, answered };
     },
-    decide({ attempts, answered }, events, now) {
+    decide({ attempts, answered }, events, now, { isAgain } = { isAgain: false }) {
       const rooms = options.rooms();
       const context: EventContext = {
         ...options.decisions,
         routing: { ...options.decisions.routing, hasRoom: (provider) => rooms.has(provider) },
         now,
+        isAgain,
         takePlace: (provider) => takePlace(rooms, provider),
       };
       for (const event of events as readonly Asked[])

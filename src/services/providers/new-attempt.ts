@@ -75,6 +75,14 @@ export function chargeOfNobody(
   return { ...begun, state: 'closed', dueAt: null };
 }
 
+/** What stands for a charge whose attempt is gone: it is in doubt, and its time is over. */
+export function lostCharge(event: LogEvent, money: Money, now: EpochMs): Attempt {
+  const choice = { provider: NOBODY, others: [] };
+  const window = { sendBefore: now, dueAt: now };
+  const begun = firstCharge(event, money, { now, sendAt: now, window, choice, deadlineAt: now });
+  return { ...begun, state: 'unknown', exposed: true, toldUnresolved: true };
+}
+
 /** The attempt after one that is closed; it has the payment's deadline. */
 export function nextCharge(
   closed: Attempt,
