@@ -29,6 +29,7 @@ export function integrityProof(url: string, paces: typeof PACES = PACES): Proof 
     audit: (options) => audit({ url, pace: paces[options.pace] }, options),
     rebuild: (model, about) => restoration.rebuild(model, about),
     restoreHold: (about) => restoration.restoreHold(about),
+    wakeAttempts: (about) => restoration.wakeAttempts(about),
     lostAsks: (about) => restoration.lostAsks(about),
     recount: (about) => restoration.recount(about),
     recomputeBalance: (account) => restoration.recomputeBalance(account),

@@ -1,4 +1,4 @@
-/** A charge or refund under way whose attempt is gone is found, and comes to its end all the same, once (D2, P5, U14). */
+/** A charge or refund under way whose attempt is gone, or due never, is found, and comes to its end all the same, once (D2, P5, U14). */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
 import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
@@ -106,6 +106,17 @@ test('a charge that is being called off when its attempt is lost waits for a per
   await findAndRepair();
   await gateways.until('reconciliation_required', id);
   await gateways.resolve(id, 'not_charged', 'failed');
+  expect(await verify({ url: database.url })).toMatchObject({ ok: true, running: 0 });
+}, 60_000);
+
+test('a charge that was due never again goes on', async () => {
+  gateways.tell('charge', { status: 'pending' });
+  const id = await gateways.charging();
+  await ask(database.url, 'update providers.attempts set due_at = null where subject = $1', [id]);
+  await findAndRepair();
+  expect(await integrity.states()).toEqual([`stalled_attempt of ${id}: repaired`]);
+  await gateways.settle(id, 'approved');
+  await gateways.until('completed', id);
   expect(await verify({ url: database.url })).toMatchObject({ ok: true, running: 0 });
 }, 60_000);
 

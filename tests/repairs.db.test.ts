@@ -57,6 +57,9 @@ const REPAIRED: ReadonlySet<string> = new Set([
   'a notification that corrects nothing any more',
   'a verdict of a refund that is gone',
   'a verdict of what is not over',
+  'a charge under way that is never due',
+  'a charge under way that is due in another century',
+  'a charge under way whose time is never over',
 ]);
 
 const CORPUS: readonly { damage: Damage; title: string; source: () => TestDatabase }[] = [

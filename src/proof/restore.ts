@@ -18,7 +18,7 @@ import {
   measureHeldExcess,
   restoreHold,
 } from '#services/ledger/contract.ts';
-import { listAttempts } from '#services/providers/contract.ts';
+import { listAttempts, wakeAttempts } from '#services/providers/contract.ts';
 import { openAsksOf } from './asked-attempts.ts';
 import { cardMoneyOf } from './card-events.ts';
 import { entryOf, parseData, type TracedEntry } from './event-data.ts';
@@ -84,6 +84,14 @@ export class Restoration {
         if (hold !== undefined) await restoreHold(tx, hold);
       });
       return "The hold was made what its saga's events say.";
+    });
+  }
+
+  /** No log tells when something is due: any time that the service itself would set is right. */
+  wakeAttempts({ kind, subject }: { readonly kind: string; readonly subject: string }): Promise<Restored> {
+    return this.#restore(kind, subject, async (id) => {
+      await this.#lane.transaction((tx) => wakeAttempts(tx, id));
+      return 'Its attempts under way were made due again.';
     });
   }
 

@@ -82,6 +82,7 @@ export interface Proof {
     about: { readonly kind: string; readonly subject: string },
   ): Promise<RepairOutcome>;
   restoreHold(about: { readonly kind: string; readonly subject: string }): Promise<RepairOutcome>;
+  wakeAttempts(about: { readonly kind: string; readonly subject: string }): Promise<RepairOutcome>;
   lostAsks(about: { readonly subject: string }): Promise<LostAsks>;
   recount(about: { readonly tenant: string; readonly subject: string }): Promise<RepairOutcome>;
   recomputeBalance(account: { readonly tenant: string; readonly id: string }): Promise<RepairOutcome>;

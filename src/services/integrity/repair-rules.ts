@@ -13,7 +13,8 @@ export type Severity = 'critical' | 'error' | 'warning' | 'info';
  * model are made anew from the logs. `recount`: what can be given back of the payment is counted anew from its refunds, if
  * that makes it no more. `restore_hold`: the hold is made what its saga's events say. `recompute_balance`: the balance is made
  * what its postings add up to, and its open holds, if that frees nothing. `ask_again`: what was asked of a provider, and left
- * neither an attempt nor a word, is handed to the providers once more.
+ * neither an attempt nor a word, is handed to the providers once more. `wake`: attempts that are due never, or far too late, are
+ * due soon.
  */
 export type Repair =
   | { readonly way: 'redeliver' }
@@ -21,7 +22,8 @@ export type Repair =
   | { readonly way: 'recount' }
   | { readonly way: 'restore_hold' }
   | { readonly way: 'recompute_balance' }
-  | { readonly way: 'ask_again' };
+  | { readonly way: 'ask_again' }
+  | { readonly way: 'wake' };
 
 export type ModelName = 'payments' | 'refunds' | 'verdicts' | 'notifications';
 
@@ -121,7 +123,7 @@ export const REPAIR_RULES = {
   extra_reference: STATE,
   missing_attempt: { severity: 'critical', repair: { way: 'ask_again' } },
   different_attempt: BOOKS,
-  stalled_attempt: BOOKS,
+  stalled_attempt: { severity: 'critical', repair: { way: 'wake' } },
   extra_attempt: BOOKS,
   charged_twice: BOOKS,
   refund_of_nothing: LOG,

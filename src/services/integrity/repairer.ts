@@ -149,6 +149,8 @@ export class Repairer {
         return proof.rebuild(repair.model, finding);
       case 'restore_hold':
         return proof.restoreHold(finding);
+      case 'wake':
+        return proof.wakeAttempts(finding);
       case 'recount':
         return proof.recount(finding);
       case 'recompute_balance':

@@ -30,9 +30,9 @@ export interface AuditedAttempt
 }
 
 /** Twice the longest pause there is (`schedule.ts`), for clocks that differ. */
-const PAUSE_MAX_MS = 2 * 3_600_000;
+export const PAUSE_MAX_MS = 2 * 3_600_000;
 /** The longest that LASTRO_PROVIDER_DEADLINE_MS may be; refunds have ten minutes. */
-const DEADLINE_MAX_MS = 86_400_000;
+export const DEADLINE_MAX_MS = 86_400_000;
 
 interface AuditRow extends Omit<AuditedAttempt, 'amount' | 'chargeId' | 'isDeadlineTooLate'> {
   amount: bigint;

@@ -17,3 +17,4 @@ export type {
 } from './events.ts';
 export { type ProviderProblemCode, providerProblems } from './problems.ts';
 export { UNEXPECTED_REFUNDS_MAX } from './schedule.ts';
+export { wakeAttempts } from './wake-attempts.ts';
