@@ -97,7 +97,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const cards = await part.cards(log);
   const cashflow = part.cashflow(log);
   const payments = { intake: part.paymentIntake(log, lags), admission: part.paymentAdmission(lags) };
-  const hub = part.hub(log, { vault, payments, cards: cards.routes.commands });
+  const hub = part.hub(log, { vault, payments, cards: cards.routes.commands, cash: cashflow.commands });
   if (settings.services.includes('hub')) workers.push(...hub.start());
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));

@@ -221,7 +221,7 @@ export class Parts {
     return providers;
   }
 
-  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards'>): HubParts {
+  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards' | 'cash'>): HubParts {
     return openHubParts({
       ...shared,
       ...this.#shared(log),
