@@ -201,6 +201,12 @@ const TO_BATCHES: readonly Damage[] = [
     [['log', 'truncated_log']],
   ),
   toNamed(
+    'a deleted position',
+    `delete from log.positions where consumer_group = 'validation' and topic = 'payments' and partition = 1
+     returning 'validation/payments/1'`,
+    [['log', 'missing_position']],
+  ),
+  toNamed(
     'a deleted head',
     `delete from log.heads where topic = 'payments' and partition = 1 returning 'payments/1'`,
     [['log', 'missing_head']],

@@ -96,6 +96,25 @@ test('a group that is new to an old log begins at its beginning, or at its end i
   );
 });
 
+test('R6: a lost position is made at the beginning of its log, but not where a person had events passed over', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  await owner.query(`update log.heads set position = 10`);
+  await owner.query(`update log.positions set position = 10`);
+  await owner.query(
+    `insert into log.abandoned_events values ('providers', 'authorization', 2, 7, gen_random_uuid())`,
+  );
+  await owner.query(`delete from log.positions where consumer_group = 'providers' and partition in (1, 2)`);
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const { rows } = await owner.query(
+    `select partition, position::int from log.positions where consumer_group = 'providers' order by partition`,
+  );
+  expect(rows).toEqual([
+    { partition: 0, position: 10 },
+    { partition: 1, position: 0 },
+    { partition: 3, position: 10 },
+  ]);
+});
+
 test('a user who may not give the services their role is told what to ask an administrator for, and needs no more', async () => {
   await prepareInstallation(database.url, TOPOLOGY, 4);
   const user = `plain_${randomUUID().replaceAll('-', '')}`;

@@ -181,6 +181,8 @@ export interface ProbeProcess {
   readonly failures: readonly unknown[];
   /** Identities of the events that should have become dead letters, and hold their partitions up instead. */
   readonly withheld: readonly string[];
+  /** Places where the group has had no position, and what became of them. */
+  readonly lost: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -227,10 +229,13 @@ export class Probe {
     const session = new HookedSession({ url, name: 'probe' }, hooks.session ?? {});
     const orders = new HookedSession({ url, name: 'probe orders' }, hooks.redelivering ?? {});
     const withheld: string[] = [];
+    const lost: string[] = [];
     const observer: BatchObserver = {
       committed: () => undefined,
       failed: (_worker, error) => onError(error),
       deadLetterWithheld: (_group, event) => void withheld.push(eventIdentity(event)),
+      positionLost: (_group, { topic, partition, isRemade }) =>
+        void lost.push(`${topic}/${partition} ${isRemade ? 'made again' : 'stands'}`),
     };
     const redeliverer = new Redeliverer({ log, session: orders, clock: systemClock, observer });
     redeliverer.serve(probeConsumer(hooks));
@@ -255,7 +260,7 @@ export class Probe {
       await log.close();
       await Promise.all([session.close(), orders.close(), heads.close()]);
     };
-    const process: ProbeProcess = { log, worker, redeliverer, failures, withheld, stop };
+    const process: ProbeProcess = { log, worker, redeliverer, failures, withheld, lost, stop };
     this.#processes.add(process);
     return process;
   }

@@ -13,6 +13,7 @@ import { finishOrders } from './finish-orders.ts';
 import { IntegrityDesk } from './integrity-desk.ts';
 import { payEveryEnding } from './paid-installation.ts';
 import { payThroughGateways } from './paid-through-gateways.ts';
+import { ask } from './redelivery.ts';
 
 let paid: TestDatabase;
 let gateways: TestDatabase;
@@ -139,3 +140,42 @@ test.concurrent.each(CORPUS.filter((each) => !isRepaired(each)))(
     }
   },
 );
+
+const BALANCE = `select b.* from ledger.balances b join ledger.accounts a on a.key = b.account_key where a.id = 'wallet'`;
+const WALLET = `(select key from ledger.accounts where id = 'wallet')`;
+
+/** The wallet's balance before the damages and after the repairs, and what was found about it. */
+async function balanceAfter(...damages: readonly string[]) {
+  const database = await cloneTestDatabase(paid);
+  const { url } = database;
+  try {
+    const before = await ask(url, BALANCE);
+    for (const damage of damages) await ask(url, damage);
+    const { before: found } = await auditAndRepair(url);
+    const about = found.filter(
+      ({ kind, subject }) => kind === 'different_balance' && subject === 'acme/wallet',
+    );
+    return { before, after: await ask(url, BALANCE), states: about.map(({ state }) => state) };
+  } finally {
+    await database.drop();
+  }
+}
+
+test.concurrent('RR1: a hold that no event tells of is not counted when a balance is made right', async () => {
+  const { before, after, states } = await balanceAfter(
+    `insert into ledger.holds (id, account_key, amount, state, opened_at)
+     values (gen_random_uuid(), ${WALLET}, 500000, 'open', now())`,
+    `update ledger.balances set posted = posted + 1 where account_key = ${WALLET}`,
+  );
+  expect(after).toEqual(before);
+  expect(states).toEqual(['repaired']);
+});
+
+test.concurrent('RR1: a right balance stays when its last posting tells another instant than the log', async () => {
+  const { before, after, states } = await balanceAfter(
+    `update ledger.postings set posted_at = posted_at + interval '1 ms'
+     where account_key = ${WALLET} and sequence = (select max(sequence) from ledger.postings where account_key = ${WALLET})`,
+  );
+  expect(after).toEqual(before);
+  expect(states).toEqual(['parked']);
+});

@@ -4,7 +4,7 @@ import { partitionOf } from '#kernel/partition-of.ts';
 import { verify } from '#proof/verify.ts';
 import { CRITICAL_GROUPS } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { type Engine, startEngine, TENANT } from './engine.ts';
+import { type Engine, PARTITIONS, startEngine, TENANT } from './engine.ts';
 import { payWith } from './paid-installation.ts';
 import { ask, dumpTables, setBack } from './redelivery.ts';
 
@@ -303,3 +303,51 @@ test.each([{ groups: ['validation'] }, { groups: CRITICAL_GROUPS }])(
     expect(await dumpTables(database.url)).toEqual(before);
   },
 );
+
+/** The wallets that the partition has. */
+function walletsIn(partition: number): string[] {
+  return WALLETS_FAR.filter((id) => partitionOf(TENANT, id, PARTITIONS) === partition);
+}
+
+/** Enough that every partition has one. */
+const WALLETS_FAR = Array.from({ length: 40 }, (_, index) => `far-${index}`);
+
+function losePosition(partition: number): Promise<unknown> {
+  return ask(
+    database.url,
+    `delete from log.positions where consumer_group = 'validation' and topic = 'payments' and partition = $1`,
+    [partition],
+  );
+}
+
+test('R6: a position that is gone is found by name, and nothing that waits in other partitions is accused', async () => {
+  const engine = await start(false);
+  const [few = '', many = ''] = [walletsIn(2)[0], walletsIn(3)[0]];
+  await engine.openAccounts([
+    ...[few, many].map((id) => ({ id, kind: 'wallet' as const, fundedMinor: 1_000_000n })),
+    { id: 'service', kind: 'service' },
+  ]);
+  for (let count = 0; count < 5; count++) await engine.submit({ wallet_id: many, amount: 1 });
+  await engine.settled();
+  engine.pause('validation');
+  await engine.submit({ wallet_id: few, amount: 1 });
+  await losePosition(0);
+  expect(await findings()).toEqual([
+    expect.objectContaining({ kind: 'missing_position', subject: 'validation/payments/0' }),
+    'running',
+  ]);
+});
+
+test('R6: a position that is gone keeps no payment from its end, in its partition or another', async () => {
+  const engine = await start(true);
+  await openAccounts(engine);
+  await pay(engine, 24);
+  await engine.settled();
+  const lost = partitionOf(TENANT, WALLETS[0] ?? '', PARTITIONS);
+  await losePosition(lost);
+  await pay(engine, 24);
+  await expect.poll(statusesOf, { timeout: 20_000 }).toEqual({ completed: 48 });
+  await engine.settled();
+  expect(engine.passageFailures).toEqual([]);
+  expect(await findings()).toEqual([]);
+});

@@ -246,14 +246,17 @@ export async function readManualEntries(reader: Reader, ranges: readonly IdRange
   return rows.flatMap(({ subject }) => (isId('jen', subject) ? uuidOf(subject) : []));
 }
 
+/** By partition; where there is none, the group has passed nothing that can be told. */
+type Places = ReadonlyMap<number, number>;
+
 /** How far each group has read each partition of its topics, and what of that waits behind a dead letter. */
 export class Positions {
-  readonly #groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>;
+  readonly #groups: ReadonlyMap<string, ReadonlyMap<string, Places>>;
   /** By group, identities. */
   readonly #waiting: ReadonlyMap<string, ReadonlySet<string>>;
 
   private constructor(
-    groups: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>,
+    groups: ReadonlyMap<string, ReadonlyMap<string, Places>>,
     waiting: ReadonlyMap<string, ReadonlySet<string>>,
   ) {
     this.#groups = groups;
@@ -262,17 +265,17 @@ export class Positions {
 
   static async read(reader: Reader): Promise<Positions> {
     const [rows, waiting] = await Promise.all([
-      reader.query<{ consumer_group: string; topic: string; positions: readonly string[] }>(
-        `select consumer_group, topic, array_agg(position::text order by partition) as positions
-         from log.positions group by consumer_group, topic`,
+      reader.query<{ consumer_group: string; topic: string; partition: number; position: bigint }>(
+        'select consumer_group, topic, partition, position from log.positions',
         [],
       ),
       readWaiting(reader),
     ]);
-    const groups = new Map<string, Map<string, readonly number[]>>();
-    for (const { consumer_group, topic, positions } of rows) {
-      const topics = groups.get(consumer_group) ?? new Map<string, readonly number[]>();
-      groups.set(consumer_group, topics.set(topic, positions.map(Number)));
+    const groups = new Map<string, Map<string, Map<number, number>>>();
+    for (const { consumer_group, topic, partition, position } of rows) {
+      const topics = groups.get(consumer_group) ?? new Map<string, Map<number, number>>();
+      const places = topics.get(topic) ?? new Map<number, number>();
+      groups.set(consumer_group, topics.set(topic, places.set(partition, Number(position))));
     }
     return new Positions(groups, waiting);
   }
@@ -281,9 +284,9 @@ export class Positions {
   hasPassedAll(group: string, events: readonly TracedEvent[]): boolean {
     const topics = this.#groups.get(group);
     return events.every((event) => {
-      const positions = topics?.get(event.topic);
-      if (positions === undefined) return true;
-      return event.position <= (positions[event.partition] ?? 0) && !this.isWaiting(group, event);
+      const places = topics?.get(event.topic);
+      if (places === undefined) return true;
+      return event.position <= (places.get(event.partition) ?? 0) && !this.isWaiting(group, event);
     });
   }
 
@@ -292,7 +295,7 @@ export class Positions {
    * its next batch keeps its position before it, and goes on with the ones behind.
    */
   hasPassed(group: string, event: TracedEvent): boolean {
-    const position = this.#groups.get(group)?.get(event.topic)?.[event.partition] ?? 0;
+    const position = this.#groups.get(group)?.get(event.topic)?.get(event.partition) ?? 0;
     return event.position <= position && !this.isWaiting(group, event);
   }
 

@@ -6,18 +6,14 @@
  *      its saga be without a fault.
  * RS2: what is right already is left alone, and that is said.
  * RS3: nothing that is set aside is freed by what a table lacks: a row that is gone would let money be spent twice.
+ * RS4: nothing is made of a row that the logs do not tell: a forged hold holds nothing, a forged posting ends nothing.
  */
+import type { EpochMs } from '#kernel/clock.ts';
 import { idOf, isId, type PaymentId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { GroupedEvent } from '#platform/dead-letters/redelivery.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import {
-  correctBalance,
-  type LockedBalance,
-  lockBalance,
-  measureHeldExcess,
-  restoreHold,
-} from '#services/ledger/contract.ts';
+import { correctBalance, type LockedBalance, lockBalance, restoreHold } from '#services/ledger/contract.ts';
 import { listAttempts, wakeAttempts } from '#services/providers/contract.ts';
 import { openAsksOf } from './asked-attempts.ts';
 import { cardMoneyOf } from './card-events.ts';
@@ -27,6 +23,7 @@ import { type CheckedFinding, findBrokenBatch, inspect } from './inspect.ts';
 import { Lane } from './lane.ts';
 import { rangeOf, readTimelinesOf, SAGA_TOPICS, type SagaTimeline, subjectsOf } from './payment-pages.ts';
 import { rebuildSubject, recountRefunds, type SubjectModelName } from './rebuild.ts';
+import { measureHeldExcess } from './told-holds.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 /**
@@ -133,28 +130,34 @@ export class Restoration {
 
   /**
    * A balance is what its last posting says, if the log tells of that one, and no less is held than its open holds add up
-   * to. Where the balance goes on behind the postings, it is the postings that are wrong, and those are nobody's to make.
+   * to that the logs tell. Where the balance goes on behind the postings, it is the postings that are wrong, and those are
+   * nobody's to make.
    */
-  recomputeBalance(account: { readonly tenant: string; readonly id: string }): Promise<Restored> {
+  async recomputeBalance(account: NamedAccount): Promise<Restored> {
+    const excessMinor = await this.#measureHeldExcess(account);
+    if (excessMinor === undefined) return refused('The account has no balance.');
+    if (excessMinor === 'too many') return refused('It has more open holds than are looked up.');
+    // RS3
+    if (excessMinor > 0n)
+      return refused('More is held than its open holds add up to: the row of one of them may be gone.');
+    const done = await this.#lane.transaction((tx) => correctUnderLock(tx, account, excessMinor));
+    if (done.outcome !== 'corrected') return done;
+    const left = (await this.#measureHeldExcess(account)) === 0n && (await this.#isAsPosted(account));
+    return left ? done : { outcome: 'failed', detail: 'It is not what the logs say after it was corrected.' };
+  }
+
+  #measureHeldExcess(account: NamedAccount): ReturnType<typeof measureHeldExcess> {
+    return this.#lane.snapshot((reader) => measureHeldExcess(reader, account));
+  }
+
+  #isAsPosted(account: NamedAccount): Promise<boolean> {
     return this.#lane.transaction(async (tx) => {
-      const excessMinor = await measureHeldExcess(tx, account);
       const balance = await lockBalance(tx, account);
-      if (excessMinor === undefined || balance === undefined) return refused('The account has no balance.');
-      // RS3
-      if (excessMinor > 0n)
-        return refused('More is held than its open holds add up to: the row of one of them may be gone.');
-      if (balance.sequence > (balance.lastPosting?.sequence ?? 0n))
-        return refused(
-          'The balance counts postings that are not there: the postings are wrong, not the balance.',
-        );
-      if (!(await isLastPostingTold(tx, account, balance)))
-        return refused('The log does not tell of the last posting: the postings are in doubt.');
-      const isCorrected = await correctBalance(tx, account, excessMinor);
-      return isCorrected
-        ? corrected('The balance was made what its last posting says, and its open holds add up to.')
-        : refused(
-            'The balance agrees with its postings and its holds, and not with the log: those are in doubt.',
-          );
+      return (
+        balance !== undefined &&
+        agreesWithPostings(balance) &&
+        (await isLastPostingTold(tx, account, balance))
+      );
     });
   }
 
@@ -204,14 +207,56 @@ async function expectedHoldOf(reader: Reader, subject: PaymentId | RefundId) {
   return timeline && expectedHold(timeline);
 }
 
-/** Whether some entry about the posting's cause has it, with the sequence and the balance after it: cards tell of theirs themselves. */
+interface NamedAccount {
+  readonly tenant: string;
+  readonly id: string;
+}
+
+async function correctUnderLock(
+  tx: ModelTransaction,
+  account: NamedAccount,
+  heldExcessMinor: bigint,
+): Promise<Restored> {
+  const balance = await lockBalance(tx, account);
+  if (balance === undefined) return refused('The account has no balance.');
+  if (balance.sequence > (balance.lastPosting?.sequence ?? 0n))
+    return refused(
+      'The balance counts postings that are not there: the postings are wrong, not the balance.',
+    );
+  // RS4
+  if (!(await isLastPostingTold(tx, account, balance)))
+    return refused('The log does not tell of the last posting: the postings are in doubt.');
+  return (await correctBalance(tx, account, heldExcessMinor))
+    ? corrected('The balance was made what its last posting says, and its open holds add up to.')
+    : refused(
+        'The balance agrees with its postings and its holds, and not with the log: those are in doubt.',
+      );
+}
+
+function agreesWithPostings({
+  postedMinor,
+  sequence,
+  lastPostedAt,
+  openedAt,
+  lastPosting,
+}: LockedBalance): boolean {
+  const rests = lastPosting ?? { postedAfterMinor: 0n, sequence: 0n, postedAt: openedAt };
+  return (
+    postedMinor === rests.postedAfterMinor && sequence === rests.sequence && lastPostedAt === rests.postedAt
+  );
+}
+
+/**
+ * Whether some entry about the posting's cause has it, with its amount, sequence, instant and the balance after it: cards
+ * tell of theirs themselves. Before the first posting, whether the account was opened when its row says.
+ */
 async function isLastPostingTold(
   tx: ModelTransaction,
-  { tenant, id }: { readonly tenant: string; readonly id: string },
-  { lastPosting }: LockedBalance,
+  { tenant, id }: NamedAccount,
+  { lastPosting, openedAt }: LockedBalance,
 ): Promise<boolean> {
-  if (lastPosting === undefined) return true;
-  const { causeUuid, sequence, postedAfterMinor } = lastPosting;
+  if (lastPosting === undefined) return isOpeningTold(tx, { tenant, id }, openedAt);
+  const { causeUuid, sequence, amountMinor, postedAfterMinor, postedAt } = lastPosting;
   if (causeUuid === undefined) return false;
   const entries = await entriesAbout(tx, tenant, causeUuid);
   return entries.some(({ postings }) =>
@@ -219,9 +264,24 @@ async function isLastPostingTold(
       (posting) =>
         posting.accountId === id &&
         BigInt(posting.sequence) === sequence &&
-        BigInt(posting.postedAfterMinor) === postedAfterMinor,
+        BigInt(posting.amountMinor) === amountMinor &&
+        BigInt(posting.postedAfterMinor) === postedAfterMinor &&
+        posting.postedAt === postedAt,
     ),
   );
+}
+
+/** By the index on the events' subjects. */
+async function isOpeningTold(
+  tx: ModelTransaction,
+  { tenant, id }: NamedAccount,
+  openedAt: EpochMs,
+): Promise<boolean> {
+  const rows = await tx.query<{ occurred_at: EpochMs }>(
+    `select occurred_at from ledger.events where subject = $1 and tenant = $2 and type = 'account.opened'`,
+    [id, tenant],
+  );
+  return rows.some(({ occurred_at }) => occurred_at === openedAt);
 }
 
 /** By the indexes on the events' subjects. */

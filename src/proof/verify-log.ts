@@ -7,6 +7,7 @@
  * C4: a batch's chain value is what the one before it and its own row make; the first follows from the partition's name,
  *     the last stands in the head. Each link is checked from its stored predecessor, so one break is one finding.
  * C5: no consumer has read further than the head.
+ * C6: a group that reads a topic has a position in each of its partitions: without one it stands there.
  */
 import { hash } from 'node:crypto';
 import { DIGEST_BYTES, merkleRoot } from '#kernel/merkle.ts';
@@ -62,6 +63,7 @@ export async function verifyLog(
     new PartitionWalk({ lane, tip, pageSize, check, phase }).run(),
   );
   await findReadersAhead(lanes[0] as Lane, check);
+  await findMissingPositions(lanes[0] as Lane, check);
 }
 
 interface TipRow {
@@ -162,6 +164,27 @@ async function findReadersAhead(reader: Reader, check: Check): Promise<void> {
   for (const row of rows) {
     const detail = `${row.consumer_group} has read up to ${row.position}, the log ends at ${row.head}`;
     check.found({ kind: 'truncated_log', subject: nameOf(row), detail });
+  }
+}
+
+/** C6. Which topics a group reads its other positions tell; one without any shows by its leases. */
+async function findMissingPositions(reader: Reader, check: Check): Promise<void> {
+  const rows = await reader.query<{ subject: string }>(
+    `select concat_ws('/', r.consumer_group, r.topic, n.partition) as subject
+     from (select distinct consumer_group, topic from log.positions) r
+     cross join (select generate_series(0, partitions - 1) as partition from log.installation) n
+     where not exists (
+       select from log.positions p
+       where p.consumer_group = r.consumer_group and p.topic = r.topic and p.partition = n.partition)
+     union all
+     select distinct l.consumer_group from log.leases l
+     where not exists (select from log.positions p where p.consumer_group = l.consumer_group)
+     order by 1`,
+    [],
+  );
+  for (const { subject } of rows) {
+    const detail = 'the group has no position there, so it is not known what it has read';
+    check.found({ kind: 'missing_position', subject, detail });
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
+import { partitionOf } from '#kernel/partition-of.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { statement } from '#platform/postgres/session.ts';
@@ -501,4 +502,61 @@ test('a paused worker takes nothing, a resumed one all that came meanwhile', asy
   expect(seen).toEqual([0]);
   worker.resume();
   expect(await faultsAfter([{ key: 'key-0', step: 0 }, ...steps])).toEqual([]);
+});
+
+/** A key of each of two partitions. */
+function keysApart(): [lost: string, other: string] {
+  const [lost = '', ...others] = keysNamed(20);
+  const partition = partitionIn(lost);
+  return [lost, others.find((key) => partitionIn(key) !== partition) ?? ''];
+}
+
+function partitionIn(key: string): number {
+  return partitionOf('acme', key, probe.partitions);
+}
+
+function losePosition(key: string): Promise<unknown> {
+  return probe.query(`delete from log.positions where topic = 'source' and partition = $1`, [
+    partitionIn(key),
+  ]);
+}
+
+test('W7: a position that is gone is made again and told of, and the other partitions never notice', async () => {
+  const [lost, other] = keysApart();
+  const process = await probe.start();
+  await probe.append(interleaved([lost, other], 2));
+  await effectsReach(4);
+  await losePosition(lost);
+  await probe.append([
+    { key: lost, step: 3 },
+    { key: other, step: 3 },
+  ]);
+  const byKey = Map.groupBy(await effectsReach(8), ({ key }) => key);
+  expect(stepsIn(byKey.get(other))).toBe('1 2 3');
+  expect(stepsIn(byKey.get(lost))).toBe('1 2 1 2 3');
+  expect(process.lost).toEqual([`source/${partitionIn(lost)} made again`]);
+});
+
+test('W7: where a person had events passed over for good a lost position stands, and nothing else', async () => {
+  const [lost, other] = keysApart();
+  await probe.query(`insert into log.abandoned_events values ('probe', 'source', $1, 1, gen_random_uuid())`, [
+    partitionIn(lost),
+  ]);
+  await losePosition(lost);
+  const process = await probe.start();
+  try {
+    await probe.append(interleaved([lost, other], 2));
+    await effectsReach(2);
+    await probe.append([{ key: other, step: 3 }]);
+    expect((await effectsReach(3)).map(({ key, step }) => `${key} ${step}`)).toEqual(
+      [1, 2, 3].map((step) => `${other} ${step}`),
+    );
+    expect(process.lost).toEqual([`source/${partitionIn(lost)} stands`]);
+    expect(process.failures).toEqual([]);
+  } finally {
+    await probe.query(
+      `insert into log.positions (consumer_group, topic, partition, position) values ('probe', 'source', $1, 0)`,
+      [partitionIn(lost)],
+    );
+  }
 });

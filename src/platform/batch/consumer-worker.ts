@@ -11,6 +11,7 @@
  * W5: a position stays before the first event that its consumer retains.
  * W6: an event that fails alone by what is in it, STRIKES_MAX times, is a dead letter. What fails otherwise (the log has a
  *     gap, a table is missing, too many keys were parked just now) holds up its own partition of its topic, and nothing else.
+ * W7: where a position is gone it is made again, if that is safe; if not, its partition stands, and nothing else.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -29,7 +30,7 @@ import { FaultSearch, isNew } from './fault-search.ts';
 import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
-import { lockPositions, movePositions, type Place, readPositions } from './positions.ts';
+import { lockPositions, movePositions, type Place, readPositions, remakePositions } from './positions.ts';
 import { readNew, rotated } from './read-new.ts';
 import { type Batch, firstPositions, placeOf, type Reading, type ReadPlace, targetOf } from './reading.ts';
 import { sendDrafts } from './send-drafts.ts';
@@ -55,6 +56,8 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
 
 /** How long a position may trail what has been read and concerns nobody: who takes over reads that much again. */
 const MOVE_EVERY_MS = 1000;
+/** How soon a position that a person has put back is seen. */
+const LOST_LOOK_MS = 10_000;
 
 export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #options: ConsumerWorkerOptions<Loaded, Plan>;
@@ -67,6 +70,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #unsubscribe: (() => void)[];
   readonly #tailReaders = new Map<string, TailReader>();
   #owned: readonly number[] = [];
+  /** Of those, where every position is known (W7). */
+  #placed: readonly number[] = [];
+  /** On the clock of `performance`. */
+  #lookedAt = 0;
   #rotation = 0;
   /** On the clock of `performance`. */
   #movedAt = 0;
@@ -152,7 +159,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (this.#paused || this.#owned.length === 0) return 0;
     let batch: Batch | undefined;
     try {
-      if (!this.#positionsKnown) await this.#readPositions();
+      if (!this.#positionsKnown || this.#isLostDue()) await this.#readPositions();
       batch = await this.#collect(this.#takePartitions());
       if (this.#passesBy(batch)) this.#passBy(batch);
       else if (batch.readings.length > 0) await this.#apply(batch);
@@ -186,17 +193,17 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (this.#options.consumer.concerns === undefined) return [];
     if (performance.now() - this.#movedAt < MOVE_EVERY_MS) return [];
     return [...this.#readings.values()].filter(
-      ({ partition, position, read }) => position < read && this.#owned.includes(partition),
+      ({ partition, position, read }) => position < read && this.#placed.includes(partition),
     );
   }
 
   /** What the next batch covers: another partition is first each time, so that one with a backlog does not starve the others. */
   #takePartitions(): readonly number[] {
     const { turns } = this.#options;
-    const inTurn = rotated(this.#owned, this.#rotation++);
+    const inTurn = rotated(this.#placed, this.#rotation++);
     if (turns === undefined) return inTurn;
     const waiting = inTurn.filter((partition) => this.#hasWaiting(partition));
-    return turns.take(this.group, waiting, this.#owned.length);
+    return turns.take(this.group, waiting, this.#placed.length);
   }
 
   #hasWaiting(partition: number): boolean {
@@ -289,13 +296,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   }
 
   async #readPositions(): Promise<void> {
-    const { session } = this.#options;
     this.#positionsKnown = true;
-    const [places, parkedKeys] = await Promise.all([
-      readPositions(session, [this.group]),
-      ParkedKeys.read(session, this.group, this.#parkingKeyOf),
-    ]);
-    this.#parkedKeys = parkedKeys;
+    const places = await this.#readPlaces();
     this.#readings.clear();
     this.#retained = [];
     for (const { topic, partition, position, turn } of places) {
@@ -304,6 +306,44 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       this.#readings.set(placeOf(topic, partition), { topic, partition, position, turn, read: position });
       if (this.#owned.includes(partition)) this.#passed(topic)[partition] = position;
     }
+    const standing = new Set(this.#lostAmong(places).map(({ partition }) => partition));
+    this.#placed = this.#owned.filter((partition) => !standing.has(partition));
+  }
+
+  /** W7. The parked keys behind the positions, also of those that were made again. */
+  async #readPlaces(): Promise<readonly Place[]> {
+    const { session, observer } = this.#options;
+    const read = async (): Promise<readonly Place[]> => {
+      const [places, parkedKeys] = await Promise.all([
+        readPositions(session, [this.group]),
+        ParkedKeys.read(session, this.group, this.#parkingKeyOf),
+      ]);
+      this.#parkedKeys = parkedKeys;
+      return places;
+    };
+    const found = await read();
+    this.#lookedAt = performance.now();
+    const lost = this.#lostAmong(found);
+    if (lost.length === 0) return found;
+    await remakePositions(session, this.group, lost);
+    const places = await read();
+    for (const place of lost)
+      observer.positionLost?.(this.group, { ...place, isRemade: places.some((each) => isAt(each, place)) });
+    return places;
+  }
+
+  /** Of the partitions that are owned, where the group has no position. */
+  #lostAmong(places: readonly Place[]): TopicPartition[] {
+    const known = new Set(places.map(({ topic, partition }) => placeOf(topic, partition)));
+    return this.#options.consumer.topics.flatMap((topic) =>
+      this.#owned
+        .filter((partition) => !known.has(placeOf(topic, partition)))
+        .map((partition) => ({ topic, partition })),
+    );
+  }
+
+  #isLostDue(): boolean {
+    return this.#placed.length < this.#owned.length && performance.now() - this.#lookedAt >= LOST_LOOK_MS;
   }
 
   async #collect(partitions: readonly number[]): Promise<Batch> {
@@ -446,4 +486,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       })),
     );
   }
+}
+
+type TopicPartition = Pick<Place, 'topic' | 'partition'>;
+
+function isAt(place: TopicPartition, { topic, partition }: TopicPartition): boolean {
+  return place.topic === topic && place.partition === partition;
 }

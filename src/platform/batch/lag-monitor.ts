@@ -9,14 +9,20 @@ import { Backpressure, type BackpressureBounds, type TopicLag } from './backpres
 
 const LOOK_EVERY_MS = 100;
 
-/** A row per group and topic. By the primary keys, of some hundred rows that are always cached; no locks. */
+/**
+ * A row per group and topic, of every partition that has a head: where the group has no position, it has passed nothing.
+ * By the primary keys, of some hundred rows that are always cached; no locks.
+ */
 const LAGS = statement(
   'log.lags',
-  `select p.consumer_group as "group", p.topic,
-          array_agg(p.position order by p.partition)::float8[] as positions,
-          array_agg(h.position - p.position order by p.partition)::float8[] as lags
-   from log.positions p join log.heads h on h.topic = p.topic and h.partition = p.partition
-   group by p.consumer_group, p.topic`,
+  `select r.consumer_group as "group", r.topic,
+          array_agg(coalesce(p.position, 0) order by h.partition)::float8[] as positions,
+          array_agg(h.position - coalesce(p.position, 0) order by h.partition)::float8[] as lags
+   from (select distinct consumer_group, topic from log.positions) r
+   join log.heads h on h.topic = r.topic
+   left join log.positions p
+     on p.consumer_group = r.consumer_group and p.topic = r.topic and p.partition = h.partition
+   group by r.consumer_group, r.topic`,
 );
 
 export interface LagMonitorOptions extends BackpressureBounds {

@@ -9,6 +9,7 @@ test('two observers hear all that one hears', () => {
     failed: (worker) => void heard.push(`${name} failed ${worker}`),
     deadLettered: (group) => void heard.push(`${name} deadLettered ${group}`),
     deadLetterWithheld: (group) => void heard.push(`${name} deadLetterWithheld ${group}`),
+    positionLost: (group) => void heard.push(`${name} positionLost ${group}`),
   });
   const observer = both(hearing('a'), hearing('b'));
   const event = {} as LogEvent;
@@ -16,7 +17,8 @@ test('two observers hear all that one hears', () => {
   observer.failed('w', new Error('x'));
   observer.deadLettered?.('g', { id: '1', event, failure: { code: 'c', text: 't' } });
   observer.deadLetterWithheld?.('g', event);
-  const told = ['committed w', 'failed w', 'deadLettered g', 'deadLetterWithheld g'];
+  observer.positionLost?.('g', { topic: 't', partition: 0, isRemade: true });
+  const told = ['committed w', 'failed w', 'deadLettered g', 'deadLetterWithheld g', 'positionLost g'];
   expect(heard).toEqual(told.flatMap((each) => [`a ${each}`, `b ${each}`]));
 });
 

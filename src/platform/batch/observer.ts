@@ -17,6 +17,11 @@ export interface BatchObserver {
   ): void;
   /** An event should have become one, and holds its partition up instead: too many were given up just before. */
   deadLetterWithheld?(group: string, event: LogEvent): void;
+  /** A group's position is gone. It was made again, or else the partition stands until a person makes it. */
+  positionLost?(
+    group: string,
+    place: { readonly topic: string; readonly partition: number; readonly isRemade: boolean },
+  ): void;
 }
 
 /** Tells two what one hears. */
@@ -37,6 +42,10 @@ export function both(first: BatchObserver, second: BatchObserver): BatchObserver
     deadLetterWithheld(group, event) {
       first.deadLetterWithheld?.(group, event);
       second.deadLetterWithheld?.(group, event);
+    },
+    positionLost(group, place) {
+      first.positionLost?.(group, place);
+      second.positionLost?.(group, place);
     },
   };
 }

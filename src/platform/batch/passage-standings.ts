@@ -45,8 +45,8 @@ export class Standings {
   }
 
   /**
-   * From the database, for these partitions and no others. Returns those in which a group has a parked key: asked behind the
-   * positions, so that the answer is as new as they are, or newer and fenced.
+   * From the database, for these partitions and no others. Returns those that are the stages': in which a group has a parked
+   * key, asked behind the positions, so that the answer is as new as they are, or newer and fenced; or has lost a position.
    */
   async read(partitions: () => readonly number[]): Promise<ReadonlySet<number>> {
     const { links, session } = this.#options;
@@ -56,13 +56,13 @@ export class Standings {
       findParkedPartitions(session, groups),
     ]);
     this.#byPartition.clear();
+    const stages = new Set(parked);
     for (const partition of partitions()) {
-      this.#byPartition.set(
-        partition,
-        links.map((link) => standingIn(places, link, partition)),
-      );
+      const standings = links.flatMap((link) => standingIn(places, link, partition) ?? []);
+      if (standings.length === links.length) this.#byPartition.set(partition, standings);
+      else stages.add(partition);
     }
-    return parked;
+    return stages;
   }
 
   /** Where the partition stands at the link. */
@@ -154,13 +154,13 @@ export class Standings {
   }
 }
 
-function standingIn(places: readonly Place[], link: Link, partition: number): Standing {
+/** Undefined where the group has lost its position. */
+function standingIn(places: readonly Place[], link: Link, partition: number): Standing | undefined {
   const place = places.find(
     (candidate) =>
       candidate.group === link.group && candidate.topic === link.topic && candidate.partition === partition,
   );
-  if (place === undefined)
-    throw new InvariantViolation(`group ${link.group} has no position in ${link.topic}/${partition}`);
+  if (place === undefined) return undefined;
   const { position, turn } = place;
   return { link, partition, position, turn, cleared: position };
 }

@@ -10,7 +10,8 @@
  * X4: a batch that fails by what is in it is tried again by partition, and one that fails alone is left to the stages,
  *     which find the event at fault.
  * X5: while a group of the passage has a parked key in a partition (a dead letter), the partition is the stages'. Parked
- *     keys are read with the positions and change with a turn of them, so X1 holds for them too.
+ *     keys are read with the positions and change with a turn of them, so X1 holds for them too. So it is where a group has
+ *     lost its position, which its stage makes again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -203,9 +204,9 @@ export class PassageWorker<Loaded, Plan> {
 
   async #readStandings(): Promise<void> {
     this.#standingsKnown = true;
-    const parked = await this.#standings.read(() => this.#owned);
-    this.#notePassed(this.#owned);
-    const held = this.#owned.filter((partition) => parked.has(partition));
+    const stages = await this.#standings.read(() => this.#owned);
+    this.#notePassed(this.#owned.filter((partition) => !stages.has(partition)));
+    const held = this.#owned.filter((partition) => stages.has(partition));
     if (held.length > 0) this.#yield(held, PARKED_MS); // X5
   }
 

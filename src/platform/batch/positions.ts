@@ -16,6 +16,22 @@ const MOVE_POSITIONS = statement(
   'select log.move_positions($1::text[], $2::text[], $3::smallint[], $4::bigint[])',
 );
 
+/**
+ * From the beginning, since nobody knows how far the group had come: what it has handled it handles again without effect
+ * (U3). Not where a person had it pass over something for good, which it would then act on. A position that is there
+ * stays as it is. By primary keys.
+ */
+const REMAKE_POSITIONS = statement(
+  'log.remake_positions',
+  `insert into log.positions (consumer_group, topic, partition, position)
+   select $1, lost.topic, lost.partition, 0 from unnest($2::text[], $3::smallint[]) as lost(topic, partition)
+   where not exists (
+     select from log.abandoned_events a
+     where a.consumer_group = $1 and a.topic = lost.topic and a.partition = lost.partition)
+   order by lost.topic, lost.partition
+   on conflict do nothing`,
+);
+
 /** Where a group stands in a topic's partition. */
 export interface Place {
   readonly group: string;
@@ -34,6 +50,19 @@ export async function readPositions(session: Session, groups: readonly string[])
 interface PositionRow extends Omit<Place, 'position' | 'turn'> {
   readonly position: bigint;
   readonly turn: bigint;
+}
+
+/** Those of which it is safe. */
+export async function remakePositions(
+  session: Session,
+  group: string,
+  lost: readonly Pick<Place, 'topic' | 'partition'>[],
+): Promise<void> {
+  await session.query(REMAKE_POSITIONS, [
+    group,
+    textArray(lost.map(({ topic }) => topic)),
+    int2Array(lost.map(({ partition }) => partition)),
+  ]);
 }
 
 /** Locks the rows, in (group, topic, partition) order; the transaction fails as fenced unless every one is where its place says. */

@@ -88,11 +88,21 @@ async function ensureRows(client: pg.Client, topology: Topology): Promise<void> 
   const pairs = topology.groups.flatMap(({ group, topics, beginsAt }) =>
     topics.map((topic) => ({ group, topic, atEnd: beginsAt === 'end' })),
   );
+  // A group that reads the topic already has lost the position: it begins at the beginning, wherever it began once. Where a
+  // person had it pass over events for good it would act on them, so nothing is made, and its worker says so.
   await client.query(
     `insert into log.positions (consumer_group, topic, partition, position)
-     select g.consumer_group, h.topic, h.partition, case when g.at_end then h.position else 0 end
+     select g.consumer_group, h.topic, h.partition, case when g.at_end and not reads.already then h.position else 0 end
      from unnest($1::text[], $2::text[], $3::boolean[]) as g(consumer_group, topic, at_end)
      join log.heads h on h.topic = g.topic
+     cross join lateral (
+       select exists (
+         select from log.positions p where p.consumer_group = g.consumer_group and p.topic = g.topic
+       ) as already
+     ) reads
+     where not exists (
+       select from log.abandoned_events a
+       where a.consumer_group = g.consumer_group and a.topic = h.topic and a.partition = h.partition)
      on conflict do nothing`,
     [pairs.map((pair) => pair.group), pairs.map((pair) => pair.topic), pairs.map((pair) => pair.atEnd)],
   );

@@ -20,6 +20,11 @@ export function batchTelemetry({ metrics, logger }: { metrics: Metrics; logger: 
     help: 'Batches that rolled back and were tried again, by the kind of their failure.',
     labels: ['worker', 'kind'],
   });
+  const lostPositions = metrics.counter({
+    name: 'lastro_lost_positions_total',
+    help: 'Looks of a consumer group at a partition in which its position was gone.',
+    labels: ['group'],
+  });
   return {
     committed(worker, batch) {
       events.with({ worker }).inc(batch.events);
@@ -33,6 +38,17 @@ export function batchTelemetry({ metrics, logger }: { metrics: Metrics; logger: 
       if (kind === 'fenced' || kind === 'raced') logger.debug(line, 'batch yielded to another worker');
       else if (kind === 'transient') logger.warn(line, 'batch failed and is tried again');
       else logger.error(line, 'batch failed on its data and is tried again in halves');
+    },
+    positionLost(group, { topic, partition, isRemade }) {
+      lostPositions.with({ group }).inc();
+      const line = { group, topic, partition };
+      if (isRemade)
+        logger.error(line, 'position was gone and is made again: the partition is read from its beginning');
+      else
+        logger.error(
+          line,
+          'position is gone and a person had events passed over there: the partition stands until the position is put back',
+        );
     },
   };
 }

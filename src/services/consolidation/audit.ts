@@ -107,8 +107,10 @@ export function listStrayDays(
  */
 export async function isAllCounted(reader: Reader): Promise<boolean> {
   const behind = await reader.query(
-    `select from log.heads h join log.positions p using (topic, partition)
-     where p.consumer_group = $1 and h.topic = any ($2::text[]) and p.position < h.position
+    `select from log.heads h
+     left join log.positions p
+       on p.consumer_group = $1 and p.topic = h.topic and p.partition = h.partition
+     where h.topic = any ($2::text[]) and coalesce(p.position, 0) < h.position
      union all
      select from log.parked_keys k where k.consumer_group = $1
      limit 1`,

@@ -20,15 +20,14 @@ export const READ_HEADS = statement(
   'select h.topic, h.partition, h.position from log.heads h where h.topic = any ($1::text[])',
 );
 
-/** Whether the group is before any of the places. By primary key. */
+/** Whether the group is before any of the places; without a position it is before all. By primary key. */
 export const READ_BEHIND = statement(
   'consolidation.read_behind',
   `select from ${batchRows('place', { topic: 'text', partition: 'smallint', position: 'bigint' })}
-   cross join lateral (
-     select from log.positions p
+   where place.position > coalesce((
+     select p.position from log.positions p
      where p.consumer_group = '${GROUP}' and p.topic = place.topic and p.partition = place.partition
-       and p.position < place.position
-   ) p
+   ), 0)
    limit 1`,
 );
 

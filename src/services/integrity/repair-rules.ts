@@ -70,6 +70,8 @@ export const REPAIR_RULES = {
   event_beyond_head: LOG,
   stray_event: LOG,
   truncated_log: LOG,
+  /** The group's worker makes it again, unless a person decided about something there. */
+  missing_position: { severity: 'critical' },
 
   // Of what was signed of the logs.
   rewritten_log: LOG,

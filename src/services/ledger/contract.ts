@@ -35,8 +35,8 @@ export { accountRef, availableMinor, Books } from './books.ts';
 export {
   correctBalance,
   type LockedBalance,
+  listOpenHolds,
   lockBalance,
-  measureHeldExcess,
   restoreHold,
 } from './corrections.ts';
 export { type DatedPosting, datedAfter, listDatedPostings } from './dated-postings.ts';

@@ -5,7 +5,7 @@
  * LC1: the account's balance is locked before anything is read that the correction depends on (R2), so that whatever
  *      moves money meanwhile comes before or after it as a whole.
  * LC2: what moves money changes a balance and its holds by the same amount, so the difference between the two is the same
- *      before the lock and behind it: it is measured before, where nobody waits for it.
+ *      before the lock and behind it: it is measured before, at one instant, where nobody waits for it.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
@@ -19,18 +19,19 @@ const LOCK_BALANCE = `
 
 /** By the postings' primary key, backwards; the entry by its own. */
 const LAST_POSTING = `
-  select p.posted_at, p.sequence, p.posted_after, e.cause
+  select p.posted_at, p.sequence, p.amount, p.posted_after, e.cause
   from ledger.postings p left join ledger.entries e on e.id = p.entry_id
   where p.account_key = $1 order by p.posted_at desc, p.sequence desc limit 1`;
 
 /**
  * LC2. Reads every hold, as none is found by its account: a second for some millions of them. One statement, so one instant.
  */
-const MEASURE_HELD = `
-  select b.held - coalesce((
-           select sum(h.amount) from ledger.holds h where h.account_key = b.account_key and h.state = 'open'
-         ), 0)::bigint as excess
+const OPEN_HOLDS = `
+  select b.held, h.id
   from ledger.accounts a join ledger.balances b on b.account_key = a.key
+  left join lateral (
+    select h.id from ledger.holds h where h.account_key = b.account_key and h.state = 'open' limit $3
+  ) h on true
   where a.tenant = $1 and a.id = $2`;
 
 /** Locked before. By primary key. */
@@ -52,10 +53,14 @@ export interface LockedBalance {
   readonly postedMinor: bigint;
   readonly heldMinor: bigint;
   readonly sequence: bigint;
+  readonly lastPostedAt: EpochMs;
+  /** Of the account. */
+  readonly openedAt: EpochMs;
   /** The last posting there is; undefined before the first. */
   readonly lastPosting:
     | {
         readonly sequence: bigint;
+        readonly amountMinor: bigint;
         readonly postedAfterMinor: bigint;
         readonly postedAt: EpochMs;
         /** Undefined: a posting of no entry. */
@@ -81,17 +86,20 @@ interface BalanceRow {
 interface PostingRow {
   posted_at: EpochMs;
   sequence: bigint;
+  amount: bigint;
   posted_after: bigint;
   cause: string | null;
 }
 
-/** By how much more is held than the account's open holds add up to; undefined without an account. LC2: before the lock. */
-export async function measureHeldExcess(
+/** What is held, and the uuids of the open holds there are, so many at most; undefined without an account. LC2: before the lock. */
+export async function listOpenHolds(
   tx: ModelTransaction,
   { tenant, id }: NamedAccount,
-): Promise<bigint | undefined> {
-  const [row] = await tx.query<{ excess: bigint }>(MEASURE_HELD, [tenant, id]);
-  return row?.excess;
+  limit: number,
+): Promise<{ readonly heldMinor: bigint; readonly holds: readonly string[] } | undefined> {
+  const rows = await tx.query<{ held: bigint; id: string | null }>(OPEN_HOLDS, [tenant, id, limit]);
+  const [first] = rows;
+  return first && { heldMinor: first.held, holds: rows.flatMap((row) => row.id ?? []) };
 }
 
 /** Undefined without an account, or without a balance. */
@@ -106,8 +114,11 @@ export async function lockBalance(
     postedMinor: balance.posted,
     heldMinor: balance.held,
     sequence: balance.sequence,
+    lastPostedAt: balance.last_posted_at,
+    openedAt: balance.opened_at,
     lastPosting: posting && {
       sequence: posting.sequence,
+      amountMinor: posting.amount,
       postedAfterMinor: posting.posted_after,
       postedAt: posting.posted_at,
       causeUuid: posting.cause ?? undefined,
