@@ -92,6 +92,8 @@ test('what goes well goes on; what cannot be handled is listed, newest first, by
   expect(await list('state=replayed')).toEqual([]);
   expect(await list('failed_to=2020-01-01T00:00:00Z')).toEqual([]);
   expect(await list('failed_from=2020-01-01T00:00:00Z')).toHaveLength(6);
+  expect(await list('failed_from=0000-01-01T00:00:00Z&failed_to=9999-12-31T23:59:59-23:59')).toHaveLength(6);
+  expect(await list('failed_to=0000-06-01T00:00:00%2B05:00')).toEqual([]);
   const page = (await get('dead-letters?limit=4')).json();
   const next = (await get(`dead-letters?limit=4&cursor=${String(page['next_cursor'])}`)).json();
   const paged = [...(page['data'] as Letter[]), ...(next['data'] as Letter[])].map(({ id }) => id);

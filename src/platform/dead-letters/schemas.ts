@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { closed, MAX_PAGE_LIMIT, pageOf, pageQuery } from '../http/schemas.ts';
 import { type DeadLetterState, STATES } from './dead-letter.ts';
 
@@ -76,6 +76,7 @@ export const ListQuery = closed({
   failed_to: Type.Optional(Type.String({ format: 'date-time', description: 'Last failed before.' })),
   ...pageQuery,
 });
+export type ListQuery = Static<typeof ListQuery>;
 
 export const ReplayBody = closed({
   data: Type.Optional(
