@@ -206,6 +206,8 @@ test('mended, single events are replayed, edited, skipped and discarded, and wha
   expect((await post(`${edited}/replay`, { data: { ...data, description }, reason: 'mended' })).status).toBe(
     202,
   );
+  for (const reason of ['', '   ', '\u200b', 'x'.repeat(501)])
+    expect((await post(`${skipped}/skip`, { reason })).status).toBe(400);
   expect((await post(`${skipped}/skip`, { reason: 'not wanted any more' })).status).toBe(202);
   expect((await post(`${discarded}/discard`, { reason: 'not wanted either' })).status).toBe(202);
   await expect.poll(stateOf(replayed ?? ''), PATIENCE).toBe('replayed');
@@ -249,7 +251,8 @@ test('the command line lists, shows and orders as the API does, in the name of t
   expect(listed.split('\n').find((line) => line.startsWith(id))).toContain('payment.requested');
   const shown = JSON.parse(await runLastro(['dead-letters', 'show', id], installation)) as unknown;
   expect(shown).toEqual((await get(`dead-letters/${id}`)).json());
-  await expect(runLastro(['dead-letters', 'skip', id], installation)).rejects.toThrow(/--reason/);
+  for (const given of [[], ['--reason', '']])
+    await expect(runLastro(['dead-letters', 'skip', id, ...given], installation)).rejects.toThrow(/--reason/);
   await runLastro(['dead-letters', 'replay', id, '--reason', 'by hand'], installation);
   await expect.poll(stateOf(id), PATIENCE).toBe('replayed');
   const { actions } = (await get(`dead-letters/${id}`)).json() as { actions: { actor: string }[] };

@@ -13,6 +13,7 @@ import { Session } from '#platform/postgres/session.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
 import { say } from './environment.ts';
+import { givenReason } from './given-reason.ts';
 import { type Installation, onInstallation, type TenantOption } from './on-installation.ts';
 
 export interface ListOptions extends TenantOption {
@@ -78,12 +79,13 @@ function orderOf(
   { reason, data }: { reason: string | undefined; data: string | undefined },
 ): DeadLetterOrder {
   const named = { dead_letter_id: id };
-  if (action !== 'replay') return { operation: `dead_letters.${action}`, ...named, reason: reason ?? '' };
+  if (action !== 'replay')
+    return { operation: `dead_letters.${action}`, ...named, reason: givenReason(reason ?? '') };
   return {
     operation: 'dead_letters.replay',
     ...named,
     ...(data === undefined ? {} : { data: JSON.parse(data) as JsonObject }),
-    ...(reason === undefined ? {} : { reason }),
+    ...(reason === undefined ? {} : { reason: givenReason(reason) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { idOf } from '#kernel/ids.ts';
 import { changeFinding, type FindingChange, listLiveFindings } from '../operator-desk.ts';
 import { say } from './environment.ts';
+import { givenReason } from './given-reason.ts';
 import { onPool } from './on-installation.ts';
 
 /** As many as a page of the API has. */
@@ -24,7 +25,8 @@ export function settleFinding(
   { reason }: { readonly reason: string },
 ): Promise<void> {
   return onPool(async ({ url }) => {
-    const decided = await changeFinding(url, { verb, id, reason, actor: `cli ${userInfo().username}` });
+    const change = { verb, id, reason: givenReason(reason) };
+    const decided = await changeFinding(url, { ...change, actor: `cli ${userInfo().username}` });
     if (decided === undefined) throw new Error(`there is no finding ${id}`);
     if (!decided.ok) throw new Error(decided.problem.detail);
     say(`${id}, ${decided.value.kind} of ${decided.value.subject}, is ${decided.value.state}`);

@@ -143,8 +143,9 @@ describe('a finding', () => {
     ['no reason', {}],
     ['an empty reason', { reason: '' }],
     ['a reason of nothing but spaces', { reason: '  ' }],
+    ['a reason that shows nothing', { reason: '\u200b' }],
     ['a reason that is no text', { reason: 5 }],
-    ['a reason that is too long', { reason: 'x'.repeat(1001) }],
+    ['a reason that is too long', { reason: 'x'.repeat(501) }],
     ['a member that is not known', { reason: 'known', state: 'repaired' }],
   ])('with %s is neither acknowledged nor resolved, and nothing is changed', async (_, body) => {
     const id = await opened();

@@ -8,7 +8,14 @@ import { problem } from '#kernel/problem.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import {
+  closed,
+  DEFAULT_PAGE_LIMIT,
+  ProblemDocument,
+  pageOf,
+  pageQuery,
+  Reason,
+} from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Audit, AuditQueue } from './audit-queue.ts';
@@ -75,14 +82,7 @@ const FindingListQuery = closed({
 type FindingListQuery = Static<typeof FindingListQuery>;
 
 const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
-const ReasonBody = closed({
-  reason: Type.String({
-    minLength: 1,
-    maxLength: 1000,
-    pattern: '\\S',
-    description: 'Why, for who reads it later.',
-  }),
-});
+const ReasonBody = closed({ reason: Reason('Why, for who reads it later.') });
 
 export const StandingDocument = Type.Object({
   sagas: Type.Object(
