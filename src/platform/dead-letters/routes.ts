@@ -127,7 +127,7 @@ function registerReplay(app: HttpApp, routes: DeadLetterRoutes): void {
     response: { 202: DeadLetterDocument, ...REFUSALS },
   };
   app.post('/v1/dead-letters/:id/replay', { config: WRITE, schema }, async (request, reply) => {
-    const { data, reason } = request.body;
+    const { data, reason } = request.body ?? {};
     const body = {
       operation: 'dead_letters.replay',
       dead_letter_id: request.params.id,

@@ -78,20 +78,28 @@ export const ListQuery = closed({
 });
 export type ListQuery = Static<typeof ListQuery>;
 
-export const ReplayBody = closed({
-  data: Type.Optional(
-    Open('Instead of the event’s own data. It keeps the event’s contract, and its amounts, methods and ids.'),
-  ),
-  reason: Type.Optional(Why),
-});
+/** May be left out. */
+export const ReplayBody = nullable(
+  closed({
+    data: Type.Optional(
+      Open(
+        'Instead of the event’s own data. It keeps the event’s contract, and its amounts, methods and ids.',
+      ),
+    ),
+    reason: Type.Optional(Why),
+  }),
+);
 
 export const GiveUpBody = closed({ reason: Why });
 
-export const ReplaySetBody = closed({
-  ...filter,
-  ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
-  reason: Type.Optional(Why),
-});
+/** May be left out. */
+export const ReplaySetBody = nullable(
+  closed({
+    ...filter,
+    ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
+    reason: Type.Optional(Why),
+  }),
+);
 
 export const ReplayDocument = Type.Object({
   id: Type.String({ description: '`rpl_…`' }),
