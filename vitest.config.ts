@@ -16,6 +16,8 @@ export default defineConfig({
           name: 'pure',
           include: ['**/*.test.ts'],
           exclude: [...exclude, '**/*.db.test.ts', '**/*.e2e.test.ts'],
+          // For machines that have other work: none of these is slow, and none is a measurement.
+          testTimeout: 30_000,
         },
       },
       {
@@ -24,8 +26,8 @@ export default defineConfig({
           name: 'db',
           include: ['**/*.db.test.ts'],
           exclude,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {

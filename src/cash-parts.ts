@@ -31,6 +31,7 @@ export interface SharedWithCash {
 }
 
 export interface CashParts {
+  readonly commands: CommandQueue<CashOrder>;
   registerRoutes(app: HttpApp): void;
 }
 
@@ -50,6 +51,7 @@ export function openCashParts(shared: SharedWithCash): CashParts {
   );
   const reads = new CashReads(shared.reads);
   return {
+    commands,
     registerRoutes(app) {
       registerCashRoutes(app, { commands, reads });
       registerImportRoutes(app, { commands, reads, uploads, onBegun: () => importer.wake() });

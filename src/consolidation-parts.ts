@@ -7,6 +7,7 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
+import { contraAccountId } from '#services/cashflow/contract.ts';
 import { consolidationConsumer, GROUP } from '#services/consolidation/consumer.ts';
 import { DaySealer } from '#services/consolidation/day-sealer.ts';
 import { type AccountName, nameText } from '#services/consolidation/posting.ts';
@@ -85,6 +86,7 @@ export class ConsolidationParts {
       reads,
       reports: new Reports(reads, this.#cache),
       lag: () => lags.lags.get(GROUP) ?? 0,
+      accountOfCategory: contraAccountId,
     });
   }
 

@@ -18,6 +18,8 @@ import type { Metrics } from '#platform/telemetry/metrics.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { CardOrder, TopUpOrder } from '#services/cards/card-orders.ts';
 import { TopUpBody } from '#services/cards/schemas.ts';
+import type { CashEntryTerms, CashOrder } from '#services/cashflow/cash-orders.ts';
+import { CashEntryBody } from '#services/cashflow/schemas.ts';
 import type { CallOutcome, PlaceOrder } from '#services/hub/contract.ts';
 import { Hub } from '#services/hub/hub.ts';
 import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
@@ -44,6 +46,7 @@ export interface SharedWithHub {
     readonly admission: Admission<PaymentOrder>;
   };
   readonly cards: CommandQueue<CardOrder>;
+  readonly cash: CommandQueue<CashOrder>;
   readonly stops: Stops;
   readonly commandsOf: (handler: HubCommands) => CommandQueue<HubOrder>;
   readonly workerOf: <Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>) => Worker;
@@ -81,7 +84,7 @@ export function openHubParts(shared: SharedWithHub): HubParts {
 }
 
 function makeHub(shared: SharedWithHub): Hub {
-  const { settings, metrics, logger, payments, cards } = shared;
+  const { settings, metrics, logger, payments, cards, cash } = shared;
   const ended = metrics.counter({
     name: 'lastro_integrations_ended_total',
     help: 'Integrations that this process has ended, by how.',
@@ -109,6 +112,14 @@ function makeHub(shared: SharedWithHub): Hub {
         schema: TOP_UP,
         orderOf: (body) => ({ operation: 'cards.top_up', ...(body as Omit<TopUpOrder, 'operation'>) }),
         queue: cards,
+        obstacle: () => false,
+      }),
+      cash_entry: placing<CashOrder>({
+        prefix: 'cen',
+        operation: 'cash_entries.create',
+        schema: CashEntryBody,
+        orderOf: (body) => ({ operation: 'cash_entries.create', ...(body as CashEntryTerms) }),
+        queue: cash,
         obstacle: () => false,
       }),
     },

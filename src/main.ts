@@ -9,7 +9,6 @@ import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
-import type { EventLog } from '#platform/log/event-log.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
 import { registerSecretRoutes } from '#platform/vault/routes.ts';
@@ -24,6 +23,7 @@ import { isFinal } from '#services/payments/payment.ts';
 import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
+import type { CardParts } from './card-parts.ts';
 import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
@@ -78,7 +78,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const vault = part.vault(ensureSecretKeys(settings, options.dataDir));
   const log = await part.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
-  part.openRedeliverer(log);
+  const deadLetters = part.openDeadLetters(log);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid), isFinal);
   const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid), isFinal);
   const workers = part.consumerWorkers(log, (changes) => {
@@ -86,19 +86,18 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     refundEnds.noteChanges(changes);
   });
   const address = await addressOf(settings);
-  const url = `http://${hostIn(address)}:${address.port}`;
+  const url = urlOf(address);
   const configuration = await openProviderConfiguration({ ...options, stops }, url);
   const providers = part.providers(log, configuration);
   if (settings.services.includes('providers')) workers.push(part.startProviders(log, providers));
   const webhooks = await part.webhooks(log, vault, workers);
   const lags = await part.openLagMonitor();
-  const intake = part.paymentIntake(log, lags);
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
   const cashflow = part.cashflow(log);
-  const admission = part.paymentAdmission(lags);
-  const hub = part.hub(log, { vault, payments: { intake, admission }, cards: cards.routes.commands });
+  const payments = { intake: part.paymentIntake(log, lags), admission: part.paymentAdmission(lags) };
+  const hub = part.hub(log, { vault, payments, cards: cards.routes.commands, cash: cashflow.commands });
   if (settings.services.includes('hub')) workers.push(...hub.start());
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
@@ -107,12 +106,9 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);
-  registerPaymentRoutes(app, { intake, admission, reads: part.paymentReads, finalStates });
-  registerPaymentChangeRoutes(app, { changes, finalStates, refundEnds });
-  registerRefundRoutes(app, { reads: part.paymentReads, refunds: part.refundReads });
+  registerPayments(app, part, { ...payments, changes, finalStates, refundEnds });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
-  registerCardRoutes(app, cards.routes);
-  registerAuthorizeRoutes(app, cards.authorizing);
+  registerCards(app, cards);
   cashflow.registerRoutes(app);
   part.integrity.registerRoutes(app, keeper, { ...settings, signingKey });
   registerNotificationRoutes(app, new NotificationReads(part.reads));
@@ -121,7 +117,8 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   providers.registerRoutes(app);
   hub.registerRoutes(app);
   registerSecretRoutes(app, vault);
-  registerLogRoutes(app, part, log);
+  registerDeadLetterRoutes(app, deadLetters.routes());
+  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   for (const waiting of [finalStates, refundEnds, hub.ends]) stops.add(async () => waiting.stop());
@@ -130,9 +127,18 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }
 
-function registerLogRoutes(app: HttpApp, part: Parts, log: EventLog): void {
-  registerDeadLetterRoutes(app, part.deadLetterRoutes(log));
-  registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
+type PaymentRoutes = Omit<Parameters<typeof registerPaymentRoutes>[1], 'reads'> &
+  Parameters<typeof registerPaymentChangeRoutes>[1];
+
+function registerPayments(app: HttpApp, { paymentReads, refundReads }: Parts, routes: PaymentRoutes): void {
+  registerPaymentRoutes(app, { ...routes, reads: paymentReads });
+  registerPaymentChangeRoutes(app, routes);
+  registerRefundRoutes(app, { reads: paymentReads, refunds: refundReads });
+}
+
+function registerCards(app: HttpApp, { routes, authorizing }: CardParts): void {
+  registerCardRoutes(app, routes);
+  registerAuthorizeRoutes(app, authorizing);
 }
 
 type Address = Pick<Settings, 'host' | 'port'>;
@@ -142,10 +148,10 @@ async function addressOf({ host, port }: Settings): Promise<Address> {
   return { host, port: port === 0 ? await findFreePort() : port };
 }
 
-/** As a URL on this machine names it: a process that listens everywhere is reached by loopback too. */
-function hostIn({ host }: Address): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
+/** As this machine reaches it: a process that listens everywhere is reached by loopback too. */
+function urlOf({ host, port }: Address): string {
+  const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }
 
 async function listen(app: HttpApp, { host, port }: Address): Promise<void> {

@@ -9,20 +9,12 @@ import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
 import { type BatchObserver, both } from '#platform/batch/observer.ts';
 import { PartitionTurns } from '#platform/batch/partition-turns.ts';
-import { PassageShares } from '#platform/batch/passage-shares.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import type { Settings } from '#platform/config/settings.ts';
-import { countDeadLetters } from '#platform/dead-letters/counts.ts';
-import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
-import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
-import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
-import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
-import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
-import { EventContracts } from '#platform/log/event-contracts.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
@@ -31,7 +23,7 @@ import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
-import { deadLetterTelemetry, observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
+import { deadLetterTelemetry } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
 import type { SecretKeys } from '#platform/vault/secret-key.ts';
@@ -39,14 +31,12 @@ import { Vault } from '#platform/vault/vault.ts';
 import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
-import { straightThrough } from '#services/authorization/straight-through.ts';
 import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
-import { postFor } from '#services/ledger/post-order.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { cardNotificationConsumer } from '#services/notification/card-consumer.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
@@ -61,11 +51,11 @@ import { paymentTelemetry } from '#services/payments/telemetry.ts';
 import type { Configuration } from '#services/providers/configuration.ts';
 import { Providers } from '#services/providers/providers.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
-import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
 import { type CashParts, openCashParts } from './cash-parts.ts';
 import { ConsolidationParts } from './consolidation-parts.ts';
+import { DeadLetterParts } from './dead-letter-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
@@ -73,7 +63,8 @@ import { overload } from './overload.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
-import { CRITICAL_GROUPS, contractsOf, TOPOLOGY } from './topology.ts';
+import { sharedWithPassage, type Worker } from './straight-through-parts.ts';
+import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
 import { makeWebhooks, reachOf } from './webhook-parts.ts';
 
 export interface StartOptions {
@@ -104,7 +95,7 @@ export class Parts {
   readonly #ledger = new LedgerStore();
   readonly #checks: ReadPool;
   #leases: LeaseKeeper | undefined;
-  #redeliverer: Redeliverer | undefined;
+  #deadLetters: DeadLetterParts | undefined;
   /** Whose charges this process may send. */
   readonly #charging = new HeldPartitions();
   /** Of the groups that lock wallets. */
@@ -175,18 +166,22 @@ export class Parts {
   }
 
   /** Before the workers, whose consumers it serves. */
-  openRedeliverer(log: EventLog): void {
-    const redeliverer = new Redeliverer({
-      log,
-      session: this.#session('redeliverer'),
-      clock: this.#clock,
-      observer: this.#observer,
+  openDeadLetters(log: EventLog): DeadLetterParts {
+    this.#deadLetters = new DeadLetterParts({
+      ...this.#beside(log),
+      checks: this.#checks,
+      metrics: this.#metrics,
+      // They emit nothing: the topic is only the schema of their keys.
+      commandsOf: (handler) =>
+        this.#commandWorker(log, {
+          name: 'dead_letters',
+          topic: 'log',
+          problems: 'dead_letters',
+          handler,
+          delayMs: () => 0,
+        }),
     });
-    this.#redeliverer = redeliverer;
-    this.#stops.add(() => redeliverer.stop());
-    redeliverer.start();
-    const groups = TOPOLOGY.groups.map(({ group }) => group);
-    observeDeadLetters(this.#metrics, groups, () => countDeadLetters(this.#checks));
+    return this.#deadLetters;
   }
 
   /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
@@ -226,7 +221,7 @@ export class Parts {
     return providers;
   }
 
-  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards'>): HubParts {
+  hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards' | 'cash'>): HubParts {
     return openHubParts({
       ...shared,
       ...this.#shared(log),
@@ -307,42 +302,17 @@ export class Parts {
     });
     this.#stops.add(() => worker.stop());
     worker.start();
-    this.#redeliverer?.serve(consumer);
+    this.#deadLetters?.serve(consumer);
     return worker;
   }
 
-  /** Where all services of the short cut run, their workers share the partitions with it. */
   withStraightThrough(log: EventLog, workers: readonly Worker[]): readonly Worker[] {
-    const stages = new Map(
-      workers.filter(({ group }) => CRITICAL_GROUPS.includes(group)).map((worker) => [worker.group, worker]),
-    );
-    if (stages.size < CRITICAL_GROUPS.length) return workers;
-    const passage = this.#passageWorker(log, () => shares);
-    const shares: PassageShares = new PassageShares({ groups: CRITICAL_GROUPS, stages, passage });
-    return workers.map((worker) =>
-      stages.has(worker.group)
-        ? { group: worker.group, own: (partitions) => shares.own(worker.group, partitions) }
-        : worker,
-    );
-  }
-
-  #passageWorker(log: EventLog, shares: () => PassageShares): { own(partitions: readonly number[]): void } {
-    const passage = straightThrough(this.#ledger, {
-      validation: {
-        handles: validationConsumer(this.#ledger).handles,
-        partiesOf,
-        answer,
-      },
-      ledger: { handles: ledgerConsumer(this.#ledger).handles, post: postFor },
+    return sharedWithPassage(workers, this.#ledger, (passage, onYield) => {
+      const worker = new PassageWorker({ passage, ...this.#machine(log, passage.name), onYield });
+      this.#stops.add(() => worker.stop());
+      worker.start();
+      return worker;
     });
-    const worker = new PassageWorker({
-      passage,
-      ...this.#machine(log, passage.name),
-      onYield: (partitions, forMs) => shares().yield(partitions, forMs),
-    });
-    this.#stops.add(() => worker.stop());
-    worker.start();
-    return worker;
   }
 
   /** Beside the coordinator, where it runs. */
@@ -425,31 +395,6 @@ export class Parts {
     const ledger = this.#ledger;
     const [clock, observer] = [this.#clock, this.#observer];
     return { ledger, log, openSession, clock, observer, reads: this.reads, stops: this.#stops };
-  }
-
-  deadLetterRoutes(log: EventLog): DeadLetterRoutes {
-    return {
-      commands: this.#deadLetterCommands(log),
-      reads: new DeadLetterReads(this.reads),
-      onOrdered: () => this.#redeliverer?.wake(),
-    };
-  }
-
-  #deadLetterCommands(log: EventLog): CommandQueue<DeadLetterOrder> {
-    const handler = new DeadLetterCommands({
-      renderProblem: renderAnswer,
-      reader: this.reads,
-      topics: TOPOLOGY.topics,
-      contracts: new EventContracts(contractsOf),
-    });
-    // They emit nothing: the topic is only the schema of their keys.
-    return this.#commandWorker(log, {
-      name: 'dead_letters',
-      topic: 'log',
-      problems: 'dead_letters',
-      handler,
-      delayMs: () => 0,
-    });
   }
 
   #commandWorker<Body, Loaded, Effect>(
@@ -539,7 +484,7 @@ export class Parts {
       services: this.#options.settings.services,
       onOwned: (group, partitions, until) => {
         byGroup.get(group)?.own(partitions, until);
-        this.#redeliverer?.own(group, partitions);
+        this.#deadLetters?.own(group, partitions);
       },
       onLiveProcesses: (count) => {
         log.othersLive = count > 1;
@@ -587,10 +532,4 @@ export class Parts {
   #onError(what: string): (error: unknown) => void {
     return (error) => this.#options.logger.warn({ err: error }, what);
   }
-}
-
-interface Worker {
-  readonly group: string;
-  /** `until`: for certain, on the clock of `performance`. */
-  own(partitions: readonly number[], until?: number): void;
 }

@@ -293,6 +293,25 @@ test('H4: an expression that loops is stopped and dead-lettered, and others go o
   }, PATIENT);
 });
 
+test('H8: a message becomes an entry of a cash book', async () => {
+  await hub.putConnector('till', {
+    entry: { type: 'api' },
+    destinations: {
+      book: {
+        type: 'cash_entry',
+        body: '{"account_id": \'book-1234\', "direction": \'credit\', "amount": cents, "occurred_on": day, "description": \'Till\', "category": \'till\'}',
+      },
+    },
+  });
+  const sold = { cents: 1250, day: '2026-01-15' };
+  const { body } = await hub.send('till', sold, WAIT);
+  expect(body['status']).toBe('delivered');
+  const { body: listed } = await hub.call('GET', '/v1/cash-entries?account_id=book-1234&category=till');
+  expect(listed['data']).toMatchObject([{ amount: 1250, direction: 'credit', occurred_on: '2026-01-15' }]);
+  const refused = await hub.send('till', { ...sold, cents: -1 }, WAIT);
+  expect(refused.body).toMatchObject({ status: 'failed', failure: { code: 'request.invalid' } });
+});
+
 test('U4: a process that is killed in between loses nothing, and nothing happens twice', async () => {
   const second = await start();
   const desk = new HubDesk(second.url);

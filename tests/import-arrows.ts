@@ -40,6 +40,8 @@ const COMPOSITION = new Set([
   'hub-parts.ts',
   'cash-parts.ts',
   'consolidation-parts.ts',
+  'dead-letter-parts.ts',
+  'straight-through-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
   'main.ts',

@@ -28,12 +28,9 @@ const TIMELINE = 'a topic’s events by subject';
 /** What was given back of a payment. */
 const REFUNDED = 'refund_totals_pkey';
 
-/**
- * No group of ours reads what integrity has found. There is no card and no message here, so that nothing of their logs is read: by
- * the same statement.
- */
+/** No group of ours reads what integrity has found. No message goes through the hub here, whose log is read by the same statement. */
 const READ_TOPICS = [...new Set(TOPOLOGY.groups.flatMap(({ topics }) => topics))].filter(
-  (topic) => topic !== 'hub' && topic !== 'cards',
+  (topic) => topic !== 'hub',
 );
 
 /** The indexes that each hot statement stands on; `[]` for a plain insert. The ledger, and payments for refunds, pin their own (plans.db.test.ts). */

@@ -4,7 +4,6 @@
  * tells categories apart is 64 bits of SHA-256, because a category is any text and an account's id is not.
  */
 import { hash } from 'node:crypto';
-import { CURRENCIES } from '#kernel/currencies.ts';
 
 /** Behind `cash-BRL-`; of entries without a category. No category's id ends like it. */
 const UNCATEGORIZED = 'uncategorized';
@@ -15,11 +14,6 @@ const HASH_DIGITS = 16;
 /** Categories are compared as they are written: `Rent` and `rent` are two. */
 export function contraAccountId(currency: string, category: string | null): string {
   return `cash-${currency}-${category === null ? UNCATEGORIZED : nameOf(category)}`;
-}
-
-/** Of a category in every currency that there is: those of them that the ledger knows are in use. */
-export function contraAccountIds(category: string | null): string[] {
-  return CURRENCIES.map((currency) => contraAccountId(currency, category));
 }
 
 function nameOf(category: string): string {

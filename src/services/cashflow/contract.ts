@@ -5,5 +5,5 @@ export {
   findKnownCashEntries,
   listCashEntryRefs,
 } from './audit.ts';
-export { contraAccountId, contraAccountIds } from './contra-account.ts';
+export { contraAccountId } from './contra-account.ts';
 export { type CashflowProblemCode, cashflowProblems } from './problems.ts';

@@ -29,6 +29,7 @@ beforeAll(async () => {
     { id: 'book', kind: 'cashbook', time_zone: 'UTC' },
     { id: 'other', kind: 'cashbook', time_zone: 'UTC' },
     { id: 'euros', kind: 'cashbook', currency: 'EUR' },
+    { id: 'of-USD-rent', kind: 'external', time_zone: 'UTC' },
   ]);
   for (const [day, amountMinor] of [
     ['2026-02-03', 10n],
@@ -56,7 +57,12 @@ beforeAll(async () => {
     version: '1.2.3',
   });
   const reads = new DayReads(pool);
-  registerDayRoutes(app, { reads, reports: new Reports(reads, cache), lag: () => lagEvents });
+  registerDayRoutes(app, {
+    reads,
+    reports: new Reports(reads, cache),
+    lag: () => lagEvents,
+    accountOfCategory: (currency, category) => `of-${currency}-${category}`,
+  });
   await app.ready();
 });
 
@@ -191,6 +197,17 @@ test('F1: several accounts are added up; all of a kind too', async () => {
   expect(none.json()).toMatchObject({ account_ids: [], currency: null, data: [{ closing: 0 }] });
 });
 
+test('F7: a category of cash entries has the days of its account', async () => {
+  const rent = await get('/v1/daily-balances?category=rent&currency=USD&from=2026-02-03');
+  expect(rent.json()).toMatchObject({
+    account_ids: ['of-USD-rent'],
+    currency: 'USD',
+    data: [{ closing: 0 }],
+  });
+  const unused = await get('/v1/daily-balances?category=food&currency=USD&from=2026-02-03');
+  expect([unused.statusCode, documentOf(unused).code]).toEqual([404, 'ledger.account_not_found']);
+});
+
 test('F3: what a caller has is not sent again, until it changes; nothing old is given as new', async () => {
   const first = await get(BOOK);
   const etag = String(first.headers['etag']);
@@ -220,6 +237,12 @@ describe('bad input', () => {
     ['/v1/accounts/book/daily-balances/2026-02-03/versions?cursor=x', 400, 'request.invalid_parameter'],
     ['/v1/daily-balances?from=2026-02-03', 400, 'request.invalid_parameter'],
     ['/v1/daily-balances?from=2026-02-03&kind=cashbook', 400, 'request.invalid_parameter'],
+    ['/v1/daily-balances?from=2026-02-03&category=rent', 400, 'request.invalid_parameter'],
+    [
+      '/v1/daily-balances?from=2026-02-03&category=rent&kind=wallet&currency=USD',
+      400,
+      'request.invalid_parameter',
+    ],
     [
       '/v1/daily-balances?from=2026-02-03&account_id=book&account_id=euros',
       422,

@@ -27,6 +27,8 @@ export interface DayRoutes {
   readonly reads: DayReads;
   /** Events that the group had still to count, as last seen. */
   readonly lag: () => number;
+  /** The account against which the cash entries of a category are posted. */
+  readonly accountOfCategory: (currency: string, category: string) => string;
 }
 
 const READ = { scope: 'accounts:read' } as const;
@@ -59,37 +61,43 @@ function registerAccountDays(app: HttpApp, { reports, lag }: DayRoutes): void {
   });
 }
 
-function registerSummedDays(app: HttpApp, { reports, lag }: DayRoutes): void {
+function registerSummedDays(app: HttpApp, routes: DayRoutes): void {
   const schema = {
     tags: ['daily balances'],
     summary: 'Read the daily balances of several accounts together',
-    description: `Their sums, day by day: of the accounts that are named, or of all of a kind. Each account's days are those of its own time zone. ${AS_CSV}`,
+    description: `Their sums, day by day: of the accounts that are named, of all of a kind, or of a category of cash entries, whose account is credited with what cash books are debited. Each account's days are those of its own time zone. ${AS_CSV}`,
     querystring: SumQuery,
     response: { 200: SummedBalances, '4xx': ProblemDocument, 503: ProblemDocument },
   };
   app.get('/v1/daily-balances', { config: READ, schema }, async (request, reply) => {
-    const lagEvents = lag();
-    const made = await reportAsked(reports, contextOf(request).tenant, request.query);
+    const lagEvents = routes.lag();
+    const made = await reportAsked(routes, contextOf(request).tenant, request.query);
     return send({ request, reply, made, lagEvents, head: headOfSum });
   });
 }
 
+interface AskedSum extends AskedRange {
+  readonly account_id?: string | string[];
+  readonly kind?: string;
+  readonly category?: string;
+  readonly currency?: string;
+}
+
 /** Which accounts a report is of. */
 async function reportAsked(
-  reports: Reports,
+  { reports, accountOfCategory }: DayRoutes,
   tenant: string,
-  query: AskedRange & {
-    readonly account_id?: string | string[];
-    readonly kind?: string;
-    readonly currency?: string;
-  },
+  query: AskedSum,
 ): Promise<Decision<MadeReport>> {
-  const { account_id: ids, kind, currency } = query;
-  if (ids !== undefined && kind === undefined && currency === undefined)
+  const { account_id: ids, kind, category, currency } = query;
+  const ways = [ids, kind, category].filter((way) => way !== undefined).length;
+  if (ways === 1 && ids !== undefined && currency === undefined)
     return reports.ofAccounts(tenant, [ids].flat(), query);
-  if (ids === undefined && kind !== undefined && currency !== undefined)
+  if (ways === 1 && kind !== undefined && currency !== undefined)
     return reports.ofKind(tenant, { kind, currency }, query);
-  const detail = 'give either account_id, or kind with currency';
+  if (ways === 1 && category !== undefined && currency !== undefined)
+    return reports.ofAccounts(tenant, [accountOfCategory(currency, category)], query);
+  const detail = 'give either account_id, or kind with currency, or category with currency';
   const errors = [{ pointer: '/query/account_id', code: 'required', detail }];
   return { ok: false, problem: problem('request.invalid_parameter', `Please ${detail}.`, { errors }) };
 }

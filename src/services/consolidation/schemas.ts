@@ -38,8 +38,15 @@ export const SumQuery = closed({
       description: `Instead of accounts: all of a kind, up to ${ACCOUNTS_MAX}. Needs \`currency\`.`,
     }),
   ),
+  category: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: 'Instead of accounts: a category of cash entries. Needs `currency`.',
+    }),
+  ),
   currency: Type.Optional(
-    Type.String({ pattern: '^[A-Z]{3}$', description: 'Of the accounts of the kind.' }),
+    Type.String({ pattern: '^[A-Z]{3}$', description: 'Of the accounts of the kind, or of the category.' }),
   ),
 });
 

@@ -122,6 +122,7 @@ const DestinationShape = Type.Union([
   }),
   closed({ type: Type.Literal('payment'), body: Expression }),
   closed({ type: Type.Literal('card_top_up'), body: Expression }),
+  closed({ type: Type.Literal('cash_entry'), body: Expression }),
 ]);
 
 export const ConnectorBody = closed(

@@ -76,9 +76,12 @@ export type HttpDestination = HttpCall & {
   readonly undo?: HttpCall;
 };
 
+/** Parts of Lastro that take orders. */
+export type LastroPart = 'payment' | 'card_top_up' | 'cash_entry';
+
 /** Something of Lastro's own: `body` is the expression of the order, as its route takes it. */
 export interface LastroDestination {
-  readonly type: 'payment' | 'card_top_up';
+  readonly type: LastroPart;
   readonly body: string;
 }
 

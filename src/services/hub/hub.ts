@@ -1,4 +1,5 @@
 /** All of the hub in one process, put together: steps, calls, webhooks. Its routes are there in every process. */
+
 import type { Clock } from '#kernel/clock.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { Egress } from '#platform/egress/egress.ts';
@@ -15,6 +16,7 @@ import { Dispatcher, PER_DESTINATION } from './calls/dispatcher.ts';
 import { Reports } from './calls/reports.ts';
 import { Secrets } from './calls/secrets.ts';
 import { Sweeper } from './calls/sweeper.ts';
+import type { LastroPart } from './connector.ts';
 import { registerConnectorRoutes } from './connector-routes.ts';
 import { Connectors } from './connectors.ts';
 import { Evaluator } from './evaluation/evaluator.ts';
@@ -38,7 +40,7 @@ export interface HubOptions {
   readonly batchMax: number;
   readonly observer: BatchObserver;
   readonly reach: Reach;
-  readonly orders: Readonly<Record<'payment' | 'card_top_up', PlaceOrder>>;
+  readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
   /** Webhooks of one connector on this process; 0 is no limit. */
   readonly hooksPerSecond: number;
   readonly onEnded: (integration: Integration) => void;

@@ -7,7 +7,13 @@ import { idOf } from '#kernel/ids.ts';
 import type { Egress } from '#platform/egress/egress.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
-import type { CallAuthentication, ConnectorDefinition, HttpCall, HttpLookUp } from '../connector.ts';
+import type {
+  CallAuthentication,
+  ConnectorDefinition,
+  HttpCall,
+  HttpLookUp,
+  LastroPart,
+} from '../connector.ts';
 import { type Found, lookUpTables } from '../enrich.ts';
 import { type Call, TIMEOUT_DEFAULT_MS } from './call.ts';
 import type { CallOutcome } from './decide-call.ts';
@@ -29,7 +35,7 @@ export type PlaceOrder = (order: LastroOrder) => Promise<CallOutcome>;
 export interface CallerOptions {
   readonly egress: Egress;
   readonly secrets: Secrets;
-  readonly orders: Readonly<Record<'payment' | 'card_top_up', PlaceOrder>>;
+  readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
 }
 
 /** Enough for a document about one thing; what is larger is refused. */

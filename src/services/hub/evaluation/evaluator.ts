@@ -5,7 +5,8 @@
  *     doing: a recursion, a regular expression, a list that grows.
  * V2: what a thread was working on beside it is given to the next thread: nobody pays for another's loop but in time.
  * V3: of jobs with one source that are handed over together one is stopped, and the others with it. A source that was
- *     stopped three times is not tried again for a while: each try costs everybody JOB_MAX_MS.
+ *     stopped three times for one message alone is not tried again for a while: each try costs everybody JOB_MAX_MS. How often
+ *     it was tried with others is not counted: that depends on how batches fall, and its first message is to be a dead letter.
  */
 import { Worker } from 'node:worker_threads';
 import type { Done, Job, JobResult, Work } from './job.ts';
@@ -40,8 +41,8 @@ export class Evaluator {
     this.#threads = Array.from({ length: THREADS }, () => new Thread(() => this.#handOut()));
   }
 
-  /** The result of each, in their order. Never rejects for what a job does. */
-  async run(jobs: readonly Job[]): Promise<readonly JobResult[]> {
+  /** The result of each, in their order. Never rejects for what a job does. `isShared`: they are of several messages (V3). */
+  async run(jobs: readonly Job[], { isShared = false } = {}): Promise<readonly JobResult[]> {
     const results: (JobResult | undefined)[] = jobs.map((job) => this.#shunnedResult(job));
     const open = jobs.flatMap((job, index) => (results[index] === undefined ? { job, index } : []));
     const parts = Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, part) =>
@@ -52,6 +53,7 @@ export class Evaluator {
         const found = await this.#submit(part.map(({ job }) => job));
         for (const [at, { index }] of part.entries()) results[index] = found[at];
         const stopped = part.filter((_job, at) => found[at]?.kind === 'overrun');
+        if (isShared) return;
         for (const source of new Set(stopped.map(({ job }) => job.source))) this.#note(source);
       }),
     );

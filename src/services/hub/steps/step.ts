@@ -165,7 +165,8 @@ async function prepareAll<Data extends Through & JsonObject>(
     if (definition === undefined) return [];
     return { identity: eventIdentity(event), definition, jobs: step.jobsOf(event.data as Data, definition) };
   });
-  const results = await evaluator.run(works.flatMap(({ jobs }) => jobs));
+  const jobsOfAll = works.flatMap(({ jobs }) => jobs);
+  const results = await evaluator.run(jobsOfAll, { isShared: works.length > 1 });
   let at = 0;
   return new Map(
     works.map(({ identity, definition, jobs }) => {

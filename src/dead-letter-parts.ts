@@ -1,0 +1,75 @@
+/** Makes what delivers dead letters again in this process, and what takes the orders to do so. */
+import type { Clock } from '#kernel/clock.ts';
+import type { CommandHandler } from '#platform/batch/command.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
+import { countDeadLetters } from '#platform/dead-letters/counts.ts';
+import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
+import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
+import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
+import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
+import type { CommandQueue } from '#platform/http/command-route.ts';
+import { EventContracts } from '#platform/log/event-contracts.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { ReadPool } from '#platform/postgres/read-pool.ts';
+import type { Session } from '#platform/postgres/session.ts';
+import { observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
+import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { renderAnswer } from './problems.ts';
+import type { Stops } from './stops.ts';
+import { contractsOf, TOPOLOGY } from './topology.ts';
+
+export interface SharedWithDeadLetters {
+  readonly log: EventLog;
+  readonly openSession: (name: string) => Session;
+  readonly clock: Clock;
+  readonly observer: BatchObserver;
+  readonly reads: ReadPool;
+  /** Of their own, so that slow lists hold up no count. */
+  readonly checks: ReadPool;
+  readonly metrics: Metrics;
+  readonly stops: Stops;
+  readonly commandsOf: <Loaded, Effect>(
+    handler: CommandHandler<DeadLetterOrder, Loaded, Effect>,
+  ) => CommandQueue<DeadLetterOrder>;
+}
+
+export class DeadLetterParts {
+  readonly #shared: SharedWithDeadLetters;
+  readonly #redeliverer: Redeliverer;
+
+  constructor(shared: SharedWithDeadLetters) {
+    const { log, openSession, clock, observer, metrics, checks, stops } = shared;
+    this.#shared = shared;
+    this.#redeliverer = new Redeliverer({ log, session: openSession('redeliverer'), clock, observer });
+    stops.add(() => this.#redeliverer.stop());
+    this.#redeliverer.start();
+    const groups = TOPOLOGY.groups.map(({ group }) => group);
+    observeDeadLetters(metrics, groups, () => countDeadLetters(checks));
+  }
+
+  /** Its dead letters are delivered to it again here. */
+  serve<Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>): void {
+    this.#redeliverer.serve(consumer);
+  }
+
+  own(group: string, partitions: readonly number[]): void {
+    this.#redeliverer.own(group, partitions);
+  }
+
+  routes(): DeadLetterRoutes {
+    const { reads, commandsOf } = this.#shared;
+    const handler = new DeadLetterCommands({
+      renderProblem: renderAnswer,
+      reader: reads,
+      topics: TOPOLOGY.topics,
+      contracts: new EventContracts(contractsOf),
+    });
+    return {
+      commands: commandsOf(handler),
+      reads: new DeadLetterReads(reads),
+      onOrdered: () => this.#redeliverer.wake(),
+    };
+  }
+}
