@@ -22,6 +22,7 @@ import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { findingTelemetry } from '#services/integrity/telemetry.ts';
 import { integrityProof } from './integrity-proof.ts';
+import { keyReusedOf } from './problems.ts';
 import type { Stops } from './stops.ts';
 import { TOPOLOGY } from './topology.ts';
 
@@ -113,7 +114,12 @@ export class IntegrityParts {
       new VerdictReads(reads, TOPOLOGY.topics),
       new CardVerdictReads(reads, proof),
     );
-    registerFindingRoutes(app, { reads: this.#reads, desk, audits });
+    registerFindingRoutes(app, {
+      reads: this.#reads,
+      desk,
+      audits,
+      keyReused: keyReusedOf('integrity'),
+    });
     registerCheckpointRoutes(app, {
       checkpoints,
       receipts: new Receipts(reads, TOPOLOGY.topics, checkpoints),

@@ -6,7 +6,7 @@ import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session, statement } from '#platform/postgres/session.ts';
 import { INSTALLATION, type StoredFinding } from '#services/integrity/finding.ts';
 import { FindingDesk } from '#services/integrity/finding-desk.ts';
-import { FindingReads } from '#services/integrity/finding-reads.ts';
+import { FindingReads, renderReading } from '#services/integrity/finding-reads.ts';
 import { acknowledge, resolve } from '#services/integrity/settle-finding.ts';
 
 const CHANGES = { acknowledge, resolve };
@@ -44,6 +44,12 @@ export async function listLiveFindings(
     ...finding,
     whose: finding.tenant === INSTALLATION ? '(installation)' : finding.tenant,
   }));
+}
+
+/** As the API shows it; undefined if there is no such finding, of any tenant or of the installation. */
+export async function readFinding(pool: ReadPool, id: string): Promise<object | undefined> {
+  const reading = isId('fnd', id) ? await new FindingReads(pool).find(null, uuidOf(id)) : undefined;
+  return reading && renderReading(reading);
 }
 
 /** Undefined if there is no such finding. */

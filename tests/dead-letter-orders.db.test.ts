@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { idOf, newId } from '#kernel/ids.ts';
 import type { OrderAction } from '#platform/dead-letters/dead-letter.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
-import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import type { DeadLetterOrder, ReplayOrder } from '#platform/dead-letters/dead-letter-orders.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { renderAnswer } from '../src/problems.ts';
@@ -49,9 +49,9 @@ const COMMANDS = new DeadLetterCommands({
 });
 
 /** As the API decides it; the status, and the code of what was refused. */
-async function order(action: OrderAction): Promise<string> {
+async function order(action: OrderAction, edit: Pick<ReplayOrder, 'data'> = {}): Promise<string> {
   const [letter] = await ask(database.url, 'select id from log.dead_letters');
-  const named = { dead_letter_id: idOf('dlt', letter?.['id'] as string), reason: 'tests' };
+  const named = { dead_letter_id: idOf('dlt', letter?.['id'] as string), reason: 'tests', ...edit };
   const body: DeadLetterOrder = { operation: `dead_letters.${action}`, ...named };
   const command = {
     operation: body.operation,
@@ -105,3 +105,13 @@ test.each([
     expect(await ask(database.url, 'select from validation.events')).toEqual([]);
   },
 );
+
+test.each([
+  ['is gone', 'delete from payments.events where subject = $1'],
+  ['cannot be read', `update payments.events set data = '{' where subject = $1`],
+])('U11: where the event %s, no edit of it is taken: nothing says what it must keep', async (_, damage) => {
+  const [letter] = await ask(database.url, 'select subject from log.dead_letters');
+  await ask(database.url, damage, [letter?.['subject']]);
+  expect(await order('replay', { data: { evil: true } })).toBe('dead_letters.event_missing');
+  expect(await orders()).toEqual([]);
+});

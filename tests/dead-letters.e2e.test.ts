@@ -92,6 +92,8 @@ test('what goes well goes on; what cannot be handled is listed, newest first, by
   expect(await list('state=replayed')).toEqual([]);
   expect(await list('failed_to=2020-01-01T00:00:00Z')).toEqual([]);
   expect(await list('failed_from=2020-01-01T00:00:00Z')).toHaveLength(6);
+  expect(await list('failed_from=0000-01-01T00:00:00Z&failed_to=9999-12-31T23:59:59-23:59')).toHaveLength(6);
+  expect(await list('failed_to=0000-06-01T00:00:00%2B05:00')).toEqual([]);
   const page = (await get('dead-letters?limit=4')).json();
   const next = (await get(`dead-letters?limit=4&cursor=${String(page['next_cursor'])}`)).json();
   const paged = [...(page['data'] as Letter[]), ...(next['data'] as Letter[])].map(({ id }) => id);
@@ -199,11 +201,14 @@ test('mended, single events are replayed, edited, skipped and discarded, and wha
   await mend(home.database.url, 'validation');
   const [replayed, edited, skipped, discarded] = await Promise.all(bad.slice(0, 4).map(letterOf));
   const { data } = (await get(`dead-letters/${edited}`)).json()['event'] as { data: Record<string, unknown> };
-  expect((await post(`${replayed}/replay`)).status).toBe(202);
+  const bare = await http(`${lastro.url}/v1/dead-letters/${replayed}/replay`, { method: 'POST' });
+  expect(bare.status).toBe(202);
   const description = 'edited by hand';
   expect((await post(`${edited}/replay`, { data: { ...data, description }, reason: 'mended' })).status).toBe(
     202,
   );
+  for (const reason of ['', '   ', '\u200b', 'x'.repeat(501)])
+    expect((await post(`${skipped}/skip`, { reason })).status).toBe(400);
   expect((await post(`${skipped}/skip`, { reason: 'not wanted any more' })).status).toBe(202);
   expect((await post(`${discarded}/discard`, { reason: 'not wanted either' })).status).toBe(202);
   await expect.poll(stateOf(replayed ?? ''), PATIENCE).toBe('replayed');
@@ -247,7 +252,14 @@ test('the command line lists, shows and orders as the API does, in the name of t
   expect(listed.split('\n').find((line) => line.startsWith(id))).toContain('payment.requested');
   const shown = JSON.parse(await runLastro(['dead-letters', 'show', id], installation)) as unknown;
   expect(shown).toEqual((await get(`dead-letters/${id}`)).json());
-  await expect(runLastro(['dead-letters', 'skip', id], installation)).rejects.toThrow(/--reason/);
+  const wrong = [
+    [['--state', 'nope'], /open, replayed, skipped, discarded/],
+    [['--tenant', 'nobody'], /no tenant nobody/],
+  ] as const;
+  for (const [given, fault] of wrong)
+    await expect(runLastro(['dead-letters', 'list', ...given], installation)).rejects.toThrow(fault);
+  for (const given of [[], ['--reason', '']])
+    await expect(runLastro(['dead-letters', 'skip', id, ...given], installation)).rejects.toThrow(/--reason/);
   await runLastro(['dead-letters', 'replay', id, '--reason', 'by hand'], installation);
   await expect.poll(stateOf(id), PATIENCE).toBe('replayed');
   const { actions } = (await get(`dead-letters/${id}`)).json() as { actions: { actor: string }[] };
@@ -269,6 +281,8 @@ test('many are replayed as the frozen set that they were, with progress; nothing
     .toMatchObject({ state: 'done', total: open.length, replayed: open.length, failed: 0 });
   expect(await list('state=open')).toEqual([]);
   for (const { subject } of open) await expect.poll(() => statusOf(subject), PATIENCE).toBe('completed');
+  const bare = await http(`${lastro.url}/v1/dead-letters/replays`, { method: 'POST' });
+  expect([bare.status, bare.json()['total']]).toEqual([202, 0]);
   const metrics = (await http(`${lastro.url}/metrics`)).text;
   expect(metrics).toMatch(/^lastro_dead_letters_open\{group="validation"\} 0$/m);
   expect(metrics).toMatch(/^lastro_parked_events\{group="validation"\} 0$/m);

@@ -14,6 +14,7 @@ import type { Proof } from '#services/integrity/proof-port.ts';
 import { Repairer } from '#services/integrity/repairer.ts';
 import { StageSweeper } from '#services/integrity/stage-sweeper.ts';
 import { integrityProof } from '../src/integrity-proof.ts';
+import { keyReusedOf } from '../src/problems.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { PARTITIONS } from './engine.ts';
 import { ask } from './redelivery.ts';
@@ -42,6 +43,7 @@ export class IntegrityDesk {
   readonly repairer: Repairer;
   readonly reads: FindingReads;
   readonly cards: CardJudge;
+  readonly keyReused = keyReusedOf('integrity');
   /** What could not be done, and why. */
   readonly errors: unknown[] = [];
   readonly #url: string;

@@ -90,7 +90,10 @@ test('the command line lists what is not closed, whose ever it is, and settles i
   const line = listed.split('\n').find((each) => each.includes('stray_event')) ?? '';
   expect(line).toContain('(installation)');
   const [id = ''] = line.split('\t');
-  await expect(runLastro(['findings', 'resolve', id], installation)).rejects.toThrow(/--reason/);
+  const shown = JSON.parse(await runLastro(['findings', 'show', id], installation)) as unknown;
+  expect(shown).toMatchObject({ id, kind: 'stray_event', actions: [], events: [] });
+  for (const given of [[], ['--reason=']])
+    await expect(runLastro(['findings', 'resolve', id, ...given], installation)).rejects.toThrow(/--reason/);
   await runLastro(['findings', 'resolve', id, '--reason', 'planted by a test'], installation);
   await expect(
     runLastro(['findings', 'acknowledge', id, '--reason', 'too late'], installation),

@@ -2,17 +2,19 @@
 import { userInfo } from 'node:os';
 import { systemClock } from '#kernel/clock.ts';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
-import type { DeadLetter, OrderAction } from '#platform/dead-letters/dead-letter.ts';
+import { type DeadLetter, type OrderAction, STATES } from '#platform/dead-letters/dead-letter.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
 import { readDetail } from '#platform/dead-letters/dead-letter-detail.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
 import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
+import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
 import { say } from './environment.ts';
+import { givenReason } from './given-reason.ts';
 import { type Installation, onInstallation, type TenantOption } from './on-installation.ts';
 
 export interface ListOptions extends TenantOption {
@@ -36,10 +38,19 @@ export function listDeadLetters({ state, group, limit, ...options }: ListOptions
     const rows = Number(limit);
     if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
       throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
+    if (!STATES.some((known) => known === state)) throw new Error(`--state is one of ${STATES.join(', ')}`);
+    if (options.tenant !== undefined) await requireTenant(pool, tenant);
     const filter = { state, ...(group === undefined ? {} : { group }) };
-    for (const letter of await reads.list(tenant, filter, { before: undefined, limit: rows }))
-      console.log(lineOf(letter));
+    const letters = await reads.list(tenant, filter, { before: undefined, limit: rows });
+    for (const letter of letters) console.log(lineOf(letter));
+    if (letters.length === 0) say('none');
   });
+}
+
+/** Of one that does not exist nothing is listed, which reads as if all were well. */
+async function requireTenant(pool: ReadPool, tenant: string): Promise<void> {
+  const rows = await pool.query('select from access.tenants where id = $1', [tenant]);
+  if (rows.length === 0) throw new Error(`there is no tenant ${tenant}`);
 }
 
 function lineOf(letter: DeadLetter): string {
@@ -78,12 +89,13 @@ function orderOf(
   { reason, data }: { reason: string | undefined; data: string | undefined },
 ): DeadLetterOrder {
   const named = { dead_letter_id: id };
-  if (action !== 'replay') return { operation: `dead_letters.${action}`, ...named, reason: reason ?? '' };
+  if (action !== 'replay')
+    return { operation: `dead_letters.${action}`, ...named, reason: givenReason(reason ?? '') };
   return {
     operation: 'dead_letters.replay',
     ...named,
     ...(data === undefined ? {} : { data: JSON.parse(data) as JsonObject }),
-    ...(reason === undefined ? {} : { reason }),
+    ...(reason === undefined ? {} : { reason: givenReason(reason) }),
   };
 }
 

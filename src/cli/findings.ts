@@ -1,8 +1,9 @@
 /** `lastro findings`: what is wrong anywhere in the installation, and the only way to settle what is no tenant's. */
 import { userInfo } from 'node:os';
 import { idOf } from '#kernel/ids.ts';
-import { changeFinding, type FindingChange, listLiveFindings } from '../operator-desk.ts';
+import { changeFinding, type FindingChange, listLiveFindings, readFinding } from '../operator-desk.ts';
 import { say } from './environment.ts';
+import { givenReason } from './given-reason.ts';
 import { onPool } from './on-installation.ts';
 
 /** As many as a page of the API has. */
@@ -13,8 +14,18 @@ export function listFindings({ limit }: { readonly limit: string }): Promise<voi
     const rows = Number(limit);
     if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
       throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
-    for (const { uuid, severity, state, kind, subject, whose, detail } of await listLiveFindings(pool, rows))
+    const findings = await listLiveFindings(pool, rows);
+    for (const { uuid, severity, state, kind, subject, whose, detail } of findings)
       console.log([idOf('fnd', uuid), severity, state, kind, subject, whose, detail].join('\t'));
+    if (findings.length === 0) say('none');
+  });
+}
+
+export function showFinding(id: string): Promise<void> {
+  return onPool(async ({ pool }) => {
+    const reading = await readFinding(pool, id);
+    if (reading === undefined) throw new Error(`there is no finding ${id}`);
+    console.log(JSON.stringify(reading, null, 2));
   });
 }
 
@@ -24,7 +35,8 @@ export function settleFinding(
   { reason }: { readonly reason: string },
 ): Promise<void> {
   return onPool(async ({ url }) => {
-    const decided = await changeFinding(url, { verb, id, reason, actor: `cli ${userInfo().username}` });
+    const change = { verb, id, reason: givenReason(reason) };
+    const decided = await changeFinding(url, { ...change, actor: `cli ${userInfo().username}` });
     if (decided === undefined) throw new Error(`there is no finding ${id}`);
     if (!decided.ok) throw new Error(decided.problem.detail);
     say(`${id}, ${decided.value.kind} of ${decided.value.subject}, is ${decided.value.state}`);

@@ -1,5 +1,6 @@
 /** What somebody kept elsewhere and gives to a proof: public keys, and copies of checkpoints. */
 import { readFile } from 'node:fs/promises';
+import { parseKeptCheckpoints } from '#proof/kept-checkpoints.ts';
 import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
 import type { KeptCheckpoint } from '#proof/verify-checkpoints.ts';
 
@@ -23,14 +24,8 @@ async function fetchText(url: string): Promise<string> {
 }
 
 /** A file with what `GET /v1/integrity/checkpoints` answered, or one checkpoint of it. */
-export async function checkpointsAt(file: string): Promise<KeptCheckpoint[]> {
-  const value = JSON.parse(await readFile(file, 'utf8')) as { data?: unknown };
-  const listed: unknown[] = Array.isArray(value.data) ? value.data : [value];
-  if (!listed.every(isCheckpoint)) throw new Error(`${file} holds no checkpoints as the API gives them`);
-  return listed;
-}
-
-function isCheckpoint(value: unknown): value is KeptCheckpoint {
-  const { number, body } = (value ?? {}) as Partial<Record<keyof KeptCheckpoint, unknown>>;
-  return Number.isSafeInteger(number) && typeof body === 'string';
+export async function checkpointsAt(file: string): Promise<readonly KeptCheckpoint[]> {
+  const checkpoints = parseKeptCheckpoints(await readFile(file, 'utf8'));
+  if (typeof checkpoints === 'string') throw new Error(`${file} cannot be used: ${checkpoints}`);
+  return checkpoints;
 }

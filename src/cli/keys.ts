@@ -20,7 +20,9 @@ export function createKey(options: TenantOption & { name: string; scopes: string
 
 export function listKeys(options: TenantOption): Promise<void> {
   return withAccess(options, async (access, tenant) => {
-    for (const key of await access.listKeys(tenant)) {
+    const keys = await access.listKeys(tenant);
+    if (keys.length === 0) say('none');
+    for (const key of keys) {
       const state =
         key.revokedAt === undefined ? 'usable' : `revoked ${new Date(key.revokedAt).toISOString()}`;
       console.log(

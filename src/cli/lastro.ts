@@ -101,6 +101,10 @@ findings
   .description('list those that are not closed, newest first')
   .option('--limit <number>', 'at most so many', '50')
   .action(async (options: { limit: string }) => (await import('./findings.ts')).listFindings(options));
+findings
+  .command('show <id>')
+  .description('show one: the events that show it, and what was done about it')
+  .action(async (id: string) => (await import('./findings.ts')).showFinding(id));
 for (const [verb, description] of [
   ['acknowledge', 'take it over: nothing more is repaired by itself'],
   ['resolve', 'say that it is dealt with; a fact of the logs is not opened again'],
@@ -158,7 +162,7 @@ program
 program
   .command('rebuild')
   .description('make the read models anew from the logs, while payments come in')
-  .argument('[models...]', 'payments, verdicts, notifications; all by default')
+  .argument('[models...]', 'payments, refunds, verdicts, notifications, days; all by default')
   .action(async (models: string[]) => (await import('./rebuild.ts')).rebuildCommand(models));
 
 program

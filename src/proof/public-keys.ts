@@ -1,15 +1,16 @@
 /** Public keys that checkpoints may be signed with, by their names. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { ed25519Thumbprint } from '#kernel/jwk-thumbprint.ts';
+import { NOT_JSON, parseEvidence } from './evidence-json.ts';
 
 /** By kid: the thumbprint, made here, so that no key can be passed off under another's name. */
 export type PublicKeys = ReadonlyMap<string, KeyObject>;
 
 const PEM_BLOCK = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g;
 
-/** A JWK Set, a JWK, or PEM, one key or several. Keys of other kinds are passed over; none left is an error. */
+/** A JWK Set, a JWK, or PEM, one key or several; of a private PEM, the public one. Keys of other kinds are passed over; none left is an error. */
 export function parsePublicKeys(text: string): PublicKeys {
-  const keys = text.trimStart().startsWith('{') ? fromJson(text) : fromPem(text);
+  const keys = text.match(PEM_BLOCK)?.map((block) => createPublicKey(block)) ?? fromJson(text);
   const named = keys.filter(({ asymmetricKeyType }) => asymmetricKeyType === 'ed25519');
   if (named.length === 0) throw new Error('there is no Ed25519 public key in it');
   return new Map(named.map((key) => [kidOf(key), key]));
@@ -26,17 +27,15 @@ export function thumbprintOf(publicKey: Buffer): string {
 }
 
 function fromJson(text: string): KeyObject[] {
-  const parsed = JSON.parse(text) as { keys?: unknown; crv?: unknown };
-  const jwks: unknown[] = Array.isArray(parsed.keys) ? parsed.keys : [parsed];
+  const evidence = parseEvidence(text);
+  if (!evidence.ok)
+    throw new Error(evidence.fault === NOT_JSON ? 'it is neither JSON nor PEM' : evidence.fault);
+  const { keys } = (evidence.value ?? {}) as { keys?: unknown };
+  const jwks: unknown[] = Array.isArray(keys) ? keys : [evidence.value];
   return jwks.flatMap((jwk) => {
     const { crv, x } = (jwk ?? {}) as { crv?: unknown; x?: unknown };
     return crv === 'Ed25519' && typeof x === 'string' ? [publicKeyOf(Buffer.from(x, 'base64url'))] : [];
   });
-}
-
-/** Of a private key, the public one. */
-function fromPem(text: string): KeyObject[] {
-  return (text.match(PEM_BLOCK) ?? [text]).map((block) => createPublicKey(block));
 }
 
 function kidOf(key: KeyObject): string {

@@ -2,8 +2,8 @@
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { isId } from '#kernel/ids.ts';
-import { isStorableText } from '#kernel/text.ts';
-import { Count, Digest, Instant, isInstant, Ordinal, parseJson } from './checkpoint-seal.ts';
+import { Count, Digest, Instant, isInstant, Ordinal } from './checkpoint-seal.ts';
+import { parseEvidence } from './evidence-json.ts';
 
 const CLOSED = { additionalProperties: false } as const;
 /** A path in a tree of 2^53 leaves. */
@@ -84,13 +84,13 @@ export interface ReceiptDocument {
 
 /** The document, or what is wrong with its shape. */
 export function parseReceipt(text: string): ReceiptDocument | string {
-  const value = parseJson(text);
-  if (value === undefined) return 'it is not JSON';
+  const evidence = parseEvidence(text);
+  if (!evidence.ok) return evidence.fault;
+  const { value } = evidence;
   if (!Value.Check(Receipt, value)) return 'it is not a receipt of the format lastro.receipt.v1';
   const { events, checkpoints } = value;
   const misdated = events.find(({ occurred_at }) => !isInstant(occurred_at));
   if (misdated !== undefined) return `${misdated.occurred_at} is no instant`;
-  if (!events.every(hasStorableTexts)) return 'it holds text that no log can hold';
   if ('payment_id' in value)
     return isId('pay', value.payment_id)
       ? { subject: value.payment_id, beginning: 'payment.requested', events, checkpoints }
@@ -98,9 +98,4 @@ export function parseReceipt(text: string): ReceiptDocument | string {
   return isId('ref', value.refund_id)
     ? { subject: value.refund_id, beginning: 'refund.requested', events, checkpoints }
     : 'its refund_id is not the id of a refund';
-}
-
-/** A lone surrogate has no UTF-8 bytes, and would be hashed as another character. */
-function hasStorableTexts(event: ReceiptEvent): boolean {
-  return Object.values(event).every((value) => typeof value !== 'string' || isStorableText(value));
 }

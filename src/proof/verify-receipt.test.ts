@@ -227,7 +227,7 @@ describe('it is refused', () => {
         withCheckpoint(({ logs }) => ({ logs: logs.map((log) => ({ ...log, verified: log.verified + 1 })) })),
       /does not cover/,
     ],
-    ['a lone surrogate', () => withEvent(0, () => ({ key: '\ud800' })), /no log can hold/],
+    ['a lone surrogate', () => withEvent(0, () => ({ key: '\ud800' })), /half a surrogate pair/],
   ])('%s', (_what, forge, fault) => {
     expect(faultOf(forge())).toMatch(fault);
   });
@@ -278,4 +278,17 @@ describe('public keys are read', () => {
       expect(() => parsePublicKeys(text)).toThrow();
     },
   );
+});
+
+test.each([
+  ['before', '"data":', (genuine: string) => `"data":"forged",${genuine}`],
+  ['before, its name escaped', '"data":', (genuine: string) => `"d\\u0061ta":"forged",${genuine}`],
+])('a forged member %s the genuine one of its name proves nothing', (_, member, forge) => {
+  const forged = TEXT.replace(member, forge);
+  expect(forged).not.toBe(TEXT);
+  expect(faultOf(forged)).toBe('/events/0/data stands twice in one object');
+});
+
+test.each(['null', '[]', '7', '"receipt"'])('%s is no receipt, and that is what is said', (text) => {
+  expect(faultOf(text)).toMatch(/^it is not a receipt/);
 });

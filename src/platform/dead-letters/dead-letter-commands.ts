@@ -13,7 +13,7 @@ import { isId, type RedeliveryId, type ReplayId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler, Verdict } from '../batch/command.ts';
 import type { Answer } from '../idempotency/idempotency.ts';
-import type { LogEvent } from '../log/event.ts';
+import { eventIdentity, type JsonObject, type LogEvent } from '../log/event.ts';
 import type { EventContracts } from '../log/event-contracts.ts';
 import { readTimeline } from '../log/timeline.ts';
 import type { Reader } from '../postgres/read-pool.ts';
@@ -118,14 +118,8 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
     const letter = found.value;
     const data = body.operation === 'dead_letters.replay' ? body.data : undefined;
     const edited = loaded.edited.get(letter.id);
-    if (data !== undefined && edited !== undefined) {
-      const { original } = edited;
-      const { contracts } = this.#options;
-      const faults = contracts.faultsOf(original, data, '/data');
-      const originalFaults = contracts.faultsOf(original, original.data, '/data');
-      const objection = objectionTo({ ...edited, data, faults, originalFaults });
-      if (objection !== undefined) return refused(objection);
-    }
+    const objection = data === undefined ? undefined : this.#objectionTo(data, letter, edited);
+    if (objection !== undefined) return refused(objection);
     return accepted({
       id: uuidOf(id as RedeliveryId),
       action: ACTIONS[body.operation],
@@ -136,6 +130,15 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
       reason: body.reason ?? null,
       actor: command.actor ?? NOBODY,
     });
+  }
+
+  #objectionTo(data: JsonObject, letter: DeadLetter, edited: Edited | undefined): Problem | undefined {
+    if (edited === undefined) return nothingToCompare(letter);
+    const { original } = edited;
+    const { contracts } = this.#options;
+    const faults = contracts.faultsOf(original, data, '/data');
+    const originalFaults = contracts.faultsOf(original, original.data, '/data');
+    return objectionTo({ ...edited, data, faults, originalFaults });
   }
 
   /** Edits are made by hand, one at a time: each reads its subject's events for itself. */
@@ -151,17 +154,33 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
       [...new Set(asked)].map(async (id): Promise<[string, Edited][]> => {
         const letter = letters.get(uuidOf(id));
         if (letter === undefined) return [];
-        const { tenant, subject, topic, partition } = letter;
-        const place = { topic, position: Number(letter.position) };
-        const [[original], timeline] = await Promise.all([
-          readEventsAt(tx, partition, [place]),
-          readTimeline(this.#options.reader, this.#options.topics, { tenant, subject }),
-        ]);
-        return original === undefined ? [] : [[letter.id, { original, timeline }]];
+        const edited = await this.#readEdited(tx, letter);
+        return edited === undefined ? [] : [[letter.id, edited]];
       }),
     );
     return new Map(loaded.flat());
   }
+
+  /** Undefined if the log lacks the event, or nobody can read it or what else is told of its subject any more. */
+  async #readEdited(
+    tx: Transaction,
+    { tenant, subject, topic, partition, position }: DeadLetter,
+  ): Promise<Edited | undefined> {
+    const { reader, topics } = this.#options;
+    try {
+      const [original] = await readEventsAt(tx, partition, [{ topic, position: Number(position) }]);
+      return original && { original, timeline: await readTimeline(reader, topics, { tenant, subject }) };
+    } catch (error) {
+      if (error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function nothingToCompare({ topic, partition, position }: DeadLetter): Problem {
+  const event = eventIdentity({ topic, partition, position: Number(position) });
+  const detail = `${event} is not in its log any more, or cannot be read: nothing says what the edited data must keep.`;
+  return problem('dead_letters.event_missing', detail);
 }
 
 function namedIn(body: DeadLetterOrder) {

@@ -27,6 +27,13 @@ export const deadLetterProblems = {
     retryable: false,
     remedy: 'Keep to the contract of the event’s type and version; `errors` names what is wrong.',
   },
+  'dead_letters.event_missing': {
+    status: 409,
+    title: 'The event cannot be edited, as its log lacks it',
+    retryable: false,
+    remedy:
+      'Run `lastro verify`: the log is damaged. Restore it from a backup, or skip or discard the dead letter.',
+  },
   'dead_letters.terms_changed': {
     status: 422,
     title: 'The edited data tells something else than the event',

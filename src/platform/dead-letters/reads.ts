@@ -25,8 +25,8 @@ export interface DeadLetterFilter {
   readonly topic?: string;
   readonly error_code?: string;
   readonly state?: string;
-  readonly failed_from?: string;
-  readonly failed_to?: string;
+  readonly failedFrom?: EpochMs;
+  readonly failedTo?: EpochMs;
 }
 
 export interface ParkedBehind {
@@ -76,8 +76,8 @@ export class DeadLetterReads {
         filter.topic ?? null,
         filter.error_code ?? null,
         filter.state ?? null,
-        filter.failed_from ?? null,
-        filter.failed_to ?? null,
+        filter.failedFrom === undefined ? null : new Date(filter.failedFrom),
+        filter.failedTo === undefined ? null : new Date(filter.failedTo),
         page.limit,
       ],
     );

@@ -5,6 +5,7 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, sendOutcome, submitCommand } from '../http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '../http/cursor.ts';
 import type { HttpApp } from '../http/http-app.ts';
+import { parseInstant } from '../http/instants.ts';
 import { contextOf } from '../http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '../http/schemas.ts';
 import { sendJsonText, sendProblem } from '../http/send.ts';
@@ -87,20 +88,32 @@ async function sendList(
   }: {
     request: FastifyRequest;
     reply: FastifyReply;
-    query: DeadLetterFilter & { readonly limit?: number; readonly cursor?: string };
+    query: ListQuery;
   },
 ): Promise<FastifyReply> {
-  const { limit = DEFAULT_PAGE_LIMIT, cursor: given, ...filter } = query;
+  const { limit = DEFAULT_PAGE_LIMIT, cursor: given, ...asked } = query;
   const cursor = parseCursor(given, 1);
   if (!cursor.ok) return sendProblem(reply, cursor.problem);
   const before = cursor.value?.[0];
   if (before !== undefined && !isId('dlt', before)) return sendProblem(reply, malformedCursor());
-  const letters = await reads.list(contextOf(request).tenant, filter, {
+  const letters = await reads.list(contextOf(request).tenant, filterOf(asked), {
     before: before === undefined ? undefined : uuidOf(before),
     limit: rowsFor(limit),
   });
   const { data, next_cursor } = renderPage(letters, limit, (last) => [idOf('dlt', last.id)]);
   return sendJson(reply, { data: data.map((letter) => renderDeadLetter(letter)), next_cursor });
+}
+
+function filterOf({
+  failed_from: from,
+  failed_to: to,
+  ...names
+}: Omit<ListQuery, 'limit' | 'cursor'>): DeadLetterFilter {
+  return {
+    ...names,
+    ...(from === undefined ? {} : { failedFrom: parseInstant(from) }),
+    ...(to === undefined ? {} : { failedTo: parseInstant(to) }),
+  };
 }
 
 function registerReplay(app: HttpApp, routes: DeadLetterRoutes): void {
@@ -114,7 +127,7 @@ function registerReplay(app: HttpApp, routes: DeadLetterRoutes): void {
     response: { 202: DeadLetterDocument, ...REFUSALS },
   };
   app.post('/v1/dead-letters/:id/replay', { config: WRITE, schema }, async (request, reply) => {
-    const { data, reason } = request.body;
+    const { data, reason } = request.body ?? {};
     const body = {
       operation: 'dead_letters.replay',
       dead_letter_id: request.params.id,

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import { closed, MAX_PAGE_LIMIT, pageOf, pageQuery } from '../http/schemas.ts';
+import { type Static, Type } from 'typebox';
+import { closed, MAX_PAGE_LIMIT, pageOf, pageQuery, Reason } from '../http/schemas.ts';
 import { type DeadLetterState, STATES } from './dead-letter.ts';
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
@@ -8,7 +8,7 @@ const Instant = Type.String({ format: 'date-time' });
 const State = Type.Unsafe<DeadLetterState>({ type: 'string', enum: [...STATES] });
 const Open = (description: string) => Type.Object({}, { additionalProperties: true, description });
 
-const Reason = Type.String({ minLength: 1, maxLength: 500, description: 'Kept in the audit.' });
+const Why = Reason('Kept in the audit.');
 const Name = (description: string) => Type.String({ minLength: 1, maxLength: 200, description });
 
 export const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
@@ -76,21 +76,30 @@ export const ListQuery = closed({
   failed_to: Type.Optional(Type.String({ format: 'date-time', description: 'Last failed before.' })),
   ...pageQuery,
 });
+export type ListQuery = Static<typeof ListQuery>;
 
-export const ReplayBody = closed({
-  data: Type.Optional(
-    Open('Instead of the event’s own data. It keeps the event’s contract, and its amounts, methods and ids.'),
-  ),
-  reason: Type.Optional(Reason),
-});
+/** May be left out. */
+export const ReplayBody = nullable(
+  closed({
+    data: Type.Optional(
+      Open(
+        'Instead of the event’s own data. It keeps the event’s contract, and its amounts, methods and ids.',
+      ),
+    ),
+    reason: Type.Optional(Why),
+  }),
+);
 
-export const GiveUpBody = closed({ reason: Reason });
+export const GiveUpBody = closed({ reason: Why });
 
-export const ReplaySetBody = closed({
-  ...filter,
-  ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
-  reason: Type.Optional(Reason),
-});
+/** May be left out. */
+export const ReplaySetBody = nullable(
+  closed({
+    ...filter,
+    ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
+    reason: Type.Optional(Why),
+  }),
+);
 
 export const ReplayDocument = Type.Object({
   id: Type.String({ description: '`rpl_…`' }),

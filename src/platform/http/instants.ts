@@ -1,3 +1,5 @@
+import type { EpochMs } from '#kernel/clock.ts';
+
 const DATE = /^(\d{4})-(\d{2})-(\d{2})$/;
 const DATE_TIME =
   /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:[Zz]|[+-](\d{2}):(\d{2}))$/;
@@ -27,4 +29,19 @@ export function isRfc3339(text: string): boolean {
     Number(offsetHour) < 24 &&
     Number(offsetMinute) < 60
   );
+}
+
+/** What RFC 3339 can write: years of four digits. PostgreSQL has no year 0. */
+export const WRITABLE_INSTANTS: { readonly first: EpochMs; readonly last: EpochMs } = {
+  first: Date.parse('0001-01-01T00:00:00.000Z'),
+  last: Date.parse('9999-12-31T23:59:59.999Z'),
+};
+
+/**
+ * The instant of a checked text (`isRfc3339`), in whole milliseconds as everything is stored, so cutting the rest off moves
+ * none across it. An offset can carry it out of what can be written back; there is nothing out there.
+ */
+export function parseInstant(text: string): EpochMs {
+  const { first, last } = WRITABLE_INSTANTS;
+  return Math.min(last, Math.max(first, Date.parse(text)));
 }

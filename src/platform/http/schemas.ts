@@ -1,6 +1,7 @@
 /** The building blocks of the API's schemas. Services compose theirs from these and typebox's own. */
 import type { FastifyTypeProvider } from 'fastify';
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox';
+import { MAX_REASON_LENGTH } from '#kernel/reason.ts';
 
 /** Gives handlers the types of their schemas: `app.withTypeProvider<SchemaTypes>()`; `createHttpApp` returns it so. */
 export interface SchemaTypes extends FastifyTypeProvider {
@@ -53,6 +54,16 @@ export function pageOf<Item extends TSchema>(item: Item) {
     next_cursor: Type.Union([Type.String(), Type.Null()], {
       description: 'Where the next page starts; null on the last one.',
     }),
+  });
+}
+
+/** Why a person does it: `isReason`, which the command line asks, in a schema. */
+export function Reason(description: string) {
+  return Type.String({
+    minLength: 1,
+    maxLength: MAX_REASON_LENGTH,
+    format: 'visible',
+    description: `${description} Something of it is visible.`,
   });
 }
 

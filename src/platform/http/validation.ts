@@ -8,6 +8,7 @@ import type { FastifySchemaCompiler } from 'fastify';
 import { InvariantViolation } from '#kernel/fault.ts';
 import type { FieldProblem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
+import { isVisible } from '#kernel/reason.ts';
 import { isCalendarDate, isRfc3339 } from './instants.ts';
 import { faulty } from './json-body.ts';
 import { pointerStep } from './json-pointer.ts';
@@ -87,7 +88,7 @@ function createAjv(options: { allErrors: boolean; strictRequired?: boolean }): A
     strictTypes: false,
     strictTuples: false,
     keywords: ['example'],
-    formats: { 'date-time': isRfc3339, date: isCalendarDate },
+    formats: { 'date-time': isRfc3339, date: isCalendarDate, visible: isVisible },
   });
 }
 
@@ -230,6 +231,8 @@ function fieldProblem(error: ErrorObject, root: string): FieldProblem {
         code: 'too_long',
         detail: `must have at most ${error.params['limit']} characters`,
       };
+    case 'format':
+      return { pointer: at, code: 'wrong_format', detail: formatDetail(error) };
     case 'anyOf':
     case 'oneOf':
       return { pointer: at, code: 'wrong_type', detail: 'is of none of the accepted forms' };
@@ -240,6 +243,10 @@ function fieldProblem(error: ErrorObject, root: string): FieldProblem {
         detail: error.message ?? 'is not valid',
       };
   }
+}
+
+function formatDetail({ params, message }: ErrorObject): string {
+  return params['format'] === 'visible' ? 'must show something' : (message ?? 'is not valid');
 }
 
 /** Keyword of JSON Schema → the stable code of the fault; ajv's message says the rest. */
@@ -254,6 +261,5 @@ const FAULT_CODES: Readonly<Record<string, string>> = {
   minProperties: 'too_few',
   maxProperties: 'too_many',
   pattern: 'wrong_format',
-  format: 'wrong_format',
   uniqueItems: 'repeated',
 };

@@ -281,7 +281,8 @@ test('numbers beyond 2^53 arrive exactly, instants as milliseconds, dates as the
     statement(
       'tests.types',
       `select 9223372036854775807::bigint as big, '2026-03-01 12:00:00.123456+02'::timestamptz as instant,
-              '1969-12-31 23:59:59.5+00'::timestamptz as before, '2026-03-01'::date as day, 7::smallint as small`,
+              '1969-12-31 23:59:59.5+00'::timestamptz as before,
+              '0001-01-01 00:00:00+00'::timestamptz as first, '2026-03-01'::date as day, 7::smallint as small`,
     ),
     [],
   );
@@ -289,6 +290,7 @@ test('numbers beyond 2^53 arrive exactly, instants as milliseconds, dates as the
     big: 9_223_372_036_854_775_807n,
     instant: Date.UTC(2026, 2, 1, 10, 0, 0, 123),
     before: -500,
+    first: Date.parse('0001-01-01T00:00:00.000Z'),
     day: '2026-03-01',
     small: 7,
   });

@@ -90,10 +90,15 @@ const DATE_OID = 1082;
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   if (format !== 'binary') {
     if (oid === INT8_OID) return BigInt;
-    if (oid === TIMESTAMPTZ_OID) return (value) => Date.parse(value);
+    if (oid === TIMESTAMPTZ_OID) return instantOf;
     if (oid === DATE_OID) return (value) => value;
   }
   return pg.types.getTypeParser(oid, format) as (value: string) => unknown;
+}
+
+/** As PostgreSQL writes it for the zone UTC. Years below 100 only as ISO 8601: otherwise `0001` is read as 2001. */
+function instantOf(text: string): number {
+  return Date.parse(text.startsWith('00') ? text.replace(' ', 'T').replace(/\+00$/, 'Z') : text);
 }
 
 export class Session {

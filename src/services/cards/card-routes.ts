@@ -5,6 +5,7 @@ import { problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -270,7 +271,7 @@ function filterOf({
     ...(account === undefined ? {} : { account }),
     ...(code === undefined ? {} : { code }),
     ...(confirmation === undefined ? {} : { confirmation }),
-    ...(from === undefined ? {} : { from: Date.parse(from) }),
-    ...(to === undefined ? {} : { to: Date.parse(to) }),
+    ...(from === undefined ? {} : { from: parseInstant(from) }),
+    ...(to === undefined ? {} : { to: parseInstant(to) }),
   };
 }

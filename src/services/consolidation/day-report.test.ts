@@ -27,6 +27,14 @@ const ROWS = [
   row('2026-11-02', { openingMinor: 5n, debitsMinor: 7n, closingMinor: -2n, version: 3, sealedAt: AT }),
 ];
 
+test('F1: a range ends with its last day, though that is the last day which can be written', () => {
+  const days = daysBetween(ROWS.slice(1), { from: '9999-12-30', to: '9999-12-31' });
+  expect(days.map(({ date, closingMinor }) => [date, closingMinor])).toEqual([
+    ['9999-12-30', -2n],
+    ['9999-12-31', -2n],
+  ]);
+});
+
 test('F1: a day without movement carries the balance, with version 0', () => {
   const days = daysBetween(ROWS, { from: '2026-11-01', to: '2026-11-03' });
   expect(

@@ -37,7 +37,9 @@ export function daysBetween(
   const byDay = new Map(rows.map((row) => [row.day, row]));
   let last = rows[0] !== undefined && rows[0].day < from ? rows[0] : undefined;
   const days: ReportedDay[] = [];
-  for (let date = from; date <= to; date = dayAfter(date)) {
+  // By number: the day after 9999-12-31 is written with a sign, which sorts before every digit.
+  const end = Date.parse(to);
+  for (let date = from; Date.parse(date) <= end; date = dayAfter(date)) {
     const row = byDay.get(date);
     days.push(row === undefined ? restingDay(date, last) : movingDay(row));
     last = row ?? last;

@@ -13,6 +13,8 @@ import type { ReportFormat } from './report-format.ts';
 import { ACCOUNTS_MAX } from './schemas.ts';
 
 const YEARS_MAX = 5;
+/** Years have four digits (RFC 3339). */
+const LAST_DAY = '9999-12-31';
 /** Of all accounts of a report together: some 50 ms to add up. */
 const SUMMED_DAYS_MAX = 50_000;
 const DAY_MS = 86_400_000;
@@ -129,7 +131,8 @@ function rangeOf({ from, to = from }: AskedRange, accounts: number): Decision<Da
 
 /** As a text to compare with: it may be a 29 February that is none. */
 function yearsLater(day: CalendarDate): string {
-  return `${String(Number(day.slice(0, 4)) + YEARS_MAX).padStart(4, '0')}${day.slice(4)}`;
+  const year = Number(day.slice(0, 4)) + YEARS_MAX;
+  return year > 9999 ? LAST_DAY : `${String(year).padStart(4, '0')}${day.slice(4)}`;
 }
 
 /** As the ledger tells it, whose account it would be. */

@@ -259,6 +259,15 @@ describe('bad input', () => {
     expect(documentOf(answer).data).toHaveLength(1827);
   });
 
+  test.each([
+    ['0001-01-01', '0001-01-02', 2],
+    ['9994-12-31', '9999-12-31', 1827],
+    ['9999-12-31', '9999-12-31', 1],
+  ])('the days from %s to %s, at the ends of what can be written, are %i', async (from, to, days) => {
+    const answer = await get(`/v1/accounts/book/daily-balances?from=${from}&to=${to}`);
+    expect(documentOf(answer).data).toHaveLength(days);
+  });
+
   test('an account of another tenant is not there', async () => {
     expect((await get(BOOK, {}, 'other')).statusCode).toBe(404);
   });

@@ -1,7 +1,7 @@
 /** Audits that somebody asked for: one at a time over the installation, and what became of each. */
 import type { EpochMs } from '#kernel/clock.ts';
 import { type AuditId, idOf, newId, uuidOf } from '#kernel/ids.ts';
-import { type Session, statement } from '#platform/postgres/session.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { AuditProgress, AuditScope } from './proof-port.ts';
 
 export type AuditState = 'queued' | 'running' | 'completed' | 'failed';
@@ -88,15 +88,14 @@ export class AuditQueue {
     this.#session = session;
   }
 
-  /** Undefined if one is under way. */
-  async enqueue(order: {
-    tenant: string;
-    scope: AuditScope;
-    requestedBy: string;
-  }): Promise<Audit | undefined> {
+  /** Undefined if one is under way. In a transaction of the caller's, if it has one. */
+  async enqueue(
+    order: { tenant: string; scope: AuditScope; requestedBy: string },
+    at: Transaction | Session = this.#session,
+  ): Promise<Audit | undefined> {
     const id = newId('adt');
     const values = [uuidOf(id), order.tenant, order.scope, order.requestedBy];
-    const [row] = await this.#session.query<AuditRow>(ENQUEUE, values);
+    const [row] = await at.query<AuditRow>(ENQUEUE, values);
     return row && auditOf(row);
   }
 

@@ -2,23 +2,26 @@
  * Where findings are opened and settled outside of the consumer's batches: one transaction at a time, each with its events.
  *
  * FD1: a finding is locked before it is decided what becomes of it; who comes second decides by what the first has made.
- * FD2: its event is of the same commit.
+ * FD2: its event is of the same commit, and so is what a person is answered about it.
  */
 import type { Clock } from '#kernel/clock.ts';
 import { accepted, type Decision } from '#kernel/decision.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
+import type { CommandOutcome } from '#platform/batch/command-worker.ts';
+import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
+import { type AskedByPerson, findAnswer, keepAnswer } from './answers.ts';
 import { decideSightings, isLive, type Sighting, type StoredFinding } from './finding.ts';
 import {
   CLAIM_DUE,
   CLOSE_UNSEEN,
   FIND_LIVE_OF_KINDS,
   type FindingRow,
-  LOCK_FINDING,
+  lockFinding,
   lockFindings,
   saveActions,
   saveSettled,
@@ -88,11 +91,7 @@ export class FindingDesk {
         this.#save(tx, settled, now);
         return { drafts: plan.drafts, result: plan.opened };
       });
-    // Another process may have opened the same one since it was looked for: then it is there now.
-    const opened = await open().catch((error: unknown) => {
-      if (error instanceof DatabaseFault && error.uniqueViolation) return open();
-      throw error;
-    });
+    const opened = await this.#twice(open);
     for (const finding of opened) this.#options.observer.opened(finding);
   }
 
@@ -111,7 +110,7 @@ export class FindingDesk {
     work: (tx: Transaction) => void = () => undefined,
   ): Promise<void> {
     const settled = await this.#transaction(async (tx, now) => {
-      const finding = await this.#lock(tx, claimed.uuid, null);
+      const finding = await lockFinding(tx, claimed.uuid, null);
       if (finding === undefined || !isLive(finding) || finding.state === 'acknowledged') return NOTHING;
       if (finding.attempts !== claimed.attempts) return NOTHING;
       work(tx);
@@ -122,13 +121,33 @@ export class FindingDesk {
     if (settled !== undefined) this.#options.observer.settled(settled.finding);
   }
 
-  /** What a person does; undefined if the tenant has no such finding. Null instead of a tenant: the operator, of any. */
+  /** What a person asks for over the API, once for each key; `work` is of the same commit. */
+  async answerOnce(
+    asked: AskedByPerson,
+    work: (tx: Transaction, now: number) => Promise<{ readonly answer: Answer; readonly settled?: Settled }>,
+  ): Promise<CommandOutcome> {
+    const answerIn = async (tx: Transaction, now: number) => {
+      const outcome = await findAnswer(tx, asked);
+      if (outcome !== undefined) return { drafts: [], result: { outcome } };
+      const { answer, settled } = await work(tx, now);
+      if (settled !== undefined) this.#save(tx, [settled], now);
+      keepAnswer(tx, asked, answer, now);
+      return { drafts: settled?.drafts ?? [], result: { outcome: { answer, replayed: false }, settled } };
+    };
+    const { outcome, settled } = await this.#twice(() =>
+      this.#transaction<{ outcome: CommandOutcome; settled?: Settled | undefined }>(answerIn),
+    );
+    if (settled !== undefined) this.#options.observer.settled(settled.finding);
+    return outcome;
+  }
+
+  /** What a person does at the command line; undefined if the tenant has no such finding. Null instead of a tenant: the operator, of any. */
   async byPerson(
     { tenant, uuid }: { readonly tenant: string | null; readonly uuid: string },
     decide: (finding: StoredFinding, now: number) => Decision<Settled>,
   ): Promise<Decision<StoredFinding> | undefined> {
     const decided = await this.#transaction<Decision<StoredFinding> | undefined>(async (tx, now) => {
-      const finding = await this.#lock(tx, uuid, tenant);
+      const finding = await lockFinding(tx, uuid, tenant);
       if (finding === undefined) return NOTHING;
       const outcome = decide(finding, now);
       if (!outcome.ok) return { drafts: [], result: outcome };
@@ -172,9 +191,12 @@ export class FindingDesk {
     await this.#last;
   }
 
-  async #lock(tx: Transaction, uuid: string, tenant: string | null): Promise<StoredFinding | undefined> {
-    const [row] = await tx.query<FindingRow>(LOCK_FINDING, [uuid, tenant]);
-    return row && storedFinding(row);
+  /** Another process may have made what was looked for since: then it is there now. */
+  #twice<Result>(make: () => Promise<Result>): Promise<Result> {
+    return make().catch((error: unknown) => {
+      if (error instanceof DatabaseFault && error.uniqueViolation) return make();
+      throw error;
+    });
   }
 
   #save(tx: Transaction, settled: readonly Settled[], now: number): void {

@@ -102,10 +102,10 @@ export class FindingReads {
     return rows.map(storedFinding);
   }
 
-  /** Undefined if the tenant has none such. */
-  async find(tenant: string, uuid: string): Promise<FindingReading | undefined> {
+  /** Undefined if the tenant has none such. Null instead of a tenant: the operator's, of any. */
+  async find(tenant: string | null, uuid: string): Promise<FindingReading | undefined> {
     const [row] = await this.#reader.query<FindingRow>(
-      `select ${FINDING_COLUMNS} from integrity.findings f where f.id = $1 and f.tenant = $2`,
+      `select ${FINDING_COLUMNS} from integrity.findings f where f.id = $1 and ($2::text is null or f.tenant = $2)`,
       [uuid, tenant],
     );
     if (row === undefined) return undefined;

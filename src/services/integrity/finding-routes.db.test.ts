@@ -46,7 +46,12 @@ beforeAll(async () => {
     readiness: [],
     version: '1.2.3',
   });
-  registerFindingRoutes(app, { reads: desk.reads, desk: desk.desk, audits: desk.audits });
+  registerFindingRoutes(app, {
+    reads: desk.reads,
+    desk: desk.desk,
+    audits: desk.audits,
+    keyReused: desk.keyReused,
+  });
   await app.ready();
 });
 
@@ -58,6 +63,7 @@ afterAll(async () => {
 });
 
 interface Asked {
+  readonly key?: string;
   readonly tenant?: string;
   readonly scopes?: string;
 }
@@ -66,13 +72,17 @@ function send(
   method: 'GET' | 'POST',
   url: string,
   body?: unknown,
-  { tenant = 'acme', scopes = '*' }: Asked = {},
+  { tenant = 'acme', scopes = '*', key }: Asked = {},
 ) {
   const type = body === undefined ? {} : { 'content-type': 'application/json' };
   return app.inject({
     method,
     url,
-    headers: { authorization: `Bearer lk_${tenant}_${scopes}`, ...type },
+    headers: {
+      authorization: `Bearer lk_${tenant}_${scopes}`,
+      ...type,
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+    },
     ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
   });
 }
@@ -143,8 +153,9 @@ describe('a finding', () => {
     ['no reason', {}],
     ['an empty reason', { reason: '' }],
     ['a reason of nothing but spaces', { reason: '  ' }],
+    ['a reason that shows nothing', { reason: '\u200b' }],
     ['a reason that is no text', { reason: 5 }],
-    ['a reason that is too long', { reason: 'x'.repeat(1001) }],
+    ['a reason that is too long', { reason: 'x'.repeat(501) }],
     ['a member that is not known', { reason: 'known', state: 'repaired' }],
   ])('with %s is neither acknowledged nor resolved, and nothing is changed', async (_, body) => {
     const id = await opened();
@@ -174,6 +185,48 @@ describe('a finding', () => {
         expect(answer.json()).toMatchObject({ code: 'integrity.finding_not_found' });
       }
     }
+  });
+});
+
+describe('U1: under an idempotency key', () => {
+  test.each(['acknowledge', 'resolve'])('what it was told to %s by is answered once', async (verb) => {
+    const url = `/v1/integrity/findings/${await opened()}/${verb}`;
+    const asked = { key: `key of ${verb}` };
+    const [first, copy] = await Promise.all([
+      post(url, { reason: 'seen' }, asked),
+      post(url, { reason: 'seen' }, asked),
+    ]);
+    const before = await dumpTables(database.url);
+    const later = await post(url, { reason: 'seen' }, asked);
+    expect([copy, later].map(({ statusCode, body }) => [statusCode, body])).toEqual([
+      [200, first.body],
+      [200, first.body],
+    ]);
+    expect(later.headers['idempotency-replayed']).toBe('true');
+    const other = await post(url, { reason: 'other' }, asked);
+    expect(other.statusCode).toBe(422);
+    expect(other.json()).toMatchObject({
+      code: 'integrity.idempotency_key_reused',
+      errors: [{ pointer: '/reason' }],
+    });
+    expect((await post(url, { reason: 'seen' }, { ...asked, tenant: 'other' })).statusCode).toBe(404);
+    const { 'integrity.idempotency_keys': kept, ...changed } = await dumpTables(database.url);
+    expect(before).toMatchObject(changed);
+    // Of another tenant.
+    expect(kept).toHaveLength((before['integrity.idempotency_keys'] ?? []).length + 1);
+  });
+
+  test('a refusal is answered again too, and a malformed key is refused', async () => {
+    const url = '/v1/integrity/findings/fnd_x/resolve';
+    const answers = [
+      await post(url, { reason: 'seen' }, { key: 'unknown' }),
+      await post(url, { reason: 'seen' }, { key: 'unknown' }),
+    ];
+    expect(answers.map(({ statusCode, headers }) => [statusCode, headers['idempotency-replayed']])).toEqual([
+      [404, undefined],
+      [404, 'true'],
+    ]);
+    expect((await post(url, { reason: 'seen' }, { key: '"' })).statusCode).toBe(400);
   });
 });
 
@@ -219,10 +272,16 @@ test('the standing says what is open, how old the oldest is, and how far the log
 
 describe('an audit', () => {
   test('is asked for once at a time, and read by who asked for it', async () => {
-    const asked = await post('/v1/integrity/audits', { scope: 'log' });
+    const asked = await post('/v1/integrity/audits', { scope: 'log' }, { key: 'audit' });
     expect(asked.statusCode).toBe(202);
     expect(ajv.validate(AuditDocument, asked.json())).toBe(true);
     const { id } = asked.json<{ id: string }>();
+    const copy = await post('/v1/integrity/audits', { scope: 'log' }, { key: 'audit' });
+    expect([copy.statusCode, copy.body, copy.headers['idempotency-replayed']]).toEqual([
+      202,
+      asked.body,
+      'true',
+    ]);
     for (const tenant of ['acme', 'other']) {
       const second = await post('/v1/integrity/audits', {}, { tenant });
       expect(second.statusCode).toBe(409);
@@ -237,6 +296,12 @@ describe('an audit', () => {
     expect((await get('/v1/integrity/audits/adt_x')).json()).toMatchObject({
       code: 'integrity.audit_not_found',
     });
+  });
+
+  test('without a body is one of everything', async () => {
+    const asked = await post('/v1/integrity/audits', undefined);
+    expect([asked.statusCode, asked.json()]).toMatchObject([202, { scope: 'everything' }]);
+    await desk.runner.run();
   });
 
   test.each([{ scope: 'all' }, { scope: 1 }, { pace: 'fast' }])('refuses %j', async (body) => {

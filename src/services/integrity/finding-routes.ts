@@ -4,17 +4,30 @@ import { type Static, Type } from 'typebox';
 import { type Clock, systemClock, toRfc3339 } from '#kernel/clock.ts';
 import type { Decision } from '#kernel/decision.ts';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
-import { problem } from '#kernel/problem.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
+import { sendOutcome } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { renderProblem } from '#platform/http/render-problem.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import {
+  closed,
+  DEFAULT_PAGE_LIMIT,
+  ProblemDocument,
+  pageOf,
+  pageQuery,
+  Reason,
+} from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import type { AskedByPerson } from './answers.ts';
 import type { Audit, AuditQueue } from './audit-queue.ts';
 import type { StoredFinding } from './finding.ts';
 import type { FindingDesk } from './finding-desk.ts';
 import { type FindingReads, renderFinding, renderReading, renderStanding } from './finding-reads.ts';
+import { lockFinding } from './finding-store.ts';
 import { AUDIT_SCOPES } from './proof-port.ts';
 import { acknowledge, resolve, type Settled } from './settle-finding.ts';
 
@@ -22,11 +35,13 @@ export interface FindingRoutes {
   readonly reads: FindingReads;
   readonly desk: FindingDesk;
   readonly audits: AuditQueue;
+  /** Renders the refusal of an idempotency key that was used with another body. */
+  readonly keyReused: AskedByPerson['keyReused'];
   readonly clock?: Clock;
 }
 
 const READ = { scope: 'integrity:read' } as const;
-const WRITE = { scope: 'integrity:write' } as const;
+const WRITE = { scope: 'integrity:write', idempotencyKey: 'optional' } as const;
 const TAGS = ['integrity'];
 
 const Instant = Type.String({ format: 'date-time' });
@@ -75,14 +90,7 @@ const FindingListQuery = closed({
 type FindingListQuery = Static<typeof FindingListQuery>;
 
 const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
-const ReasonBody = closed({
-  reason: Type.String({
-    minLength: 1,
-    maxLength: 1000,
-    pattern: '\\S',
-    description: 'Why, for who reads it later.',
-  }),
-});
+const ReasonBody = closed({ reason: Reason('Why, for who reads it later.') });
 
 export const StandingDocument = Type.Object({
   sagas: Type.Object(
@@ -119,9 +127,13 @@ export const AuditDocument = Type.Object({
   ended_at: MaybeInstant,
   failure: MaybeText,
 });
-const AuditBody = closed({
-  scope: Type.Optional(Type.Enum([...AUDIT_SCOPES], { description: 'Default `everything`.' })),
-});
+/** May be left out. */
+const AuditBody = Type.Union([
+  closed({
+    scope: Type.Optional(Type.Enum([...AUDIT_SCOPES], { description: 'Default `everything`.' })),
+  }),
+  Type.Null(),
+]);
 
 export function registerFindingRoutes(app: HttpApp, routes: FindingRoutes): void {
   registerStanding(app, routes);
@@ -171,7 +183,9 @@ function registerReads(app: HttpApp, { reads }: FindingRoutes): void {
   app.get('/v1/integrity/findings/:id', { config: READ, schema: single }, async (request, reply) => {
     const { id } = request.params;
     const reading = isId('fnd', id) ? await reads.find(contextOf(request).tenant, uuidOf(id)) : undefined;
-    return reading === undefined ? unknownFinding(reply, id) : sendJson(reply, 200, renderReading(reading));
+    return reading === undefined
+      ? sendProblem(reply, findingNotFound(id))
+      : sendJson(reply, 200, renderReading(reading));
   });
 }
 
@@ -196,7 +210,7 @@ const CHANGES: Readonly<Record<'acknowledge' | 'resolve', { summary: string; cha
   resolve: { summary: 'Say that a finding is dealt with', change: resolve },
 };
 
-function registerChanges(app: HttpApp, { desk }: FindingRoutes): void {
+function registerChanges(app: HttpApp, routes: FindingRoutes): void {
   for (const [verb, { summary, change }] of Object.entries(CHANGES)) {
     const schema = {
       tags: TAGS,
@@ -208,20 +222,26 @@ function registerChanges(app: HttpApp, { desk }: FindingRoutes): void {
     };
     app.post(`/v1/integrity/findings/:id/${verb}`, { config: WRITE, schema }, async (request, reply) => {
       const { id } = request.params;
-      if (!isId('fnd', id)) return unknownFinding(reply, id);
       const { tenant, keyId: actor } = contextOf(request);
       const { reason } = request.body;
-      const decided = await desk.byPerson({ tenant, uuid: uuidOf(id) }, (finding, now) =>
-        change(finding, { actor, reason, now }),
-      );
-      if (decided === undefined) return unknownFinding(reply, id);
-      if (!decided.ok) return sendProblem(reply, decided.problem);
-      return sendJson(reply, 200, renderFinding(decided.value));
+      const order = { operation: `findings.${verb}`, body: { finding_id: id, reason } };
+      return answerOnce(request, reply, routes, {
+        ...order,
+        work: async (tx, now) => {
+          const finding = isId('fnd', id) ? await lockFinding(tx, uuidOf(id), tenant) : undefined;
+          if (finding === undefined) return { answer: refusal(reply, findingNotFound(id)) };
+          const decided = change(finding, { actor, reason, now });
+          if (!decided.ok) return { answer: refusal(reply, decided.problem) };
+          const settled = decided.value;
+          return { answer: { status: 200, body: JSON.stringify(renderFinding(settled.finding)) }, settled };
+        },
+      });
     });
   }
 }
 
-function registerAudits(app: HttpApp, { audits }: FindingRoutes): void {
+function registerAudits(app: HttpApp, routes: FindingRoutes): void {
+  const { audits } = routes;
   const asked = {
     tags: TAGS,
     summary: 'Compare the tables with the logs now',
@@ -231,14 +251,17 @@ function registerAudits(app: HttpApp, { audits }: FindingRoutes): void {
     response: { 202: AuditDocument, '4xx': ProblemDocument },
   };
   app.post('/v1/integrity/audits', { config: WRITE, schema: asked }, async (request, reply) => {
-    const { tenant, keyId } = contextOf(request);
-    const { scope = 'everything' } = request.body;
-    const audit = await audits.enqueue({ tenant, scope, requestedBy: keyId });
-    if (audit !== undefined) return sendJson(reply, 202, renderAudit(audit));
-    return sendProblem(
-      reply,
-      problem('integrity.audit_running', 'An audit is under way; nothing was begun.'),
-    );
+    const { tenant, keyId: requestedBy } = contextOf(request);
+    const { scope = 'everything' } = request.body ?? {};
+    const order = { operation: 'audits.create', body: request.body ?? {} };
+    return answerOnce(request, reply, routes, {
+      ...order,
+      work: async (tx) => {
+        const audit = await audits.enqueue({ tenant, scope, requestedBy }, tx);
+        if (audit === undefined) return { answer: refusal(reply, auditRunning()) };
+        return { answer: { status: 202, body: JSON.stringify(renderAudit(audit)) } };
+      },
+    });
   });
   const single = {
     tags: TAGS,
@@ -270,8 +293,33 @@ function renderAudit(audit: Audit): JsonObject {
   };
 }
 
-function unknownFinding(reply: FastifyReply, id: FastifyRequest['id']): FastifyReply {
-  return sendProblem(reply, problem('integrity.finding_not_found', `There is no finding ${id}.`));
+/** What is decided is sent with the bytes that are kept for the copies of the request. */
+async function answerOnce(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { desk, keyReused }: FindingRoutes,
+  order: Pick<AskedByPerson, 'operation' | 'body'> & {
+    readonly work: Parameters<FindingDesk['answerOnce']>[1];
+  },
+): Promise<FastifyReply> {
+  const key = parseIdempotencyKey(request.raw);
+  if (!key.ok) return sendProblem(reply, key.problem);
+  const { operation, body, work } = order;
+  const asked = { tenant: contextOf(request).tenant, operation, key: key.value, body, keyReused };
+  return sendOutcome(reply, await desk.answerOnce(asked, work));
+}
+
+function refusal(reply: FastifyReply, refused: Problem): Answer {
+  const { status, body } = renderProblem(reply.server.problems, refused);
+  return { status, body };
+}
+
+function findingNotFound(id: string): Problem {
+  return problem('integrity.finding_not_found', `There is no finding ${id}.`);
+}
+
+function auditRunning(): Problem {
+  return problem('integrity.audit_running', 'An audit is under way; nothing was begun.');
 }
 
 function sendJson(reply: FastifyReply, status: number, body: JsonObject | object): FastifyReply {

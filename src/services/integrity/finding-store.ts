@@ -225,3 +225,13 @@ export function saveSettled(tx: Transaction, finding: StoredFinding): void {
     reason,
   ]);
 }
+
+/** FD1. A tenant's, or with null anybody's. */
+export async function lockFinding(
+  tx: Transaction,
+  uuid: string,
+  tenant: string | null,
+): Promise<StoredFinding | undefined> {
+  const [row] = await tx.query<FindingRow>(LOCK_FINDING, [uuid, tenant]);
+  return row && storedFinding(row);
+}

@@ -25,6 +25,12 @@ export const integrityProblems = {
     retryable: false,
     remedy: 'Check the id; audits that other tenants asked for are not visible.',
   },
+  'integrity.idempotency_key_reused': {
+    status: 422,
+    title: 'The idempotency key was used with another body',
+    retryable: false,
+    remedy: 'Use a new key for a new request; `errors` names the fields that differ.',
+  },
 } as const satisfies ProblemRegistry;
 
 export type IntegrityProblemCode = keyof typeof integrityProblems;

@@ -7,6 +7,7 @@ import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/htt
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -149,7 +150,7 @@ function filterOf(query: PaymentListQuery): PaymentFilter {
     ...(query.wallet_id === undefined ? {} : { walletId: query.wallet_id }),
     ...(query.service_id === undefined ? {} : { serviceId: query.service_id }),
     ...(query.reference === undefined ? {} : { reference: query.reference }),
-    ...(query.created_from === undefined ? {} : { createdFrom: Date.parse(query.created_from) }),
-    ...(query.created_to === undefined ? {} : { createdTo: Date.parse(query.created_to) }),
+    ...(query.created_from === undefined ? {} : { createdFrom: parseInstant(query.created_from) }),
+    ...(query.created_to === undefined ? {} : { createdTo: parseInstant(query.created_to) }),
   };
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
-import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { Amount, closed, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
 import { PAYMENT_STATUSES, type PaymentStatus } from './payment.ts';
 import { REFUND_STATUSES, type RefundStatus } from './refund.ts';
 
@@ -93,11 +93,7 @@ export const ResolutionBody = closed(
     outcome: Type.Union([Type.Literal('charged'), Type.Literal('not_charged')], {
       description: 'What you found out about the charge.',
     }),
-    reason: Type.String({
-      minLength: 1,
-      maxLength: 500,
-      description: 'How you know; kept with the payment.',
-    }),
+    reason: Reason('How you know; kept with the payment.'),
     regarding: Type.Optional(
       Type.Union([Type.Literal('charge'), Type.Literal('completion')], {
         description:

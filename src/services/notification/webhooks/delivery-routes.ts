@@ -4,6 +4,7 @@ import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import { malformedCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -127,7 +128,7 @@ function registerReplays(app: HttpApp, { endpoints, replays }: DeliveryRoutes): 
     if (idle !== undefined)
       return sendProblem(reply, problem('webhooks.unknown_event', `${idle} is no event.`));
     const { correlationId } = contextOf(request);
-    const asked = { from: Date.parse(from), to: Date.parse(to), events, subject, correlationId };
+    const asked = { from: parseInstant(from), to: parseInstant(to), events, subject, correlationId };
     return sendJson(reply, 202, await replays.ask(endpoint, asked));
   });
   const read = {

@@ -274,6 +274,17 @@ describe('an endpoint', () => {
     });
   });
 
+  test('sends again what it has of the longest time that can be asked for', async () => {
+    const endpoint = await givenEndpoint();
+    const longest = { from: '0000-01-01T00:00:00Z', to: '9999-12-31T23:59:59-23:59' };
+    const replay = await call('POST', `${endpoint.url}/replays`, longest);
+    expect(replay.status).toBe(202);
+    expect((await call('GET', `${endpoint.url}/replays/${replay.body.id}`)).body).toMatchObject({
+      from: '0001-01-01T00:00:00.000Z',
+      to: '9999-12-31T23:59:59.999Z',
+    });
+  });
+
   test('at which nothing succeeds for days is disabled with an event', async () => {
     const watcher = await givenEndpoint({ events: ['webhook_endpoint.*'] });
     const endpoint = await givenEndpoint();
