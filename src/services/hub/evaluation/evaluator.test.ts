@@ -80,8 +80,6 @@ describe('rules', () => {
 test('a source is left alone when it was stopped for one message three times, whatever was tried with others before (V3)', async () => {
   const loop = value('($f := function($n) { $f($n + 3) }; $f(0))');
   const tried = async (shared: boolean) => (await evaluator.run([loop], { isShared: shared }))[0];
-  // oxlint-disable-next-line no-await-in-loop -- one after the other is what is tested
-  // oxlint-disable-next-line no-await-in-loop -- one after the other is what is tested
   for (const shared of [true, true, false, false, false])
     expect(await tried(shared)).not.toMatchObject({ isShunned: true });
   expect(await tried(false)).toMatchObject({ kind: 'overrun', isShunned: true });
