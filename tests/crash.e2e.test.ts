@@ -20,8 +20,15 @@ const MOMENTS: readonly CrashMoment[] = [
   'during the commit',
   'after the commit',
 ];
-/** The providers' service dies in tests of its own, with providers to call: providers.db.test.ts, gateway-chaos.e2e.test.ts. */
-const GROUPS = TOPOLOGY.groups.map(({ group }) => group).filter((group) => group !== 'providers');
+/** Of what payments fill. */
+const FILLED = TOPOLOGY.topics.filter((topic) => topic !== 'hub' && topic !== 'cards');
+/**
+ * The providers' service dies in tests of its own, with providers to call: providers.db.test.ts, gateway-chaos.e2e.test.ts; the
+ * hub with messages (hub.e2e.test.ts), and who reads cards alone with cards (`npm run torture`).
+ */
+const GROUPS = TOPOLOGY.groups
+  .filter(({ group, topics }) => group !== 'providers' && topics.some((topic) => FILLED.includes(topic)))
+  .map(({ group }) => group);
 const WORKERS = ['intake', ...GROUPS, 'straight-through'];
 const DEATHS = WORKERS.flatMap((worker) => MOMENTS.map((moment) => ({ worker, moment })));
 
