@@ -12,6 +12,10 @@ import { FIND_PLAIN } from './plain-payment-sql.ts';
 /** So many that are not plain are judged in one snapshot: larger pages outlive the collector's nursery. */
 const JUDGED_MAX = 1_000;
 
+/** If more than so many, and more than one of so many, are not plain, the range is judged as a whole. */
+const RANGES_MAX = 64;
+const WHOLE_ABOVE = 8;
+
 export interface PlainPayments {
   /** How many of the range. */
   readonly payments: number;
@@ -49,8 +53,9 @@ export async function findPlain(reader: Reader, range: IdRange): Promise<PlainPa
     ...[pay, ref, uuids].flatMap(({ after, upTo }) => [after, upTo]),
   ]);
   const others = suffixesOf(found);
-  // What is no id bounds no range.
-  if (found === undefined || others === undefined) return nothingPlain(range, keys);
+  // What is no id bounds no range, and many small ranges are dearer than the whole.
+  const isWhole = others === undefined || others.size > Math.max(RANGES_MAX, keys.length / WHOLE_ABOVE);
+  if (found === undefined || isWhole) return nothingPlain(range, keys);
   const plain = keys.filter(({ suffix }) => !others.has(suffix));
   return { payments: plain.length, referenced: found.referenced, rest: piecesOf(range, plain, others) };
 }
