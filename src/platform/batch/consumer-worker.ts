@@ -33,7 +33,7 @@ import type { PartitionTurns } from './partition-turns.ts';
 import { lockPositions, movePositions, type Place, readPositions, remakePositions } from './positions.ts';
 import { readNew, rotated } from './read-new.ts';
 import { type Batch, firstPositions, placeOf, type Reading, type ReadPlace, targetOf } from './reading.ts';
-import { sendDrafts } from './send-drafts.ts';
+import { sendEmitted } from './send-drafts.ts';
 import { Signal } from './signal.ts';
 
 export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
@@ -448,7 +448,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         consumer.save(tx, plan);
         kept = firstPositions(plan.retained ?? []);
         this.#sendMoves(tx, readings, kept);
-        segments = sendDrafts(tx, consumer, { log, drafts: plan.drafts, now }); // R3: heads last
+        segments = sendEmitted(tx, consumer, { log, drafts: plan.drafts, now }); // R3: heads last
       } else {
         this.#sendMoves(tx, readings, kept);
       }

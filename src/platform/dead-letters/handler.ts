@@ -5,7 +5,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan, Handing } from '../batch/consumer.ts';
-import { sendDrafts } from '../batch/send-drafts.ts';
+import { sendEmitted } from '../batch/send-drafts.ts';
 import { type LogEvent, notBefore } from '../log/event.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Transaction } from '../postgres/session.ts';
@@ -53,7 +53,7 @@ export function handlerOf<Loaded, Plan extends ConsumerPlan>(
       const plan = consumer.decide(loaded, events, now, handing);
       if ((plan.retained?.length ?? 0) > 0) throw new StillRetained();
       consumer.save(tx, plan);
-      const segments = sendDrafts(tx, consumer, { log, drafts: plan.drafts, now }); // R3: heads last
+      const segments = sendEmitted(tx, consumer, { log, drafts: plan.drafts, now }); // R3: heads last
       return async () => {
         if (segments !== undefined) log.publish(await segments);
         consumer.committed?.(plan);

@@ -24,8 +24,9 @@ import { backoffMs } from '#platform/batch/backoff.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { restAfter } from '#platform/batch/pace.ts';
 import { repeatWhile, untilDone } from '#platform/batch/repeat.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
@@ -173,10 +174,7 @@ export class Authorizer {
         const drafts = decisionEvents(record, undefined, ORIGIN_OF_WARM_UP);
         insertCardTransactions(tx, [record]);
         saveDecider(tx, this.#options.processUuid, []);
-        await sendAppend(
-          tx,
-          prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: moment.now, drafts }),
-        );
+        await sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: moment.now, drafts });
         throw new WarmedUp();
       });
     } catch (error) {
@@ -346,13 +344,7 @@ export class Authorizer {
     // Behind the row: it waits for a commit of ours that was lost from sight, if that still runs.
     markUnconfirmed(tx, abandoned, now);
     const drafts = [...told.flatMap(draftsOf), ...notes.flatMap(noteDrafts)];
-    const segments =
-      drafts.length === 0
-        ? undefined
-        : sendAppend(
-            tx,
-            prepareAppend({ topic: 'cards', partitions: log.partitions, occurredAt: now, drafts }),
-          );
+    const segments = sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts });
     return {
       told,
       notes,
@@ -601,10 +593,7 @@ export class Authorizer {
       const inserted = await insertUnlessThere(tx, cardTransactions);
       const drafts = notes.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).flatMap(noteDrafts);
       const rows = await findCardTransactions(tx, cardTransactions);
-      if (drafts.length > 0) {
-        const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
-        segments = sendAppend(tx, prepareAppend(append));
-      }
+      segments = sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts });
       return rows;
     });
     if (segments !== undefined) log.publish(await segments);

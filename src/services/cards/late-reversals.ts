@@ -7,7 +7,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
 import { untilDone } from '#platform/batch/repeat.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -112,7 +112,7 @@ export class LateReversals {
     ledger.saveBooks(tx, books, now);
     saveSteps(tx, steps);
     const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
-    return { outcomes, segments: drafts.length === 0 ? undefined : sendAppend(tx, prepareAppend(append)) };
+    return { outcomes, segments: sendDrafts(tx, append) };
   }
 }
 

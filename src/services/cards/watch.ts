@@ -5,7 +5,8 @@
 import type { Clock } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
-import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
+import { type AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
@@ -162,8 +163,7 @@ export class CardWatch {
       locked.filter(({ state }) => state !== 'held'),
     );
     const drafts = steps.map((step) => this.#expired(step, correlations.get(step.after.uuid)));
-    const append = { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts };
-    return drafts.length === 0 ? undefined : sendAppend(tx, prepareAppend(append));
+    return sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts });
   }
 
   /** Nobody asked but who placed the hold. */

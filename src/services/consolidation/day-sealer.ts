@@ -10,7 +10,7 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { renderAmount } from '#kernel/money.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
@@ -98,9 +98,8 @@ export class DaySealer {
     const appended = await session.transaction(async (tx) => {
       const now = clock.now();
       const drafts = await sealUnderLock(tx, { names, due, stopped, now });
-      if (drafts.length === 0) return [];
       const { partitions } = log;
-      return sendAppend(tx, prepareAppend({ topic: 'consolidation', partitions, occurredAt: now, drafts }));
+      return sendDrafts(tx, { topic: 'consolidation', partitions, occurredAt: now, drafts }) ?? [];
     });
     if (appended.length === 0) return;
     log.publish(appended);

@@ -54,7 +54,7 @@ export async function countWaiting({
     const plan = decide(await loadNames(tx, inOrder(due)), clock.now());
     save(tx, plan);
     const { drafts, now } = plan;
-    return sendDrafts(tx, { group: GROUP, emits: 'consolidation' }, { log, drafts, now });
+    return sendDrafts(tx, { topic: 'consolidation', partitions: log.partitions, occurredAt: now, drafts });
   });
   if (appended !== undefined) log.publish(appended);
   return true;

@@ -4,12 +4,14 @@
  * FD1: a finding is locked before it is decided what becomes of it; who comes second decides by what the first has made.
  * FD2: its event is of the same commit, and so is what a person is answered about it.
  */
+
 import type { Clock } from '#kernel/clock.ts';
 import { accepted, type Decision } from '#kernel/decision.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { CommandOutcome } from '#platform/batch/command-worker.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
-import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
+import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
@@ -218,11 +220,8 @@ export class FindingDesk {
       const outcome = await session.transaction(async (tx) => {
         const now = clock.now();
         const { drafts, result } = await work(tx, now);
-        if (drafts.length > 0) {
-          const { partitions } = log;
-          const append = prepareAppend({ topic: 'integrity', partitions, occurredAt: now, drafts });
-          segments = sendAppend(tx, append);
-        }
+        const { partitions } = log;
+        segments = sendDrafts(tx, { topic: 'integrity', partitions, occurredAt: now, drafts });
         return result;
       });
       if (segments !== undefined) log.publish(await segments);

@@ -6,7 +6,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { AWAITED_PACE_MS } from '#platform/batch/pace.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { AttemptChanges } from './attempts.ts';
@@ -69,13 +69,7 @@ export class Reports {
     const changes = attempts.changes();
     const { drafts } = changes;
     saveAttempts(tx, changes, now);
-    const segments =
-      drafts.length === 0
-        ? undefined
-        : sendAppend(
-            tx,
-            prepareAppend({ topic: 'providers', partitions: log.partitions, occurredAt, drafts }),
-          );
+    const segments = sendDrafts(tx, { topic: 'providers', partitions: log.partitions, occurredAt, drafts });
     followEvents(tx, changes);
     return { outcomes, segments, committed: () => onCommitted(changes) };
   }

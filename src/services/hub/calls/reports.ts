@@ -3,7 +3,7 @@ import { type Clock, type EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
@@ -78,13 +78,7 @@ export class Reports {
     updateIntegrations(tx, batch.integrations, now);
     updateCalls(tx, batch.calls);
     const { drafts } = batch;
-    const segments =
-      drafts.length === 0
-        ? undefined
-        : sendAppend(
-            tx,
-            prepareAppend({ topic: 'hub', partitions: log.partitions, occurredAt: now, drafts }),
-          );
+    const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
     const { integrations } = batch;
     return {
       outcomes: reports.map(() => undefined),

@@ -9,7 +9,7 @@ import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
@@ -91,13 +91,7 @@ export class HookIntake {
     insertReceived(tx, decided.received);
     insertIntegrations(tx, decided.integrations, now);
     const { drafts, outcomes } = decided;
-    const segments =
-      drafts.length === 0
-        ? undefined
-        : sendAppend(
-            tx,
-            prepareAppend({ topic: 'hub', partitions: log.partitions, occurredAt: now, drafts }),
-          );
+    const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
     return { outcomes, segments };
   }
 }

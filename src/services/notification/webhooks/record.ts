@@ -2,8 +2,8 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { AppliedBatch } from '#platform/batch/group-commit.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
-import { prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { type Claim, type EndedClaim, type EndpointNews, endClaims, noteEndpoints } from './claim-store.ts';
@@ -37,10 +37,9 @@ export async function recordAnswers(
   const due = await endClaims(tx, recorded.map(endedOf), now);
   const disabled = await noteEndpoints(tx, newsOf(recorded), now);
   const drafts = disabled.map((endpoint) => disabledEvent(endpoint, recorded));
-  const append = prepareAppend({ topic: 'notification', partitions, occurredAt: now, drafts });
   return {
     outcomes: answered.map(() => undefined),
-    segments: drafts.length === 0 ? undefined : sendAppend(tx, append),
+    segments: sendDrafts(tx, { topic: 'notification', partitions, occurredAt: now, drafts }),
     committed: () => onDue(due),
   };
 }
