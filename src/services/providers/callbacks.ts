@@ -2,12 +2,12 @@
 import type { Clock } from '#kernel/clock.ts';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
+import { isAuthentic, type SignedMessage } from '#platform/http/webhook-signature.ts';
 import type { Configuration } from './configuration.ts';
 import { expectedOf, readCallback, readDocument } from './gateway-protocol.ts';
 import type { ProviderProblemCode } from './problems.ts';
 import type { AttemptReads } from './reads.ts';
 import type { Reports } from './reports.ts';
-import { isAuthentic, type SignedMessage } from './webhook-signature.ts';
 
 export interface CallbackDeskOptions {
   readonly configuration: Configuration;

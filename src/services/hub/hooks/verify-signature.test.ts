@@ -2,8 +2,9 @@
 import { createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
+import { TOLERANCE_MS } from '#platform/http/webhook-signature.ts';
 import type { SignatureScheme } from '../connector.ts';
-import { type HookHeaders, TOLERANCE_MS, verdictOf } from './verify-signature.ts';
+import { type HookHeaders, verdictOf } from './verify-signature.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 const SECRET = `whsec_${Buffer.from('a secret of enough bytes').toString('base64')}`;

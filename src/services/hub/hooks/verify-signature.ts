@@ -2,13 +2,15 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
+import {
+  isDigest,
+  isSeconds,
+  SIGNATURES_MAX,
+  signatureVerdict,
+  timeVerdict,
+} from '#platform/http/webhook-signature.ts';
 import type { SignatureScheme } from '../connector.ts';
 import type { HookVerdict } from '../store.ts';
-
-/** An older one may be a repetition by somebody who has overheard it. */
-export const TOLERANCE_MS = 5 * 60_000;
-/** Of a sender that changes its secret, which signs by both for a while. */
-const SIGNATURES_MAX = 10;
 
 export type HookHeaders = Readonly<Record<string, string | undefined>>;
 
@@ -58,16 +60,8 @@ function standardWebhooks(
   secret: string,
   now: EpochMs | undefined,
 ): HookVerdict {
-  const { 'webhook-id': id = '', 'webhook-timestamp': at = '', 'webhook-signature': given = '' } = headers;
-  if (id === '' || !/^\d{1,12}$/.test(at)) return 'invalid';
-  const encoded = secret.startsWith('whsec_') ? secret.slice('whsec_'.length) : secret;
-  const key = Buffer.from(encoded, 'base64');
-  const expected = createHmac('sha256', key).update(`${id}.${at}.`).update(body).digest();
-  const isSigned = given
-    .split(' ')
-    .slice(0, SIGNATURES_MAX)
-    .some((each) => each.startsWith('v1,') && isDigest(each.slice('v1,'.length), 'base64', expected));
-  return isSigned ? timely(at, now) : 'invalid';
+  const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature } = headers;
+  return signatureVerdict({ id, timestamp, signature, body }, secret, now);
 }
 
 function timestampedHmac(
@@ -79,11 +73,11 @@ function timestampedHmac(
     .split(',')
     .slice(0, SIGNATURES_MAX + 1)
     .map((part) => part.trim().split('='));
-  const at = parts.find(([name]) => name === 't')?.[1] ?? '';
-  if (!/^\d{1,12}$/.test(at)) return 'invalid';
+  const at = parts.find(([name]) => name === 't')?.[1];
+  if (!isSeconds(at)) return 'invalid';
   const expected = createHmac('sha256', secret).update(`${at}.`).update(body).digest();
   const isSigned = parts.some(([name, value = '']) => name === 'v1' && isDigest(value, 'hex', expected));
-  return isSigned ? timely(at, now) : 'invalid';
+  return isSigned ? timeVerdict(at, now) : 'invalid';
 }
 
 function plainHmac(
@@ -100,16 +94,6 @@ function plainHmac(
   if (!given.startsWith(prefix)) return 'invalid';
   const expected = createHmac('sha256', secret).update(body).digest();
   return isDigest(given.slice(prefix.length), encoding, expected) ? 'valid' : 'invalid';
-}
-
-/** Known only to who has signed: told apart from a forgery, so that a person sees clocks that differ. */
-function timely(seconds: string, now: EpochMs | undefined): HookVerdict {
-  return now === undefined || Math.abs(now - Number(seconds) * 1000) <= TOLERANCE_MS ? 'valid' : 'stale';
-}
-
-function isDigest(text: string, encoding: 'hex' | 'base64', expected: Buffer): boolean {
-  const given = Buffer.from(text, encoding);
-  return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
 /** By their hashes, which are of one length. */
