@@ -309,10 +309,6 @@ export function finishOrder(
   tx.run(FINISH_ORDER, [order.id, new Date(order.at), order.outcome, order.error ?? null]);
 }
 
-export function redeliveryIdOf({ id }: PendingOrder): RedeliveryId {
-  return idOf('rdl', id);
-}
-
 const eventStatements = new Map<string, Statement>();
 
 /** Single events of a topic's partition, by primary key. */

@@ -116,11 +116,6 @@ export function defaultRouteOf({ default_route, destinations }: ConnectorDefinit
   return default_route ?? Object.keys(destinations)[0] ?? '';
 }
 
-/** Names of secrets that the definition uses. */
-export function secretsOf(authentication: CallAuthentication | undefined): readonly string[] {
-  return authentication === undefined ? [] : [authentication.secret];
-}
-
 export function renderConnector({ name, version, definition }: Connector): JsonObject {
   return { name, version, ...(definition as object as JsonObject) };
 }

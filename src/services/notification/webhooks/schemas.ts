@@ -145,4 +145,3 @@ export const ReplayDocument = Type.Object({
   created_at: Instant,
   finished_at: nullable(Instant),
 });
-export const ReplayPage = pageOf(ReplayDocument);
