@@ -1,6 +1,7 @@
 /** A card transaction rendered once per connection, as payment-request.ts does; overwritten are id, card, code and amount. */
 import { BLANK_UUID, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import type { Random } from './random.ts';
+import { renderPost } from './render-post.ts';
 
 const CARD_DIGITS = 6;
 /** FOOD, MEAL, and one that belongs to no benefit. */
@@ -34,7 +35,7 @@ export class CardRequest {
 
   constructor(options: CardRequestOptions) {
     this.#options = options;
-    this.bytes = Buffer.from(renderRequest(options), 'latin1');
+    this.bytes = renderRequest(options);
     this.#idAt = this.bytes.indexOf(BLANK_UUID);
     this.#cardAt = endOf(this.bytes, cardAccount(0)) - CARD_DIGITS;
     this.#mccAt = endOf(this.bytes, '"mcc":"');
@@ -53,15 +54,7 @@ export class CardRequest {
   }
 }
 
-function renderRequest({ host, apiKey }: CardRequestOptions): string {
+function renderRequest({ host, apiKey }: CardRequestOptions): Buffer {
   const body = `{"id":"${BLANK_UUID}","account":"${cardAccount(0)}","totalAmount":${AMOUNT},"mcc":"${MCCS[0]}","merchant":"${MERCHANT}"}`;
-  return [
-    'POST /v1/card-transactions HTTP/1.1',
-    `host: ${host}`,
-    `authorization: Bearer ${apiKey}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    '',
-    body,
-  ].join('\r\n');
+  return renderPost({ path: '/v1/card-transactions', host, apiKey, body, isKeyed: false });
 }

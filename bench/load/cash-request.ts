@@ -1,6 +1,7 @@
 /** A cash entry rendered once per connection, as payment-request.ts does; overwritten are key, book, direction, amount and category. */
 import { BLANK_UUID, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import type { Random } from './random.ts';
+import { renderPost } from './render-post.ts';
 
 const BOOK_DIGITS = 6;
 const CATEGORY_DIGITS = 2;
@@ -37,7 +38,7 @@ export class CashRequest {
 
   constructor(options: CashRequestOptions) {
     this.#options = options;
-    this.bytes = Buffer.from(renderRequest(options), 'latin1');
+    this.bytes = renderRequest(options);
     this.#keyAt = this.bytes.indexOf(BLANK_UUID);
     this.#bookAt = endOf(this.bytes, cashBook(0)) - BOOK_DIGITS;
     this.#directionAt = endOf(this.bytes, '"direction":');
@@ -58,16 +59,7 @@ export class CashRequest {
   }
 }
 
-function renderRequest({ host, apiKey }: CashRequestOptions): string {
+function renderRequest({ host, apiKey }: CashRequestOptions): Buffer {
   const body = `{"account_id":"${cashBook(0)}","direction":${DIRECTIONS[0]},"amount":${MIN_AMOUNT},"occurred_on":"${OCCURRED_ON}","description":"What it was for","category":"costs-00"}`;
-  return [
-    'POST /v1/cash-entries HTTP/1.1',
-    `host: ${host}`,
-    `authorization: Bearer ${apiKey}`,
-    `idempotency-key: ${BLANK_UUID}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    '',
-    body,
-  ].join('\r\n');
+  return renderPost({ path: '/v1/cash-entries', host, apiKey, body });
 }

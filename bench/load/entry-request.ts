@@ -2,6 +2,7 @@
 import { BLANK_UUID, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import { ACCOUNT_DIGITS, MAX_AMOUNT, MIN_AMOUNT, serviceId, walletId } from './payment-request.ts';
 import type { Random } from './random.ts';
+import { renderPost } from './render-post.ts';
 
 export interface EntryRequestOptions {
   /** `127.0.0.1:8080` */
@@ -22,7 +23,7 @@ export class EntryRequest {
 
   constructor(options: EntryRequestOptions) {
     this.#options = options;
-    this.bytes = Buffer.from(renderRequest(options), 'latin1');
+    this.bytes = renderRequest(options);
     this.#keyAt = this.bytes.indexOf(BLANK_UUID);
     this.#walletAt = endOf(this.bytes, walletId(0)) - ACCOUNT_DIGITS;
     this.#serviceAt = endOf(this.bytes, serviceId(0)) - ACCOUNT_DIGITS;
@@ -44,21 +45,12 @@ export class EntryRequest {
 
 const AMOUNT = '"amount":';
 
-function renderRequest({ host, apiKey }: EntryRequestOptions): string {
+function renderRequest({ host, apiKey }: EntryRequestOptions): Buffer {
   const body = JSON.stringify({
     postings: [
       { account_id: walletId(0), direction: 'debit', amount: MIN_AMOUNT },
       { account_id: serviceId(0), direction: 'credit', amount: MIN_AMOUNT },
     ],
   });
-  return [
-    'POST /v1/journal-entries HTTP/1.1',
-    `host: ${host}`,
-    `authorization: Bearer ${apiKey}`,
-    `idempotency-key: ${BLANK_UUID}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    '',
-    body,
-  ].join('\r\n');
+  return renderPost({ path: '/v1/journal-entries', host, apiKey, body });
 }

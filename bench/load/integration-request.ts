@@ -1,6 +1,7 @@
 /** A message for a connector rendered once per connection, as payment-request.ts does; overwritten are key, order and amount. */
 import { BLANK_UUID, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import type { Random } from './random.ts';
+import { renderPost } from './render-post.ts';
 
 const ORDER_DIGITS = 9;
 const ORDERS = 1_000_000_000;
@@ -25,7 +26,7 @@ export class IntegrationRequest {
 
   constructor(options: IntegrationRequestOptions) {
     this.#options = options;
-    this.bytes = Buffer.from(renderRequest(options), 'latin1');
+    this.bytes = renderRequest(options);
     this.#keyAt = this.bytes.indexOf(BLANK_UUID);
     this.#orderAt = endOf(this.bytes, '"order":"o-');
     this.#centsAt = endOf(this.bytes, '"cents":');
@@ -42,16 +43,7 @@ export class IntegrationRequest {
   }
 }
 
-function renderRequest({ host, apiKey, connector }: IntegrationRequestOptions): string {
+function renderRequest({ host, apiKey, connector }: IntegrationRequestOptions): Buffer {
   const body = `{"order":"o-${'0'.repeat(ORDER_DIGITS)}","country":"BR","lines":[{"sku":"coffee","cents":${MIN_CENTS}}]}`;
-  return [
-    `POST /v1/integrations/${connector} HTTP/1.1`,
-    `host: ${host}`,
-    `authorization: Bearer ${apiKey}`,
-    `idempotency-key: ${BLANK_UUID}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    '',
-    body,
-  ].join('\r\n');
+  return renderPost({ path: `/v1/integrations/${connector}`, host, apiKey, body });
 }

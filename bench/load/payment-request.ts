@@ -5,6 +5,7 @@
  */
 import { BLANK_UUID as BLANK_KEY, endOf, writeDigits, writeUuid } from './fixed-width.ts';
 import type { Random } from './random.ts';
+import { renderPost } from './render-post.ts';
 
 export const ACCOUNT_DIGITS = 6;
 
@@ -45,7 +46,7 @@ export class PaymentRequest {
 
   constructor(options: PaymentRequestOptions) {
     this.#options = options;
-    this.bytes = Buffer.from(renderRequest(options), 'latin1');
+    this.bytes = renderRequest(options);
     this.#keyAt = this.bytes.indexOf(BLANK_KEY);
     this.#walletAt = endOf(this.bytes, walletId(0)) - ACCOUNT_DIGITS;
     this.#serviceAt = endOf(this.bytes, serviceId(0)) - ACCOUNT_DIGITS;
@@ -64,7 +65,7 @@ export class PaymentRequest {
   }
 }
 
-function renderRequest({ host, apiKey, method, waitSeconds }: PaymentRequestOptions): string {
+function renderRequest({ host, apiKey, method, waitSeconds }: PaymentRequestOptions): Buffer {
   const body = JSON.stringify({
     wallet_id: walletId(0),
     service_id: serviceId(0),
@@ -73,15 +74,5 @@ function renderRequest({ host, apiKey, method, waitSeconds }: PaymentRequestOpti
     method,
   });
   const prefer = waitSeconds > 0 ? [`prefer: wait=${waitSeconds}`] : [];
-  return [
-    'POST /v1/payments HTTP/1.1',
-    `host: ${host}`,
-    `authorization: Bearer ${apiKey}`,
-    `idempotency-key: ${BLANK_KEY}`,
-    'content-type: application/json',
-    `content-length: ${body.length}`,
-    ...prefer,
-    '',
-    body,
-  ].join('\r\n');
+  return renderPost({ path: '/v1/payments', host, apiKey, body, headers: prefer });
 }
