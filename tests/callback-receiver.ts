@@ -1,8 +1,7 @@
 /** Takes callbacks as a merchant would, checks their signature by the reference library, and keeps them in order. */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Webhook } from 'standardwebhooks';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { closeServer, listenOnLoopback, urlOf } from './loopback-server.ts';
+import { faultOf } from './webhook-receiver.ts';
 
 export interface Callback {
   readonly path: string;
@@ -22,19 +21,17 @@ export class CallbackReceiver {
   /** What it answers. */
   status = 204;
   readonly #server: Server;
-  readonly #webhook: Webhook;
+  readonly #secret: string;
 
   private constructor(server: Server, secret: string) {
     this.#server = server;
-    this.#webhook = new Webhook(secret);
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callbacks`;
+    this.#secret = secret;
+    this.url = `${urlOf(server)}/callbacks`;
     server.on('request', (request, response) => void this.#take(request, response));
   }
 
   static async open(secret: string): Promise<CallbackReceiver> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new CallbackReceiver(server, secret);
+    return new CallbackReceiver(await listenOnLoopback(), secret);
   }
 
   /** Of the charge or refund with this key. */
@@ -42,10 +39,8 @@ export class CallbackReceiver {
     return this.callbacks.filter((callback) => callback.key === key);
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return closeServer(this.#server);
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -57,19 +52,10 @@ export class CallbackReceiver {
       type: body.type,
       key: body.data.key,
       status: body.data.status,
-      fault: this.#faultOf(text, request),
+      fault: faultOf({ text, headers: request.headers as Record<string, string> }, this.#secret),
       body,
       receivedAt: performance.now(),
     });
     response.writeHead(this.status).end();
-  }
-
-  #faultOf(text: string, request: IncomingMessage): string | undefined {
-    try {
-      this.#webhook.verify(text, request.headers as Record<string, string>);
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
   }
 }

@@ -27,7 +27,7 @@ beforeEach(async () => {
   ]);
   await poison(database.url, 'validation');
   await engine.submit({ amount: POISON_AMOUNT });
-  await settle();
+  await engine.settledBut('integrity');
   await mend(database.url, 'validation');
 });
 
@@ -36,10 +36,6 @@ afterEach(async () => {
   await session.close();
   await database.drop();
 });
-
-function settle(): Promise<void> {
-  return engine.settled(engine.groups.filter((group) => group !== 'integrity'));
-}
 
 const COMMANDS = new DeadLetterCommands({
   renderProblem: renderAnswer,

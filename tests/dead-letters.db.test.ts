@@ -47,11 +47,6 @@ async function openAccounts(engine: Engine): Promise<void> {
   ]);
 }
 
-/** But for integrity, which waits ten seconds for sagas that do not go on. */
-function settle(engine: Engine): Promise<void> {
-  return engine.settled(engine.groups.filter((group) => group !== 'integrity'));
-}
-
 /** Of the wallet, so all in one partition: the poisoned one in the middle. */
 async function payAround(engine: Engine): Promise<{ bad: string; good: string[] }> {
   const amounts = [100, 200, POISON_AMOUNT, 300, 400];
@@ -81,7 +76,7 @@ async function orderAll(action: 'replay' | 'skip', engine: Engine): Promise<void
   engine.redeliverer.wake();
   const parked = () => ask(database.url, 'select from log.parked_keys');
   await expect.poll(parked, PATIENCE).toEqual([]);
-  await settle(engine);
+  await engine.settledBut('integrity');
 }
 
 async function proof(): Promise<Record<string, unknown>> {
@@ -94,7 +89,7 @@ test('U11: a stage that cannot be done holds up its own payment; verify tells it
   await openAccounts(engine);
   await poison(database.url, 'validation');
   const { bad, good } = await payAround(engine);
-  await settle(engine);
+  await engine.settledBut('integrity');
   expect(await Promise.all(good.map(statusOf))).toEqual(good.map(() => 'completed'));
   expect(await statusOf(bad)).toBe('pending');
   expect(await openLetters()).toMatchObject([
@@ -124,7 +119,7 @@ test('U11: an event of an older version than the group reads is read on replay a
       metadata: null,
     }),
   ]);
-  await settle(engine);
+  await engine.settledBut('integrity');
   expect(await openLetters()).toMatchObject([{ group: 'validation', version: 1 }]);
   await mend(database.url, 'validation');
   await orderAll('replay', engine);
@@ -153,7 +148,7 @@ test('U11: a payment behind an ending that cannot be told is told in full when i
   await openAccounts(engine);
   await poison(database.url, 'notification');
   const { bad } = await payAround(engine);
-  await settle(engine);
+  await engine.settledBut('integrity');
   expect(await openLetters()).toMatchObject([{ group: 'notification', subject: bad }]);
   expect(await statusOf(bad)).toBe('completed');
   expect(await proof()).toMatchObject({ ok: true, parked: 1 });
@@ -167,7 +162,7 @@ test('U11: what a person has skipped is missing for good, and verify says so by 
   await openAccounts(engine);
   await poison(database.url, 'validation');
   const { bad } = await payAround(engine);
-  await settle(engine);
+  await engine.settledBut('integrity');
   await mend(database.url, 'validation');
   await orderAll('skip', engine);
   expect(await proof()).toMatchObject({ ok: false, findings: [{ kind: 'abandoned_stage', subject: bad }] });
@@ -182,7 +177,7 @@ test('F4: data that lacks what every reader needs makes dead letters of one subj
     requestOf(subject, { currency: 'USD' }),
   ]);
   const after = await engine.submit({ amount: 200 });
-  await settle(engine);
+  await engine.settledBut('integrity');
   expect(await statusOf(before.id)).toBe('completed');
   expect(await statusOf(after.id)).toBe('completed');
   const letters = await openLetters();
@@ -194,7 +189,7 @@ test('X5: where a group of the passage has a parked key the stages work, and not
   await openAccounts(first);
   await poison(database.url, 'authorization');
   const { bad } = await payAround(first);
-  await settle(first);
+  await first.settledBut('integrity');
   await first.close();
   engines.splice(0);
   expect(await openLetters()).toMatchObject([{ group: 'authorization', subject: bad }]);
@@ -205,7 +200,7 @@ test('X5: where a group of the passage has a parked key the stages work, and not
   const { answer } = await engine.change({ operation: 'payments.cancel', payment_id: bad });
   expect(answer.status).toBe(202);
   const good = [await engine.submit({ amount: 100 }), await engine.submit({ amount: 200 })];
-  await settle(engine);
+  await engine.settledBut('integrity');
   expect(await Promise.all(good.map(({ id }) => statusOf(id)))).toEqual(['completed', 'completed']);
   expect(await statusOf(bad)).toBe('pending');
   expect(await ask(database.url, 'select consumer_group as "group" from log.parked_events')).toEqual([
@@ -224,7 +219,7 @@ test('X4: a payment that fails on the short cut is found by the stages and is a 
   await engine.passing();
   await poison(database.url, 'validation');
   const { bad, good } = await payAround(engine);
-  await settle(engine);
+  await engine.settledBut('integrity');
   expect(await openLetters()).toMatchObject([{ group: 'validation', subject: bad }]);
   expect(await Promise.all(good.map(statusOf))).toEqual(good.map(() => 'completed'));
   await mend(database.url, 'validation');
@@ -290,7 +285,7 @@ test('an order about an event that is not there, not passed, or behind a dead le
   await openAccounts(engine);
   await poison(database.url, 'validation');
   await payAround(engine);
-  await settle(engine);
+  await engine.settledBut('integrity');
   const [dead] = await ask(
     database.url,
     `select consumer_group as "group", topic, partition, position::int from log.parked_keys`,

@@ -18,6 +18,25 @@ export interface QueryPlan {
   readonly text: string;
 }
 
+/** As the owner, and told to the planner. */
+export async function fillTables(url: string, sql: string): Promise<void> {
+  const owner = new pg.Client({ connectionString: url });
+  await owner.connect();
+  try {
+    await owner.query(sql);
+    await owner.query('vacuum analyze');
+  } finally {
+    await owner.end();
+  }
+}
+
+/** The statements that modules of a service export, so that a test can see that it asks about all of them. */
+export function statementsOf(...modules: readonly object[]): Statement[] {
+  return modules
+    .flatMap((module) => Object.values(module) as unknown[])
+    .filter((value): value is Statement => typeof value === 'object' && value !== null && 'text' in value);
+}
+
 interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;

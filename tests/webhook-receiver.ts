@@ -1,8 +1,7 @@
 /** Takes webhooks as their receiver would, and keeps them in order. */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Webhook } from 'standardwebhooks';
+import { closeServer, listenOnLoopback, urlOf } from './loopback-server.ts';
 
 export interface Received {
   readonly path: string;
@@ -31,14 +30,12 @@ export class WebhookReceiver {
 
   private constructor(server: Server) {
     this.#server = server;
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.url = urlOf(server);
     server.on('request', (request, response) => void this.#take(request, response));
   }
 
   static async open(): Promise<WebhookReceiver> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new WebhookReceiver(server);
+    return new WebhookReceiver(await listenOnLoopback());
   }
 
   at(path: string): readonly Received[] {
@@ -49,10 +46,8 @@ export class WebhookReceiver {
     return this.taken.filter((each) => each.path === path);
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return closeServer(this.#server);
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -83,7 +78,10 @@ export class WebhookReceiver {
 }
 
 /** What the official library says against it; undefined if it is authentic. */
-export function faultOf({ text, headers }: Received, secret: string): string | undefined {
+export function faultOf(
+  { text, headers }: Pick<Received, 'text' | 'headers'>,
+  secret: string,
+): string | undefined {
   try {
     new Webhook(secret).verify(text, { ...headers });
     return undefined;

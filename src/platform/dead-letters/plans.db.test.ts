@@ -1,9 +1,7 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prepareInstallation } from '#platform/log/installation.ts';
-import type { Statement } from '#platform/postgres/session.ts';
 import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { hotPlan } from '../../../tests/query-plan.ts';
+import { fillTables, hotPlan, statementsOf } from '../../../tests/query-plan.ts';
 import * as bury from './bury.ts';
 import * as commands from './command-store.ts';
 import * as orders from './order-store.ts';
@@ -13,9 +11,7 @@ import * as redelivery from './redelivery.ts';
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 20_000;
 
-const STATEMENTS = [bury, commands, orders, parked, redelivery].flatMap((store) =>
-  Object.values(store).filter((value): value is Statement => typeof value === 'object' && 'text' in value),
-);
+const STATEMENTS = statementsOf(bury, commands, orders, parked, redelivery);
 
 /**
  * Read whole, in the order of an index: tables that hold only what is to be done (orders, keys worked off), or what a group has
@@ -51,12 +47,7 @@ describe('on tables that statistics call empty', () => {
 });
 
 describe('on tables with many rows', () => {
-  beforeAll(async () => {
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
-    await owner.query(FILL);
-    await owner.end();
-  });
+  beforeAll(() => fillTables(database.url, FILL));
 
   pinPlans();
 });
@@ -77,5 +68,4 @@ const FILL = `
   insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, requested_by, requested_at)
   select gen_random_uuid(), consumer_group, topic, partition, position, 'replay', id, 'x', now() from log.dead_letters;
   insert into log.pending_redeliveries select id, consumer_group, partition, dead_letter from log.redeliveries;
-  insert into log.dead_letter_actions (dead_letter, at, action, actor) select id, now(), 'replayed', 'x' from log.dead_letters;
-  analyze`;
+  insert into log.dead_letter_actions (dead_letter, at, action, actor) select id, now(), 'replayed', 'x' from log.dead_letters`;

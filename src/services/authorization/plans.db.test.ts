@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { causationsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { hotPlan } from '../../../tests/query-plan.ts';
+import { hotPlan, statementsOf } from '../../../tests/query-plan.ts';
 import { TAKE_DUE } from './ask-again.ts';
 import * as store from './store.ts';
 
@@ -45,7 +45,7 @@ afterAll(async () => {
 });
 
 test('every statement of the store is pinned here', () => {
-  const statements = Object.values(store).filter((value): value is Statement => 'text' in value);
+  const statements = statementsOf(store);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

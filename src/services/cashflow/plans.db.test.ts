@@ -3,7 +3,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { type CashFixture, openCash, TENANT } from '../../../tests/cash-fixture.ts';
-import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import { findKnownCashEntries, listCashEntryRefs } from './audit.ts';
 import * as importStore from './import-store.ts';
 import { CashReads } from './reads.ts';
@@ -59,9 +59,7 @@ function pinPlans(): void {
 }
 
 test('every statement of the service is pinned here', () => {
-  const statements = [store, importStore].flatMap((module) =>
-    Object.values(module).filter((value): value is Statement => typeof value === 'object' && 'text' in value),
-  );
+  const statements = statementsOf(store, importStore);
   const pinned = new Set([...HOT.map(([{ name }]) => name), ...BOUNDED.map(({ name }) => name)]);
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

@@ -1,7 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { fillTables, hotPlan, readPlan } from '../../../tests/query-plan.ts';
 import { LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './reads.ts';
 import * as sealing from './seal-store.ts';
 import * as store from './store.ts';
@@ -64,10 +63,9 @@ describe('on tables that statistics call empty', () => {
 });
 
 describe('on tables with many rows', () => {
-  beforeAll(async () => {
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
-    await owner.query(
+  beforeAll(() =>
+    fillTables(
+      database.url,
       `insert into consolidation.accounts (tenant, id, kind, currency, time_zone)
        select 'acme', 'a' || n, 'wallet', 'USD', 'UTC' from generate_series(1, 2000) n;
        insert into consolidation.standings select key, 10, '2026-01-10', key from consolidation.accounts;
@@ -79,10 +77,8 @@ describe('on tables with many rows', () => {
        from consolidation.days;
        insert into consolidation.waiting
        select 1, n, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/1', 'cor' from generate_series(1, ${ROWS}) n`,
-    );
-    await owner.query('vacuum analyze');
-    await owner.end();
-  });
+    ),
+  );
 
   pinPlans();
 

@@ -1,7 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { hotPlan } from '../../../tests/query-plan.ts';
+import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
 import { CALL_STATEMENTS, CLAIM_CALLS, FIND_CALLS, HASTEN_CALLS, UPDATE_CALLS } from './calls/call-store.ts';
 import {
   FIND_CURRENT_CONNECTORS,
@@ -51,10 +50,9 @@ describe('on tables that statistics call empty', () => {
 });
 
 describe('on tables with many rows', () => {
-  beforeAll(async () => {
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
-    await owner.query(
+  beforeAll(() =>
+    fillTables(
+      database.url,
       `insert into hub.connectors select 'acme', 'c' || n, 1, 'api', '{}', null, now() from generate_series(1, ${ROWS}) n;
        insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at,
                                      updated_at)
@@ -66,10 +64,8 @@ describe('on tables with many rows', () => {
               case when random() < 0.01 then now() end, now(), 1000, 'c', id, 'cor', now() from hub.integrations;
        insert into hub.received_hooks
        select 'acme', id, 'c', '{}', '', 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
-    );
-    await owner.query('vacuum analyze');
-    await owner.end();
-  });
+    ),
+  );
 
   pinPlans();
 });

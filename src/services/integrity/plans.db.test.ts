@@ -1,7 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { hotPlan } from '../../../tests/query-plan.ts';
+import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
 import { COUNT_FOLLOWED, COUNT_VERDICTS } from './census.ts';
 import {
   CLAIM_DUE,
@@ -64,10 +63,9 @@ describe('on tables that statistics call empty', () => {
 });
 
 describe('on tables with many rows', () => {
-  beforeAll(async () => {
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
-    await owner.query(
+  beforeAll(() =>
+    fillTables(
+      database.url,
       `insert into integrity.findings (id, tenant, kind, severity, subject, key, evidence, detail, source, first_seen_at,
                                        last_seen_at, seen, state, attempts, closed_by, closed_at)
        select gen_random_uuid(), 'acme', 'wrong_root', 'critical', 'pay_' || n, 'k', '[]', 'd', 'audit', now(), now(), 1,
@@ -76,10 +74,8 @@ describe('on tables with many rows', () => {
        insert into integrity.verdicts
        select 'pay_' || n, 'acme', 'complete', '[]', '[]', now() from generate_series(1, ${ROWS}) n;
        insert into integrity.followed select 'pay_' || n, 'acme', '[]', now() from generate_series(1, ${ROWS}) n`,
-    );
-    await owner.query('vacuum analyze');
-    await owner.end();
-  });
+    ),
+  );
 
   pinPlans();
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { subjectsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { type LedgerFixture, openLedger, TENANT } from '../../../tests/ledger-fixture.ts';
-import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import * as reads from './reads.ts';
 import * as store from './store.ts';
 
@@ -58,7 +58,7 @@ function pinPlans(): void {
 }
 
 test('every statement of the store is pinned here', () => {
-  const statements = Object.values(store).filter((value): value is Statement => 'text' in value);
+  const statements = statementsOf(store);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

@@ -5,7 +5,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { PaymentDesk } from '../../../tests/payment-desk.ts';
-import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import { listReconciliations, listRefundIds, listRefundTotals } from './audit-refunds.ts';
 import { PaymentReads } from './reads.ts';
 import { RefundReads } from './refund-reads.ts';
@@ -54,7 +54,7 @@ function pinPlans(): void {
 }
 
 test('every statement about refunds is pinned here', () => {
-  const statements = Object.values(refundStore).filter((value): value is Statement => 'text' in value);
+  const statements = statementsOf(refundStore);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

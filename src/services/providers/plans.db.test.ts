@@ -3,7 +3,7 @@ import { causationsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
-import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import { listAttempts } from './audit.ts';
 import { AttemptReads } from './reads.ts';
 import * as store from './store.ts';
@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 test('every statement of the store is pinned here', () => {
-  const statements = Object.values(store).filter((value): value is Statement => 'text' in value);
+  const statements = statementsOf(store);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.map(({ name }) => name).filter((name) => !pinned.has(name))).toEqual([]);
 });

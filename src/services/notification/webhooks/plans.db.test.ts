@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../../tests/added-column.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
-import { hotPlan } from '../../../../tests/query-plan.ts';
+import { hotPlan, statementsOf } from '../../../../tests/query-plan.ts';
 import * as claimStore from './claim-store.ts';
 import * as endpointStore from './endpoint-store.ts';
 import * as laneStore from './lane-store.ts';
@@ -64,9 +64,7 @@ function pinPlans(): void {
 }
 
 test('every statement of the queue is pinned here', () => {
-  const statements = [endpointStore, laneStore, claimStore, replays].flatMap((module) =>
-    Object.values(module).filter((value): value is Statement => typeof value === 'object' && 'text' in value),
-  );
+  const statements = statementsOf(endpointStore, laneStore, claimStore, replays);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });
