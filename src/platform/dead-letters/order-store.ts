@@ -1,5 +1,4 @@
 /** The statements of the redeliverer. All but the look for work run under the positions of one group and partition. */
-import { idOf, type RedeliveryId } from '#kernel/ids.ts';
 import type { JsonObject, LogEvent } from '../log/event.ts';
 import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';

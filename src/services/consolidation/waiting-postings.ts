@@ -6,7 +6,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
-import { decide, GROUP, loadNames, save } from './consumer.ts';
+import { decide, loadNames, save } from './consumer.ts';
 import type { AccountName } from './posting.ts';
 import { inOrder } from './store.ts';
 
