@@ -168,9 +168,8 @@ export class Parts {
   /** Before the workers, whose consumers it serves. */
   openDeadLetters(log: EventLog): DeadLetterParts {
     this.#deadLetters = new DeadLetterParts({
-      ...this.#beside(log),
+      ...this.#shared(log),
       checks: this.#checks,
-      metrics: this.#metrics,
       // They emit nothing: the topic is only the schema of their keys.
       commandsOf: (handler) =>
         this.#commandWorker(log, {
@@ -226,7 +225,6 @@ export class Parts {
       ...shared,
       ...this.#shared(log),
       settings: this.#options.settings,
-      stops: this.#stops,
       onError: this.#onError('a call of a connector could not be looked after'),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'hub', handler, delayMs: () => 0 }),
       workerOf: (consumer) => this.#worker(log, consumer),
@@ -318,10 +316,7 @@ export class Parts {
   /** Beside the coordinator, where it runs. */
   openAskAgain(log: EventLog): void {
     const askAgain = new AskAgain({
-      log,
-      session: this.#session('authorization.ask-again'),
-      clock: this.#clock,
-      random: Math.random,
+      ...this.#machine(log, 'authorization.ask-again'),
       onError: this.#onError('what a compensation needs could not be asked for again'),
     });
     askAgain.start();
@@ -372,10 +367,9 @@ export class Parts {
 
   cards(log: EventLog): Promise<CardParts> {
     return openCardParts({
-      ...this.#beside(log),
+      ...this.#shared(log),
       batchMax: this.#options.settings.batchMax,
       onError: this.#onError('the cards could not be looked after'),
-      metrics: this.#metrics,
       reach: reachOf(this.#options.settings),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cards', handler, delayMs: () => 0 }),
     });
@@ -383,18 +377,10 @@ export class Parts {
 
   cashflow(log: EventLog): CashParts {
     return openCashParts({
-      ...this.#beside(log),
+      ...this.#shared(log),
       isStarted: this.#options.settings.services.includes('cashflow'),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'cashflow', handler, delayMs: () => 0 }),
     });
-  }
-
-  /** What the services that post by themselves share with the others. */
-  #beside(log: EventLog) {
-    const openSession = (name: string): Session => this.#session(name);
-    const ledger = this.#ledger;
-    const [clock, observer] = [this.#clock, this.#observer];
-    return { ledger, log, openSession, clock, observer, reads: this.reads, stops: this.#stops };
   }
 
   #commandWorker<Body, Loaded, Effect>(
@@ -431,12 +417,14 @@ export class Parts {
   #shared(log: EventLog) {
     return {
       log,
-      openSession: (name: string) => this.#session(name),
+      openSession: (name: string): Session => this.#session(name),
+      ledger: this.#ledger,
       reads: this.reads,
       clock: this.#clock,
       observer: this.#observer,
       metrics: this.#metrics,
       logger: this.#options.logger,
+      stops: this.#stops,
     };
   }
 
