@@ -23,16 +23,16 @@ import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { restAfter } from '#platform/batch/pace.ts';
-import { repeatWhile, untilDone } from '#platform/batch/repeat.ts';
+import { repeatWhile } from '#platform/batch/repeat.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
+import { confirm, markRepeated, markUnconfirmed, saveDecider } from './confirmation-store.ts';
 import {
   type Authorized,
   approvedOf,
@@ -61,17 +61,8 @@ import type { LateReversals } from './late-reversals.ts';
 import { loadCardBatch } from './load-card-batch.ts';
 import { decisionEvents } from './render-events.ts';
 import { RulesCache } from './rules-cache.ts';
-import {
-  confirm,
-  findCardTransactions,
-  insertCardTransactions,
-  insertOpenHolds,
-  insertUnlessThere,
-  lockFreeCardTransactions,
-  markRepeated,
-  markUnconfirmed,
-  saveDecider,
-} from './store.ts';
+import { insertCardTransactions, insertOpenHolds, lockFreeCardTransactions } from './store.ts';
+import { UndecidedNotes } from './undecided-notes.ts';
 import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
 
 /** Least time between the starts of two batches under load: of 100 ms, most are the caller's network's and the commit's. */
@@ -97,8 +88,8 @@ const SETTLEMENT_WAIT_MS = 20;
 const IDLE_SETTLE_MS = 50;
 /** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
 const IDLE_LOOK_MS = 60_000;
-/** Records of what was answered `07` without a decision, waiting to be written; how many more there were is told. */
-const UNDECIDED_MAX = 5000;
+/** Repeats that were told and wait to be confirmed; more of them stay unconfirmed, which is the safe side. */
+const CONFIRMATIONS_MAX = 5000;
 /** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
 const HOLD_MS = 7 * 24 * 3_600_000;
 
@@ -139,10 +130,7 @@ export class Authorizer {
   readonly #givingBack = new Set<Promise<void>>();
   /** Whether the row of this process names approvals that are answered by now. */
   #isRowBehind = false;
-  /** What was answered without a decision, to be recorded (K7). */
-  #notes: Note[] = [];
-  /** Of what was answered without a decision, what is not recorded either, since that was told. */
-  #unrecorded = 0;
+  readonly #notes: UndecidedNotes;
   /** Of a batch, by its size. */
   #msPerRequest = 0;
   #failures = 0;
@@ -151,6 +139,7 @@ export class Authorizer {
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+    this.#notes = new UndecidedNotes(options);
   }
 
   /** Also opens the session and has it plan its statements: the first request has no time for that. */
@@ -236,8 +225,7 @@ export class Authorizer {
     return (
       this.#isRowBehind ||
       this.#abandoned.length > 0 ||
-      this.#unrecorded > 0 ||
-      this.#notes.length > 0 ||
+      this.#notes.hasToTell ||
       this.#confirmations.length > 0
     );
   }
@@ -293,14 +281,14 @@ export class Authorizer {
     const { told, notes, abandoned, confirmed, pending, segments } = sent;
     // By what was written, not by what is open now: some of them may have been settled meanwhile.
     if (pending !== undefined) this.#isRowBehind = pending > 0;
-    this.#notes = this.#notes.slice(notes.length);
+    this.#notes.recorded(notes.length);
     this.#abandoned = this.#abandoned.slice(abandoned.length);
     this.#confirmations = this.#confirmations.filter(({ uuid }) => !confirmed.has(uuid));
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
     const durationMs = performance.now() - startedAt;
     this.#noteDuration(batch.length, durationMs);
-    this.#tellUnrecorded();
+    this.#notes.tellLost();
     this.#options.observer.committed('cards', { events: batch.length, durationMs });
     return locked;
   }
@@ -329,7 +317,7 @@ export class Authorizer {
       ...repeats.map((waiting) => tell(waiting, { isLate: true })),
     ];
     const notes = this.#notes
-      .slice(0, notesFor(batch.length, this.#options.batchMax))
+      .first(notesFor(batch.length, this.#options.batchMax))
       .map((note) => recordedAt(note, now));
     const decided = told.flatMap(({ outcome }) =>
       outcome.kind === 'decided' ? outcome.cardTransaction : [],
@@ -400,7 +388,7 @@ export class Authorizer {
   // C7
   #noteRepeated(asked: CardAuthorization, told: CardTransaction): void {
     if (told.code !== '00' || asked.isGone()) return;
-    if (this.#confirmations.length < UNDECIDED_MAX) this.#confirmations = [...this.#confirmations, told];
+    if (this.#confirmations.length < CONFIRMATIONS_MAX) this.#confirmations = [...this.#confirmations, told];
   }
 
   #giveBack(waiting: Waiting, approved: CardTransaction): void {
@@ -445,8 +433,7 @@ export class Authorizer {
   #note(asked: CardAuthorization, reason: Reason): CardTransaction {
     const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
     const cardTransaction = undecided(asked, moment, reason);
-    if (this.#notes.length < UNDECIDED_MAX) this.#notes.push({ cardTransaction, origin: originOf(asked) });
-    else this.#unrecorded += 1;
+    this.#notes.add({ cardTransaction, origin: originOf(asked) });
     return cardTransaction;
   }
 
@@ -488,10 +475,9 @@ export class Authorizer {
 
   /** C5. The records that went along may be at fault as well: they are written by themselves. */
   async #isolate(batch: readonly Waiting[]): Promise<readonly Waiting[]> {
-    const notes = this.#notes;
-    this.#notes = [];
+    const notes = this.#notes.takeAll();
     const again = await this.#settleInHalves(batch);
-    await this.#record(notes);
+    await this.#notes.record(notes);
     return again;
   }
 
@@ -505,36 +491,6 @@ export class Authorizer {
     const middle = Math.ceil(batch.length / 2);
     const first = await this.#settle(batch.slice(0, middle));
     return [...first, ...(await this.#settle(batch.slice(middle)))];
-  }
-
-  /** K7: one that cannot be written keeps none of the others from it. */
-  async #record(notes: readonly Note[]): Promise<void> {
-    if (notes.length === 0) return;
-    try {
-      await this.#tryToInsert(notes);
-    } catch (error) {
-      if (isTransient(error)) this.#notes = [...notes, ...this.#notes];
-      else await this.#recordInHalves(notes, error);
-    }
-  }
-
-  async #recordInHalves(notes: readonly Note[], error: unknown): Promise<void> {
-    if (notes.length === 1) {
-      this.#options.observer.failed('cards', error);
-      this.#unrecorded += 1;
-      return;
-    }
-    const middle = Math.ceil(notes.length / 2);
-    await this.#record(notes.slice(0, middle));
-    await this.#record(notes.slice(middle));
-  }
-
-  /** What is not in the table for a person to find is in the log and the metrics. */
-  #tellUnrecorded(): void {
-    if (this.#unrecorded === 0) return;
-    const told = `${this.#unrecorded} card transactions that were answered 07 could not be recorded`;
-    this.#unrecorded = 0;
-    this.#options.observer.failed('cards.records', new Fault(told, { transient: false }));
   }
 
   async #findOutOrGiveUp(sent: Sent): Promise<readonly Waiting[]> {
@@ -552,8 +508,10 @@ export class Authorizer {
     const decided = told.filter(({ outcome }) => outcome.kind === 'decided');
     const records = [...decided.map(({ waiting: { asked } }) => this.#asUndecided(asked)), ...notes];
     const lost =
-      records.length === 0 ? new Map<string, CardTransaction>() : await this.#insertUndecided(records);
-    this.#notes = this.#notes.slice(notes.length);
+      records.length === 0
+        ? new Map<string, CardTransaction>()
+        : await this.#notes.insert(records, () => this.#stopping);
+    this.#notes.recorded(notes.length);
     this.#isRowBehind = true;
     const applied: Told[] = [];
     for (const each of told) {
@@ -569,36 +527,6 @@ export class Authorizer {
   #asUndecided(asked: CardAuthorization): Note {
     const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
     return { cardTransaction: undecided(asked, moment, 'database'), origin: originOf(asked) };
-  }
-
-  /** Until the database says; whoever waits for the answer waits so long. Those that stand as undecided, by uuid. */
-  #insertUndecided(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
-    return untilDone(
-      () => this.#tryToInsert(records),
-      async (error, failures) => {
-        this.#options.observer.failed('cards', error);
-        if (!isTransient(error) || this.#stopping) throw error;
-        await delay(backoffMs(failures, this.#options.random));
-      },
-    );
-  }
-
-  async #tryToInsert(records: readonly Note[]): Promise<ReadonlyMap<string, CardTransaction>> {
-    const { session, log, clock } = this.#options;
-    const now = clock.now();
-    const notes = records.map((note) => recordedAt(note, now));
-    const cardTransactions = notes.map(({ cardTransaction }) => cardTransaction);
-    let segments: Promise<AppendedSegment[]> | undefined;
-    const standing = await session.transaction(async (tx) => {
-      const inserted = await insertUnlessThere(tx, cardTransactions);
-      const drafts = notes.filter(({ cardTransaction: { uuid } }) => inserted.has(uuid)).flatMap(noteDrafts);
-      const rows = await findCardTransactions(tx, cardTransactions);
-      segments = sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts });
-      return rows;
-    });
-    if (segments !== undefined) log.publish(await segments);
-    // Nothing that is decided has this reason; a try of ours that was lost from sight may have inserted it.
-    return new Map(standing.filter(({ reason }) => reason === 'database').map((row) => [row.uuid, row]));
   }
 }
 

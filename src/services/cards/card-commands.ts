@@ -43,22 +43,20 @@ import type {
   TopUpOrder,
 } from './card-orders.ts';
 import { type CardTransaction, renderCardTransaction } from './card-transaction.ts';
+import { settleUnconfirmed } from './confirmation-store.ts';
 import { ACCOUNTS_OF_A_CARD, createCard, fund, sharedAccountIds } from './create-card.ts';
 import type { CardBlocked, CardCreated, CardToppedUp, MerchantRulesReplaced } from './events.ts';
 import { capture, partiesOf, reverse, type Step } from './give-back.ts';
 import { findRepeatedRule } from './merchant-rules.ts';
 import type { CardProblemCode } from './problems.ts';
 import { stepEvent } from './render-events.ts';
+import { findRulesVersions, insertRules, type RulesVersion } from './rules-store.ts';
 import {
   deleteOpenHolds,
   findCards,
   findCardTransactions,
-  findRulesVersions,
   insertCards,
-  insertRules,
   lockCardTransactions,
-  type RulesVersion,
-  settleUnconfirmed,
   updateCards,
   updateCardTransactions,
 } from './store.ts';

@@ -3,9 +3,11 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { type CardFixture, openCards, TENANT } from '../../../tests/card-fixture.ts';
-import { hotPlan, readPlan } from '../../../tests/query-plan.ts';
+import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import { listCards, listCardTransactionRefs, listRulesVersions } from './audit.ts';
+import * as confirmationStore from './confirmation-store.ts';
 import { CardReads } from './reads.ts';
+import * as rulesStore from './rules-store.ts';
 import * as store from './store.ts';
 import * as watch from './watch.ts';
 
@@ -28,16 +30,16 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.INSERT_CARD_TRANSACTIONS, []],
   [store.INSERT_UNLESS_THERE, []],
   [store.UPDATE_CARD_TRANSACTIONS, CARD_TRANSACTION],
-  [store.CONFIRM, CARD_TRANSACTION],
-  [store.FORGET_UNCONFIRMED, ['unconfirmed_pkey']],
-  [store.MARK_REPEATED, CARD_TRANSACTION],
-  [store.MARK_UNCONFIRMED, CARD_TRANSACTION],
-  [store.SAVE_DECIDER, []],
+  [confirmationStore.CONFIRM, CARD_TRANSACTION],
+  [confirmationStore.FORGET_UNCONFIRMED, ['unconfirmed_pkey']],
+  [confirmationStore.MARK_REPEATED, CARD_TRANSACTION],
+  [confirmationStore.MARK_UNCONFIRMED, CARD_TRANSACTION],
+  [confirmationStore.SAVE_DECIDER, []],
   [store.INSERT_OPEN_HOLDS, []],
   [store.DELETE_OPEN_HOLDS, ['open_holds_pkey']],
-  [store.FIND_RULES_VERSIONS, RULES],
-  [store.FIND_RULES, RULES],
-  [store.INSERT_RULES, []],
+  [rulesStore.FIND_RULES_VERSIONS, RULES],
+  [rulesStore.FIND_RULES, RULES],
+  [rulesStore.INSERT_RULES, []],
   [watch.POSTPONE_HOLD, ['open_holds_pkey']],
   [watch.FIND_DUE_HOLDS, ['open_holds_due']],
 ];
@@ -59,16 +61,16 @@ function pinPlans(): void {
 }
 
 test('every statement of the service is pinned here', () => {
-  const statements = [store, watch].flatMap((module) =>
-    Object.values(module).filter((value): value is Statement => typeof value === 'object' && 'text' in value),
-  );
+  const statements = statementsOf(store, confirmationStore, rulesStore, watch);
   const pinned = new Set([...HOT.map(([{ name }]) => name), ...BOUNDED.map(({ name }) => name)]);
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });
 
 test('no statement fails in a live session when a migration adds a column', async () => {
   // It is given no rows, and this one is one.
-  const statements = HOT.map(([statement]) => statement).filter((each) => each !== store.SAVE_DECIDER);
+  const statements = HOT.map(([statement]) => statement).filter(
+    (each) => each !== confirmationStore.SAVE_DECIDER,
+  );
   const tables = ['cards.cards', 'cards.card_transactions', 'cards.merchant_rules', 'cards.open_holds'];
   expect(await failuresByAddedColumn(fixture.url, { tables, statements })).toEqual([]);
 });

@@ -1,7 +1,7 @@
 /** Merchant rules as this process last read them. Which version holds is asked in every batch; only what is new is read. */
 import type { Transaction } from '#platform/postgres/session.ts';
 import { type MerchantRules, NO_RULES } from './merchant-rules.ts';
-import { findRules, findRulesVersions } from './store.ts';
+import { findRules, findRulesVersions } from './rules-store.ts';
 
 /** Tenants with rules of at most 1000 lines; some 100 KB each. */
 const REMEMBERED_MAX = 500;

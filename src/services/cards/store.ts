@@ -1,4 +1,4 @@
-/** The cards' statements. Each says what it locks and which index it relies on (how: docs/adr/0003). */
+/** The statements about cards, card transactions and their holds. Each says what it locks and which index it relies on (how: docs/adr/0003). */
 import type { EpochMs } from '#kernel/clock.ts';
 import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { int4Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
@@ -7,7 +7,6 @@ import { type Statement, statement, type Transaction } from '#platform/postgres/
 import type { Card, CardStatus, Category } from './card.ts';
 import type { CardTransaction, CardTransactionState, Code, Reason } from './card-transaction.ts';
 import type { DecidedBy } from './choose-balance.ts';
-import { type MerchantRule, MerchantRules } from './merchant-rules.ts';
 
 /** No lock: a card's status changes under the locks of its balances. By primary key. */
 export const FIND_CARDS = statement(
@@ -165,67 +164,6 @@ export const UPDATE_CARD_TRANSACTIONS = statement(
    select cards.require_all(count(*), cardinality($2::uuid[])) from changed`,
 );
 
-/** Locked before in this transaction. Once for each: a repeat of a repeat finds it done. By primary key. */
-export const MARK_REPEATED = statement(
-  'cards.mark_repeated',
-  `update cards.card_transactions c set repeated_at = $3::timestamptz
-   from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
-   cross join lateral (
-     select t.ctid from cards.card_transactions t
-     where t.tenant = v.tenant and t.id = v.id and t.repeated_at is null offset 0
-   ) as found(at)
-   where c.ctid = found.at`,
-);
-
-/** As `mark_repeated`. */
-export const CONFIRM = statement(
-  'cards.confirm',
-  `update cards.card_transactions c set confirmed_at = $3::timestamptz
-   from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
-   cross join lateral (
-     select t.ctid from cards.card_transactions t
-     where t.tenant = v.tenant and t.id = v.id and t.confirmed_at is null offset 0
-   ) as found(at)
-   where c.ctid = found.at`,
-);
-
-/** By primary key. */
-export const FORGET_UNCONFIRMED = statement(
-  'cards.forget_unconfirmed',
-  `delete from cards.unconfirmed u
-   using ${batchRows('v', { tenant: 'text', id: 'uuid' })}
-   cross join lateral (
-     select t.ctid from cards.unconfirmed t where t.tenant = v.tenant and t.id = v.id offset 0
-   ) as found(at)
-   where u.ctid = found.at`,
-);
-
-/** Of a row called `t`: money is with a merchant or held for him, and no repeat is known to have been told. */
-export const STANDS_UNCONFIRMED = `t.code = '00' and t.confirmed_at is null
-     and (t.state = 'held' or (t.state = 'captured' and t.reversed < t.captured))`;
-
-/** Those of them that are there and stand. Once each; whoever marks them first. By primary key. */
-export const MARK_UNCONFIRMED = statement(
-  'cards.mark_unconfirmed',
-  `insert into cards.unconfirmed (tenant, id, since)
-   select t.tenant, t.id, $3::timestamptz
-   from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
-   cross join lateral (
-     select * from cards.card_transactions t where t.tenant = v.tenant and t.id = v.id offset 0
-   ) t
-   where ${STANDS_UNCONFIRMED}
-   on conflict (tenant, id) do nothing`,
-);
-
-/** The one row of this process; others only read it, and whoever buries the process skips it while it is locked. By primary key. */
-export const SAVE_DECIDER = statement(
-  'cards.save_decider',
-  `insert into cards.deciders (process, tenants, pending, seen_at)
-   values ($1::uuid, $2::text[], $3::uuid[], clock_timestamp())
-   on conflict (process) do update
-   set tenants = excluded.tenants, pending = excluded.pending, seen_at = excluded.seen_at`,
-);
-
 export const INSERT_OPEN_HOLDS = statement(
   'cards.insert_open_holds',
   `insert into cards.open_holds (tenant, id, correlation_id, due_at)
@@ -242,34 +180,6 @@ export const DELETE_OPEN_HOLDS = statement(
      select t.ctid from cards.open_holds t where t.tenant = v.tenant and t.id = v.id offset 0
    ) as found(at)
    where h.ctid = found.at`,
-);
-
-/** The highest version of each tenant's rules: one descent of the primary key, backwards. */
-export const FIND_RULES_VERSIONS = statement(
-  'cards.find_rules_versions',
-  `select r.tenant, r.version
-   from ${batchRows('wanted', { tenant: 'text' })}
-   cross join lateral (
-     select * from cards.merchant_rules r where r.tenant = wanted.tenant order by r.version desc limit 1
-   ) r`,
-);
-
-/** By primary key. */
-export const FIND_RULES = statement(
-  'cards.find_rules',
-  `select r.tenant, r.version, r.rules
-   from ${batchRows('wanted', { tenant: 'text', version: 'integer' })}
-   cross join lateral (
-     select * from cards.merchant_rules r where r.tenant = wanted.tenant and r.version = wanted.version offset 0
-   ) r`,
-);
-
-/** A version that another process made meanwhile raises a unique violation; the batch is then decided anew. */
-export const INSERT_RULES = statement(
-  'cards.insert_rules',
-  `insert into cards.merchant_rules (tenant, version, rules, actor, replaced_at)
-   select tenant, version, rules, actor, $5::timestamptz
-   from ${batchRows('v', { tenant: 'text', version: 'integer', rules: 'text', actor: 'text' })}`,
 );
 
 export interface CardKey {
@@ -440,7 +350,7 @@ async function lockBy(
 }
 
 /** R3: in the order in which all lock them. */
-function inOrder(keys: readonly CardTransactionKey[]): CardTransactionKey[] {
+export function inOrder(keys: readonly CardTransactionKey[]): CardTransactionKey[] {
   return keys.toSorted(byKey);
 }
 
@@ -506,34 +416,6 @@ export function updateCardTransactions(tx: Transaction, changed: readonly CardTr
   ]);
 }
 
-/** They are about to be told once more. */
-export function markRepeated(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
-  if (keys.length > 0) tx.run(MARK_REPEATED, [...keyColumns(inOrder(keys)), new Date(now)]);
-}
-
-/** Their answer was given again, or they were given back: nobody has to look after them. */
-export function settleUnconfirmed(tx: Transaction, keys: readonly CardTransactionKey[]): void {
-  if (keys.length > 0) tx.run(FORGET_UNCONFIRMED, keyColumns(inOrder(keys)));
-}
-
-export function confirm(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
-  if (keys.length === 0) return;
-  tx.run(CONFIRM, [...keyColumns(inOrder(keys)), new Date(now)]);
-  settleUnconfirmed(tx, keys);
-}
-
-export function markUnconfirmed(tx: Transaction, keys: readonly CardTransactionKey[], now: EpochMs): void {
-  if (keys.length > 0) tx.run(MARK_UNCONFIRMED, [...keyColumns(inOrder(keys)), new Date(now)]);
-}
-
-export function saveDecider(
-  tx: Transaction,
-  processUuid: string,
-  pending: readonly CardTransactionKey[],
-): void {
-  tx.run(SAVE_DECIDER, [processUuid, ...keyColumns(pending)]);
-}
-
 export function insertOpenHolds(
   tx: Transaction,
   holds: readonly (CardTransactionKey & { readonly correlationId: string })[],
@@ -548,51 +430,7 @@ export function deleteOpenHolds(tx: Transaction, keys: readonly CardTransactionK
   if (keys.length > 0) tx.run(DELETE_OPEN_HOLDS, keyColumns(inOrder(keys)));
 }
 
-function keyColumns(keys: readonly CardTransactionKey[]): Buffer[] {
+/** As `batchRows` reads them. */
+export function keyColumns(keys: readonly CardTransactionKey[]): Buffer[] {
   return [textArray(keys.map(({ tenant }) => tenant)), uuidArray(keys.map(({ uuid }) => uuid))];
-}
-
-/** By tenant; one without rules is absent. */
-export async function findRulesVersions(
-  tx: Transaction,
-  tenants: readonly string[],
-): Promise<Map<string, number>> {
-  if (tenants.length === 0) return new Map();
-  const rows = await tx.query<{ tenant: string; version: number }>(FIND_RULES_VERSIONS, [textArray(tenants)]);
-  return new Map(rows.map(({ tenant, version }) => [tenant, version]));
-}
-
-export async function findRules(
-  tx: Transaction,
-  wanted: ReadonlyMap<string, number>,
-): Promise<Map<string, MerchantRules>> {
-  if (wanted.size === 0) return new Map();
-  const rows = await tx.query<{ tenant: string; version: number; rules: string }>(FIND_RULES, [
-    textArray([...wanted.keys()]),
-    int4Array([...wanted.values()]),
-  ]);
-  return new Map(
-    rows.map(({ tenant, version, rules }) => [
-      tenant,
-      new MerchantRules(version, JSON.parse(rules) as MerchantRule[]),
-    ]),
-  );
-}
-
-export interface RulesVersion {
-  readonly tenant: string;
-  readonly version: number;
-  readonly rules: readonly MerchantRule[];
-  readonly actor: string | null;
-}
-
-export function insertRules(tx: Transaction, versions: readonly RulesVersion[], now: EpochMs): void {
-  if (versions.length === 0) return;
-  tx.run(INSERT_RULES, [
-    textArray(versions.map(({ tenant }) => tenant)),
-    int4Array(versions.map(({ version }) => version)),
-    textArray(versions.map(({ rules }) => JSON.stringify(rules))),
-    textArray(versions.map(({ actor }) => actor)),
-    new Date(now),
-  ]);
 }

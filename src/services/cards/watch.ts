@@ -13,10 +13,11 @@ import { isTransient } from '#platform/postgres/faults.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { saveSteps } from './card-commands.ts';
+import { STANDS_UNCONFIRMED } from './confirmation-store.ts';
 import { lockFree } from './free-card-transactions.ts';
 import { release, type Step } from './give-back.ts';
 import { stepEvent } from './render-events.ts';
-import { deleteOpenHolds, findCardTransactions, STANDS_UNCONFIRMED } from './store.ts';
+import { deleteOpenHolds, findCardTransactions } from './store.ts';
 
 /** A hold lasts days, and a dead process is noticed by its callers first. */
 const LOOK_MS = 2000;
