@@ -39,8 +39,10 @@ export const SEAL_AFTER_MS = 3_600_000;
 
 /** Between looks for what is over: sealing has time. */
 const LOOK_MS = 5_000;
-/** Between pages of a sweep: some ten milliseconds of work each. */
+/** Between pages of a sweep with something to seal: some ten milliseconds of work each. */
 const PAGE_REST_MS = 100;
+/** Behind one without: what is over stands first, and of the day that is still going on every account has a row. */
+const IDLE_PAGE_REST_MS = 1_000;
 
 export interface DaySealerOptions {
   readonly session: Session;
@@ -72,9 +74,10 @@ export class DaySealer {
     if (this.#after === FIRST_PLACE) await this.#markLogs();
     if (this.#passedAt === undefined) return LOOK_MS;
     const page = await listUnsealed(this.#options.session, { after: this.#after, upTo: this.#passedAt });
-    await this.#seal(page.days, this.#passedAt);
+    const isDue = await this.#seal(page.days, this.#passedAt);
     this.#after = page.next;
-    return page.next === FIRST_PLACE ? LOOK_MS : PAGE_REST_MS;
+    if (page.next === FIRST_PLACE) return LOOK_MS;
+    return isDue ? PAGE_REST_MS : IDLE_PAGE_REST_MS;
   }
 
   /** S1: the clock is read before the heads. */
@@ -89,9 +92,10 @@ export class DaySealer {
     this.#mark = undefined;
   }
 
-  async #seal(days: readonly UnsealedDay[], passedAt: EpochMs): Promise<void> {
+  /** Whether any of them is over. */
+  async #seal(days: readonly UnsealedDay[], passedAt: EpochMs): Promise<boolean> {
     const due = days.filter(({ day, timeZone }) => endOf(day, timeZone) + SEAL_AFTER_MS <= passedAt);
-    if (due.length === 0) return;
+    if (due.length === 0) return false;
     const { session, log, clock, onSealed } = this.#options;
     const stopped = await findStopped(session, log);
     const names = inOrder([...new Map(due.map((each) => [nameText(each), each])).values()]);
@@ -101,9 +105,10 @@ export class DaySealer {
       const { partitions } = log;
       return sendDrafts(tx, { topic: 'consolidation', partitions, occurredAt: now, drafts }) ?? [];
     });
-    if (appended.length === 0) return;
+    if (appended.length === 0) return true;
     log.publish(appended);
     onSealed?.(names);
+    return true;
   }
 }
 

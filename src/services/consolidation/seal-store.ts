@@ -127,14 +127,15 @@ export interface UnsealedPlace {
 /** No day of a ledger is before it. */
 export const FIRST_PLACE: UnsealedPlace = { day: '-infinity', key: 0n };
 
-const DAY_MS = 86_400_000;
+/** A day is over in no zone before so long after it has begun in UTC: the easternmost is 14 hours ahead. */
+const OVER_SOMEWHERE_MS = 10 * 3_600_000;
 
-/** Days that may be over by `upTo` in the easternmost zone. `next` is `FIRST_PLACE` behind the last page. */
+/** Days that may be over by `upTo` in some zone. `next` is `FIRST_PLACE` behind the last page. */
 export async function listUnsealed(
   session: Session,
   { after, upTo }: { readonly after: UnsealedPlace; readonly upTo: EpochMs },
 ): Promise<{ readonly days: readonly UnsealedDay[]; readonly next: UnsealedPlace }> {
-  const last = new Date(upTo + DAY_MS).toISOString().slice(0, 10);
+  const last = new Date(upTo - OVER_SOMEWHERE_MS).toISOString().slice(0, 10);
   const rows = await session.query<UnsealedRow>(LIST_UNSEALED, [after.day, after.key, last]);
   const days = rows.map((row) => ({
     key: row.account_key,
