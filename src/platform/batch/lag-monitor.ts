@@ -10,20 +10,39 @@ import { Backpressure, type BackpressureBounds, type TopicLag } from './backpres
 const LOOK_EVERY_MS = 100;
 
 /**
- * A row per group and topic, of every partition that has a head: where the group has no position, it has passed nothing.
- * By the primary keys, of some hundred rows that are always cached; no locks.
+ * Where the groups stand and, without a group, where the logs end: a row per group and topic, and one per topic, of one
+ * snapshot. They are put together here: some hundred look-ups of the join took the server four times as long, ten times a
+ * second. Along the primary keys, some hundred rows that are always cached; no locks.
  */
-const LAGS = statement(
-  'log.lags',
-  `select r.consumer_group as "group", r.topic,
-          array_agg(coalesce(p.position, 0) order by h.partition)::float8[] as positions,
-          array_agg(h.position - coalesce(p.position, 0) order by h.partition)::float8[] as lags
-   from (select distinct consumer_group, topic from log.positions) r
-   join log.heads h on h.topic = r.topic
-   left join log.positions p
-     on p.consumer_group = r.consumer_group and p.topic = r.topic and p.partition = h.partition
-   group by r.consumer_group, r.topic`,
+const STANDINGS = statement(
+  'log.standings',
+  `select consumer_group as "group", topic, array_agg(partition order by partition)::float8[] as partitions,
+          array_agg(position order by partition)::float8[] as positions
+   from log.positions group by consumer_group, topic
+   union all
+   select null, topic, array_agg(partition order by partition)::float8[], array_agg(position order by partition)::float8[]
+   from log.heads group by topic`,
 );
+
+interface Standing {
+  readonly group: string | null;
+  readonly topic: string;
+  readonly partitions: readonly number[];
+  readonly positions: readonly number[];
+}
+
+/** Of every partition that has a head: where a group has no position, it has passed nothing. */
+function lagsOf(standings: readonly Standing[]): TopicLag[] {
+  const heads = new Map(standings.filter(({ group }) => group === null).map((head) => [head.topic, head]));
+  return standings.flatMap(({ group, topic, partitions, positions }) => {
+    const head = heads.get(topic);
+    if (group === null || head === undefined) return [];
+    const passed = new Map(partitions.map((partition, index) => [partition, positions[index]]));
+    const own = head.partitions.map((partition) => passed.get(partition) ?? 0);
+    const lags = own.map((position, index) => (head.positions[index] ?? 0) - position);
+    return [{ group, topic, positions: own, lags }];
+  });
+}
 
 export interface LagMonitorOptions extends BackpressureBounds {
   readonly session: Session;
@@ -82,7 +101,7 @@ export class LagMonitor {
 
   async #read(): Promise<void> {
     const { session, criticalGroups } = this.#options;
-    const groups = await session.query<TopicLag>(LAGS, []);
+    const groups = lagsOf(await session.query<Standing>(STANDINGS, []));
     const lags = new Map<string, number>();
     for (const { group, lags: byPartition } of groups)
       lags.set(
