@@ -36,6 +36,7 @@ import { confirm, markRepeated, markUnconfirmed, saveDecider } from './confirmat
 import {
   type Authorized,
   approvedOf,
+  authorizedOf,
   BATCH_MIN,
   type CardAuthorization,
   cardOf,
@@ -53,6 +54,7 @@ import {
   originOf,
   recordedAt,
   type Sent,
+  sendAsCardSays,
   type Told,
   type Waiting,
 } from './deciding-batch.ts';
@@ -175,7 +177,11 @@ export class Authorizer {
   authorize(asked: CardAuthorization): Promise<Authorized> {
     if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
       if (claimRef(asked) === undefined && asked.reading.callbackUrl === null)
-        return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
+        return Promise.resolve({
+          cardTransaction: this.#note(asked, 'overloaded'),
+          repeated: false,
+          isSent: false,
+        });
       // C6: whether an approval stands under its id could not be looked for. An answer that is owed must be certain to be told.
       return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
     }
@@ -231,17 +237,18 @@ export class Authorizer {
   }
 
   /**
-   * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat comes
-   * back, to be looked for once (C6).
+   * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat (C6),
+   * or of a card that has its answers sent (K10), comes back, to be looked for once.
    */
   #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#expectedMs();
     const late = this.#queue.takeWhere(({ asked }) => isLate(asked, decidedAt));
-    const isRepeat = (waiting: Waiting): boolean =>
+    const mayBeInTime = (waiting: Waiting): boolean =>
       this.#contested.has(waiting) ||
-      (claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting));
-    for (const waiting of late) if (!isRepeat(waiting)) this.#dropLate(waiting);
-    const repeats = late.filter(isRepeat);
+      ((claimRef(waiting.asked) !== undefined || waiting.asked.reading.isSentAsCardSays) &&
+        !this.#lookedFor.has(waiting));
+    for (const waiting of late) if (!mayBeInTime(waiting)) this.#dropLate(waiting);
+    const repeats = late.filter(mayBeInTime);
     for (const waiting of repeats) this.#lookedFor.add(waiting);
     return repeats;
   }
@@ -305,6 +312,7 @@ export class Authorizer {
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
+    for (const waiting of [...batch, ...repeats]) sendAsCardSays(waiting, loaded.cards);
     const confirmed = await this.#lockConfirmations(tx);
     const now = clock.now();
     const at = performance.now();
@@ -361,16 +369,19 @@ export class Authorizer {
   #answer(told: readonly Told[]): Waiting[] {
     const locked: Waiting[] = [];
     const contested: Waiting[] = [];
+    const unhurried: Waiting[] = [];
     for (const { waiting, outcome } of told) {
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
-      else if (outcome.kind === 'late') this.#dropLate(waiting);
-      else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
+      else if (outcome.kind !== 'late')
+        this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
+      else if (isLate(waiting.asked, performance.now())) this.#dropLate(waiting);
+      else unhurried.push(waiting);
     }
     if (isWaitingForSettlement(told)) this.#waitsForSettlement = true;
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
-    return [...locked, ...contested];
+    return [...locked, ...contested, ...unhurried];
   }
 
   // C1
@@ -382,7 +393,7 @@ export class Authorizer {
       return;
     }
     if (repeated) this.#noteRepeated(asked, cardTransaction);
-    resolve({ cardTransaction, repeated });
+    resolve(authorizedOf(waiting, cardTransaction, { repeated }));
   }
 
   // C7
@@ -402,12 +413,13 @@ export class Authorizer {
     void givingBack.finally(() => this.#givingBack.delete(givingBack));
   }
 
-  async #reverse({ asked, resolve }: Waiting, approved: CardTransaction): Promise<void> {
+  async #reverse(waiting: Waiting, approved: CardTransaction): Promise<void> {
+    const { asked, resolve } = waiting;
     const after = await this.#options.lateReversals.reverse(approved, asked);
     // It stands, for a repeat that may have come too late as well.
     if (after.code === '00' && asked.isGone()) this.#abandon([after]);
     this.#settled(approved);
-    resolve({ cardTransaction: after, repeated: false });
+    resolve(authorizedOf(waiting, after));
   }
 
   /** For a person, unless they are confirmed, or were never committed. */
@@ -426,8 +438,8 @@ export class Authorizer {
     this.#drop(waiting, this.#locked.has(waiting) ? 'locked' : 'late');
   }
 
-  #drop({ asked, resolve }: Waiting, reason: Reason): void {
-    resolve({ cardTransaction: this.#note(asked, reason), repeated: false });
+  #drop(waiting: Waiting, reason: Reason): void {
+    waiting.resolve(authorizedOf(waiting, this.#note(waiting.asked, reason)));
   }
 
   #note(asked: CardAuthorization, reason: Reason): CardTransaction {
@@ -516,7 +528,7 @@ export class Authorizer {
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
-      if (undone !== undefined) each.waiting.resolve({ cardTransaction: undone, repeated: false });
+      if (undone !== undefined) each.waiting.resolve(authorizedOf(each.waiting, undone));
       // C7: the lock under which a repeat was to be told is gone with the commit.
       else if (each.outcome.kind === 'repeated') applied.push({ ...each, outcome: { kind: 'contested' } });
       else applied.push(each);

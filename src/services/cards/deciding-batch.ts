@@ -5,7 +5,7 @@ import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import type { Asked, Moment, Outcome } from './authorize-card-transaction.ts';
-import { cardRef } from './card.ts';
+import { type Card, cardRef } from './card.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { decisionEvents, type Origin } from './render-events.ts';
 
@@ -29,10 +29,13 @@ export interface CardAuthorization extends Asked, Origin {
 export interface Authorized {
   readonly cardTransaction: CardTransaction;
   readonly repeated: boolean;
+  /** The answer is sent, to where it was asked for (K10); nobody is to be told it here. */
+  readonly isSent: boolean;
 }
 
 export interface Waiting {
-  readonly asked: CardAuthorization;
+  /** Changes once, when its card says that the answer is sent. */
+  asked: CardAuthorization;
   readonly resolve: (authorized: Authorized) => void;
   /** Neither `00` nor `07` would be true: what was approved too late could not be given back. */
   readonly reject: (error: unknown) => void;
@@ -76,6 +79,31 @@ export function isLockTimeout(error: unknown): boolean {
 export function cardOf({ asked: { tenant, reading } }: Waiting): string | undefined {
   const { account } = reading.received;
   return account === null ? undefined : cardRef({ tenant, account });
+}
+
+/** Who has his answer sent does not wait: it is not too late, whenever it comes. */
+export const NOBODY_WAITS = { deadlineMs: Number.POSITIVE_INFINITY, isGone: () => false } as const;
+
+/** K10: where neither the route nor the request says how the answer is given, the card does. */
+export function sendAsCardSays(waiting: Waiting, cards: ReadonlyMap<string, Card>): void {
+  const { asked } = waiting;
+  if (!asked.reading.isSentAsCardSays) return;
+  const callbackUrl = cards.get(cardOf(waiting) ?? '')?.callbackUrl ?? null;
+  if (callbackUrl === null) return;
+  waiting.asked = {
+    ...asked,
+    ...NOBODY_WAITS,
+    reading: { ...asked.reading, callbackUrl, isSentAsCardSays: false },
+  };
+}
+
+/** As the caller is told it. A repeat is told at once. */
+export function authorizedOf(
+  { asked }: Waiting,
+  cardTransaction: CardTransaction,
+  { repeated = false } = {},
+): Authorized {
+  return { cardTransaction, repeated, isSent: !repeated && asked.reading.callbackUrl !== null };
 }
 
 export function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {

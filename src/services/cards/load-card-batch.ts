@@ -22,14 +22,13 @@ export async function loadCardBatch(
   tx: Transaction,
   { ledger, rules, waitForSharedMs }: CardSources,
   batch: readonly Asked[],
-  /** Of which only the answers of earlier requests are wanted. */
+  /** Of which only the answers of earlier requests are wanted, and whether the card has the answer sent. */
   repeats: readonly Asked[] = [],
 ): Promise<CardBatch> {
-  const keys = cardKeysOf(batch);
-  const accounts = await findAccounts(tx, ledger, keys);
+  const accounts = await findAccounts(tx, ledger, cardKeysOf(batch));
   const [books, cards, claims, rulesOfTenants] = await Promise.all([
     ledger.openFreeBooks(tx, accounts, { waitForSharedMs }),
-    findCards(tx, keys),
+    findCards(tx, cardKeysOf([...batch, ...repeats])),
     findClaims(tx, [...batch, ...repeats].flatMap(claimOf)),
     rules.load(tx, [...new Set(batch.map(({ tenant }) => tenant))]),
   ]);
