@@ -14,13 +14,14 @@ const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
 /** Zones are at most 14 hours ahead of UTC and 12 behind, and no clock has ever changed by more than 24. */
 const FARTHEST_MS = 40 * 3_600_000;
-/** Quarters of one zone: ten days. */
+/** Of one zone: ten days of quarters, three years of days. */
 const REMEMBERED_MAX = 1_000;
 
 class Zone {
   readonly #format: Intl.DateTimeFormat;
   /** By quarter: undefined where it changes within. */
   readonly #offsets = new Map<number, number | undefined>();
+  readonly #ends = new Map<CalendarDate, EpochMs>();
 
   constructor(name: string) {
     this.#format = new Intl.DateTimeFormat('en-u-ca-iso8601', {
@@ -39,6 +40,27 @@ class Zone {
     const quarter = Math.floor(at / QUARTER_MS);
     if (!this.#offsets.has(quarter)) this.#remember(quarter);
     return this.#offsets.get(quarter) ?? this.#askOffset(at);
+  }
+
+  /** A sweep asks for the same few days of thousands of accounts, and each is a search. */
+  endOf(day: CalendarDate): EpochMs {
+    const known = this.#ends.get(day);
+    if (known !== undefined) return known;
+    if (this.#ends.size >= REMEMBERED_MAX) this.#ends.clear();
+    const end = this.#searchEnd(day);
+    this.#ends.set(day, end);
+    return end;
+  }
+
+  #searchEnd(day: CalendarDate): EpochMs {
+    const nominal = Date.parse(day) + DAY_MS;
+    let [before, after] = [nominal - FARTHEST_MS, nominal + FARTHEST_MS];
+    while (after - before > 1) {
+      const middle = Math.floor((before + after) / 2);
+      if (dateOf(middle + this.offsetMs(middle)) > day) after = middle;
+      else before = middle;
+    }
+    return after;
   }
 
   #remember(quarter: number): void {
@@ -74,14 +96,7 @@ export function dayAt(at: EpochMs, timeZone: string): CalendarDate {
 
 /** The first instant after a day; of a day that never was, when it would have been. */
 export function endOf(day: CalendarDate, timeZone: string): EpochMs {
-  const nominal = Date.parse(day) + DAY_MS;
-  let [before, after] = [nominal - FARTHEST_MS, nominal + FARTHEST_MS];
-  while (after - before > 1) {
-    const middle = Math.floor((before + after) / 2);
-    if (dayAt(middle, timeZone) > day) after = middle;
-    else before = middle;
-  }
-  return after;
+  return zoneOf(timeZone).endOf(day);
 }
 
 export function dayAfter(day: CalendarDate): CalendarDate {
