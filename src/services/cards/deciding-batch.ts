@@ -12,7 +12,7 @@ import { decisionEvents, type Origin } from './render-events.ts';
 /** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
 const NOTES_PART = 0.25;
 /** Also on a machine that seems to stand still. */
-export const BATCH_MIN = 8;
+const BATCH_MIN = 8;
 /** For the commit and the way back: what cannot be decided before that is late. */
 const RESERVE_MS = 20;
 /** Of a deadline shorter than five times the reserve, the reserve is this part. */
@@ -44,6 +44,11 @@ export interface Waiting {
 export interface Told {
   readonly waiting: Waiting;
   readonly outcome: Outcome;
+}
+
+/** What is decided, or was before. */
+export interface Certain extends Told {
+  readonly outcome: Extract<Outcome, { readonly cardTransaction: CardTransaction }>;
 }
 
 export interface Note {
