@@ -453,9 +453,7 @@ describe('K10: a card that has its answers sent', () => {
   const url = 'https://network.example/answers';
 
   beforeEach(async () => {
-    expect((await one.order({ operation: 'cards.change', account, callback_url: url })).answer.status).toBe(
-      200,
-    );
+    await one.order({ operation: 'cards.change', account, callback_url: url });
   });
 
   test('has each of them owed by the commit that decides, in every process, as its own URL or the request’s', async () => {

@@ -197,7 +197,10 @@ export class Authorizer {
     this.#stopping = true;
     this.#signal.raise();
     await this.#running;
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (this.#underWay.size > 0) {
+      // oxlint-disable-next-line no-await-in-loop -- an answer may turn out to be too late, and is then given back
+      await Promise.all(this.#underWay);
+    }
     if (this.#hasToTell) await this.#settle([]);
   }
 

@@ -49,6 +49,7 @@ const LAST = 10;
 
 export function registerCardRoutes(app: HttpApp, routes: CardRoutes): void {
   registerCards(app, routes);
+  registerChanging(app, routes);
   registerBlocking(app, routes);
   registerGivingBack(app, routes);
   registerDecisions(app, routes);
@@ -71,26 +72,6 @@ function registerCards(app: HttpApp, { commands, reads, reach }: CardRoutes): vo
       operation: 'cards.create',
       body: { operation: 'cards.create', ...request.body },
       id: newId('ctu'),
-    });
-    return reply;
-  });
-  const change = {
-    tags: ['cards'],
-    summary: 'Change where the answers to the card transactions of a card are sent',
-    description: 'Holds at once, in every process, for what is decided from then on.',
-    params: CardParams,
-    body: ChangeCardBody,
-    response: { 200: CardDocument, ...REFUSALS },
-  };
-  app.patch('/v1/cards/:account', { config: WRITE, schema: change }, async (request, reply) => {
-    const refusal = callbackRefusal(request.body.callback_url, reach);
-    if (refusal !== undefined) return sendProblem(reply, refusal);
-    const { account } = request.params;
-    const body: ChangeCardOrder = { operation: 'cards.change', account, ...request.body };
-    await runCommand<CardOrder>(request, reply, commands, {
-      operation: 'cards.change',
-      body,
-      id: newId('req'),
     });
     return reply;
   });
@@ -118,6 +99,29 @@ function registerCards(app: HttpApp, { commands, reads, reach }: CardRoutes): vo
   };
   app.get('/v1/cards/:account', { config: READ, schema: read }, async (request, reply) => {
     await sendCard(reads, { request, reply, account: request.params.account });
+    return reply;
+  });
+}
+
+function registerChanging(app: HttpApp, { commands, reach }: CardRoutes): void {
+  const change = {
+    tags: ['cards'],
+    summary: 'Change where the answers to the card transactions of a card are sent',
+    description: 'Holds at once, in every process, for what is decided from then on.',
+    params: CardParams,
+    body: ChangeCardBody,
+    response: { 200: CardDocument, ...REFUSALS },
+  };
+  app.patch('/v1/cards/:account', { config: WRITE, schema: change }, async (request, reply) => {
+    const refusal = callbackRefusal(request.body.callback_url, reach);
+    if (refusal !== undefined) return sendProblem(reply, refusal);
+    const { account } = request.params;
+    const body: ChangeCardOrder = { operation: 'cards.change', account, ...request.body };
+    await runCommand<CardOrder>(request, reply, commands, {
+      operation: 'cards.change',
+      body,
+      id: newId('req'),
+    });
     return reply;
   });
 }
