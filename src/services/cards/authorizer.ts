@@ -42,6 +42,7 @@ import {
   type Certain,
   cardOf,
   draftsOf,
+  hasNoDeadline,
   holdOf,
   isLate,
   isLockTimeout,
@@ -362,8 +363,8 @@ export class Authorizer {
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
       else if (outcome.kind !== 'late') certain.push({ waiting, outcome });
-      else if (isLate(waiting.asked, performance.now())) this.#dropLate(waiting);
-      else unhurried.push(waiting);
+      else if (hasNoDeadline(waiting)) unhurried.push(waiting);
+      else this.#dropLate(waiting);
     }
     if (certain.length < LARGE_BATCH) for (const each of certain) this.#tell(each);
     else this.#tellSoon(certain);

@@ -89,6 +89,11 @@ export function cardOf({ asked: { tenant, reading } }: Waiting): string | undefi
 /** Who has his answer sent does not wait: it is not too late, whenever it comes. */
 export const NOBODY_WAITS = { deadlineMs: Number.POSITIVE_INFINITY, isGone: () => false } as const;
 
+/** Also if its card was found to have its answers sent when it was late already. */
+export function hasNoDeadline({ asked }: Waiting): boolean {
+  return asked.deadlineMs === NOBODY_WAITS.deadlineMs;
+}
+
 /** K10: where neither the route nor the request says how the answer is given, the card does. */
 export function sendAsCardSays(waiting: Waiting, cards: ReadonlyMap<string, Card>): void {
   const { asked } = waiting;
