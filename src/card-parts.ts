@@ -52,7 +52,7 @@ export async function openCardParts(shared: SharedWithCards): Promise<CardParts>
     labels: ['code'],
   });
   return {
-    routes: { commands, reads: new CardReads(reads, new LedgerReads(reads)) },
+    routes: { commands, reads: new CardReads(reads, new LedgerReads(reads)), reach: shared.reach },
     authorizing: {
       authorizer: cards.authorizer,
       reach: shared.reach,

@@ -9,6 +9,7 @@ import { newId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import type { Command } from '#platform/batch/command.ts';
 import { type CommandOutcome, CommandWorker } from '#platform/batch/command-worker.ts';
+import type { Reach } from '#platform/egress/reachable.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { EventLog } from '#platform/log/event-log.ts';
@@ -39,7 +40,10 @@ export interface Purchase {
   readonly [member: string]: unknown;
 }
 
-export type Asking = Partial<Pick<CardAuthorization, 'deadlineMs' | 'isGone' | 'arrivedAt' | 'tenant'>>;
+/** `reach`: of a route on which answers may be sent (K10). */
+export type Asking = Partial<
+  Pick<CardAuthorization, 'deadlineMs' | 'isGone' | 'arrivedAt' | 'tenant'> & { readonly reach: Reach }
+>;
 
 export interface CardProcess {
   readonly cards: Cards;
@@ -193,12 +197,12 @@ export function openCards(): Promise<CardFixture> {
   return CardFixture.open();
 }
 
-function asked(body: Purchase, asking: Asking): CardAuthorization {
+function asked(body: Purchase, { reach, ...asking }: Asking): CardAuthorization {
   const full = { mcc: MEAL, merchant: 'PADARIA DO ZE               SAO PAULO BR', ...body };
   return {
     tenant: TENANT,
     uuid: uuidOf(newId('ctx')),
-    reading: readCardTransaction(Buffer.from(JSON.stringify(full)), undefined),
+    reading: readCardTransaction(Buffer.from(JSON.stringify(full)), { reach }),
     arrivedAt: performance.now(),
     deadlineMs: PATIENT_MS,
     isGone: () => false,

@@ -79,6 +79,27 @@ describe('K10: the answer to a card transaction that names where to send it', ()
     expect(receiver.at(path)).toHaveLength(1);
   });
 
+  test('is sent where its card has it sent, until that is changed; the other route answers by the code', async () => {
+    const path = '/answers/card';
+    const card = { account: 'sent-1', currency: 'BRL', balances: { CASH: 100 } };
+    const refused = await post('/v1/cards', { ...card, callback_url: 'ftp://a.example/' });
+    expect([refused.status, refused.body['code']]).toEqual([422, 'cards.callback_refused']);
+    const made = await post('/v1/cards', { ...card, callback_url: receiver.url + path });
+    expect([made.status, made.body['callback_url']]).toEqual([201, receiver.url + path]);
+    const order = { ...purchase, account: card.account };
+    expect((await post('/transactions', order)).body).toEqual({ code: '00' });
+    const asked = await post('/v1/card-transactions', order);
+    expect([asked.status, asked.body]).toEqual([202, { id: asked.body['id'], status: 'pending' }]);
+    expect(await taken(path)).toMatchObject({ data: { id: asked.body['id'], code: '00', category: 'CASH' } });
+    const changed = await http(`${lastro.url}/v1/cards/${card.account}`, {
+      method: 'PATCH',
+      body: { callback_url: null },
+    });
+    expect([changed.status, changed.json()['callback_url']]).toEqual([200, null]);
+    expect((await post('/v1/card-transactions', order)).status).toBe(200);
+    expect(receiver.at(path)).toHaveLength(1);
+  });
+
   test('is sent also where nothing can be decided', async () => {
     const path = '/answers/2';
     const asked = await post('/v1/card-transactions', {

@@ -180,6 +180,7 @@ export function expectedCard(account: string, events: readonly CardEvent[]): Exp
     account,
     currency: textOf(created.data['currency']),
     status: changed === undefined ? 'active' : textOf(changed.data['status']),
+    callback_url: textOf(events.findLast(({ type }) => type === 'card.callback_set')?.data['callback_url']),
     created_at: created.occurredAt,
   };
 }

@@ -22,19 +22,30 @@ import { type Findings, found } from './paged-findings.ts';
 import type { Finding } from './report.ts';
 import { compareCardNotifications, type PlacedCardEvent } from './verify-card-notifications.ts';
 
+/** What stands in the log one behind the other, of every partition that it has rows of. */
 export interface EventsPage {
   readonly rows: readonly EventRow[];
   readonly events: readonly PlacedCardEvent[];
+  /** Those of the rows that are no events. */
+  readonly unreadable: readonly EventRow[];
 }
 
 export type EventRow = CardEventRow & { readonly partition: number };
 
 export function pageOf(rows: readonly EventRow[]): EventsPage {
-  const events = rows.flatMap((row) => {
-    const event = cardEventOf(row);
-    return event === undefined ? [] : { ...event, partition: row.partition, position: Number(row.position) };
-  });
-  return { rows, events };
+  const events: PlacedCardEvent[] = [];
+  const unreadable: EventRow[] = [];
+  for (const row of rows) {
+    const event = placedEventOf(row);
+    if (event === undefined) unreadable.push(row);
+    else events.push(event);
+  }
+  return { rows, events, unreadable };
+}
+
+function placedEventOf(row: EventRow): PlacedCardEvent | undefined {
+  const event = cardEventOf(row);
+  return event && { ...event, partition: row.partition, position: Number(row.position) };
 }
 
 /** What the events of a page began, with all that came of it, against the tables; `isAll`: whatever they are about. */
@@ -43,32 +54,26 @@ export async function compareEvents(
   page: EventsPage,
   { isAll = false } = {},
 ): Promise<Findings[]> {
-  const { rows, events } = page;
-  const unreadable = rows
-    .filter((row) => cardEventOf(row) === undefined)
-    .map(({ partition, position, type }): Finding => {
-      const detail = `the data of ${type} is not what such an event tells`;
-      return { kind: 'unreadable_event', subject: `cards/${partition}/${position}`, detail };
-    });
-  const notifications = await compareCardNotifications(reader, events);
+  const unreadable = page.unreadable.map(({ partition, position, type }): Finding => {
+    const detail = `the data of ${type} is not what such an event tells`;
+    return { kind: 'unreadable_event', subject: `cards/${partition}/${position}`, detail };
+  });
+  const notifications = await compareCardNotifications(reader, page.events);
   return [
     { looked: 0, listed: [...unreadable, ...notifications], unlisted: 0 },
-    ...(await compareDecided(reader, events, isAll)),
+    ...(await compareDecided(reader, page, isAll)),
   ];
 }
 
-async function compareDecided(
-  reader: Reader,
-  events: readonly CardEvent[],
-  isAll: boolean,
-): Promise<Findings[]> {
+async function compareDecided(reader: Reader, page: EventsPage, isAll: boolean): Promise<Findings[]> {
+  const { events } = page;
   const subjectsOf = (concerns: (event: CardEvent) => boolean): string[] => [
     ...new Set(events.filter(concerns).map(({ subject }) => subject)),
   ];
   const asked = subjectsOf(({ subject }) => isId('ctx', subject));
   const topUps = subjectsOf(({ type }) => type === 'card.topped_up');
   const accounts = subjectsOf(({ type }) => type === 'card.created');
-  const timelines = await readTimelines(reader, [...asked, ...topUps, ...accounts]);
+  const timelines = await readTimelinesBeside(reader, page, [...asked, ...topUps, ...accounts]);
   const decided = new Set(subjectsOf(isDecision));
   const subjects = asked.filter((subject) => isAll || decided.has(subject));
   // With the page that decides it; what nothing decides is wrong wherever it stands.
@@ -135,6 +140,41 @@ export async function readTimelines(reader: Reader, subjects: readonly string[])
     else known.push(event);
   }
   return timelines;
+}
+
+/** The same, where a page of them is there: of most subjects nothing stands elsewhere. By the index on the events' subject. */
+async function readTimelinesBeside(
+  reader: Reader,
+  { rows, events }: EventsPage,
+  subjects: readonly string[],
+): Promise<Timelines> {
+  if (subjects.length === 0) return new Map();
+  const ends = [...Map.groupBy(rows, ({ partition }) => partition).values()].map((own) => ({
+    partition: own[0]?.partition,
+    first: own[0]?.position,
+    last: own.at(-1)?.position,
+  }));
+  const elsewhere = await reader.query<EventRow>(
+    `select e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at
+     from (select unnest($1::text[]) as subject) as wanted
+     cross join lateral (select * from cards.events e where e.subject = wanted.subject offset 0) e
+     where not exists (
+       select from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as page(partition, first, last)
+       where page.partition = e.partition and e.position between page.first and page.last)`,
+    [
+      subjects,
+      ends.map(({ partition }) => partition),
+      ends.map(({ first }) => first),
+      ends.map(({ last }) => last),
+    ],
+  );
+  const wanted = new Set(subjects);
+  const all = [
+    ...events.filter(({ subject }) => wanted.has(subject)),
+    ...elsewhere.flatMap((row) => placedEventOf(row) ?? []),
+  ];
+  if (elsewhere.length > 0) all.sort((a, b) => a.partition - b.partition || a.position - b.position);
+  return Map.groupBy(all, ({ subject }) => subject);
 }
 
 /** The events of a subject by tenant: two tenants may call their cards the same. */

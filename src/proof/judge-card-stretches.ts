@@ -8,10 +8,13 @@ import { expectedEntry } from './follow-accounts.ts';
 import { found, joined } from './paged-findings.ts';
 import type { Finding } from './report.ts';
 
-/** Events of a snapshot, as far as no stretch is cut shorter than the least. */
-const PAGE = 1_000;
+/**
+ * Events of a snapshot, as far as no stretch is cut shorter than the least. Who decides card transactions waits for the thread
+ * while each step of a page is worked through: some ms.
+ */
+const PAGE = 400;
 /** Of each stretch, so that a card that is hot does not keep the others waiting. */
-const STRETCH_LEAST = 250;
+const STRETCH_LEAST = 25;
 
 /** After the one position of a partition, up to the other. */
 interface Stretch {

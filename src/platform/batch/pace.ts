@@ -20,6 +20,11 @@ const MANY_EVENTS = 100;
 export async function restAfter(batch: { events: number; startedAt: number; paceMs: number }): Promise<void> {
   const paceMs =
     batch.events >= MANY_EVENTS ? batch.paceMs : batch.events >= SOME_EVENTS ? SOME_LOAD_PACE_MS : 0;
-  const restMs = paceMs - (performance.now() - batch.startedAt);
+  await restUntil(batch.startedAt + paceMs);
+}
+
+/** `at` on the clock of `performance`. */
+export async function restUntil(at: number): Promise<void> {
+  const restMs = at - performance.now();
   if (restMs >= 1) await new Promise((resolve) => setTimeout(resolve, restMs));
 }

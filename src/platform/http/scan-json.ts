@@ -9,11 +9,11 @@ export interface JsonScan {
   readonly members: number;
   /** Some string has an escape: only through one can it hold a NUL, a quote or half a surrogate pair. */
   readonly escapes: boolean;
-  /** Some number has a fraction, an exponent or more digits than a double surely keeps. */
+  /** Some number has an exponent or more digits, of its fraction too, than a double surely keeps. */
   readonly delicateNumbers: boolean;
 }
 
-/** A double keeps every integer of this many decimal digits. */
+/** A double keeps every decimal of this many digits apart from all others of so many. */
 const SAFE_DIGITS = 15;
 
 const QUOTE = 0x22;
@@ -46,8 +46,9 @@ export function scanJson(text: string): JsonScan {
     } else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) {
       depth -= 1;
     } else if (character >= ZERO && character <= NINE) {
-      const end = endOfDigits(text, at);
-      if (end - at > SAFE_DIGITS || continuesNumber(text.charCodeAt(end))) delicateNumbers = true;
+      const end = endOfNumber(text, at);
+      // The point counts as a digit.
+      if (end - at > SAFE_DIGITS || isExponent(text.charCodeAt(end))) delicateNumbers = true;
       at = end - 1;
     }
   }
@@ -65,17 +66,17 @@ function endOfString(text: string, start: number): number {
   return end;
 }
 
-/** Where the first character stands that is no digit. */
-function endOfDigits(text: string, start: number): number {
+/** Where the first character stands that is neither digit nor point. */
+function endOfNumber(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length) {
     const character = text.charCodeAt(end);
-    if (character < ZERO || character > NINE) break;
+    if ((character < ZERO || character > NINE) && character !== POINT) break;
     end += 1;
   }
   return end;
 }
 
-function continuesNumber(character: number): boolean {
-  return character === POINT || character === CAPITAL_E || character === SMALL_E;
+function isExponent(character: number): boolean {
+  return character === CAPITAL_E || character === SMALL_E;
 }

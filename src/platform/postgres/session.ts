@@ -193,6 +193,14 @@ export class Transaction {
     });
   }
 
+  /** Lets the server begin with what was sent so far, while more is being made: worth it where both take milliseconds. */
+  flush(): void {
+    if (!this.#corked) return;
+    const { stream } = this.#client.connection;
+    stream.uncork();
+    stream.cork();
+  }
+
   async commit(): Promise<void> {
     const commit = this.#client.query('commit');
     commit.catch(surfacesAtCommit);

@@ -70,8 +70,8 @@ export interface ListedCard {
 
 const CARDS: Comparison = {
   key: { tenant: 'text', account: 'text' },
-  columns: { currency: 'text', status: 'text', created_at: 'instant' },
-  actual: `select c.currency, c.status, c.created_at from cards.cards c
+  columns: { currency: 'text', status: 'text', callback_url: 'text', created_at: 'instant' },
+  actual: `select c.currency, c.status, c.callback_url, c.created_at from cards.cards c
            where c.tenant = expected.tenant and c.account = expected.account`,
 };
 

@@ -12,21 +12,21 @@ import type { Balance, Books, Entry, EntryDraft } from '#services/ledger/contrac
 import { availableMinor, entryIdOf } from '#services/ledger/contract.ts';
 import {
   balanceAccountId,
-  CATEGORIES,
   type Card,
   type Category,
   cardRef,
+  FALLBACK,
   settlementAccountId,
 } from './card.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
-import { type Choice, chooseBalance } from './choose-balance.ts';
+import { balancesThatMayPay, type Choice, chooseBalance } from './choose-balance.ts';
 import { type MerchantRules, NO_RULES } from './merchant-rules.ts';
 import { toMinorUnits } from './parse-amount.ts';
 import { type CardRequest, isRefusal, type Reading } from './read-card-transaction.ts';
 
 /** What a batch has locked and loaded. */
 export interface CardBatch {
-  /** Without the balances that somebody else has locked. */
+  /** Without the balances that somebody else has locked, or that nobody was expected to need. */
   readonly books: Books;
   readonly cards: ReadonlyMap<string, Card>;
   /** What was decided under the ids that the batch asks with, by `claimRef`. */
@@ -69,7 +69,7 @@ export function authorizeCardTransaction(batch: CardBatch, asked: Asked, moment:
   if (moment.isLate) return { kind: 'late' };
   const card =
     received.account === null ? undefined : batch.cards.get(cardRef({ ...asked, account: received.account }));
-  const locked = card === undefined ? undefined : lockedOf(batch.books, card);
+  const locked = card === undefined ? undefined : lockedOf(batch, asked, card);
   if (locked !== undefined) return { kind: 'locked', what: locked };
   const outcome =
     first === undefined ? decide(batch, card, { asked, moment }) : refuse(asked, moment, 'id_reused');
@@ -91,11 +91,21 @@ function findClaim(batch: CardBatch, asked: Asked): CardTransaction | undefined 
   return ref === undefined ? undefined : batch.claims.get(ref);
 }
 
-/** Of what the card needs, what the batch has no lock of: one of its balances, or what merchants are paid through. */
-function lockedOf(books: Books, { tenant, account, currency }: Card): 'card' | 'settlement' | undefined {
+/** Of what the decision needs, what the batch has no lock of: a balance that may pay, or what merchants are paid through. */
+function lockedOf(
+  { books, rules }: CardBatch,
+  asked: Asked,
+  { tenant, account, currency }: Card,
+): 'card' | 'settlement' | undefined {
   const isLocked = (accountId: string): boolean => books.find(tenant, accountId) === undefined;
-  if (CATEGORIES.some((category) => isLocked(balanceAccountId(account, category)))) return 'card';
+  const needed = balancesNeeded(asked.reading, rules.get(tenant) ?? NO_RULES);
+  if (needed.some((category) => isLocked(balanceAccountId(account, category)))) return 'card';
   return isLocked(settlementAccountId(currency)) ? 'settlement' : undefined;
+}
+
+/** Under whose locks one is decided. `CASH` is always among them: under its lock the card is blocked, and changed (R2). */
+export function balancesNeeded({ request }: Reading, rules: MerchantRules): readonly Category[] {
+  return isRefusal(request) ? [FALLBACK] : balancesThatMayPay(request, rules);
 }
 
 interface Question {

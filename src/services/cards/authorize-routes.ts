@@ -14,6 +14,7 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
 import type { Authorized, Authorizer } from './authorizer.ts';
 import { answerOf, type Code } from './card-transaction.ts';
+import { NOBODY_WAITS } from './deciding-batch.ts';
 import { type Reading, readCardTransaction, unreadable } from './read-card-transaction.ts';
 import { CardAnswerDocument, CardPendingDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
 
@@ -21,13 +22,12 @@ import { CardAnswerDocument, CardPendingDocument, CardTransactionBody, CodeDocum
 const DEADLINE_MS = 100;
 /** What a caller may ask for by X-Deadline-Ms. */
 const DEADLINE_MAX_MS = 30_000;
-const NO_DEADLINE = Number.POSITIVE_INFINITY;
 
 const DESCRIPTION =
   'Always 200. The answer comes within 100 ms of the arrival, or within `X-Deadline-Ms` (1 to 30000). `07` means that nothing was applied.';
 
 const CALLBACK_DESCRIPTION =
-  ' With `callback_url` it is 202, without a deadline, as soon as the decision is durable, and the decision is sent there, signed (Standard Webhooks) by the secret of `POST /v1/webhook-endpoints/callbacks/rotate-secret`; a repeat is answered at once.';
+  ' With `callback_url`, in the request or registered on the card (null in the request: not for this one), it is 202, without a deadline, as soon as the decision is durable, and the decision is sent there, signed (Standard Webhooks) by the secret of `POST /v1/webhook-endpoints/callbacks/rotate-secret`; a repeat is answered at once.';
 
 type Render = (authorized: Authorized) => string;
 
@@ -139,23 +139,24 @@ async function authorize(
   const arrivedAt = performance.now() - reply.elapsedTime;
   const { tenant, correlationId, traceparent } = contextOf(request);
   const { socket } = request.raw;
-  const isSent = reading.callbackUrl !== null;
+  const waiting = {
+    deadlineMs: deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS,
+    // Who has closed his side hears nothing any more: Node then closes ours behind the answer.
+    isGone: () => socket.destroyed || socket.readableEnded,
+  };
   const authorized = await authorizer.authorize({
     tenant,
     uuid: uuidOf(newId('ctx')),
     reading,
     arrivedAt,
-    // Nobody waits for an answer that is sent: it is not too late, whenever it comes.
-    deadlineMs: isSent ? NO_DEADLINE : (deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS),
-    // Who has closed his side hears nothing any more: Node then closes ours behind the answer.
-    isGone: () => !isSent && (socket.destroyed || socket.readableEnded),
+    ...(reading.callbackUrl === null ? waiting : NOBODY_WAITS),
     correlationId,
     causation: newId('req'),
     traceparent: traceparent ?? null,
   });
   onAnswered(authorized.cardTransaction.code);
   if (authorized.repeated) reply.header('idempotency-replayed', 'true');
-  else if (isSent) return sendJsonText(reply, { status: 202, body: renderPending(authorized) });
+  if (authorized.isSent) return sendJsonText(reply, { status: 202, body: renderPending(authorized) });
   return sendJsonText(reply, { status: 200, body: render(authorized) });
 }
 

@@ -262,7 +262,7 @@ describe('K6: a repeated id', () => {
     const first = await one.purchase(body);
     const repeats = await Promise.all([one.purchase(body), two.purchase(body), two.purchase(body)]);
     for (const repeat of repeats)
-      expect(repeat).toEqual({ cardTransaction: first.cardTransaction, repeated: true });
+      expect(repeat).toEqual({ cardTransaction: first.cardTransaction, repeated: true, isSent: false });
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 1850 });
   });
 
@@ -446,6 +446,75 @@ test('a card that is made while a command waits for another is topped up like an
   await release();
   for (const { answer } of await Promise.all(topUps)) expect(answer.status).toBe(201);
   expect(await fixture.balances(made)).toMatchObject({ MEAL: 1 });
+});
+
+describe('K10: a card that has its answers sent', () => {
+  const reach = 'public';
+  const url = 'https://network.example/answers';
+
+  beforeEach(async () => {
+    await one.order({ operation: 'cards.change', account, callback_url: url });
+  });
+
+  test('has each of them owed by the commit that decides, in every process, as its own URL or the request’s', async () => {
+    expect(await two.purchase({ account, totalAmount: 1 }, { reach })).toMatchObject({
+      isSent: true,
+      cardTransaction: { code: '00' },
+    });
+    const named = { account, totalAmount: 99, callback_url: `${url}/named` };
+    expect(await one.purchase(named, { reach })).toMatchObject({
+      isSent: true,
+      cardTransaction: { code: '51' },
+    });
+    expect(await owed()).toEqual([
+      { code: '00', callback_url: url },
+      { code: '51', callback_url: `${url}/named` },
+    ]);
+  });
+
+  test('has none sent where the request or its route says so, nor when it is asked again', async () => {
+    for (const [body, asking] of [
+      [{ callback_url: null }, { reach }],
+      [{}, {}],
+    ] as const)
+      expect(await one.purchase({ account, totalAmount: 1, ...body }, asking)).toMatchObject({
+        isSent: false,
+      });
+    expect(await owed()).toEqual([]);
+    const order = { account, totalAmount: 1, id: 'once' };
+    expect(await one.purchase(order, { reach })).toMatchObject({ isSent: true, repeated: false });
+    expect(await two.purchase(order, { reach })).toMatchObject({ isSent: false, repeated: true });
+    expect(await owed()).toHaveLength(1);
+  });
+
+  test('is never too late: nobody waits', async () => {
+    const late = { reach, deadlineMs: 100, isGone: () => true } as const;
+    for (const id of [undefined, 'late'])
+      expect(
+        await one.purchase({ account, totalAmount: 1, id }, { ...late, arrivedAt: performance.now() - 200 }),
+      ).toMatchObject({ isSent: true, cardTransaction: { code: '00' } });
+    expect(await fixture.balances(account)).toMatchObject({ MEAL: 1800 });
+  });
+
+  test('has its answers waited for again once that is changed, which is told with who did it', async () => {
+    await one.order({ operation: 'cards.change', account, callback_url: null });
+    await one.order({ operation: 'cards.change', account, callback_url: null });
+    expect(await two.purchase({ account, totalAmount: 1 }, { reach })).toMatchObject({ isSent: false });
+    const told = `select data::jsonb->>'callback_url' as url, data::jsonb->>'actor' as actor from cards.events
+      where type = 'card.callback_set' and key = $1 order by position`;
+    expect(await fixture.rows(told, [account])).toEqual([
+      { url, actor: 'key_of_a_person' },
+      { url: null, actor: 'key_of_a_person' },
+    ]);
+  });
+
+  function owed() {
+    return fixture.rows(
+      `select data::jsonb->>'code' as code, data::jsonb->>'callback_url' as callback_url from cards.events
+       where type = 'card.answer_owed' and key = $1 order by position`,
+      [account],
+    );
+  }
 });
 
 describe('blocking and rules hold at once in every process', () => {

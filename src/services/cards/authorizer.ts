@@ -22,7 +22,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
-import { restAfter } from '#platform/batch/pace.ts';
+import { restUntil } from '#platform/batch/pace.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import { Signal } from '#platform/batch/signal.ts';
@@ -31,15 +31,18 @@ import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
+import { BatchPace } from './batch-pace.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
 import { confirm, markRepeated, markUnconfirmed, saveDecider } from './confirmation-store.ts';
 import {
   type Authorized,
   approvedOf,
-  BATCH_MIN,
+  authorizedOf,
   type CardAuthorization,
+  type Certain,
   cardOf,
   draftsOf,
+  hasNoDeadline,
   holdOf,
   isLate,
   isLockTimeout,
@@ -53,6 +56,7 @@ import {
   originOf,
   recordedAt,
   type Sent,
+  sendAsCardSays,
   type Told,
   type Waiting,
 } from './deciding-batch.ts';
@@ -65,16 +69,15 @@ import { insertCardTransactions, insertOpenHolds, lockFreeCardTransactions } fro
 import { UndecidedNotes } from './undecided-notes.ts';
 import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
 
-/** Least time between the starts of two batches under load: of 100 ms, most are the caller's network's and the commit's. */
-const PACE_MS = 10;
 /**
- * A batch takes what it can decide and commit in so long, by how long the last ones took. Under a load that no machine
- * carries, a batch of all that waits would be late as a whole; so the ones that come in time are decided, and the others
- * are dropped for nothing but their answer.
+ * Least time between the starts of two batches, if the first was not alone: a dozen statements and the heads of all partitions
+ * cost the same for ten requests as for a hundred. Of 100 ms, most are the caller's network's and the commit's.
  */
-const BATCH_MS = 25;
-/** Of what the last batch tells of the next. */
-const NEWS_PART = 0.3;
+const PACE_MS = 10;
+/** A batch this large was not alone. */
+const COMPANY = 8;
+/** From here on the server begins with the first of a batch's rows while the others are being made: one wake-up more. */
+const LARGE_BATCH = 50;
 /** Requests waiting beyond this could not be answered in time by any batch. */
 const QUEUE_MAX = 5000;
 /** Before another look at cards that were locked. */
@@ -113,7 +116,7 @@ export class Authorizer {
   readonly #rules = new RulesCache();
   readonly #signal = new Signal();
   readonly #queue = new FairQueue<Waiting>(cardOf);
-  /** C2: approved and committed, on the way to be given back. */
+  /** C2: approved and committed, on the way to be answered or given back. */
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
   readonly #locked = new WeakSet<Waiting>();
@@ -127,18 +130,19 @@ export class Authorizer {
   #abandoned: readonly CardTransaction[] = [];
   /** What repeats were told, to be confirmed (C7). */
   #confirmations: readonly CardTransaction[] = [];
-  readonly #givingBack = new Set<Promise<void>>();
+  /** Answers that are being written, and approvals that are being given back. */
+  readonly #underWay = new Set<Promise<void>>();
   /** Whether the row of this process names approvals that are answered by now. */
   #isRowBehind = false;
   readonly #notes: UndecidedNotes;
-  /** Of a batch, by its size. */
-  #msPerRequest = 0;
+  readonly #pace: BatchPace;
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
+    this.#pace = new BatchPace(options.batchMax);
     this.#notes = new UndecidedNotes(options);
   }
 
@@ -175,7 +179,11 @@ export class Authorizer {
   authorize(asked: CardAuthorization): Promise<Authorized> {
     if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
       if (claimRef(asked) === undefined && asked.reading.callbackUrl === null)
-        return Promise.resolve({ cardTransaction: this.#note(asked, 'overloaded'), repeated: false });
+        return Promise.resolve({
+          cardTransaction: this.#note(asked, 'overloaded'),
+          repeated: false,
+          isSent: false,
+        });
       // C6: whether an approval stands under its id could not be looked for. An answer that is owed must be certain to be told.
       return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
     }
@@ -190,14 +198,17 @@ export class Authorizer {
     this.#stopping = true;
     this.#signal.raise();
     await this.#running;
-    await Promise.all(this.#givingBack);
+    while (this.#underWay.size > 0) {
+      // oxlint-disable-next-line no-await-in-loop -- an answer may turn out to be too late, and is then given back
+      await Promise.all(this.#underWay);
+    }
     if (this.#hasToTell) await this.#settle([]);
   }
 
   async #turn(): Promise<void> {
     const startedAt = performance.now();
     const repeats = this.#takeLate();
-    const batch = this.#queue.take(this.#batchLimit(), startedAt);
+    const batch = this.#queue.take(this.#pace.limit, startedAt);
     if (batch.length + repeats.length === 0) {
       await (this.#queue.size === 0 ? this.#rest() : delay(LOCKED_PAUSE_MS));
       return;
@@ -205,7 +216,7 @@ export class Authorizer {
     const again = await this.#settle(batch, repeats);
     this.#putBack(again);
     if (again.length > 0 && this.#queue.size === again.length) await delay(LOCKED_PAUSE_MS);
-    if (!this.#stopping) await restAfter({ events: batch.length, startedAt, paceMs: PACE_MS });
+    if (!this.#stopping && batch.length >= COMPANY) await restUntil(startedAt + PACE_MS);
   }
 
   /** C3: behind all others, and not at once: what is locked mostly is for some ms. */
@@ -231,38 +242,20 @@ export class Authorizer {
   }
 
   /**
-   * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat comes
-   * back, to be looked for once (C6).
+   * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat (C6),
+   * or of a card that has its answers sent (K10), comes back, to be looked for once.
    */
   #takeLate(): Waiting[] {
-    const decidedAt = performance.now() + this.#expectedMs();
+    const decidedAt = performance.now() + this.#pace.expectedMs(this.#queue.size);
     const late = this.#queue.takeWhere(({ asked }) => isLate(asked, decidedAt));
-    const isRepeat = (waiting: Waiting): boolean =>
+    const mayBeInTime = (waiting: Waiting): boolean =>
       this.#contested.has(waiting) ||
-      (claimRef(waiting.asked) !== undefined && !this.#lookedFor.has(waiting));
-    for (const waiting of late) if (!isRepeat(waiting)) this.#dropLate(waiting);
-    const repeats = late.filter(isRepeat);
+      ((claimRef(waiting.asked) !== undefined || waiting.asked.reading.isSentAsCardSays) &&
+        !this.#lookedFor.has(waiting));
+    for (const waiting of late) if (!mayBeInTime(waiting)) this.#dropLate(waiting);
+    const repeats = late.filter(mayBeInTime);
     for (const waiting of repeats) this.#lookedFor.add(waiting);
     return repeats;
-  }
-
-  #batchLimit(): number {
-    if (this.#msPerRequest === 0) return this.#options.batchMax;
-    const inTime = Math.floor(BATCH_MS / this.#msPerRequest);
-    return Math.max(BATCH_MIN, Math.min(this.#options.batchMax, inTime));
-  }
-
-  /** Never more than a batch may take, or a slow moment would have everything dropped and nothing measured again. */
-  #expectedMs(): number {
-    const requests = Math.min(this.#queue.size, this.#batchLimit());
-    return requests <= BATCH_MIN ? 0 : Math.min(BATCH_MS, requests * this.#msPerRequest);
-  }
-
-  #noteDuration(requests: number, durationMs: number): void {
-    // The fixed part of a small batch says little about a large one.
-    if (requests < BATCH_MIN) return;
-    const news = durationMs / requests;
-    this.#msPerRequest += (this.#msPerRequest === 0 ? 1 : NEWS_PART) * (news - this.#msPerRequest);
   }
 
   /** Decides the batch; what is to be tried again comes back. */
@@ -287,7 +280,7 @@ export class Authorizer {
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
     const durationMs = performance.now() - startedAt;
-    this.#noteDuration(batch.length, durationMs);
+    this.#pace.note(batch.length, durationMs);
     this.#notes.tellLost();
     this.#options.observer.committed('cards', { events: batch.length, durationMs });
     return locked;
@@ -305,6 +298,7 @@ export class Authorizer {
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
+    for (const waiting of [...batch, ...repeats]) sendAsCardSays(waiting, loaded.cards);
     const confirmed = await this.#lockConfirmations(tx);
     const now = clock.now();
     const at = performance.now();
@@ -323,7 +317,9 @@ export class Authorizer {
       outcome.kind === 'decided' ? outcome.cardTransaction : [],
     );
     ledger.saveBooks(tx, loaded.books, now);
+    if (told.length >= LARGE_BATCH) tx.flush();
     insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
+    if (told.length >= LARGE_BATCH) tx.flush();
     insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
     markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
     confirm(tx, confirmed, now);
@@ -361,20 +357,46 @@ export class Authorizer {
   #answer(told: readonly Told[]): Waiting[] {
     const locked: Waiting[] = [];
     const contested: Waiting[] = [];
+    const unhurried: Waiting[] = [];
+    const certain: Certain[] = [];
     for (const { waiting, outcome } of told) {
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
-      else if (outcome.kind === 'late') this.#dropLate(waiting);
-      else this.#tell(waiting, outcome.cardTransaction, outcome.kind === 'repeated');
+      else if (outcome.kind !== 'late') certain.push({ waiting, outcome });
+      else if (hasNoDeadline(waiting)) unhurried.push(waiting);
+      else this.#dropLate(waiting);
     }
+    if (certain.length < LARGE_BATCH) for (const each of certain) this.#tell(each);
+    else this.#tellSoon(certain);
     if (isWaitingForSettlement(told)) this.#waitsForSettlement = true;
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
-    return [...locked, ...contested];
+    return [...locked, ...contested, ...unhurried];
+  }
+
+  /** So many answers take milliseconds: they are written while the server loads the next batch. C2: not answered until then. */
+  #tellSoon(certain: readonly Certain[]): void {
+    const approved = approvedOf(certain, 'decided');
+    for (const each of approved) this.#unanswered.set(each.uuid, each);
+    this.#watch(
+      new Promise((resolve) => {
+        setImmediate(() => {
+          for (const { uuid } of approved) this.#unanswered.delete(uuid);
+          for (const each of certain) this.#tell(each);
+          resolve();
+        });
+      }),
+    );
+  }
+
+  #watch(underWay: Promise<void>): void {
+    this.#underWay.add(underWay);
+    void underWay.finally(() => this.#underWay.delete(underWay));
   }
 
   // C1
-  #tell(waiting: Waiting, cardTransaction: CardTransaction, repeated: boolean): void {
+  #tell({ waiting, outcome: { cardTransaction, kind } }: Certain): void {
+    const repeated = kind === 'repeated';
     const { asked, resolve } = waiting;
     const isTooLate = asked.isGone() || performance.now() - asked.arrivedAt > asked.deadlineMs;
     if (!repeated && cardTransaction.code === '00' && isTooLate) {
@@ -382,7 +404,7 @@ export class Authorizer {
       return;
     }
     if (repeated) this.#noteRepeated(asked, cardTransaction);
-    resolve({ cardTransaction, repeated });
+    resolve(authorizedOf(waiting, cardTransaction, { repeated }));
   }
 
   // C7
@@ -393,21 +415,22 @@ export class Authorizer {
 
   #giveBack(waiting: Waiting, approved: CardTransaction): void {
     this.#unanswered.set(approved.uuid, approved);
-    const givingBack = this.#reverse(waiting, approved).catch((error: unknown) => {
-      this.#abandon([approved]);
-      this.#settled(approved);
-      waiting.reject(error);
-    });
-    this.#givingBack.add(givingBack);
-    void givingBack.finally(() => this.#givingBack.delete(givingBack));
+    this.#watch(
+      this.#reverse(waiting, approved).catch((error: unknown) => {
+        this.#abandon([approved]);
+        this.#settled(approved);
+        waiting.reject(error);
+      }),
+    );
   }
 
-  async #reverse({ asked, resolve }: Waiting, approved: CardTransaction): Promise<void> {
+  async #reverse(waiting: Waiting, approved: CardTransaction): Promise<void> {
+    const { asked, resolve } = waiting;
     const after = await this.#options.lateReversals.reverse(approved, asked);
     // It stands, for a repeat that may have come too late as well.
     if (after.code === '00' && asked.isGone()) this.#abandon([after]);
     this.#settled(approved);
-    resolve({ cardTransaction: after, repeated: false });
+    resolve(authorizedOf(waiting, after));
   }
 
   /** For a person, unless they are confirmed, or were never committed. */
@@ -426,8 +449,8 @@ export class Authorizer {
     this.#drop(waiting, this.#locked.has(waiting) ? 'locked' : 'late');
   }
 
-  #drop({ asked, resolve }: Waiting, reason: Reason): void {
-    resolve({ cardTransaction: this.#note(asked, reason), repeated: false });
+  #drop(waiting: Waiting, reason: Reason): void {
+    waiting.resolve(authorizedOf(waiting, this.#note(waiting.asked, reason)));
   }
 
   #note(asked: CardAuthorization, reason: Reason): CardTransaction {
@@ -516,7 +539,7 @@ export class Authorizer {
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
-      if (undone !== undefined) each.waiting.resolve({ cardTransaction: undone, repeated: false });
+      if (undone !== undefined) each.waiting.resolve(authorizedOf(each.waiting, undone));
       // C7: the lock under which a repeat was to be told is gone with the commit.
       else if (each.outcome.kind === 'repeated') applied.push({ ...each, outcome: { kind: 'contested' } });
       else applied.push(each);

@@ -1,5 +1,5 @@
 /**
- * The requests beside the decisions as a batch: cards made, topped up, blocked; card transactions reversed and captured;
+ * The requests beside the decisions as a batch: cards made, changed, topped up, blocked; card transactions reversed and captured;
  * merchant rules replaced.
  *
  * Order of locks (R3): the balances first; then the card transactions, which a repeat changes without the balances; what
@@ -37,6 +37,7 @@ import { renderCard } from './card-document.ts';
 import type {
   BlockOrder,
   CardOrder,
+  ChangeCardOrder,
   CreateCardOrder,
   GiveBackOrder,
   ReplaceRulesOrder,
@@ -45,7 +46,13 @@ import type {
 import { type CardTransaction, renderCardTransaction } from './card-transaction.ts';
 import { settleUnconfirmed } from './confirmation-store.ts';
 import { ACCOUNTS_OF_A_CARD, createCard, fund, sharedAccountIds } from './create-card.ts';
-import type { CardBlocked, CardCreated, CardToppedUp, MerchantRulesReplaced } from './events.ts';
+import type {
+  CardBlocked,
+  CardCallbackSet,
+  CardCreated,
+  CardToppedUp,
+  MerchantRulesReplaced,
+} from './events.ts';
 import { capture, partiesOf, reverse, type Step } from './give-back.ts';
 import { findRepeatedRule } from './merchant-rules.ts';
 import type { CardProblemCode } from './problems.ts';
@@ -73,7 +80,7 @@ export interface CardCommandBatch {
 
 type Effect =
   | { readonly kind: 'created'; readonly card: Card; readonly accounts: readonly NewAccount[] }
-  | { readonly kind: 'status'; readonly card: Card }
+  | { readonly kind: 'changed'; readonly card: Card }
   | { readonly kind: 'step'; readonly step: Step }
   | { readonly kind: 'rules'; readonly rules: RulesVersion }
   | { readonly kind: 'none' };
@@ -135,6 +142,8 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     switch (body.operation) {
       case 'cards.create':
         return this.#create(batch, { ...command, body }, now);
+      case 'cards.change':
+        return this.#change(batch, { ...command, body });
       case 'cards.top_up':
         return this.#topUp(batch, { ...command, body }, now);
       case 'cards.block':
@@ -152,7 +161,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
 
   save(tx: Transaction, effects: readonly Effect[], { books }: CardCommandBatch, now: EpochMs): void {
     const created = effects.flatMap((effect) => (effect.kind === 'created' ? effect : []));
-    const changed = effects.flatMap((effect) => (effect.kind === 'status' ? effect.card : []));
+    const changed = effects.flatMap((effect) => (effect.kind === 'changed' ? effect.card : []));
     this.#ledger.insertAccounts(
       tx,
       created.flatMap(({ accounts }) => accounts),
@@ -193,8 +202,25 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     return {
       answer: { status: 201, body: JSON.stringify(documentOf(batch.books, card)) },
       effect: { kind: 'created', card, accounts },
-      drafts: funding === undefined ? [created] : [created, toppedUp(command, card, funding)],
+      drafts: [
+        created,
+        ...(card.callbackUrl === null ? [] : [callbackSet(command, card)]),
+        ...(funding === undefined ? [] : [toppedUp(command, card, funding)]),
+      ],
       elsewhere: accounts.map((account) => ({ topic: 'ledger', draft: openedDraft(command, account) })),
+    };
+  }
+
+  #change(batch: CardCommandBatch, command: Ordered<ChangeCardOrder>): CardVerdict {
+    const { tenant, body } = command;
+    const card = batch.cards.get(cardRef({ tenant, account: body.account }));
+    if (card === undefined) return this.#refusal(cardNotFound(body.account));
+    const isChanged = card.callbackUrl !== body.callback_url;
+    card.callbackUrl = body.callback_url;
+    return {
+      answer: { status: 200, body: JSON.stringify(documentOf(batch.books, card)) },
+      effect: isChanged ? { kind: 'changed', card } : undefined,
+      drafts: isChanged ? [callbackSet(command, card)] : [],
     };
   }
 
@@ -224,7 +250,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     const type = body.operation === 'cards.block' ? 'card.blocked' : 'card.unblocked';
     return {
       answer: { status: 200, body: JSON.stringify(documentOf(batch.books, card)) },
-      effect: isChanged ? { kind: 'status', card } : undefined,
+      effect: isChanged ? { kind: 'changed', card } : undefined,
       drafts: isChanged ? [draftOf(command, { type, subject: card.account, key: card.account, data })] : [],
     };
   }
@@ -330,6 +356,11 @@ function documentOf(books: Books, card: Card): JsonObject {
     invariant(balance !== undefined, `card ${card.account} has no balance ${category}`);
     return { availableMinor: availableMinor(balance), heldMinor: balance.heldMinor };
   });
+}
+
+function callbackSet(command: Command, { account, callbackUrl }: Card): EventDraft {
+  const data: CardCallbackSet = { account, callback_url: callbackUrl, actor: command.actor ?? null };
+  return draftOf(command, { type: 'card.callback_set', subject: account, key: account, data });
 }
 
 function toppedUp(command: Command, { account }: Card, entry: Entry): EventDraft {

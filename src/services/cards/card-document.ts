@@ -10,13 +10,14 @@ export interface CardBalance {
 }
 
 export function renderCard(card: Card, balanceOf: (category: Category) => CardBalance): JsonObject {
-  const { account, currency, status, createdAt } = card;
+  const { account, currency, status, callbackUrl, createdAt } = card;
   const each = (amount: (balance: CardBalance) => bigint): JsonObject =>
     Object.fromEntries(CATEGORIES.map((category) => [category, renderAmount(amount(balanceOf(category)))]));
   return {
     account,
     currency,
     status,
+    callback_url: callbackUrl,
     balances: each(({ availableMinor }) => availableMinor),
     held: each(({ heldMinor }) => heldMinor),
     created_at: toRfc3339(createdAt),

@@ -151,7 +151,14 @@ class Model {
 /** The deciders with their state in memory, one card. */
 class World {
   readonly books = new Books({ balances: [], holds: [], entryIds: [] });
-  readonly card: Card = { tenant: TENANT, account: '123', currency: 'BRL', status: 'active', createdAt: 0 };
+  readonly card: Card = {
+    tenant: TENANT,
+    account: '123',
+    currency: 'BRL',
+    status: 'active',
+    callbackUrl: null,
+    createdAt: 0,
+  };
   readonly claims = new Map<string, CardTransaction>();
   readonly approved: CardTransaction[] = [];
   rules = NO_RULES;

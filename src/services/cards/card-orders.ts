@@ -14,6 +14,14 @@ export interface CreateCardOrder {
   readonly account: string;
   readonly currency: string;
   readonly balances?: Balances;
+  readonly callback_url?: string;
+}
+
+export interface ChangeCardOrder {
+  readonly operation: 'cards.change';
+  readonly account: string;
+  /** Null: from then on who asks waits for the answer. */
+  readonly callback_url: string | null;
 }
 
 export interface TopUpOrder {
@@ -41,4 +49,10 @@ export interface ReplaceRulesOrder {
   readonly rules: readonly MerchantRule[];
 }
 
-export type CardOrder = CreateCardOrder | TopUpOrder | BlockOrder | GiveBackOrder | ReplaceRulesOrder;
+export type CardOrder =
+  | CreateCardOrder
+  | ChangeCardOrder
+  | TopUpOrder
+  | BlockOrder
+  | GiveBackOrder
+  | ReplaceRulesOrder;

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
+import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -12,7 +13,7 @@ import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { etagOf, versionOf } from '#platform/http/version-etag.ts';
 import { cardNotFound, cardTransactionNotFound } from './card-commands.ts';
 import { renderCard } from './card-document.ts';
-import type { BlockOrder, CardOrder, GiveBackOrder } from './card-orders.ts';
+import type { BlockOrder, CardOrder, ChangeCardOrder, GiveBackOrder } from './card-orders.ts';
 import { renderCardTransaction } from './card-transaction.ts';
 import type { CardReads, CardTransactionFilter } from './reads.ts';
 import {
@@ -23,6 +24,7 @@ import {
   CardTransactionPage,
   CardTransactionParams,
   CardWithTransactionsDocument,
+  ChangeCardBody,
   CreateCardBody,
   GiveBackBody,
   RulesBody,
@@ -33,6 +35,8 @@ import {
 export interface CardRoutes {
   readonly commands: CommandQueue<CardOrder>;
   readonly reads: CardReads;
+  /** Where callbacks may lead. */
+  readonly reach: Reach;
 }
 
 const READ = { scope: 'cards:read' } as const;
@@ -45,13 +49,14 @@ const LAST = 10;
 
 export function registerCardRoutes(app: HttpApp, routes: CardRoutes): void {
   registerCards(app, routes);
+  registerChanging(app, routes);
   registerBlocking(app, routes);
   registerGivingBack(app, routes);
   registerDecisions(app, routes);
   registerRules(app, routes);
 }
 
-function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
+function registerCards(app: HttpApp, { commands, reads, reach }: CardRoutes): void {
   const create = {
     tags: ['cards'],
     summary: 'Create a card',
@@ -61,6 +66,8 @@ function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
     response: { 201: CardDocument, ...REFUSALS },
   };
   app.post('/v1/cards', { config: WRITE, schema: create }, async (request, reply) => {
+    const refusal = callbackRefusal(request.body.callback_url, reach);
+    if (refusal !== undefined) return sendProblem(reply, refusal);
     await runCommand(request, reply, commands, {
       operation: 'cards.create',
       body: { operation: 'cards.create', ...request.body },
@@ -93,6 +100,37 @@ function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
   app.get('/v1/cards/:account', { config: READ, schema: read }, async (request, reply) => {
     await sendCard(reads, { request, reply, account: request.params.account });
     return reply;
+  });
+}
+
+function registerChanging(app: HttpApp, { commands, reach }: CardRoutes): void {
+  const change = {
+    tags: ['cards'],
+    summary: 'Change where the answers to the card transactions of a card are sent',
+    description: 'Holds at once, in every process, for what is decided from then on.',
+    params: CardParams,
+    body: ChangeCardBody,
+    response: { 200: CardDocument, ...REFUSALS },
+  };
+  app.patch('/v1/cards/:account', { config: WRITE, schema: change }, async (request, reply) => {
+    const refusal = callbackRefusal(request.body.callback_url, reach);
+    if (refusal !== undefined) return sendProblem(reply, refusal);
+    const { account } = request.params;
+    const body: ChangeCardOrder = { operation: 'cards.change', account, ...request.body };
+    await runCommand<CardOrder>(request, reply, commands, {
+      operation: 'cards.change',
+      body,
+      id: newId('req'),
+    });
+    return reply;
+  });
+}
+
+function callbackRefusal(url: string | null | undefined, reach: Reach) {
+  const refusal = typeof url === 'string' ? refusalOfUrl(url, reach) : undefined;
+  if (refusal === undefined) return undefined;
+  return problem('cards.callback_refused', refusal, {
+    errors: [{ pointer: '/callback_url', code: 'refused', detail: refusal }],
   });
 }
 

@@ -18,6 +18,8 @@ export interface Card {
   readonly currency: string;
   readonly createdAt: EpochMs;
   status: CardStatus;
+  /** Where the answers to its card transactions are sent, unless the request says otherwise (K10); null: nowhere. */
+  callbackUrl: string | null;
 }
 
 /** `:FOOD` and its like must fit behind it in an account's id. */

@@ -21,6 +21,8 @@ beforeAll(async () => {
   const clock = { now: () => Date.now() + 8 * DAY_MS };
   later = await fixture.process({ clock });
   another = await fixture.process({ clock });
+  // Only when a test has them look: what the others hold is due to them.
+  for (const ahead of [later, another]) await ahead.cards.watch.stop();
 });
 afterAll(() => fixture.close());
 

@@ -14,29 +14,40 @@ export interface Choice {
   readonly canPay: boolean;
 }
 
-export interface Purchase {
+export interface Merchant {
   readonly merchant: string;
   readonly mcc: string;
+}
+
+export interface Purchase extends Merchant {
   readonly amountMinor: bigint;
 }
 
 /** One balance pays the whole amount; it is never split. */
 export function chooseBalance(
-  { merchant, mcc, amountMinor }: Purchase,
+  { amountMinor, ...merchant }: Purchase,
   rules: MerchantRules,
   availableMinor: (category: Category) => bigint,
 ): Choice {
-  const meant = categoryMeant(rules.find(normalizeMerchant(merchant)), categoryOfMcc(mcc));
+  const meant = categoryMeant(merchant, rules);
   if (availableMinor(meant.category) >= amountMinor) return { ...meant, canPay: true };
   if (meant.category !== FALLBACK && availableMinor(FALLBACK) >= amountMinor)
     return { category: FALLBACK, decidedBy: 'fallback', canPay: true };
   return { ...meant, canPay: false };
 }
 
+/** Which balances the choice is between. */
+export function balancesThatMayPay(merchant: Merchant, rules: MerchantRules): readonly Category[] {
+  const { category } = categoryMeant(merchant, rules);
+  return category === FALLBACK ? [FALLBACK] : [category, FALLBACK];
+}
+
 function categoryMeant(
-  byName: Category | undefined,
-  byCode: Category | undefined,
+  { merchant, mcc }: Merchant,
+  rules: MerchantRules,
 ): { category: Category; decidedBy: DecidedBy } {
+  const byName = rules.find(normalizeMerchant(merchant));
+  const byCode = categoryOfMcc(mcc);
   if (byName !== undefined) return { category: byName, decidedBy: 'merchant_rule' };
   if (byCode !== undefined) return { category: byCode, decidedBy: 'mcc' };
   return { category: FALLBACK, decidedBy: 'fallback' };

@@ -59,7 +59,8 @@ export function createCard(
   const balances = order.balances ?? {};
   // Before anything is opened: what is in the books the next of the batch takes for done.
   if (!canFund(books.find(tenant, fundingAccountId(currency)), balances)) return refused(outOfRange());
-  const card: Card = { tenant, account, currency, status: 'active', createdAt: now };
+  const callbackUrl = order.callback_url ?? null;
+  const card: Card = { tenant, account, currency, status: 'active', callbackUrl, createdAt: now };
   const accounts = openAll(books, { card, keys, now });
   const funding = fund(books, { card, balances, topUpUuid }, now);
   invariant(funding.ok, `card ${account} could not be funded`);

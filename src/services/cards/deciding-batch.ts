@@ -5,14 +5,14 @@ import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import type { Asked, Moment, Outcome } from './authorize-card-transaction.ts';
-import { cardRef } from './card.ts';
+import { type Card, cardRef } from './card.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { decisionEvents, type Origin } from './render-events.ts';
 
 /** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
 const NOTES_PART = 0.25;
 /** Also on a machine that seems to stand still. */
-export const BATCH_MIN = 8;
+const BATCH_MIN = 8;
 /** For the commit and the way back: what cannot be decided before that is late. */
 const RESERVE_MS = 20;
 /** Of a deadline shorter than five times the reserve, the reserve is this part. */
@@ -29,10 +29,13 @@ export interface CardAuthorization extends Asked, Origin {
 export interface Authorized {
   readonly cardTransaction: CardTransaction;
   readonly repeated: boolean;
+  /** The answer is sent, to where it was asked for (K10); nobody is to be told it here. */
+  readonly isSent: boolean;
 }
 
 export interface Waiting {
-  readonly asked: CardAuthorization;
+  /** Changes once, when its card says that the answer is sent. */
+  asked: CardAuthorization;
   readonly resolve: (authorized: Authorized) => void;
   /** Neither `00` nor `07` would be true: what was approved too late could not be given back. */
   readonly reject: (error: unknown) => void;
@@ -41,6 +44,11 @@ export interface Waiting {
 export interface Told {
   readonly waiting: Waiting;
   readonly outcome: Outcome;
+}
+
+/** What is decided, or was before. */
+export interface Certain extends Told {
+  readonly outcome: Extract<Outcome, { readonly cardTransaction: CardTransaction }>;
 }
 
 export interface Note {
@@ -76,6 +84,36 @@ export function isLockTimeout(error: unknown): boolean {
 export function cardOf({ asked: { tenant, reading } }: Waiting): string | undefined {
   const { account } = reading.received;
   return account === null ? undefined : cardRef({ tenant, account });
+}
+
+/** Who has his answer sent does not wait: it is not too late, whenever it comes. */
+export const NOBODY_WAITS = { deadlineMs: Number.POSITIVE_INFINITY, isGone: () => false } as const;
+
+/** Also if its card was found to have its answers sent when it was late already. */
+export function hasNoDeadline({ asked }: Waiting): boolean {
+  return asked.deadlineMs === NOBODY_WAITS.deadlineMs;
+}
+
+/** K10: where neither the route nor the request says how the answer is given, the card does. */
+export function sendAsCardSays(waiting: Waiting, cards: ReadonlyMap<string, Card>): void {
+  const { asked } = waiting;
+  if (!asked.reading.isSentAsCardSays) return;
+  const callbackUrl = cards.get(cardOf(waiting) ?? '')?.callbackUrl ?? null;
+  if (callbackUrl === null) return;
+  waiting.asked = {
+    ...asked,
+    ...NOBODY_WAITS,
+    reading: { ...asked.reading, callbackUrl, isSentAsCardSays: false },
+  };
+}
+
+/** As the caller is told it. A repeat is told at once. */
+export function authorizedOf(
+  { asked }: Waiting,
+  cardTransaction: CardTransaction,
+  { repeated = false } = {},
+): Authorized {
+  return { cardTransaction, repeated, isSent: !repeated && asked.reading.callbackUrl !== null };
 }
 
 export function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {

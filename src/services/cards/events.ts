@@ -16,6 +16,13 @@ export type CardToppedUp = {
 
 export type CardBlocked = { readonly account: string; readonly status: Card['status'] };
 
+/** Where the answers to its card transactions are sent from then on; null: nowhere. */
+export type CardCallbackSet = {
+  readonly account: string;
+  readonly callback_url: string | null;
+  readonly actor: string | null;
+};
+
 /** What every decision tells of what it decided on (K9). */
 type Decided = {
   readonly account: string | null;

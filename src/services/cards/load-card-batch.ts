@@ -1,8 +1,8 @@
 /** What a batch of decisions needs: the balances that are free, locked, and behind the locks what depends on them (R2). */
 import type { Transaction } from '#platform/postgres/session.ts';
 import { type Account, type AccountRef, accountRef, type Ledger } from '#services/ledger/contract.ts';
-import type { Asked, CardBatch } from './authorize-card-transaction.ts';
-import { balanceAccountId, balanceAccountIds, cardRef, FALLBACK, settlementAccountId } from './card.ts';
+import { type Asked, balancesNeeded, type CardBatch } from './authorize-card-transaction.ts';
+import { balanceAccountId, CATEGORIES, cardRef, settlementAccountId } from './card.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import type { RulesCache } from './rules-cache.ts';
 import { type CardKey, type Claim, findCards, findClaims, lockFreeCardTransactions } from './store.ts';
@@ -22,14 +22,13 @@ export async function loadCardBatch(
   tx: Transaction,
   { ledger, rules, waitForSharedMs }: CardSources,
   batch: readonly Asked[],
-  /** Of which only the answers of earlier requests are wanted. */
+  /** Of which only the answers of earlier requests are wanted, and whether the card has the answer sent. */
   repeats: readonly Asked[] = [],
 ): Promise<CardBatch> {
-  const keys = cardKeysOf(batch);
-  const accounts = await findAccounts(tx, ledger, keys);
+  const accounts = await findAccounts(tx, ledger, balancesOf(batch, rules));
   const [books, cards, claims, rulesOfTenants] = await Promise.all([
     ledger.openFreeBooks(tx, accounts, { waitForSharedMs }),
-    findCards(tx, keys),
+    findCards(tx, cardKeysOf([...batch, ...repeats])),
     findClaims(tx, [...batch, ...repeats].flatMap(claimOf)),
     rules.load(tx, [...new Set(batch.map(({ tenant }) => tenant))]),
   ]);
@@ -74,19 +73,30 @@ function cardKeysOf(batch: readonly Asked[]): CardKey[] {
   return [...keys.values()];
 }
 
-/** Balances of the cards, and what they settle through: a tenant's account for the currency, which the balances tell. */
-async function findAccounts(tx: Transaction, ledger: Ledger, keys: readonly CardKey[]): Promise<Account[]> {
-  const balances = await ledger.resolve(
-    tx,
-    keys.flatMap(({ tenant, account }) =>
-      balanceAccountIds(account).map((id): AccountRef => ({ tenant, id })),
-    ),
-  );
+/**
+ * What is locked: of each card the balances that may pay, by the rules as they were last known, as each lock costs the server
+ * as much as a look-up. Where they turn out to be others, what lacks its lock is decided by the next batch.
+ */
+function balancesOf(batch: readonly Asked[], rules: RulesCache): AccountRef[] {
+  return batch.flatMap(({ tenant, reading }) => {
+    const { account } = reading.received;
+    if (account === null) return [];
+    const known = rules.lastKnown(tenant);
+    const categories = known === undefined ? CATEGORIES : balancesNeeded(reading, known);
+    return categories.map((category) => ({ tenant, id: balanceAccountId(account, category) }));
+  });
+}
+
+/** Those of the balances that there are, and what they settle through: a tenant's account for the currency. */
+async function findAccounts(
+  tx: Transaction,
+  ledger: Ledger,
+  wanted: readonly AccountRef[],
+): Promise<Account[]> {
+  const balances = await ledger.resolve(tx, wanted);
   const settlements = new Map<string, AccountRef>();
-  for (const { tenant, account } of keys) {
-    const balance = balances.get(accountRef({ tenant, id: balanceAccountId(account, FALLBACK) }));
-    if (balance === undefined) continue;
-    const settlement = { tenant, id: settlementAccountId(balance.currency) };
+  for (const { tenant, currency } of balances.values()) {
+    const settlement = { tenant, id: settlementAccountId(currency) };
     settlements.set(accountRef(settlement), settlement);
   }
   const shared = await ledger.resolve(tx, [...settlements.values()]);

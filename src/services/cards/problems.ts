@@ -20,6 +20,13 @@ export const cardProblems = {
     remedy:
       'Choose another account for the card. Its balances are accounts of the ledger, and so are `card-funding-…` and `card-settlement-…` of its currency.',
   },
+  'cards.callback_refused': {
+    status: 422,
+    title: 'Nothing can be sent to the URL',
+    retryable: false,
+    remedy:
+      'Name an https URL of the public Internet, without credentials; in the sandbox any http or https URL.',
+  },
   'cards.card_transaction_not_found': {
     status: 404,
     title: 'The card transaction does not exist',

@@ -22,6 +22,7 @@ describe('K1: what a card transaction may look like', () => {
       received: { account: '123', externalId: null, mcc: '5811', merchant: RIGHT.merchant, digest: null },
       request: { account: '123', hundredths: 10_000n, mcc: '5811', merchant: RIGHT.merchant, capture: true },
       callbackUrl: null,
+      isSentAsCardSays: false,
     });
   });
 
@@ -113,6 +114,16 @@ describe('K10: where the answer is to be sent', () => {
       callbackUrl: url,
       request: { reason: 'malformed_field', detail: 'mcc' },
     });
+  });
+
+  test('K10: is the card’s own if none is named; null is none, whatever the card says', () => {
+    expect(read(RIGHT, undefined, 'public')).toMatchObject({ callbackUrl: null, isSentAsCardSays: true });
+    expect(read({ ...RIGHT, callback_url: null }, undefined, 'public')).toMatchObject({
+      callbackUrl: null,
+      isSentAsCardSays: false,
+    });
+    expect(read({ ...RIGHT, callback_url: url }, undefined, 'public').isSentAsCardSays).toBe(false);
+    expect(read(RIGHT).isSentAsCardSays).toBe(false);
   });
 
   test('means nothing where every answer is waited for', () => {

@@ -41,6 +41,8 @@ export interface Reading {
   readonly request: CardRequest | Refusal;
   /** Where the answer is to be sent; null if it is waited for. */
   readonly callbackUrl: string | null;
+  /** Whether it is sent where the card has it sent: nothing is said about it here (K10). */
+  readonly isSentAsCardSays: boolean;
 }
 
 export interface Refusal {
@@ -54,13 +56,14 @@ export function isRefusal(request: CardRequest | Refusal): request is Refusal {
 }
 
 const EXTERNAL_ID_MAX = 255;
-const CALLBACK_MAX = 2048;
+export const CALLBACK_URL_MAX = 2048;
 /** Characters of a number that is refused. */
 const LITERAL_SHOWN = 64;
 const NOTHING: Received = { account: null, externalId: null, mcc: null, merchant: null, digest: null };
 
 export function unreadable(detail: string): Reading {
-  return { received: NOTHING, request: { reason: 'unreadable', detail }, callbackUrl: null };
+  const request: Refusal = { reason: 'unreadable', detail };
+  return { received: NOTHING, request, callbackUrl: null, isSentAsCardSays: false };
 }
 
 /** What else there is to read by. */
@@ -102,13 +105,14 @@ function readMembers(body: Members, text: string, { key, reach }: ReadBy): Readi
     merchant: isText(merchant, isMerchant) ? merchant : null,
     digest: externalId === null ? null : digestOf(request, body),
   };
-  return { received, request, callbackUrl: callbackUrl ?? null };
+  const isSentAsCardSays = reach !== undefined && body['callback_url'] === undefined;
+  return { received, request, callbackUrl: callbackUrl ?? null, isSentAsCardSays };
 }
 
 /** Undefined for what cannot be one; what its name leads to is judged when it is called. */
 function callbackOf(url: unknown, reach: Reach): string | null | undefined {
   if (url === undefined || url === null) return null;
-  if (typeof url !== 'string' || url.length > CALLBACK_MAX || !isStorableText(url)) return undefined;
+  if (typeof url !== 'string' || url.length > CALLBACK_URL_MAX || !isStorableText(url)) return undefined;
   return refusalOfUrl(url, reach) === undefined ? url : undefined;
 }
 

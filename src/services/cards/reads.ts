@@ -9,7 +9,7 @@ import { CARD_TRANSACTION_COLUMNS, type CardTransactionRow, cardOf, cardTransact
 
 /** By primary key. */
 export const FIND_CARD = `
-  select c.tenant, c.account, c.currency, c.status, c.created_at
+  select c.tenant, c.account, c.currency, c.status, c.callback_url, c.created_at
   from cards.cards c where c.tenant = $1 and c.account = $2`;
 
 const READING = `${CARD_TRANSACTION_COLUMNS},

@@ -9,6 +9,11 @@ const REMEMBERED_MAX = 500;
 export class RulesCache {
   readonly #rules = new Map<string, MerchantRules>();
 
+  /** Those that held when last asked; undefined if nothing is remembered of the tenant. */
+  lastKnown(tenant: string): MerchantRules | undefined {
+    return this.#rules.get(tenant);
+  }
+
   /** The rules that hold for the tenants as of the transaction's present statement. */
   async load(tx: Transaction, tenants: readonly string[]): Promise<Map<string, MerchantRules>> {
     const versions = await findRulesVersions(tx, tenants);
@@ -17,8 +22,11 @@ export class RulesCache {
       tx,
       new Map([...versions].filter(([tenant]) => known.get(tenant) === undefined)),
     );
-    for (const [tenant, rules] of fresh) this.#remember(tenant, rules);
-    return new Map(tenants.map((tenant) => [tenant, known.get(tenant) ?? fresh.get(tenant) ?? NO_RULES]));
+    const held = tenants.map(
+      (tenant) => [tenant, known.get(tenant) ?? fresh.get(tenant) ?? NO_RULES] as const,
+    );
+    for (const [tenant, rules] of held) if (known.get(tenant) === undefined) this.#remember(tenant, rules);
+    return new Map(held);
   }
 
   #find(tenant: string, version: number): MerchantRules | undefined {
@@ -27,7 +35,7 @@ export class RulesCache {
   }
 
   #remember(tenant: string, rules: MerchantRules): void {
-    if (this.#rules.size >= REMEMBERED_MAX) {
+    if (!this.#rules.has(tenant) && this.#rules.size >= REMEMBERED_MAX) {
       const oldest = this.#rules.keys().next();
       if (!oldest.done) this.#rules.delete(oldest.value);
     }

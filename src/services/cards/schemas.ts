@@ -4,6 +4,7 @@ import { Amount, closed, MAX_AMOUNT_MINOR, pageOf, pageQuery } from '#platform/h
 import { CARD_ACCOUNT_PATTERN, CATEGORIES, type Category } from './card.ts';
 import type { Balances } from './card-orders.ts';
 import { MERCHANT_MAX } from './merchant-name.ts';
+import { CALLBACK_URL_MAX } from './read-card-transaction.ts';
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Instant = Type.String({ format: 'date-time' });
@@ -15,6 +16,13 @@ const AccountText = Type.String({
 const CategoryText = Type.Unsafe<Category>({ type: 'string', enum: [...CATEGORIES] });
 const CodeText = Type.Union([Type.Literal('00'), Type.Literal('51'), Type.Literal('07')], {
   description: '`00` approved, `51` not enough money, `07` anything else, and then nothing is applied.',
+});
+
+const CallbackUrl = Type.String({
+  minLength: 1,
+  maxLength: CALLBACK_URL_MAX,
+  description:
+    'Where the answers to its card transactions on the `/v1` route are sent, unless the request has a `callback_url` of its own: https; in the sandbox also http.',
 });
 
 const BalancesGiven = (more: { minProperties?: number; description: string }) =>
@@ -36,8 +44,14 @@ export const CreateCardBody = closed(
       description: 'ISO 4217, such as BRL; never changes.',
     }),
     balances: Type.Optional(BalancesGiven({ description: 'What it begins with, in minor units.' })),
+    callback_url: Type.Optional(CallbackUrl),
   },
   'A card.',
+);
+
+export const ChangeCardBody = closed(
+  { callback_url: nullable(CallbackUrl) },
+  'What is to change of a card. Without a `callback_url` (null) who asks waits for the answer.',
 );
 
 export const TopUpBody = closed(
@@ -61,6 +75,7 @@ const CARD = {
   account: AccountText,
   currency: Type.String(),
   status: Type.Union([Type.Literal('active'), Type.Literal('blocked')]),
+  callback_url: nullable(CallbackUrl),
   balances: BalancesShown,
   held: BalancesShown,
   created_at: Instant,
@@ -172,10 +187,13 @@ export const CardTransactionBody = Type.Object(
       }),
     ),
     callback_url: Type.Optional(
-      Type.String({
-        maxLength: 2048,
-        description: 'Where the answer is sent, on the `/v1` route: https; in the sandbox also http.',
-      }),
+      nullable(
+        Type.String({
+          maxLength: CALLBACK_URL_MAX,
+          description:
+            "Where the answer is sent, on the `/v1` route: https; in the sandbox also http. Instead of the card's own; null: nowhere, whatever the card says.",
+        }),
+      ),
     ),
   },
   { description: 'A card transaction.' },

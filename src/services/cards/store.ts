@@ -11,7 +11,7 @@ import type { DecidedBy } from './choose-balance.ts';
 /** No lock: a card's status changes under the locks of its balances. By primary key. */
 export const FIND_CARDS = statement(
   'cards.find_cards',
-  `select c.tenant, c.account, c.currency, c.status, c.created_at
+  `select c.tenant, c.account, c.currency, c.status, c.callback_url, c.created_at
    from ${batchRows('wanted', { tenant: 'text', account: 'text' })}
    cross join lateral (
      select * from cards.cards c where c.tenant = wanted.tenant and c.account = wanted.account offset 0
@@ -21,13 +21,14 @@ export const FIND_CARDS = statement(
 /** R3: the caller sorts by (tenant, account). A card that another process made meanwhile raises a unique violation. */
 export const INSERT_CARDS = statement(
   'cards.insert_cards',
-  `insert into cards.cards (tenant, account, currency, status, created_at)
-   select tenant, account, currency, status, created_at
+  `insert into cards.cards (tenant, account, currency, status, callback_url, created_at)
+   select tenant, account, currency, status, callback_url, created_at
    from ${batchRows('v', {
      tenant: 'text',
      account: 'text',
      currency: 'text',
      status: 'text',
+     callback_url: 'text',
      created_at: 'timestamptz',
    })}`,
 );
@@ -35,8 +36,8 @@ export const INSERT_CARDS = statement(
 /** Under the locks of the card's balances. By primary key. */
 export const UPDATE_CARDS = statement(
   'cards.update_cards',
-  `update cards.cards c set status = v.status
-   from ${batchRows('v', { tenant: 'text', account: 'text', status: 'text' })}
+  `update cards.cards c set status = v.status, callback_url = v.callback_url
+   from ${batchRows('v', { tenant: 'text', account: 'text', status: 'text', callback_url: 'text' })}
    cross join lateral (
      select t.ctid from cards.cards t where t.tenant = v.tenant and t.account = v.account offset 0
    ) as found(at)
@@ -197,6 +198,7 @@ interface CardRow {
   account: string;
   currency: string;
   status: CardStatus;
+  callback_url: string | null;
   created_at: EpochMs;
 }
 
@@ -224,8 +226,8 @@ export interface CardTransactionRow {
   decided_at: EpochMs;
 }
 
-export function cardOf({ created_at, ...row }: CardRow): Card {
-  return { ...row, createdAt: created_at };
+export function cardOf({ created_at, callback_url, ...row }: CardRow): Card {
+  return { ...row, callbackUrl: callback_url, createdAt: created_at };
 }
 
 export function cardTransactionOf(row: CardTransactionRow): CardTransaction {
@@ -271,6 +273,7 @@ export function insertCards(tx: Transaction, cards: readonly Card[]): void {
     textArray(sorted.map(({ account }) => account)),
     textArray(sorted.map(({ currency }) => currency)),
     textArray(sorted.map(({ status }) => status)),
+    textArray(sorted.map(({ callbackUrl }) => callbackUrl)),
     timestamptzArray(sorted.map(({ createdAt }) => createdAt)),
   ]);
 }
@@ -281,6 +284,7 @@ export function updateCards(tx: Transaction, cards: readonly Card[]): void {
     textArray(cards.map(({ tenant }) => tenant)),
     textArray(cards.map(({ account }) => account)),
     textArray(cards.map(({ status }) => status)),
+    textArray(cards.map(({ callbackUrl }) => callbackUrl)),
   ]);
 }
 

@@ -13,6 +13,7 @@ export const WARM_UP: Asked = {
     received: { account: '-', externalId: '-', mcc: null, merchant: null, digest: null },
     request: { reason: 'unreadable', detail: null },
     callbackUrl: null,
+    isSentAsCardSays: false,
   },
 };
 export const ORIGIN_OF_WARM_UP: Origin = { correlationId: '-', causation: '-', traceparent: null };

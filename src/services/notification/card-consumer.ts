@@ -20,9 +20,9 @@ export function cardNotificationConsumer(): Consumer<undefined, Plan> {
     topics: ['cards'],
     emits: null,
     handles: new Map(NOTIFIED_CARD_EVENTS.map((type) => [type, 1])),
-    // Nobody waits: few and large batches leave the machine to the decisions.
-    paceMs: 250,
-    batchMax: 4000,
+    // Nobody waits: few batches leave the machine to the decisions, and small ones the thread: rendering 500 takes some ms.
+    paceMs: 100,
+    batchMax: 500,
     // What was told before is found by the insert.
     load: async () => undefined,
     decide: (_loaded, events, now) => ({

@@ -20,6 +20,7 @@ export const TOLD_EVENTS: ReadonlyMap<string, number> = new Map([
   ['refund.rejected', 1],
   ['refund.reconciliation_required', 1],
   ['card.created', 1],
+  ['card.callback_set', 1],
   ['card.topped_up', 1],
   ['card.blocked', 1],
   ['card.unblocked', 1],
