@@ -23,7 +23,10 @@ export function sendProblem(
  * Answers with JSON that is rendered already: what was stored for a replay, or what a hot route rendered itself. Takes
  * the bytes as they are, past the serializer.
  */
-export function sendJsonText(reply: FastifyReply, answer: { status: number; body: string }): FastifyReply {
+export function sendJsonText(
+  reply: FastifyReply,
+  answer: { status: number; body: string | Buffer },
+): FastifyReply {
   return reply
     .code(answer.status)
     .header('content-type', 'application/json; charset=utf-8')

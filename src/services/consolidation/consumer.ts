@@ -42,10 +42,7 @@ export interface Plan extends ConsumerPlan, Omit<Counted, 'reopened'> {
   readonly now: EpochMs;
 }
 
-/** `onCounted` hears of the accounts whose days have changed, after the commit. */
-export function consolidationConsumer(
-  onCounted: (accounts: readonly AccountName[]) => void = () => undefined,
-): Consumer<Loaded, Plan> {
+export function consolidationConsumer(): Consumer<Loaded, Plan> {
   const known = new KnownNames();
   return {
     group: GROUP,
@@ -62,7 +59,6 @@ export function consolidationConsumer(
     save,
     committed({ linedUp }) {
       known.add(linedUp.map(({ account }) => account));
-      onCounted(linedUp.filter(({ next }) => next.length > 0).map(({ account }) => account));
     },
   };
 }

@@ -164,9 +164,11 @@ async function send({
   const text = await made.value.text(format);
   if (format === 'csv')
     return reply.header('content-type', 'text/csv; charset=utf-8; header=present').send(text);
-  const body = `{${head(made.value)},"lag_events":${lagEvents},"data":[${text}]}`;
-  return sendJsonText(reply, { status: 200, body });
+  const before = Buffer.from(`{${head(made.value)},"lag_events":${lagEvents},"data":[`);
+  return sendJsonText(reply, { status: 200, body: Buffer.concat([before, text, AFTER_DATA]) });
 }
+
+const AFTER_DATA = Buffer.from(']}');
 
 function headOfAccount({ accounts }: MadeReport): string {
   const { id, currency, timeZone } = accounts[0] ?? { id: '', currency: '', timeZone: '' };
