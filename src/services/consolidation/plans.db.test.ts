@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan, readPlan } from '../../../tests/query-plan.ts';
 import { FIND_OPENED, LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './reads.ts';
@@ -59,6 +60,12 @@ function pinPlans(): void {
     });
   });
 }
+
+test('no report fails in a live session when a migration adds a column', async () => {
+  const tables = ['accounts', 'standings', 'days'].map((name) => `consolidation.${name}`);
+  const statements = [LOOK_AT_ACCOUNTS, LIST_DAYS];
+  expect(await failuresByAddedColumn(database.url, { tables, statements })).toEqual([]);
+});
 
 describe('on tables that statistics call empty', () => {
   pinPlans();

@@ -107,6 +107,8 @@ export interface FoundDays {
 const NAMES_MAX = 500;
 /** Of the reports of one query together: some 10 ms, which those that wait behind it wait longer. */
 const DAYS_MAX = 4000;
+/** A day that is settled is read for its mark alone: it is not sent, parsed and written. */
+const SETTLED_SHARE = 1 / 4;
 const DAY_MS = 86_400_000;
 
 /** A session each for what all reports ask, as a look never waits for somebody's days. `reader`: for all else. */
@@ -130,7 +132,7 @@ export class DayReads {
     });
     this.#days = new Gathering({
       answer: (asked) => listDays((values) => days.query(LIST_DAYS, values), asked),
-      weightOf: daysIn,
+      weightOf: (asked) => daysIn(asked) + settledIn(asked) * SETTLED_SHARE,
       weightMax: DAYS_MAX,
     });
   }
@@ -175,7 +177,15 @@ export class DayReads {
 const NOTHING_COUNTED = { change: 0n, lastDay: null } as const;
 
 function daysIn({ keys, from, to }: AskedDays): number {
-  return keys.length * ((Date.parse(to) - Date.parse(from)) / DAY_MS + 1);
+  return keys.length * (daysUpTo(from, to) + 1);
+}
+
+function settledIn({ settled }: AskedDays): number {
+  return settled === undefined ? 0 : daysUpTo(settled.from, settled.before);
+}
+
+function daysUpTo(from: CalendarDate, day: CalendarDate): number {
+  return (Date.parse(day) - Date.parse(from)) / DAY_MS;
 }
 
 async function lookAt(session: Session, names: readonly AccountName[]): Promise<(AccountLook | undefined)[]> {

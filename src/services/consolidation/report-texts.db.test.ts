@@ -102,6 +102,13 @@ test('F3: an entry of the last day reads that day and the one before it, a late 
   expect(await allTexts(keeping)).toEqual(await allTexts(ofNothing()));
 });
 
+test('F3: what many ask for at once is read once', async () => {
+  const fresh = ofNothing();
+  const before = days.rows;
+  const texts = await Promise.all(Array.from({ length: 50 }, () => textOf(fresh, YEAR, 'json')));
+  expect([new Set(texts).size, days.rows - before]).toEqual([1, 3]);
+});
+
 describe('F3: what is kept of a text is forgotten', () => {
   test('when what came and what went on an earlier day are equal, so that no balance moves', async () => {
     await record('2026-02-01', 7n);

@@ -4,6 +4,10 @@
  * RT1: a text is given as it was made only at the change of its accounts that it was made at, whoever has changed them since.
  * RT2: a text that is made anew begins with that of before, up to the last day that had a row then, if no day of that part is
  *      another one. That is asked by the statement that reads the days behind it: all of a text is of one moment.
+ * RT3: a text that several ask for at once is made once.
+ *
+ * Whether earlier days have changed could also stand in a column beside the number of the change; then everybody who writes
+ * days would have to keep it, and older programs beside this one do not. A hash over a year's rows believes nobody.
  */
 import type { CalendarDate } from './business-day.ts';
 import { daysBetween, HEADERS, renderReport, sumOfReports } from './day-report.ts';
@@ -23,6 +27,7 @@ export interface AskedText {
 export class ReportTexts {
   readonly #reads: DayReads;
   readonly #cache: ReportCache;
+  readonly #making = new Map<string, Promise<Report>>();
 
   constructor(reads: DayReads, cache: ReportCache) {
     this.#reads = reads;
@@ -34,9 +39,19 @@ export class ReportTexts {
     const key = [format, range.from, range.to, ...accounts.map(nameText)].join(' ');
     const kept = this.#cache.find(key);
     if (kept?.stamp === stamp) return kept.text; // RT1
+    const made = `${key} ${stamp}`;
+    let making = this.#making.get(made);
+    if (making === undefined) {
+      making = this.#make(asked, key, kept).finally(() => this.#making.delete(made));
+      this.#making.set(made, making); // RT3
+    }
+    return (await making).text;
+  }
+
+  async #make(asked: AskedText, key: string, kept: Report | undefined): Promise<Report> {
     const report = (await this.#goOn(asked, kept)) ?? (await this.#begin(asked));
     this.#cache.keep(key, report);
-    return report.text;
+    return report;
   }
 
   /** RT2: undefined if nothing is there to go on from. */
