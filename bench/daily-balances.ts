@@ -29,7 +29,11 @@ export type ReportLoad = (typeof REPORT_LOADS)[number];
 const DAY_MS = 86_400_000;
 const YEAR_DAYS = 365;
 const CONCURRENT_ENTRIES = 8;
-const COUNTED_LOOK_MS = 200;
+/** In every zone, by the hour after which days are sealed. */
+const OVER_EVERYWHERE_DAYS = 3;
+const SEALED_LOOK_MS = 200;
+/** Some thousand days a second. */
+const SEALED_TIMEOUT_MS = 300_000;
 
 const PROBES = 4;
 const PROBE_PAUSE_MS = 100;
@@ -56,9 +60,13 @@ export async function prepareReports(api: Api, wallets: number): Promise<void> {
     const { status } = await api.post('/v1/accounts', body, `bench-open-${id}`);
     if (status !== 201 && status !== 409) throw new Error(`account ${id} was answered ${status}`);
   }
-  const days = Array.from({ length: YEAR_DAYS }, (_, index) => dayBack(index + 1));
+  const days = Array.from({ length: YEAR_DAYS }, (_, index) => dayBack(index + OVER_EVERYWHERE_DAYS));
   await forEachConcurrently(days, CONCURRENT_ENTRIES, (day) => moveOn(api, day, wallets));
-  while ((await lagOf(api)) > 0) await delay(COUNTED_LOOK_MS);
+  const deadline = performance.now() + SEALED_TIMEOUT_MS;
+  while (!(await isSealed(api, walletId(wallets - 1)))) {
+    if (performance.now() > deadline) throw new Error('the days of the year are not sealed');
+    await delay(SEALED_LOOK_MS);
+  }
 }
 
 function probeBooks(): (readonly [string, string])[] {
@@ -85,10 +93,12 @@ async function moveOn(api: Api, day: string, wallets: number): Promise<void> {
   if (status !== 201) throw new Error(`an entry of ${day} was answered ${status}`);
 }
 
-async function lagOf(api: Api): Promise<number> {
-  const { status, body } = await api.get(`/v1/accounts/${walletId(0)}/daily-balances?from=${dayBack(0)}`);
+/** The last day of the last account is the last one to be sealed; until then each sealing changes what reports say. */
+async function isSealed(api: Api, account: string): Promise<boolean> {
+  const url = `/v1/accounts/${account}/daily-balances?from=${dayBack(OVER_EVERYWHERE_DAYS)}`;
+  const { status, body } = await api.get(url);
   if (status !== 200) throw new Error(`a report was answered ${status}`);
-  return (body as { lag_events: number }).lag_events;
+  return (body as { data: readonly { sealed: boolean }[] }).data.every(({ sealed }) => sealed);
 }
 
 export async function runDailyBalances(
