@@ -49,14 +49,16 @@ export async function runCashEntries(
 
 /** What must hold whatever the speed. */
 export function faultsOfCashEntries(reports: readonly CashReport[]): string[] {
-  return reports.flatMap(({ name, load }) => {
-    const others = sum(Object.values(load.unexpected));
-    return [
-      ...(load.accepted === 0 ? [`${name}: nothing was recorded`] : []),
-      ...(others > 0 ? [`${name}: ${others} answers other than 201`] : []),
-      ...(load.dropped > 0 ? [`${name}: ${load.dropped} requests without an answer`] : []),
-    ];
-  });
+  return reports.flatMap(({ name, load }) => faultsOfEntries(name, load));
+}
+
+export function faultsOfEntries(name: string, load: LoadResult): string[] {
+  const others = sum(Object.values(load.unexpected));
+  return [
+    ...(load.accepted === 0 ? [`${name}: nothing was recorded`] : []),
+    ...(others > 0 ? [`${name}: ${others} answers other than 201`] : []),
+    ...(load.dropped > 0 ? [`${name}: ${load.dropped} requests without an answer`] : []),
+  ];
 }
 
 export function renderCashEntries(reports: readonly CashReport[]): string {

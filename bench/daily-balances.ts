@@ -1,30 +1,49 @@
 /**
  * What reports of daily balances reach: a year of an account, read at two rates and as fast as it goes, while entries are
- * written; and how long an entry takes to be in its day.
+ * written; and how long an entry takes to be in its day. The accounts that are reported have moved on every day of the year,
+ * and the entries go to them: nothing stays as it was for longer than a commit of the consolidation. Once more as fast as it
+ * goes, from all wallets: far more than are kept in memory.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { generateLoad } from './load/generator-process.ts';
 import { type DurationSummary, Histogram } from './load/histogram.ts';
 import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { CURRENCY } from './load/payment-request.ts';
+import { CURRENCY, walletId } from './load/payment-request.ts';
 import { type Usage, UsageMeter } from './measure/usage-meter.ts';
-import type { Api } from './product/api.ts';
-import { duration, line, sum, whole } from './report-format.ts';
+import { FUNDING_ACCOUNT } from './product/accounts.ts';
+import { type Api, forEachConcurrently } from './product/api.ts';
+import { duration, line, NOT_KNOWN, percent, sum, whole } from './report-format.ts';
 import type { ScenarioContext } from './scenario.ts';
 
 export const DAYS_SCENARIO = 'daily-balances';
 
-/** Reports a second; null: as many as there can be. */
-export const REPORT_RATES = [50, 1000, null] as const;
+/** `ratePerSecond` null: as many reports as there can be. `of`: whose. */
+export const REPORT_LOADS = [
+  { ratePerSecond: 50, of: 'moving' },
+  { ratePerSecond: 1000, of: 'moving' },
+  { ratePerSecond: null, of: 'moving' },
+  { ratePerSecond: null, of: 'all' },
+] as const;
+export type ReportLoad = (typeof REPORT_LOADS)[number];
 
+const DAY_MS = 86_400_000;
+const YEAR_DAYS = 365;
+const CONCURRENT_ENTRIES = 8;
+/** In every zone, by the hour after which days are sealed. */
+const OVER_EVERYWHERE_DAYS = 3;
+const SEALED_LOOK_MS = 200;
+/** Some thousand days a second. */
+const SEALED_TIMEOUT_MS = 300_000;
+
+const PROBES = 4;
 const PROBE_PAUSE_MS = 100;
-const PROBE_LOOK_MS = 5;
+const PROBE_LOOK_MS = 20;
 /** An entry that is not in its day by then is lost. */
 const PROBE_PATIENCE_MS = 30_000;
 const BOOKS = ['bench-book-a', 'bench-book-b'] as const;
 
 export interface DaysReport {
-  readonly ratePerSecond: number | null;
+  readonly asked: ReportLoad;
   readonly reports: LoadResult;
   readonly reportsPerSecond: number;
   readonly entries: LoadResult;
@@ -35,20 +54,60 @@ export interface DaysReport {
 }
 
 /** What exists from an earlier run on the same data is left as it is. */
-export async function prepareReportBooks(api: Api): Promise<void> {
-  for (const id of BOOKS) {
+export async function prepareReports(api: Api, wallets: number): Promise<void> {
+  for (const id of probeBooks().flat()) {
     const body = { id, kind: 'cashbook', currency: CURRENCY, time_zone: 'UTC' };
     const { status } = await api.post('/v1/accounts', body, `bench-open-${id}`);
     if (status !== 201 && status !== 409) throw new Error(`account ${id} was answered ${status}`);
   }
+  const days = Array.from({ length: YEAR_DAYS }, (_, index) => dayBack(index + OVER_EVERYWHERE_DAYS));
+  await forEachConcurrently(days, CONCURRENT_ENTRIES, (day) => moveOn(api, day, wallets));
+  const deadline = performance.now() + SEALED_TIMEOUT_MS;
+  while (!(await isSealed(api, walletId(wallets - 1)))) {
+    if (performance.now() > deadline) throw new Error('the days of the year are not sealed');
+    await delay(SEALED_LOOK_MS);
+  }
+}
+
+function probeBooks(): (readonly [string, string])[] {
+  return Array.from(
+    { length: PROBES },
+    (_, probe) => [`${BOOKS[0]}-${probe}`, `${BOOKS[1]}-${probe}`] as const,
+  );
+}
+
+function dayBack(days: number): string {
+  return new Date(Date.now() - days * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** An entry that counts for the day, to each wallet. */
+async function moveOn(api: Api, day: string, wallets: number): Promise<void> {
+  const postings = [
+    { account_id: FUNDING_ACCOUNT, direction: 'debit', amount: wallets },
+    ...Array.from({ length: wallets }, (_, index) => {
+      return { account_id: walletId(index), direction: 'credit', amount: 1 };
+    }),
+  ];
+  const body = { postings, effective_on: day };
+  const { status } = await api.post('/v1/journal-entries', body, `bench-year-${day}-${wallets}`);
+  if (status !== 201) throw new Error(`an entry of ${day} was answered ${status}`);
+}
+
+/** The last day of the last account is the last one to be sealed; until then each sealing changes what reports say. */
+async function isSealed(api: Api, account: string): Promise<boolean> {
+  const url = `/v1/accounts/${account}/daily-balances?from=${dayBack(OVER_EVERYWHERE_DAYS)}`;
+  const { status, body } = await api.get(url);
+  if (status !== 200) throw new Error(`a report was answered ${status}`);
+  return (body as { data: readonly { sealed: boolean }[] }).data.every(({ sealed }) => sealed);
 }
 
 export async function runDailyBalances(
   { api, pids, onProgress }: ScenarioContext,
+  asked: ReportLoad,
   { reports, entries }: { readonly reports: LoadPlan; readonly entries: LoadPlan },
 ): Promise<DaysReport> {
   const meter = new UsageMeter(pids);
-  onProgress(`${DAYS_SCENARIO}: ${reports.ratePerSecond ?? 'as many as there can be'} reports a second`);
+  onProgress(`${DAYS_SCENARIO}: ${nameOf(asked)}`);
   const end = new AbortController();
   const written = generateLoad(entries, () => undefined);
   const probed = probeLag(api, end.signal);
@@ -59,7 +118,7 @@ export async function runDailyBalances(
   end.abort();
   const [wrote, lag] = await Promise.all([written, probed]);
   return {
-    ratePerSecond: reports.ratePerSecond,
+    asked,
     reports: read,
     reportsPerSecond: (read.acceptedInTime / read.elapsedMs) * 1000,
     entries: wrote,
@@ -69,12 +128,20 @@ export async function runDailyBalances(
   };
 }
 
-/** One entry after the other, each looked for until it is there. */
 async function probeLag(api: Api, signal: AbortSignal): Promise<DurationSummary> {
   const lag = new Histogram();
+  await Promise.all(probeBooks().map((books) => probeBook(api, books, { signal, lag })));
+  return lag.summary();
+}
+
+/** One entry after the other, each looked for until it is there. */
+async function probeBook(
+  api: Api,
+  [from, to]: readonly [string, string],
+  { signal, lag }: { readonly signal: AbortSignal; readonly lag: Histogram },
+): Promise<void> {
   while (!signal.aborted) {
-    const before = await countToday(api);
-    const [from, to] = BOOKS;
+    const before = await countToday(api, to);
     const postings = [
       { account_id: from, direction: 'debit', amount: 1 },
       { account_id: to, direction: 'credit', amount: 1 },
@@ -82,21 +149,19 @@ async function probeLag(api: Api, signal: AbortSignal): Promise<DurationSummary>
     const { status } = await api.post('/v1/journal-entries', { postings }, crypto.randomUUID());
     if (status !== 201) throw new Error(`an entry was answered ${status}`);
     const postedAt = performance.now();
-    while ((await countToday(api)) <= before) {
+    while ((await countToday(api, to)) <= before) {
       if (performance.now() - postedAt > PROBE_PATIENCE_MS) throw new Error('an entry is not in its day');
       await delay(PROBE_LOOK_MS);
     }
     lag.record(performance.now() - postedAt);
     await delay(PROBE_PAUSE_MS);
   }
-  return lag.summary();
 }
 
 /** Of yesterday and today: a run may pass midnight. */
-async function countToday(api: Api): Promise<number> {
-  const day = (back: number): string => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
+async function countToday(api: Api, account: string): Promise<number> {
   const { status, body } = await api.get(
-    `/v1/accounts/${BOOKS[1]}/daily-balances?from=${day(1)}&to=${day(0)}`,
+    `/v1/accounts/${account}/daily-balances?from=${dayBack(1)}&to=${dayBack(0)}`,
   );
   if (status !== 200) throw new Error(`a report was answered ${status}`);
   const { data } = body as { data: readonly { count: number }[] };
@@ -105,17 +170,17 @@ async function countToday(api: Api): Promise<number> {
 
 /** What must hold whatever the speed: nothing is lost. */
 export function faultsOfDays(reports: readonly DaysReport[]): string[] {
-  return reports.flatMap(({ ratePerSecond, reports: read, entries }) =>
+  return reports.flatMap(({ asked, reports: read, entries }) =>
     [
       { load: read, what: 'reports' },
       { load: entries, what: 'entries' },
     ].flatMap(({ load, what }) => {
-      const at = `${DAYS_SCENARIO} at ${ratePerSecond ?? 'saturation'}, ${what}`;
+      const at = `${DAYS_SCENARIO} at ${nameOf(asked)}, ${what}`;
       const others = sum(Object.values(load.unexpected));
       return [
         ...(load.accepted === 0 ? [`${at}: none was answered`] : []),
         ...(others > 0 ? [`${at}: ${others} answers other than success`] : []),
-        ...(load.refused > 0 && ratePerSecond !== null ? [`${at}: ${load.refused} were refused`] : []),
+        ...(load.refused > 0 && asked.ratePerSecond !== null ? [`${at}: ${load.refused} were refused`] : []),
         ...(load.dropped > 0 ? [`${at}: ${load.dropped} without an answer`] : []),
       ];
     }),
@@ -127,7 +192,7 @@ export function renderDays(reports: readonly DaysReport[]): string {
   const row = (label: string, value: (report: DaysReport) => string): string =>
     line(label, reports.map(value));
   return [
-    row('daily balances', ({ ratePerSecond }) => (ratePerSecond === null ? 'ceiling' : `${ratePerSecond}/s`)),
+    row('daily balances', ({ asked }) => nameOf(asked)),
     row('reports/s', ({ reportsPerSecond }) => whole(reportsPerSecond)),
     row('to the answer, p50', ({ reports: { acceptance } }) => duration(acceptance.p50Ms)),
     row('to the answer, p99', ({ reports: { acceptance } }) => duration(acceptance.p99Ms)),
@@ -137,5 +202,16 @@ export function renderDays(reports: readonly DaysReport[]): string {
     row('entry to its day, p50', ({ lag }) => duration(lag.p50Ms)),
     row('entry to its day, p99', ({ lag }) => duration(lag.p99Ms)),
     row('entry to its day, max', ({ lag }) => duration(lag.maxMs)),
+    row('Node, of a core', (report) => ofACore(report, report.usage.nodeCpuUs)),
+    row('PostgreSQL, of a core', (report) => ofACore(report, report.usage.postgresCpuUs)),
+    row('generator of reports, of a core', (report) => ofACore(report, report.reports.cpuUs)),
   ].join('\n');
+}
+
+function nameOf({ ratePerSecond, of }: ReportLoad): string {
+  return ratePerSecond === null ? `ceiling, ${of}` : `${ratePerSecond}/s`;
+}
+
+function ofACore({ reports }: DaysReport, us: number | null): string {
+  return us === null ? NOT_KNOWN : percent(us / 1000 / reports.elapsedMs);
 }

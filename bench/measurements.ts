@@ -8,22 +8,19 @@ import {
   prepareCards,
   runCards,
 } from './cards.ts';
+import { type CashReport, faultsOfCashEntries, isCashScenario } from './cash-entries.ts';
 import {
-  type CashReport,
-  type CashScenarioName,
-  faultsOfCashEntries,
-  isCashScenario,
-  prepareBooks,
-  runCashEntries,
-} from './cash-entries.ts';
+  measureCashEntries,
+  measureConsolidationCost,
+  measureDays,
+  measureLongAccount,
+} from './cash-measurements.ts';
 import {
-  DAYS_SCENARIO,
-  type DaysReport,
-  faultsOfDays,
-  prepareReportBooks,
-  REPORT_RATES,
-  runDailyBalances,
-} from './daily-balances.ts';
+  CONSOLIDATION_SCENARIO,
+  type ConsolidationCostReport,
+  faultsOfConsolidationCost,
+} from './consolidation-cost.ts';
+import { DAYS_SCENARIO, type DaysReport, faultsOfDays } from './daily-balances.ts';
 import {
   type FailoverFigures,
   type FailoverTiming,
@@ -37,6 +34,8 @@ import { DEAD, faultsOfIntegrations, type IntegrationReport, LIVE, runIntegratio
 import { faultsOfIntegrityCost, type IntegrityCostReport, runIntegrityCost } from './integrity-cost.ts';
 import { generateLoad } from './load/generator-process.ts';
 import type { LoadPlan } from './load/load-plan.ts';
+import { ARM_MS, nextPlan, sizeOf, WAITING_CONNECTIONS, WARM_UP_MS } from './load-plans.ts';
+import { LONG_ACCOUNT_SCENARIO, type LongAccountReport } from './long-account.ts';
 import { Api } from './product/api.ts';
 import { createApiKey } from './product/product.ts';
 import { faultsOf, runScenario, type ScenarioReport } from './scenario.ts';
@@ -44,9 +43,6 @@ import { restartProduct, type Stage } from './stage.ts';
 import { faultsOfWebhooks, runWebhooks, type WebhookPlan, type WebhookReport } from './webhooks.ts';
 import { checkpoint } from './yardsticks/yardstick-database.ts';
 
-/** Beside the others, waiting for final states: 1 % of an open loop's requests, each for as long as a payment takes. */
-const WAITING_CONNECTIONS = { open: 64, closed: 2 } as const;
-const WARM_UP_MS = { full: 5000, quick: 1000 } as const;
 /** The lower point of the comparison by stored payments. */
 const FEW_STORED = 10_000;
 const COST_MS = { full: 20_000, quick: 2000 } as const;
@@ -59,7 +55,6 @@ const FILL_TIMEOUT_MS = 6 * 3600 * 1000;
 const GATEWAY_UNFINISHED = { full: 2000, quick: 100 } as const;
 /** Beside the load that is compared, so that there is always something to hang. */
 const GATEWAY_BESIDE_PER_SECOND = { full: 100, quick: 20 } as const;
-const ARM_MS = { full: 10_000, quick: 3000 } as const;
 /** Payments by a provider end before the arm does, so that the last verdicts are those of the payments compared. */
 const GATEWAY_BESIDE_ENDS_EARLIER_MS = 1000;
 const FAILOVER: { readonly full: FailoverTiming; readonly quick: FailoverTiming } = {
@@ -90,6 +85,10 @@ export interface Measurements {
   readonly webhooks: WebhookReport | undefined;
   /** How many cash entries are recorded; empty unless measured. */
   readonly cashEntries: readonly CashReport[];
+  /** Whether entries notice the consolidation; undefined unless measured. */
+  readonly consolidationCost: ConsolidationCostReport | undefined;
+  /** What a year of an account of millions of postings takes; undefined unless measured. */
+  readonly longAccount: LongAccountReport | undefined;
   /** What reports of daily balances reach; empty unless measured. */
   readonly days: readonly DaysReport[];
 }
@@ -106,6 +105,8 @@ export async function measure(stage: Stage): Promise<Measurements> {
   let integrations: IntegrationReport | undefined;
   let webhooks: WebhookReport | undefined;
   const cashEntries: CashReport[] = [];
+  let consolidationCost: ConsolidationCostReport | undefined;
+  let longAccount: LongAccountReport | undefined;
   const days: DaysReport[] = [];
   await warmUp(stage);
   if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
@@ -117,6 +118,8 @@ export async function measure(stage: Stage): Promise<Measurements> {
     else if (name === 'integrations') integrations = await measureIntegrations(stage);
     else if (name === 'webhooks') webhooks = await measureWebhooks(stage);
     else if (isCashScenario(name)) cashEntries.push(await measureCashEntries(stage, name));
+    else if (name === CONSOLIDATION_SCENARIO) consolidationCost = await measureConsolidationCost(stage);
+    else if (name === LONG_ACCOUNT_SCENARIO) longAccount = await measureLongAccount(stage);
     else if (name === DAYS_SCENARIO) days.push(...(await measureDays(stage)));
     else if (name === 'failover') {
       const { scenario, figures } = await measureFailover(stage);
@@ -133,6 +136,8 @@ export async function measure(stage: Stage): Promise<Measurements> {
     integrityCost,
     cards,
     cashEntries,
+    consolidationCost,
+    longAccount,
     integrations,
     days,
     webhooks,
@@ -142,7 +147,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
 /** What must hold of all of it; `strict`: also that nothing was refused. */
 export function faultsOfMeasurements(measured: Measurements, strict: { strict: boolean }): string[] {
   const { scenarios, costs, hungProvider, failover, integrityCost, cards, cashEntries, days } = measured;
-  const { integrations, webhooks } = measured;
+  const { integrations, webhooks, consolidationCost } = measured;
   const all = [...scenarios, ...costs.map(({ scenario }) => scenario)];
   return [
     ...all.flatMap((scenario) => faultsOf(scenario, strict)),
@@ -152,6 +157,7 @@ export function faultsOfMeasurements(measured: Measurements, strict: { strict: b
     ...(webhooks === undefined ? [] : faultsOfWebhooks(webhooks)),
     ...faultsOfCashEntries(cashEntries),
     ...faultsOfDays(days),
+    ...(consolidationCost === undefined ? [] : faultsOfConsolidationCost(consolidationCost)),
     ...(hungProvider === undefined ? [] : faultsOfHungProvider(hungProvider)),
     ...(failover === undefined ? [] : faultsOfFailover(failover)),
     ...(integrityCost === undefined ? [] : faultsOfIntegrityCost(integrityCost)),
@@ -205,35 +211,8 @@ async function measureCards(stage: Stage, name: CardScenarioName): Promise<CardR
   return runCards(context, name, { plan, beside });
 }
 
-/** At each rate beside as many entries as the open loops have. */
-async function measureDays(stage: Stage): Promise<DaysReport[]> {
-  const { options, context } = stage;
-  await prepareReportBooks(context.api);
-  const measured: DaysReport[] = [];
-  for (const ratePerSecond of REPORT_RATES) {
-    await checkpoint(stage.serverUrl);
-    const reports = nextPlan(stage, { method: 'report', waitingConnections: 0, ratePerSecond });
-    const entries = nextPlan(stage, { method: 'entry', waitingConnections: 0, ratePerSecond: options.rate });
-    measured.push(await runDailyBalances(context, { reports, entries }));
-  }
-  return measured;
-}
-
 function cardPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {
   return nextPlan(stage, { method: 'card', waitingConnections: 0, ...plan });
-}
-
-/** Cash books that entries are spread over: of merchants, not of their customers. */
-const BOOKS = { full: 1000, quick: 50 } as const;
-
-async function measureCashEntries(stage: Stage, name: CashScenarioName): Promise<CashReport> {
-  const { options, context } = stage;
-  const cash = { method: 'cash', wallets: sizeOf(stage, BOOKS), waitingConnections: 0 } as const;
-  await prepareBooks(context.api, cash.wallets);
-  await generateLoad(nextPlan(stage, { ...cash, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
-  await checkpoint(stage.serverUrl);
-  const ratePerSecond = name === 'cash-open' ? options.rate : null;
-  return runCashEntries(context, name, nextPlan(stage, { ...cash, ratePerSecond }));
 }
 
 async function measureGateway(stage: Stage): Promise<ScenarioReport> {
@@ -379,29 +358,4 @@ async function load(stage: Stage, name: string, plan: Partial<LoadPlan>): Promis
   const report = await runScenario(stage.context, name, nextPlan(stage, plan));
   stage.stored += report.load.accepted;
   return report;
-}
-
-function nextPlan(stage: Stage, plan: Partial<LoadPlan>): LoadPlan {
-  const { options, product, apiKey } = stage;
-  stage.runs += 1;
-  return {
-    host: product.host,
-    port: product.port,
-    apiKey,
-    method: 'balance',
-    wallets: options.wallets,
-    services: options.services,
-    seed: options.seed + stage.runs,
-    durationMs: options.seconds * 1000,
-    connections: options.connections,
-    ratePerSecond: null,
-    waitingConnections: WAITING_CONNECTIONS.closed,
-    maxRequests: null,
-    maxUnfinished: null,
-    ...plan,
-  };
-}
-
-function sizeOf<Size>({ options }: Stage, sizes: { readonly full: Size; readonly quick: Size }): Size {
-  return options.quick ? sizes.quick : sizes.full;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CARD_SCENARIOS } from './cards.ts';
 import { CASH_SCENARIOS } from './cash-entries.ts';
+import { CONSOLIDATION_SCENARIO } from './consolidation-cost.ts';
 import { DAYS_SCENARIO } from './daily-balances.ts';
 import { parseOptions } from './options.ts';
 
@@ -22,6 +23,7 @@ describe('parseOptions', () => {
           'integrations',
           'webhooks',
           ...CASH_SCENARIOS,
+          CONSOLIDATION_SCENARIO,
           DAYS_SCENARIO,
         ],
         pairs: 6,

@@ -2,9 +2,12 @@
 import { parseArgs } from 'node:util';
 import { CARD_SCENARIOS } from './cards.ts';
 import { CASH_SCENARIOS } from './cash-entries.ts';
+import { CONSOLIDATION_SCENARIO } from './consolidation-cost.ts';
 import { DAYS_SCENARIO } from './daily-balances.ts';
+import { LONG_ACCOUNT_SCENARIO } from './long-account.ts';
 
-export const SCENARIOS = [
+/** What a full run measures. */
+const FULL_SCENARIOS = [
   'uniform',
   'hot',
   'open',
@@ -16,8 +19,11 @@ export const SCENARIOS = [
   'integrations',
   'webhooks',
   ...CASH_SCENARIOS,
+  CONSOLIDATION_SCENARIO,
   DAYS_SCENARIO,
 ] as const;
+/** The last one fills the disk, and runs when it is named. */
+export const SCENARIOS = [...FULL_SCENARIOS, LONG_ACCOUNT_SCENARIO] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 /** Those that take their time however little is asked of them are left out of a quick run, unless they are named. */
 const QUICK_SCENARIOS: readonly ScenarioName[] = [
@@ -39,7 +45,7 @@ export interface BenchOptions {
   readonly rate: number;
   /** Of the open loop by providers. */
   readonly gatewayRate: number;
-  /** Of arms without and with what is compared: providers that hang, the integrity service. */
+  /** Of arms without and with what is compared: providers that hang, the integrity service, the consolidation. */
   readonly pairs: number;
   readonly wallets: number;
   readonly services: number;
@@ -63,7 +69,7 @@ export const USAGE = `lastro bench [options]
 
   --quick             a few seconds a scenario, few accounts; asserts correctness, not speed
   --scenario <list>   of ${SCENARIOS.join(', ')}
-                      (default: all; quick ${QUICK_SCENARIOS.join(', ')})
+                      (default: all but ${LONG_ACCOUNT_SCENARIO}; quick ${QUICK_SCENARIOS.join(', ')})
   --seconds <n>       a scenario's load (default 60; quick 3)
   --connections <n>   requests in flight (default 200; quick 20)
   --rate <n>          requests a second in the open loops, of payments, cards and entries (default 2000; quick 200)
@@ -128,7 +134,7 @@ export function parseOptions(args: readonly string[], seed: number): ParsedOptio
       ok: true,
       value: {
         quick,
-        scenarios: parseScenarios(values.scenario, quick ? QUICK_SCENARIOS : SCENARIOS),
+        scenarios: parseScenarios(values.scenario, quick ? QUICK_SCENARIOS : FULL_SCENARIOS),
         seconds: countOf('seconds', values.seconds, { fallback: defaults.seconds, max: 3600 }),
         connections: countOf('connections', values.connections, {
           fallback: defaults.connections,

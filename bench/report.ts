@@ -1,9 +1,11 @@
 /** The result as people read it. Every figure is explained in README.md. */
 import { renderCards } from './cards.ts';
 import { renderCashEntries } from './cash-entries.ts';
+import { renderConsolidationCost } from './consolidation-cost.ts';
 import { renderDays } from './daily-balances.ts';
 import { renderIntegrations } from './integrations.ts';
 import type { DurationSummary } from './load/histogram.ts';
+import { renderLongAccount } from './long-account.ts';
 import type { Machine, Revision } from './measure/machine.ts';
 import { renderSlowing } from './measure/pairs.ts';
 import type { Spread } from './measure/spread.ts';
@@ -42,7 +44,9 @@ export function renderReport(report: BenchReport): string {
     renderIntegrations(report.integrations),
     renderWebhooks(report.webhooks),
     renderCashEntries(report.cashEntries),
+    renderConsolidationCost(report.consolidationCost),
     renderDays(report.days),
+    renderLongAccount(report.longAccount),
     ...(report.costs.length > 0 ? [renderCosts(report.costs)] : []),
     renderYardsticks(report),
     renderOutcome(report),

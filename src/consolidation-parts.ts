@@ -10,7 +10,6 @@ import type { Session } from '#platform/postgres/session.ts';
 import { contraAccountId } from '#services/cashflow/contract.ts';
 import { consolidationConsumer, GROUP } from '#services/consolidation/consumer.ts';
 import { DaySealer } from '#services/consolidation/day-sealer.ts';
-import { type AccountName, nameText } from '#services/consolidation/posting.ts';
 import { DayReads } from '#services/consolidation/reads.ts';
 import { ReportCache } from '#services/consolidation/report-cache.ts';
 import { Reports } from '#services/consolidation/reports.ts';
@@ -36,7 +35,6 @@ interface LeasedWorker {
 
 export class ConsolidationParts {
   readonly #context: ConsolidationContext;
-  readonly #cache = new ReportCache();
   /** Of the logs that this process follows: who has the first partition seals. */
   readonly #following = new HeldPartitions();
 
@@ -49,7 +47,7 @@ export class ConsolidationParts {
     log: EventLog,
     workerOf: (consumer: ReturnType<typeof consolidationConsumer>) => LeasedWorker,
   ): LeasedWorker {
-    const worker = workerOf(consolidationConsumer((accounts) => this.#forget(accounts)));
+    const worker = workerOf(consolidationConsumer());
     this.#startSealing(log);
     const own = (partitions: readonly number[], until = 0): void => {
       this.#following.note(partitions, until);
@@ -64,7 +62,6 @@ export class ConsolidationParts {
       session: openSession('consolidation.sealing'),
       log,
       clock,
-      onSealed: (accounts) => this.#forget(accounts),
     });
     const chore = new Chore({
       work: async () => (this.#following.has(0) ? sealer.turn() : LOOK_MS),
@@ -78,22 +75,22 @@ export class ConsolidationParts {
 
   /** Read by connections of their own: reports that many ask for never keep others from reading payments. */
   registerRoutes(app: HttpApp, lags: LagMonitor): void {
-    const { url, stops, onError } = this.#context;
-    const pool = new ReadPool({ url, onError, connections: READ_CONNECTIONS });
-    stops.add(() => pool.close());
-    const reads = new DayReads(pool);
+    const { url, openSession, stops, onError } = this.#context;
+    const reader = new ReadPool({ url, onError, connections: READ_CONNECTIONS });
+    stops.add(() => reader.close());
+    const reads = new DayReads({
+      looks: openSession('consolidation.looks'),
+      days: openSession('consolidation.days'),
+      reader,
+    });
     registerDayRoutes(app, {
       reads,
-      reports: new Reports(reads, this.#cache),
+      reports: new Reports(reads, new ReportCache()),
       lag: () => lags.lags.get(GROUP) ?? 0,
       accountOfCategory: contraAccountId,
     });
   }
-
-  #forget(accounts: readonly AccountName[]): void {
-    this.#cache.changed(accounts.map(nameText));
-  }
 }
 
-/** One for the look-ups, which are asked one behind the other, and some for reports that are made anew. */
-const READ_CONNECTIONS = 4;
+/** For what is not asked often, and for reports of many days. */
+const READ_CONNECTIONS = 2;

@@ -2,7 +2,7 @@
 import { CURRENCY, serviceId, walletId } from '../load/payment-request.ts';
 import { type Api, type ApiAnswer, forEachConcurrently } from './api.ts';
 
-const FUNDING_ACCOUNT = 'bench-funding';
+export const FUNDING_ACCOUNT = 'bench-funding';
 const CONCURRENT_REQUESTS = 64;
 /** An entry has at most 500 postings, one of which is the funding account's. */
 const WALLETS_PER_ENTRY = 499;

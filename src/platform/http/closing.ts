@@ -4,6 +4,13 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether every answer closes its connection from now on. */
+    readonly isClosing: boolean;
+  }
+}
+
 /** After the closing began, for what was sent before it to be read. */
 const LAST_REQUESTS_MS = 100;
 
@@ -31,6 +38,7 @@ export async function closeHttpApp(
  */
 export function closeConnectionsWhileClosing(app: FastifyInstance): void {
   let isClosing = false;
+  app.decorate('isClosing', { getter: () => isClosing });
   const silent = new Set<Socket>();
   app.server.on('connection', (socket: Socket) => {
     silent.add(socket);

@@ -12,7 +12,7 @@ import type { ReadinessCheck } from './operational-routes.ts';
 import type { VerifyKey } from './principal.ts';
 import { contextOf } from './request-context.ts';
 import { Amount, closed, Metadata, ProblemDocument, pageQuery } from './schemas.ts';
-import { sendProblem } from './send.ts';
+import { sendParts, sendProblem } from './send.ts';
 
 export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -31,9 +31,9 @@ export interface EdgeFixture {
   readonly app: HttpApp;
   /** The lines logged so far, parsed. */
   readonly log: readonly Record<string, unknown>[];
-  /** Lets `GET /v1/waiting` answer. */
+  /** Lets `GET /v1/waiting` and `…/parts` answer. */
   release(): void;
-  /** Requests to `GET /v1/waiting` so far. */
+  /** Requests to `GET /v1/waiting` and `…/parts` so far. */
   waiting(): number;
 }
 
@@ -75,6 +75,12 @@ export async function givenEdge(
     waiting += 1;
     await gate.promise;
     return { waited: true };
+  });
+  app.get('/v1/waiting/parts', { config: { scope: 'things:read' } }, async (_request, reply) => {
+    waiting += 1;
+    await gate.promise;
+    const parts = ['{"waited":', 'true}'].map((text) => Buffer.from(text));
+    return sendParts(reply, { contentType: 'application/json; charset=utf-8', parts });
   });
   return { app, log, release: gate.resolve, waiting: () => waiting };
 }

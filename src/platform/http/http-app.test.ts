@@ -48,6 +48,23 @@ function post(body: unknown, headers: Record<string, string> = {}) {
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
+test('an answer in parts is one answer, with the headers of every other, measured and logged', async () => {
+  const fixture = await givenEdge();
+  fixture.release();
+  const [whole, head] = await Promise.all(
+    (['GET', 'HEAD'] as const).map((method) => call({ method, url: '/v1/waiting/parts' }, fixture)),
+  );
+  expect([whole?.statusCode, whole?.body]).toEqual([200, '{"waited":true}']);
+  const plain = await call({ url: '/v1/waiting' }, fixture);
+  expect(Object.keys(whole?.headers ?? {}).toSorted()).toEqual(Object.keys(plain.headers).toSorted());
+  expect([head?.statusCode, head?.body, head?.headers['content-length']]).toEqual([200, '', '15']);
+  const correlation_id = whole?.headers['x-correlation-id'];
+  expect(fixture.log).toContainEqual(
+    expect.objectContaining({ route: '/v1/waiting/parts', status: 200, correlation_id }),
+  );
+  await fixture.app.close();
+});
+
 /** What makes each of the edge's problems. The two that need a socket stand in http-server.e2e.test.ts. */
 const SCENARIOS: Readonly<Record<string, () => ReturnType<typeof call>>> = {
   'request.invalid': () => post({ ...THING, amount: 0 }),

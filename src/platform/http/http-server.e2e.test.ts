@@ -215,23 +215,26 @@ test('pipelined requests are answered in order, each under its own correlation i
   expect([...answer.matchAll(/"id":"(\w+)"/g)].map((match) => match[1])).toEqual(['a', 'b', 'c']);
 });
 
-test('closing finishes what is in flight, says Connection: close, and accepts nothing new', async () => {
-  const fixture = await givenServer();
-  const agent = new Agent({ keepAlive: true });
-  const waiting = Promise.withResolvers<{ status: number | undefined; connection: string | undefined }>();
-  httpGet({ agent, port: fixture.port, host: '127.0.0.1', path: '/v1/waiting' }, (answer) => {
-    answer.resume();
-    waiting.resolve({ status: answer.statusCode, connection: answer.headers.connection });
-  });
-  await requestStarted(fixture);
-  const closing = closeHttpApp(fixture.app, 10_000);
-  await vi.waitUntil(() => !fixture.app.server.listening);
-  await expect(fetch(`http://127.0.0.1:${fixture.port}/livez`)).rejects.toThrow('fetch failed');
-  fixture.release();
-  expect(await waiting.promise).toEqual({ status: 200, connection: 'close' });
-  await closing;
-  agent.destroy();
-});
+test.each(['/v1/waiting', '/v1/waiting/parts'])(
+  'closing finishes what is in flight at %s, says Connection: close, and accepts nothing new',
+  async (path) => {
+    const fixture = await givenServer();
+    const agent = new Agent({ keepAlive: true });
+    const waiting = Promise.withResolvers<{ status: number | undefined; connection: string | undefined }>();
+    httpGet({ agent, port: fixture.port, host: '127.0.0.1', path }, (answer) => {
+      answer.resume();
+      waiting.resolve({ status: answer.statusCode, connection: answer.headers.connection });
+    });
+    await requestStarted(fixture);
+    const closing = closeHttpApp(fixture.app, 10_000);
+    await vi.waitUntil(() => !fixture.app.server.listening);
+    await expect(fetch(`http://127.0.0.1:${fixture.port}/livez`)).rejects.toThrow('fetch failed');
+    fixture.release();
+    expect(await waiting.promise).toEqual({ status: 200, connection: 'close' });
+    await closing;
+    agent.destroy();
+  },
+);
 
 test('closing cuts what does not finish in time', async () => {
   const fixture = await givenServer();

@@ -284,6 +284,45 @@ describe('a file', () => {
     expect(await fixture.balance(account_id)).toBe((600 * 601) / 2);
   });
 
+  test('of one chunk is with on_error=none recorded in the commit that looked at it, or not at all', async () => {
+    const account_id = await givenBook();
+    const lines = manyLines(250, account_id);
+    const bad = await first.send(fileOf([...lines.slice(1), 'nobody,credit,1,2026-01-15,x,']), {
+      onError: 'none',
+    });
+    expect(await fixture.finished(bad.document['id'])).toMatchObject({ state: 'refused', failed: 1 });
+    expect(await fixture.balance(account_id)).toBe(0);
+    const good = await first.send(fileOf(lines), { onError: 'none' });
+    await fixture.finished(good.document['id']);
+    const commits = await fixture.rows<{ xmin: string }>(
+      `select distinct xmin::text from cashflow.cash_entries where account_id = $1`,
+      [account_id],
+    );
+    expect(commits).toHaveLength(1);
+    expect(await fixture.balance(account_id)).toBe((250 * 251) / 2);
+  });
+
+  test('of several chunks is with on_error=none told of by line where it reaches the floor of its book, and stands up to there', async () => {
+    made += 1;
+    const account_id = `floored-${made}`;
+    await fixture.openAccounts([{ id: account_id, kind: 'cashbook', currency: 'BRL', floor: 0 }]);
+    await first.record({ account_id, amount: 300 });
+    const lines = Array.from(
+      { length: 500 },
+      (_, index) => `${account_id},debit,1,2026-01-15,line ${index},`,
+    );
+    const { document } = await first.send(fileOf(lines), { onError: 'none' });
+    expect(await fixture.finished(document['id'])).toMatchObject({
+      state: 'completed',
+      recorded: 300,
+      failed: 200,
+    });
+    const errors = await fixture.errors(document['id']);
+    expect(errors.map(({ line }) => line)).toEqual(Array.from({ length: 200 }, (_, index) => index + 302));
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(['ledger.insufficient_funds']));
+    expect(await fixture.balance(account_id)).toBe(0);
+  });
+
   test.each([
     ['no lines', HEADER],
     ['only its names', `${HEADER}\n`],

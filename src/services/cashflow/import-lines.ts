@@ -59,6 +59,11 @@ export interface ChunkOfLines {
   readonly content: Buffer;
 }
 
+/** Of the file. */
+export function lastLineOf({ firstLine, content }: ChunkOfLines): number {
+  return firstLine + contentLines(content, firstLine).length - 1;
+}
+
 /** Blank lines are nothing. `accountId` is that of lines that have no column of it. */
 export function readLines(
   chunk: ChunkOfLines,

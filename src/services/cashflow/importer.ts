@@ -6,6 +6,7 @@
  * IM2: an entry's id is a function of file and line, looked up before it is recorded: no line is recorded twice, however
  *      often the file is sent.
  * IM3: who works on an import has locked its turn; another process takes the next one. Imports take turns by chunk.
+ * IM4: a file of one chunk whose lines can all be recorded is recorded in the commit that looked at them.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
@@ -19,8 +20,8 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { saveRecorded } from './cash-commands.ts';
-import { afterChunk, afterLastChunk, type Import, isFinished } from './import.ts';
-import { type ChunkOfLines, type ReadLines, readLines } from './import-lines.ts';
+import { afterChunk, afterLastChunk, type Import, type ImportState, isFinished } from './import.ts';
+import { type ChunkOfLines, lastLineOf, type ReadLines, readLines } from './import-lines.ts';
 import {
   CLOSE_IMPORT,
   DELETE_CHUNKS,
@@ -174,11 +175,12 @@ export class Importer {
     const on = await this.#loadFor(tx, present, read);
     const now = clock.now();
     const decided = recordLines(on, present, read, now);
-    const isRecording = present.state === 'recording';
-    const { after, errors } = afterChunk(present, outcomeOf(chunk, read, decided));
-    updateImport(tx, isRecording ? after : { ...after, recorded: 0 });
+    const state = stateFor(present, chunk, decided);
+    const outcome = outcomeOf(chunk, read, decided);
+    const { after, errors } = afterChunk({ ...present, state }, outcome);
+    updateImport(tx, state === 'recording' ? after : { ...after, recorded: 0 });
     insertErrors(tx, present, errors);
-    if (!isRecording) return { lines: outcomeOf(chunk, read, decided).read, segments: undefined };
+    if (state !== 'recording') return { lines: outcome.read, segments: undefined };
     saveRecorded(tx, ledger, { books: on.books, recorded: decided.recorded, now });
     const { correlationId, requestId } = present;
     const origin = { correlationId, causation: requestId, traceparent: null };
@@ -187,7 +189,7 @@ export class Importer {
       ...ledgerEvents(recorded, origin),
     ]);
     const segments = sendAppends(tx, drafts, { partitions: log.partitions, occurredAt: now });
-    return { lines: outcomeOf(chunk, read, decided).read, segments };
+    return { lines: outcome.read, segments };
   }
 
   /** IM2: behind the locks of the accounts, under which alone its lines are recorded. */
@@ -213,6 +215,12 @@ export class Importer {
     }
     return { lines: 0, segments: undefined };
   }
+}
+
+/** IM4 */
+function stateFor(present: Import, chunk: ChunkOfLines, { errors }: RecordedLines): ImportState {
+  const isWholeFile = present.position === 0 && lastLineOf(chunk) === present.lines;
+  return isWholeFile && errors.length === 0 ? 'recording' : present.state;
 }
 
 function outcomeOf({ firstLine }: ChunkOfLines, read: ReadLines, decided: RecordedLines) {

@@ -101,7 +101,7 @@ export const ImportQuery = closed({
   on_error: Type.Optional(
     Type.Union([Type.Literal('keep'), Type.Literal('none')], {
       description:
-        'If a line cannot be recorded: `keep` the others (the default), or record `none`, for which all are looked at first.',
+        'If a line cannot be recorded: `keep` the others (the default), or record `none`. With `none` a file of up to 250 lines and 64 KiB is recorded in one commit or not at all. Of a longer one all lines are looked at, each as accounts are then, before the first is recorded; if one cannot be, none is. Then they are recorded in commits of up to 250 lines. What prevents a line only by then (its account was closed meanwhile, or the file itself takes more than the floor of its book allows) is told of by line, and the others stand.',
     }),
   ),
 });
@@ -113,7 +113,10 @@ export const ImportDocument = Type.Object({
   id: Type.String({ description: '`imp_…`' }),
   state: Type.Union(
     ['validating', 'recording', 'completed', 'refused'].map((state) => Type.Literal(state)),
-    { description: '`refused`: with `on_error=none`, a line could not be recorded and so none was.' },
+    {
+      description:
+        '`refused`: with `on_error=none`, a line could not be recorded and so none was. `completed`: all were read; `failed` says how many could not be recorded.',
+    },
   ),
   on_error: Type.Union([Type.Literal('keep'), Type.Literal('none')]),
   account_id: nullable(Type.String()),

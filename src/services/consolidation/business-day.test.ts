@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { dayAfter, dayAt, endOf } from './business-day.ts';
+import { datesBetween, dayAt, endOf } from './business-day.ts';
 
 const HOUR_MS = 3_600_000;
+
+function daysFrom(day: string, count: number): string {
+  return new Date(Date.parse(day) + count * 24 * HOUR_MS).toISOString().slice(0, 10);
+}
 
 describe('F6: the day of an instant is the one of the account’s time zone', () => {
   test.each([
@@ -44,18 +48,33 @@ describe('F6: a day ends when the next one begins in its zone', () => {
     ['Pacific/Kiritimati', '2026-12-31', '2026-12-31T10:00:00.000Z', 24],
   ])('%s %s at %s, after %i hours', (zone, day, end, hours) => {
     expect(new Date(endOf(day, zone)).toISOString()).toBe(end);
-    const began = endOf(dayAfter(day), zone) - endOf(day, zone);
-    expect(began).toBe(24 * HOUR_MS);
-    const before = new Date(Date.parse(day) - 24 * HOUR_MS).toISOString().slice(0, 10);
-    expect(endOf(day, zone) - endOf(before, zone)).toBe(hours * HOUR_MS);
+    expect(endOf(daysFrom(day, 1), zone) - endOf(day, zone)).toBe(24 * HOUR_MS);
+    expect(endOf(day, zone) - endOf(daysFrom(day, -1), zone)).toBe(hours * HOUR_MS);
   });
 });
 
 test('every instant of a year is in the day that its hours bound', () => {
   for (const zone of ['Europe/Lisbon', 'Pacific/Kiritimati', 'America/Sao_Paulo']) {
-    for (let day = '2026-01-01'; day < '2027-01-01'; day = dayAfter(day)) {
+    for (const day of datesBetween('2026-01-01', '2026-12-31')) {
       const end = endOf(day, zone);
-      expect([dayAt(end - 1, zone), dayAt(end, zone)]).toEqual([day, dayAfter(day)]);
+      expect([dayAt(end - 1, zone), dayAt(end, zone)]).toEqual([day, daysFrom(day, 1)]);
     }
   }
+});
+
+describe('F7: the dates of a range', () => {
+  test.each([
+    ['2026-01-31', '2026-01-31'],
+    ['2023-11-28', '2024-03-01'],
+    ['2026-02-27', '2026-03-01'],
+    ['1999-12-31', '2001-01-01'],
+    ['1899-12-31', '1901-01-01'],
+    ['0001-01-01', '0009-12-31'],
+    ['9995-01-01', '9999-12-31'],
+  ])('from %s to %s are those of the calendar', (from, to) => {
+    const expected: string[] = [];
+    for (let at = Date.parse(from); at <= Date.parse(to); at += 24 * HOUR_MS)
+      expected.push(new Date(at).toISOString().slice(0, 10));
+    expect(datesBetween(from, to)).toEqual(expected);
+  });
 });

@@ -57,10 +57,7 @@ export function noMemory(): Memory {
   return { names: new KnownNames(), accounts: new RememberedAccounts() };
 }
 
-/** `onCounted` hears of the accounts whose days have changed, after the commit. */
-export function consolidationConsumer(
-  onCounted: (accounts: readonly AccountName[]) => void = () => undefined,
-): Consumer<Loaded, Plan> {
+export function consolidationConsumer(): Consumer<Loaded, Plan> {
   const memory = noMemory();
   return {
     group: GROUP,
@@ -76,10 +73,8 @@ export function consolidationConsumer(
     decide: (loaded, _events, now) => decide(loaded, now),
     save,
     committed(plan) {
-      const { linedUp } = plan;
-      memory.names.add(linedUp.map(({ account }) => account));
+      memory.names.add(plan.linedUp.map(({ account }) => account));
       memory.accounts.committed(plan);
-      onCounted(linedUp.filter(({ next }) => next.length > 0).map(({ account }) => account));
     },
   };
 }

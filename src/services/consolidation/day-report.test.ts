@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { Day } from './day.ts';
-import { daysBetween, renderCsv, renderJson, sumOfReports } from './day-report.ts';
+import { type DayOfReport, daysBetween, HEADERS, renderReport, sumOfReports } from './day-report.ts';
 import { etagOf, formatOf, isHeld } from './report-format.ts';
 
-const AT = Date.parse('2026-11-03T10:00:00Z');
+const AT = '2026-11-03T10:00:00.000Z';
 
-function row(day: string, figures: Partial<Day>): Day {
+function row(day: string, figures: Partial<DayOfReport>): DayOfReport {
   return {
     day,
     version: 1,
@@ -14,22 +13,20 @@ function row(day: string, figures: Partial<Day>): Day {
     debitsMinor: 0n,
     count: 1n,
     closingMinor: 0n,
-    hash: '',
-    cause: 'ledger/0/1',
     asOf: AT,
-    sealedAt: null,
+    sealed: false,
     ...figures,
   };
 }
 
 const ROWS = [
-  row('2026-10-01', { creditsMinor: 5n, closingMinor: 5n, sealedAt: AT }),
-  row('2026-11-02', { openingMinor: 5n, debitsMinor: 7n, closingMinor: -2n, version: 3, sealedAt: AT }),
+  row('2026-10-01', { creditsMinor: 5n, closingMinor: 5n, sealed: true }),
+  row('2026-11-02', { openingMinor: 5n, debitsMinor: 7n, closingMinor: -2n, version: 3, sealed: true }),
 ];
 
 test('F1: a range ends with its last day, though that is the last day which can be written', () => {
   const days = daysBetween(ROWS.slice(1), { from: '9999-12-30', to: '9999-12-31' });
-  expect(days.map(({ date, closingMinor }) => [date, closingMinor])).toEqual([
+  expect(days.map(({ date, figures }) => [date, figures.closingMinor])).toEqual([
     ['9999-12-30', -2n],
     ['9999-12-31', -2n],
   ]);
@@ -38,7 +35,7 @@ test('F1: a range ends with its last day, though that is the last day which can 
 test('F1: a day without movement carries the balance, with version 0', () => {
   const days = daysBetween(ROWS, { from: '2026-11-01', to: '2026-11-03' });
   expect(
-    days.map(({ date, openingMinor, closingMinor, version, sealed }) => [
+    days.map(({ date, figures: { openingMinor, closingMinor, version, sealed } }) => [
       date,
       openingMinor,
       closingMinor,
@@ -51,17 +48,19 @@ test('F1: a day without movement carries the balance, with version 0', () => {
     ['2026-11-03', -2n, -2n, 0, false],
   ]);
   expect(daysBetween([], { from: '2026-11-01', to: '2026-11-01' })).toMatchObject([
-    { closingMinor: 0n, asOf: null },
+    { figures: { closingMinor: 0n, asOf: null } },
   ]);
 });
 
 test('F7: CSV has the columns of the JSON under a header row', () => {
   const days = daysBetween(ROWS, { from: '2026-11-02', to: '2026-11-02' });
-  expect(renderCsv(days)).toBe(
+  const csv = renderReport(days, { format: 'csv', tailFrom: '2026-11-02' });
+  expect(HEADERS.csv + csv.text).toBe(
     'date,opening,credits,debits,count,closing,version,sealed,as_of\r\n' +
       '2026-11-02,5,0,7,1,-2,3,true,2026-11-03T10:00:00.000Z\r\n',
   );
-  expect(JSON.parse(`[${renderJson(days)}]`)).toEqual([
+  const json = renderReport(days, { format: 'json', tailFrom: '2026-11-02' });
+  expect(JSON.parse(`[${json.text}]`)).toEqual([
     {
       date: '2026-11-02',
       opening: 5,
@@ -76,13 +75,29 @@ test('F7: CSV has the columns of the JSON under a header row', () => {
   ]);
 });
 
+describe('F3: a report that is gone on with from any of its days is the same text', () => {
+  const range = { from: '2026-10-30', to: '2026-11-04' };
+  const days = daysBetween(ROWS, range);
+  test.each(['json', 'csv'] as const)('%s', (format) => {
+    const whole = renderReport(days, { format, tailFrom: range.from });
+    expect(whole.tailAt).toBe(0);
+    for (const [index, { date }] of days.entries()) {
+      const { text, tailAt } = renderReport(days, { format, tailFrom: date });
+      expect(text).toBe(whole.text);
+      const rest = renderReport(days.slice(index), { format, tailFrom: date });
+      expect(text.slice(0, tailAt) + rest.text).toBe(whole.text);
+    }
+  });
+});
+
 test('a sum is sealed where each account that moved is', () => {
-  const range = { from: '2026-11-02', to: '2026-11-03' };
+  const range = { from: '2026-11-02', to: '2026-11-04' };
   const other = daysBetween([row('2026-11-03', { creditsMinor: 1n, closingMinor: 1n })], range);
   const sum = sumOfReports([daysBetween(ROWS, range), other]);
-  expect(sum).toMatchObject([
+  expect(sum.map(({ figures }) => figures)).toMatchObject([
     { openingMinor: 5n, closingMinor: -2n, version: 3, sealed: true },
     { openingMinor: -2n, closingMinor: -1n, creditsMinor: 1n, count: 1n, version: 1, sealed: false },
+    { openingMinor: -1n, closingMinor: -1n, count: 0n, version: 0, sealed: false },
   ]);
 });
 

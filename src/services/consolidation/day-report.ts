@@ -1,10 +1,10 @@
 /** The days of a range, those without movement included, of one account or of several together; and how they are written. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
-import { type CalendarDate, dayAfter } from './business-day.ts';
+import { toRfc3339 } from '#kernel/clock.ts';
+import { type CalendarDate, datesBetween } from './business-day.ts';
 import type { Day } from './day.ts';
+import type { ReportFormat } from './report-format.ts';
 
-export interface ReportedDay {
-  readonly date: CalendarDate;
+export interface ReportedFigures {
   readonly openingMinor: bigint;
   readonly creditsMinor: bigint;
   readonly debitsMinor: bigint;
@@ -13,8 +13,22 @@ export interface ReportedDay {
   /** 0: nothing moved, the balance is that of the day before. */
   readonly version: number;
   readonly sealed: boolean;
-  /** When its version was made, or that of the day which it has its balance of; null before the first posting. */
-  readonly asOf: EpochMs | null;
+  /**
+   * When its version was made, or that of the day which it has its balance of; null before the first posting. RFC 3339, with
+   * milliseconds: the later one is the greater text.
+   */
+  readonly asOf: string | null;
+}
+
+/** Days one behind the other that carry one balance have the same object of figures: it is added up and written once. */
+export interface ReportedDay {
+  readonly date: CalendarDate;
+  readonly figures: ReportedFigures;
+}
+
+/** A day that has a row. */
+export interface DayOfReport extends ReportedFigures {
+  readonly day: CalendarDate;
 }
 
 export const COLUMNS = [
@@ -31,42 +45,23 @@ export const COLUMNS = [
 
 /** `rows` ascending, with the last one before the range if there is one. */
 export function daysBetween(
-  rows: readonly Day[],
+  rows: readonly DayOfReport[],
   { from, to }: { readonly from: CalendarDate; readonly to: CalendarDate },
 ): ReportedDay[] {
-  const byDay = new Map(rows.map((row) => [row.day, row]));
-  let last = rows[0] !== undefined && rows[0].day < from ? rows[0] : undefined;
-  const days: ReportedDay[] = [];
-  // By number: the day after 9999-12-31 is written with a sign, which sorts before every digit.
-  const end = Date.parse(to);
-  for (let date = from; Date.parse(date) <= end; date = dayAfter(date)) {
-    const row = byDay.get(date);
-    days.push(row === undefined ? restingDay(date, last) : movingDay(row));
-    last = row ?? last;
-  }
-  return days;
+  let at = rows[0] !== undefined && rows[0].day < from ? 1 : 0;
+  let resting = restingBehind(rows[at - 1]);
+  return datesBetween(from, to).map((date) => {
+    const row = rows[at];
+    if (row?.day !== date) return { date, figures: resting };
+    at++;
+    resting = restingBehind(row);
+    return { date, figures: row };
+  });
 }
 
-function movingDay(row: Day): ReportedDay {
-  const { day, openingMinor, creditsMinor, debitsMinor, count, closingMinor, version, asOf, sealedAt } = row;
-  const sealed = sealedAt !== null;
-  return {
-    date: day,
-    openingMinor,
-    creditsMinor,
-    debitsMinor,
-    count,
-    closingMinor,
-    version,
-    sealed,
-    asOf,
-  };
-}
-
-function restingDay(date: CalendarDate, last: Day | undefined): ReportedDay {
+function restingBehind(last: DayOfReport | undefined): ReportedFigures {
   const carriedMinor = last?.closingMinor ?? 0n;
   return {
-    date,
     openingMinor: carriedMinor,
     creditsMinor: 0n,
     debitsMinor: 0n,
@@ -84,14 +79,23 @@ function restingDay(date: CalendarDate, last: Day | undefined): ReportedDay {
  */
 export function sumOfReports(reports: readonly (readonly ReportedDay[])[]): ReportedDay[] {
   const [first = [], ...others] = reports;
-  return first.map((day, index) =>
-    others.reduce((sum, other) => addDay(sum, other[index] as ReportedDay), day),
-  );
+  return others.reduce<ReportedDay[]>(addReport, [...first]);
 }
 
-function addDay(a: ReportedDay, b: ReportedDay): ReportedDay {
+function addReport(sum: readonly ReportedDay[], other: readonly ReportedDay[]): ReportedDay[] {
+  let last:
+    | { readonly of: readonly [ReportedFigures, ReportedFigures]; readonly added: ReportedFigures }
+    | undefined;
+  return sum.map(({ date, figures }, index) => {
+    const others = (other[index] as ReportedDay).figures;
+    if (last?.of[0] !== figures || last.of[1] !== others)
+      last = { of: [figures, others], added: addFigures(figures, others) };
+    return { date, figures: last.added };
+  });
+}
+
+function addFigures(a: ReportedFigures, b: ReportedFigures): ReportedFigures {
   return {
-    date: a.date,
     openingMinor: a.openingMinor + b.openingMinor,
     creditsMinor: a.creditsMinor + b.creditsMinor,
     debitsMinor: a.debitsMinor + b.debitsMinor,
@@ -103,40 +107,71 @@ function addDay(a: ReportedDay, b: ReportedDay): ReportedDay {
   };
 }
 
-/** The members of an array, as JSON. Sums are written whole, however many digits they have. */
-export function renderJson(days: readonly ReportedDay[]): string {
-  return days.map(renderDay).join(',');
+/** How days are written: each as `opening`, its date and its figures; `between` stands between two. ASCII alone. */
+interface Rendering {
+  readonly opening: string;
+  readonly figures: (figures: ReportedFigures) => string;
+  readonly between: string;
 }
 
-export function renderDay(day: ReportedDay): string {
-  const asOf = day.asOf === null ? 'null' : `"${toRfc3339(day.asOf)}"`;
+const RENDERINGS: Readonly<Record<ReportFormat, Rendering>> = {
+  /** The members of an array. Sums are written whole, however many digits they have. */
+  json: { opening: '{"date":"', figures: jsonFigures, between: ',' },
+  /** RFC 4180. */
+  csv: { opening: '', figures: csvFigures, between: '' },
+};
+
+/** What stands before the first day. */
+export const HEADERS: Readonly<Record<ReportFormat, string>> = { json: '', csv: `${COLUMNS.join(',')}\r\n` };
+
+export interface RenderedDays {
+  readonly text: string;
+  /** Where the first day from `tailFrom` on begins. */
+  readonly tailAt: number;
+}
+
+/** `tailFrom`: one of the days. */
+export function renderReport(
+  days: readonly ReportedDay[],
+  { format, tailFrom }: { readonly format: ReportFormat; readonly tailFrom: CalendarDate },
+): RenderedDays {
+  const rendering = RENDERINGS[format];
+  const start = days.findIndex(({ date }) => date === tailFrom);
+  const before = renderDays(days.slice(0, start), rendering);
+  const head = start === 0 ? '' : before + rendering.between;
+  return { text: head + renderDays(days.slice(start), rendering), tailAt: head.length };
+}
+
+function renderDays(days: readonly ReportedDay[], { opening, figures: render, between }: Rendering): string {
+  let text = '';
+  let last: ReportedFigures | undefined;
+  let rendered = '';
+  for (const { date, figures } of days) {
+    if (figures !== last) rendered = render(figures);
+    text += `${last === undefined ? '' : between}${opening}${date}${rendered}`;
+    last = figures;
+  }
+  return text;
+}
+
+function jsonFigures(of: ReportedFigures): string {
+  const asOf = of.asOf === null ? 'null' : `"${of.asOf}"`;
   return (
-    `{"date":"${day.date}","opening":${day.openingMinor},"credits":${day.creditsMinor},"debits":${day.debitsMinor},` +
-    `"count":${day.count},"closing":${day.closingMinor},"version":${day.version},"sealed":${day.sealed},"as_of":${asOf}}`
+    `","opening":${of.openingMinor},"credits":${of.creditsMinor},"debits":${of.debitsMinor},"count":${of.count},` +
+    `"closing":${of.closingMinor},"version":${of.version},"sealed":${of.sealed},"as_of":${asOf}}`
   );
 }
 
-/** RFC 4180, with a header row. */
-export function renderCsv(days: readonly ReportedDay[]): string {
-  const lines = days.map((day) =>
-    [
-      day.date,
-      day.openingMinor,
-      day.creditsMinor,
-      day.debitsMinor,
-      day.count,
-      day.closingMinor,
-      day.version,
-      day.sealed,
-      day.asOf === null ? '' : toRfc3339(day.asOf),
-    ].join(','),
-  );
-  return [COLUMNS.join(','), ...lines, ''].join('\r\n');
+function csvFigures(of: ReportedFigures): string {
+  const { openingMinor, creditsMinor, debitsMinor, count, closingMinor, version, sealed, asOf } = of;
+  const values = [openingMinor, creditsMinor, debitsMinor, count, closingMinor, version, sealed, asOf];
+  return `,${values.join(',')}\r\n`;
 }
 
 /** A version of a day, as JSON: its figures, what made it, and the hash of its postings. */
 export function renderVersion(row: Day): string {
-  const day = renderDay(movingDay(row)).slice(0, -1);
-  const sealedAt = row.sealedAt === null ? 'null' : `"${toRfc3339(row.sealedAt)}"`;
-  return `${day},"sealed_at":${sealedAt},"hash":"${row.hash}","cause":${JSON.stringify(row.cause)}}`;
+  const { day, sealedAt, hash, cause } = row;
+  const figures = jsonFigures({ ...row, sealed: sealedAt !== null, asOf: toRfc3339(row.asOf) }).slice(0, -1);
+  const at = sealedAt === null ? 'null' : `"${toRfc3339(sealedAt)}"`;
+  return `{"date":"${day}${figures},"sealed_at":${at},"hash":"${hash}","cause":${JSON.stringify(cause)}}`;
 }

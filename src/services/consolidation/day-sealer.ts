@@ -48,7 +48,6 @@ export interface DaySealerOptions {
   readonly session: Session;
   readonly log: EventLog;
   readonly clock: Clock;
-  readonly onSealed?: (accounts: readonly AccountName[]) => void;
 }
 
 interface Mark {
@@ -96,7 +95,7 @@ export class DaySealer {
   async #seal(days: readonly UnsealedDay[], passedAt: EpochMs): Promise<boolean> {
     const due = days.filter(({ day, timeZone }) => endOf(day, timeZone) + SEAL_AFTER_MS <= passedAt);
     if (due.length === 0) return false;
-    const { session, log, clock, onSealed } = this.#options;
+    const { session, log, clock } = this.#options;
     const stopped = await findStopped(session, log);
     const names = inOrder([...new Map(due.map((each) => [nameText(each), each])).values()]);
     const appended = await session.transaction(async (tx) => {
@@ -105,9 +104,7 @@ export class DaySealer {
       const { partitions } = log;
       return sendDrafts(tx, { topic: 'consolidation', partitions, occurredAt: now, drafts }) ?? [];
     });
-    if (appended.length === 0) return true;
-    log.publish(appended);
-    onSealed?.(names);
+    if (appended.length > 0) log.publish(appended);
     return true;
   }
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan, readPlan } from '../../../tests/query-plan.ts';
-import { LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './reads.ts';
+import { FIND_OPENED, LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './reads.ts';
 import * as sealing from './seal-store.ts';
 import * as store from './store.ts';
 import { FIND_DUE } from './waiting-postings.ts';
@@ -34,6 +35,8 @@ const HOT = [
   [sealing.SEAL_DAYS, ['days_pkey']],
   [store.NOTE_CHANGE, ['standings_pkey']],
   [FIND_DUE, ['accounts_pkey', 'standings_pkey', 'waiting_pkey']],
+  [LOOK_AT_ACCOUNTS, [NAMES, 'standings_pkey']],
+  [LIST_DAYS, ['days_pkey']],
 ] as const;
 
 let database: TestDatabase;
@@ -59,6 +62,12 @@ function pinPlans(): void {
   });
 }
 
+test('no report fails in a live session when a migration adds a column', async () => {
+  const tables = ['accounts', 'standings', 'days'].map((name) => `consolidation.${name}`);
+  const statements = [LOOK_AT_ACCOUNTS, LIST_DAYS];
+  expect(await failuresByAddedColumn(database.url, { tables, statements })).toEqual([]);
+});
+
 describe('on tables that statistics call empty', () => {
   pinPlans();
 });
@@ -83,17 +92,24 @@ describe('on tables with many rows', () => {
 
   pinPlans();
 
-  test('a year of an account is one range of the days', async () => {
-    const plan = await readPlan(database.url, LIST_DAYS, [[7n], '2025-01-11', '2026-01-10']);
+  /** Long ranges are read by the pool, which plans by the values. */
+  test('five years of a hundred accounts are a range of the days each', async () => {
+    const keys = Array.from({ length: 100 }, (_, index) => BigInt(index + 1));
+    const each = <Value>(value: Value): Value[] => keys.map(() => value);
+    const values = [keys.map(Number), keys, each('2021-01-11'), each('2026-01-10'), each(null), each(null)];
+    const plan = await readPlan(database.url, LIST_DAYS.text, values);
     expect({ indexes: plan.indexes, faults: plan.faults }).toEqual({ indexes: ['days_pkey'], faults: [] });
   });
 
-  test('an account is found by its name, versions by their day, accounts of a kind by it', async () => {
-    const look = await readPlan(database.url, LOOK_AT_ACCOUNTS, [['acme'], ['a1']]);
-    expect({ indexes: look.indexes, faults: look.faults }).toEqual({
-      indexes: [NAMES, 'standings_pkey'],
-      faults: [],
-    });
+  test('no day is read that is not asked for', async () => {
+    const { text } = await hotPlan(database.url, LIST_DAYS);
+    const conditions = [...text.matchAll(/"Index Cond": "([^"]*)"/g)].map(([, condition]) => condition);
+    expect(conditions).toHaveLength(4);
+    for (const condition of conditions) expect(condition).toMatch(/account_key = .*day [<>]/);
+    expect(text).not.toContain('"Filter"');
+  });
+
+  test('versions are found by their day, accounts of a kind by it', async () => {
     const versions = await readPlan(database.url, LIST_VERSIONS, [7n, '2026-01-03', 100, 51]);
     expect({ indexes: named(versions.indexes), faults: versions.faults }).toEqual({
       indexes: ['days_pkey', VERSIONS],
@@ -104,5 +120,10 @@ describe('on tables with many rows', () => {
       indexes: ['accounts_of_kind'],
       faults: [],
     });
+  });
+
+  test('an account that was opened just now is found in the log by its subject', async () => {
+    const plan = await readPlan(database.url, FIND_OPENED, ['acme', 'a1']);
+    expect(plan.faults).toEqual([]);
   });
 });

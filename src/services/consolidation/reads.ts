@@ -1,43 +1,63 @@
 /** What callers read of days. No locks; every account is found by its tenant. */
+import { int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { type Session, statement } from '#platform/postgres/session.ts';
 import type { AccountOpened } from '#services/ledger/contract.ts';
 import type { CalendarDate } from './business-day.ts';
 import type { Day } from './day.ts';
+import type { DayOfReport } from './day-report.ts';
 import { type DayRow, dayFrom } from './day-row.ts';
-import type { AccountFacts, AccountName } from './posting.ts';
+import { Gathering } from './gathering.ts';
+import { type AccountFacts, type AccountName, nameText } from './posting.ts';
 
 const FIGURES = `version, opening, credits, debits, count, closing, encode(hash, 'hex') as hash, cause, as_of, sealed_at`;
 
-/** By the unique index on names, then by primary key. */
-export const LOOK_AT_ACCOUNTS = `
-  select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, s.change
-  from ${batchRows('wanted', { tenant: 'text', id: 'text' })}
-  cross join lateral (
-    select * from consolidation.accounts a
-    where a.tenant = wanted.tenant and a.id = wanted.id and a.time_zone is not null offset 0
-  ) a
-  left join lateral (select s.change from consolidation.standings s where s.account_key = a.key offset 0) s on true`;
+/** One row for each name that the logs have told of. By the unique index on names, then by primary key. */
+export const LOOK_AT_ACCOUNTS = statement(
+  'consolidation.look_at_accounts',
+  `select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, s.change, s.last_day
+   from ${batchRows('wanted', { tenant: 'text', id: 'text' })}
+   cross join lateral (
+     select * from consolidation.accounts a
+     where a.tenant = wanted.tenant and a.id = wanted.id and a.time_zone is not null offset 0
+   ) a
+   left join lateral (
+     select s.change, s.last_day from consolidation.standings s where s.account_key = a.key offset 0
+   ) s on true`,
+);
 
 /** By the log's index on subjects: an account that was opened just now. */
 export const FIND_OPENED = `
   select e.data from ledger.events e where e.subject = $2 and e.type = 'account.opened' and e.tenant = $1`;
 
+const FROM_THE_ONE_BEFORE = (first: string): string => `coalesce((
+       select e.day from consolidation.days e
+       where e.account_key = wanted.account_key and e.day < ${first}::date order by e.day desc limit 1
+     ), ${first}::date)`;
+
 /**
- * From $2 to $3, with the last day that has a row before them, ascending within each account. One range of the primary key
- * for each.
+ * Of each account the days from `first` to `last`, with the last day that has a row before them, ascending; and a mark that
+ * is another one as soon as any of the days from `settled_from` to before `settled_to` is. All of one moment. By primary key, a
+ * range each.
  */
-export const LIST_DAYS = `
-  select wanted.account_key, d.day, ${FIGURES}
-  from ${batchRows('wanted', { account_key: 'bigint' })}
-  cross join lateral (
-    select * from consolidation.days d
-    where d.account_key = wanted.account_key and d.day <= $3::date and d.day >= coalesce((
-      select e.day from consolidation.days e
-      where e.account_key = wanted.account_key and e.day < $2::date order by e.day desc limit 1
-    ), $2::date)
-    order by d.day offset 0
-  ) d`;
+export const LIST_DAYS = statement(
+  'consolidation.list_days',
+  `select wanted.nr, settled.mark, d.day, d.version, d.opening, d.credits, d.debits, d.count, d.closing,
+          d.sealed_at is not null as sealed, d.as_of::text
+   from ${batchRows('wanted', { nr: 'integer', account_key: 'bigint', first: 'text', last: 'text', settled_from: 'text', settled_to: 'text' })}
+   cross join lateral (
+     select bit_xor(hash_record_extended(row(d.day, d.version, d.as_of, d.sealed_at), 0))::text as mark
+     from consolidation.days d
+     where d.account_key = wanted.account_key and d.day < wanted.settled_to::date
+       and d.day >= ${FROM_THE_ONE_BEFORE('wanted.settled_from')}
+   ) settled
+   cross join lateral (
+     select * from consolidation.days d
+     where d.account_key = wanted.account_key and d.day <= wanted.last::date and d.day >= ${FROM_THE_ONE_BEFORE('wanted.first')}
+     order by d.day offset 0
+   ) d`,
+);
 
 /** The one that holds and those that it replaced, newest first, below $3. By primary keys; the replaced ones' in each month that is kept. */
 export const LIST_VERSIONS = `
@@ -61,6 +81,8 @@ export interface AccountLook extends AccountName, AccountFacts {
   readonly key: bigint | undefined;
   /** A number of the last commit that changed what can be read of it; 0 before the first. */
   readonly change: bigint;
+  /** The last day that has a row; null before the first. */
+  readonly lastDay: CalendarDate | null;
 }
 
 export interface DayRange {
@@ -68,22 +90,56 @@ export interface DayRange {
   readonly to: CalendarDate;
 }
 
+export interface AskedDays extends DayRange {
+  readonly keys: readonly bigint[];
+  /** Days of which a mark is wanted. */
+  readonly settled: { readonly from: CalendarDate; readonly before: CalendarDate } | undefined;
+}
+
+export interface FoundDays {
+  /** In the order of the keys: those of the range that have a row, and the one before, ascending. */
+  readonly byAccount: readonly (readonly DayOfReport[])[];
+  /** Of the days that are settled: another one as soon as any of them is. Undefined if there is no day at all. */
+  readonly mark: string | undefined;
+}
+
+/** Names of one look. */
+const NAMES_MAX = 500;
+/** Of the reports of one query together: some 10 ms, which those that wait behind it wait longer. */
+const DAYS_MAX = 4000;
+/** A day that is settled is read for its mark alone: it is not sent, parsed and written. */
+const SETTLED_SHARE = 1 / 4;
+const DAY_MS = 86_400_000;
+
+/** A session each for what all reports ask, as a look never waits for somebody's days. `reader`: for all else. */
+export interface DaySources {
+  readonly looks: Session;
+  readonly days: Session;
+  readonly reader: Reader;
+}
+
 export class DayReads {
   readonly #reader: Reader;
+  readonly #looks: Gathering<AccountName, AccountLook | undefined>;
+  readonly #days: Gathering<AskedDays, FoundDays>;
 
-  constructor(reader: Reader) {
+  constructor({ looks, days, reader }: DaySources) {
     this.#reader = reader;
+    this.#looks = new Gathering({
+      answer: (names) => lookAt(looks, names),
+      weightOf: () => 1,
+      weightMax: NAMES_MAX,
+    });
+    this.#days = new Gathering({
+      answer: (asked) => listDays((values) => days.query(LIST_DAYS, values), asked),
+      weightOf: (asked) => daysIn(asked) + settledIn(asked) * SETTLED_SHARE,
+      weightMax: DAYS_MAX,
+    });
   }
 
-  /** Those of the accounts that have been told of. */
-  async lookAt(names: readonly AccountName[]): Promise<AccountLook[]> {
-    const rows = await this.#reader.query<LookRow>(LOOK_AT_ACCOUNTS, [
-      names.map(({ tenant }) => tenant),
-      names.map(({ id }) => id),
-    ]);
-    return rows.map(({ tenant, id, key, kind, currency, time_zone: timeZone, change }) => {
-      return { tenant, id, key, kind, currency, timeZone, change: change ?? 0n };
-    });
+  /** Undefined if the logs have not told of it yet. */
+  lookAt(name: AccountName): Promise<AccountLook | undefined> {
+    return this.#looks.ask(name);
   }
 
   /** An account that the ledger's log tells of, whether that was read here or not: nothing is counted of it. */
@@ -91,15 +147,14 @@ export class DayReads {
     const [row] = await this.#reader.query<{ data: string }>(FIND_OPENED, [tenant, id]);
     if (row === undefined) return undefined;
     const { kind, currency, time_zone: timeZone } = JSON.parse(row.data) as AccountOpened;
-    return { tenant, id, kind, currency, timeZone, key: undefined, change: 0n };
+    return { tenant, id, kind, currency, timeZone, key: undefined, ...NOTHING_COUNTED };
   }
 
-  /** By account key, those of the range that have a row, and the one before. */
-  async listDays(keys: readonly bigint[], { from, to }: DayRange): Promise<ReadonlyMap<bigint, Day[]>> {
-    if (keys.length === 0) return new Map();
-    const rows = await this.#reader.query<DayRow>(LIST_DAYS, [keys, from, to]);
-    const byAccount = Map.groupBy(rows, (row) => row.account_key);
-    return new Map([...byAccount].map(([key, own]) => [key, own.map(dayFrom)]));
+  /** All of one moment. */
+  async listDays(asked: AskedDays): Promise<FoundDays> {
+    if (daysIn(asked) <= DAYS_MAX) return this.#days.ask(asked);
+    const [found] = await listDays((values) => this.#reader.query(LIST_DAYS.text, values), [asked]);
+    return found as FoundDays;
   }
 
   /** Newest first, up to `limit`, those below a version. */
@@ -119,10 +174,102 @@ export class DayReads {
   }
 }
 
+const NOTHING_COUNTED = { change: 0n, lastDay: null } as const;
+
+function daysIn({ keys, from, to }: AskedDays): number {
+  return keys.length * (daysUpTo(from, to) + 1);
+}
+
+function settledIn({ settled }: AskedDays): number {
+  return settled === undefined ? 0 : daysUpTo(settled.from, settled.before);
+}
+
+function daysUpTo(from: CalendarDate, day: CalendarDate): number {
+  return (Date.parse(day) - Date.parse(from)) / DAY_MS;
+}
+
+async function lookAt(session: Session, names: readonly AccountName[]): Promise<(AccountLook | undefined)[]> {
+  const distinct = [...new Map(names.map((name) => [nameText(name), name])).values()];
+  const rows = await session.query<LookRow>(LOOK_AT_ACCOUNTS, [
+    textArray(distinct.map(({ tenant }) => tenant)),
+    textArray(distinct.map(({ id }) => id)),
+  ]);
+  const found = new Map(rows.map((row) => [nameText(row), lookFrom(row)]));
+  return names.map((name) => found.get(nameText(name)));
+}
+
 interface LookRow extends AccountName {
   readonly key: bigint;
   readonly kind: string;
   readonly currency: string;
   readonly time_zone: string;
   readonly change: bigint | null;
+  readonly last_day: string | null;
+}
+
+function lookFrom({ time_zone: timeZone, last_day: lastDay, change, ...row }: LookRow): AccountLook {
+  return { ...row, timeZone, lastDay, change: change ?? 0n };
+}
+
+async function listDays(
+  read: (values: readonly unknown[]) => Promise<ReportRow[]>,
+  questions: readonly AskedDays[],
+): Promise<FoundDays[]> {
+  const found = questions.map(({ keys }) => ({
+    byAccount: keys.map((): DayOfReport[] => []),
+    mark: undefined as string | undefined,
+  }));
+  const wanted = questions.flatMap(({ keys, ...asked }, index) =>
+    keys.map((key, nth) => ({ ...asked, key, of: found[index], days: found[index]?.byAccount[nth] })),
+  );
+  const rows = await read([
+    int4Array(wanted.map((_, nr) => nr)),
+    int8Array(wanted.map(({ key }) => key)),
+    textArray(wanted.map(({ from }) => from)),
+    textArray(wanted.map(({ to }) => to)),
+    textArray(wanted.map(({ settled }) => settled?.from ?? null)),
+    textArray(wanted.map(({ settled }) => settled?.before ?? null)),
+  ]);
+  for (const row of rows) {
+    const { of, days } = wanted[row.nr] ?? {};
+    days?.push(reportedFrom(row));
+    if (of !== undefined) of.mark = row.mark ?? '';
+  }
+  return found;
+}
+
+interface ReportRow {
+  /** Which of the accounts that were asked for. */
+  readonly nr: number;
+  /** Null: of no day. */
+  readonly mark: string | null;
+  readonly day: string;
+  readonly version: number;
+  readonly opening: bigint;
+  readonly credits: bigint;
+  readonly debits: bigint;
+  readonly count: bigint;
+  readonly closing: bigint;
+  readonly sealed: boolean;
+  readonly as_of: string;
+}
+
+function reportedFrom(row: ReportRow): DayOfReport {
+  return {
+    day: row.day,
+    openingMinor: row.opening,
+    creditsMinor: row.credits,
+    debitsMinor: row.debits,
+    count: row.count,
+    closingMinor: row.closing,
+    version: row.version,
+    sealed: row.sealed,
+    asOf: rfc3339Of(row.as_of),
+  };
+}
+
+/** Of PostgreSQL's text of an instant in UTC. A text out of another: by `Date` a year of days takes ten times as long. */
+function rfc3339Of(text: string): string {
+  const milliseconds = text.slice(20, -3).slice(0, 3).padEnd(3, '0');
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${milliseconds}Z`;
 }

@@ -1,86 +1,64 @@
 /**
  * Rendered reports, the least recently read ones forgotten first. A report is kept with the change of its accounts that it
- * was made at, and given only at that change: whoever changed them since, in this process or another, it is made anew. What
- * the consumer of this process has changed is forgotten at once, so that it takes no room.
+ * was made at, with which who finds it compares (report-texts.ts): whoever has changed them since, here or elsewhere.
  */
+import type { CalendarDate } from './business-day.ts';
 
-/** Of texts, which take at most twice as much. */
-const CHARACTERS_MAX = 16 * 1024 * 1024;
+/** A year of an account on which something moves every day takes 55 KB. */
+const BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Report {
   /** Which changes of which accounts. */
   readonly stamp: string;
-  /** What follows the lag. */
-  readonly text: string;
+  readonly text: Buffer;
+  /** Of one account alone. */
+  readonly settled: SettledDays | undefined;
 }
 
-interface Kept extends Report {
-  /** By `nameText`. */
-  readonly accounts: readonly string[];
+/** The days before the last one that has a row: what comes later seldom changes them. */
+export interface SettledDays {
+  /** A part of the text's own memory. */
+  readonly head: Buffer;
+  readonly nextDay: CalendarDate;
+  /** Another one as soon as any of the days is. */
+  readonly mark: string;
 }
 
 export class ReportCache {
-  readonly #charactersMax: number;
-  readonly #reports = new Map<string, Kept>();
-  readonly #byAccount = new Map<string, Set<string>>();
-  #characters = 0;
+  readonly #bytesMax: number;
+  readonly #reports = new Map<string, Report>();
+  #bytes = 0;
 
-  constructor(charactersMax = CHARACTERS_MAX) {
-    this.#charactersMax = charactersMax;
+  constructor(bytesMax = BYTES_MAX) {
+    this.#bytesMax = bytesMax;
   }
 
   get size(): number {
     return this.#reports.size;
   }
 
-  find(key: string, stamp: string): string | undefined {
+  /** Whatever it was made at. */
+  find(key: string): Report | undefined {
     const kept = this.#reports.get(key);
     if (kept === undefined) return undefined;
-    if (kept.stamp !== stamp) {
-      this.#forget(key, kept);
-      return undefined;
-    }
     this.#reports.delete(key);
     this.#reports.set(key, kept); // the last one is the one read last
-    return kept.text;
+    return kept;
   }
 
-  keep(key: string, report: Kept): void {
-    const before = this.#reports.get(key);
-    if (before !== undefined) this.#forget(key, before);
-    if (report.text.length > this.#charactersMax) return;
+  keep(key: string, report: Report): void {
+    this.#forget(key);
+    if (report.text.length > this.#bytesMax) return;
     this.#reports.set(key, report);
-    this.#characters += report.text.length;
-    for (const account of report.accounts) this.#keysOf(account).add(key);
-    for (const [oldest, kept] of this.#reports) {
-      if (this.#characters <= this.#charactersMax) break;
-      this.#forget(oldest, kept);
+    this.#bytes += report.text.length;
+    for (const oldest of this.#reports.keys()) {
+      if (this.#bytes <= this.#bytesMax) break;
+      this.#forget(oldest);
     }
   }
 
-  /** By `nameText`: their days have changed. */
-  changed(accounts: readonly string[]): void {
-    for (const account of accounts) {
-      for (const key of this.#byAccount.get(account) ?? []) {
-        const kept = this.#reports.get(key);
-        if (kept !== undefined) this.#forget(key, kept);
-      }
-    }
-  }
-
-  #keysOf(account: string): Set<string> {
-    let keys = this.#byAccount.get(account);
-    if (keys === undefined) this.#byAccount.set(account, (keys = new Set()));
-    return keys;
-  }
-
-  #forget(key: string, kept: Kept): void {
+  #forget(key: string): void {
+    this.#bytes -= this.#reports.get(key)?.text.length ?? 0;
     this.#reports.delete(key);
-    this.#characters -= kept.text.length;
-    for (const account of kept.accounts) {
-      const keys = this.#byAccount.get(account);
-      keys?.delete(key);
-      if (keys?.size === 0) this.#byAccount.delete(account);
-    }
   }
 }

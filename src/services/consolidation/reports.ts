@@ -1,15 +1,14 @@
-/** Reports of daily balances, made once for each change of their accounts and given again until the next. */
+/** Which accounts and days a report of daily balances is of. */
 import { hash } from 'node:crypto';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
-import { AccountLookups } from './account-lookups.ts';
 import type { CalendarDate } from './business-day.ts';
-import { daysBetween, type ReportedDay, renderCsv, renderJson, sumOfReports } from './day-report.ts';
-import { type AccountName, nameText } from './posting.ts';
+import type { AccountName } from './posting.ts';
 import type { AccountLook, DayRange, DayReads } from './reads.ts';
 import type { ReportCache } from './report-cache.ts';
 import type { ReportFormat } from './report-format.ts';
+import { ReportTexts } from './report-texts.ts';
 import { ACCOUNTS_MAX } from './schemas.ts';
 
 const YEARS_MAX = 5;
@@ -28,18 +27,16 @@ export interface AskedRange {
 export interface MadeReport {
   readonly accounts: readonly AccountLook[];
   readonly stamp: string;
-  text(format: ReportFormat): Promise<string>;
+  text(format: ReportFormat): Promise<Buffer>;
 }
 
 export class Reports {
   readonly #reads: DayReads;
-  readonly #lookups: AccountLookups;
-  readonly #cache: ReportCache;
+  readonly #texts: ReportTexts;
 
   constructor(reads: DayReads, cache: ReportCache) {
     this.#reads = reads;
-    this.#lookups = new AccountLookups(reads);
-    this.#cache = cache;
+    this.#texts = new ReportTexts(reads, cache);
   }
 
   async ofAccount(name: AccountName, asked: AskedRange): Promise<Decision<MadeReport>> {
@@ -76,39 +73,12 @@ export class Reports {
   }
 
   async find(name: AccountName): Promise<AccountLook | undefined> {
-    return (await this.#lookups.find(name)) ?? this.#reads.findOpened(name);
+    return (await this.#reads.lookAt(name)) ?? this.#reads.findOpened(name);
   }
 
   #make(accounts: readonly AccountLook[], range: DayRange): MadeReport {
     const stamp = stampOf(accounts);
-    return { accounts, stamp, text: (format) => this.#text({ accounts, stamp, range, format }) };
-  }
-
-  async #text(asked: {
-    readonly accounts: readonly AccountLook[];
-    readonly stamp: string;
-    readonly range: DayRange;
-    readonly format: ReportFormat;
-  }): Promise<string> {
-    const { accounts, stamp, range, format } = asked;
-    const names = accounts.map(nameText);
-    const key = [format, range.from, range.to, ...names].join(' ');
-    const kept = this.#cache.find(key, stamp);
-    if (kept !== undefined) return kept;
-    const days = await this.#days(accounts, range);
-    const text = format === 'csv' ? renderCsv(days) : renderJson(days);
-    this.#cache.keep(key, { stamp, text, accounts: names });
-    return text;
-  }
-
-  /** Read after the stamp: as new as it, or newer, and then it is made anew the next time. */
-  async #days(accounts: readonly AccountLook[], range: DayRange): Promise<readonly ReportedDay[]> {
-    const keys = accounts.flatMap(({ key }) => key ?? []);
-    const rows = await this.#reads.listDays(keys, range);
-    const reports = accounts.map(({ key }) =>
-      daysBetween(key === undefined ? [] : (rows.get(key) ?? []), range),
-    );
-    return sumOfReports(reports.length === 0 ? [daysBetween([], range)] : reports);
+    return { accounts, stamp, text: (format) => this.#texts.find({ accounts, stamp, range, format }) };
   }
 }
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { mergeProblems } from '#platform/http/problems.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { Session } from '#platform/postgres/session.ts';
 import { createLogger } from '#platform/telemetry/logger.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { ledgerProblems } from '#services/ledger/contract.ts';
@@ -18,6 +19,7 @@ import { registerDayRoutes } from './routes.ts';
 let database: TestDatabase;
 let engine: Engine;
 let pool: ReadPool;
+let sessions: readonly [Session, Session];
 let app: HttpApp;
 let lagEvents = 0;
 const cache = new ReportCache();
@@ -56,7 +58,12 @@ beforeAll(async () => {
     readiness: [],
     version: '1.2.3',
   });
-  const reads = new DayReads(pool);
+  sessions = [
+    new Session({ url: database.url, name: 'looks' }),
+    new Session({ url: database.url, name: 'days' }),
+  ];
+  const [looks, days] = sessions;
+  const reads = new DayReads({ looks, days, reader: pool });
   registerDayRoutes(app, {
     reads,
     reports: new Reports(reads, cache),
@@ -68,7 +75,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await app.close();
-  await pool.close();
+  await Promise.all([pool, ...sessions].map((each) => each.close()));
   await engine.close();
   await database.drop();
 });

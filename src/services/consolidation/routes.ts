@@ -6,7 +6,7 @@ import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/htt
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
-import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { sendJsonText, sendParts, sendProblem } from '#platform/http/send.ts';
 import { renderVersion } from './day-report.ts';
 import type { DayReads } from './reads.ts';
 import { etagOf, formatOf, isHeld } from './report-format.ts';
@@ -162,11 +162,14 @@ async function send({
   });
   if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
   const text = await made.value.text(format);
-  if (format === 'csv')
-    return reply.header('content-type', 'text/csv; charset=utf-8; header=present').send(text);
-  const body = `{${head(made.value)},"lag_events":${lagEvents},"data":[${text}]}`;
-  return sendJsonText(reply, { status: 200, body });
+  if (format === 'csv') return sendParts(reply, { contentType: CSV, parts: [text] });
+  const before = Buffer.from(`{${head(made.value)},"lag_events":${lagEvents},"data":[`);
+  return sendParts(reply, { contentType: JSON_TYPE, parts: [before, text, AFTER_DATA] });
 }
+
+const CSV = 'text/csv; charset=utf-8; header=present';
+const JSON_TYPE = 'application/json; charset=utf-8';
+const AFTER_DATA = Buffer.from(']}');
 
 function headOfAccount({ accounts }: MadeReport): string {
   const { id, currency, timeZone } = accounts[0] ?? { id: '', currency: '', timeZone: '' };

@@ -1,0 +1,98 @@
+/**
+ * F2, U8: the consolidation is a process of its own here, and is killed; entries are recorded as before, and when it is back the
+ * days are what the postings add up to.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verify } from '#proof/verify.ts';
+import { SERVICES } from '../src/topology.ts';
+import { counted, RECOMPUTED, rowsOf, STORED } from './consolidation-desk.ts';
+import { LastroHome } from './lastro-home.ts';
+import { type HttpAnswer, http, type LastroProcess } from './lastro-process.ts';
+import { SeededRandom } from './seeded-random.ts';
+
+const BOOKS = ['north', 'south', 'east'];
+const DAYS = ['2026-01-14', '2026-01-15', '2026-01-16'];
+const OTHERS = SERVICES.filter((service) => service !== 'consolidation').join(',');
+
+let home: LastroHome;
+let others: LastroProcess;
+let consolidation: LastroProcess;
+const random = new SeededRandom(6);
+
+beforeAll(async () => {
+  home = await LastroHome.open();
+  others = await home.start({ SERVICES: OTHERS });
+  consolidation = await home.start({ SERVICES: 'consolidation' });
+  for (const id of BOOKS) await post('/v1/accounts', { id, kind: 'cashbook', currency: 'BRL' });
+});
+afterAll(() => home.remove());
+
+let keys = 0;
+function post(path: string, body: unknown): Promise<HttpAnswer> {
+  keys += 1;
+  return http(`${others.url}${path}`, { body, headers: { 'idempotency-key': `outage-${keys}` } });
+}
+
+/** Of any book and day, so that late ones are among them; each fourth is given back. The statuses of all answers. */
+async function record(count: number): Promise<number[]> {
+  const answers = await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
+      const entry = {
+        account_id: random.pick(BOOKS),
+        direction: random.pick(['credit', 'debit']),
+        amount: random.between(1, 1000),
+        occurred_on: random.pick(DAYS),
+        description: 'Coffee beans',
+      };
+      const recorded = await post('/v1/cash-entries', entry);
+      if (index % 4 !== 0) return [recorded.status];
+      const back = await post(`/v1/cash-entries/${String(recorded.json()['id'])}/reversal`, {});
+      return [recorded.status, back.status];
+    }),
+  );
+  return answers.flat();
+}
+
+function daysOf(at: LastroProcess): Promise<HttpAnswer> {
+  return http(`${at.url}/v1/accounts/north/daily-balances?from=${DAYS[0]}&to=${DAYS[2]}`);
+}
+
+async function expectDaysOfPlainRecomputation(): Promise<void> {
+  const stored = await rowsOf(home.database.url, STORED);
+  expect(stored).toEqual(await rowsOf(home.database.url, RECOMPUTED));
+  expect(stored.filter(({ id }) => id === 'north').length).toBeGreaterThanOrEqual(DAYS.length);
+}
+
+test('F2, U4, U8: killed while entries are recorded it fails none of them, and counts what it missed when it is back', async () => {
+  const during = record(400);
+  consolidation.kill('SIGKILL');
+  await consolidation.ended;
+  const after = await record(100);
+  expect(new Set([...(await during), ...after])).toEqual(new Set([201]));
+  const behind = await rowsOf(
+    home.database.url,
+    `select from log.heads h join log.positions p using (topic, partition)
+     where p.consumer_group = 'consolidation' and p.position < h.position`,
+  );
+  expect(behind.length).toBeGreaterThan(0);
+  consolidation = await home.start({ SERVICES: 'consolidation' });
+  await counted(home.database.url);
+  await expectDaysOfPlainRecomputation();
+  const { checks } = await verify({ url: home.database.url, scope: 'books' });
+  expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
+});
+
+test('DESIGN §7: its routes answer 503 where it does not run, and with what it has counted where it does', async () => {
+  const elsewhere = await daysOf(others);
+  expect([elsewhere.status, elsewhere.json()['code']]).toEqual([503, 'service.unavailable']);
+  expect(elsewhere.headers.get('retry-after')).not.toBeNull();
+  const here = await daysOf(consolidation);
+  const { data, lag_events } = here.json() as { data: Record<string, unknown>[]; lag_events: number };
+  expect([here.status, lag_events]).toEqual([200, 0]);
+  const rows = await rowsOf(home.database.url, RECOMPUTED);
+  const told = (day: Record<string, unknown>): string[] =>
+    ['opening', 'credits', 'debits', 'count', 'closing'].map((name) => String(day[name]));
+  expect(data.map(told)).toEqual(
+    rows.filter(({ id, day }) => id === 'north' && DAYS.includes(String(day))).map(told),
+  );
+});
