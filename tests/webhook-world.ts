@@ -92,6 +92,7 @@ export class WebhookProcess {
       vault,
       egress: new Egress({ reach }),
       onAttempt: () => undefined,
+      noteDestination: () => undefined,
       onError,
     });
     const worker = new ConsumerWorker({

@@ -101,7 +101,7 @@ export function failureOf(error: unknown): Failure {
   return { code: 'unknown', text: storable(String(error)) };
 }
 
-function storable(text: string): string {
+export function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed().slice(0, ERROR_MAX_CHARACTERS).toWellFormed();
 }
 

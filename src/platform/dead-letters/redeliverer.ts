@@ -12,6 +12,8 @@
  * D5: what waits and cannot be read any more, or is gone from its log, is a dead letter like any other: it is made of what was
  *     kept when it was parked, for its key would wait for ever, and nobody would see it.
  * D6: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
+ *
+ * Orders about what a service has given up are executed here too, by that service and in no order (given-up-orders.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -23,6 +25,8 @@ import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
 import { bury, type Failure, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import type { GivenUpWork } from './given-up.ts';
+import { executeGivenUp, failGivenUp } from './given-up-orders.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import * as store from './order-store.ts';
 import { findAbandonedEvents } from './redelivery.ts';
@@ -57,6 +61,7 @@ type Done = (() => Promise<void>) | undefined;
 export class Redeliverer {
   readonly #options: RedelivererOptions;
   readonly #handlers = new Map<string, Handler>();
+  readonly #works = new Map<string, GivenUpWork>();
   readonly #owned = new Map<string, readonly number[]>();
   readonly #signal = new Signal();
   /** Of keys whose next event has failed, alone. */
@@ -73,6 +78,11 @@ export class Redeliverer {
   /** From now on orders about the group are executed with this consumer, where the process owns the partition. */
   serve<Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>): void {
     this.#handlers.set(consumer.group, handlerOf(consumer, this.#options));
+  }
+
+  /** The same of what the service has given up. */
+  serveGivenUp(work: GivenUpWork): void {
+    for (const group of work.groups) this.#works.set(group, work);
   }
 
   own(group: string, partitions: readonly number[]): void {
@@ -136,6 +146,7 @@ export class Redeliverer {
   }
 
   async #execute(pending: store.PendingOrder): Promise<boolean> {
+    if (pending.isGivenUp) return this.#executeGivenUp(pending);
     const handler = this.#handlers.get(pending.group);
     if (handler === undefined) return false;
     try {
@@ -148,14 +159,28 @@ export class Redeliverer {
     }
   }
 
+  async #executeGivenUp({ id, group }: store.PendingOrder): Promise<boolean> {
+    const work = this.#works.get(group);
+    if (work === undefined) return false;
+    const now = this.#options.clock.now();
+    try {
+      return await this.#transact((tx) => executeGivenUp(tx, id, { work, now }));
+    } catch (error) {
+      if (!isFaultOfEvent(error)) throw error;
+      return this.#transact((tx) => failGivenUp(tx, id, { failure: failureOf(error), now }));
+    }
+  }
+
   /** D1. Whether `work` has found something to do. */
-  async #commit(
+  #commit(
     of: store.GroupPartition,
     work: (tx: Transaction, positions: store.HeldPositions) => Promise<Done>,
   ): Promise<boolean> {
-    const done = await this.#options.session.transaction(async (tx) =>
-      work(tx, await store.holdPositions(tx, of)),
-    );
+    return this.#transact(async (tx) => work(tx, await store.holdPositions(tx, of)));
+  }
+
+  async #transact(work: (tx: Transaction) => Promise<Done>): Promise<boolean> {
+    const done = await this.#options.session.transaction(work);
     // It is committed: what goes wrong from here on is no failure of the events.
     await done?.().catch((error: unknown) => this.#options.observer.failed(WORKER, error));
     return done !== undefined;

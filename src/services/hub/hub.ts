@@ -26,6 +26,8 @@ import { registerHookRoutes } from './hooks/hook-routes.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
 import { registerIntegrationRoutes } from './integration-routes.ts';
+import { type NoteDestination, watched } from './letters/caller-watch.ts';
+import { HubLetters } from './letters/hub-letters.ts';
 import { HubReads } from './reads.ts';
 import type { StepCommitted } from './steps/step.ts';
 import { stepConsumers } from './steps/steps.ts';
@@ -43,6 +45,8 @@ export interface HubOptions {
   readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
   /** Webhooks of one connector on this process; 0 is no limit. */
   readonly hooksPerSecond: number;
+  /** For what waits for the return of a destination. */
+  readonly noteDestination: NoteDestination;
   readonly onEnded: (integration: Integration) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -62,9 +66,10 @@ export class Hub {
   readonly #dispatcher: Dispatcher;
   readonly #sweeper: Sweeper;
   readonly #options: HubOptions;
+  readonly letters: HubLetters;
 
   constructor(options: HubOptions) {
-    const { reader, vault, reach, orders, openSession, clock } = options;
+    const { reader, vault, reach, orders, openSession, clock, noteDestination } = options;
     this.#options = options;
     this.#connectors = new Connectors(reader);
     this.#reads = new HubReads(reader);
@@ -85,7 +90,7 @@ export class Hub {
     this.#dispatcher = new Dispatcher({
       ...options,
       connectors,
-      caller: new Caller({ egress: this.#egress, secrets: this.#secrets, orders }),
+      caller: watched(new Caller({ egress: this.#egress, secrets: this.#secrets, orders }), noteDestination),
       report: (report) => this.#reports.submit(report),
     });
     this.#sweeper = new Sweeper({
@@ -94,6 +99,12 @@ export class Hub {
       dispatcher: this.#dispatcher,
     });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));
+    this.letters = new HubLetters({
+      log: options.log,
+      reads: this.#reads,
+      connectors,
+      evaluator: this.#evaluator,
+    });
     this.consumers = stepConsumers({
       connectors,
       evaluator: this.#evaluator,

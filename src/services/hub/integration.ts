@@ -55,7 +55,7 @@ const NEXT: Readonly<Record<IntegrationStatus, readonly IntegrationStatus[]>> = 
   failed: [],
   undoing: ['undone', 'undo_failed'],
   undone: [],
-  undo_failed: [],
+  undo_failed: ['undoing'],
 };
 
 export function mayBecome(from: IntegrationStatus, to: IntegrationStatus): boolean {

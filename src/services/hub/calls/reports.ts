@@ -4,11 +4,13 @@ import { idOf } from '#kernel/ids.ts';
 import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
+import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import { type Connectors, versionRef } from '../connectors.ts';
 import { type Integration, integrationRef, mayBecome } from '../integration.ts';
+import { givenUpByCall } from '../letters/bury-failures.ts';
 import type { Said } from '../said.ts';
 import { changedBy, type StepCommitted } from '../steps/step.ts';
 import { lockIntegrations, updateIntegrations } from '../store.ts';
@@ -77,6 +79,7 @@ export class Reports {
     }
     updateIntegrations(tx, batch.integrations, now);
     updateCalls(tx, batch.calls);
+    buryGivenUp(tx, batch.givenUp, now);
     const { drafts } = batch;
     const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
     const { integrations } = batch;
@@ -96,6 +99,7 @@ function notBefore(integrations: readonly Integration[], now: EpochMs): EpochMs 
 /** What a batch of reports is about, as it changes. */
 class ReportBatch {
   readonly drafts: EventDraft[] = [];
+  readonly givenUp: GivenUp[] = [];
   readonly #integrations: Map<string, Integration>;
   readonly #calls: Map<string, Call>;
   readonly #changedIntegrations = new Set<string>();
@@ -120,6 +124,7 @@ class ReportBatch {
     this.#integrations.set(ref, changedBy(integration, said));
     this.#changedIntegrations.add(ref);
     this.drafts.push(draftOf(call, said));
+    this.givenUp.push(...givenUpByCall(call, said, integration));
   }
 
   get integrations(): Integration[] {
