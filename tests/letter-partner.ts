@@ -1,5 +1,5 @@
 /** A partner whose answers a test decides, and what it was sent under which key. */
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { closeServer, listenOnLoopback, urlOf } from './loopback-server.ts';
 
 export interface Sent {
@@ -17,13 +17,7 @@ export class LetterPartner {
   private constructor(server: Server) {
     this.#server = server;
     this.url = urlOf(server);
-    server.on('request', async (request, response) => {
-      const text = Buffer.concat(await request.toArray()).toString();
-      const key = String(request.headers['idempotency-key']);
-      const sent = { path: request.url ?? '', key, body: JSON.parse(text) as unknown };
-      this.sent.push(sent);
-      response.writeHead(this.answer(sent)).end(JSON.stringify({ said: 'so' }));
-    });
+    server.on('request', (request, response) => void this.#take(request, response));
   }
 
   static async open(): Promise<LetterPartner> {
@@ -36,5 +30,13 @@ export class LetterPartner {
 
   close(): Promise<void> {
     return closeServer(this.#server);
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const text = Buffer.concat(await request.toArray()).toString();
+    const key = String(request.headers['idempotency-key']);
+    const sent = { path: request.url ?? '', key, body: JSON.parse(text) as unknown };
+    this.sent.push(sent);
+    response.writeHead(this.answer(sent)).end(JSON.stringify({ said: 'so' }));
   }
 }

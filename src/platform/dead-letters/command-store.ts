@@ -37,7 +37,7 @@ const OPEN = `d.tenant = $1 and d.state = 'open'
      and ($2::text is null or d.consumer_group = $2) and ($3::text is null or d.type = $3)
      and ($4::text is null or d.error_code = $4) and ($5::text is null or d.subject = $5)
      and ($6::text is null or d.target = $6)
-     and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id)`;
+     and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id offset 0)`;
 
 /**
  * The open ones of a tenant that nothing is ordered about, oldest first: of events by the (few) parked keys, each by primary
@@ -54,7 +54,8 @@ export const LOAD_OPEN = statement(
 );
 export const LOAD_GIVEN_UP = statement(
   'log.load_open_given_up',
-  `select ${OPEN_COLUMNS} from log.dead_letters d where d.work is not null and ${OPEN} order by d.id limit ${REPLAY_MAX}`,
+  `select ${OPEN_COLUMNS} from log.dead_letters d where d.target is not null and ${OPEN}
+   order by d.id limit ${REPLAY_MAX}`,
 );
 
 export const INSERT_ORDERS = statement(

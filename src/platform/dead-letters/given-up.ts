@@ -120,7 +120,7 @@ export const NOTE_GIVEN_UP = statement(
 /** What of it is open, by the index on the work; no lock. */
 export const FIND_WORK = statement(
   'log.find_given_up_work',
-  `select d.id, d.tenant, d.work from ${batchRows('wanted', { tenant: 'text', work: 'text' })}
+  `select d.id, d.consumer_group as "group", d.tenant, d.work from ${batchRows('wanted', { tenant: 'text', work: 'text' })}
    cross join lateral (
      select * from log.dead_letters d
      where d.work = wanted.work and d.state = 'open' and d.tenant = wanted.tenant offset 0
@@ -135,9 +135,9 @@ export const RESOLVE_WORK = statement(
      set state = 'replayed', resolved_at = $4::timestamptz, replayed_as = v.replayed_as, waits_for = null
      from ${batchRows('v', { id: 'uuid', actor: 'text', replayed_as: 'text' })}
      cross join lateral (
-       select t.ctid from log.dead_letters t where t.id = v.id and t.state = 'open' offset 0
+       select t.ctid from log.dead_letters t where t.id = v.id offset 0
      ) as found(at)
-     where d.ctid = found.at
+     where d.ctid = found.at and d.state = 'open'
      returning d.id, v.actor
    )
    insert into log.dead_letter_actions (dead_letter, at, action, actor)
@@ -176,6 +176,7 @@ export function buryGivenUp(tx: Transaction, letters: readonly GivenUp[], now: E
 export interface OpenWork {
   /** The uuid of the dead letter. */
   readonly id: string;
+  readonly group: string;
   readonly tenant: string;
   readonly work: string;
 }

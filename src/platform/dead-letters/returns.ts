@@ -49,7 +49,7 @@ export const LOCK_WAITING = statement(
   `select d.*, null as order_action, null as order_requested_by, null::timestamptz as order_requested_at
    from log.dead_letters d
    where d.waits_for = $1 and d.state = 'open' and d.failed_last_at > $2::timestamptz and d.failed_last_at < $3::timestamptz
-     and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id)
+     and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id offset 0)
    order by d.waits_for, d.id limit ${PAGE} for no key update of d skip locked`,
 );
 

@@ -77,7 +77,7 @@ export type HubOrder = PutConnectorOrder | IntegrateOrder | ReplayOrder | UndoOr
 interface Batch {
   readonly connectors: Map<string, CurrentConnector>;
   readonly integrations: Map<string, Integration>;
-  /** The open dead letters about what is replayed. */
+  /** The open dead letters about what is replayed. An undo that has failed is none of it. */
   readonly letters: readonly OpenWork[];
 }
 
@@ -190,7 +190,9 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     if (connector === undefined) return this.#refused(connectorNotFound(replayed.connector));
     if (!mayBeReplayed(replayed, now))
       return this.#refusal('hub.not_replayable', `${body.integration_id} is ${replayed.status}.`);
-    const own = letters.filter((each) => each.tenant === tenant && each.work === body.integration_id);
+    const own = letters.filter(
+      (each) => each.tenant === tenant && each.work === body.integration_id && each.group !== 'hub.undo',
+    );
     return begun(command, { connector, message: body.message, replayed, letters: own }, now);
   }
 

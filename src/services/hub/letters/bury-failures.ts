@@ -3,6 +3,7 @@ import { idOf } from '#kernel/ids.ts';
 import type { GivenUp } from '#platform/dead-letters/given-up.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Call, CallStep } from '../calls/call.ts';
+import type { ConnectorDefinition } from '../connector.ts';
 import type { Integration } from '../integration.ts';
 import type { Said } from '../said.ts';
 
@@ -46,8 +47,14 @@ export function givenUpByStep(
   ];
 }
 
-/** Of a call that was the last; `before` is the integration as it was until now. */
-export function givenUpByCall(call: Call, said: Said, before: Integration): GivenUp[] {
+export interface Failing {
+  /** The integration as it was until now. */
+  readonly before: Integration;
+  readonly definition: ConnectorDefinition;
+}
+
+/** Of a call that has ended. */
+export function givenUpByCall(call: Call, said: Said, { before, definition }: Failing): GivenUp[] {
   if (!FAILURES.has(said.type)) return [];
   const { failure } = said;
   const code = failure?.code ?? said.type;
@@ -61,14 +68,17 @@ export function givenUpByCall(call: Call, said: Said, before: Integration): Give
       failure: { code, text: failure?.detail ?? '', status: last?.status ?? null },
       attempts: call.tries,
       firstAt: call.history[0]?.at ?? before.updatedAt,
-      waitsFor: AWAY.has(code) && mayGoAgain(said, before) ? destinationName(call) : null,
+      waitsFor:
+        AWAY.has(code) && mayGoAgain(call, said, { before, definition }) ? destinationName(call) : null,
     },
   ];
 }
 
 /** By itself: not what is being undone, and once: what a replay has made waits for a person. */
-function mayGoAgain(said: Said, { replayOf }: Integration): boolean {
-  return said.status !== 'undoing' && replayOf === null;
+function mayGoAgain({ destination: name }: Call, said: Said, { before, definition }: Failing): boolean {
+  const destination = definition.destinations[name];
+  const isWanted = destination?.type !== 'http' || destination.automatic_replay !== false;
+  return isWanted && said.status !== 'undoing' && before.replayOf === null;
 }
 
 function eventBehind({ cause, step, tenant, uuid }: Call, before: Integration): GivenUp['event'] {
