@@ -12,18 +12,12 @@ import {
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
 import { readDetail } from '#platform/dead-letters/dead-letter-detail.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
-import type { GivenUpReads } from '#platform/dead-letters/given-up.ts';
-import { objectionToEdit } from '#platform/dead-letters/given-up-edit.ts';
 import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { Connectors } from '#services/hub/connectors.ts';
-import { Evaluator } from '#services/hub/evaluation/evaluator.ts';
-import { HubLetterReads } from '#services/hub/letters/hub-letters.ts';
-import { HubReads } from '#services/hub/reads.ts';
-import { WebhookLetterReads } from '#services/notification/webhooks/letters/webhook-letters.ts';
+import { givenUpReads, requireEditable } from '../given-up-reads.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
 import { say } from './environment.ts';
@@ -119,14 +113,8 @@ export function showDeadLetter(id: string, options: TenantOption): Promise<void>
     const reads = new DeadLetterReads(pool);
     const letter = isId('dlt', id) ? await reads.find(tenant, uuidOf(id)) : undefined;
     if (letter === undefined) throw new Error(`tenant ${tenant} has no dead letter ${id}`);
-    console.log(JSON.stringify(await readDetail(reads, letter, worksOn(pool)), null, 2));
+    console.log(JSON.stringify(await readDetail(reads, letter, givenUpReads(pool)), null, 2));
   });
-}
-
-/** Of the services; their threads are started by an edit alone. */
-function worksOn(pool: ReadPool, evaluator = new Evaluator()): readonly GivenUpReads[] {
-  const hub = new HubLetterReads({ reads: new HubReads(pool), connectors: new Connectors(pool), evaluator });
-  return [hub, new WebhookLetterReads(pool)];
 }
 
 /** Said to be done when it is ordered: a running process executes it within a second. */
@@ -143,17 +131,6 @@ export function orderDeadLetter(
     if (answer.status >= 400) throw new Error(document.detail);
     say(`the ${action} of ${id} is ordered; a running process executes it`);
   });
-}
-
-async function requireEditable(
-  pool: ReadPool,
-  asked: { readonly tenant: string; readonly order: DeadLetterOrder },
-): Promise<void> {
-  const evaluator = new Evaluator();
-  const works = worksOn(pool, evaluator);
-  const objection = await objectionToEdit(asked, { reads: new DeadLetterReads(pool), works });
-  await evaluator.close();
-  if (objection !== undefined) throw new Error(objection.detail);
 }
 
 /** As many as a set has at most. */

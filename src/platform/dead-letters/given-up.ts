@@ -127,7 +127,7 @@ export const FIND_WORK = statement(
    ) d
    order by d.id`,
 );
-/** They are locked; by primary key. */
+/** They are locked, and may have been resolved before that; by primary key. */
 export const RESOLVE_WORK = statement(
   'log.resolve_given_up_work',
   `with resolved as (
@@ -137,7 +137,7 @@ export const RESOLVE_WORK = statement(
      cross join lateral (
        select t.ctid from log.dead_letters t where t.id = v.id offset 0
      ) as found(at)
-     where d.ctid = found.at and d.state = 'open'
+     where d.ctid = found.at and d.resolved_at is null
      returning d.id, v.actor
    )
    insert into log.dead_letter_actions (dead_letter, at, action, actor)

@@ -79,4 +79,9 @@ const FILL = `
   insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, requested_by, requested_at)
   select gen_random_uuid(), consumer_group, topic, partition, position, 'replay', id, 'x', now() from log.dead_letters;
   insert into log.pending_redeliveries select id, consumer_group, partition, dead_letter from log.redeliveries;
-  insert into log.dead_letter_actions (dead_letter, at, action, actor) select id, now(), 'replayed', 'x' from log.dead_letters`;
+  insert into log.dead_letter_actions (dead_letter, at, action, actor) select id, now(), 'replayed', 'x' from log.dead_letters;
+  insert into log.dead_letters (id, consumer_group, partition, parking_key, topic, position, tenant, subject, type, version, error_code,
+                                error, attempts, state, failed_first_at, failed_last_at, resolved_at, target, work)
+  select gen_random_uuid(), 'webhooks', n % 16, 'r' || n, 'payments', n, 'acme', 's' || n, 't', 1, 'E', 'e', 3, 'replayed', now(),
+         now(), now(), 'whe', 'r' || n
+  from generate_series(1, ${ROWS} * 3) n`;

@@ -24,11 +24,12 @@ import { Signal } from '../batch/signal.ts';
 import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
-import { bury, type Failure, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import { bury, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
 import type { GivenUpWork } from './given-up.ts';
 import { executeGivenUp, failGivenUp } from './given-up-orders.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import * as store from './order-store.ts';
+import { hasPassed, placesPassed } from './passed-places.ts';
 import { findAbandonedEvents } from './redelivery.ts';
 
 /** A person has just asked, or the integrity service: neither counts milliseconds. */
@@ -306,7 +307,7 @@ export class Redeliverer {
   ): Done {
     const { id, about } = order;
     const at = this.#options.clock.now();
-    const { code, text } = failureIn(error);
+    const { code, text } = failureOf(error);
     if (about.action !== 'redeliver') {
       store.failAgain(tx, { uuid: about.deadLetter, code, text, at });
       const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
@@ -375,7 +376,7 @@ export class Redeliverer {
     if (place === undefined) return undefined;
     const { seq, ...event } = place; // D5
     const { group } = key;
-    const failure = failureIn(error);
+    const failure = failureOf(error);
     const id = bury(tx, {
       group,
       parkingKey: key.key,
@@ -401,23 +402,4 @@ export class Redeliverer {
     if (lacking !== undefined) throw new LogGap(lacking.topic, partition, lacking.position);
     return events;
   }
-}
-
-/** A log that lacks what a dead letter is about goes by the name of what is wrong, and not of what is thrown for it. */
-function failureIn(error: unknown): Failure {
-  const failure = failureOf(error);
-  return error instanceof LogGap ? { ...failure, code: LogGap.name } : failure;
-}
-
-function hasPassed(positions: store.HeldPositions, { topic, position }: store.EventPlace): boolean {
-  return (positions.get(topic) ?? 0) >= position;
-}
-
-/** The first ones of those that wait, up to one that the positions have not passed. */
-function placesPassed(
-  places: readonly store.ParkedPlace[],
-  positions: store.HeldPositions,
-): readonly store.ParkedPlace[] {
-  const ahead = places.findIndex((place) => !hasPassed(positions, place));
-  return ahead === -1 ? places : places.slice(0, ahead);
 }

@@ -28,6 +28,7 @@ import { type Integration, isEnded } from './integration.ts';
 import { registerIntegrationRoutes } from './integration-routes.ts';
 import { type NoteDestination, watched } from './letters/caller-watch.ts';
 import { HubLetters } from './letters/hub-letters.ts';
+import { OverdueSweeper } from './overdue/overdue-sweeper.ts';
 import { HubReads } from './reads.ts';
 import type { StepCommitted } from './steps/step.ts';
 import { stepConsumers } from './steps/steps.ts';
@@ -65,6 +66,7 @@ export class Hub {
   readonly #reports: Reports;
   readonly #dispatcher: Dispatcher;
   readonly #sweeper: Sweeper;
+  readonly #overdue: OverdueSweeper;
   readonly #options: HubOptions;
   readonly letters: HubLetters;
 
@@ -98,6 +100,7 @@ export class Hub {
       session: openSession('hub.sweeper'),
       dispatcher: this.#dispatcher,
     });
+    this.#overdue = new OverdueSweeper({ ...options, session: openSession('hub.overdue') });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));
     this.letters = new HubLetters({
       log: options.log,
@@ -122,10 +125,12 @@ export class Hub {
   start(): void {
     this.#reports.start();
     this.#sweeper.start();
+    this.#overdue.start();
   }
 
   /** After the consumers. */
   async stop(): Promise<void> {
+    await this.#overdue.stop();
     await this.#sweeper.stop();
     await this.#dispatcher.stop();
     await this.#reports.stop();

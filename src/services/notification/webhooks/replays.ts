@@ -4,6 +4,7 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { toRfc3339 } from '#kernel/clock.ts';
+import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
@@ -145,7 +146,7 @@ export class Replays {
     const types =
       events === undefined ? null : [...TOLD_EVENTS.keys()].filter((type) => matches(events, type));
     const now = clock.now();
-    const upTo = uuidBefore(Math.min(to, now));
+    const upTo = firstUuidAt(Math.min(to, now));
     const rows = await reader.query<ReplayRow>(
       `insert into notification.replays as r
          (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
@@ -153,7 +154,7 @@ export class Replays {
        returning ${COLUMNS}`,
       [
         endpoint.key,
-        uuidBefore(from),
+        firstUuidAt(from),
         upTo,
         types,
         subject ?? null,
@@ -234,12 +235,6 @@ function resolvedBy(
     const uuid = becomes.get(work);
     return { id, actor: WEBHOOK_GROUP, replayedAs: uuid === undefined ? null : idOf('dlv', uuid) };
   });
-}
-
-/** Before every UUIDv7 of that millisecond and later (RFC 9562 §5.7). */
-function uuidBefore(at: EpochMs): string {
-  const hex = Math.max(0, at).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
 
 function render(endpoint: Endpoint, row: ReplayRow): JsonObject {

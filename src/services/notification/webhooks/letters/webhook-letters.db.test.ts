@@ -1,7 +1,11 @@
 /** Deliveries that were given up, in the one place where everything is that has failed for good (U11, F4). */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Id, uuidOf } from '#kernel/ids.ts';
+import { executeGivenUp } from '#platform/dead-letters/given-up-orders.ts';
+import { Session } from '#platform/postgres/session.ts';
 import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../../tests/webhook-world.ts';
 import { RETRY_DELAYS_MS } from '../retry-schedule.ts';
+import { WebhookLetters } from './webhook-letters.ts';
 
 /** Any text of the pattern. */
 const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
@@ -206,6 +210,41 @@ test('U4: an order whose process is killed is executed by another one, once', as
     [world.receiver.url + endpoint.path],
   );
   expect(rows).toEqual([{ made: letters.length, of: letters.length }]);
+});
+
+test('U4: an order whose commit is lost has done nothing, and is executed by one of two processes', async () => {
+  const endpoint = await givenEndpoint();
+  const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
+  await world.stopProcesses();
+  const { rows } = await world.owner.query<{ id: string }>(
+    `with asked as (
+       insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, requested_by, requested_at)
+       select gen_random_uuid(), consumer_group, topic, partition, position, 'replay', id, 'tests', now()
+       from log.dead_letters where work = $1 returning id, consumer_group, partition, dead_letter
+     )
+     insert into log.pending_redeliveries (id, consumer_group, partition, dead_letter) select * from asked returning id`,
+    [letter.work_id],
+  );
+  const id = rows[0]?.id ?? '';
+  const work = new WebhookLetters({ reader: world.reader, onQueued: () => undefined });
+  const sessions = ['first', 'second'].map((name) => new Session({ url: world.database.url, name }));
+  const execute = (session: Session | undefined, isLost = false) =>
+    session?.transaction(async (tx) => {
+      const done = await executeGivenUp(tx, id, { work, now: world.clock.now() });
+      if (isLost) throw new Error('the process was killed');
+      return done !== undefined;
+    });
+  const made = async () =>
+    (
+      await world.owner.query('select from notification.deliveries where repeats = $1', [
+        uuidOf(letter.work_id as Id<'dlv'>),
+      ])
+    ).rowCount;
+  await expect(execute(sessions[0], true)).rejects.toThrow('killed');
+  expect(await made()).toBe(0);
+  expect((await Promise.all(sessions.map((session) => execute(session)))).toSorted()).toEqual([false, true]);
+  expect(await made()).toBe(1);
+  await Promise.all(sessions.map((session) => session.close()));
 });
 
 test('U11: what is redelivered, or sent again by time, waits for nobody any more', async () => {
