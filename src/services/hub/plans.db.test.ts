@@ -3,7 +3,7 @@ import { createPreparedDatabase, type TestDatabase } from '../../../tests/databa
 import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
 import { CALL_STATEMENTS, CLAIM_CALLS, FIND_CALLS, HASTEN_CALLS, UPDATE_CALLS } from './calls/call-store.ts';
 import { DROP_UNDO } from './letters/letter-store.ts';
-import { FIND_BEGUN, READ_POSITIONS, READ_STANDING } from './overdue/overdue-store.ts';
+import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import {
   FIND_CURRENT_CONNECTORS,
   FIND_RECEIVED,
@@ -48,6 +48,10 @@ function pinPlans(): void {
   test.each(LOOK_UPS)('$0.name looks up, whatever it is given', async (statement, indexes) => {
     const plan = await hotPlan(database.url, statement);
     expect({ indexes: plan.indexes, faults: plan.faults }).toEqual({ indexes, faults: [] });
+  });
+
+  test('what stands still is looked up, with its last event', async () => {
+    expect(await hotPlan(database.url, READ_STANDING)).toMatchObject({ faults: [] });
   });
 }
 
