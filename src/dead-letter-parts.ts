@@ -6,8 +6,10 @@ import type { BatchObserver } from '#platform/batch/observer.ts';
 import { countDeadLetters } from '#platform/dead-letters/counts.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
+import type { GivenUpReads, GivenUpWork } from '#platform/dead-letters/given-up.ts';
 import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
+import { Returns } from '#platform/dead-letters/returns.ts';
 import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import type { CommandQueue } from '#platform/http/command-route.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
@@ -38,6 +40,8 @@ export interface SharedWithDeadLetters {
 export class DeadLetterParts {
   readonly #shared: SharedWithDeadLetters;
   readonly #redeliverer: Redeliverer;
+  readonly #returns: Returns;
+  readonly #works: GivenUpReads[] = [];
 
   constructor(shared: SharedWithDeadLetters) {
     const { log, openSession, clock, observer, metrics, checks, stops } = shared;
@@ -45,6 +49,14 @@ export class DeadLetterParts {
     this.#redeliverer = new Redeliverer({ log, session: openSession('redeliverer'), clock, observer });
     stops.add(() => this.#redeliverer.stop());
     this.#redeliverer.start();
+    this.#returns = new Returns({
+      session: openSession('returns'),
+      clock,
+      onOrdered: () => this.#redeliverer.wake(),
+      onError: (error) => observer.failed('returns', error),
+    });
+    stops.add(() => this.#returns.stop());
+    this.#returns.start();
     const groups = TOPOLOGY.groups.map(({ group }) => group);
     observeDeadLetters(metrics, groups, () => countDeadLetters(checks));
   }
@@ -52,6 +64,17 @@ export class DeadLetterParts {
   /** Its dead letters are delivered to it again here. */
   serve<Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>): void {
     this.#redeliverer.serve(consumer);
+  }
+
+  /** What it has given up is shown in every process; it is tried again where one runs the service. */
+  serveGivenUp(work: GivenUpWork): void {
+    this.#works.push(work);
+    this.#redeliverer.serveGivenUp(work);
+  }
+
+  /** What became of a request to a destination. */
+  noteDestination(destination: string, isDelivered: boolean): void {
+    this.#returns.note(destination, isDelivered);
   }
 
   own(group: string, partitions: readonly number[]): void {
@@ -69,6 +92,7 @@ export class DeadLetterParts {
     return {
       commands: commandsOf(handler),
       reads: new DeadLetterReads(reads),
+      works: this.#works,
       onOrdered: () => this.#redeliverer.wake(),
     };
   }

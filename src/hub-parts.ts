@@ -7,6 +7,7 @@ import { QueueFull } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Settings } from '#platform/config/settings.ts';
+import type { GivenUpWork } from '#platform/dead-letters/given-up.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { createFaultFinder } from '#platform/http/validation.ts';
@@ -48,6 +49,7 @@ export interface SharedWithHub {
   readonly cards: CommandQueue<CardOrder>;
   readonly cash: CommandQueue<CashOrder>;
   readonly stops: Stops;
+  readonly noteDestination: (destination: string, isDelivered: boolean) => void;
   readonly commandsOf: (handler: HubCommands) => CommandQueue<HubOrder>;
   readonly workerOf: <Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>) => Worker;
 }
@@ -61,6 +63,7 @@ interface Worker {
 export interface HubParts {
   /** What waits for ends. */
   readonly ends: { stop(): void };
+  readonly letters: GivenUpWork;
   /** Where the process runs the service. */
   start(): Worker[];
   registerRoutes(app: HttpApp): void;
@@ -75,6 +78,7 @@ export function openHubParts(shared: SharedWithHub): HubParts {
   const commands = commandsOf(new HubCommands({ renderProblem: renderAnswer }));
   return {
     ends: hub.ends,
+    letters: hub.letters,
     start() {
       hub.start();
       return hub.consumers.map((consumer) => workerOf(consumer));

@@ -96,6 +96,8 @@ export class Parts {
   readonly #checks: ReadPool;
   #leases: LeaseKeeper | undefined;
   #deadLetters: DeadLetterParts | undefined;
+  readonly #noteDestination = (destination: string, isDelivered: boolean): void =>
+    this.#deadLetters?.noteDestination(destination, isDelivered);
   /** Whose charges this process may send. */
   readonly #charging = new HeldPartitions();
   /** Of the groups that lock wallets. */
@@ -221,14 +223,17 @@ export class Parts {
   }
 
   hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards' | 'cash'>): HubParts {
-    return openHubParts({
+    const hub = openHubParts({
       ...shared,
       ...this.#shared(log),
       settings: this.#options.settings,
       onError: this.#onError('a call of a connector could not be looked after'),
       commandsOf: (handler) => this.#commandWorker(log, { topic: 'hub', handler, delayMs: () => 0 }),
       workerOf: (consumer) => this.#worker(log, consumer),
+      noteDestination: this.#noteDestination,
     });
+    this.#deadLetters?.serveGivenUp(hub.letters);
+    return hub;
   }
 
   startProviders(log: EventLog, providers: Providers): Worker {
@@ -252,8 +257,10 @@ export class Parts {
       reads: this.reads,
       vault,
       metrics: this.#metrics,
+      noteDestination: this.#noteDestination,
       onError: this.#onError('webhooks could not be looked after'),
     });
+    this.#deadLetters?.serveGivenUp(webhooks.letters);
     if (!this.#options.settings.services.includes('notification')) return webhooks;
     this.#stops.add(() => webhooks.stop());
     await webhooks.start();

@@ -29,6 +29,7 @@ export interface SharedWithWebhooks {
   readonly observer: BatchObserver;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly noteDestination: (destination: string, isDelivered: boolean) => void;
   readonly onError: (error: unknown) => void;
 }
 

@@ -18,11 +18,12 @@ import { createLogger } from '#platform/telemetry/logger.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { generateSecretKey, requireSecretKeys } from '#platform/vault/secret-key.ts';
 import { Vault } from '#platform/vault/vault.ts';
-import { webhookProblems } from '#services/notification/webhooks/problems.ts';
 import { Webhooks } from '#services/notification/webhooks/webhooks.ts';
+import { SERVICE_PROBLEMS } from '../src/problems.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { appendEvents } from './append-events.ts';
 import { createPreparedDatabase, type TestDatabase } from './database.ts';
+import { DeadLetterDesk } from './dead-letter-desk.ts';
 import { WebhookReceiver } from './webhook-receiver.ts';
 
 export const PARTITIONS = 4;
@@ -45,6 +46,7 @@ export class WebhookProcess {
   readonly app: HttpApp;
   readonly #webhooks: Webhooks;
   readonly #worker: ConsumerWorker<unknown, { drafts: [] }>;
+  readonly #letters: DeadLetterDesk;
   readonly #sessions: Session[];
   #isKilled = false;
 
@@ -52,12 +54,14 @@ export class WebhookProcess {
     app: HttpApp;
     webhooks: Webhooks;
     worker: ConsumerWorker<unknown, { drafts: [] }>;
+    letters: DeadLetterDesk;
     sessions: Session[];
     failures: unknown[];
   }) {
     this.app = parts.app;
     this.#webhooks = parts.webhooks;
     this.#worker = parts.worker;
+    this.#letters = parts.letters;
     this.#sessions = parts.sessions;
     this.failures = parts.failures;
   }
@@ -84,6 +88,7 @@ export class WebhookProcess {
       batchMax: 500,
       observer: { committed: () => undefined, failed: (_name: string, error: unknown) => onError(error) },
     };
+    const letters = new DeadLetterDesk({ ...machine, reader, openSession, onError });
     const webhooks = new Webhooks({
       ...machine,
       session: openSession('webhooks.desk'),
@@ -92,6 +97,7 @@ export class WebhookProcess {
       vault,
       egress: new Egress({ reach }),
       onAttempt: () => undefined,
+      noteDestination: (destination, isDelivered) => letters.note(destination, isDelivered),
       onError,
     });
     const worker = new ConsumerWorker({
@@ -101,11 +107,16 @@ export class WebhookProcess {
     }) as ConsumerWorker<unknown, { drafts: [] }>;
     const app = await openApp();
     webhooks.registerRoutes(app);
+    letters.serve(webhooks.consumer, webhooks.letters);
+    letters.registerRoutes(app);
     await app.ready();
-    worker.own(partitions ?? Array.from({ length: PARTITIONS }, (_, partition) => partition));
+    const own = partitions ?? Array.from({ length: PARTITIONS }, (_, partition) => partition);
+    worker.own(own);
+    letters.own(webhooks.consumer.group, own);
+    letters.start();
     await webhooks.start();
     worker.start();
-    return new WebhookProcess({ app, webhooks, worker, sessions, failures });
+    return new WebhookProcess({ app, webhooks, worker, letters, sessions, failures });
   }
 
   /** As kill −9 does it: nothing is finished, nothing reported. */
@@ -123,6 +134,7 @@ export class WebhookProcess {
   async stop(): Promise<void> {
     await this.app.close();
     if (this.#isKilled) return;
+    await this.#letters.stop();
     await this.#worker.stop();
     await this.#webhooks.stop();
     await Promise.all(this.#sessions.map((session) => session.close()));
@@ -133,7 +145,7 @@ export class WebhookProcess {
 function openApp(): Promise<HttpApp> {
   return createHttpApp({
     settings: { bodyLimitBytes: 1024 * 1024, rateLimitPerSecond: 0 },
-    problems: webhookProblems,
+    problems: SERVICE_PROBLEMS,
     logger: createLogger({
       level: 'fatal',
       to: new Writable({ write: (_chunk, _encoding, done) => done() }),

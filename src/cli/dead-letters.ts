@@ -1,8 +1,14 @@
 /** `lastro dead-letters`: works beside running processes, on the same database; they execute what is ordered here. */
 import { userInfo } from 'node:os';
-import { systemClock } from '#kernel/clock.ts';
+import { systemClock, toRfc3339 } from '#kernel/clock.ts';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
-import { type DeadLetter, type OrderAction, STATES } from '#platform/dead-letters/dead-letter.ts';
+import {
+  type DeadLetter,
+  type DeadLetterState,
+  type FailureGroup,
+  type OrderAction,
+  STATES,
+} from '#platform/dead-letters/dead-letter.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
 import { readDetail } from '#platform/dead-letters/dead-letter-detail.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
@@ -11,6 +17,7 @@ import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
+import { givenUpReads, requireEditable } from '../given-up-reads.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
 import { say } from './environment.ts';
@@ -20,8 +27,18 @@ import { type Installation, onInstallation, type TenantOption } from './on-insta
 export interface ListOptions extends TenantOption {
   readonly state: string;
   readonly group?: string;
+  readonly target?: string;
   readonly limit: string;
 }
+
+export interface ReplayAllOptions extends TenantOption {
+  readonly group?: string;
+  readonly target?: string;
+  readonly errorCode?: string;
+  readonly reason?: string;
+}
+
+export type GroupOptions = Omit<ListOptions, 'limit'>;
 
 export interface OrderOptions extends TenantOption {
   readonly reason?: string;
@@ -32,19 +49,50 @@ export interface OrderOptions extends TenantOption {
 /** As many as a page of the API has. */
 const LIST_MAX = 500;
 
-export function listDeadLetters({ state, group, limit, ...options }: ListOptions): Promise<void> {
+export function listDeadLetters({ state, group, target, limit, ...options }: ListOptions): Promise<void> {
   return onInstallation(options, async ({ pool, tenant }) => {
     const reads = new DeadLetterReads(pool);
     const rows = Number(limit);
     if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
       throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
-    if (!STATES.some((known) => known === state)) throw new Error(`--state is one of ${STATES.join(', ')}`);
+    const known = stateOf(state);
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
-    const filter = { state, ...(group === undefined ? {} : { group }) };
+    const filter = { state: known, ...withoutUndefined({ group, target }) };
     const letters = await reads.list(tenant, filter, { before: undefined, limit: rows });
     for (const letter of letters) console.log(lineOf(letter));
     if (letters.length === 0) say('none');
   });
+}
+
+/** What has failed alike, most first. */
+export function groupDeadLetters({ state, group, target, ...options }: GroupOptions): Promise<void> {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    const filter = { state: stateOf(state), ...withoutUndefined({ group, target }) };
+    if (options.tenant !== undefined) await requireTenant(pool, tenant);
+    const { groups, isComplete } = await new DeadLetterReads(pool).groups(tenant, filter);
+    for (const each of groups) console.log(groupLineOf(each));
+    if (groups.length === 0) say('none');
+    if (!isComplete) say('there are more: only the newest were counted');
+  });
+}
+
+function groupLineOf(group: FailureGroup): string {
+  const { count, consumer_group, target, error_code, error_status, last_at, example } = group;
+  const last = [toRfc3339(last_at), idOf('dlt', example)];
+  return [count, consumer_group, target ?? '-', error_code, error_status ?? '-', ...last].join('\t');
+}
+
+function stateOf(given: string): DeadLetterState {
+  const state = STATES.find((known) => known === given);
+  if (state === undefined) throw new Error(`--state is one of ${STATES.join(', ')}`);
+  return state;
+}
+
+function withoutUndefined<Names extends string>(
+  given: Readonly<Record<Names, string | undefined>>,
+): Partial<Record<Names, string>> {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<Record<Names, string>>;
 }
 
 /** Of one that does not exist nothing is listed, which reads as if all were well. */
@@ -54,9 +102,10 @@ async function requireTenant(pool: ReadPool, tenant: string): Promise<void> {
 }
 
 function lineOf(letter: DeadLetter): string {
-  const { state, consumer_group, type, subject, error_code, error } = letter;
+  const { state, consumer_group, target, type, subject, error_code, error } = letter;
   const event = eventIdentity({ ...letter, position: Number(letter.position) });
-  return [idOf('dlt', letter.id), state, consumer_group, event, type, subject, error_code, error].join('\t');
+  const what = [consumer_group, target ?? '-', event, type, subject];
+  return [idOf('dlt', letter.id), state, ...what, error_code, error].join('\t');
 }
 
 export function showDeadLetter(id: string, options: TenantOption): Promise<void> {
@@ -64,7 +113,7 @@ export function showDeadLetter(id: string, options: TenantOption): Promise<void>
     const reads = new DeadLetterReads(pool);
     const letter = isId('dlt', id) ? await reads.find(tenant, uuidOf(id)) : undefined;
     if (letter === undefined) throw new Error(`tenant ${tenant} has no dead letter ${id}`);
-    console.log(JSON.stringify(await readDetail(reads, letter), null, 2));
+    console.log(JSON.stringify(await readDetail(reads, letter, givenUpReads(pool)), null, 2));
   });
 }
 
@@ -76,10 +125,24 @@ export function orderDeadLetter(
 ): Promise<void> {
   return onInstallation(options, async ({ url, pool, tenant }) => {
     const order = orderOf(action, id, { reason, data });
+    await requireEditable(pool, { tenant, order });
     const answer = await submit({ url, pool, tenant, order });
     const document = JSON.parse(answer.body) as { detail?: string };
     if (answer.status >= 400) throw new Error(document.detail);
     say(`the ${action} of ${id} is ordered; a running process executes it`);
+  });
+}
+
+/** As many as a set has at most. */
+export function replayAll({ group, target, errorCode, reason, ...options }: ReplayAllOptions): Promise<void> {
+  return onInstallation(options, async ({ url, pool, tenant }) => {
+    if (options.tenant !== undefined) await requireTenant(pool, tenant);
+    const filter = withoutUndefined({ group, target, error_code: errorCode });
+    const why = reason === undefined ? {} : { reason: givenReason(reason) };
+    const order = { operation: 'dead_letters.replay_set', ...filter, ...why } as const;
+    const { body } = await submit({ url, pool, tenant, order });
+    const { id, total } = JSON.parse(body) as { id: string; total: number };
+    say(`${id}: the replay of ${total} is ordered; running processes execute it`);
   });
 }
 
@@ -112,7 +175,7 @@ async function submit({ url, pool, tenant, order }: Installation & { order: Dead
     tenant,
     idempotencyKey: undefined,
     body: order,
-    id: newId('rdl'),
+    id: newId(order.operation === 'dead_letters.replay_set' ? 'rpl' : 'rdl'),
     requestId: newId('req'),
     correlationId: newId('cor'),
     traceparent: null,

@@ -2,7 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
-import type { ListOptions, OrderOptions } from './dead-letters.ts';
+import type { GroupOptions, ListOptions, OrderOptions, ReplayAllOptions } from './dead-letters.ts';
 import type { ImportEntriesOptions } from './import-entries.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
@@ -55,15 +55,24 @@ keys
 const OF_TENANT = `whose dead letters; ${BY_DEFAULT}`;
 const deadLetters = program
   .command('dead-letters')
-  .description('events that a consumer group could not handle');
+  .description('what has failed for good: events, calls of connectors, deliveries of webhooks');
 deadLetters
   .command('list')
   .description('list dead letters, newest first')
   .option('--tenant <id>', OF_TENANT)
   .option('--state <state>', 'open, replayed, skipped or discarded', 'open')
   .option('--group <name>', 'of this consumer group')
+  .option('--target <name>', 'given up at this connector or webhook endpoint')
   .option('--limit <number>', 'at most so many', '50')
   .action(async (options: ListOptions) => (await import('./dead-letters.ts')).listDeadLetters(options));
+deadLetters
+  .command('groups')
+  .description('count what has failed alike, most first')
+  .option('--tenant <id>', OF_TENANT)
+  .option('--state <state>', 'open, replayed, skipped or discarded', 'open')
+  .option('--group <name>', 'of this consumer group')
+  .option('--target <name>', 'given up at this connector or webhook endpoint')
+  .action(async (options: GroupOptions) => (await import('./dead-letters.ts')).groupDeadLetters(options));
 deadLetters
   .command('show <id>')
   .description('show one: its event, its failure, what waits behind it, and what was done')
@@ -73,13 +82,22 @@ deadLetters
   );
 deadLetters
   .command('replay <id>')
-  .description('hand the event to its group once more; what waits behind it follows')
+  .description('have it tried once more; what waits behind an event follows')
   .option('--tenant <id>', OF_TENANT)
-  .option('--data <json>', 'instead of the event’s own data')
+  .option('--data <json>', 'instead of the event’s own data, or of the message')
   .option('--reason <text>', 'kept in the audit')
   .action(async (id: string, options: OrderOptions) =>
     (await import('./dead-letters.ts')).orderDeadLetter('replay', id, options),
   );
+deadLetters
+  .command('replay-all')
+  .description('have all that are open and match tried once more, in the background')
+  .option('--tenant <id>', OF_TENANT)
+  .option('--group <name>', 'of this consumer group')
+  .option('--target <name>', 'given up at this connector or webhook endpoint')
+  .option('--error-code <code>', 'that failed with this')
+  .option('--reason <text>', 'kept in the audit')
+  .action(async (options: ReplayAllOptions) => (await import('./dead-letters.ts')).replayAll(options));
 for (const [action, description] of [
   ['skip', 'pass over the event for good, and go on with what waits behind it'],
   ['discard', 'give up the event and all that waits behind it now'],

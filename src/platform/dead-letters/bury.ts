@@ -94,14 +94,16 @@ export function isFaultOfEvent(error: unknown): boolean {
   return !(error instanceof Fault) && !(error instanceof LogGap);
 }
 
+/** A log that lacks what a dead letter is about goes by the name of what is wrong, and not of what is thrown for it. */
 export function failureOf(error: unknown): Failure {
+  if (error instanceof LogGap) return { code: LogGap.name, text: storable(error.message) };
   if (error instanceof DatabaseFault)
     return { code: error.state ?? 'connection', text: storable(error.message) };
   if (error instanceof Error) return { code: storable(error.name), text: storable(error.message) };
   return { code: 'unknown', text: storable(String(error)) };
 }
 
-function storable(text: string): string {
+export function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed().slice(0, ERROR_MAX_CHARACTERS).toWellFormed();
 }
 

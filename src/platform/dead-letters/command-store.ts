@@ -30,19 +30,31 @@ export const LOAD_LETTERS = statement(
    ${WITH_ORDER}`,
 );
 
+const OPEN_COLUMNS =
+  'd.*, null as order_action, null as order_requested_by, null::timestamptz as order_requested_at';
+/** Both load by the same; one of the tenant, open, and with no order pending. */
+const OPEN = `d.tenant = $1 and d.state = 'open'
+     and ($2::text is null or d.consumer_group = $2) and ($3::text is null or d.type = $3)
+     and ($4::text is null or d.error_code = $4) and ($5::text is null or d.subject = $5)
+     and ($6::text is null or d.target = $6)
+     and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id offset 0)`;
+
 /**
- * The open ones of a tenant that nothing is ordered about, oldest first: by the (few) parked keys, each by primary key. An
- * order that another process gives meanwhile meets the unique dead letter of the pending ones; the batch is decided anew.
+ * The open ones of a tenant that nothing is ordered about, oldest first: of events by the (few) parked keys, each by primary
+ * key; of what was given up by the index on what is open. An order that another process gives meanwhile meets the unique dead
+ * letter of the pending ones; the batch is decided anew.
  */
 export const LOAD_OPEN = statement(
   'log.load_open_dead_letters',
-  `select d.*, null as order_action, null as order_requested_by, null::timestamptz as order_requested_at
+  `select ${OPEN_COLUMNS}
    from log.parked_keys k
    cross join lateral (select * from log.dead_letters d where d.id = k.dead_letter offset 0) d
-   where d.tenant = $1 and d.state = 'open'
-     and ($2::text is null or d.consumer_group = $2) and ($3::text is null or d.type = $3)
-     and ($4::text is null or d.error_code = $4) and ($5::text is null or d.subject = $5)
-     and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id)
+   where ${OPEN}
+   order by d.id limit ${REPLAY_MAX}`,
+);
+export const LOAD_GIVEN_UP = statement(
+  'log.load_open_given_up',
+  `select ${OPEN_COLUMNS} from log.dead_letters d where d.target is not null and ${OPEN}
    order by d.id limit ${REPLAY_MAX}`,
 );
 
@@ -121,15 +133,23 @@ export interface OpenFilter {
   readonly type?: string;
   readonly error_code?: string;
   readonly subject?: string;
+  readonly target?: string;
 }
 
-export function loadOpen(
+export async function loadOpen(
   tx: Transaction,
   tenant: string,
-  { group, type, error_code, subject }: OpenFilter,
+  { group, type, error_code, subject, target }: OpenFilter,
 ): Promise<DeadLetter[]> {
-  const values = [tenant, group ?? null, type ?? null, error_code ?? null, subject ?? null];
-  return tx.query<DeadLetter>(LOAD_OPEN, values);
+  const values = [tenant, group, type, error_code, subject, target].map((value) => value ?? null);
+  const found = await Promise.all([
+    tx.query<DeadLetter>(LOAD_OPEN, values),
+    tx.query<DeadLetter>(LOAD_GIVEN_UP, values),
+  ]);
+  return found
+    .flat()
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, REPLAY_MAX);
 }
 
 export interface NewOrder {

@@ -30,6 +30,7 @@ import {
 import { type DeadLetter, type OrderAction, pendingOrderOf, renderDeadLetter } from './dead-letter.ts';
 import type { DeadLetterOrder, GiveUpOrder, ReplayOrder, ReplaySetOrder } from './dead-letter-orders.ts';
 import { objectionTo } from './edit-data.ts';
+import { NOBODY } from './given-up.ts';
 import { readEventsAt } from './order-store.ts';
 import { renderReplay } from './replay.ts';
 
@@ -54,9 +55,6 @@ interface Effect {
   readonly orders: readonly NewOrder[];
   readonly replay?: NewReplay;
 }
-
-/** Of a request that names nobody: the sandbox lets such in. */
-const NOBODY = 'sandbox';
 
 const ACTIONS: Readonly<Record<(ReplayOrder | GiveUpOrder)['operation'], OrderAction>> = {
   'dead_letters.replay': 'replay',
@@ -118,7 +116,9 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
     const letter = found.value;
     const data = body.operation === 'dead_letters.replay' ? body.data : undefined;
     const edited = loaded.edited.get(letter.id);
-    const objection = data === undefined ? undefined : this.#objectionTo(data, letter, edited);
+    // What was given up has been looked at before (given-up-edit.ts).
+    const isOfEvent = data !== undefined && letter.work === null;
+    const objection = isOfEvent ? this.#objectionTo(data, letter, edited) : undefined;
     if (objection !== undefined) return refused(objection);
     return accepted({
       id: uuidOf(id as RedeliveryId),
@@ -153,7 +153,7 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
     const loaded = await Promise.all(
       [...new Set(asked)].map(async (id): Promise<[string, Edited][]> => {
         const letter = letters.get(uuidOf(id));
-        if (letter === undefined) return [];
+        if (letter === undefined || letter.work !== null) return [];
         const edited = await this.#readEdited(tx, letter);
         return edited === undefined ? [] : [[letter.id, edited]];
       }),
@@ -259,12 +259,13 @@ function membersOf(loaded: Loaded, { id, tenant, body }: Command<ReplaySetOrder>
   });
 }
 
-function matches(letter: DeadLetter, { group, type, error_code, subject }: ReplaySetOrder): boolean {
+function matches(letter: DeadLetter, { group, type, error_code, subject, target }: ReplaySetOrder): boolean {
   return (
     (group ?? letter.consumer_group) === letter.consumer_group &&
     (type ?? letter.type) === letter.type &&
     (error_code ?? letter.error_code) === letter.error_code &&
-    (subject ?? letter.subject) === letter.subject
+    (subject ?? letter.subject) === letter.subject &&
+    (target ?? letter.target) === letter.target
   );
 }
 

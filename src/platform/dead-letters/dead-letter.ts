@@ -27,6 +27,15 @@ export interface DeadLetter {
   readonly attempts: number;
   readonly state: DeadLetterState;
   readonly edited_data: string | null;
+  /** Of what a service has given up (given-up.ts): whom it was meant for, by which id; null of an event. */
+  readonly target: string | null;
+  readonly work: string | null;
+  /** HTTP. */
+  readonly error_status: number | null;
+  /** The id of what took its place. */
+  readonly replayed_as: string | null;
+  /** The destination at whose return it is replayed by itself. */
+  readonly waits_for: string | null;
   readonly failed_first_at: EpochMs;
   readonly failed_last_at: EpochMs;
   readonly resolved_at: EpochMs | null;
@@ -34,6 +43,19 @@ export interface DeadLetter {
   readonly order_action: OrderAction | null;
   readonly order_requested_by: string | null;
   readonly order_requested_at: EpochMs | null;
+}
+
+/** Dead letters that failed alike: of one group, at one target, with one code and status. */
+export interface FailureGroup {
+  readonly consumer_group: string;
+  readonly target: string | null;
+  readonly error_code: string;
+  readonly error_status: number | null;
+  readonly count: number;
+  readonly first_at: EpochMs;
+  readonly last_at: EpochMs;
+  /** The uuid of the newest. */
+  readonly example: string;
 }
 
 export interface PendingOrderOf {
@@ -62,12 +84,17 @@ export function renderDeadLetter(
     type: letter.type,
     version: letter.version,
     subject: letter.subject,
+    target: letter.target,
+    work_id: letter.work,
     error: {
       code: letter.error_code,
+      status: letter.error_status,
       detail: toldFailure({ code: letter.error_code, text: letter.error }),
     },
     attempts: letter.attempts,
     edited: letter.edited_data !== null,
+    replayed_as: letter.replayed_as,
+    replayed_at_return: letter.waits_for !== null,
     order:
       order === undefined
         ? null
@@ -79,5 +106,17 @@ export function renderDeadLetter(
     failed_first_at: toRfc3339(letter.failed_first_at),
     failed_last_at: toRfc3339(letter.failed_last_at),
     resolved_at: letter.resolved_at === null ? null : toRfc3339(letter.resolved_at),
+  };
+}
+
+export function renderGroup(group: FailureGroup): JsonObject {
+  return {
+    group: group.consumer_group,
+    target: group.target,
+    error: { code: group.error_code, status: group.error_status },
+    count: group.count,
+    first_failed_at: toRfc3339(group.first_at),
+    last_failed_at: toRfc3339(group.last_at),
+    example: idOf('dlt', group.example),
   };
 }

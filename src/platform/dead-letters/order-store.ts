@@ -18,7 +18,9 @@ const KEYS_PER_TURN = 200;
  */
 export const FIND_ORDERS = statement(
   'log.find_pending_orders',
-  `select p.id, p.consumer_group as "group", p.partition from log.pending_redeliveries p
+  `select p.id, p.consumer_group as "group", p.partition,
+          exists (select from log.dead_letters d where d.id = p.dead_letter and d.work is not null) as "isGivenUp"
+   from log.pending_redeliveries p
    where exists (select from ${batchRows('owned', { grp: 'text', partition: 'smallint' })}
                  where owned.grp = p.consumer_group and owned.partition = p.partition)
      and p.id > $3
@@ -61,7 +63,7 @@ export const LOCK_LETTER_OF = statement(
 export const LOAD_ORDER = statement(
   'log.load_order',
   `select r.id, r.consumer_group as "group", r.topic, r.partition, r.position, r.action, r.dead_letter, r.edited_data,
-          r.reason, r.requested_by, d.parking_key, d.state
+          r.reason, r.requested_by, d.parking_key, d.state, d.tenant, d.subject, d.type, d.work
    from log.pending_redeliveries p
    join log.redeliveries r on r.id = p.id
    left join log.dead_letters d on d.id = r.dead_letter
@@ -122,7 +124,9 @@ export const DROP_EMPTY_KEY = statement(
 );
 export const RESOLVE = statement(
   'log.resolve_dead_letter',
-  `update log.dead_letters set state = $2, edited_data = $3, resolved_at = $4 where id = $1`,
+  `update log.dead_letters
+   set state = $2, edited_data = $3, resolved_at = $4, replayed_as = $5, waits_for = null
+   where id = $1`,
 );
 export const FAIL_AGAIN = statement(
   'log.fail_dead_letter_again',
@@ -141,6 +145,8 @@ export interface GroupPartition {
 
 export interface PendingOrder extends GroupPartition {
   readonly id: string;
+  /** About what a service has given up, and no event that its group could not handle. */
+  readonly isGivenUp: boolean;
 }
 
 export interface ParkedKey extends GroupPartition {
@@ -203,7 +209,16 @@ export interface Order extends GroupPartition {
         readonly key: string;
         readonly isOpen: boolean;
         readonly editedData: string | null;
+        /** Of what was given up. */
+        readonly work: GivenUpPlace | undefined;
       };
+}
+
+export interface GivenUpPlace {
+  readonly id: string;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly type: string;
 }
 
 interface OrderRow extends GroupPartition {
@@ -217,6 +232,10 @@ interface OrderRow extends GroupPartition {
   readonly requested_by: string;
   readonly parking_key: string | null;
   readonly state: string | null;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly type: string;
+  readonly work: string | null;
 }
 
 /** Locked, then loaded: undefined when it is done, or withdrawn. */
@@ -228,7 +247,9 @@ export async function loadOrder(tx: Transaction, id: string): Promise<Order | un
   if (action === 'redeliver' || row.dead_letter === null || row.parking_key === null)
     return { ...order, about: { action: 'redeliver' } };
   const { dead_letter: deadLetter, parking_key: key, edited_data: editedData, state } = row;
-  return { ...order, about: { action, deadLetter, key, isOpen: state === 'open', editedData } };
+  const { tenant, subject, type, work: given } = row;
+  const work = given === null ? undefined : { id: given, tenant, subject, type };
+  return { ...order, about: { action, deadLetter, key, isOpen: state === 'open', editedData, work } };
 }
 
 export async function isParked(tx: Transaction, { group, partition, key }: ParkedKey): Promise<boolean> {
@@ -288,10 +309,12 @@ export function resolve(
     uuid: string;
     state: 'replayed' | 'skipped' | 'discarded';
     editedData: string | null;
+    replayedAs?: string;
     at: number;
   },
 ): void {
-  tx.run(RESOLVE, [letter.uuid, letter.state, letter.editedData, new Date(letter.at)]);
+  const { uuid, state, editedData, at, replayedAs = null } = letter;
+  tx.run(RESOLVE, [uuid, state, editedData, new Date(at), replayedAs]);
 }
 
 export function failAgain(

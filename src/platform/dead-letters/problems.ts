@@ -25,7 +25,15 @@ export const deadLetterProblems = {
     status: 422,
     title: 'The edited data is not what such an event tells',
     retryable: false,
-    remedy: 'Keep to the contract of the event’s type and version; `errors` names what is wrong.',
+    remedy:
+      'Keep to the contract of the event’s type and version, or to the schema of the connector; `errors` names what is wrong.',
+  },
+  'dead_letters.not_editable': {
+    status: 422,
+    title: 'What was given up cannot be sent otherwise',
+    retryable: false,
+    remedy:
+      'Replay it without `data`: what a receiver of webhooks is told is what the event says, and an undo takes back what was delivered.',
   },
   'dead_letters.event_missing': {
     status: 409,

@@ -3,7 +3,7 @@ import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import type { JsonObject, LogEvent } from '../log/event.ts';
 import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import type { Reader } from '../postgres/read-pool.ts';
-import type { DeadLetter } from './dead-letter.ts';
+import { type DeadLetter, type DeadLetterState, type FailureGroup, STATES } from './dead-letter.ts';
 import type { ReplayProgress } from './replay.ts';
 import { toldDetail } from './told-failure.ts';
 
@@ -11,6 +11,10 @@ import { toldDetail } from './told-failure.ts';
 const NAMED_BEHIND_MAX = 20;
 /** Of the audit, newest first: more than anybody does to one dead letter. */
 const ACTIONS_MAX = 200;
+/** Dead letters that a grouping reads, the newest ones: some 100 ms. */
+const GROUPED_MAX = 100_000;
+/** More kinds of failure than anybody reads. */
+const GROUPS_MAX = 200;
 
 const LETTERS = `select d.*, r.action as order_action, r.requested_by as order_requested_by,
                         r.requested_at as order_requested_at
@@ -23,8 +27,9 @@ export interface DeadLetterFilter {
   readonly type?: string;
   readonly subject?: string;
   readonly topic?: string;
+  readonly target?: string;
   readonly error_code?: string;
-  readonly state?: string;
+  readonly state?: DeadLetterState;
   readonly failedFrom?: EpochMs;
   readonly failedTo?: EpochMs;
 }
@@ -52,35 +57,32 @@ export class DeadLetterReads {
     this.#reader = reader;
   }
 
-  /** Up to `limit`, before `before` (a uuid; ids rise with time), newest first. By the index on tenants. */
+  /** Up to `limit`, before `before` (a uuid; ids rise with time), newest first. By the index on tenants, or on what is open. */
   list(
     tenant: string,
     filter: DeadLetterFilter,
     page: { readonly before: string | undefined; readonly limit: number },
   ): Promise<DeadLetter[]> {
     return this.#reader.query<DeadLetter>(
-      `${LETTERS}
-       where d.tenant = $1 and ($2::uuid is null or d.id < $2)
-         and ($3::text is null or d.consumer_group = $3) and ($4::text is null or d.type = $4)
-         and ($5::text is null or d.subject = $5) and ($6::text is null or d.topic = $6)
-         and ($7::text is null or d.error_code = $7) and ($8::text is null or d.state = $8)
-         and ($9::timestamptz is null or d.failed_last_at >= $9)
-         and ($10::timestamptz is null or d.failed_last_at < $10)
-       order by d.id desc limit $11`,
-      [
-        tenant,
-        page.before ?? null,
-        filter.group ?? null,
-        filter.type ?? null,
-        filter.subject ?? null,
-        filter.topic ?? null,
-        filter.error_code ?? null,
-        filter.state ?? null,
-        filter.failedFrom === undefined ? null : new Date(filter.failedFrom),
-        filter.failedTo === undefined ? null : new Date(filter.failedTo),
-        page.limit,
-      ],
+      `${LETTERS} where ${matching(filter)} and ($10::uuid is null or d.id < $10) order by d.id desc limit $11`,
+      [...valuesOf(tenant, filter), page.before ?? null, page.limit],
     );
+  }
+
+  /** The largest first, over the newest that match; whether those are all. By the same indexes. */
+  async groups(
+    tenant: string,
+    filter: DeadLetterFilter,
+  ): Promise<{ readonly groups: readonly FailureGroup[]; readonly isComplete: boolean }> {
+    const rows = await this.#reader.query<FailureGroup & { readonly total: number }>(
+      `select consumer_group, target, error_code, error_status, count(*)::integer as count, min(failed_first_at) as first_at,
+              max(failed_last_at) as last_at, max(id::text) as example, (sum(count(*)) over ())::integer as total
+       from (select d.* from log.dead_letters d where ${matching(filter)} order by d.id desc limit ${GROUPED_MAX}) d
+       group by consumer_group, target, error_code, error_status
+       order by count desc, last_at desc limit ${GROUPS_MAX}`,
+      valuesOf(tenant, filter),
+    );
+    return { groups: rows, isComplete: (rows[0]?.total ?? 0) < GROUPED_MAX && rows.length < GROUPS_MAX };
   }
 
   /** By primary key. */
@@ -122,12 +124,12 @@ export class DeadLetterReads {
   }
 
   /** The audit, oldest first. By primary key. */
-  async actions({ id }: DeadLetter): Promise<JsonObject[]> {
+  async actions({ id, work }: DeadLetter): Promise<JsonObject[]> {
     const rows = await this.#reader.query<ActionRow>(
       `select * from log.dead_letter_actions where dead_letter = $1 order by seq desc limit ${ACTIONS_MAX}`,
       [id],
     );
-    return rows.toReversed().map(renderAction);
+    return rows.toReversed().map((row) => renderAction(row, { isOfEvent: work === null }));
   }
 
   /** By primary key, and the index of a set's orders. */
@@ -146,6 +148,22 @@ export class DeadLetterReads {
   }
 }
 
+/** The state is written out: only so is the index on what is open one that can serve. */
+function matching({ state }: DeadLetterFilter): string {
+  const isState = state === undefined ? '' : `and d.state = '${STATES[STATES.indexOf(state)]}'`;
+  return `d.tenant = $1 ${isState}
+    and ($2::text is null or d.consumer_group = $2) and ($3::text is null or d.type = $3)
+    and ($4::text is null or d.subject = $4) and ($5::text is null or d.topic = $5)
+    and ($6::text is null or d.error_code = $6) and ($7::text is null or d.target = $7)
+    and ($8::timestamptz is null or d.failed_last_at >= $8) and ($9::timestamptz is null or d.failed_last_at < $9)`;
+}
+
+function valuesOf(tenant: string, filter: DeadLetterFilter): unknown[] {
+  const { group, type, subject, topic, error_code, target, failedFrom, failedTo } = filter;
+  const [from, to] = [failedFrom, failedTo].map((at) => (at === undefined ? null : new Date(at)));
+  return [tenant, group, type, subject, topic, error_code, target, from, to].map((value) => value ?? null);
+}
+
 interface ReplayRow {
   readonly id: string;
   readonly total: number;
@@ -155,7 +173,7 @@ interface ReplayRow {
   readonly failed: number;
 }
 
-function renderAction(row: ActionRow): JsonObject {
+function renderAction(row: ActionRow, { isOfEvent }: { isOfEvent: boolean }): JsonObject {
   return {
     at: toRfc3339(row.at),
     action: row.action,
@@ -163,6 +181,7 @@ function renderAction(row: ActionRow): JsonObject {
     reason: row.reason,
     data_before: row.data_before === null ? null : (JSON.parse(row.data_before) as JsonObject),
     data_after: row.data_after === null ? null : (JSON.parse(row.data_after) as JsonObject),
-    detail: toldDetail(row),
+    // What was given up has failed outside, or by a refusal of its service: its words may be read.
+    detail: isOfEvent ? toldDetail(row) : row.detail,
   };
 }

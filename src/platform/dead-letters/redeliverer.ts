@@ -12,6 +12,8 @@
  * D5: what waits and cannot be read any more, or is gone from its log, is a dead letter like any other: it is made of what was
  *     kept when it was parked, for its key would wait for ever, and nobody would see it.
  * D6: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
+ *
+ * Orders about what a service has given up are executed here too, by that service and in no order (given-up-orders.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
@@ -22,9 +24,12 @@ import { Signal } from '../batch/signal.ts';
 import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
-import { bury, type Failure, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import { bury, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import type { GivenUpWork } from './given-up.ts';
+import { executeGivenUp, failGivenUp } from './given-up-orders.ts';
 import { type Handler, handlerOf } from './handler.ts';
 import * as store from './order-store.ts';
+import { hasPassed, placesPassed } from './passed-places.ts';
 import { findAbandonedEvents } from './redelivery.ts';
 
 /** A person has just asked, or the integrity service: neither counts milliseconds. */
@@ -57,6 +62,7 @@ type Done = (() => Promise<void>) | undefined;
 export class Redeliverer {
   readonly #options: RedelivererOptions;
   readonly #handlers = new Map<string, Handler>();
+  readonly #works = new Map<string, GivenUpWork>();
   readonly #owned = new Map<string, readonly number[]>();
   readonly #signal = new Signal();
   /** Of keys whose next event has failed, alone. */
@@ -73,6 +79,11 @@ export class Redeliverer {
   /** From now on orders about the group are executed with this consumer, where the process owns the partition. */
   serve<Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>): void {
     this.#handlers.set(consumer.group, handlerOf(consumer, this.#options));
+  }
+
+  /** The same of what the service has given up. */
+  serveGivenUp(work: GivenUpWork): void {
+    for (const group of work.groups) this.#works.set(group, work);
   }
 
   own(group: string, partitions: readonly number[]): void {
@@ -136,6 +147,7 @@ export class Redeliverer {
   }
 
   async #execute(pending: store.PendingOrder): Promise<boolean> {
+    if (pending.isGivenUp) return this.#executeGivenUp(pending);
     const handler = this.#handlers.get(pending.group);
     if (handler === undefined) return false;
     try {
@@ -148,14 +160,28 @@ export class Redeliverer {
     }
   }
 
+  async #executeGivenUp({ id, group }: store.PendingOrder): Promise<boolean> {
+    const work = this.#works.get(group);
+    if (work === undefined) return false;
+    const now = this.#options.clock.now();
+    try {
+      return await this.#transact((tx) => executeGivenUp(tx, id, { work, now }));
+    } catch (error) {
+      if (!isFaultOfEvent(error)) throw error;
+      return this.#transact((tx) => failGivenUp(tx, id, { failure: failureOf(error), now }));
+    }
+  }
+
   /** D1. Whether `work` has found something to do. */
-  async #commit(
+  #commit(
     of: store.GroupPartition,
     work: (tx: Transaction, positions: store.HeldPositions) => Promise<Done>,
   ): Promise<boolean> {
-    const done = await this.#options.session.transaction(async (tx) =>
-      work(tx, await store.holdPositions(tx, of)),
-    );
+    return this.#transact(async (tx) => work(tx, await store.holdPositions(tx, of)));
+  }
+
+  async #transact(work: (tx: Transaction) => Promise<Done>): Promise<boolean> {
+    const done = await this.#options.session.transaction(work);
     // It is committed: what goes wrong from here on is no failure of the events.
     await done?.().catch((error: unknown) => this.#options.observer.failed(WORKER, error));
     return done !== undefined;
@@ -281,7 +307,7 @@ export class Redeliverer {
   ): Done {
     const { id, about } = order;
     const at = this.#options.clock.now();
-    const { code, text } = failureIn(error);
+    const { code, text } = failureOf(error);
     if (about.action !== 'redeliver') {
       store.failAgain(tx, { uuid: about.deadLetter, code, text, at });
       const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
@@ -350,7 +376,7 @@ export class Redeliverer {
     if (place === undefined) return undefined;
     const { seq, ...event } = place; // D5
     const { group } = key;
-    const failure = failureIn(error);
+    const failure = failureOf(error);
     const id = bury(tx, {
       group,
       parkingKey: key.key,
@@ -376,23 +402,4 @@ export class Redeliverer {
     if (lacking !== undefined) throw new LogGap(lacking.topic, partition, lacking.position);
     return events;
   }
-}
-
-/** A log that lacks what a dead letter is about goes by the name of what is wrong, and not of what is thrown for it. */
-function failureIn(error: unknown): Failure {
-  const failure = failureOf(error);
-  return error instanceof LogGap ? { ...failure, code: LogGap.name } : failure;
-}
-
-function hasPassed(positions: store.HeldPositions, { topic, position }: store.EventPlace): boolean {
-  return (positions.get(topic) ?? 0) >= position;
-}
-
-/** The first ones of those that wait, up to one that the positions have not passed. */
-function placesPassed(
-  places: readonly store.ParkedPlace[],
-  positions: store.HeldPositions,
-): readonly store.ParkedPlace[] {
-  const ahead = places.findIndex((place) => !hasPassed(positions, place));
-  return ahead === -1 ? places : places.slice(0, ahead);
 }

@@ -10,9 +10,11 @@ import { contextOf } from '../http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '../http/schemas.ts';
 import { sendJsonText, sendProblem } from '../http/send.ts';
 import type { JsonObject } from '../log/event.ts';
-import { renderDeadLetter } from './dead-letter.ts';
+import { renderDeadLetter, renderGroup } from './dead-letter.ts';
 import { readDetail } from './dead-letter-detail.ts';
 import type { DeadLetterOrder } from './dead-letter-orders.ts';
+import type { GivenUpReads } from './given-up.ts';
+import { objectionToEdit } from './given-up-edit.ts';
 import type { DeadLetterFilter, DeadLetterReads } from './reads.ts';
 import { renderReplay } from './replay.ts';
 import {
@@ -20,6 +22,8 @@ import {
   DeadLetterDocument,
   DeadLetterPage,
   GiveUpBody,
+  GroupList,
+  GroupQuery,
   ListQuery,
   Params,
   ReplayBody,
@@ -30,6 +34,8 @@ import {
 export interface DeadLetterRoutes {
   readonly commands: CommandQueue<DeadLetterOrder>;
   readonly reads: DeadLetterReads;
+  /** Of the services that give up what they have tried outside. */
+  readonly works: readonly GivenUpReads[];
   /** There is an order to execute. */
   readonly onOrdered: () => void;
 }
@@ -40,7 +46,9 @@ const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument } as const;
 const TAGS = ['dead letters'];
 
 export function registerDeadLetterRoutes(app: HttpApp, routes: DeadLetterRoutes): void {
-  registerReads(app, routes.reads);
+  registerList(app, routes.reads);
+  registerGroups(app, routes.reads);
+  registerDetail(app, routes);
   registerReplay(app, routes);
   registerGiveUp(app, routes, {
     action: 'skip',
@@ -53,10 +61,12 @@ export function registerDeadLetterRoutes(app: HttpApp, routes: DeadLetterRoutes)
   registerSets(app, routes);
 }
 
-function registerReads(app: HttpApp, reads: DeadLetterReads): void {
+function registerList(app: HttpApp, reads: DeadLetterReads): void {
   const list = {
     tags: TAGS,
-    summary: 'List events that a consumer group could not handle, newest first',
+    summary: 'List what has failed for good, newest first',
+    description:
+      'Events that a consumer group could not handle, and calls of connectors and deliveries of webhooks that were given up.',
     querystring: ListQuery,
     response: { 200: DeadLetterPage, ...REFUSALS },
   };
@@ -64,10 +74,28 @@ function registerReads(app: HttpApp, reads: DeadLetterReads): void {
     await sendList(reads, { request, reply, query: request.query });
     return reply;
   });
+}
 
+function registerGroups(app: HttpApp, reads: DeadLetterReads): void {
+  const schema = {
+    tags: TAGS,
+    summary: 'Count what has failed alike, most first',
+    description:
+      'By group, target, code and status of the error; of those that are open if no state is named.',
+    querystring: GroupQuery,
+    response: { 200: GroupList, ...REFUSALS },
+  };
+  app.get('/v1/dead-letters/groups', { config: READ, schema }, async (request, reply) => {
+    const filter = { state: 'open' as const, ...filterOf(request.query) };
+    const { groups, isComplete } = await reads.groups(contextOf(request).tenant, filter);
+    return sendJson(reply, { data: groups.map(renderGroup), complete: isComplete });
+  });
+}
+
+function registerDetail(app: HttpApp, { reads, works }: DeadLetterRoutes): void {
   const single = {
     tags: TAGS,
-    summary: 'Read a dead letter: the event, the failure, what waits behind it, and what was done',
+    summary: 'Read a dead letter: what it is about, the failure, what waits behind it, and what was done',
     params: Params,
     response: { 200: DeadLetterDetail, ...REFUSALS },
   };
@@ -75,7 +103,7 @@ function registerReads(app: HttpApp, reads: DeadLetterReads): void {
     const { id } = request.params;
     const letter = isId('dlt', id) ? await reads.find(contextOf(request).tenant, uuidOf(id)) : undefined;
     if (letter === undefined) return sendProblem(reply, notFound(id));
-    return sendJson(reply, await readDetail(reads, letter));
+    return sendJson(reply, await readDetail(reads, letter, works));
   });
 }
 
@@ -104,11 +132,7 @@ async function sendList(
   return sendJson(reply, { data: data.map((letter) => renderDeadLetter(letter)), next_cursor });
 }
 
-function filterOf({
-  failed_from: from,
-  failed_to: to,
-  ...names
-}: Omit<ListQuery, 'limit' | 'cursor'>): DeadLetterFilter {
+function filterOf({ failed_from: from, failed_to: to, ...names }: GroupQuery): DeadLetterFilter {
   return {
     ...names,
     ...(from === undefined ? {} : { failedFrom: parseInstant(from) }),
@@ -119,9 +143,9 @@ function filterOf({
 function registerReplay(app: HttpApp, routes: DeadLetterRoutes): void {
   const schema = {
     tags: TAGS,
-    summary: 'Hand the event to its group once more, as it is or with other data',
+    summary: 'Have it tried once more, as it is or with other data',
     description:
-      'Answers 202 once the order is durable; it is executed within seconds where a process runs the group. If the event is handled, what waits behind it follows, in order. If it fails again the dead letter stays open. The event in the log is never changed.',
+      'Answers 202 once the order is durable; it is executed within seconds where a process runs the group. If the event is handled, what waits behind it follows, in order. If it fails again the dead letter stays open. The event in the log is never changed. What was given up is replayed when something new has taken its place: an integration through the newest version of its connector, or a delivery.',
     params: Params,
     body: ReplayBody,
     response: { 202: DeadLetterDocument, ...REFUSALS },
@@ -148,7 +172,7 @@ function registerGiveUp(
     tags: TAGS,
     summary,
     description:
-      'For this group alone, and for good: what it would have done for the event is left undone, and `lastro verify` goes on reporting what is missing by it.',
+      'For this group alone, and for good; of what was given up, both do the same. Of an event what it would have done for the event is left undone, and `lastro verify` goes on reporting what is missing by it.',
     params: Params,
     body: GiveUpBody,
     response: { 202: DeadLetterDocument, ...REFUSALS },
@@ -198,6 +222,9 @@ async function run(
   reply: FastifyReply,
   { routes, body, id }: { routes: DeadLetterRoutes; body: DeadLetterOrder; id: string },
 ): Promise<FastifyReply> {
+  const { tenant } = contextOf(request);
+  const objection = await objectionToEdit({ tenant, order: body }, routes);
+  if (objection !== undefined) return sendProblem(reply, objection);
   const outcome = await submitCommand(request, routes.commands, { operation: body.operation, body, id });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   routes.onOrdered();

@@ -118,6 +118,7 @@ const DestinationShape = Type.Union([
     ...call,
     attempts: Type.Optional(Type.Integer({ minimum: 1, maximum: 20 })),
     give_up_ms: Type.Optional(Type.Integer({ minimum: 1000, maximum: 7 * 86_400_000 })),
+    automatic_replay: Type.Optional(Type.Boolean()),
     undo: Type.Optional(closed(call)),
   }),
   closed({ type: Type.Literal('payment'), body: Expression }),

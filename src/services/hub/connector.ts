@@ -72,6 +72,8 @@ export type HttpDestination = HttpCall & {
   readonly type: 'http';
   readonly attempts?: number;
   readonly give_up_ms?: number;
+  /** Whether what was given up while it was away is tried again when it is back; true if it is left out. */
+  readonly automatic_replay?: boolean;
   /** What takes back what may have been delivered (U5). */
   readonly undo?: HttpCall;
 };

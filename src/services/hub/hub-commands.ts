@@ -2,13 +2,20 @@
  * What callers ask of the hub, as a batch: connectors put, messages sent, integrations replayed and undone. The gateway only
  * says who asks and makes an event of it (H2); everything else is a step's.
  *
- * Order of locks (R3): integrations, ascending; then idempotency keys and own rows.
+ * Order of locks (R3): dead letters about them, then integrations, ascending; then idempotency keys and own rows.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type IntegrationId, idOf, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
+import {
+  lockOpenWork,
+  NOBODY,
+  type OpenWork,
+  type ResolvedWork,
+  resolveWork,
+} from '#platform/dead-letters/given-up.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -70,11 +77,13 @@ export type HubOrder = PutConnectorOrder | IntegrateOrder | ReplayOrder | UndoOr
 interface Batch {
   readonly connectors: Map<string, CurrentConnector>;
   readonly integrations: Map<string, Integration>;
+  /** The open dead letters about what is replayed. An undo that has failed is none of it. */
+  readonly letters: readonly OpenWork[];
 }
 
 type Effect =
   | { readonly kind: 'connector'; readonly version: ConnectorVersion }
-  | { readonly kind: 'begun'; readonly integration: Integration }
+  | { readonly kind: 'begun'; readonly integration: Integration; readonly resolved: readonly ResolvedWork[] }
   | { readonly kind: 'changed'; readonly integration: Integration };
 
 export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
@@ -92,11 +101,16 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const asked = commands.flatMap(({ tenant, body }) =>
       'integration_id' in body ? { tenant, uuid: uuidOf(body.integration_id as IntegrationId) } : [],
     );
+    const replayed = commands.flatMap(({ tenant, body }) =>
+      body.operation === 'integrations.replay' ? { tenant, work: body.integration_id } : [],
+    );
+    const letters = await lockOpenWork(tx, replayed);
     const [connectors, integrations] = await Promise.all([
       findCurrentConnectors(tx, refs),
       lockIntegrations(tx, asked),
     ]);
-    return { connectors, integrations: new Map(integrations.map((each) => [integrationRef(each), each])) };
+    const found = new Map(integrations.map((each) => [integrationRef(each), each]));
+    return { connectors, integrations: found, letters };
   }
 
   decide(batch: Batch, command: Command<HubOrder>, now: EpochMs): Verdict<Effect> {
@@ -124,6 +138,11 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     insertIntegrations(
       tx,
       effects.flatMap((effect) => (effect.kind === 'begun' ? effect.integration : [])),
+      now,
+    );
+    resolveWork(
+      tx,
+      effects.flatMap((effect) => (effect.kind === 'begun' ? effect.resolved : [])),
       now,
     );
     updateIntegrations(
@@ -156,10 +175,14 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     if (connector === undefined) return this.#refused(connectorNotFound(body.connector));
     if (connector.entry !== body.entry)
       return this.#refusal('hub.not_for_requests', `The connector ${body.connector} takes webhooks.`);
-    return begun(command, { connector, message: body.message, replayed: undefined }, now);
+    return begun(command, { connector, message: body.message, replayed: undefined, letters: [] }, now);
   }
 
-  #replay({ connectors, integrations }: Batch, command: Command<ReplayOrder>, now: EpochMs): Verdict<Effect> {
+  #replay(
+    { connectors, integrations, letters }: Batch,
+    command: Command<ReplayOrder>,
+    now: EpochMs,
+  ): Verdict<Effect> {
     const { tenant, body } = command;
     const replayed = integrations.get(refOf(tenant, body.integration_id));
     if (replayed === undefined) return this.#refused(integrationNotFound(body.integration_id));
@@ -167,7 +190,10 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     if (connector === undefined) return this.#refused(connectorNotFound(replayed.connector));
     if (!mayBeReplayed(replayed, now))
       return this.#refusal('hub.not_replayable', `${body.integration_id} is ${replayed.status}.`);
-    return begun(command, { connector, message: body.message, replayed }, now);
+    const own = letters.filter(
+      (each) => each.tenant === tenant && each.work === body.integration_id && each.group !== 'hub.undo',
+    );
+    return begun(command, { connector, message: body.message, replayed, letters: own }, now);
   }
 
   #undo({ integrations }: Batch, command: Command<UndoOrder>): Verdict<Effect> {
@@ -179,18 +205,10 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
       return this.#refusal('hub.not_undoable', `${body.integration_id} is ${found.status}.`);
     const undoing: Integration = { ...found, status: 'undoing' };
     integrations.set(ref, undoing);
-    const data: UndoRequested = {
-      connector: found.connector,
-      connector_version: found.connectorVersion,
-      message: body.message,
-      destination: body.destination,
-      reason: body.reason,
-      actor: actor ?? null,
-    };
     return {
       answer: { status: 202, body: JSON.stringify(renderIntegration(undoing)) },
       effect: { kind: 'changed', integration: undoing },
-      drafts: [draftOf(command, found, { type: 'integration.undo_requested', data })],
+      drafts: [undoRequest(command, found, { ...body, actor: actor ?? null })],
     };
   }
 
@@ -209,13 +227,16 @@ function begun(
     readonly connector: CurrentConnector;
     readonly message: string;
     readonly replayed: Integration | undefined;
+    readonly letters: readonly OpenWork[];
   },
   now: EpochMs,
 ): Verdict<Effect> {
   const { integration, draft } = begin({ ...command, uuid: uuidOf(command.id as IntegrationId) }, what, now);
+  const replayedAs = idOf('int', integration.uuid);
+  const resolved = what.letters.map(({ id }) => ({ id, actor: command.actor ?? NOBODY, replayedAs }));
   return {
     answer: { status: 202, body: JSON.stringify(renderIntegration(integration)) },
-    effect: { kind: 'begun', integration },
+    effect: { kind: 'begun', integration, resolved },
     drafts: [draft],
   };
 }
@@ -266,8 +287,23 @@ export function begin(
   return { integration, draft: draftOf(by, integration, { type: 'integration.requested', data }) };
 }
 
+export function undoRequest(
+  by: Omit<Beginning, 'uuid' | 'tenant'>,
+  integration: Integration,
+  {
+    message,
+    destination,
+    reason,
+    actor,
+  }: Pick<UndoRequested, 'message' | 'destination' | 'reason' | 'actor'>,
+): EventDraft {
+  const { connector, connectorVersion: connector_version } = integration;
+  const data: UndoRequested = { connector, connector_version, message, destination, reason, actor };
+  return draftOf(by, integration, { type: 'integration.undo_requested', data });
+}
+
 function draftOf(
-  by: Omit<Beginning, 'uuid'>,
+  by: Omit<Beginning, 'uuid' | 'tenant'>,
   { tenant, uuid }: IntegrationRef,
   event: { readonly type: string; readonly data: JsonObject },
 ): EventDraft {

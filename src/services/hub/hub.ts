@@ -26,6 +26,9 @@ import { registerHookRoutes } from './hooks/hook-routes.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
 import { registerIntegrationRoutes } from './integration-routes.ts';
+import { type NoteDestination, watched } from './letters/caller-watch.ts';
+import { HubLetters } from './letters/hub-letters.ts';
+import { OverdueSweeper } from './overdue/overdue-sweeper.ts';
 import { HubReads } from './reads.ts';
 import type { StepCommitted } from './steps/step.ts';
 import { stepConsumers } from './steps/steps.ts';
@@ -43,6 +46,8 @@ export interface HubOptions {
   readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
   /** Webhooks of one connector on this process; 0 is no limit. */
   readonly hooksPerSecond: number;
+  /** For what waits for the return of a destination. */
+  readonly noteDestination: NoteDestination;
   readonly onEnded: (integration: Integration) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -61,10 +66,12 @@ export class Hub {
   readonly #reports: Reports;
   readonly #dispatcher: Dispatcher;
   readonly #sweeper: Sweeper;
+  readonly #overdue: OverdueSweeper;
   readonly #options: HubOptions;
+  readonly letters: HubLetters;
 
   constructor(options: HubOptions) {
-    const { reader, vault, reach, orders, openSession, clock } = options;
+    const { reader, vault, reach, orders, openSession, clock, noteDestination } = options;
     this.#options = options;
     this.#connectors = new Connectors(reader);
     this.#reads = new HubReads(reader);
@@ -85,7 +92,7 @@ export class Hub {
     this.#dispatcher = new Dispatcher({
       ...options,
       connectors,
-      caller: new Caller({ egress: this.#egress, secrets: this.#secrets, orders }),
+      caller: watched(new Caller({ egress: this.#egress, secrets: this.#secrets, orders }), noteDestination),
       report: (report) => this.#reports.submit(report),
     });
     this.#sweeper = new Sweeper({
@@ -93,7 +100,14 @@ export class Hub {
       session: openSession('hub.sweeper'),
       dispatcher: this.#dispatcher,
     });
+    this.#overdue = new OverdueSweeper({ ...options, session: openSession('hub.overdue') });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));
+    this.letters = new HubLetters({
+      log: options.log,
+      reads: this.#reads,
+      connectors,
+      evaluator: this.#evaluator,
+    });
     this.consumers = stepConsumers({
       connectors,
       evaluator: this.#evaluator,
@@ -111,10 +125,12 @@ export class Hub {
   start(): void {
     this.#reports.start();
     this.#sweeper.start();
+    this.#overdue.start();
   }
 
   /** After the consumers. */
   async stop(): Promise<void> {
+    await this.#overdue.stop();
     await this.#sweeper.stop();
     await this.#dispatcher.stop();
     await this.#reports.stop();

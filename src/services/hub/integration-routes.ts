@@ -12,10 +12,10 @@ import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Connectors } from './connectors.ts';
-import { MESSAGE_MAX_BYTES } from './evaluation/job.ts';
 import type { IntegrationDelivered, IntegrationEnriched, IntegrationRequested } from './events.ts';
 import { type HubOrder, integrationNotFound } from './hub-commands.ts';
 import { type Integration, renderIntegration } from './integration.ts';
+import { tooLarge } from './message-size.ts';
 import type { HubReads, IntegrationFilter } from './reads.ts';
 import {
   ConnectorParams,
@@ -91,13 +91,6 @@ export async function submit(
   const outcome = await submitCommand<HubOrder>(request, commands, order);
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   return sendFinalOr(request, reply, outcome.value, { states: ends, render: renderIntegration });
-}
-
-export function tooLarge(message: string): Problem | undefined {
-  const bytes = Buffer.byteLength(message);
-  if (bytes <= MESSAGE_MAX_BYTES) return undefined;
-  const detail = `The message has ${bytes} bytes; at most ${MESSAGE_MAX_BYTES} are taken.`;
-  return problem('hub.message_too_large', detail);
 }
 
 function registerReading(app: HttpApp, { reads }: IntegrationRoutes): void {

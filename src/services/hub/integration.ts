@@ -55,7 +55,7 @@ const NEXT: Readonly<Record<IntegrationStatus, readonly IntegrationStatus[]>> = 
   failed: [],
   undoing: ['undone', 'undo_failed'],
   undone: [],
-  undo_failed: [],
+  undo_failed: ['undoing'],
 };
 
 export function mayBecome(from: IntegrationStatus, to: IntegrationStatus): boolean {
@@ -76,7 +76,7 @@ export function isEnded(status: string): boolean {
 }
 
 /** After so long without a change something that stands still may be replayed: its event may be a dead letter. */
-const STANDS_STILL_AFTER_MS = 5 * 60_000;
+export const STANDS_STILL_AFTER_MS = 5 * 60_000;
 
 export function mayBeReplayed({ status, updatedAt }: Integration, now: EpochMs): boolean {
   if (status === 'delivered' || status === 'undoing') return false;

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
 import { CALL_STATEMENTS, CLAIM_CALLS, FIND_CALLS, HASTEN_CALLS, UPDATE_CALLS } from './calls/call-store.ts';
+import { DROP_UNDO } from './letters/letter-store.ts';
+import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import {
   FIND_CURRENT_CONNECTORS,
   FIND_RECEIVED,
@@ -23,6 +25,8 @@ const LOOK_UPS = [
   [UPDATE_CALLS, ['calls_pkey']],
   [CLAIM_CALLS, ['calls_due']],
   [HASTEN_CALLS, ['calls_due']],
+  [DROP_UNDO, ['calls_pkey']],
+  [FIND_BEGUN, ['integrations_pkey']],
 ] as const;
 
 let database: TestDatabase;
@@ -34,7 +38,9 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test('every statement that is no insert is pinned', () => {
-  const others = [...STATEMENTS, ...CALL_STATEMENTS].filter(({ text }) => !/^\s*insert/.test(text));
+  const others = [...STATEMENTS, ...CALL_STATEMENTS, DROP_UNDO, FIND_BEGUN].filter(
+    ({ text }) => !/^\s*insert/.test(text),
+  );
   expect(others.map(({ name }) => name).toSorted()).toEqual(LOOK_UPS.map(([{ name }]) => name).toSorted());
 });
 
@@ -42,6 +48,10 @@ function pinPlans(): void {
   test.each(LOOK_UPS)('$0.name looks up, whatever it is given', async (statement, indexes) => {
     const plan = await hotPlan(database.url, statement);
     expect({ indexes: plan.indexes, faults: plan.faults }).toEqual({ indexes, faults: [] });
+  });
+
+  test('what stands still is looked up, with its last event', async () => {
+    expect(await hotPlan(database.url, READ_STANDING)).toMatchObject({ faults: [] });
   });
 }
 

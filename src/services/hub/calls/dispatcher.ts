@@ -24,7 +24,7 @@ const LAST_ANSWERS_MS = 3000;
 
 export interface DispatcherOptions {
   readonly connectors: Connectors;
-  readonly caller: Caller;
+  readonly caller: Pick<Caller, 'perform'>;
   readonly report: (report: CallReport) => Promise<void>;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;

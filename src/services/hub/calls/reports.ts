@@ -4,17 +4,20 @@ import { idOf } from '#kernel/ids.ts';
 import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
+import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
+import type { ConnectorDefinition } from '../connector.ts';
 import { type Connectors, versionRef } from '../connectors.ts';
 import { type Integration, integrationRef, mayBecome } from '../integration.ts';
+import { givenUpByCall } from '../letters/bury-failures.ts';
 import type { Said } from '../said.ts';
 import { changedBy, type StepCommitted } from '../steps/step.ts';
 import { lockIntegrations, updateIntegrations } from '../store.ts';
 import { type Call, callRef } from './call.ts';
 import { findCalls, updateCalls } from './call-store.ts';
-import { type CallReport, endTry } from './decide-call.ts';
+import { type CallEnd, type CallReport, endTry } from './decide-call.ts';
 
 export interface ReportsOptions {
   readonly log: EventLog;
@@ -73,10 +76,11 @@ export class Reports {
       const definition = definitions.get(versionRef({ tenant, name, version }))?.definition;
       if (definition === undefined) continue;
       const end = endTry(call, report, { definition, now, random });
-      if (end !== undefined) batch.take(end.call, end.said);
+      if (end !== undefined) batch.take(end, definition);
     }
     updateIntegrations(tx, batch.integrations, now);
     updateCalls(tx, batch.calls);
+    buryGivenUp(tx, batch.givenUp, now);
     const { drafts } = batch;
     const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
     const { integrations } = batch;
@@ -96,6 +100,7 @@ function notBefore(integrations: readonly Integration[], now: EpochMs): EpochMs 
 /** What a batch of reports is about, as it changes. */
 class ReportBatch {
   readonly drafts: EventDraft[] = [];
+  readonly givenUp: GivenUp[] = [];
   readonly #integrations: Map<string, Integration>;
   readonly #calls: Map<string, Call>;
   readonly #changedIntegrations = new Set<string>();
@@ -110,7 +115,7 @@ class ReportBatch {
     return this.#calls.get(callRef(report));
   }
 
-  take(call: Call, said: Said | undefined): void {
+  take({ call, said }: CallEnd, definition: ConnectorDefinition): void {
     const ref = integrationRef(call);
     const integration = this.#integrations.get(ref);
     if (integration === undefined) return;
@@ -120,6 +125,7 @@ class ReportBatch {
     this.#integrations.set(ref, changedBy(integration, said));
     this.#changedIntegrations.add(ref);
     this.drafts.push(draftOf(call, said));
+    this.givenUp.push(...givenUpByCall(call, said, { before: integration, definition }));
   }
 
   get integrations(): Integration[] {

@@ -11,6 +11,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, uuidOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import { type EventDraft, eventIdentity, type JsonObject, type LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import {
@@ -29,6 +30,7 @@ import type { Evaluator } from '../evaluation/evaluator.ts';
 import type { Job, JobResult } from '../evaluation/job.ts';
 import type { IntegrationFailed, StepName } from '../events.ts';
 import { type Integration, type IntegrationStatus, integrationRef } from '../integration.ts';
+import { givenUpByStep } from '../letters/bury-failures.ts';
 import type { Said } from '../said.ts';
 import { lockIntegrations, updateIntegrations } from '../store.ts';
 
@@ -91,6 +93,7 @@ interface Loaded {
 interface Plan extends ConsumerPlan, StepCommitted {
   /** Identities of the events that it is about. */
   readonly answered: readonly string[];
+  readonly givenUp: readonly GivenUp[];
   readonly now: EpochMs;
 }
 
@@ -143,9 +146,10 @@ export function stepConsumer<Data extends Through & JsonObject>(
       };
     },
     decide: (loaded, events, now) => decideAll(step, { loaded, events, prepared, now, context }),
-    save(tx, { integrations, calls, now }) {
+    save(tx, { integrations, calls, givenUp, now }) {
       updateIntegrations(tx, integrations, now);
       insertCalls(tx, calls, now);
+      buryGivenUp(tx, givenUp, now);
     },
     committed(plan) {
       for (const identity of plan.answered) prepared.delete(identity);
@@ -190,6 +194,7 @@ function decideAll<Data extends Through & JsonObject>(step: Step<Data>, deciding
   const drafts: EventDraft[] = [];
   const integrations: Integration[] = [];
   const calls: Call[] = [];
+  const givenUp: GivenUp[] = [];
   for (const event of events) {
     const ref = integrationRef(refOf(event));
     const integration = loaded.integrations.get(ref);
@@ -205,8 +210,9 @@ function decideAll<Data extends Through & JsonObject>(step: Step<Data>, deciding
     loaded.integrations.set(ref, changed);
     integrations.push(changed);
     drafts.push(follow(event, end));
+    givenUp.push(...givenUpByStep(step.group, event, end, integration));
   }
-  return { drafts, integrations, calls, answered: events.map(eventIdentity), now };
+  return { drafts, integrations, calls, givenUp, answered: events.map(eventIdentity), now };
 }
 
 function endOf<Data extends Through & JsonObject>(

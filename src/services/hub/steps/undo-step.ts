@@ -41,7 +41,7 @@ function undoFailed(undoing: Undoing, { code, detail }: Reason): Said {
 }
 
 /** What of an event is to be undone; nothing of a failure that left nothing in doubt. */
-function toUndo(data: LogEvent['data']): { destination: string; message: string } | undefined {
+export function toUndo(data: LogEvent['data']): { destination: string; message: string } | undefined {
   if ('undo' in data) {
     const { undo, message } = data as IntegrationFailed;
     return undo === null || message === null ? undefined : { destination: undo, message };

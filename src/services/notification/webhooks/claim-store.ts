@@ -282,12 +282,18 @@ export const END_ATTEMPTS = statement(
    where a.ctid = found.at`,
 );
 
-/** Endpoints whose lanes are due again now. */
+export interface ClaimsEnded {
+  /** Endpoints whose lanes are due again now. */
+  readonly due: ReadonlySet<bigint>;
+  /** The lanes of those that were still this process's to end. */
+  readonly held: ReadonlySet<bigint>;
+}
+
 export async function endClaims(
   tx: Transaction,
   ended: readonly EndedClaim[],
   now: EpochMs,
-): Promise<Set<bigint>> {
+): Promise<ClaimsEnded> {
   const inOrder = ended.toSorted((a, b) => inLockOrder(nameOf(a), nameOf(b)));
   const lanes = int8Array(inOrder.map(({ claim }) => claim.laneKey));
   tx.run(LOCK_LANES, [lanes]);
@@ -305,9 +311,10 @@ export async function endClaims(
     now,
   );
   endAttempts(tx, inOrder, now);
-  return new Set(
-    rows.flatMap(({ endpoint_key, due_at }) => (due_at !== null && due_at <= now ? [endpoint_key] : [])),
+  const due = rows.flatMap(({ endpoint_key, due_at }) =>
+    due_at !== null && due_at <= now ? [endpoint_key] : [],
   );
+  return { due: new Set(due), held };
 }
 
 function endDeliveries(tx: Transaction, ended: readonly EndedClaim[], now: EpochMs): void {

@@ -1,7 +1,8 @@
 /** Deliveries that somebody asks for: a test, and one that is sent again. */
-import type { Clock } from '#kernel/clock.ts';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { toRfc3339 } from '#kernel/clock.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { lockOpenWork, NOBODY, resolveWork } from '#platform/dead-letters/given-up.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { DeliveryRow } from './delivery-reads.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -34,26 +35,48 @@ export class DeliveryDesk {
     const message = testMessage(endpoint, asked, this.#clock.now());
     const { event, type, subject } = message;
     const delivery = { endpointKey: endpoint.key, event, type, subject, isSkipped: false };
-    return this.#queue(delivery, (tx) => insertMessages(tx, [message]));
-  }
-
-  /** Behind what is waiting for its subject; with the number and the message id that it has. */
-  redeliver(endpoint: Endpoint, { id, event, type, subject, sequence }: DeliveryRow): Promise<string> {
-    const repeated = { endpointKey: endpoint.key, event, type, subject, sequence, repeats: id };
-    return this.#queue({ ...repeated, isSkipped: false }, () => undefined);
-  }
-
-  async #queue(delivery: NewDelivery, before: (tx: Transaction) => void): Promise<string> {
-    const now = this.#clock.now();
-    const uuid = await this.#session.transaction(async (tx) => {
-      const deliveries = await takeTurns(tx, [delivery], now);
-      before(tx);
-      insertDeliveries(tx, deliveries, now);
-      return deliveries[0]?.uuid ?? '';
+    return this.#transact(endpoint, async (tx, now) => {
+      const uuid = await queue(tx, delivery, now);
+      insertMessages(tx, [message]);
+      return uuid;
     });
-    this.#onQueued([delivery.endpointKey]);
+  }
+
+  /** Behind what is waiting for its subject; with the number and the message id that it has. Its dead letter is resolved by it. */
+  redeliver(
+    endpoint: Endpoint,
+    { id, event, type, subject, sequence }: DeliveryRow,
+    actor: string | undefined,
+  ): Promise<string> {
+    const repeated = { endpointKey: endpoint.key, event, type, subject, sequence, repeats: id };
+    return this.#transact(endpoint, async (tx, now) => {
+      const letters = await lockOpenWork(tx, [{ tenant: endpoint.tenant, work: idOf('dlv', id) }]); // R3
+      const uuid = await queue(tx, { ...repeated, isSkipped: false }, now);
+      const replayedAs = idOf('dlv', uuid);
+      resolveWork(
+        tx,
+        letters.map((letter) => ({ id: letter.id, actor: actor ?? NOBODY, replayedAs })),
+        now,
+      );
+      return uuid;
+    });
+  }
+
+  async #transact(
+    { key }: Endpoint,
+    work: (tx: Transaction, now: EpochMs) => Promise<string>,
+  ): Promise<string> {
+    const now = this.#clock.now();
+    const uuid = await this.#session.transaction((tx) => work(tx, now));
+    this.#onQueued([key]);
     return uuid;
   }
+}
+
+async function queue(tx: Transaction, delivery: NewDelivery, now: EpochMs): Promise<string> {
+  const deliveries = await takeTurns(tx, [delivery], now);
+  insertDeliveries(tx, deliveries, now);
+  return deliveries[0]?.uuid ?? '';
 }
 
 function testMessage(

@@ -106,7 +106,7 @@ function registerAsking(app: HttpApp, { endpoints, reads, desk }: DeliveryRoutes
     const found = isId('dlv', delivery) ? await reads.find(endpoint, uuidOf(delivery)) : undefined;
     if (found === undefined) return sendProblem(reply, deliveryNotFound(delivery));
     if (endpoint.status !== 'enabled') return sendProblem(reply, endpointDisabled(endpoint));
-    return sendQueued(reply, await desk.redeliver(endpoint, found));
+    return sendQueued(reply, await desk.redeliver(endpoint, found, contextOf(request).keyId));
   });
 }
 

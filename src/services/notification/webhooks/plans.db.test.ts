@@ -8,6 +8,7 @@ import { hotPlan, statementsOf } from '../../../../tests/query-plan.ts';
 import * as claimStore from './claim-store.ts';
 import * as endpointStore from './endpoint-store.ts';
 import * as laneStore from './lane-store.ts';
+import * as exhaustedStore from './letters/exhausted-store.ts';
 import * as replays from './replays.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
@@ -41,6 +42,8 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [replays.TAKE_REPLAY, ['endpoints_pkey', 'replays_running']],
   [replays.READ_MEMBERS, ['deliveries_of_endpoint', 'lanes_pkey']],
   [replays.MOVE_REPLAY, ['replays_pkey']],
+  [exhaustedStore.FIND_EXHAUSTED, ['deliveries_pkey', 'delivery_attempts_pkey']],
+  [exhaustedStore.FIND_REPEATED, ['deliveries_pkey', 'endpoints_pkey', 'lanes_pkey']],
 ];
 
 let database: TestDatabase;
@@ -64,7 +67,7 @@ function pinPlans(): void {
 }
 
 test('every statement of the queue is pinned here', () => {
-  const statements = statementsOf(endpointStore, laneStore, claimStore, replays);
+  const statements = statementsOf(endpointStore, laneStore, claimStore, replays, exhaustedStore);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

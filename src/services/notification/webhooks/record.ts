@@ -9,6 +9,7 @@ import type { Transaction } from '#platform/postgres/session.ts';
 import { type Claim, type EndedClaim, type EndpointNews, endClaims, noteEndpoints } from './claim-store.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { WebhookEndpointDisabled } from './events.ts';
+import { buryExhausted } from './letters/bury-exhausted.ts';
 import { type Decided, decideAfterAttempt } from './retry-schedule.ts';
 
 export interface Answered {
@@ -34,9 +35,15 @@ export async function recordAnswers(
   { partitions, now, random, onDue }: RecordOptions,
 ): Promise<AppliedBatch<undefined>> {
   const recorded = answered.map((each) => ({ ...each, decided: decide(each, now, random()) }));
-  const due = await endClaims(tx, recorded.map(endedOf), now);
+  const { due, held } = await endClaims(tx, recorded.map(endedOf), now);
   const disabled = await noteEndpoints(tx, newsOf(recorded), now);
-  const drafts = disabled.map((endpoint) => disabledEvent(endpoint, recorded));
+  const exhausted = recorded.filter(
+    ({ claim, decided }) => decided.step.kind === 'exhausted' && held.has(claim.laneKey),
+  );
+  const drafts = [
+    ...disabled.map((endpoint) => disabledEvent(endpoint, recorded)),
+    ...(await buryExhausted(tx, exhausted, now)),
+  ];
   return {
     outcomes: answered.map(() => undefined),
     segments: sendDrafts(tx, { topic: 'notification', partitions, occurredAt: now, drafts }),

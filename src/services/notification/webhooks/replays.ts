@@ -4,16 +4,24 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { toRfc3339 } from '#kernel/clock.ts';
+import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
+import {
+  lockOpenWork,
+  type OpenWork,
+  type ResolvedWork,
+  resolveWork,
+} from '#platform/dead-letters/given-up.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Endpoint } from './endpoint.ts';
 import { matches, TOLD_EVENTS } from './event-patterns.ts';
-import { insertDeliveries, takeTurns } from './lane-store.ts';
+import { WEBHOOK_GROUP } from './fan-out.ts';
+import { type Delivery, insertDeliveries, takeTurns } from './lane-store.ts';
 
 /** Of one commit: new deliveries of the present wait for no more than that. */
 const PAGE = 200;
@@ -51,7 +59,8 @@ const MEMBERS = `
 /** One that runs, at an endpoint that is enabled; what another process works on is left to it. By the partial index. */
 export const TAKE_REPLAY = statement(
   'notification.take_replay',
-  `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to
+  `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to,
+     (select e.tenant from notification.endpoints e where e.endpoint_key = r.endpoint_key) as tenant
    from notification.replays r
    where r.finished_at is null and r.created_at > '-infinity' and exists (
      select from notification.endpoints e where e.endpoint_key = r.endpoint_key and e.status = 'enabled' offset 0
@@ -85,6 +94,7 @@ interface RunningRow {
   subject: string | null;
   after: string;
   up_to: string;
+  tenant: string;
 }
 
 interface MemberRow {
@@ -136,7 +146,7 @@ export class Replays {
     const types =
       events === undefined ? null : [...TOLD_EVENTS.keys()].filter((type) => matches(events, type));
     const now = clock.now();
-    const upTo = uuidBefore(Math.min(to, now));
+    const upTo = firstUuidAt(Math.min(to, now));
     const rows = await reader.query<ReplayRow>(
       `insert into notification.replays as r
          (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
@@ -144,7 +154,7 @@ export class Replays {
        returning ${COLUMNS}`,
       [
         endpoint.key,
-        uuidBefore(from),
+        firstUuidAt(from),
         upTo,
         types,
         subject ?? null,
@@ -206,15 +216,25 @@ async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Pro
     repeats: id,
     isSkipped: false,
   }));
-  insertDeliveries(tx, await takeTurns(tx, wanted, now), now);
+  const works = members.map((member) => ({ tenant: replay.tenant, work: idOf('dlv', member.id) }));
+  const letters = await lockOpenWork(tx, works); // R3
+  const queued = await takeTurns(tx, wanted, now);
+  insertDeliveries(tx, queued, now);
+  resolveWork(tx, resolvedBy(letters, { members, queued }), now);
   const isLast = members.length < PAGE;
   tx.run(MOVE_REPLAY, [id, members.at(-1)?.id ?? after, members.length, isLast ? new Date(now) : null]);
 }
 
-/** Before every UUIDv7 of that millisecond and later (RFC 9562 §5.7). */
-function uuidBefore(at: EpochMs): string {
-  const hex = Math.max(0, at).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+/** What was given up and is sent again waits for nobody any more. */
+function resolvedBy(
+  letters: readonly OpenWork[],
+  { members, queued }: { readonly members: readonly MemberRow[]; readonly queued: readonly Delivery[] },
+): ResolvedWork[] {
+  const becomes = new Map(members.map(({ id }, index) => [idOf('dlv', id) as string, queued[index]?.uuid]));
+  return letters.map(({ id, work }) => {
+    const uuid = becomes.get(work);
+    return { id, actor: WEBHOOK_GROUP, replayedAs: uuid === undefined ? null : idOf('dlv', uuid) };
+  });
 }
 
 function render(endpoint: Endpoint, row: ReplayRow): JsonObject {

@@ -17,8 +17,11 @@ import { registerDeliveryRoutes } from './delivery-routes.ts';
 import { registerEndpointRoutes } from './endpoint-routes.ts';
 import { EndpointDesk } from './endpoint-store.ts';
 import { webhookConsumer } from './fan-out.ts';
+import { isAway } from './letters/bury-exhausted.ts';
+import { WebhookLetters } from './letters/webhook-letters.ts';
 import { type Answered, recordAnswers } from './record.ts';
 import { Replays } from './replays.ts';
+import { destinationOf } from './request.ts';
 import { WebhookSecrets } from './secrets.ts';
 import { Sender } from './sender.ts';
 import { Subscribers } from './subscribers.ts';
@@ -39,11 +42,14 @@ export interface WebhooksOptions {
   readonly vault: Vault;
   readonly egress: Egress;
   readonly onAttempt: (claim: Claim, outcome: EgressOutcome) => void;
+  /** For what waits for the return of a destination. */
+  readonly noteDestination: (destination: string, isDelivered: boolean) => void;
   readonly onError: (error: unknown) => void;
 }
 
 export class Webhooks {
   readonly consumer: Consumer<unknown, ConsumerPlan>;
+  readonly letters: WebhookLetters;
   readonly #options: WebhooksOptions;
   readonly #subscribers: Subscribers;
   readonly #secrets: WebhookSecrets;
@@ -77,9 +83,11 @@ export class Webhooks {
       session: openSession('webhooks.sender'),
       secrets: this.#secrets,
       record: (answered) => this.#records.submit(answered),
+      onAttempt: (claim, outcome) => this.#noteAttempt(claim, outcome),
     });
     this.#replays = new Replays({ ...options, session: openSession('webhooks.replays'), onQueued });
     this.#desk = new DeliveryDesk({ ...options, onQueued });
+    this.letters = new WebhookLetters({ reader: options.reader, onQueued });
     this.consumer = webhookConsumer({ subscribers: this.#subscribers, clock, onQueued });
   }
 
@@ -116,5 +124,13 @@ export class Webhooks {
     });
     const reads = new DeliveryReads(reader);
     registerDeliveryRoutes(app, { endpoints, reads, desk: this.#desk, replays: this.#replays });
+  }
+
+  #noteAttempt(claim: Claim, outcome: EgressOutcome): void {
+    const { onAttempt, noteDestination } = this.#options;
+    onAttempt(claim, outcome);
+    const destination = destinationOf(claim.endpoint.key);
+    if (outcome.kind === 'delivered') noteDestination(destination, true);
+    else if (isAway(outcome)) noteDestination(destination, false);
   }
 }

@@ -1,0 +1,7 @@
+import type { EpochMs } from './clock.ts';
+
+/** Before every UUIDv7 of that millisecond and later (RFC 9562 §5.7): so rows with such ids are read by time. */
+export function firstUuidAt(at: EpochMs): string {
+  const hex = Math.max(0, at).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}

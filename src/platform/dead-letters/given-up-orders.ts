@@ -1,0 +1,101 @@
+/**
+ * Executes an order about what a service has given up. Its effect, what it says of the dead letter and that it is done are one
+ * commit, under the lock of the dead letter: a process that is killed in between has done nothing, and one that looks again
+ * finds nothing to do.
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import { idOf } from '#kernel/ids.ts';
+import type { Transaction } from '../postgres/session.ts';
+import { type Failure, noteAction } from './bury.ts';
+import type { GivenUpWork } from './given-up.ts';
+import * as store from './order-store.ts';
+import { toldFailure } from './told-failure.ts';
+
+type Done = (() => Promise<void>) | undefined;
+type About = Extract<store.Order['about'], { readonly deadLetter: string }>;
+
+const NOTHING_LEFT = async (): Promise<void> => undefined;
+
+export async function executeGivenUp(
+  tx: Transaction,
+  id: string,
+  { work, now }: { work: GivenUpWork; now: EpochMs },
+): Promise<Done> {
+  const found = await find(tx, id);
+  if (found === undefined) return undefined;
+  const { order, about, place } = found;
+  if (!about.isOpen) {
+    store.finishOrder(tx, { id, outcome: 'done', at: now });
+    return NOTHING_LEFT;
+  }
+  if (about.action !== 'replay') {
+    resolve(tx, { order, about, now, state: about.action === 'skip' ? 'skipped' : 'discarded' });
+    return NOTHING_LEFT;
+  }
+  const { topic, partition, position, group, reason, requestedBy: actor } = order;
+  const { tenant, subject, type } = place;
+  const end = await work.replay(tx, {
+    tenant,
+    group,
+    event: { topic, partition, position, subject, type },
+    work: place.id,
+    editedData: about.editedData,
+    orderId: idOf('rdl', id),
+    reason,
+    actor,
+    now,
+  });
+  if ('failure' in end) return fail(tx, { order, about, now, failure: end.failure });
+  resolve(tx, { order, about, now, state: 'replayed', replayedAs: end.replayedAs });
+  return end.committed;
+}
+
+/** What its service has thrown: the order is done, and the dead letter stays. */
+export async function failGivenUp(
+  tx: Transaction,
+  id: string,
+  { failure, now }: { failure: Failure; now: EpochMs },
+): Promise<Done> {
+  const found = await find(tx, id);
+  return found && fail(tx, { ...found, failure, now });
+}
+
+async function find(tx: Transaction, id: string) {
+  const order = await store.loadOrder(tx, id);
+  if (order === undefined || order.about.action === 'redeliver' || order.about.work === undefined)
+    return undefined;
+  return { order, about: order.about, place: order.about.work };
+}
+
+interface Executing {
+  readonly order: store.Order;
+  readonly about: About;
+  readonly now: EpochMs;
+}
+
+function resolve(
+  tx: Transaction,
+  {
+    order,
+    about,
+    now: at,
+    state,
+    replayedAs,
+  }: Executing & { state: 'replayed' | 'skipped' | 'discarded'; replayedAs?: string },
+): void {
+  const { deadLetter, editedData } = about;
+  const became = replayedAs === undefined ? {} : { replayedAs };
+  store.resolve(tx, { uuid: deadLetter, state, editedData, at, ...became });
+  const entry = { deadLetter, at, actor: order.requestedBy, reason: order.reason };
+  noteAction(tx, { ...entry, action: state, dataAfter: editedData });
+  store.finishOrder(tx, { id: order.id, outcome: 'done', at });
+}
+
+/** What was given up stays as it failed; the audit says why it could not be tried again. */
+function fail(tx: Transaction, { order, about, now: at, failure }: Executing & { failure: Failure }): Done {
+  const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
+  const detail = `${failure.code}: ${toldFailure(failure)}`;
+  noteAction(tx, { ...entry, action: 'replay_failed', dataAfter: about.editedData, detail });
+  store.finishOrder(tx, { id: order.id, outcome: 'failed', error: detail, at });
+  return NOTHING_LEFT;
+}

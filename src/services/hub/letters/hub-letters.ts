@@ -1,0 +1,160 @@
+/** The hub's dead letters: what is shown of an integration that has failed, and how it is tried again. */
+import { type IntegrationId, idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { type FieldProblem, type Problem, problem } from '#kernel/problem.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
+import type { DeadLetter } from '#platform/dead-letters/dead-letter.ts';
+import type { GivenUpEnd, GivenUpOrder, GivenUpReads, GivenUpWork } from '#platform/dead-letters/given-up.ts';
+import { readEventsAt } from '#platform/dead-letters/order-store.ts';
+import type { JsonObject, JsonValue, LogEvent } from '#platform/log/event.ts';
+import type { EventLog } from '#platform/log/event-log.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import { connectorRef } from '../connector.ts';
+import type { Connectors } from '../connectors.ts';
+import type { Evaluator } from '../evaluation/evaluator.ts';
+import type { IntegrationRequested } from '../events.ts';
+import { begin, connectorNotFound, undoRequest } from '../hub-commands.ts';
+import { type Integration, mayBecome, mayBeReplayed } from '../integration.ts';
+import { tooLarge } from '../message-size.ts';
+import type { HubReads } from '../reads.ts';
+import { toUndo } from '../steps/undo-step.ts';
+import { validationStep } from '../steps/validation-step.ts';
+import { findCurrentConnectors, insertIntegrations, lockIntegrations, updateIntegrations } from '../store.ts';
+import { dropUndo } from './letter-store.ts';
+
+const UNDO = 'hub.undo';
+/** Of an undo that somebody wants again without saying why. */
+const REPLAYED = 'Its dead letter is replayed.';
+export const LETTER_GROUPS: readonly string[] = [
+  'hub.validation',
+  'hub.rules',
+  'hub.enrichment',
+  'hub.delivery',
+  UNDO,
+];
+
+export interface HubLettersOptions {
+  readonly reads: HubReads;
+  readonly connectors: Connectors;
+  readonly evaluator: Pick<Evaluator, 'run'>;
+}
+
+export class HubLetterReads implements GivenUpReads {
+  readonly groups = LETTER_GROUPS;
+  protected readonly options: HubLettersOptions;
+
+  constructor(options: HubLettersOptions) {
+    this.options = options;
+  }
+
+  async describe({ tenant, work }: DeadLetter): Promise<JsonObject | null> {
+    const { reads } = this.options;
+    const found = await reads.find(tenant, uuidOf(work as IntegrationId));
+    if (found === undefined) return null;
+    const message = messageIn(await reads.timeline(tenant, found.uuid));
+    const shown: JsonValue = message === undefined ? null : (JSON.parse(message) as JsonValue);
+    return { ...(await reads.describe(found)), message: shown };
+  }
+
+  /** It is held against the schema of the newest version, which it will go through. */
+  async objectionTo(letter: DeadLetter, data: JsonObject): Promise<Problem | undefined> {
+    if (letter.consumer_group === UNDO)
+      return problem('dead_letters.not_editable', 'An undo takes back what was delivered.');
+    const message = JSON.stringify(data);
+    const { tenant, target } = letter;
+    const name = target ?? '';
+    const { connectors, evaluator } = this.options;
+    const connector = await connectors.find({ tenant, name });
+    if (connector === undefined) return connectorNotFound(name);
+    const { definition, version } = connector;
+    const asked = requestOf({ connector: name, connector_version: version, message });
+    const results = await evaluator.run(validationStep.jobsOf(asked, definition));
+    const end = validationStep.decide(asked, definition, results);
+    if ('call' in end || end.failure === undefined) return tooLarge(message);
+    const { errors = [] } = end.data as { readonly errors?: readonly FieldProblem[] };
+    return problem('dead_letters.invalid_data', end.failure.detail, { errors: errors.map(withinData) });
+  }
+}
+
+export class HubLetters extends HubLetterReads implements GivenUpWork {
+  readonly #log: EventLog;
+
+  constructor(options: HubLettersOptions & { readonly log: EventLog }) {
+    super(options);
+    this.#log = options.log;
+  }
+
+  async replay(tx: Transaction, order: GivenUpOrder): Promise<GivenUpEnd> {
+    const { tenant, work, now } = order;
+    const uuid = uuidOf(work as IntegrationId);
+    const [found] = await lockIntegrations(tx, [{ tenant, uuid }]);
+    if (found === undefined) return refused('hub.integration_not_found', `There is no integration ${work}.`);
+    if (order.group === UNDO) return this.#undoAgain(tx, order, found);
+    if (!mayBeReplayed(found, now)) return refused('hub.not_replayable', `${work} is ${found.status}.`);
+    return this.#beginAgain(tx, order, found);
+  }
+
+  /** Through the newest version, under the same correlation id; destinations are called under the same key. */
+  async #beginAgain(tx: Transaction, order: GivenUpOrder, found: Integration): Promise<GivenUpEnd> {
+    const { tenant, now } = order;
+    const ref = { tenant, name: found.connector };
+    const [connectors, timeline] = await Promise.all([
+      findCurrentConnectors(tx, [ref]),
+      this.options.reads.timeline(tenant, found.uuid),
+    ]);
+    const connector = connectors.get(connectorRef(ref));
+    const message = order.editedData ?? messageIn(timeline);
+    if (connector === undefined || message === undefined)
+      return refused('hub.not_replayable', `Nothing is known any more of what ${order.work} began with.`);
+    const uuid = uuidOf(newId('int'));
+    const by = { ...askedBy(order, found), uuid, tenant };
+    const { integration, draft } = begin(by, { connector, message, replayed: found }, now);
+    insertIntegrations(tx, [integration], now);
+    return this.#ended(tx, order, { replayedAs: idOf('int', uuid), drafts: [draft] });
+  }
+
+  /** As if somebody had asked for it anew: with a call of its own, whose tries begin at the first. */
+  async #undoAgain(tx: Transaction, order: GivenUpOrder, found: Integration): Promise<GivenUpEnd> {
+    const { partition, topic, position } = order.event;
+    const [event] = await readEventsAt(tx, partition, [{ topic, position }]);
+    const undo = event && toUndo(event.data);
+    if (undo === undefined || found.status !== 'undo_failed' || !mayBecome(found.status, 'undoing'))
+      return refused('hub.not_undoable', `${order.work} is ${found.status}.`);
+    const { reason, actor, now } = order;
+    const undoing: Integration = { ...found, status: 'undoing' };
+    dropUndo(tx, found.uuid);
+    updateIntegrations(tx, [undoing], now);
+    const draft = undoRequest(askedBy(order, found), found, { ...undo, reason: reason ?? REPLAYED, actor });
+    return this.#ended(tx, order, { replayedAs: order.work, drafts: [draft] });
+  }
+
+  #ended(
+    tx: Transaction,
+    { now }: GivenUpOrder,
+    { replayedAs, drafts }: { replayedAs: string; drafts: Parameters<typeof sendDrafts>[1]['drafts'] },
+  ): GivenUpEnd {
+    const { partitions } = this.#log;
+    const segments = sendDrafts(tx, { topic: 'hub', partitions, occurredAt: now, drafts });
+    return { replayedAs, committed: async () => this.#log.publish((await segments) ?? []) };
+  }
+}
+
+function askedBy({ orderId }: GivenUpOrder, { correlationId }: Integration) {
+  return { requestId: orderId, correlationId, traceparent: null };
+}
+
+function messageIn([first]: readonly LogEvent[]): string | undefined {
+  return (first as LogEvent<IntegrationRequested> | undefined)?.data.message;
+}
+
+/** What is validated of a message beside it does not matter. */
+function requestOf(through: Pick<IntegrationRequested, 'connector' | 'connector_version' | 'message'>) {
+  return { ...through, entry: 'api', replay_of: null, origin: '' } as const;
+}
+
+function withinData(fault: FieldProblem): FieldProblem {
+  return { ...fault, pointer: `/data${fault.pointer}` };
+}
+
+function refused(code: string, text: string): GivenUpEnd {
+  return { failure: { code, text } };
+}

@@ -1,0 +1,139 @@
+/** Stages of the hub that will not answer any more, over its tables and its log. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type IntegrationId, idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
+import { Session } from '#platform/postgres/session.ts';
+import { appendEvents } from '../../../../tests/append-events.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
+import { finishOrders } from '../../../../tests/finish-orders.ts';
+import { ask } from '../../../../tests/redelivery.ts';
+import { STANDS_STILL_AFTER_MS } from '../integration.ts';
+import { OverdueSweeper } from './overdue-sweeper.ts';
+
+const PARTITIONS = 4;
+let database: TestDatabase;
+let session: Session;
+let aheadMs = 0;
+const clock = { now: () => Date.now() + aheadMs };
+
+beforeAll(async () => {
+  database = await createPreparedDatabase(PARTITIONS);
+  session = new Session({ url: database.url, name: 'overdue' });
+});
+
+afterAll(async () => {
+  await session.close();
+  await database.drop();
+});
+
+/** As it is after its first event, which its group has come by and left nothing. */
+async function givenStanding(): Promise<IntegrationId> {
+  const id = newId('int');
+  const uuid = uuidOf(id);
+  await ask(
+    database.url,
+    `insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at, updated_at)
+     values ('acme', $1, 'erp', 1, 'api', 'requested', $1, 'cor', now(), now())`,
+    [uuid],
+  );
+  const [event] = await appendEvents({ url: database.url, partitions: PARTITIONS }, 'hub', [
+    {
+      type: 'integration.requested',
+      version: 1,
+      subject: id,
+      tenant: 'acme',
+      key: id,
+      data: {
+        connector: 'erp',
+        connector_version: 1,
+        message: '{}',
+        entry: 'api',
+        replay_of: null,
+        origin: idOf('int', uuid),
+      },
+      correlationId: 'cor',
+      causation: 'req',
+      traceparent: null,
+    },
+  ]);
+  await ask(
+    database.url,
+    `update log.positions set position = $2
+     where consumer_group = 'hub.validation' and topic = 'hub' and partition = $1`,
+    [event?.partition, event?.position],
+  );
+  return id;
+}
+
+function orders(subject: string) {
+  return ask(
+    database.url,
+    `select r.consumer_group as group, r.action, r.requested_by as by from log.redeliveries r
+     join hub.events e using (partition, position) where e.subject = $1`,
+    [subject],
+  );
+}
+
+function letters(subject: string) {
+  return ask(
+    database.url,
+    `select consumer_group as group, target, error_code as code, state, attempts from log.dead_letters where work = $1`,
+    [subject],
+  );
+}
+
+/** As many looks as it takes to come from an hour ago to the present. */
+async function lookThrough(sweeper: OverdueSweeper): Promise<void> {
+  for (let look = 0; look < 14; look++) await sweeper.sweep();
+}
+
+test('H7: what its group has passed is delivered to it again, three times, and is a dead letter then', async () => {
+  aheadMs = 0;
+  const sweeper = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const lost = await givenStanding();
+  await lookThrough(sweeper);
+  expect(await orders(lost)).toEqual([]);
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  const order = { group: 'hub.validation', action: 'redeliver', by: 'hub' };
+  await lookThrough(sweeper);
+  expect(await orders(lost)).toEqual([order]);
+  for (let round = 0; round < 2; round++) {
+    await finishOrders(database.url, 'done');
+    await sweeper.sweep();
+    await sweeper.sweep();
+  }
+  expect(await orders(lost)).toEqual([order, order, order]);
+  expect(await letters(lost)).toEqual([]);
+  await finishOrders(database.url, 'done');
+  await sweeper.sweep();
+  const letter = { group: 'hub.validation', target: 'erp', code: 'hub.overdue', state: 'open', attempts: 3 };
+  expect(await letters(lost)).toEqual([letter]);
+  const another = new OverdueSweeper({ session, clock, onError: () => undefined });
+  for (let look = 0; look < 14; look++) {
+    await finishOrders(database.url, 'done');
+    await another.sweep();
+  }
+  expect(await letters(lost)).toEqual([letter]);
+});
+
+test('H7: what has ended, or is ordered already, is left alone', async () => {
+  aheadMs = 0;
+  const sweeper = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const ended = await givenStanding();
+  const ordered = await givenStanding();
+  await ask(database.url, `update hub.integrations set status = 'refused' where id = $1`, [uuidOf(ended)]);
+  const [place] = await ask(
+    database.url,
+    'select partition, position::integer as position from hub.events where subject = $1',
+    [ordered],
+  );
+  const { partition, position } = place as { partition: number; position: number };
+  await session.transaction(async (tx) => {
+    const asked = { group: 'hub.validation', topic: 'hub', partition, position };
+    requestRedeliveries(tx, [{ ...asked, id: newId('rdl'), reason: 'a person', requestedBy: 'ana' }]);
+  });
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  await lookThrough(sweeper);
+  expect(await orders(ended)).toEqual([]);
+  expect(await orders(ordered)).toMatchObject([{ by: 'ana' }]);
+});

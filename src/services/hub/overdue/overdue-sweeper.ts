@@ -1,0 +1,202 @@
+/**
+ * Looks once at every integration when it is some minutes old, and again at those that have not ended, for a stage that will
+ * not answer any more (H7): its group has passed the event, nobody outside is asked, and nothing waits for a dead letter.
+ *
+ * O1: what is missing is mended by delivering the event again to its group, three times; that changes nothing where it was
+ *     handled. What then stands still is a dead letter, which a person has replayed or discards.
+ * O2: what is remembered is bounded: while it is full nothing new is looked for.
+ */
+import { type Clock, type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { firstUuidAt } from '#kernel/first-uuid.ts';
+import { idOf, newId } from '#kernel/ids.ts';
+import { repeatWhile } from '#platform/batch/repeat.ts';
+import { Signal } from '#platform/batch/signal.ts';
+import { buryGivenUp, lockOpenWork } from '#platform/dead-letters/given-up.ts';
+import {
+  findAbandonedEvents,
+  findOrderedEvents,
+  findWaitingEvents,
+  type GroupedEvent,
+  requestRedeliveries,
+} from '#platform/dead-letters/redelivery.ts';
+import type { Session, Transaction } from '#platform/postgres/session.ts';
+import { type IntegrationRef, integrationRef, isEnded, STANDS_STILL_AFTER_MS } from '../integration.ts';
+import { lockIntegrations } from '../store.ts';
+import { type OverdueStage, overdueStage, type Standing } from './overdue-stage.ts';
+import { findBegun, PAGE, readPositions, readStanding } from './overdue-store.ts';
+
+const EVERY_MS = 10_000;
+/** How far back a process looks when it begins: what stood still before then was seen by one before it. */
+const LOOK_BACK_MS = 3_600_000;
+/** Of what was begun, looked through in one turn: at 3000 a second, a million rows of an index. */
+const STRETCH_MS = 300_000;
+/** O2 */
+const REMEMBERED_MAX = 10_000;
+/** O1 */
+const REDELIVERIES_MAX = 3;
+
+interface Remembered extends IntegrationRef {
+  redeliveries: number;
+}
+
+interface Missing {
+  readonly remembered: Remembered;
+  readonly standing: Standing;
+  readonly stage: OverdueStage;
+  readonly event: GroupedEvent;
+}
+
+export interface OverdueSweeperOptions {
+  readonly session: Session;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+}
+
+export class OverdueSweeper {
+  readonly #options: OverdueSweeperOptions;
+  readonly #signal = new Signal();
+  readonly #remembered = new Map<string, Remembered>();
+  /** Up to which instant those that were begun have been looked at, or up to which of that time. */
+  #until: EpochMs;
+  #after: string | undefined;
+  #stopping = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: OverdueSweeperOptions) {
+    this.#options = options;
+    this.#until = options.clock.now() - LOOK_BACK_MS;
+  }
+
+  start(): void {
+    this.#running ??= repeatWhile(
+      () => !this.#stopping,
+      async () => {
+        await this.sweep().catch(this.#options.onError);
+        if (!this.#stopping) await this.#signal.wait(EVERY_MS);
+      },
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#signal.raise();
+    await this.#running;
+  }
+
+  async sweep(): Promise<void> {
+    if (this.#remembered.size < REMEMBERED_MAX) await this.#remember();
+    const page = [...this.#remembered.values()].slice(0, PAGE);
+    if (page.length === 0) return;
+    const missing = await this.#findMissing(page);
+    const [again, lost] = [missing.filter(isToBeMended), missing.filter((each) => !isToBeMended(each))];
+    if (missing.length > 0)
+      await this.#options.session.transaction(async (tx) => {
+        await this.#bury(tx, lost);
+        requestRedeliveries(tx, again.map(orderOf));
+      });
+    for (const { remembered } of again) remembered.redeliveries++;
+    for (const { remembered } of lost) this.#remembered.delete(integrationRef(remembered));
+  }
+
+  async #remember(): Promise<void> {
+    const { session, clock } = this.#options;
+    const until = Math.min(this.#until + STRETCH_MS, clock.now() - STANDS_STILL_AFTER_MS);
+    if (until <= this.#until) return;
+    const found = await findBegun(session, this.#after ?? firstUuidAt(this.#until), firstUuidAt(until));
+    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, redeliveries: 0 });
+    this.#after = found.length < PAGE ? undefined : found.at(-1)?.uuid;
+    if (this.#after === undefined) this.#until = until;
+  }
+
+  /** Those of the page that have ended are forgotten; the others come again behind the rest. */
+  async #findMissing(page: readonly Remembered[]): Promise<Missing[]> {
+    const { session, clock } = this.#options;
+    const positionOf = await readPositions(session);
+    const standing = await readStanding(session, page);
+    const now = clock.now();
+    for (const each of page) this.#remembered.delete(integrationRef(each));
+    const known = new Map(page.map((each) => [integrationRef(each), each]));
+    const missing = standing.flatMap((each): Missing[] => {
+      const ref = integrationRef(each);
+      const remembered = known.get(ref);
+      if (remembered === undefined || isEnded(each.status)) return [];
+      this.#remembered.set(ref, remembered);
+      const stage = overdueStage(each, positionOf, now);
+      if (stage === undefined) return [];
+      const { partition, position } = each.event;
+      return [
+        {
+          remembered,
+          standing: each,
+          stage,
+          event: { group: stage.group, topic: 'hub', partition, position },
+        },
+      ];
+    });
+    return this.#withoutExplained(missing);
+  }
+
+  /** Without those that wait for a dead letter, or whose event was ordered already, or given up by a person. */
+  async #withoutExplained(missing: readonly Missing[]): Promise<Missing[]> {
+    const { session } = this.#options;
+    const events = missing.map(({ event }) => event);
+    const explained = await Promise.all([
+      findWaitingEvents(session, events),
+      findOrderedEvents(session, events),
+      findAbandonedEvents(session, events),
+    ]);
+    const places = new Set(explained.flat().map(placeOf));
+    return missing.filter(({ event }) => !places.has(placeOf(event)));
+  }
+
+  /** O1. What has moved meanwhile, or is a dead letter already, is left alone. */
+  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<void> {
+    if (lost.length === 0) return;
+    const works = lost.map(({ remembered }) => ({
+      tenant: remembered.tenant,
+      work: idOf('int', remembered.uuid) as string,
+    }));
+    const open = new Set((await lockOpenWork(tx, works)).map(({ work }) => work));
+    const locked = await lockIntegrations(
+      tx,
+      lost.map(({ remembered }) => remembered),
+    );
+    const now = this.#options.clock.now();
+    const known = new Map(locked.map((each) => [integrationRef(each), each]));
+    const letters = lost.flatMap(({ remembered, standing, stage, event }) => {
+      const { tenant, uuid } = remembered;
+      const integration = known.get(integrationRef(remembered));
+      const subject = idOf('int', uuid);
+      if (integration?.status !== standing.status || open.has(subject)) return [];
+      const { type, occurredAt } = standing.event;
+      return {
+        group: stage.group,
+        event: { ...event, tenant, subject, type, version: 1 },
+        target: integration.connector,
+        work: subject,
+        failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },
+        attempts: remembered.redeliveries,
+        firstAt: occurredAt,
+        waitsFor: null,
+      };
+    });
+    buryGivenUp(tx, letters, now);
+  }
+}
+
+function isToBeMended({ remembered }: Missing): boolean {
+  return remembered.redeliveries < REDELIVERIES_MAX;
+}
+
+function orderOf({ event, stage, standing }: Missing) {
+  const reason = describe(stage, standing.event.occurredAt);
+  return { ...event, id: newId('rdl'), reason, requestedBy: 'hub' };
+}
+
+function describe({ name, group }: OverdueStage, since: EpochMs): string {
+  return `The stage ${name} is due at ${group} since ${toRfc3339(since)}, which has passed the event and left nothing.`;
+}
+
+function placeOf({ group, partition, position }: GroupedEvent): string {
+  return `${group} ${partition} ${position}`;
+}
