@@ -14,6 +14,7 @@ import type { Metrics } from '#platform/telemetry/metrics.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { Claim } from '#services/notification/webhooks/claim-store.ts';
 import { Webhooks } from '#services/notification/webhooks/webhooks.ts';
+import { keyReusedOf } from './problems.ts';
 
 export interface SharedWithWebhooks {
   readonly settings: Settings;
@@ -43,6 +44,7 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
     ...shared,
     reader: reads,
     egress: new Egress({ reach: reachOf(settings) }),
+    keyReused: keyReusedOf('webhooks'),
     onAttempt(claim, outcome) {
       attempts.with({ outcome: outcome.kind }).inc();
       logAttempt(logger, claim, outcome);

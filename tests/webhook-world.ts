@@ -91,6 +91,7 @@ export class WebhookProcess {
       reader,
       vault,
       egress: new Egress({ reach }),
+      keyReused: (pointers) => ({ status: 422, body: JSON.stringify({ pointers }) }),
       onAttempt: () => undefined,
       onError,
     });

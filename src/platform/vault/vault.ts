@@ -46,6 +46,9 @@ interface SecretRow {
 /** What one tenant may have: a list of them is one page. */
 export const SECRETS_MAX = 500;
 
+/** Neither a key's id nor base64 has it. */
+const SEALED_SEPARATOR = ':';
+
 /** One row, by primary key; who comes second waits for the first and then holds. */
 const SAVE = statement(
   'vault.save_secrets',
@@ -105,6 +108,18 @@ export class Vault {
       [tenant, name],
     );
     return rows.length > 0;
+  }
+
+  /** A text with a secret in it, to be kept elsewhere: sealed under a name, by which alone it is opened again. */
+  sealText(of: SecretName, text: string): string {
+    const { keyId, nonce, bytes } = seal(this.#options.keys, of, text);
+    return [keyId, nonce.toString('base64'), bytes.toString('base64')].join(SEALED_SEPARATOR);
+  }
+
+  openText(of: SecretName, sealed: string): string {
+    const [keyId = '', nonce = '', bytes = ''] = sealed.split(SEALED_SEPARATOR);
+    const parts = { keyId, nonce: Buffer.from(nonce, 'base64'), bytes: Buffer.from(bytes, 'base64') };
+    return open(this.#options.keys, of, parts);
   }
 
   #rowsOf(secrets: readonly Secret[], now: EpochMs): unknown[] {

@@ -1,8 +1,7 @@
-/** Deliveries that somebody asks for: a test, and one that is sent again. */
-import type { Clock } from '#kernel/clock.ts';
-import { toRfc3339 } from '#kernel/clock.ts';
+/** Deliveries that somebody asks for: a test, and one that is sent again. The id of each, queued when the transaction commits. */
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
-import type { Session, Transaction } from '#platform/postgres/session.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
 import type { DeliveryRow } from './delivery-reads.ts';
 import type { Endpoint } from './endpoint.ts';
 import { insertDeliveries, insertMessages, type Message, type NewDelivery, takeTurns } from './lane-store.ts';
@@ -14,46 +13,34 @@ export interface Asked {
   readonly traceparent: string | null;
 }
 
-export class DeliveryDesk {
-  readonly #session: Session;
-  readonly #clock: Clock;
-  readonly #onQueued: (endpointKeys: Iterable<bigint>) => void;
+export async function queueTest(
+  tx: Transaction,
+  endpoint: Endpoint,
+  asked: Asked,
+  now: EpochMs,
+): Promise<string> {
+  const message = testMessage(endpoint, asked, now);
+  const { event, type, subject } = message;
+  const uuid = await queue(tx, { endpointKey: endpoint.key, event, type, subject, isSkipped: false }, now);
+  insertMessages(tx, [message]);
+  return uuid;
+}
 
-  constructor(options: {
-    readonly session: Session;
-    readonly clock: Clock;
-    readonly onQueued: (endpointKeys: Iterable<bigint>) => void;
-  }) {
-    this.#session = options.session;
-    this.#clock = options.clock;
-    this.#onQueued = options.onQueued;
-  }
+/** Behind what is waiting for its subject; with the number and the message id that it has. */
+export function queueAgain(
+  tx: Transaction,
+  endpoint: Endpoint,
+  { id, event, type, subject, sequence }: DeliveryRow,
+  now: EpochMs,
+): Promise<string> {
+  const repeated = { endpointKey: endpoint.key, event, type, subject, sequence, repeats: id };
+  return queue(tx, { ...repeated, isSkipped: false }, now);
+}
 
-  /** The id of the delivery. */
-  test(endpoint: Endpoint, asked: Asked): Promise<string> {
-    const message = testMessage(endpoint, asked, this.#clock.now());
-    const { event, type, subject } = message;
-    const delivery = { endpointKey: endpoint.key, event, type, subject, isSkipped: false };
-    return this.#queue(delivery, (tx) => insertMessages(tx, [message]));
-  }
-
-  /** Behind what is waiting for its subject; with the number and the message id that it has. */
-  redeliver(endpoint: Endpoint, { id, event, type, subject, sequence }: DeliveryRow): Promise<string> {
-    const repeated = { endpointKey: endpoint.key, event, type, subject, sequence, repeats: id };
-    return this.#queue({ ...repeated, isSkipped: false }, () => undefined);
-  }
-
-  async #queue(delivery: NewDelivery, before: (tx: Transaction) => void): Promise<string> {
-    const now = this.#clock.now();
-    const uuid = await this.#session.transaction(async (tx) => {
-      const deliveries = await takeTurns(tx, [delivery], now);
-      before(tx);
-      insertDeliveries(tx, deliveries, now);
-      return deliveries[0]?.uuid ?? '';
-    });
-    this.#onQueued([delivery.endpointKey]);
-    return uuid;
-  }
+async function queue(tx: Transaction, delivery: NewDelivery, now: EpochMs): Promise<string> {
+  const deliveries = await takeTurns(tx, [delivery], now);
+  insertDeliveries(tx, deliveries, now);
+  return deliveries[0]?.uuid ?? '';
 }
 
 function testMessage(

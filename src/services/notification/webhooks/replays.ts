@@ -9,6 +9,7 @@ import { backoffMs } from '#platform/batch/backoff.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -42,11 +43,20 @@ interface ReplayRow {
 const COLUMNS =
   'r.id, r.from_at, r.to_at, r.events, r.subject, r.total, r.queued, r.created_at, r.finished_at';
 
-/** The members of a set, by the index on the endpoint. */
-const MEMBERS = `
-  from notification.deliveries d join notification.lanes l on l.lane_key = d.lane_key
-  where d.endpoint_key = $1 and d.id > $2 and d.id <= $3 and d.repeats is null
-    and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)`;
+/** Those of the set as it is now are counted, by the index on the endpoint; each lane by primary key. */
+export const INSERT_REPLAY = statement(
+  'notification.insert_replay',
+  `insert into notification.replays as r
+     (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
+   select $6::uuid, $1::bigint, $7::timestamptz, $8::timestamptz, $4::text[], $5::text, $2::uuid, $3::uuid, count(*), $9::text,
+     $10::timestamptz
+   from notification.deliveries d
+   cross join lateral (select l.subject from notification.lanes l where l.lane_key = d.lane_key offset 0) l
+   where (d.endpoint_key, d.id) > ($1::bigint, $2::uuid) and (d.endpoint_key, d.id) <= ($1::bigint, $3::uuid)
+     and d.repeats is null
+     and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)
+   returning ${COLUMNS}`,
+);
 
 /** One that runs, at an endpoint that is enabled; what another process works on is left to it. By the partial index. */
 export const TAKE_REPLAY = statement(
@@ -128,35 +138,33 @@ export class Replays {
     await this.#running;
   }
 
+  /** Once it is committed, `wake` lets it begin. */
   async ask(
+    tx: Transaction,
     endpoint: Endpoint,
     { from, to, events, subject, correlationId }: ReplayAsked,
+    now: EpochMs,
   ): Promise<JsonObject> {
-    const { reader, clock } = this.#options;
     const types =
       events === undefined ? null : [...TOLD_EVENTS.keys()].filter((type) => matches(events, type));
-    const now = clock.now();
     const upTo = uuidBefore(Math.min(to, now));
-    const rows = await reader.query<ReplayRow>(
-      `insert into notification.replays as r
-         (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
-       select $6::uuid, $1, $7, $8, $4, $5, $2, $3, count(*), $9, $10 ${MEMBERS}
-       returning ${COLUMNS}`,
-      [
-        endpoint.key,
-        uuidBefore(from),
-        upTo,
-        types,
-        subject ?? null,
-        uuidOf(newId('whr')),
-        new Date(from),
-        new Date(to),
-        correlationId,
-        new Date(now),
-      ],
-    );
-    this.#signal.raise();
+    const rows = await tx.query<ReplayRow>(INSERT_REPLAY, [
+      endpoint.key,
+      uuidBefore(from),
+      upTo,
+      types === null ? null : textArray(types),
+      subject ?? null,
+      uuidOf(newId('whr')),
+      new Date(from),
+      new Date(to),
+      correlationId,
+      new Date(now),
+    ]);
     return render(endpoint, rows[0] as ReplayRow);
+  }
+
+  wake(): void {
+    this.#signal.raise();
   }
 
   /** By the index on the endpoint. */

@@ -6,6 +6,8 @@
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import type { SecretName } from '#platform/vault/seal.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { Endpoint } from './endpoint.ts';
 import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKeyOf } from './signature.ts';
@@ -18,6 +20,12 @@ const REMEMBERED_FOR_MS = 60_000;
 const CALLBACKS = 'callbacks';
 
 type Owner = Pick<Endpoint, 'tenant' | 'kind' | 'uuid' | 'secretVersion'>;
+
+interface Rotated {
+  readonly tenant: string;
+  readonly uuid: string | undefined;
+  readonly scheme: Scheme;
+}
 
 interface Remembered {
   readonly keys: Promise<readonly SigningKey[]>;
@@ -34,22 +42,26 @@ export class WebhookSecrets {
     this.#clock = options.clock;
   }
 
-  /** The secret itself, given once. */
-  async create(tenant: string, uuid: string, scheme: Scheme): Promise<string> {
+  /** The secret itself, given once. Of this commit, so that no endpoint is without. */
+  create(
+    tx: Transaction,
+    { tenant, uuid, scheme }: Rotated & { readonly uuid: string },
+    now: EpochMs,
+  ): string {
     const secret = newSecret(scheme);
-    await this.#put(tenant, nameOf(uuid), [{ secret, until: null }]);
+    this.#save(tx, { tenant, name: nameOf(uuid) }, [{ secret, until: null }], now);
     return secret;
   }
 
   /** The new secret; the one before signs beside it for a day. Without an id that of the tenant's callbacks. */
-  async rotate(tenant: string, uuid: string | undefined, scheme: Scheme): Promise<string> {
-    const name = uuid === undefined ? nameOf(CALLBACKS) : nameOf(uuid);
+  async rotate(tx: Transaction, { tenant, uuid, scheme }: Rotated, now: EpochMs): Promise<string> {
+    const name = nameOf(uuid ?? CALLBACKS);
     const secret = newSecret(scheme);
-    const now = this.#clock.now();
     const before = (await this.#read(tenant, name))
       .filter(({ until }) => until === null || now < until)
       .map((old) => ({ ...old, until: old.until ?? now + OVERLAP_MS }));
-    await this.#put(tenant, name, [{ secret, until: null }, ...before.slice(0, OVERLAPPING_MAX)]);
+    const signing = [{ secret, until: null }, ...before.slice(0, OVERLAPPING_MAX)];
+    this.#save(tx, { tenant, name }, signing, now);
     return secret;
   }
 
@@ -76,7 +88,7 @@ export class WebhookSecrets {
     if (found.length > 0) return found.map(signingKeyOf);
     if (kind === 'endpoint') throw new InvariantViolation(`${name} of ${tenant} has no secret`);
     const made = [{ secret: newSecret('v1'), until: null }];
-    await this.#put(tenant, name, made);
+    await this.#vault.put({ tenant, name, value: JSON.stringify(made) });
     return made.map(signingKeyOf);
   }
 
@@ -85,8 +97,8 @@ export class WebhookSecrets {
     return value === undefined ? [] : (JSON.parse(value) as SigningSecret[]);
   }
 
-  #put(tenant: string, name: string, secrets: readonly SigningSecret[]): Promise<void> {
-    return this.#vault.put({ tenant, name, value: JSON.stringify(secrets) });
+  #save(tx: Transaction, of: SecretName, secrets: readonly SigningSecret[], now: EpochMs): void {
+    this.#vault.save(tx, [{ ...of, value: JSON.stringify(secrets) }], now);
   }
 
   #remember(key: string, remembered: Remembered): void {

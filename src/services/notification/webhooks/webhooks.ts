@@ -2,6 +2,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { GroupCommit } from '#platform/batch/group-commit.ts';
+import type { AskedOnce } from '#platform/batch/kept-answers.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Egress } from '#platform/egress/egress.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
@@ -10,8 +11,8 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import type { Vault } from '#platform/vault/vault.ts';
+import { AnswerDesk } from './answer-desk.ts';
 import type { Claim } from './claim-store.ts';
-import { DeliveryDesk } from './delivery-desk.ts';
 import { DeliveryReads } from './delivery-reads.ts';
 import { registerDeliveryRoutes } from './delivery-routes.ts';
 import { registerEndpointRoutes } from './endpoint-routes.ts';
@@ -38,6 +39,8 @@ export interface WebhooksOptions {
   readonly observer: BatchObserver;
   readonly vault: Vault;
   readonly egress: Egress;
+  /** Renders the refusal of an idempotency key that was used with another body. */
+  readonly keyReused: AskedOnce['keyReused'];
   readonly onAttempt: (claim: Claim, outcome: EgressOutcome) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -50,7 +53,7 @@ export class Webhooks {
   readonly #records: GroupCommit<Answered, undefined>;
   readonly #sender: Sender;
   readonly #replays: Replays;
-  readonly #desk: DeliveryDesk;
+  readonly #answers: AnswerDesk;
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
@@ -79,7 +82,7 @@ export class Webhooks {
       record: (answered) => this.#records.submit(answered),
     });
     this.#replays = new Replays({ ...options, session: openSession('webhooks.replays'), onQueued });
-    this.#desk = new DeliveryDesk({ ...options, onQueued });
+    this.#answers = new AnswerDesk(options);
     this.consumer = webhookConsumer({ subscribers: this.#subscribers, clock, onQueued });
   }
 
@@ -104,17 +107,18 @@ export class Webhooks {
   }
 
   registerRoutes(app: HttpApp): void {
-    const { reader, egress, clock } = this.#options;
-    const endpoints = new EndpointDesk(reader);
+    const { reader, egress, clock, keyReused } = this.#options;
+    const onQueued = (endpointKeys: Iterable<bigint>): void => this.#sender.wake(endpointKeys);
+    const shared = { endpoints: new EndpointDesk(reader), answers: this.#answers, keyReused };
     registerEndpointRoutes(app, {
-      endpoints,
+      ...shared,
       secrets: this.#secrets,
       egress,
       subscribers: this.#subscribers,
       clock,
-      onEnabled: (endpointKeys) => this.#sender.wake(endpointKeys),
+      onEnabled: onQueued,
     });
     const reads = new DeliveryReads(reader);
-    registerDeliveryRoutes(app, { endpoints, reads, desk: this.#desk, replays: this.#replays });
+    registerDeliveryRoutes(app, { ...shared, reads, replays: this.#replays, onQueued });
   }
 }
