@@ -16,6 +16,8 @@ import type { Claim } from '#services/notification/webhooks/claim-store.ts';
 import { Webhooks } from '#services/notification/webhooks/webhooks.ts';
 import { keyReusedOf } from './problems.ts';
 
+const DAY_MS = 86_400_000;
+
 export interface SharedWithWebhooks {
   readonly settings: Settings;
   readonly log: EventLog;
@@ -45,6 +47,7 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
     reader: reads,
     egress: new Egress({ reach: reachOf(settings) }),
     keyReused: keyReusedOf('webhooks'),
+    retentionMs: settings.retentionDays * DAY_MS,
     onAttempt(claim, outcome) {
       attempts.with({ outcome: outcome.kind }).inc();
       logAttempt(logger, claim, outcome);

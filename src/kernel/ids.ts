@@ -137,6 +137,12 @@ export function uuidOf(id: Id<IdPrefix>): string {
   return uuidText.toString('latin1');
 }
 
+/** Before every UUIDv7 of that millisecond and later (RFC 9562 §5.7). */
+export function uuidBefore(atMs: number): string {
+  const hex = Math.max(0, atMs).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
+}
+
 /** The id of a stored UUID. Throws InvariantViolation unless it is written as PostgreSQL prints it. */
 export function idOf<Prefix extends IdPrefix>(prefix: Prefix, uuid: string): Id<Prefix> {
   if (!readUuid(uuid)) throw new InvariantViolation(`not a uuid: ${uuid}`);

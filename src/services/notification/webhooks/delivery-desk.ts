@@ -4,7 +4,14 @@ import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { DeliveryRow } from './delivery-reads.ts';
 import type { Endpoint } from './endpoint.ts';
-import { insertDeliveries, insertMessages, type Message, type NewDelivery, takeTurns } from './lane-store.ts';
+import {
+  insertDeliveries,
+  insertMessages,
+  keepMessages,
+  type Message,
+  type NewDelivery,
+  takeTurns,
+} from './lane-store.ts';
 
 export const TEST_EVENT = 'webhook_endpoint.test';
 
@@ -21,19 +28,28 @@ export async function queueTest(
 ): Promise<string> {
   const message = testMessage(endpoint, asked, now);
   const { event, type, subject } = message;
-  const uuid = await queue(tx, { endpointKey: endpoint.key, event, type, subject, isSkipped: false }, now);
-  insertMessages(tx, [message]);
+  const delivery = {
+    endpointKey: endpoint.key,
+    firstAfter: endpoint.forgottenSequence,
+    event,
+    type,
+    subject,
+  };
+  const uuid = await queue(tx, { ...delivery, isSkipped: false }, now);
+  insertMessages(tx, [message], now);
   return uuid;
 }
 
-/** Behind what is waiting for its subject; with the number and the message id that it has. */
-export function queueAgain(
+/** Behind what is waiting for its subject; with the number and the message id that it has. Undefined if it was forgotten meanwhile. */
+export async function queueAgain(
   tx: Transaction,
   endpoint: Endpoint,
   { id, event, type, subject, sequence }: DeliveryRow,
   now: EpochMs,
-): Promise<string> {
-  const repeated = { endpointKey: endpoint.key, event, type, subject, sequence, repeats: id };
+): Promise<string | undefined> {
+  if ((await keepMessages(tx, [event], now)).size === 0) return undefined;
+  const { key: endpointKey, forgottenSequence: firstAfter } = endpoint;
+  const repeated = { endpointKey, firstAfter, event, type, subject, sequence, repeats: id };
   return queue(tx, { ...repeated, isSkipped: false }, now);
 }
 

@@ -132,6 +132,7 @@ function registerAsking(app: HttpApp, routes: DeliveryRoutes): void {
           if (found === undefined) return { answer: refusalIn(reply, deliveryNotFound(delivery)) };
           if (endpoint.status !== 'enabled') return { answer: refusalIn(reply, endpointDisabled(endpoint)) };
           const uuid = await queueAgain(tx, endpoint, found, now);
+          if (uuid === undefined) return { answer: refusalIn(reply, deliveryNotFound(delivery)) };
           return { answer: queued(uuid), committed: () => onQueued([endpoint.key]) };
         },
       }),

@@ -9,6 +9,7 @@ import * as claimStore from './claim-store.ts';
 import * as endpointStore from './endpoint-store.ts';
 import * as laneStore from './lane-store.ts';
 import * as replays from './replays.ts';
+import * as retention from './retention.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 20_000;
@@ -27,6 +28,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [laneStore.ADVANCE_LANES, []],
   [laneStore.FIND_MESSAGES, ['messages_pkey']],
   [laneStore.INSERT_MESSAGES, []],
+  [laneStore.KEEP_MESSAGES, ['messages_pkey']],
   [laneStore.INSERT_DELIVERIES, []],
   [claimStore.FIND_DUE_ENDPOINTS, ['lanes_due']],
   [claimStore.LOCK_DUE, ['endpoints_pkey', 'lanes_due']],
@@ -45,6 +47,14 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [replays.TAKE_REPLAY, ['endpoints_pkey', 'replays_running']],
   [replays.READ_MEMBERS, ['deliveries_of_endpoint', 'lanes_pkey']],
   [replays.MOVE_REPLAY, ['replays_pkey']],
+  [retention.READ_OLD_DELIVERIES, ['deliveries_in_turn', 'deliveries_pkey']],
+  [retention.LOCK_RESTING_LANES, LANE],
+  [retention.READ_LAST_OF_LANES, ['deliveries_in_turn', 'endpoints_pkey']],
+  [retention.FORGET_ATTEMPTS, ['delivery_attempts_pkey']],
+  [retention.FORGET_DELIVERIES, DELIVERY],
+  [retention.FORGET_LANES, LANE],
+  [retention.REMEMBER_SEQUENCES, ENDPOINT],
+  [retention.FORGET_MESSAGES, ['messages_by_age']],
 ];
 
 let database: TestDatabase;
@@ -68,7 +78,7 @@ function pinPlans(): void {
 }
 
 test('every statement of the queue is pinned here', () => {
-  const statements = statementsOf(endpointStore, laneStore, claimStore, replays);
+  const statements = statementsOf(endpointStore, laneStore, claimStore, replays, retention);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });
@@ -103,7 +113,7 @@ async function fill(): Promise<void> {
     [ROWS],
   );
   await owner.query(
-    `insert into notification.messages select 'test/' || n, 'acme', 'payment.completed', 'pay', '{}', 'cor', null, now() from generate_series(1, $1::integer) n`,
+    `insert into notification.messages (event, tenant, type, subject, body, correlation_id, traceparent, occurred_at) select 'test/' || n, 'acme', 'payment.completed', 'pay', '{}', 'cor', null, now() from generate_series(1, $1::integer) n`,
     [ROWS],
   );
   await owner.query(

@@ -4,7 +4,7 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { toRfc3339 } from '#kernel/clock.ts';
-import { idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { idOf, newId, uuidBefore, uuidOf } from '#kernel/ids.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
@@ -14,7 +14,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Endpoint } from './endpoint.ts';
 import { matches, TOLD_EVENTS } from './event-patterns.ts';
-import { insertDeliveries, takeTurns } from './lane-store.ts';
+import { insertDeliveries, keepMessages, takeTurns } from './lane-store.ts';
 
 /** Of one commit: new deliveries of the present wait for no more than that. */
 const PAGE = 200;
@@ -205,8 +205,15 @@ export class Replays {
 async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Promise<void> {
   const { id, endpoint_key: endpointKey, events, subject, after, up_to } = replay;
   const members = await tx.query<MemberRow>(READ_MEMBERS, [endpointKey, after, up_to, events, subject, PAGE]);
-  const wanted = members.map((member) => ({
+  const kept = await keepMessages(
+    tx,
+    members.map(({ event }) => event),
+    now,
+  );
+  const present = members.filter(({ event }) => kept.has(event));
+  const wanted = present.map((member) => ({
     endpointKey,
+    firstAfter: 0, // each has a lane: there is a delivery of it
     event: member.event,
     type: member.type,
     subject: member.subject,
@@ -217,12 +224,6 @@ async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Pro
   insertDeliveries(tx, await takeTurns(tx, wanted, now), now);
   const isLast = members.length < PAGE;
   tx.run(MOVE_REPLAY, [id, members.at(-1)?.id ?? after, members.length, isLast ? new Date(now) : null]);
-}
-
-/** Before every UUIDv7 of that millisecond and later (RFC 9562 §5.7). */
-function uuidBefore(at: EpochMs): string {
-  const hex = Math.max(0, at).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
 
 function render(endpoint: Endpoint, row: ReplayRow): JsonObject {

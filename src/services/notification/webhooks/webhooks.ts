@@ -20,6 +20,7 @@ import { EndpointDesk } from './endpoint-store.ts';
 import { webhookConsumer } from './fan-out.ts';
 import { type Answered, recordAnswers } from './record.ts';
 import { Replays } from './replays.ts';
+import { Retention } from './retention.ts';
 import { WebhookSecrets } from './secrets.ts';
 import { Sender } from './sender.ts';
 import { Subscribers } from './subscribers.ts';
@@ -36,6 +37,8 @@ export interface WebhooksOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly batchMax: number;
+  /** How long deliveries are kept. */
+  readonly retentionMs: number;
   readonly observer: BatchObserver;
   readonly vault: Vault;
   readonly egress: Egress;
@@ -54,6 +57,7 @@ export class Webhooks {
   readonly #sender: Sender;
   readonly #replays: Replays;
   readonly #answers: AnswerDesk;
+  readonly #retention: Retention;
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
@@ -83,7 +87,8 @@ export class Webhooks {
     });
     this.#replays = new Replays({ ...options, session: openSession('webhooks.replays'), onQueued });
     this.#answers = new AnswerDesk(options);
-    this.consumer = webhookConsumer({ subscribers: this.#subscribers, clock, onQueued });
+    this.#retention = new Retention({ ...options, session: openSession('webhooks.retention') });
+    this.consumer = webhookConsumer({ ...options, subscribers: this.#subscribers, sender: this.#sender });
   }
 
   get underWay(): number {
@@ -95,12 +100,14 @@ export class Webhooks {
     this.#records.start();
     this.#sender.start();
     this.#replays.start();
+    this.#retention.start();
   }
 
   /** What is on its way is waited for, for a moment. */
   async stop(): Promise<void> {
     await this.#subscribers.stop();
     await this.#replays.stop();
+    await this.#retention.stop();
     await this.#sender.stop();
     await this.#options.egress.close();
     await this.#records.stop();
