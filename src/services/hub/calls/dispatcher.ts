@@ -121,9 +121,8 @@ export class Dispatcher {
 
   async #report(call: Call, outcome: CallOutcome): Promise<void> {
     const { report, clock } = this.#options;
-    const { tenant, uuid, step, tries: begunAs } = call;
     this.#taken.delete(callRef(call));
-    await report({ tenant, uuid, step, begunAs, at: clock.now(), outcome });
+    await report({ call, at: clock.now(), outcome });
   }
 }
 

@@ -1,5 +1,6 @@
 /** Whether the message is what the connector takes: JSON as we take it everywhere, and of its schema. */
 import { parseJsonBody } from '#platform/http/json-body.ts';
+import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationRefused, IntegrationRequested, IntegrationValidated } from '../events.ts';
 import type { Step } from './step.ts';
 
@@ -9,11 +10,12 @@ export const validationStep: Step<IntegrationRequested> = {
   after: { 'integration.requested': 'requested' },
   jobsOf({ message }, { entry }) {
     if (entry.schema === undefined || !parsed(message).ok) return [];
-    return [{ kind: 'validate', source: JSON.stringify(entry.schema), message }];
+    return [{ kind: 'validate', source: sourceOf(entry.schema, (schema) => schema), message }];
   },
   decide({ connector, connector_version, message }, _definition, [result]) {
-    const json = parsed(message);
-    if (!json.ok) {
+    // What was held against a schema has been parsed for that.
+    const json = result === undefined ? parsed(message) : undefined;
+    if (json?.ok === false) {
       const { detail, errors = [] } = json.problem;
       return refused({ connector, connector_version }, { code: 'hub.message_malformed', detail, errors });
     }
