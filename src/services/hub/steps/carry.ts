@@ -42,7 +42,7 @@ const LEFT_MAX = 1000;
 const CARRIED_MAX = 50_000;
 
 export class Carrier {
-  readonly #connectors: Connectors;
+  readonly #connectors: Pick<Connectors, 'load'>;
   readonly #evaluator: Evaluator;
   readonly #steps: readonly AnyStep[];
   /** Until when, on the clock of `performance`. */
@@ -51,7 +51,7 @@ export class Carrier {
   #carriedBefore: ReadonlySet<string> = new Set();
 
   constructor(options: {
-    readonly connectors: Connectors;
+    readonly connectors: Pick<Connectors, 'load'>;
     readonly evaluator: Evaluator;
     /** Those of this process. */
     readonly steps: readonly AnyStep[];
