@@ -91,6 +91,16 @@ export class Vault {
     return new Map(rows.map((row) => [row.name, this.#open(row)]));
   }
 
+  /** Those that there are, of several tenants; by primary key. */
+  async findEach(wanted: readonly SecretName[]): Promise<readonly Secret[]> {
+    const rows = await this.#options.db.query<SecretRow>(
+      `select s.tenant, s.name, s.key_id, s.nonce, s.sealed from unnest($1::text[], $2::text[]) as wanted(tenant, name)
+       join vault.secrets s using (tenant, name)`,
+      [wanted.map(({ tenant }) => tenant), wanted.map(({ name }) => name)],
+    );
+    return rows.map((row) => ({ tenant: row.tenant, name: row.name, value: this.#open(row) }));
+  }
+
   /** By name; those of parts of the product left out (V2). By primary key. */
   async list(tenant: string): Promise<ListedSecret[]> {
     const rows = await this.#options.db.query<{ name: string; created_at: EpochMs; updated_at: EpochMs }>(

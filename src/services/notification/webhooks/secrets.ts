@@ -6,6 +6,7 @@
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
+import { isTransient } from '#platform/postgres/faults.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { SecretName } from '#platform/vault/seal.ts';
 import type { Vault } from '#platform/vault/vault.ts';
@@ -16,6 +17,8 @@ import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKey
 const OVERLAP_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 5000;
 const REMEMBERED_FOR_MS = 60_000;
+/** Read by one statement. */
+const READ_MAX = 200;
 /** Of a tenant's callbacks, which share one. */
 const CALLBACKS = 'callbacks';
 
@@ -27,6 +30,12 @@ interface Rotated {
   readonly scheme: Scheme;
 }
 
+interface Wanted {
+  readonly of: SecretName;
+  readonly resolve: (value: string | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 interface Remembered {
   readonly keys: Promise<readonly SigningKey[]>;
   readonly until: EpochMs;
@@ -36,6 +45,8 @@ export class WebhookSecrets {
   readonly #vault: Vault;
   readonly #clock: Clock;
   readonly #remembered = new Map<string, Remembered>();
+  #wanted: Wanted[] = [];
+  #isReading = false;
 
   constructor(options: { readonly vault: Vault; readonly clock: Clock }) {
     this.#vault = options.vault;
@@ -84,12 +95,41 @@ export class WebhookSecrets {
 
   /** A tenant's callbacks have one from the first on; whoever wants to know it has it rotated. */
   async #require(tenant: string, name: string, kind: Endpoint['kind']): Promise<readonly SigningKey[]> {
-    const found = await this.#read(tenant, name);
-    if (found.length > 0) return found.map(signingKeyOf);
+    const value = await this.#readTogether({ tenant, name });
+    if (value !== undefined) return (JSON.parse(value) as SigningSecret[]).map(signingKeyOf);
     if (kind === 'endpoint') throw new InvariantViolation(`${name} of ${tenant} has no secret`);
     const made = [{ secret: newSecret('v1'), until: null }];
     await this.#vault.put({ tenant, name, value: JSON.stringify(made) });
     return made.map(signingKeyOf);
+  }
+
+  /** A thousand endpoints may be told of one thing: what is asked for meanwhile is read together, by one connection. */
+  #readTogether(of: SecretName): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#wanted.push({ of, resolve, reject });
+      if (!this.#isReading) void this.#readWanted();
+    });
+  }
+
+  async #readWanted(): Promise<void> {
+    this.#isReading = true;
+    await Promise.resolve(); // whoever asks in this turn is there
+    // oxlint-disable-next-line no-await-in-loop -- one read at a time
+    while (this.#wanted.length > 0) await this.#readEach(this.#wanted.splice(0, READ_MAX));
+    this.#isReading = false;
+  }
+
+  async #readEach(wanted: readonly Wanted[]): Promise<void> {
+    try {
+      const found = await this.#vault.findEach(wanted.map(({ of }) => of));
+      const values = new Map(found.map((secret) => [refOf(secret), secret.value]));
+      for (const { of, resolve } of wanted) resolve(values.get(refOf(of)));
+    } catch (error) {
+      // One that does not open is no other's fault.
+      if (wanted.length > 1 && !isTransient(error))
+        await Promise.all(wanted.map((each) => this.#readEach([each])));
+      else for (const { reject } of wanted) reject(error);
+    }
   }
 
   async #read(tenant: string, name: string): Promise<SigningSecret[]> {
@@ -113,6 +153,11 @@ export class WebhookSecrets {
 
 /** Old ones that still sign: rotated again and again within a day, the header must not grow without end. */
 const OVERLAPPING_MAX = 3;
+
+/** A tenant's name has no slash. */
+function refOf({ tenant, name }: SecretName): string {
+  return `${tenant}/${name}`;
+}
 
 /** The vault shows names with a colon to nobody. */
 function nameOf(uuid: string): string {

@@ -194,7 +194,12 @@ export class Sender {
   }
 
   async #deliver(claim: Claim): Promise<void> {
-    const outcome = await this.#send(claim).finally(() => this.#release(claim.endpoint.key));
+    const outcome = await this.#send(claim)
+      .catch((error: unknown) => {
+        this.#options.onError(error);
+        return NOT_READY;
+      })
+      .finally(() => this.#release(claim.endpoint.key));
     if (this.#isOver) return;
     this.#options.onAttempt(claim, outcome);
     await this.#options.record({ claim, outcome });
@@ -228,6 +233,14 @@ export class Sender {
     this.#options.record({ claim, outcome: TOO_LATE }).catch(this.#options.onError);
   }
 }
+
+/** Nothing has left. */
+const NOT_READY: EgressOutcome = {
+  kind: 'not_called',
+  detail: 'It could not be signed: its secret could not be read.',
+  latencyMs: 0,
+  retryAfterMs: 2000,
+};
 
 const TOO_LATE: EgressOutcome = {
   kind: 'not_called',
