@@ -12,6 +12,8 @@ beforeAll(async () => {
   world = await WebhookWorld.open();
   process = await world.process();
   second = await world.process({ partitions: [] });
+  // What another process makes is told of from a second after on, unless the tenant is known to have an endpoint.
+  await post('/v1/webhook-endpoints', endpointBody());
 });
 
 afterAll(() => world.close());
