@@ -31,6 +31,8 @@ import { PaymentOrderBody } from '#services/payments/schemas.ts';
 import { renderAnswer } from './problems.ts';
 import type { Stops } from './stops.ts';
 
+const DAY_MS = 86_400_000;
+
 export interface SharedWithHub {
   readonly log: EventLog;
   readonly openSession: (name: string) => Session;
@@ -99,6 +101,7 @@ function makeHub(shared: SharedWithHub): Hub {
     reader: shared.reads,
     random: Math.random,
     batchMax: settings.batchMax,
+    retentionMs: settings.retentionDays * DAY_MS,
     reach: settings.mode === 'sandbox' ? 'anywhere' : 'public',
     hooksPerSecond: settings.rateLimitPerSecond,
     orders: {

@@ -14,6 +14,9 @@ import type { Metrics } from '#platform/telemetry/metrics.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { Claim } from '#services/notification/webhooks/claim-store.ts';
 import { Webhooks } from '#services/notification/webhooks/webhooks.ts';
+import { keyReusedOf } from './problems.ts';
+
+const DAY_MS = 86_400_000;
 
 export interface SharedWithWebhooks {
   readonly settings: Settings;
@@ -44,6 +47,8 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
     ...shared,
     reader: reads,
     egress: new Egress({ reach: reachOf(settings) }),
+    keyReused: keyReusedOf('webhooks'),
+    retentionMs: settings.retentionDays * DAY_MS,
     onAttempt(claim, outcome) {
       attempts.with({ outcome: outcome.kind }).inc();
       logAttempt(logger, claim, outcome);

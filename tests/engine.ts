@@ -41,6 +41,7 @@ import { paymentStatusConsumer } from '#services/payments/status-consumer.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from '../src/topology.ts';
+import { NO_SENDER } from './no-sender.ts';
 
 export const TENANT = 'acme';
 
@@ -147,7 +148,13 @@ export class Engine {
     this.#consume(paymentStatusConsumer(() => undefined));
     this.#consume(notificationConsumer());
     this.#consume(
-      webhookConsumer({ subscribers: { has: () => true }, clock: this.clock, onQueued: () => undefined }),
+      webhookConsumer({
+        subscribers: { has: () => true },
+        clock: this.clock,
+        random: Math.random,
+        retentionMs: Number.POSITIVE_INFINITY,
+        sender: NO_SENDER,
+      }),
     );
     this.#consume(integrityConsumer(() => undefined));
     this.#consume(consolidationConsumer());

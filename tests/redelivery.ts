@@ -23,6 +23,7 @@ import { providerConsumer } from '#services/providers/consumer.ts';
 import { routingOf } from '#services/providers/routing.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { TOPOLOGY } from '../src/topology.ts';
+import { NO_SENDER } from './no-sender.ts';
 
 /** What a delivery may differ in and still must change nothing. */
 export interface Delivery {
@@ -56,7 +57,13 @@ export const DELIVERIES: Readonly<Record<string, Deliver>> = {
   notification: deliverTo(() => notificationConsumer()),
   'card-notification': deliverTo(() => cardNotificationConsumer()),
   webhooks: deliverTo((clock) =>
-    webhookConsumer({ subscribers: { has: () => true }, clock, onQueued: () => undefined }),
+    webhookConsumer({
+      subscribers: { has: () => true },
+      clock,
+      random: Math.random,
+      retentionMs: Number.POSITIVE_INFINITY,
+      sender: NO_SENDER,
+    }),
   ),
   consolidation: deliverTo(() => consolidationConsumer()),
   integrity: deliverTo((clock) => integrityConsumer(() => undefined, clock)),

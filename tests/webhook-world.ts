@@ -27,6 +27,7 @@ import { DeadLetterDesk } from './dead-letter-desk.ts';
 import { WebhookReceiver } from './webhook-receiver.ts';
 
 export const PARTITIONS = 4;
+export const RETENTION_MS = 90 * 86_400_000;
 const PATIENCE = { timeout: 15_000, interval: 10 };
 export const TENANT = 'acme';
 export const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -96,6 +97,8 @@ export class WebhookProcess {
       reader,
       vault,
       egress: new Egress({ reach }),
+      retentionMs: RETENTION_MS,
+      keyReused: (pointers) => ({ status: 422, body: JSON.stringify({ pointers }) }),
       onAttempt: () => undefined,
       noteDestination: (destination, isDelivered) => letters.note(destination, isDelivered),
       onError,

@@ -149,7 +149,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       } else if (events === 0) {
         await this.#signal.wait(IDLE_LOOK_MS);
       } else {
-        await restAfter({ events, startedAt, paceMs: this.#options.consumer.paceMs });
+        const { paceMs, isPatient } = this.#options.consumer;
+        await restAfter({ events, startedAt, paceMs, isPatient });
       }
     }
   }
@@ -437,7 +438,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let plan: Plan | undefined;
     let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
-    if (events.length > 0) await consumer.prepare?.(events);
+    if (events.length > 0) await consumer.prepare?.(events, { isAlone: passed === 1 });
     await session.transaction(async (tx) => {
       lockPositions(tx, this.#placesBeside(readings)); // W1
       parkEvents(tx, { group: this.group, keyOf: this.#parkingKeyOf, events: parked });

@@ -27,13 +27,16 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly parkingKeyOf?: ParkingKeyOf;
   /** Least time between the starts of two batches under load (pace.ts), in ms; a stage that nobody waits for can take longer. */
   readonly paceMs: number;
+  /** Whether that time holds from a few events on: nobody waits for what comes of them but who waits for their end. */
+  readonly isPatient?: boolean;
   /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */
   readonly batchMax?: number;
   /**
    * What a decision needs and no transaction may wait for: work of another thread. Before the transaction begins; what it
-   * finds is kept by the consumer for `decide`. It is called again for events that it has seen.
+   * finds is kept by the consumer for `decide`. It is called again for events that it has seen. `isAlone`: nothing else was read
+   * with it, acted on or not, so a failure is its own.
    */
-  prepare?(events: readonly LogEvent[]): Promise<void>;
+  prepare?(events: readonly LogEvent[], reading: { readonly isAlone: boolean }): Promise<void>;
   /** Locks and loads, all sent before any is awaited (R2: what depends on a lock is read by a later statement). */
   load(tx: Transaction, events: readonly LogEvent[]): Promise<Loaded>;
   /** Pure and synchronous. Seeing an event again must decide nothing for it (U3). `handing`: default from the log, in turn. */

@@ -28,6 +28,7 @@ test('an empty environment is the sandbox on loopback with the documented defaul
     backpressureSoft: 1_500,
     backpressureHard: 40_000,
     batchMax: 500,
+    retentionDays: 90,
     providersFile: undefined,
     providerTimeoutMs: 2000,
     providerDeadlineMs: 60_000,

@@ -158,6 +158,14 @@ const FIXED_SETTINGS = {
     meaning:
       'Milliseconds that a stopping process gives to requests in flight before it cuts their connections.',
   }),
+  retentionDays: wholeNumber({
+    name: 'LASTRO_RETENTION_DAYS',
+    min: 5,
+    max: 36_500,
+    fallback: 90,
+    meaning:
+      'Days for which deliveries of webhooks are kept, with their attempts, and calls of the hub that have ended. What could not be delivered by then, because its endpoint is disabled, is not sent any more. Payments, integrations, events and idempotency keys are kept for ever.',
+  }),
   bodyLimitBytes: wholeNumber({
     name: 'LASTRO_BODY_LIMIT',
     min: 1024,
@@ -264,6 +272,7 @@ function mapValues(
     backpressureSoft: parse(definitions.backpressureSoft),
     backpressureHard: parse(definitions.backpressureHard),
     batchMax: parse(definitions.batchMax),
+    retentionDays: parse(definitions.retentionDays),
     providersFile: parse(definitions.providersFile),
     providerTimeoutMs: parse(definitions.providerTimeoutMs),
     providerDeadlineMs: parse(definitions.providerDeadlineMs),

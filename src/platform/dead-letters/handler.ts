@@ -47,7 +47,7 @@ export function handlerOf<Loaded, Plan extends ConsumerPlan>(
       for (const { type, version } of events)
         if (version > (handles.get(type) ?? version)) throw new NewerVersion(type, version);
       // Of one subject, so few that the transaction can wait for them.
-      await consumer.prepare?.(events);
+      await consumer.prepare?.(events, { isAlone: events.length === 1 });
       const loaded = await consumer.load(tx, events);
       const now = notBefore(events, clock.now());
       const plan = consumer.decide(loaded, events, now, handing);

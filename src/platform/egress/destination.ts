@@ -21,6 +21,8 @@ const TRIAL_AFTER_MS = 10_000;
 const BUSY_RETRY_MS = 250;
 
 export class Destination {
+  /** How many were made before it. */
+  readonly number: number;
   readonly #limit: number;
   readonly #breaker = circuitBreaker(handleWhenResult(isBreakdown), {
     breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
@@ -29,7 +31,16 @@ export class Destination {
   readonly #bulkhead;
   #openedAt = 0;
 
-  constructor({ limit, onBack }: { readonly limit: number; readonly onBack: () => void }) {
+  constructor({
+    number,
+    limit,
+    onBack,
+  }: {
+    readonly number: number;
+    readonly limit: number;
+    readonly onBack: () => void;
+  }) {
+    this.number = number;
     this.#limit = limit;
     this.#bulkhead = bulkhead(limit);
     this.#breaker.onStateChange((state) => {
@@ -45,6 +56,10 @@ export class Destination {
     return state === CircuitState.Open && this.#untilTrial() <= 0 && this.#bulkhead.executionSlots > 0
       ? 1
       : 0;
+  }
+
+  get underWay(): number {
+    return this.#limit - this.#bulkhead.executionSlots;
   }
 
   get isIdle(): boolean {

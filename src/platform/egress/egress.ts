@@ -30,6 +30,14 @@ const UNDER_WAY_PER_DESTINATION = 16;
 /** Destinations whose past is remembered; beyond it those are forgotten that have nothing under way and nothing against them. */
 const DESTINATIONS_MAX = 10_000;
 
+/**
+ * Sets of connections. For each request undici looks through all that there are to its host, those that hang before those that
+ * are free: a thousand in one set cost more than the request.
+ */
+const AGENTS = 8;
+/** Of one destination in one set; what is more goes to the next. So one with little to do keeps few connections open. */
+const UNDER_WAY_PER_AGENT = 16;
+
 /** Whoever names a target waits no longer for its name. */
 const RESOLVED_WITHIN_MS = 2000;
 
@@ -57,7 +65,8 @@ export class Egress {
   readonly #reach: Reach;
   readonly #resolve: Resolve;
   readonly #limit: number;
-  readonly #agent: Agent;
+  readonly #agents: readonly Agent[];
+  #made = 0;
   readonly #destinations = new Map<string, Destination>();
   readonly #onBack = new Set<(destination: string) => void>();
 
@@ -69,7 +78,7 @@ export class Egress {
     this.#reach = reach;
     this.#resolve = resolve;
     this.#limit = perDestination;
-    this.#agent = new Agent({
+    const options = {
       connect: pinnedConnector(reach, resolve), // E1
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -77,7 +86,8 @@ export class Egress {
       // Each request has a time of its own for all of it.
       headersTimeout: 0,
       bodyTimeout: 0,
-    });
+    };
+    this.#agents = Array.from({ length: AGENTS }, () => new Agent(options));
   }
 
   /** Never rejects for what is outside: whatever happens is an outcome. */
@@ -86,9 +96,10 @@ export class Egress {
     if (refusal !== undefined) return { kind: 'permanent', detail: refusal, latencyMs: 0 };
     const { origin, pathname, search } = new URL(request.url);
     const { method, headers, body = null, timeoutMs, maxAnswerBytes = ANSWER_KEPT_BYTES } = request;
-    return this.#destination(request.destination ?? origin).call(() =>
+    const destination = this.#destination(request.destination ?? origin);
+    return destination.call(() =>
       exchange(
-        this.#agent,
+        this.#agentFor(destination),
         { origin, path: pathname + search, method, headers: { ...headers }, body },
         { timeoutMs, maxAnswerBytes },
       ),
@@ -122,8 +133,13 @@ export class Egress {
   }
 
   /** Gives up what is under way. */
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.destroy()));
+  }
+
+  #agentFor({ number, underWay }: Destination): Agent {
+    const place = number + Math.floor(underWay / UNDER_WAY_PER_AGENT);
+    return this.#agents[place % AGENTS] as Agent;
   }
 
   #destination(name: string): Destination {
@@ -131,6 +147,7 @@ export class Egress {
     if (known !== undefined) return known;
     if (this.#destinations.size >= DESTINATIONS_MAX) this.#forgetIdle();
     const destination = new Destination({
+      number: this.#made++,
       limit: this.#limit,
       onBack: () => {
         for (const listener of this.#onBack) listener(name);

@@ -46,6 +46,9 @@ interface SecretRow {
 /** What one tenant may have: a list of them is one page. */
 export const SECRETS_MAX = 500;
 
+/** Neither a key's id nor base64 has it. */
+const SEALED_SEPARATOR = ':';
+
 /** One row, by primary key; who comes second waits for the first and then holds. */
 const SAVE = statement(
   'vault.save_secrets',
@@ -88,6 +91,16 @@ export class Vault {
     return new Map(rows.map((row) => [row.name, this.#open(row)]));
   }
 
+  /** Those that there are, of several tenants; by primary key. */
+  async findEach(wanted: readonly SecretName[]): Promise<readonly Secret[]> {
+    const rows = await this.#options.db.query<SecretRow>(
+      `select s.tenant, s.name, s.key_id, s.nonce, s.sealed from unnest($1::text[], $2::text[]) as wanted(tenant, name)
+       join vault.secrets s using (tenant, name)`,
+      [wanted.map(({ tenant }) => tenant), wanted.map(({ name }) => name)],
+    );
+    return rows.map((row) => ({ tenant: row.tenant, name: row.name, value: this.#open(row) }));
+  }
+
   /** By name; those of parts of the product left out (V2). By primary key. */
   async list(tenant: string): Promise<ListedSecret[]> {
     const rows = await this.#options.db.query<{ name: string; created_at: EpochMs; updated_at: EpochMs }>(
@@ -105,6 +118,18 @@ export class Vault {
       [tenant, name],
     );
     return rows.length > 0;
+  }
+
+  /** A text with a secret in it, to be kept elsewhere: sealed under a name, by which alone it is opened again. */
+  sealText(of: SecretName, text: string): string {
+    const { keyId, nonce, bytes } = seal(this.#options.keys, of, text);
+    return [keyId, nonce.toString('base64'), bytes.toString('base64')].join(SEALED_SEPARATOR);
+  }
+
+  openText(of: SecretName, sealed: string): string {
+    const [keyId = '', nonce = '', bytes = ''] = sealed.split(SEALED_SEPARATOR);
+    const parts = { keyId, nonce: Buffer.from(nonce, 'base64'), bytes: Buffer.from(bytes, 'base64') };
+    return open(this.#options.keys, of, parts);
   }
 
   #rowsOf(secrets: readonly Secret[], now: EpochMs): unknown[] {

@@ -14,6 +14,7 @@ import type { Vault } from '#platform/vault/vault.ts';
 import { Caller, type PlaceOrder } from './calls/caller.ts';
 import { Dispatcher, PER_DESTINATION } from './calls/dispatcher.ts';
 import { Reports } from './calls/reports.ts';
+import { CallRetention } from './calls/retention.ts';
 import { Secrets } from './calls/secrets.ts';
 import { Sweeper } from './calls/sweeper.ts';
 import type { LastroPart } from './connector.ts';
@@ -41,6 +42,8 @@ export interface HubOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly batchMax: number;
+  /** How long calls that have ended are kept. */
+  readonly retentionMs: number;
   readonly observer: BatchObserver;
   readonly reach: Reach;
   readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
@@ -67,6 +70,7 @@ export class Hub {
   readonly #dispatcher: Dispatcher;
   readonly #sweeper: Sweeper;
   readonly #overdue: OverdueSweeper;
+  readonly #retention: CallRetention;
   readonly #options: HubOptions;
   readonly letters: HubLetters;
 
@@ -95,11 +99,9 @@ export class Hub {
       caller: watched(new Caller({ egress: this.#egress, secrets: this.#secrets, orders }), noteDestination),
       report: (report) => this.#reports.submit(report),
     });
-    this.#sweeper = new Sweeper({
-      ...options,
-      session: openSession('hub.sweeper'),
-      dispatcher: this.#dispatcher,
-    });
+    const session = openSession('hub.sweeper');
+    this.#sweeper = new Sweeper({ ...options, session, dispatcher: this.#dispatcher });
+    this.#retention = new CallRetention({ ...options, session });
     this.#overdue = new OverdueSweeper({ ...options, session: openSession('hub.overdue') });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));
     this.letters = new HubLetters({
@@ -126,11 +128,13 @@ export class Hub {
     this.#reports.start();
     this.#sweeper.start();
     this.#overdue.start();
+    this.#retention.start();
   }
 
   /** After the consumers. */
   async stop(): Promise<void> {
     await this.#overdue.stop();
+    await this.#retention.stop();
     await this.#sweeper.stop();
     await this.#dispatcher.stop();
     await this.#reports.stop();

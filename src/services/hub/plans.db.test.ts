@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
-import { CALL_STATEMENTS, CLAIM_CALLS, FIND_CALLS, HASTEN_CALLS, UPDATE_CALLS } from './calls/call-store.ts';
+import {
+  CALL_STATEMENTS,
+  CLAIM_CALLS,
+  FIND_STANDINGS,
+  FORGET_CALLS,
+  HASTEN_CALLS,
+  UPDATE_CALLS,
+} from './calls/call-store.ts';
 import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import {
@@ -21,12 +28,13 @@ const LOOK_UPS = [
   [LOCK_INTEGRATIONS, ['integrations_pkey']],
   [UPDATE_INTEGRATIONS, ['integrations_pkey']],
   [FIND_RECEIVED, ['received_hooks_dedup']],
-  [FIND_CALLS, ['calls_pkey']],
+  [FIND_STANDINGS, ['calls_pkey']],
   [UPDATE_CALLS, ['calls_pkey']],
   [CLAIM_CALLS, ['calls_due']],
   [HASTEN_CALLS, ['calls_due']],
   [DROP_UNDO, ['calls_pkey']],
   [FIND_BEGUN, ['integrations_pkey']],
+  [FORGET_CALLS, ['calls_pkey']],
 ] as const;
 
 let database: TestDatabase;

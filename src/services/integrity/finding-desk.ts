@@ -9,6 +9,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { accepted, type Decision } from '#kernel/decision.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { CommandOutcome } from '#platform/batch/command-worker.ts';
+import { type AskedOnce, KeptAnswers } from '#platform/batch/kept-answers.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
@@ -16,7 +17,6 @@ import type { EventDraft } from '#platform/log/event.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
-import { type AskedByPerson, findAnswer, keepAnswer } from './answers.ts';
 import { decideSightings, isLive, type Sighting, type StoredFinding } from './finding.ts';
 import {
   CLAIM_DUE,
@@ -58,6 +58,8 @@ const SIGHTINGS_MAX = 200;
 /** An attempt is looked at again after so long, the next one after twice as long. */
 const RETRY_MS = 3000;
 const UNSEEN_MAX = 500;
+
+const ANSWERS = new KeptAnswers('integrity');
 
 export class FindingDesk {
   readonly #options: FindingDeskOptions;
@@ -125,15 +127,15 @@ export class FindingDesk {
 
   /** What a person asks for over the API, once for each key; `work` is of the same commit. */
   async answerOnce(
-    asked: AskedByPerson,
+    asked: AskedOnce,
     work: (tx: Transaction, now: number) => Promise<{ readonly answer: Answer; readonly settled?: Settled }>,
   ): Promise<CommandOutcome> {
     const answerIn = async (tx: Transaction, now: number) => {
-      const outcome = await findAnswer(tx, asked);
+      const outcome = await ANSWERS.find(tx, asked);
       if (outcome !== undefined) return { drafts: [], result: { outcome } };
       const { answer, settled } = await work(tx, now);
       if (settled !== undefined) this.#save(tx, [settled], now);
-      keepAnswer(tx, asked, answer, now);
+      ANSWERS.keep(tx, asked, answer, now);
       return { drafts: settled?.drafts ?? [], result: { outcome: { answer, replayed: false }, settled } };
     };
     const { outcome, settled } = await this.#twice(() =>

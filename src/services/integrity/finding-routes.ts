@@ -1,15 +1,14 @@
 /** The API of findings and audits. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { type Clock, systemClock, toRfc3339 } from '#kernel/clock.ts';
 import type { Decision } from '#kernel/decision.ts';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import { sendOutcome } from '#platform/http/command-route.ts';
+import type { AskedOnce } from '#platform/batch/kept-answers.ts';
+import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
-import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
-import { renderProblem } from '#platform/http/render-problem.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import {
   closed,
@@ -20,9 +19,7 @@ import {
   Reason,
 } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
-import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { JsonObject } from '#platform/log/event.ts';
-import type { AskedByPerson } from './answers.ts';
 import type { Audit, AuditQueue } from './audit-queue.ts';
 import type { StoredFinding } from './finding.ts';
 import type { FindingDesk } from './finding-desk.ts';
@@ -36,7 +33,7 @@ export interface FindingRoutes {
   readonly desk: FindingDesk;
   readonly audits: AuditQueue;
   /** Renders the refusal of an idempotency key that was used with another body. */
-  readonly keyReused: AskedByPerson['keyReused'];
+  readonly keyReused: AskedOnce['keyReused'];
   readonly clock?: Clock;
 }
 
@@ -210,7 +207,7 @@ const CHANGES: Readonly<Record<'acknowledge' | 'resolve', { summary: string; cha
   resolve: { summary: 'Say that a finding is dealt with', change: resolve },
 };
 
-function registerChanges(app: HttpApp, routes: FindingRoutes): void {
+function registerChanges(app: HttpApp, { desk, keyReused }: FindingRoutes): void {
   for (const [verb, { summary, change }] of Object.entries(CHANGES)) {
     const schema = {
       tags: TAGS,
@@ -224,25 +221,23 @@ function registerChanges(app: HttpApp, routes: FindingRoutes): void {
       const { id } = request.params;
       const { tenant, keyId: actor } = contextOf(request);
       const { reason } = request.body;
-      const order = { operation: `findings.${verb}`, body: { finding_id: id, reason } };
-      return answerOnce(request, reply, routes, {
-        ...order,
-        work: async (tx, now) => {
+      const order = { operation: `findings.${verb}`, body: { finding_id: id, reason }, keyReused };
+      return answerOnce(request, reply, order, (asked) =>
+        desk.answerOnce(asked, async (tx, now) => {
           const finding = isId('fnd', id) ? await lockFinding(tx, uuidOf(id), tenant) : undefined;
-          if (finding === undefined) return { answer: refusal(reply, findingNotFound(id)) };
+          if (finding === undefined) return { answer: refusalIn(reply, findingNotFound(id)) };
           const decided = change(finding, { actor, reason, now });
-          if (!decided.ok) return { answer: refusal(reply, decided.problem) };
+          if (!decided.ok) return { answer: refusalIn(reply, decided.problem) };
           const settled = decided.value;
           return { answer: { status: 200, body: JSON.stringify(renderFinding(settled.finding)) }, settled };
-        },
-      });
+        }),
+      );
     });
   }
 }
 
-function registerAudits(app: HttpApp, routes: FindingRoutes): void {
-  const { audits } = routes;
-  const asked = {
+function registerAudits(app: HttpApp, { desk, audits, keyReused }: FindingRoutes): void {
+  const schema = {
     tags: TAGS,
     summary: 'Compare the tables with the logs now',
     description:
@@ -250,18 +245,17 @@ function registerAudits(app: HttpApp, routes: FindingRoutes): void {
     body: AuditBody,
     response: { 202: AuditDocument, '4xx': ProblemDocument },
   };
-  app.post('/v1/integrity/audits', { config: WRITE, schema: asked }, async (request, reply) => {
+  app.post('/v1/integrity/audits', { config: WRITE, schema }, async (request, reply) => {
     const { tenant, keyId: requestedBy } = contextOf(request);
     const { scope = 'everything' } = request.body ?? {};
-    const order = { operation: 'audits.create', body: request.body ?? {} };
-    return answerOnce(request, reply, routes, {
-      ...order,
-      work: async (tx) => {
+    const order = { operation: 'audits.create', body: request.body ?? {}, keyReused };
+    return answerOnce(request, reply, order, (asked) =>
+      desk.answerOnce(asked, async (tx) => {
         const audit = await audits.enqueue({ tenant, scope, requestedBy }, tx);
-        if (audit === undefined) return { answer: refusal(reply, auditRunning()) };
+        if (audit === undefined) return { answer: refusalIn(reply, auditRunning()) };
         return { answer: { status: 202, body: JSON.stringify(renderAudit(audit)) } };
-      },
-    });
+      }),
+    );
   });
   const single = {
     tags: TAGS,
@@ -291,27 +285,6 @@ function renderAudit(audit: Audit): JsonObject {
     ended_at: endedAt === null ? null : toRfc3339(endedAt),
     failure,
   };
-}
-
-/** What is decided is sent with the bytes that are kept for the copies of the request. */
-async function answerOnce(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { desk, keyReused }: FindingRoutes,
-  order: Pick<AskedByPerson, 'operation' | 'body'> & {
-    readonly work: Parameters<FindingDesk['answerOnce']>[1];
-  },
-): Promise<FastifyReply> {
-  const key = parseIdempotencyKey(request.raw);
-  if (!key.ok) return sendProblem(reply, key.problem);
-  const { operation, body, work } = order;
-  const asked = { tenant: contextOf(request).tenant, operation, key: key.value, body, keyReused };
-  return sendOutcome(reply, await desk.answerOnce(asked, work));
-}
-
-function refusal(reply: FastifyReply, refused: Problem): Answer {
-  const { status, body } = renderProblem(reply.server.problems, refused);
-  return { status, body };
 }
 
 function findingNotFound(id: string): Problem {

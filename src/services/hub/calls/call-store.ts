@@ -3,15 +3,23 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { boolArray, int4Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
-import { type Call, type CallRequest, type CallStep, type CallTry, TAKEN_BESIDE_TIMEOUT_MS } from './call.ts';
+import {
+  type Call,
+  type CallRequest,
+  type CallStep,
+  type CallTry,
+  callRef,
+  TAKEN_BESIDE_TIMEOUT_MS,
+} from './call.ts';
 
 const COLUMNS = `c.integration, c.step, c.tenant, c.connector, c.connector_version, c.destination, c.request, c.state, c.tries,
   c.is_unknown, c.history, c.due_at, c.give_up_at, c.timeout_ms, c.cause, c.origin, c.correlation_id, c.traceparent`;
 
-/** By primary key. No lock of its own: who changes a call holds its integration's. */
-export const FIND_CALLS = statement(
-  'hub.find_calls',
-  `select ${COLUMNS} from ${batchRows('wanted', { integration: 'uuid', step: 'text' })}
+/** What changes of them; by primary key. No lock of its own: who changes a call holds its integration's. */
+export const FIND_STANDINGS = statement(
+  'hub.find_call_standings',
+  `select c.integration, c.step, c.state, c.tries, c.is_unknown, c.history, c.due_at
+   from ${batchRows('wanted', { integration: 'uuid', step: 'text' })}
    cross join lateral (
      select * from hub.calls c where c.integration = wanted.integration and c.step = wanted.step offset 0
    ) c`,
@@ -87,12 +95,24 @@ export const HASTEN_CALLS = statement(
      and c.destination = back.destination`,
 );
 
+/** The oldest of those that have ended, by the primary key: ids of integrations rise with time. */
+export const FORGET_CALLS = statement(
+  'hub.forget_calls',
+  `delete from hub.calls c
+   where c.ctid = any (array(
+     select t.ctid from hub.calls t where t.integration < $1::uuid and t.state = 'done'
+     order by t.integration, t.step limit $2::integer for update skip locked
+   ))
+   returning 1 as forgotten`,
+);
+
 export const CALL_STATEMENTS: readonly Statement[] = [
-  FIND_CALLS,
+  FIND_STANDINGS,
   INSERT_CALLS,
   UPDATE_CALLS,
   CLAIM_CALLS,
   HASTEN_CALLS,
+  FORGET_CALLS,
 ];
 
 interface CallRow {
@@ -125,11 +145,7 @@ function callOf(row: CallRow): Call {
     connectorVersion: row.connector_version,
     destination: row.destination,
     request: JSON.parse(row.request) as CallRequest,
-    state: row.state,
-    tries: row.tries,
-    isUnknown: row.is_unknown,
-    history: JSON.parse(row.history) as CallTry[],
-    dueAt: row.due_at,
+    ...standingOf(row),
     giveUpAt: row.give_up_at,
     timeoutMs: row.timeout_ms,
     cause: row.cause,
@@ -139,16 +155,38 @@ function callOf(row: CallRow): Call {
   };
 }
 
-export async function findCalls(
-  tx: Transaction,
-  refs: readonly Pick<Call, 'uuid' | 'step'>[],
-): Promise<Call[]> {
-  if (refs.length === 0) return [];
-  const rows = await tx.query<CallRow>(FIND_CALLS, [
-    uuidArray(refs.map(({ uuid }) => uuid)),
-    textArray(refs.map(({ step }) => step)),
+type CallName = Pick<Call, 'uuid' | 'step'>;
+
+type StandingRow = Pick<
+  CallRow,
+  'integration' | 'step' | 'state' | 'tries' | 'is_unknown' | 'history' | 'due_at'
+>;
+
+/** Those that there are, by `callRef`. */
+export async function findCalled(tx: Transaction, calls: readonly CallName[]): Promise<Set<string>> {
+  const rows = await findStandings(tx, calls);
+  return new Set(rows.map(({ integration: uuid, step }) => callRef({ uuid, step })));
+}
+
+function findStandings(tx: Transaction, calls: readonly CallName[]): Promise<StandingRow[]> {
+  return tx.query<StandingRow>(FIND_STANDINGS, [
+    uuidArray(calls.map(({ uuid }) => uuid)),
+    textArray(calls.map(({ step }) => step)),
   ]);
-  return rows.map(callOf);
+}
+
+/** The calls as they stand now; what never changes of them is taken as it is given. */
+export async function renewCalls(tx: Transaction, calls: readonly Call[]): Promise<Call[]> {
+  const rows = await findStandings(tx, calls);
+  const given = new Map(calls.map((call) => [callRef(call), call]));
+  return rows.flatMap((row) => {
+    const call = given.get(callRef({ uuid: row.integration, step: row.step }));
+    return call === undefined ? [] : { ...call, ...standingOf(row) };
+  });
+}
+
+function standingOf({ state, tries, is_unknown: isUnknown, history, due_at: dueAt }: StandingRow) {
+  return { state, tries, isUnknown, history: JSON.parse(history) as CallTry[], dueAt };
 }
 
 export function insertCalls(tx: Transaction, calls: readonly Call[], now: EpochMs): void {

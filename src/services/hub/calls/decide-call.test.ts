@@ -38,7 +38,7 @@ function call(more: Partial<Call> = {}): Call {
 }
 
 function end(of: Call, outcome: CallOutcome, definition = PLAIN, begunAs = of.tries) {
-  const report: CallReport = { tenant: 'acme', uuid: UUID, step: of.step, begunAs, at: NOW, outcome };
+  const report: CallReport = { call: { ...of, tries: begunAs }, at: NOW, outcome };
   return endTry(of, report, { definition, now: NOW, random: () => 1 });
 }
 

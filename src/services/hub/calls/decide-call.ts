@@ -28,11 +28,8 @@ export type CallOutcome = {
 );
 
 export interface CallReport {
-  readonly tenant: string;
-  readonly uuid: string;
-  readonly step: Call['step'];
-  /** `tries` of the call when this one was begun. */
-  readonly begunAs: number;
+  /** As it was when the try was begun. */
+  readonly call: Call;
   readonly at: EpochMs;
   readonly outcome: CallOutcome;
 }
@@ -50,7 +47,8 @@ export interface DecidingOn {
 }
 
 export function endTry(call: Call, report: CallReport, on: DecidingOn): CallEnd | undefined {
-  const { outcome, begunAs } = report;
+  const { outcome } = report;
+  const begunAs = report.call.tries;
   if (call.state === 'done') return undefined; // D1
   if (outcome.kind !== 'delivered' && begunAs !== call.tries) return undefined; // D2
   const noted = withTry(call, report);

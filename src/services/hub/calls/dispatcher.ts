@@ -12,8 +12,11 @@ import { type Call, callRef, TURN_MS } from './call.ts';
 import type { Caller } from './caller.ts';
 import type { CallOutcome, CallReport } from './decide-call.ts';
 
-/** Requests to one destination at once: at 20 ms an answer, 6400 a second. */
-export const PER_DESTINATION = 128;
+/**
+ * Requests to one destination at once. One that answers in 20 ms has been seen to be heard after 90 under load: then 128 are 1400
+ * a second, and these 2800.
+ */
+export const PER_DESTINATION = 256;
 /** Taken and not ended, over all destinations. */
 const TAKEN_MAX = 8192;
 /** Of one destination: what is more waits in the table. */
@@ -121,9 +124,8 @@ export class Dispatcher {
 
   async #report(call: Call, outcome: CallOutcome): Promise<void> {
     const { report, clock } = this.#options;
-    const { tenant, uuid, step, tries: begunAs } = call;
     this.#taken.delete(callRef(call));
-    await report({ tenant, uuid, step, begunAs, at: clock.now(), outcome });
+    await report({ call, at: clock.now(), outcome });
   }
 }
 

@@ -16,7 +16,7 @@ import type { Said } from '../said.ts';
 import { changedBy, type StepCommitted } from '../steps/step.ts';
 import { lockIntegrations, updateIntegrations } from '../store.ts';
 import { type Call, callRef } from './call.ts';
-import { findCalls, updateCalls } from './call-store.ts';
+import { renewCalls, updateCalls } from './call-store.ts';
 import { type CallEnd, type CallReport, endTry } from './decide-call.ts';
 
 export interface ReportsOptions {
@@ -30,8 +30,8 @@ export interface ReportsOptions {
   readonly onCommitted: (committed: StepCommitted) => void;
 }
 
-/** Someone may wait for it. */
-const PACE_MS = 10;
+/** As of a step. */
+const PACE_MS = 25;
 
 export class Reports {
   readonly #options: ReportsOptions;
@@ -43,6 +43,7 @@ export class Reports {
       name: 'hub.reports',
       ...options,
       paceMs: PACE_MS,
+      isPatient: true,
       delayMs: () => 0,
       apply: (tx, reports) => this.#apply(tx, reports),
     });
@@ -62,8 +63,10 @@ export class Reports {
 
   async #apply(tx: Transaction, reports: readonly CallReport[]): Promise<AppliedBatch<void>> {
     const { clock, log, connectors, random, onCommitted } = this.#options;
-    const locked = await lockIntegrations(tx, reports); // R2: the calls are read behind the locks
-    const calls = await findCalls(tx, reports);
+    const reported = reports.map(({ call }) => call);
+    const locking = lockIntegrations(tx, reported); // R2: the calls are read behind the locks
+    const calls = await renewCalls(tx, reported);
+    const locked = await locking;
     const definitions = await connectors.load(
       calls.map(({ tenant, connector: name, connectorVersion: version }) => ({ tenant, name, version })),
     );
@@ -112,7 +115,7 @@ class ReportBatch {
   }
 
   callOf(report: CallReport): Call | undefined {
-    return this.#calls.get(callRef(report));
+    return this.#calls.get(callRef(report.call));
   }
 
   take({ call, said }: CallEnd, definition: ConnectorDefinition): void {

@@ -1,7 +1,7 @@
 /** One job, whatever it brings: JSONata and JSON Schema over one message. Bounded from outside (evaluator.ts). */
 import jsonata from 'jsonata';
 import { assertNever } from '#kernel/fault.ts';
-import { isStorableJson } from '#kernel/text.ts';
+import { isStorableJson, MAX_JSON_DEPTH } from '#kernel/text.ts';
 import { createFaultFinder, type FaultFinder } from '#platform/http/validation.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 import { JOB_MAX_MS, type Job, type JobResult, MESSAGE_MAX_BYTES, type Rule } from './job.ts';
@@ -121,12 +121,26 @@ async function evaluate(source: string, input: JsonValue, at: string): Promise<J
 /** As it is carried on: what no message can hold, a function or a NUL, fails here. */
 function textOf(value: JsonValue, at: string): string {
   const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined || !isStorableJson(JSON.parse(text)))
+  if (text === undefined || !(isPlain(text) || isStorableJson(JSON.parse(text))))
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
   if (Buffer.byteLength(text) > MESSAGE_MAX_BYTES)
     throw new Faulty(at, new RangeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`));
   return text;
 }
+
+/** Whether it can be seen at a glance that it may be stored: what may not is written as an escape, and it is not deep. */
+function isPlain(text: string): boolean {
+  if (text.includes('\\u')) return false;
+  let openings = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BRACE || code === BRACKET) openings++;
+  }
+  return openings <= MAX_JSON_DEPTH;
+}
+
+const BRACE = '{'.charCodeAt(0);
+const BRACKET = '['.charCodeAt(0);
 
 function isObject(value: JsonValue): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { evaluateJob } from './evaluate-job.ts';
-import type { JobResult, Work } from './job.ts';
+import { type JobResult, unpackJobs, type Work } from './job.ts';
 
 if (parentPort === null) throw new InvariantViolation('the evaluation runs in a thread');
 const port = parentPort;
@@ -14,11 +14,12 @@ const progress = new Int32Array(workerData as SharedArrayBuffer);
 
 port.on('message', (work: Work) => void perform(work));
 
-async function perform({ id, jobs }: Work): Promise<void> {
+async function perform(work: Work): Promise<void> {
+  const { id } = work;
   const results: JobResult[] = [];
   // One of a source is enough to know of it: the others are tried with a later batch, where it is not among them.
   const stopped = new Map<string, JobResult>();
-  for (const [index, job] of jobs.entries()) {
+  for (const [index, job] of unpackJobs(work).entries()) {
     Atomics.store(progress, 0, index);
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be timed
     const result = stopped.get(job.source) ?? (await evaluateJob(job));

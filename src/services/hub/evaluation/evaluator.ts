@@ -9,8 +9,7 @@
  *     it was tried with others is not counted: that depends on how batches fall, and its first message is to be a dead letter.
  */
 import { Worker } from 'node:worker_threads';
-import type { Done, Job, JobResult, Work } from './job.ts';
-import { HEAP_MAX_MB, JOB_MAX_MS } from './job.ts';
+import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type Job, type JobResult, packJobs } from './job.ts';
 
 /** One for the steps' batches is enough for 10 000 messages a second; the other one, that an overrun stops not all. */
 const THREADS = 2;
@@ -184,9 +183,8 @@ class Thread {
         },
         ended: stop,
       };
-      const work: Work = { id, jobs };
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread of ours, no window
-      worker.postMessage(work);
+      worker.postMessage(packJobs(id, jobs));
     });
   }
 

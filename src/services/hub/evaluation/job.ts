@@ -43,9 +43,30 @@ export type JobResult =
   /** It was stopped; or not tried, because its source has been stopped so often just now. */
   | { readonly kind: 'overrun'; readonly detail: string; readonly isShunned?: true };
 
+/** Jobs as a thread is handed them: what many have in common is copied once. */
 export interface Work {
   readonly id: number;
-  readonly jobs: readonly Job[];
+  readonly kinds: readonly Pick<Job, 'kind' | 'source'>[];
+  /** Of each job, which of the kinds it is of. */
+  readonly kindOf: readonly number[];
+  /** Of each job; nothing of those that check a source. */
+  readonly messages: readonly (string | undefined)[];
+}
+
+export function packJobs(id: number, jobs: readonly Job[]): Work {
+  const places = new Map<string, number>();
+  const kinds: Pick<Job, 'kind' | 'source'>[] = [];
+  const kindOf = jobs.map(({ kind, source }) => {
+    const name = `${kind} ${source}`;
+    const place = places.get(name) ?? kinds.push({ kind, source }) - 1;
+    places.set(name, place);
+    return place;
+  });
+  return { id, kinds, kindOf, messages: jobs.map((job) => ('message' in job ? job.message : undefined)) };
+}
+
+export function unpackJobs({ kinds, kindOf, messages }: Work): Job[] {
+  return kindOf.map((place, index) => ({ ...kinds[place], message: messages[index] }) as Job);
 }
 
 export interface Done {

@@ -1,4 +1,5 @@
 /** The message as its destination takes it, handed to who calls it. */
+import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationEnriched } from '../events.ts';
 import { failed, type Step } from './step.ts';
 
@@ -8,8 +9,9 @@ export const deliveryStep: Step<IntegrationEnriched> = {
   after: { 'integration.enriched': 'enriched' },
   calls: 'delivery',
   jobsOf({ message, route }, { destinations }) {
-    const body = destinations[route]?.body;
-    return body === undefined ? [] : [{ kind: 'values', source: JSON.stringify([body]), message }];
+    const destination = destinations[route];
+    if (destination?.body === undefined) return [];
+    return [{ kind: 'values', source: sourceOf(destination, ({ body }) => [body]), message }];
   },
   decide(data, { destinations }, [result]) {
     const { message, route } = data;

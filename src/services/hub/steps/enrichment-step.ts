@@ -3,6 +3,7 @@
 import { TIMEOUT_DEFAULT_MS } from '../calls/call.ts';
 import type { Enrichment } from '../connector.ts';
 import { enrich, keyText, lookUpTables } from '../enrich.ts';
+import { sourceOf } from '../evaluation/source.ts';
 import type { RulesApplied } from '../events.ts';
 import type { Step } from './step.ts';
 
@@ -13,7 +14,8 @@ export const enrichmentStep: Step<RulesApplied> = {
   calls: 'enrichment',
   jobsOf({ message }, { enrichment = [] }) {
     if (enrichment.length === 0) return [];
-    return [{ kind: 'values', source: JSON.stringify(enrichment.map(({ key }) => key)), message }];
+    const source = sourceOf(enrichment, (all) => all.map(({ key }) => key));
+    return [{ kind: 'values', source, message }];
   },
   decide(data, definition, [result]) {
     const keys = result?.kind === 'values' ? result.values : [];

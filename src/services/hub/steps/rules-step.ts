@@ -1,5 +1,6 @@
 /** The connector's rules over the message: refused with a reason, members set, a destination chosen. */
 import { defaultRouteOf } from '../connector.ts';
+import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationRefused, IntegrationValidated, RulesApplied } from '../events.ts';
 import type { Step } from './step.ts';
 
@@ -8,7 +9,7 @@ export const rulesStep: Step<IntegrationValidated> = {
   group: 'hub.rules',
   after: { 'integration.validated': 'validated' },
   jobsOf({ message }, { rules = [] }) {
-    return rules.length === 0 ? [] : [{ kind: 'rules', source: JSON.stringify(rules), message }];
+    return rules.length === 0 ? [] : [{ kind: 'rules', source: sourceOf(rules, (all) => all), message }];
   },
   decide({ connector, connector_version, message }, definition, [result]) {
     const through = { connector, connector_version };

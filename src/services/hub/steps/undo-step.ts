@@ -1,6 +1,7 @@
 /** The compensation (U5): the undo call of a destination, when a person asks, or when nobody knows whether it was delivered. */
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import type { ConnectorDefinition, HttpCall } from '../connector.ts';
+import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationFailed, UndoFailed, UndoRequested } from '../events.ts';
 import type { Said } from '../said.ts';
 import type { Reason, Step, Through } from './step.ts';
@@ -16,9 +17,9 @@ export const undoStep: Step<Undoing> = {
   fail: undoFailed,
   jobsOf(data, definition) {
     const undo = toUndo(data);
-    const body = undo === undefined ? undefined : undoOf(definition, undo.destination)?.body;
-    if (undo === undefined || body === undefined) return [];
-    return [{ kind: 'values', source: JSON.stringify([body]), message: undo.message }];
+    const call = undo === undefined ? undefined : undoOf(definition, undo.destination);
+    if (undo === undefined || call?.body === undefined) return [];
+    return [{ kind: 'values', source: sourceOf(call, ({ body }) => [body]), message: undo.message }];
   },
   decide(data, definition, [result]) {
     const undo = toUndo(data);

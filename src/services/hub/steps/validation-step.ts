@@ -1,5 +1,6 @@
 /** Whether the message is what the connector takes: JSON as we take it everywhere, and of its schema. */
 import { parseJsonBody } from '#platform/http/json-body.ts';
+import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationRefused, IntegrationRequested, IntegrationValidated } from '../events.ts';
 import type { Step } from './step.ts';
 
@@ -7,12 +8,15 @@ export const validationStep: Step<IntegrationRequested> = {
   name: 'validation',
   group: 'hub.validation',
   after: { 'integration.requested': 'requested' },
-  jobsOf({ message }, { entry }) {
-    if (entry.schema === undefined || !parsed(message).ok) return [];
-    return [{ kind: 'validate', source: JSON.stringify(entry.schema), message }];
+  jobsOf(requested, { entry }) {
+    const { message } = requested;
+    if (entry.schema === undefined || !parsed(requested).ok) return [];
+    return [{ kind: 'validate', source: sourceOf(entry.schema, (schema) => schema), message }];
   },
-  decide({ connector, connector_version, message }, _definition, [result]) {
-    const json = parsed(message);
+  decide(requested, _definition, [result]) {
+    const { connector, connector_version, message } = requested;
+    // What was held against a schema has been parsed for that.
+    const json = result === undefined ? parsed(requested) : PARSED;
     if (!json.ok) {
       const { detail, errors = [] } = json.problem;
       return refused({ connector, connector_version }, { code: 'hub.message_malformed', detail, errors });
@@ -28,8 +32,11 @@ export const validationStep: Step<IntegrationRequested> = {
   },
 };
 
-function parsed(message: string) {
-  return parseJsonBody(Buffer.from(message));
+const PARSED = { ok: true } as const;
+
+/** The API has parsed what it takes; a webhook, and with it a replay of one, is as it came. */
+function parsed({ message, entry, replay_of }: IntegrationRequested) {
+  return entry === 'api' && replay_of === null ? PARSED : parseJsonBody(Buffer.from(message));
 }
 
 function refused(

@@ -181,7 +181,9 @@ function takeLanes(
   ]);
 }
 
-function beginAttempts(tx: Transaction, claims: readonly Claim[], now: EpochMs): void {
+/** Their rows, of the commit that takes them. */
+export function beginAttempts(tx: Transaction, claims: readonly Claim[], now: EpochMs): void {
+  if (claims.length === 0) return;
   const ids = uuidArray(claims.map(({ uuid }) => uuid));
   const numbers = int2Array(claims.map(({ number }) => number));
   tx.run(INSERT_ATTEMPTS, [ids, numbers, new Date(now)]);

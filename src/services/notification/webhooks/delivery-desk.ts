@@ -1,12 +1,18 @@
-/** Deliveries that somebody asks for: a test, and one that is sent again. */
-import type { Clock, EpochMs } from '#kernel/clock.ts';
-import { toRfc3339 } from '#kernel/clock.ts';
+/** Deliveries that somebody asks for: a test, and one that is sent again. The id of each, queued when the transaction commits. */
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
-import { lockOpenWork, NOBODY, resolveWork } from '#platform/dead-letters/given-up.ts';
-import type { Session, Transaction } from '#platform/postgres/session.ts';
+import { lockOpenWork, resolveWork } from '#platform/dead-letters/given-up.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
 import type { DeliveryRow } from './delivery-reads.ts';
 import type { Endpoint } from './endpoint.ts';
-import { insertDeliveries, insertMessages, type Message, type NewDelivery, takeTurns } from './lane-store.ts';
+import {
+  insertDeliveries,
+  insertMessages,
+  keepMessages,
+  type Message,
+  type NewDelivery,
+  takeTurns,
+} from './lane-store.ts';
 
 export const TEST_EVENT = 'webhook_endpoint.test';
 
@@ -15,62 +21,45 @@ export interface Asked {
   readonly traceparent: string | null;
 }
 
-export class DeliveryDesk {
-  readonly #session: Session;
-  readonly #clock: Clock;
-  readonly #onQueued: (endpointKeys: Iterable<bigint>) => void;
+export async function queueTest(
+  tx: Transaction,
+  endpoint: Endpoint,
+  asked: Asked,
+  now: EpochMs,
+): Promise<string> {
+  const message = testMessage(endpoint, asked, now);
+  const { event, type, subject } = message;
+  const delivery = {
+    endpointKey: endpoint.key,
+    firstAfter: endpoint.forgottenSequence,
+    event,
+    type,
+    subject,
+  };
+  const uuid = await queue(tx, { ...delivery, isSkipped: false }, now);
+  insertMessages(tx, [message], now);
+  return uuid;
+}
 
-  constructor(options: {
-    readonly session: Session;
-    readonly clock: Clock;
-    readonly onQueued: (endpointKeys: Iterable<bigint>) => void;
-  }) {
-    this.#session = options.session;
-    this.#clock = options.clock;
-    this.#onQueued = options.onQueued;
-  }
-
-  /** The id of the delivery. */
-  test(endpoint: Endpoint, asked: Asked): Promise<string> {
-    const message = testMessage(endpoint, asked, this.#clock.now());
-    const { event, type, subject } = message;
-    const delivery = { endpointKey: endpoint.key, event, type, subject, isSkipped: false };
-    return this.#transact(endpoint, async (tx, now) => {
-      const uuid = await queue(tx, delivery, now);
-      insertMessages(tx, [message]);
-      return uuid;
-    });
-  }
-
-  /** Behind what is waiting for its subject; with the number and the message id that it has. Its dead letter is resolved by it. */
-  redeliver(
-    endpoint: Endpoint,
-    { id, event, type, subject, sequence }: DeliveryRow,
-    actor: string | undefined,
-  ): Promise<string> {
-    const repeated = { endpointKey: endpoint.key, event, type, subject, sequence, repeats: id };
-    return this.#transact(endpoint, async (tx, now) => {
-      const letters = await lockOpenWork(tx, [{ tenant: endpoint.tenant, work: idOf('dlv', id) }]); // R3
-      const uuid = await queue(tx, { ...repeated, isSkipped: false }, now);
-      const replayedAs = idOf('dlv', uuid);
-      resolveWork(
-        tx,
-        letters.map((letter) => ({ id: letter.id, actor: actor ?? NOBODY, replayedAs })),
-        now,
-      );
-      return uuid;
-    });
-  }
-
-  async #transact(
-    { key }: Endpoint,
-    work: (tx: Transaction, now: EpochMs) => Promise<string>,
-  ): Promise<string> {
-    const now = this.#clock.now();
-    const uuid = await this.#session.transaction((tx) => work(tx, now));
-    this.#onQueued([key]);
-    return uuid;
-  }
+/**
+ * Behind what is waiting for its subject; with the number and the message id that it has. Its dead letter is resolved by it.
+ * Undefined if it was forgotten meanwhile.
+ */
+export async function queueAgain(
+  tx: Transaction,
+  endpoint: Endpoint,
+  { row, actor, now }: { readonly row: DeliveryRow; readonly actor: string; readonly now: EpochMs },
+): Promise<string | undefined> {
+  const { id, event, type, subject, sequence } = row;
+  const letters = await lockOpenWork(tx, [{ tenant: endpoint.tenant, work: idOf('dlv', id) }]); // R3: as orders do
+  if ((await keepMessages(tx, [event], now)).size === 0) return undefined;
+  const { key: endpointKey, forgottenSequence: firstAfter } = endpoint;
+  const repeated = { endpointKey, firstAfter, event, type, subject, sequence, repeats: id };
+  const uuid = await queue(tx, { ...repeated, isSkipped: false }, now);
+  const replayedAs = idOf('dlv', uuid);
+  const resolved = letters.map((letter) => ({ id: letter.id, actor, replayedAs }));
+  resolveWork(tx, resolved, now);
+  return uuid;
 }
 
 async function queue(tx: Transaction, delivery: NewDelivery, now: EpochMs): Promise<string> {

@@ -2,16 +2,21 @@
 import type { FastifyReply } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
+import type { AskedOnce } from '#platform/batch/kept-answers.ts';
+import { NOBODY } from '#platform/dead-letters/given-up.ts';
+import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
 import { malformedCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
-import type { DeliveryDesk } from './delivery-desk.ts';
+import type { Answer } from '#platform/idempotency/idempotency.ts';
+import type { AnswerDesk } from './answer-desk.ts';
+import { queueAgain, queueTest } from './delivery-desk.ts';
 import type { DeliveryReads } from './delivery-reads.ts';
 import type { Endpoint } from './endpoint.ts';
-import { endpointNotFound, findEndpoint, parseIdCursor, READ, REFUSALS, WRITE } from './endpoint-routes.ts';
+import { ASK, endpointNotFound, findEndpoint, parseIdCursor, READ, REFUSALS } from './endpoint-routes.ts';
 import type { EndpointDesk } from './endpoint-store.ts';
 import { findIdlePattern } from './event-patterns.ts';
 import type { Replays } from './replays.ts';
@@ -30,7 +35,10 @@ import {
 export interface DeliveryRoutes {
   readonly endpoints: EndpointDesk;
   readonly reads: DeliveryReads;
-  readonly desk: DeliveryDesk;
+  readonly answers: AnswerDesk;
+  /** Renders the refusal of an idempotency key that was used with another body. */
+  readonly keyReused: AskedOnce['keyReused'];
+  readonly onQueued: (endpointKeys: Iterable<bigint>) => void;
   readonly replays: Replays;
 }
 
@@ -76,19 +84,29 @@ function registerReading(app: HttpApp, { endpoints, reads }: DeliveryRoutes): vo
   });
 }
 
-function registerAsking(app: HttpApp, { endpoints, reads, desk }: DeliveryRoutes): void {
+function registerAsking(app: HttpApp, routes: DeliveryRoutes): void {
+  const { endpoints, reads, answers, keyReused, onQueued } = routes;
   const test = {
     tags: ['webhooks'],
     summary: 'Send a test to an endpoint',
     params: EndpointParams,
     response: { 202: QueuedDocument, ...REFUSALS },
   };
-  app.post('/v1/webhook-endpoints/:id/test', { config: WRITE, schema: test }, async (request, reply) => {
-    const endpoint = await findEndpoint(endpoints, request, request.params.id);
-    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(request.params.id));
-    if (endpoint.status !== 'enabled') return sendProblem(reply, endpointDisabled(endpoint));
-    const { correlationId, traceparent = null } = contextOf(request);
-    return sendQueued(reply, await desk.test(endpoint, { correlationId, traceparent }));
+  app.post('/v1/webhook-endpoints/:id/test', { config: ASK, schema: test }, async (request, reply) => {
+    const { id } = request.params;
+    const order = { operation: 'webhook_endpoints.test', body: { endpoint_id: id }, keyReused };
+    return answerOnce(request, reply, order, (asked) =>
+      answers.answerOnce(asked, {
+        find: () => findEndpoint(endpoints, request, id),
+        async decide(tx, endpoint, now) {
+          if (endpoint === undefined) return { answer: refusalIn(reply, endpointNotFound(id)) };
+          if (endpoint.status !== 'enabled') return { answer: refusalIn(reply, endpointDisabled(endpoint)) };
+          const { correlationId, traceparent = null } = contextOf(request);
+          const uuid = await queueTest(tx, endpoint, { correlationId, traceparent }, now);
+          return { answer: queued(uuid), committed: () => onQueued([endpoint.key]) };
+        },
+      }),
+    );
   });
   const redeliver = {
     tags: ['webhooks'],
@@ -99,18 +117,32 @@ function registerAsking(app: HttpApp, { endpoints, reads, desk }: DeliveryRoutes
     response: { 202: QueuedDocument, ...REFUSALS },
   };
   const url = '/v1/webhook-endpoints/:id/deliveries/:delivery/redeliver';
-  app.post(url, { config: WRITE, schema: redeliver }, async (request, reply) => {
+  app.post(url, { config: ASK, schema: redeliver }, async (request, reply) => {
     const { id, delivery } = request.params;
-    const endpoint = await findEndpoint(endpoints, request, id);
-    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(id));
-    const found = isId('dlv', delivery) ? await reads.find(endpoint, uuidOf(delivery)) : undefined;
-    if (found === undefined) return sendProblem(reply, deliveryNotFound(delivery));
-    if (endpoint.status !== 'enabled') return sendProblem(reply, endpointDisabled(endpoint));
-    return sendQueued(reply, await desk.redeliver(endpoint, found, contextOf(request).keyId));
+    const body = { endpoint_id: id, delivery_id: delivery };
+    const order = { operation: 'webhook_deliveries.redeliver', body, keyReused };
+    return answerOnce(request, reply, order, (asked) =>
+      answers.answerOnce(asked, {
+        async find() {
+          const endpoint = await findEndpoint(endpoints, request, id);
+          const isKnown = endpoint !== undefined && isId('dlv', delivery);
+          return { endpoint, found: isKnown ? await reads.find(endpoint, uuidOf(delivery)) : undefined };
+        },
+        async decide(tx, { endpoint, found }, now) {
+          if (endpoint === undefined) return { answer: refusalIn(reply, endpointNotFound(id)) };
+          if (found === undefined) return { answer: refusalIn(reply, deliveryNotFound(delivery)) };
+          if (endpoint.status !== 'enabled') return { answer: refusalIn(reply, endpointDisabled(endpoint)) };
+          const actor = contextOf(request).keyId ?? NOBODY;
+          const uuid = await queueAgain(tx, endpoint, { row: found, actor, now });
+          if (uuid === undefined) return { answer: refusalIn(reply, deliveryNotFound(delivery)) };
+          return { answer: queued(uuid), committed: () => onQueued([endpoint.key]) };
+        },
+      }),
+    );
   });
 }
 
-function registerReplays(app: HttpApp, { endpoints, replays }: DeliveryRoutes): void {
+function registerReplays(app: HttpApp, { endpoints, answers, keyReused, replays }: DeliveryRoutes): void {
   const ask = {
     tags: ['webhooks'],
     summary: 'Send the deliveries of a time again',
@@ -120,16 +152,26 @@ function registerReplays(app: HttpApp, { endpoints, replays }: DeliveryRoutes): 
     body: ReplayBody,
     response: { 202: ReplayDocument, ...REFUSALS },
   };
-  app.post('/v1/webhook-endpoints/:id/replays', { config: WRITE, schema: ask }, async (request, reply) => {
-    const endpoint = await findEndpoint(endpoints, request, request.params.id);
-    if (endpoint === undefined) return sendProblem(reply, endpointNotFound(request.params.id));
-    const { from, to, events, subject } = request.body;
-    const idle = findIdlePattern(events ?? []);
-    if (idle !== undefined)
-      return sendProblem(reply, problem('webhooks.unknown_event', `${idle} is no event.`));
-    const { correlationId } = contextOf(request);
-    const asked = { from: parseInstant(from), to: parseInstant(to), events, subject, correlationId };
-    return sendJson(reply, 202, await replays.ask(endpoint, asked));
+  app.post('/v1/webhook-endpoints/:id/replays', { config: ASK, schema: ask }, async (request, reply) => {
+    const { id } = request.params;
+    const body = { endpoint_id: id, ...request.body };
+    const order = { operation: 'webhook_endpoints.replay', body, keyReused };
+    return answerOnce(request, reply, order, (asked) =>
+      answers.answerOnce(asked, {
+        find: () => findEndpoint(endpoints, request, id),
+        async decide(tx, endpoint, now) {
+          if (endpoint === undefined) return { answer: refusalIn(reply, endpointNotFound(id)) };
+          const { from, to, events, subject } = request.body;
+          const idle = findIdlePattern(events ?? []);
+          if (idle !== undefined) return { answer: refusalIn(reply, unknownEvent(idle)) };
+          const { correlationId } = contextOf(request);
+          const set = { from: parseInstant(from), to: parseInstant(to), events, subject, correlationId };
+          const replay = await replays.ask(tx, endpoint, set, now);
+          const answer = { status: 202, body: JSON.stringify(replay) };
+          return { answer, committed: () => replays.wake() };
+        },
+      }),
+    );
   });
   const read = {
     tags: ['webhooks'],
@@ -157,8 +199,12 @@ function endpointDisabled({ uuid }: Endpoint) {
   return problem('webhooks.endpoint_disabled', `${idOf('whe', uuid)} is disabled.`);
 }
 
-function sendQueued(reply: FastifyReply, uuid: string): FastifyReply {
-  return sendJson(reply, 202, { id: idOf('dlv', uuid), status: 'pending' });
+function unknownEvent(pattern: string) {
+  return problem('webhooks.unknown_event', `${pattern} is no event.`);
+}
+
+function queued(uuid: string): Answer {
+  return { status: 202, body: JSON.stringify({ id: idOf('dlv', uuid), status: 'pending' }) };
 }
 
 function sendJson(reply: FastifyReply, status: number, document: unknown): FastifyReply {

@@ -4,14 +4,17 @@ import { Type } from 'typebox';
 import type { Clock } from '#kernel/clock.ts';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
+import type { AskedOnce } from '#platform/batch/kept-answers.ts';
 import type { Egress } from '#platform/egress/egress.ts';
+import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import type { AnswerDesk } from './answer-desk.ts';
 import { type Endpoint, renderEndpoint } from './endpoint.ts';
-import type { EndpointDesk } from './endpoint-store.ts';
+import { countEndpoints, type EndpointDesk, insertEndpoint, noteNewSecret } from './endpoint-store.ts';
 import { findIdlePattern } from './event-patterns.ts';
 import type { WebhookProblemCode } from './problems.ts';
 import {
@@ -35,10 +38,15 @@ const CALLBACKS = 'callbacks';
 
 export const READ = { scope: 'webhooks:read' } as const;
 export const WRITE = { scope: 'webhooks:write' } as const;
+/** Whatever is asked for by POST. */
+export const ASK = { ...WRITE, idempotencyKey: 'optional' } as const;
 export const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument };
 
 export interface EndpointRoutes {
   readonly endpoints: EndpointDesk;
+  readonly answers: AnswerDesk;
+  /** Renders the refusal of an idempotency key that was used with another body. */
+  readonly keyReused: AskedOnce['keyReused'];
   readonly secrets: WebhookSecrets;
   readonly egress: Pick<Egress, 'refusalOf'>;
   readonly subscribers: Pick<Subscribers, 'refresh'>;
@@ -59,28 +67,36 @@ function registerMaking(app: HttpApp, routes: EndpointRoutes): void {
     tags: ['webhooks'],
     summary: 'Make a webhook endpoint',
     description:
-      'What happens from a second after on is sent there as a CloudEvent, signed (Standard Webhooks). The secret is shown this once, so the answer is not kept under an idempotency key.',
+      'What happens from a second after on is sent there as a CloudEvent, signed (Standard Webhooks). The secret is shown this once, and to copies of this request under its idempotency key.',
     body: CreateEndpointBody,
     response: { 201: CreatedEndpointDocument, ...REFUSALS },
   };
-  app.post('/v1/webhook-endpoints', { config: WRITE, schema }, async (request, reply) => {
+  const { answers, secrets, subscribers, keyReused } = routes;
+  app.post('/v1/webhook-endpoints', { config: ASK, schema }, async (request, reply) => {
+    const { body } = request;
+    const order = { operation: 'webhook_endpoints.create', body, keyReused };
     const { tenant } = contextOf(request);
-    const { url, events, description = null, signature = 'v1' } = request.body;
-    const { endpoints, secrets, subscribers, clock } = routes;
-    const refusal = await refusalOf(routes, { url, events });
-    if (refusal !== undefined) return sendProblem(reply, refusal);
-    if ((await endpoints.count(tenant)) >= ENDPOINTS_MAX)
-      return sendProblem(reply, problem('webhooks.too_many_endpoints', `There are ${ENDPOINTS_MAX}.`));
-    const uuid = uuidOf(newId('whe'));
-    // First: an endpoint without a secret could not be sent to.
-    const secret = await secrets.create(tenant, uuid, signature);
-    const endpoint = await endpoints.insert(
-      { uuid, tenant, url, events, description, signature },
-      clock.now(),
+    return answerOnce(request, reply, order, (asked) =>
+      answers.answerOnce(asked, {
+        find: () => refusalOf(routes, body),
+        async decide(tx, refusal, now) {
+          if (refusal !== undefined) return { answer: refusalIn(reply, refusal) };
+          if ((await countEndpoints(tx, tenant)) >= ENDPOINTS_MAX)
+            return { answer: refusalIn(reply, tooManyEndpoints()) };
+          const { url, events, description = null, signature = 'v1' } = body;
+          const uuid = uuidOf(newId('whe'));
+          const secret = secrets.create(tx, { tenant, uuid, scheme: signature }, now);
+          const made = { uuid, tenant, url, events, description, signature };
+          const endpoint = await insertEndpoint(tx, made, now);
+          const document = { ...renderEndpoint(endpoint), secret: verifierOf(secret) };
+          return {
+            answer: { status: 201, body: JSON.stringify(document) },
+            hasSecret: true,
+            committed: () => subscribers.refresh(),
+          };
+        },
+      }),
     );
-    await subscribers.refresh();
-    const body = JSON.stringify({ ...renderEndpoint(endpoint), secret: verifierOf(secret) });
-    return sendJsonText(reply, { status: 201, body });
   });
 }
 
@@ -151,7 +167,7 @@ function registerChanging(app: HttpApp, routes: EndpointRoutes): void {
   });
 }
 
-function registerRotation(app: HttpApp, { endpoints, secrets, clock }: EndpointRoutes): void {
+function registerRotation(app: HttpApp, { endpoints, answers, secrets, keyReused }: EndpointRoutes): void {
   const schema = {
     tags: ['webhooks'],
     summary: 'Give an endpoint a new secret',
@@ -160,15 +176,25 @@ function registerRotation(app: HttpApp, { endpoints, secrets, clock }: EndpointR
     params: EndpointParams,
     response: { 200: SecretDocument, ...REFUSALS },
   };
-  const config = WRITE;
+  const config = ASK;
   app.post('/v1/webhook-endpoints/:id/rotate-secret', { config, schema }, async (request, reply) => {
     const { id } = request.params;
     const { tenant } = contextOf(request);
-    const endpoint = id === CALLBACKS ? undefined : await findEndpoint(endpoints, request, id);
-    if (endpoint === undefined && id !== CALLBACKS) return sendProblem(reply, endpointNotFound(id));
-    const secret = await secrets.rotate(tenant, endpoint?.uuid, endpoint?.signature ?? 'v1');
-    await endpoints.noteNewSecret(tenant, endpoint?.uuid, clock.now());
-    return sendJsonText(reply, { status: 200, body: JSON.stringify({ secret: verifierOf(secret) }) });
+    const order = { operation: 'webhook_endpoints.rotate_secret', body: { endpoint_id: id }, keyReused };
+    return answerOnce(request, reply, order, (asked) =>
+      answers.answerOnce(asked, {
+        find: async () => (id === CALLBACKS ? undefined : findEndpoint(endpoints, request, id)),
+        async decide(tx, endpoint, now) {
+          if (endpoint === undefined && id !== CALLBACKS)
+            return { answer: refusalIn(reply, endpointNotFound(id)) };
+          const { uuid, signature: scheme = 'v1' } = endpoint ?? {};
+          const secret = await secrets.rotate(tx, { tenant, uuid, scheme }, now);
+          noteNewSecret(tx, { tenant, uuid }, now);
+          const answer = { status: 200, body: JSON.stringify({ secret: verifierOf(secret) }) };
+          return { answer, hasSecret: true };
+        },
+      }),
+    );
   });
 }
 
@@ -187,6 +213,10 @@ async function refusalOf(
 
 function refusedMember(code: WebhookProblemCode, pointer: string, detail: string) {
   return problem(code, detail, { errors: [{ pointer, code: 'refused', detail }] });
+}
+
+function tooManyEndpoints() {
+  return problem('webhooks.too_many_endpoints', `There are ${ENDPOINTS_MAX}.`);
 }
 
 export function endpointNotFound(id: string) {

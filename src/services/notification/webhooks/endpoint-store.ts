@@ -43,6 +43,54 @@ export async function findEndpointsOf(tx: Transaction, tenants: readonly string[
   return rows.map(endpointOf);
 }
 
+/** By the index on tenants. */
+export const COUNT_ENDPOINTS = statement(
+  'notification.count_endpoints',
+  `select count(*)::integer as count from notification.endpoints e
+   where e.tenant = $1::text and e.kind = 'endpoint' and e.status <> 'deleted'`,
+);
+
+export const INSERT_ENDPOINT = statement(
+  'notification.insert_endpoint',
+  `insert into notification.endpoints as e
+     (id, tenant, kind, url, events, description, signature, secret_version, status, created_at, updated_at)
+   values ($1::uuid, $2::text, 'endpoint', $3::text, $4::text[], $5::text, $6::text, 1, 'enabled', $7::timestamptz,
+     $7::timestamptz)
+   returning ${ENDPOINT_COLUMNS}`,
+);
+
+/** By the index on tenants. */
+export const NOTE_NEW_SECRET = statement(
+  'notification.note_new_secret',
+  `update notification.endpoints e set secret_version = e.secret_version + 1, updated_at = $3::timestamptz
+   where e.tenant = $1::text and case when $2::uuid is null then e.kind = 'callback' else e.id = $2::uuid end`,
+);
+
+export async function countEndpoints(tx: Transaction, tenant: string): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(COUNT_ENDPOINTS, [tenant]);
+  return row?.count ?? 0;
+}
+
+export async function insertEndpoint(
+  tx: Transaction,
+  endpoint: NewEndpoint,
+  now: EpochMs,
+): Promise<Endpoint> {
+  const { uuid, tenant, url, events, description, signature } = endpoint;
+  const values = [uuid, tenant, url, textArray(events), description, signature, new Date(now)];
+  const rows = await tx.query<EndpointRow>(INSERT_ENDPOINT, values);
+  return endpointOf(rows[0] as EndpointRow);
+}
+
+/** Its secrets in the vault are others now; without an id those of the tenant's callbacks. */
+export function noteNewSecret(
+  tx: Transaction,
+  { tenant, uuid }: { readonly tenant: string; readonly uuid: string | undefined },
+  now: EpochMs,
+): void {
+  tx.run(NOTE_NEW_SECRET, [tenant, uuid ?? null, new Date(now)]);
+}
+
 interface CallbackTarget {
   readonly tenant: string;
   readonly url: string;
@@ -91,25 +139,6 @@ export class EndpointDesk {
 
   constructor(db: Reader) {
     this.#db = db;
-  }
-
-  async count(tenant: string): Promise<number> {
-    const [row] = await this.#db.query<{ count: bigint }>(
-      `select count(*) from notification.endpoints where tenant = $1 and kind = 'endpoint' and status <> 'deleted'`,
-      [tenant],
-    );
-    return Number(row?.count ?? 0);
-  }
-
-  async insert(endpoint: NewEndpoint, now: EpochMs): Promise<Endpoint> {
-    const { uuid, tenant, url, events, description, signature } = endpoint;
-    const rows = await this.#db.query<EndpointRow>(
-      `insert into notification.endpoints as e
-         (id, tenant, kind, url, events, description, signature, secret_version, status, created_at, updated_at)
-       values ($1, $2, 'endpoint', $3, $4, $5, $6, 1, 'enabled', $7, $7) returning ${ENDPOINT_COLUMNS}`,
-      [uuid, tenant, url, events, description, signature, new Date(now)],
-    );
-    return endpointOf(rows[0] as EndpointRow);
   }
 
   async find(tenant: string, uuid: string): Promise<Endpoint | undefined> {
@@ -161,14 +190,5 @@ export class EndpointDesk {
       [tenant, uuid, new Date(now)],
     );
     return rows.length > 0;
-  }
-
-  /** Its secrets in the vault are others now; without an id those of the tenant's callbacks. */
-  async noteNewSecret(tenant: string, uuid: string | undefined, now: EpochMs): Promise<void> {
-    await this.#db.query(
-      `update notification.endpoints e set secret_version = e.secret_version + 1, updated_at = $3
-       where e.tenant = $1 and case when $2::uuid is null then e.kind = 'callback' else e.id = $2 end`,
-      [tenant, uuid ?? null, new Date(now)],
-    );
   }
 }

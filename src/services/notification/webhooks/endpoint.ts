@@ -21,6 +21,8 @@ export interface Endpoint {
   readonly failingSince: EpochMs | null;
   readonly createdAt: EpochMs;
   readonly updatedAt: EpochMs;
+  /** The highest number of a subject here that may be forgotten (retention.ts). */
+  readonly forgottenSequence: number;
 }
 
 export interface EndpointRow {
@@ -38,11 +40,13 @@ export interface EndpointRow {
   failing_since: EpochMs | null;
   created_at: EpochMs;
   updated_at: EpochMs;
+  forgotten_sequence: number;
 }
 
 /** Of a row called `e`. */
 export const ENDPOINT_COLUMNS = `e.endpoint_key, e.id, e.tenant, e.kind, e.url, e.events, e.description, e.signature,
-  e.secret_version, e.status, e.disabled_reason, e.failing_since, e.created_at, e.updated_at`;
+  e.secret_version, e.status, e.disabled_reason, e.failing_since, e.created_at, e.updated_at,
+  e.forgotten_sequence`;
 
 export function endpointOf(row: EndpointRow): Endpoint {
   return {
@@ -60,6 +64,7 @@ export function endpointOf(row: EndpointRow): Endpoint {
     failingSince: row.failing_since,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    forgottenSequence: row.forgotten_sequence,
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * From events to deliveries: what happened is written once, and queued for every endpoint of its tenant that wants it, in
- * the commit that moves the positions.
+ * the commit that moves the positions. Where nothing is before it and the endpoint has room, the same commit takes it: it is
+ * sent as soon as that is durable.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
@@ -8,6 +9,7 @@ import { renderCloudEvent } from '#platform/log/cloud-event.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { ANSWER_OWED, answerTold, callbackUrlOf } from './card-answer.ts';
+import { beginAttempts, type Claim } from './claim-store.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ensureCallbackEndpoints, findEndpointsOf } from './endpoint-store.ts';
 import { matches, TOLD_EVENTS } from './event-patterns.ts';
@@ -16,10 +18,14 @@ import {
   findMessages,
   insertDeliveries,
   insertMessages,
+  MARKS,
   type Message,
   type NewDelivery,
   takeTurns,
 } from './lane-store.ts';
+import { LEASE_MS } from './request.ts';
+import { isBornSince } from './retention.ts';
+import type { Sender } from './sender.ts';
 import type { Subscribers } from './subscribers.ts';
 
 export const WEBHOOK_GROUP = 'webhooks';
@@ -28,22 +34,28 @@ export const WEBHOOK_TOPICS = ['authorization', 'validation', 'cards', 'notifica
 interface Loaded {
   /** By the event's identity; absent where there is nobody to tell, or who was told before. */
   readonly deliveries: ReadonlyMap<string, readonly Delivery[]>;
+  readonly endpoints: ReadonlyMap<bigint, Endpoint>;
 }
 
 interface Plan extends ConsumerPlan {
   readonly messages: readonly Message[];
   readonly deliveries: readonly Delivery[];
+  /** Those that are taken already. */
+  readonly claims: readonly Claim[];
   readonly now: EpochMs;
 }
 
 export interface FanOutOptions {
   readonly subscribers: Pick<Subscribers, 'has'>;
   readonly clock: { now(): EpochMs };
-  /** After the commit: the endpoints that have something new. */
-  readonly onQueued: (endpointKeys: Iterable<bigint>) => void;
+  readonly random: () => number;
+  /** How long what was told is remembered. */
+  readonly retentionMs: number;
+  readonly sender: Pick<Sender, 'roomOf' | 'take' | 'wake'>;
 }
 
-export function webhookConsumer({ subscribers, clock, onQueued }: FanOutOptions): Consumer<Loaded, Plan> {
+export function webhookConsumer(options: FanOutOptions): Consumer<Loaded, Plan> {
+  const { subscribers, sender } = options;
   return {
     group: WEBHOOK_GROUP,
     topics: WEBHOOK_TOPICS,
@@ -51,25 +63,34 @@ export function webhookConsumer({ subscribers, clock, onQueued }: FanOutOptions)
     handles: new Map([...TOLD_EVENTS, [ANSWER_OWED, 1]]),
     concerns: ({ tenant, type }) => type === ANSWER_OWED || subscribers.has(tenant),
     paceMs: 40,
-    load: (tx, events) => loadDeliveries(tx, events, clock.now()),
-    decide({ deliveries }, events, now) {
+    load: (tx, events) => loadDeliveries(tx, events, options),
+    decide({ deliveries, endpoints }, events, now) {
       const told = events.filter((event) => deliveries.has(eventIdentity(event)));
-      return {
-        drafts: [],
-        messages: told.map(messageOf),
-        deliveries: told.flatMap((event) => deliveries.get(eventIdentity(event)) ?? []),
-        now,
-      };
+      const messages = told.map(messageOf);
+      const all = messages.flatMap((message) => deliveries.get(message.event) ?? []);
+      const claims = messages.flatMap((message) =>
+        (deliveries.get(message.event) ?? []).flatMap((delivery) => claimOf(delivery, message, endpoints)),
+      );
+      return { drafts: [], messages, deliveries: all, claims, now };
     },
-    save(tx, { messages, deliveries, now }) {
-      insertMessages(tx, messages);
+    save(tx, { messages, deliveries, claims, now }) {
+      insertMessages(tx, messages, now);
       insertDeliveries(tx, deliveries, now);
+      beginAttempts(tx, claims, now);
     },
-    committed: ({ deliveries }) => onQueued(new Set(deliveries.map(({ endpointKey }) => endpointKey))),
+    committed({ deliveries, claims }) {
+      sender.take(claims);
+      sender.wake(new Set(deliveries.flatMap(({ endpointKey, isDue }) => (isDue ? endpointKey : []))));
+    },
   };
 }
 
-async function loadDeliveries(tx: Transaction, events: readonly LogEvent[], now: EpochMs): Promise<Loaded> {
+async function loadDeliveries(
+  tx: Transaction,
+  events: readonly LogEvent[],
+  { clock, random, sender, retentionMs }: FanOutOptions,
+): Promise<Loaded> {
+  const now = clock.now();
   const owed = events.filter(({ type }) => type === ANSWER_OWED);
   const [told, endpoints, callbacks] = await Promise.all([
     findMessages(tx, events.map(eventIdentity)),
@@ -81,21 +102,53 @@ async function loadDeliveries(tx: Transaction, events: readonly LogEvent[], now:
     ),
   ]);
   const fresh = events.filter((event) => !told.has(eventIdentity(event)));
-  const byTenant = Map.groupBy([...endpoints, ...callbacks], ({ tenant }) => tenant);
-  const wanted = fresh.flatMap((event) => deliveriesOf(event, byTenant.get(event.tenant) ?? []));
-  const deliveries = await takeTurns(tx, wanted, now);
-  return { deliveries: Map.groupBy(deliveries, ({ event }) => event) };
+  const all = [...endpoints, ...callbacks];
+  const byTenant = Map.groupBy(all, ({ tenant }) => tenant);
+  const oldestAt = now - retentionMs;
+  const wanted = fresh.flatMap((event) => deliveriesOf(event, byTenant.get(event.tenant) ?? [], oldestAt));
+  const deliveries = await takeTurns(tx, wanted, now, {
+    mark: 1 + Math.floor(random() * (MARKS - 1)),
+    leaseUntil: now + LEASE_MS,
+    mayTake: withinRoom(sender),
+  });
+  return {
+    deliveries: Map.groupBy(deliveries, ({ event }) => event),
+    endpoints: new Map(all.map((endpoint) => [endpoint.key, endpoint])),
+  };
 }
 
-function deliveriesOf(event: LogEvent, endpoints: readonly Endpoint[]): NewDelivery[] {
-  const { type, subject } = event;
+/** As often as the endpoint has room. What is begun meanwhile by others is not seen: who is too many waits (sender.ts). */
+function withinRoom({ roomOf }: Pick<Sender, 'roomOf'>): (endpointKey: bigint) => boolean {
+  const rooms = new Map<bigint, number>();
+  return (key) => {
+    const room = rooms.get(key) ?? roomOf(key);
+    rooms.set(key, room - 1);
+    return room > 0;
+  };
+}
+
+function claimOf(
+  delivery: Delivery,
+  { body, correlationId, traceparent }: Message,
+  endpoints: ReadonlyMap<bigint, Endpoint>,
+): Claim[] {
+  const endpoint = endpoints.get(delivery.endpointKey);
+  if (delivery.claims === 0 || endpoint === undefined) return [];
+  return [{ ...delivery, endpoint, number: 1, failures: 0, body, correlationId, traceparent }];
+}
+
+function deliveriesOf(event: LogEvent, endpoints: readonly Endpoint[], oldestAt: EpochMs): NewDelivery[] {
+  const { type, subject, occurredAt } = event;
+  // Whether it was told of is not known any more.
+  if (occurredAt < oldestAt) return [];
   return endpoints
     .filter((endpoint) => isFor(event, endpoint))
-    .map(({ key, status }) => ({
+    .map(({ key, status, forgottenSequence }) => ({
       endpointKey: key,
       event: eventIdentity(event),
       type,
       subject,
+      firstAfter: isBornSince(subject, oldestAt) ? 0 : forgottenSequence,
       isSkipped: status !== 'enabled',
     }));
 }

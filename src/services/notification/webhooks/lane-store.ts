@@ -37,6 +37,8 @@ export interface NewDelivery {
   /** Of one that is sent again: what it was given. Else the next of its subject here. */
   readonly sequence?: number;
   readonly repeats?: string;
+  /** After which number its subject begins here, if it has no lane; 0 if it is known to be new (retention.ts). */
+  readonly firstAfter: number;
   /** The endpoint is disabled: it is kept, and not sent. */
   readonly isSkipped: boolean;
 }
@@ -46,23 +48,50 @@ export interface Delivery extends NewDelivery {
   readonly laneKey: bigint;
   readonly turn: number;
   readonly sequence: number;
+  /** The mark by which this commit has taken it too, its lane having been at rest; else 0. */
+  readonly claims: number;
+  /** Whether its lane is due now. */
+  readonly isDue: boolean;
 }
 
-/** By the unique index; makes the lanes that there are not. Their last turn and number are those behind the batch. */
+/** Of a commit that takes what it queues: the first delivery of each lane that is at rest. */
+export interface Taking {
+  /** By which it knows its own again; from 1. */
+  readonly mark: number;
+  readonly leaseUntil: EpochMs;
+  /** Asked once for each lane. */
+  readonly mayTake: (endpointKey: bigint) => boolean;
+}
+
+/** Marks are below it: what counts on from one stays an integer of the database. */
+export const MARKS = 2 ** 30;
+
+/**
+ * By the unique index; makes the lanes that there are not. Their last turn and number are those behind the batch. A lane at
+ * rest is taken where a mark is given, as claim-store.ts takes it: its first attempt is of this commit.
+ */
 export const ADVANCE_LANES = statement(
   'notification.advance_lanes',
-  `insert into notification.lanes as l (endpoint_key, subject, last_turn, last_sequence, due_at)
-   select endpoint_key, subject, turns, numbers, due_at from ${batchRows('v', {
-     endpoint_key: 'bigint',
-     subject: 'text',
-     turns: 'integer',
-     numbers: 'integer',
-     due_at: 'timestamptz',
-   })}
+  `insert into notification.lanes as l (endpoint_key, subject, last_turn, last_sequence, first_after, due_at, claims, attempts)
+   select endpoint_key, subject, turns, numbers, first_after, due_at, mark, case when mark = 0 then 0 else 1 end from ${batchRows(
+     'v',
+     {
+       endpoint_key: 'bigint',
+       subject: 'text',
+       turns: 'integer',
+       numbers: 'integer',
+       first_after: 'integer',
+       due_at: 'timestamptz',
+       mark: 'integer',
+     },
+   )}
    on conflict (endpoint_key, subject) do update
    set last_turn = l.last_turn + excluded.last_turn, last_sequence = l.last_sequence + excluded.last_sequence,
-     due_at = coalesce(l.due_at, excluded.due_at)
-   returning l.lane_key, l.endpoint_key, l.subject, l.last_turn, l.last_sequence`,
+     due_at = coalesce(l.due_at, excluded.due_at),
+     claims = case when l.due_at is null and excluded.claims > 0 then excluded.claims else l.claims end,
+     attempts = case when l.due_at is null then excluded.attempts else l.attempts end
+   returning l.lane_key, l.endpoint_key, l.subject, l.last_turn, l.first_after + l.last_sequence as last_sequence,
+     l.due_at, l.claims`,
 );
 
 /** By primary key. */
@@ -74,8 +103,8 @@ export const FIND_MESSAGES = statement(
 
 export const INSERT_MESSAGES = statement(
   'notification.insert_messages',
-  `insert into notification.messages (event, tenant, type, subject, body, correlation_id, traceparent, occurred_at)
-   select * from ${batchRows('v', {
+  `insert into notification.messages (event, tenant, type, subject, body, correlation_id, traceparent, occurred_at, queued_at)
+   select v.*, $9::timestamptz from ${batchRows('v', {
      event: 'text',
      tenant: 'text',
      type: 'text',
@@ -106,13 +135,36 @@ export const INSERT_DELIVERIES = statement(
    })}`,
 );
 
+/** By primary key, each locked; of those that are there, so that they are not forgotten before what is queued of them now. */
+export const KEEP_MESSAGES = statement(
+  'notification.keep_messages',
+  `update notification.messages m set queued_at = $2::timestamptz
+   from ${batchRows('wanted', { event: 'text' })}
+   cross join lateral (
+     select t.ctid from notification.messages t where t.event = wanted.event for no key update
+   ) as found(at)
+   where m.ctid = found.at
+   returning m.event`,
+);
+
+/** Of the events, each once and ascending, those whose messages there still are: they are kept as long as what is queued now. */
+export async function keepMessages(
+  tx: Transaction,
+  events: readonly string[],
+  now: EpochMs,
+): Promise<Set<string>> {
+  const inOrder = [...new Set(events)].toSorted();
+  const rows = await tx.query<{ event: string }>(KEEP_MESSAGES, [textArray(inOrder), new Date(now)]);
+  return new Set(rows.map(({ event }) => event));
+}
+
 /** Which of the events have been told of. */
 export async function findMessages(tx: Transaction, events: readonly string[]): Promise<Set<string>> {
   const rows = await tx.query<{ event: string }>(FIND_MESSAGES, [textArray(events)]);
   return new Set(rows.map(({ event }) => event));
 }
 
-export function insertMessages(tx: Transaction, messages: readonly Message[]): void {
+export function insertMessages(tx: Transaction, messages: readonly Message[], now: EpochMs): void {
   if (messages.length === 0) return;
   tx.run(INSERT_MESSAGES, [
     textArray(messages.map(({ event }) => event)),
@@ -123,6 +175,7 @@ export function insertMessages(tx: Transaction, messages: readonly Message[]): v
     textArray(messages.map(({ correlationId }) => correlationId)),
     textArray(messages.map(({ traceparent }) => traceparent)),
     timestamptzArray(messages.map(({ occurredAt }) => occurredAt)),
+    new Date(now),
   ]);
 }
 
@@ -131,15 +184,22 @@ export async function takeTurns(
   tx: Transaction,
   deliveries: readonly NewDelivery[],
   now: EpochMs,
+  taking?: Taking,
 ): Promise<Delivery[]> {
   if (deliveries.length === 0) return [];
   const lanes = lanesOf(deliveries);
+  const marks = lanes.map(({ endpointKey, isWaiting }) =>
+    isWaiting && taking?.mayTake(endpointKey) === true ? taking.mark : 0,
+  );
+  const dueAt = (index: number): EpochMs => (marks[index] === 0 ? now : (taking?.leaseUntil ?? now));
   const rows = await tx.query<LaneRow>(ADVANCE_LANES, [
     int8Array(lanes.map(({ endpointKey }) => endpointKey)),
     textArray(lanes.map(({ subject }) => subject)),
     int4Array(lanes.map(({ turns }) => turns)),
     int4Array(lanes.map(({ numbers }) => numbers)),
-    timestamptzArray(lanes.map(({ isWaiting }) => (isWaiting ? now : null))),
+    int4Array(lanes.map(({ firstAfter }) => firstAfter)),
+    timestamptzArray(lanes.map(({ isWaiting }, index) => (isWaiting ? dueAt(index) : null))),
+    int4Array(marks),
   ]);
   const advanced = new Map(rows.map((row) => [`${row.endpoint_key}/${row.subject}`, row]));
   const next = new Map(
@@ -147,14 +207,22 @@ export async function takeTurns(
       const row = advanced.get(nameOf(lane)) as LaneRow;
       return [
         nameOf(lane),
-        { key: row.lane_key, turn: row.last_turn - lane.turns, sequence: row.last_sequence - lane.numbers },
+        {
+          key: row.lane_key,
+          turn: row.last_turn - lane.turns,
+          sequence: row.last_sequence - lane.numbers,
+          claims: row.claims === taking?.mark ? row.claims : 0,
+          isDue: row.due_at !== null && row.due_at <= now,
+        },
       ];
     }),
   );
   return deliveries.map((delivery) => {
-    const lane = next.get(nameOf(delivery)) as { key: bigint; turn: number; sequence: number };
+    const lane = next.get(nameOf(delivery)) as Advanced;
     const sequence = delivery.sequence ?? ++lane.sequence;
-    return { ...delivery, sequence, uuid: uuidOf(newId('dlv')), laneKey: lane.key, turn: ++lane.turn };
+    const { key: laneKey, claims, isDue } = lane;
+    lane.claims = 0; // it is the first one's turn
+    return { ...delivery, sequence, uuid: uuidOf(newId('dlv')), laneKey, turn: ++lane.turn, claims, isDue };
   });
 }
 
@@ -180,11 +248,22 @@ interface LaneRow {
   subject: string;
   last_turn: number;
   last_sequence: number;
+  due_at: EpochMs | null;
+  claims: number;
+}
+
+interface Advanced {
+  readonly key: bigint;
+  turn: number;
+  sequence: number;
+  claims: number;
+  readonly isDue: boolean;
 }
 
 interface LaneAdvance {
   readonly endpointKey: bigint;
   readonly subject: string;
+  readonly firstAfter: number;
   turns: number;
   numbers: number;
   isWaiting: boolean;
@@ -193,9 +272,16 @@ interface LaneAdvance {
 /** In the order in which lanes are locked. */
 function lanesOf(deliveries: readonly NewDelivery[]): LaneAdvance[] {
   const lanes = new Map<string, LaneAdvance>();
-  for (const { endpointKey, subject, sequence, isSkipped } of deliveries) {
+  for (const { endpointKey, subject, firstAfter, sequence, isSkipped } of deliveries) {
     const name = nameOf({ endpointKey, subject });
-    const lane = lanes.get(name) ?? { endpointKey, subject, turns: 0, numbers: 0, isWaiting: false };
+    const lane = lanes.get(name) ?? {
+      endpointKey,
+      subject,
+      firstAfter,
+      turns: 0,
+      numbers: 0,
+      isWaiting: false,
+    };
     lanes.set(name, lane);
     lane.turns++;
     if (sequence === undefined) lane.numbers++;

@@ -10,6 +10,7 @@ import * as endpointStore from './endpoint-store.ts';
 import * as laneStore from './lane-store.ts';
 import * as exhaustedStore from './letters/exhausted-store.ts';
 import * as replays from './replays.ts';
+import * as retention from './retention.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 20_000;
@@ -22,9 +23,13 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [endpointStore.FIND_ENDPOINTS_OF, ['endpoints_of_tenant']],
   [endpointStore.ENSURE_CALLBACKS, []],
   [endpointStore.FIND_CALLBACKS, ['endpoints_for_callbacks']],
+  [endpointStore.COUNT_ENDPOINTS, ['endpoints_of_tenant']],
+  [endpointStore.INSERT_ENDPOINT, []],
+  [endpointStore.NOTE_NEW_SECRET, ['endpoints_of_tenant']],
   [laneStore.ADVANCE_LANES, []],
   [laneStore.FIND_MESSAGES, ['messages_pkey']],
   [laneStore.INSERT_MESSAGES, []],
+  [laneStore.KEEP_MESSAGES, ['messages_pkey']],
   [laneStore.INSERT_DELIVERIES, []],
   [claimStore.FIND_DUE_ENDPOINTS, ['lanes_due']],
   [claimStore.LOCK_DUE, ['endpoints_pkey', 'lanes_due']],
@@ -39,11 +44,20 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [claimStore.NOTE_SUCCESS, ENDPOINT],
   [claimStore.NOTE_FAILURE, ENDPOINT],
   [claimStore.DISABLE, ENDPOINT],
+  [replays.INSERT_REPLAY, ['deliveries_of_endpoint', 'lanes_pkey']],
   [replays.TAKE_REPLAY, ['endpoints_pkey', 'replays_running']],
   [replays.READ_MEMBERS, ['deliveries_of_endpoint', 'lanes_pkey']],
   [replays.MOVE_REPLAY, ['replays_pkey']],
   [exhaustedStore.FIND_EXHAUSTED, ['deliveries_pkey', 'delivery_attempts_pkey']],
   [exhaustedStore.FIND_REPEATED, ['deliveries_pkey', 'endpoints_pkey', 'lanes_pkey']],
+  [retention.READ_OLD_DELIVERIES, ['deliveries_in_turn', 'deliveries_pkey']],
+  [retention.LOCK_RESTING_LANES, LANE],
+  [retention.READ_LAST_OF_LANES, ['deliveries_in_turn', 'endpoints_pkey']],
+  [retention.FORGET_ATTEMPTS, ['delivery_attempts_pkey']],
+  [retention.FORGET_DELIVERIES, DELIVERY],
+  [retention.FORGET_LANES, LANE],
+  [retention.REMEMBER_SEQUENCES, ENDPOINT],
+  [retention.FORGET_MESSAGES, ['messages_by_age']],
 ];
 
 let database: TestDatabase;
@@ -67,14 +81,16 @@ function pinPlans(): void {
 }
 
 test('every statement of the queue is pinned here', () => {
-  const statements = statementsOf(endpointStore, laneStore, claimStore, replays, exhaustedStore);
+  const statements = statementsOf(endpointStore, laneStore, claimStore, replays, exhaustedStore, retention);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });
 
 test('no statement fails in a live session when a migration adds a column', async () => {
   const tables = ['endpoints', 'messages', 'lanes', 'deliveries', 'delivery_attempts', 'replays'];
-  const statements = HOT.map(([statement]) => statement);
+  // Of nothing but nulls these two make a row, which its table refuses.
+  const refused = [endpointStore.INSERT_ENDPOINT, replays.INSERT_REPLAY];
+  const statements = HOT.map(([statement]) => statement).filter((each) => !refused.includes(each));
   const added = tables.map((table) => `notification.${table}`);
   expect(await failuresByAddedColumn(database.url, { tables: added, statements })).toEqual([]);
 });
@@ -100,7 +116,7 @@ async function fill(): Promise<void> {
     [ROWS],
   );
   await owner.query(
-    `insert into notification.messages select 'test/' || n, 'acme', 'payment.completed', 'pay', '{}', 'cor', null, now() from generate_series(1, $1::integer) n`,
+    `insert into notification.messages (event, tenant, type, subject, body, correlation_id, traceparent, occurred_at) select 'test/' || n, 'acme', 'payment.completed', 'pay', '{}', 'cor', null, now() from generate_series(1, $1::integer) n`,
     [ROWS],
   );
   await owner.query(

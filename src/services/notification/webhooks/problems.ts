@@ -43,6 +43,12 @@ export const webhookProblems = {
     retryable: false,
     remedy: 'Enable it first: `PATCH` with `{"status": "enabled"}`.',
   },
+  'webhooks.idempotency_key_reused': {
+    status: 422,
+    title: 'The idempotency key was used with another body',
+    retryable: false,
+    remedy: 'Use a new key for a new request; `errors` names the fields that differ.',
+  },
 } as const satisfies ProblemRegistry;
 
 export type WebhookProblemCode = keyof typeof webhookProblems;

@@ -16,12 +16,13 @@ import {
   resolveWork,
 } from '#platform/dead-letters/given-up.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Endpoint } from './endpoint.ts';
 import { matches, TOLD_EVENTS } from './event-patterns.ts';
 import { WEBHOOK_GROUP } from './fan-out.ts';
-import { type Delivery, insertDeliveries, takeTurns } from './lane-store.ts';
+import { type Delivery, insertDeliveries, keepMessages, takeTurns } from './lane-store.ts';
 
 /** Of one commit: new deliveries of the present wait for no more than that. */
 const PAGE = 200;
@@ -50,11 +51,20 @@ interface ReplayRow {
 const COLUMNS =
   'r.id, r.from_at, r.to_at, r.events, r.subject, r.total, r.queued, r.created_at, r.finished_at';
 
-/** The members of a set, by the index on the endpoint. */
-const MEMBERS = `
-  from notification.deliveries d join notification.lanes l on l.lane_key = d.lane_key
-  where d.endpoint_key = $1 and d.id > $2 and d.id <= $3 and d.repeats is null
-    and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)`;
+/** Those of the set as it is now are counted, by the index on the endpoint; each lane by primary key. */
+export const INSERT_REPLAY = statement(
+  'notification.insert_replay',
+  `insert into notification.replays as r
+     (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
+   select $6::uuid, $1::bigint, $7::timestamptz, $8::timestamptz, $4::text[], $5::text, $2::uuid, $3::uuid, count(*), $9::text,
+     $10::timestamptz
+   from notification.deliveries d
+   cross join lateral (select l.subject from notification.lanes l where l.lane_key = d.lane_key offset 0) l
+   where (d.endpoint_key, d.id) > ($1::bigint, $2::uuid) and (d.endpoint_key, d.id) <= ($1::bigint, $3::uuid)
+     and d.repeats is null
+     and ($4::text[] is null or d.type = any($4)) and ($5::text is null or l.subject = $5)
+   returning ${COLUMNS}`,
+);
 
 /** One that runs, at an endpoint that is enabled; what another process works on is left to it. By the partial index. */
 export const TAKE_REPLAY = statement(
@@ -138,35 +148,33 @@ export class Replays {
     await this.#running;
   }
 
+  /** Once it is committed, `wake` lets it begin. */
   async ask(
+    tx: Transaction,
     endpoint: Endpoint,
     { from, to, events, subject, correlationId }: ReplayAsked,
+    now: EpochMs,
   ): Promise<JsonObject> {
-    const { reader, clock } = this.#options;
     const types =
       events === undefined ? null : [...TOLD_EVENTS.keys()].filter((type) => matches(events, type));
-    const now = clock.now();
     const upTo = firstUuidAt(Math.min(to, now));
-    const rows = await reader.query<ReplayRow>(
-      `insert into notification.replays as r
-         (id, endpoint_key, from_at, to_at, events, subject, after, up_to, total, correlation_id, created_at)
-       select $6::uuid, $1, $7, $8, $4, $5, $2, $3, count(*), $9, $10 ${MEMBERS}
-       returning ${COLUMNS}`,
-      [
-        endpoint.key,
-        firstUuidAt(from),
-        upTo,
-        types,
-        subject ?? null,
-        uuidOf(newId('whr')),
-        new Date(from),
-        new Date(to),
-        correlationId,
-        new Date(now),
-      ],
-    );
-    this.#signal.raise();
+    const rows = await tx.query<ReplayRow>(INSERT_REPLAY, [
+      endpoint.key,
+      firstUuidAt(from),
+      upTo,
+      types === null ? null : textArray(types),
+      subject ?? null,
+      uuidOf(newId('whr')),
+      new Date(from),
+      new Date(to),
+      correlationId,
+      new Date(now),
+    ]);
     return render(endpoint, rows[0] as ReplayRow);
+  }
+
+  wake(): void {
+    this.#signal.raise();
   }
 
   /** By the index on the endpoint. */
@@ -207,8 +215,17 @@ export class Replays {
 async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Promise<void> {
   const { id, endpoint_key: endpointKey, events, subject, after, up_to } = replay;
   const members = await tx.query<MemberRow>(READ_MEMBERS, [endpointKey, after, up_to, events, subject, PAGE]);
-  const wanted = members.map((member) => ({
+  const works = members.map((member) => ({ tenant: replay.tenant, work: idOf('dlv', member.id) }));
+  const letters = await lockOpenWork(tx, works); // R3
+  const kept = await keepMessages(
+    tx,
+    members.map(({ event }) => event),
+    now,
+  );
+  const present = members.filter(({ event }) => kept.has(event));
+  const wanted = present.map((member) => ({
     endpointKey,
+    firstAfter: 0, // each has a lane: there is a delivery of it
     event: member.event,
     type: member.type,
     subject: member.subject,
@@ -216,11 +233,9 @@ async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Pro
     repeats: id,
     isSkipped: false,
   }));
-  const works = members.map((member) => ({ tenant: replay.tenant, work: idOf('dlv', member.id) }));
-  const letters = await lockOpenWork(tx, works); // R3
   const queued = await takeTurns(tx, wanted, now);
   insertDeliveries(tx, queued, now);
-  resolveWork(tx, resolvedBy(letters, { members, queued }), now);
+  resolveWork(tx, resolvedBy(letters, { members: present, queued }), now);
   const isLast = members.length < PAGE;
   tx.run(MOVE_REPLAY, [id, members.at(-1)?.id ?? after, members.length, isLast ? new Date(now) : null]);
 }
@@ -231,9 +246,9 @@ function resolvedBy(
   { members, queued }: { readonly members: readonly MemberRow[]; readonly queued: readonly Delivery[] },
 ): ResolvedWork[] {
   const becomes = new Map(members.map(({ id }, index) => [idOf('dlv', id) as string, queued[index]?.uuid]));
-  return letters.map(({ id, work }) => {
+  return letters.flatMap(({ id, work }) => {
     const uuid = becomes.get(work);
-    return { id, actor: WEBHOOK_GROUP, replayedAs: uuid === undefined ? null : idOf('dlv', uuid) };
+    return uuid === undefined ? [] : { id, actor: WEBHOOK_GROUP, replayedAs: idOf('dlv', uuid) };
   });
 }
 

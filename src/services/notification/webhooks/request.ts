@@ -8,6 +8,8 @@ import { type SigningKey, signatureHeaders } from './signature.ts';
 
 /** Within what the specification asks of senders, 15 to 30 s. */
 export const DELIVERY_TIMEOUT_MS = 15_000;
+/** Of what is taken: longer than waiting for a place, an attempt and the commit of its outcome can take. */
+export const LEASE_MS = 2 * DELIVERY_TIMEOUT_MS;
 /** CloudEvents compares a sequence as text. */
 const SEQUENCE_DIGITS = 10;
 

@@ -6,6 +6,9 @@
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
+import { isTransient } from '#platform/postgres/faults.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import type { SecretName } from '#platform/vault/seal.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { Endpoint } from './endpoint.ts';
 import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKeyOf } from './signature.ts';
@@ -14,10 +17,24 @@ import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKey
 const OVERLAP_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 5000;
 const REMEMBERED_FOR_MS = 60_000;
+/** Read by one statement. */
+const READ_MAX = 200;
 /** Of a tenant's callbacks, which share one. */
 const CALLBACKS = 'callbacks';
 
 type Owner = Pick<Endpoint, 'tenant' | 'kind' | 'uuid' | 'secretVersion'>;
+
+interface Rotated {
+  readonly tenant: string;
+  readonly uuid: string | undefined;
+  readonly scheme: Scheme;
+}
+
+interface Wanted {
+  readonly of: SecretName;
+  readonly resolve: (value: string | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 interface Remembered {
   readonly keys: Promise<readonly SigningKey[]>;
@@ -28,28 +45,34 @@ export class WebhookSecrets {
   readonly #vault: Vault;
   readonly #clock: Clock;
   readonly #remembered = new Map<string, Remembered>();
+  #wanted: Wanted[] = [];
+  #isReading = false;
 
   constructor(options: { readonly vault: Vault; readonly clock: Clock }) {
     this.#vault = options.vault;
     this.#clock = options.clock;
   }
 
-  /** The secret itself, given once. */
-  async create(tenant: string, uuid: string, scheme: Scheme): Promise<string> {
+  /** The secret itself, given once. Of this commit, so that no endpoint is without. */
+  create(
+    tx: Transaction,
+    { tenant, uuid, scheme }: Rotated & { readonly uuid: string },
+    now: EpochMs,
+  ): string {
     const secret = newSecret(scheme);
-    await this.#put(tenant, nameOf(uuid), [{ secret, until: null }]);
+    this.#save(tx, { tenant, name: nameOf(uuid) }, [{ secret, until: null }], now);
     return secret;
   }
 
   /** The new secret; the one before signs beside it for a day. Without an id that of the tenant's callbacks. */
-  async rotate(tenant: string, uuid: string | undefined, scheme: Scheme): Promise<string> {
-    const name = uuid === undefined ? nameOf(CALLBACKS) : nameOf(uuid);
+  async rotate(tx: Transaction, { tenant, uuid, scheme }: Rotated, now: EpochMs): Promise<string> {
+    const name = nameOf(uuid ?? CALLBACKS);
     const secret = newSecret(scheme);
-    const now = this.#clock.now();
     const before = (await this.#read(tenant, name))
       .filter(({ until }) => until === null || now < until)
       .map((old) => ({ ...old, until: old.until ?? now + OVERLAP_MS }));
-    await this.#put(tenant, name, [{ secret, until: null }, ...before.slice(0, OVERLAPPING_MAX)]);
+    const signing = [{ secret, until: null }, ...before.slice(0, OVERLAPPING_MAX)];
+    this.#save(tx, { tenant, name }, signing, now);
     return secret;
   }
 
@@ -72,12 +95,41 @@ export class WebhookSecrets {
 
   /** A tenant's callbacks have one from the first on; whoever wants to know it has it rotated. */
   async #require(tenant: string, name: string, kind: Endpoint['kind']): Promise<readonly SigningKey[]> {
-    const found = await this.#read(tenant, name);
-    if (found.length > 0) return found.map(signingKeyOf);
+    const value = await this.#readTogether({ tenant, name });
+    if (value !== undefined) return (JSON.parse(value) as SigningSecret[]).map(signingKeyOf);
     if (kind === 'endpoint') throw new InvariantViolation(`${name} of ${tenant} has no secret`);
     const made = [{ secret: newSecret('v1'), until: null }];
-    await this.#put(tenant, name, made);
+    await this.#vault.put({ tenant, name, value: JSON.stringify(made) });
     return made.map(signingKeyOf);
+  }
+
+  /** A thousand endpoints may be told of one thing: what is asked for meanwhile is read together, by one connection. */
+  #readTogether(of: SecretName): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#wanted.push({ of, resolve, reject });
+      if (!this.#isReading) void this.#readWanted();
+    });
+  }
+
+  async #readWanted(): Promise<void> {
+    this.#isReading = true;
+    await Promise.resolve(); // whoever asks in this turn is there
+    // oxlint-disable-next-line no-await-in-loop -- one read at a time
+    while (this.#wanted.length > 0) await this.#readEach(this.#wanted.splice(0, READ_MAX));
+    this.#isReading = false;
+  }
+
+  async #readEach(wanted: readonly Wanted[]): Promise<void> {
+    try {
+      const found = await this.#vault.findEach(wanted.map(({ of }) => of));
+      const values = new Map(found.map((secret) => [refOf(secret), secret.value]));
+      for (const { of, resolve } of wanted) resolve(values.get(refOf(of)));
+    } catch (error) {
+      // One that does not open is no other's fault.
+      if (wanted.length > 1 && !isTransient(error))
+        await Promise.all(wanted.map((each) => this.#readEach([each])));
+      else for (const { reject } of wanted) reject(error);
+    }
   }
 
   async #read(tenant: string, name: string): Promise<SigningSecret[]> {
@@ -85,8 +137,8 @@ export class WebhookSecrets {
     return value === undefined ? [] : (JSON.parse(value) as SigningSecret[]);
   }
 
-  #put(tenant: string, name: string, secrets: readonly SigningSecret[]): Promise<void> {
-    return this.#vault.put({ tenant, name, value: JSON.stringify(secrets) });
+  #save(tx: Transaction, of: SecretName, secrets: readonly SigningSecret[], now: EpochMs): void {
+    this.#vault.save(tx, [{ ...of, value: JSON.stringify(secrets) }], now);
   }
 
   #remember(key: string, remembered: Remembered): void {
@@ -101,6 +153,11 @@ export class WebhookSecrets {
 
 /** Old ones that still sign: rotated again and again within a day, the header must not grow without end. */
 const OVERLAPPING_MAX = 3;
+
+/** A tenant's name has no slash. */
+function refOf({ tenant, name }: SecretName): string {
+  return `${tenant}/${name}`;
+}
 
 /** The vault shows names with a colon to nobody. */
 function nameOf(uuid: string): string {

@@ -18,7 +18,7 @@ import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { type Claim, claimDue, findDueEndpoints, type Room } from './claim-store.ts';
 import type { Answered } from './record.ts';
-import { DELIVERY_TIMEOUT_MS, destinationOf, requestOf } from './request.ts';
+import { destinationOf, LEASE_MS, requestOf } from './request.ts';
 import type { WebhookSecrets } from './secrets.ts';
 
 /** Its requests, at once. With answers in 20 ms, several hundred deliveries a second. */
@@ -28,8 +28,8 @@ const UNDER_WAY_MAX = 4096;
 /** Deliveries taken by one commit. */
 const CLAIM_MAX = 500;
 const CLAIM_PACE_MS = 15;
-/** Longer than an attempt and the commit of its outcome can take. */
-const LEASE_MS = 2 * DELIVERY_TIMEOUT_MS;
+/** What was taken elsewhere and has waited longer for a place is given back: its lease might end before its attempt. */
+const TURN_MS = 10_000;
 /** What has become due by the clock, or was queued by another process, is looked for so often. */
 const LOOK_MS = 500;
 /** What is on its way at the end is waited for so long. */
@@ -52,6 +52,8 @@ export class Sender {
   /** Endpoints that may have something due. */
   readonly #ready = new Set<bigint>();
   readonly #underWay = new Map<bigint, number>();
+  /** Taken elsewhere, without a place yet. */
+  readonly #waiting = new Map<bigint, WaitingClaim[]>();
   readonly #sending = new Set<Promise<void>>();
   #lookedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
@@ -76,6 +78,29 @@ export class Sender {
   wake(endpointKeys: Iterable<bigint>): void {
     for (const key of endpointKeys) this.#ready.add(key);
     this.#signal.raise();
+  }
+
+  /** How many more of an endpoint would be sent at once. */
+  readonly roomOf = (endpointKey: bigint): number => {
+    if (this.#stopping) return 0;
+    const waiting = this.#waiting.get(endpointKey)?.length ?? 0;
+    const free = UNDER_WAY_PER_ENDPOINT - (this.#underWay.get(endpointKey) ?? 0) - waiting;
+    return Math.min(
+      free,
+      UNDER_WAY_MAX - this.#sending.size,
+      this.#options.egress.room(destinationOf(endpointKey)),
+    );
+  };
+
+  /** What the commit that has queued it has taken too. Without room for it, it waits for a place (D3). */
+  take(claims: readonly Claim[]): void {
+    const at = performance.now();
+    for (const claim of claims) {
+      const { key } = claim.endpoint;
+      if (this.#stopping) return;
+      if ((this.#underWay.get(key) ?? 0) < UNDER_WAY_PER_ENDPOINT) this.#begin(claim);
+      else this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), { claim, at }]);
+    }
   }
 
   get underWay(): number {
@@ -143,8 +168,7 @@ export class Sender {
     const rooms: Room[] = [];
     for (const endpointKey of this.#ready) {
       if (left <= 0) break;
-      const free = UNDER_WAY_PER_ENDPOINT - (this.#underWay.get(endpointKey) ?? 0);
-      const room = Math.min(left, free, this.#options.egress.room(destinationOf(endpointKey)));
+      const room = Math.min(left, this.roomOf(endpointKey));
       if (room <= 0) continue;
       rooms.push({ endpointKey, room });
       left -= room;
@@ -170,7 +194,12 @@ export class Sender {
   }
 
   async #deliver(claim: Claim): Promise<void> {
-    const outcome = await this.#send(claim).finally(() => this.#release(claim.endpoint.key));
+    const outcome = await this.#send(claim)
+      .catch((error: unknown) => {
+        this.#options.onError(error);
+        return NOT_READY;
+      })
+      .finally(() => this.#release(claim.endpoint.key));
     if (this.#isOver) return;
     this.#options.onAttempt(claim, outcome);
     await this.#options.record({ claim, outcome });
@@ -185,6 +214,43 @@ export class Sender {
     const left = (this.#underWay.get(key) ?? 1) - 1;
     if (left === 0) this.#underWay.delete(key);
     else this.#underWay.set(key, left);
-    if (this.#ready.has(key)) this.#signal.raise();
+    const next = this.#nextWaiting(key);
+    if (next !== undefined) this.#begin(next);
+    else if (this.#ready.has(key)) this.#signal.raise();
   }
+
+  #nextWaiting(key: bigint): Claim | undefined {
+    const waiting = this.#stopping ? [] : (this.#waiting.get(key) ?? []);
+    const since = performance.now() - TURN_MS;
+    const [next, ...others] = waiting.filter(({ at }) => at >= since);
+    for (const { claim, at } of waiting) if (at < since) this.#giveBack(claim);
+    if (others.length > 0) this.#waiting.set(key, others);
+    else this.#waiting.delete(key);
+    return next?.claim;
+  }
+
+  #giveBack(claim: Claim): void {
+    this.#options.record({ claim, outcome: TOO_LATE }).catch(this.#options.onError);
+  }
+}
+
+/** Nothing has left. */
+const NOT_READY: EgressOutcome = {
+  kind: 'not_called',
+  detail: 'It could not be signed: its secret could not be read.',
+  latencyMs: 0,
+  retryAfterMs: 2000,
+};
+
+const TOO_LATE: EgressOutcome = {
+  kind: 'not_called',
+  detail: 'It waited too long for its turn.',
+  latencyMs: 0,
+  retryAfterMs: 0,
+};
+
+interface WaitingClaim {
+  readonly claim: Claim;
+  /** On the clock of `performance`. */
+  readonly at: number;
 }

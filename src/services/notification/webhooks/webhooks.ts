@@ -2,6 +2,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { GroupCommit } from '#platform/batch/group-commit.ts';
+import type { AskedOnce } from '#platform/batch/kept-answers.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Egress } from '#platform/egress/egress.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
@@ -10,8 +11,8 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import type { Vault } from '#platform/vault/vault.ts';
+import { AnswerDesk } from './answer-desk.ts';
 import type { Claim } from './claim-store.ts';
-import { DeliveryDesk } from './delivery-desk.ts';
 import { DeliveryReads } from './delivery-reads.ts';
 import { registerDeliveryRoutes } from './delivery-routes.ts';
 import { registerEndpointRoutes } from './endpoint-routes.ts';
@@ -22,6 +23,7 @@ import { WebhookLetters } from './letters/webhook-letters.ts';
 import { type Answered, recordAnswers } from './record.ts';
 import { Replays } from './replays.ts';
 import { destinationOf } from './request.ts';
+import { Retention } from './retention.ts';
 import { WebhookSecrets } from './secrets.ts';
 import { Sender } from './sender.ts';
 import { Subscribers } from './subscribers.ts';
@@ -38,9 +40,13 @@ export interface WebhooksOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly batchMax: number;
+  /** How long deliveries are kept. */
+  readonly retentionMs: number;
   readonly observer: BatchObserver;
   readonly vault: Vault;
   readonly egress: Egress;
+  /** Renders the refusal of an idempotency key that was used with another body. */
+  readonly keyReused: AskedOnce['keyReused'];
   readonly onAttempt: (claim: Claim, outcome: EgressOutcome) => void;
   /** For what waits for the return of a destination. */
   readonly noteDestination: (destination: string, isDelivered: boolean) => void;
@@ -56,7 +62,8 @@ export class Webhooks {
   readonly #records: GroupCommit<Answered, undefined>;
   readonly #sender: Sender;
   readonly #replays: Replays;
-  readonly #desk: DeliveryDesk;
+  readonly #answers: AnswerDesk;
+  readonly #retention: Retention;
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
@@ -86,9 +93,10 @@ export class Webhooks {
       onAttempt: (claim, outcome) => this.#noteAttempt(claim, outcome),
     });
     this.#replays = new Replays({ ...options, session: openSession('webhooks.replays'), onQueued });
-    this.#desk = new DeliveryDesk({ ...options, onQueued });
     this.letters = new WebhookLetters({ reader: options.reader, onQueued });
-    this.consumer = webhookConsumer({ subscribers: this.#subscribers, clock, onQueued });
+    this.#answers = new AnswerDesk(options);
+    this.#retention = new Retention({ ...options, session: openSession('webhooks.retention') });
+    this.consumer = webhookConsumer({ ...options, subscribers: this.#subscribers, sender: this.#sender });
   }
 
   get underWay(): number {
@@ -100,30 +108,33 @@ export class Webhooks {
     this.#records.start();
     this.#sender.start();
     this.#replays.start();
+    this.#retention.start();
   }
 
   /** What is on its way is waited for, for a moment. */
   async stop(): Promise<void> {
     await this.#subscribers.stop();
     await this.#replays.stop();
+    await this.#retention.stop();
     await this.#sender.stop();
     await this.#options.egress.close();
     await this.#records.stop();
   }
 
   registerRoutes(app: HttpApp): void {
-    const { reader, egress, clock } = this.#options;
-    const endpoints = new EndpointDesk(reader);
+    const { reader, egress, clock, keyReused } = this.#options;
+    const onQueued = (endpointKeys: Iterable<bigint>): void => this.#sender.wake(endpointKeys);
+    const shared = { endpoints: new EndpointDesk(reader), answers: this.#answers, keyReused };
     registerEndpointRoutes(app, {
-      endpoints,
+      ...shared,
       secrets: this.#secrets,
       egress,
       subscribers: this.#subscribers,
       clock,
-      onEnabled: (endpointKeys) => this.#sender.wake(endpointKeys),
+      onEnabled: onQueued,
     });
     const reads = new DeliveryReads(reader);
-    registerDeliveryRoutes(app, { endpoints, reads, desk: this.#desk, replays: this.#replays });
+    registerDeliveryRoutes(app, { ...shared, reads, replays: this.#replays, onQueued });
   }
 
   #noteAttempt(claim: Claim, outcome: EgressOutcome): void {

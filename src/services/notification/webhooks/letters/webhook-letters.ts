@@ -9,7 +9,7 @@ import type { Transaction } from '#platform/postgres/session.ts';
 import { DeliveryReads } from '../delivery-reads.ts';
 import { ENDPOINT_COLUMNS, type EndpointRow, endpointOf } from '../endpoint.ts';
 import { WEBHOOK_GROUP } from '../fan-out.ts';
-import { insertDeliveries, takeTurns } from '../lane-store.ts';
+import { insertDeliveries, keepMessages, takeTurns } from '../lane-store.ts';
 import { findRepeated } from './exhausted-store.ts';
 
 type DeliveryId = Parameters<typeof uuidOf>[0];
@@ -61,7 +61,19 @@ export class WebhookLetters extends WebhookLetterReads implements GivenUpWork {
     const { endpoint_key: endpointKey, status, event, type, subject, sequence } = found;
     if (status === 'disabled')
       return refused('webhooks.endpoint_disabled', `The endpoint of ${work} is disabled.`);
-    const repeated = { endpointKey, event, type, subject, sequence, repeats: uuid, isSkipped: false };
+    if ((await keepMessages(tx, [event], now)).size === 0)
+      return refused('webhooks.delivery_not_found', `What ${work} told was forgotten meanwhile.`);
+    const firstAfter = 0; // it has a lane: there is a delivery of it
+    const repeated = {
+      endpointKey,
+      firstAfter,
+      event,
+      type,
+      subject,
+      sequence,
+      repeats: uuid,
+      isSkipped: false,
+    };
     const deliveries = await takeTurns(tx, [repeated], now);
     insertDeliveries(tx, deliveries, now);
     return {

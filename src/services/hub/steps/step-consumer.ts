@@ -1,0 +1,233 @@
+/**
+ * The consumer of a step: its events answered in batches.
+ *
+ * S1: an event is answered once: only where the integration stands where the event left it (H3). Delivered again it changes
+ *     nothing.
+ * S2: what a tenant has written runs before the transaction, in another thread, bounded. What is stopped there fails the event
+ *     alone: it becomes a dead letter, and nothing else is held up.
+ * S3: a step calls nobody. What has to be asked outside is a call: a row of this commit, whose request leaves after it.
+ * S4: where the steps behind it are this process' too, an event is carried through them in the same commit, as far as nobody
+ *     has to be asked: each says what it would have said, caused by what made it due. Whatever is in the way is left to the
+ *     step's own group (carry.ts).
+ */
+import type { EpochMs } from '#kernel/clock.ts';
+import { type IntegrationId, uuidOf } from '#kernel/ids.ts';
+import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { Recording } from '#platform/batch/recording.ts';
+import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import { lockHeads } from '#platform/log/append.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import { follow } from '#platform/log/follow.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
+import {
+  type Call,
+  type CallStep,
+  callRef,
+  GIVE_UP_DEFAULT_MS,
+  TAKEN_BESIDE_TIMEOUT_MS,
+  TIMEOUT_DEFAULT_MS,
+} from '../calls/call.ts';
+import { findCalled, insertCalls } from '../calls/call-store.ts';
+import { type Integration, integrationRef } from '../integration.ts';
+import { givenUpByStep } from '../letters/bury-failures.ts';
+import { lockIntegrations, updateIntegrations } from '../store.ts';
+import type { Carrier, Way } from './carry.ts';
+import { type AnyStep, changedBy, type NewCall, type StepCommitted } from './step.ts';
+
+export interface StepContext {
+  readonly carrier: Carrier;
+  /** Whether this process takes another call now; what it does not take waits in the table. */
+  readonly hasRoom: () => boolean;
+  readonly onCommitted: (committed: StepCommitted) => void;
+}
+
+interface Loaded {
+  readonly integrations: Map<string, Integration>;
+  /** By `callRef`. */
+  readonly called: ReadonlySet<string>;
+  /** As they were prepared. By identity. */
+  readonly ways: ReadonlyMap<string, Way>;
+  /** By partition, of those to which events are appended that name each other; locked. */
+  readonly heads: ReadonlyMap<number, number>;
+}
+
+interface Plan extends ConsumerPlan, StepCommitted {
+  /** Identities of the events that it is about. */
+  readonly answered: readonly string[];
+  /** Of those that it says and answers itself. */
+  readonly carried: readonly string[];
+  readonly givenUp: readonly GivenUp[];
+  readonly now: EpochMs;
+}
+
+/** What a tenant wrote was stopped: by time, by memory, or by size. */
+class ExpressionOverrun extends Error {
+  override readonly name = 'hub.expression_overrun';
+}
+
+/** Someone may wait for the end, so three of these are not noticed; more in a commit cost less each. */
+const PACE_MS = 25;
+/** Of events whose batch failed and went to another process, some may be left. */
+const PREPARED_MAX = 20_000;
+
+export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Loaded, Plan> {
+  const { carrier } = context;
+  const ways = new Map<string, Way>();
+  return {
+    group: step.group,
+    topics: ['hub'],
+    emits: 'hub',
+    handles: new Map(Object.keys(step.after).map((type) => [type, 1])),
+    concerns: (event) => !carrier.hasCarried(event) && (step.concerns?.(event) ?? true),
+    paceMs: PACE_MS,
+    isPatient: true,
+    // S2. A redelivery may be prepared while a batch is: neither takes from the other.
+    async prepare(events, { isAlone }) {
+      if (ways.size > PREPARED_MAX) ways.clear();
+      for (const [identity, way] of await carrier.prepare(step, events, { isAlone })) ways.set(identity, way);
+    },
+    async load(tx, events) {
+      const refs = events.map((event) => refOf(event));
+      const integrations = lockIntegrations(tx, refs);
+      const { calls } = step;
+      const called =
+        calls === undefined
+          ? new Set<string>()
+          : findCalled(
+              tx,
+              refs.map(({ uuid }) => ({ uuid, step: calls })),
+            );
+      const taken = new Map(events.flatMap((event) => wayOf(event, ways)));
+      const heads = lockHeadsFor(tx, events, taken);
+      return {
+        integrations: new Map((await integrations).map((each) => [integrationRef(each), each])),
+        ways: taken,
+        called: await called,
+        heads: new Map((await heads).map(({ partition, position }) => [partition, position])),
+      };
+    },
+    decide: (loaded, events, now) => decideAll(step, { loaded, events, now, context }),
+    save(tx, { integrations, calls, givenUp, now }) {
+      updateIntegrations(tx, integrations, now);
+      insertCalls(tx, calls, now);
+      buryGivenUp(tx, givenUp, now);
+    },
+    committed(plan) {
+      for (const identity of plan.answered) ways.delete(identity);
+      carrier.noteCarried(plan.carried);
+      context.onCommitted(plan);
+    },
+  };
+}
+
+function wayOf(event: LogEvent, ways: ReadonlyMap<string, Way>): [string, Way][] {
+  const identity = eventIdentity(event);
+  const way = ways.get(identity);
+  return way === undefined ? [] : [[identity, way]];
+}
+
+/** S4: an event is named by its place, so what is caused by one of the same commit needs the heads, behind the rows (R3). */
+function lockHeadsFor(tx: Transaction, events: readonly LogEvent[], ways: ReadonlyMap<string, Way>) {
+  const carried = events.filter((event) => (ways.get(eventIdentity(event))?.answers.length ?? 0) > 1);
+  const partitions = new Set(carried.map(({ partition }) => partition));
+  return lockHeads(
+    tx,
+    [...partitions].map((partition) => ({ topic: 'hub', partition })),
+  );
+}
+
+interface Deciding {
+  readonly loaded: Loaded;
+  readonly events: readonly LogEvent[];
+  readonly now: EpochMs;
+  readonly context: StepContext;
+}
+
+interface Decided {
+  readonly recording: Recording;
+  readonly drafts: LogEvent[];
+  readonly calls: Call[];
+  readonly carried: string[];
+  readonly givenUp: GivenUp[];
+}
+
+function decideAll(step: AnyStep, deciding: Deciding): Plan {
+  const { loaded, events, now } = deciding;
+  const head = (_topic: string, partition: number): number => loaded.heads.get(partition) ?? 0;
+  const recording = new Recording({ occurredAt: now, head });
+  const decided = { recording, drafts: [], calls: [], carried: [], givenUp: [] };
+  const changed = new Map<string, Integration>();
+  for (const event of events) {
+    const ref = integrationRef(refOf(event));
+    const integration = loaded.integrations.get(ref);
+    if (integration === undefined || integration.status !== step.after[event.type]) continue; // S1
+    if (step.calls !== undefined && loaded.called.has(callRef({ uuid: integration.uuid, step: step.calls })))
+      continue;
+    const way = loaded.ways.get(eventIdentity(event));
+    if (way === undefined) throw new Error(`${event.subject} goes through a connector that nobody has`);
+    const after = carryOne(decided, { event, integration, way, ...deciding });
+    if (after === integration) continue;
+    loaded.integrations.set(ref, after);
+    changed.set(ref, after);
+  }
+  const answered = events.map(eventIdentity);
+  return { ...decided, integrations: [...changed.values()], answered, now };
+}
+
+/** S4: what the steps say one after the other, and what becomes of the integration. */
+function carryOne({ recording, drafts, calls, carried, givenUp }: Decided, carrying: Carrying): Integration {
+  const { way } = carrying;
+  if (way.stopped !== undefined) throw new ExpressionOverrun(way.stopped); // S2
+  let { event, integration } = carrying;
+  for (const [index, { step, end }] of way.answers.entries()) {
+    if (index > 0) carried.push(eventIdentity(event));
+    if ('call' in end) calls.push(callFor(step.calls ?? 'delivery', { ...carrying, event, asked: end.call }));
+    else {
+      givenUp.push(...givenUpByStep(step.group, event, end, integration));
+      event = recording.place(event, 'hub', follow(event, end));
+      drafts.push(event);
+      integration = changedBy(integration, end);
+    }
+  }
+  return integration;
+}
+
+interface Carrying extends Pick<Deciding, 'now' | 'context'> {
+  readonly event: LogEvent;
+  readonly integration: Integration;
+  readonly way: Way;
+}
+
+/** S3 */
+function callFor(
+  step: CallStep,
+  { event, integration, asked, now, context }: Omit<Carrying, 'way'> & { readonly asked: NewCall },
+): Call {
+  const { tenant, uuid, origin, connector, connectorVersion } = integration;
+  const isTaken = context.hasRoom();
+  const { timeoutMs = TIMEOUT_DEFAULT_MS, giveUpMs = GIVE_UP_DEFAULT_MS } = asked;
+  return {
+    tenant,
+    uuid,
+    step,
+    connector,
+    connectorVersion,
+    destination: asked.destination,
+    request: asked.request,
+    state: isTaken ? 'sending' : 'waiting',
+    tries: isTaken ? 1 : 0,
+    isUnknown: false,
+    history: [],
+    dueAt: isTaken ? now + timeoutMs + TAKEN_BESIDE_TIMEOUT_MS : now,
+    giveUpAt: now + giveUpMs,
+    timeoutMs,
+    cause: eventIdentity(event),
+    origin,
+    correlationId: event.correlationId,
+    traceparent: event.traceparent,
+  };
+}
+
+function refOf({ tenant, subject }: LogEvent): { tenant: string; uuid: string } {
+  return { tenant, uuid: uuidOf(subject as IntegrationId) };
+}

@@ -1,0 +1,51 @@
+/** How the secrets of many endpoints are read. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { faultOf, type Received } from '../../../../tests/webhook-receiver.ts';
+import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../tests/webhook-world.ts';
+
+const ENDPOINTS = 30;
+
+let world: WebhookWorld;
+let process: WebhookProcess;
+
+beforeAll(async () => {
+  world = await WebhookWorld.open();
+  process = await world.process();
+});
+
+afterAll(() => world.close());
+
+async function givenEndpoint(path: string): Promise<{ id: string; path: string; secret: string }> {
+  const answer = await process.app.inject({
+    method: 'POST',
+    url: '/v1/webhook-endpoints',
+    payload: { url: world.receiver.url + path, events: ['payment.*'] },
+    headers: { authorization: `Bearer ${TENANT}`, host: 'localhost' },
+  });
+  return { ...answer.json<{ id: string; secret: string }>(), path };
+}
+
+test('U13: those of all endpoints that are told at once sign; one that cannot be opened holds up its own endpoint alone', async () => {
+  const paths = Array.from({ length: ENDPOINTS }, (_, index) => `/hook-${index}`);
+  const endpoints = await Promise.all(paths.map(givenEndpoint));
+  const [damaged, ...others] = endpoints;
+  await world.owner.query(
+    `update vault.secrets set sealed = '\\x00112233445566778899aabbccddeeff' where name like $1`,
+    [`%${damaged?.id}`],
+  );
+  await world.say(paymentId(), ['payment.completed']);
+  await world.waitUntil(() => world.receiver.taken.length === others.length);
+  for (const { path, secret } of others)
+    expect(faultOf(world.receiver.takenAt(path)[0] as Received, secret)).toBeUndefined();
+  await world.waitUntil(async () => {
+    const { rows } = await world.owner.query<{ outcome: string | null }>(
+      `select a.outcome from notification.delivery_attempts a
+       join notification.deliveries d on d.id = a.delivery join notification.endpoints e using (endpoint_key)
+       where e.url like '%' || $1`,
+      [damaged?.path],
+    );
+    return rows.some(({ outcome }) => outcome === 'not_called');
+  });
+  expect(process.failures.splice(0).length).toBeGreaterThan(0);
+  await world.owner.query(`update notification.endpoints set status = 'disabled'`);
+});
