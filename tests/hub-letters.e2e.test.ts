@@ -239,6 +239,15 @@ test('U12: what was given up while the destination was away is replayed by itsel
   for (const id of lost) expect(partner.under(id)).toHaveLength(2);
 });
 
+test('U12: where a connector wants it so, what was given up waits for a person also if its destination was away', async () => {
+  await put('apart', { automatic_replay: false });
+  partner.answer = () => 503;
+  expect(await letterOf(await send('apart', 1))).toMatchObject({
+    error: { code: 'hub.destination_fails', status: 503 },
+    replayed_at_return: false,
+  });
+});
+
 test('U5, U11: an undo that was given up is asked for again, and takes back what was delivered', async () => {
   await put('undone', {
     undo: { method: 'POST', url: `${partner.url}/undo`, body: '{"n": n}' },

@@ -37,12 +37,12 @@ export async function findExhausted(
 export const FIND_REPEATED = statement(
   'notification.find_repeated_delivery',
   `select d.endpoint_key, d.event, d.type, d.sequence, l.subject, e.status
-   from notification.deliveries d
+   from (select * from notification.deliveries d where d.id = $1 offset 0) d
    cross join lateral (select * from notification.lanes l where l.lane_key = d.lane_key offset 0) l
    cross join lateral (
-     select * from notification.endpoints e where e.endpoint_key = d.endpoint_key and e.tenant = $2 offset 0
+     select * from notification.endpoints e where e.endpoint_key = d.endpoint_key offset 0
    ) e
-   where d.id = $1`,
+   where e.tenant = $2`,
 );
 
 export interface RepeatedDelivery {
