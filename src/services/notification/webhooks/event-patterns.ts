@@ -1,5 +1,8 @@
 /** Which events tenants can be told of, and how an endpoint names those that it wants. Pure. */
 
+/** The consumer group that tells of them. */
+export const WEBHOOK_GROUP = 'webhooks';
+
 /**
  * Every type that can be told of, each with the newest version that is read. Of one subject all are in one log, so that its
  * order is the log's. What a caller has asked for itself is not among them: it has the answer.

@@ -12,7 +12,7 @@ import { ANSWER_OWED, answerTold, callbackUrlOf } from './card-answer.ts';
 import { beginAttempts, type Claim } from './claim-store.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ensureCallbackEndpoints, findEndpointsOf } from './endpoint-store.ts';
-import { matches, TOLD_EVENTS } from './event-patterns.ts';
+import { matches, TOLD_EVENTS, WEBHOOK_GROUP } from './event-patterns.ts';
 import {
   type Delivery,
   findMessages,
@@ -28,7 +28,6 @@ import { isBornSince } from './retention.ts';
 import type { Sender } from './sender.ts';
 import type { Subscribers } from './subscribers.ts';
 
-export const WEBHOOK_GROUP = 'webhooks';
 export const WEBHOOK_TOPICS = ['authorization', 'validation', 'cards', 'notification'] as const;
 
 interface Loaded {

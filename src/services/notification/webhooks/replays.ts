@@ -20,8 +20,7 @@ import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import type { Endpoint } from './endpoint.ts';
-import { matches, TOLD_EVENTS } from './event-patterns.ts';
-import { WEBHOOK_GROUP } from './fan-out.ts';
+import { matches, TOLD_EVENTS, WEBHOOK_GROUP } from './event-patterns.ts';
 import { type Delivery, insertDeliveries, keepMessages, takeTurns } from './lane-store.ts';
 
 /** Of one commit: new deliveries of the present wait for no more than that. */

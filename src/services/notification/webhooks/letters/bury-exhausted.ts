@@ -1,4 +1,5 @@
 /** A delivery that was given up becomes a dead letter and an event, in the commit that ends it. */
+
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
@@ -6,8 +7,8 @@ import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Claim } from '../claim-store.ts';
+import { WEBHOOK_GROUP } from '../event-patterns.ts';
 import type { NotificationExhausted } from '../events.ts';
-import { WEBHOOK_GROUP } from '../fan-out.ts';
 import { destinationOf } from '../request.ts';
 import { type Exhausted, findExhausted } from './exhausted-store.ts';
 

@@ -1,4 +1,5 @@
 /** The dead letters of webhooks: what is shown of a delivery that was given up, and how it is sent again. */
+
 import { idOf, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { DeadLetter } from '#platform/dead-letters/dead-letter.ts';
@@ -8,7 +9,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { DeliveryReads } from '../delivery-reads.ts';
 import { ENDPOINT_COLUMNS, type EndpointRow, endpointOf } from '../endpoint.ts';
-import { WEBHOOK_GROUP } from '../fan-out.ts';
+import { WEBHOOK_GROUP } from '../event-patterns.ts';
 import { insertDeliveries, keepMessages, takeTurns } from '../lane-store.ts';
 import { findRepeated } from './exhausted-store.ts';
 
