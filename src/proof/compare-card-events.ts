@@ -173,8 +173,12 @@ async function readTimelinesBeside(
     ...events.filter(({ subject }) => wanted.has(subject)),
     ...elsewhere.flatMap((row) => placedEventOf(row) ?? []),
   ];
-  if (elsewhere.length > 0) all.sort((a, b) => a.partition - b.partition || a.position - b.position);
+  if (elsewhere.length > 0) all.sort(inOrderOfTheLog);
   return Map.groupBy(all, ({ subject }) => subject);
+}
+
+function inOrderOfTheLog(a: PlacedCardEvent, b: PlacedCardEvent): number {
+  return a.partition === b.partition ? a.position - b.position : a.partition - b.partition;
 }
 
 /** The events of a subject by tenant: two tenants may call their cards the same. */

@@ -3,6 +3,7 @@
  *
  * P1: what is sent has been committed before; what is lost here is brought back by its row.
  * P2: each destination has a queue and places of its own: one that hangs occupies nobody else's.
+ *     A place is free when the answer is there, not when that is committed.
  * P3: what has waited for its turn so long that another process may have taken it is not sent.
  */
 import type { Clock } from '#kernel/clock.ts';
@@ -48,6 +49,8 @@ export class Dispatcher {
   readonly #lanes = new Map<string, Lane>();
   readonly #taken = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
+  /** Answers that are not committed yet. */
+  #reporting = 0;
   #stopping = false;
 
   constructor(options: DispatcherOptions) {
@@ -56,7 +59,7 @@ export class Dispatcher {
 
   /** How many calls would be taken. */
   get room(): number {
-    return this.#stopping ? 0 : TAKEN_MAX - this.#taken.size;
+    return this.#stopping ? 0 : TAKEN_MAX - this.#taken.size - this.#reporting;
   }
 
   take(call: Call): void {
@@ -95,12 +98,11 @@ export class Dispatcher {
         continue;
       }
       lane.active++;
-      this.#track(
-        this.#perform(next.call).finally(() => {
-          lane.active--;
-          this.#advance(name, lane);
-        }),
-      );
+      const answer = this.#perform(next.call).finally(() => {
+        lane.active--;
+        this.#advance(name, lane);
+      });
+      this.#track(answer.then((outcome) => outcome && this.#report(next.call, outcome)));
     }
     if (lane.active === 0 && lane.queue.length === 0) this.#lanes.delete(name);
   }
@@ -110,13 +112,13 @@ export class Dispatcher {
     this.#underWay.add(tracked);
   }
 
-  async #perform(call: Call): Promise<void> {
+  async #perform(call: Call): Promise<CallOutcome | undefined> {
     const { connectors, caller } = this.#options;
     const { tenant, connector: name, connectorVersion: version } = call;
     try {
       const found = await connectors.load([{ tenant, name, version }]);
       const definition = found.get(versionRef({ tenant, name, version }))?.definition;
-      if (definition !== undefined) await this.#report(call, await caller.perform(call, definition));
+      return definition && (await caller.perform(call, definition));
     } finally {
       this.#taken.delete(callRef(call));
     }
@@ -125,7 +127,10 @@ export class Dispatcher {
   async #report(call: Call, outcome: CallOutcome): Promise<void> {
     const { report, clock } = this.#options;
     this.#taken.delete(callRef(call));
-    await report({ call, at: clock.now(), outcome });
+    this.#reporting++;
+    await report({ call, at: clock.now(), outcome }).finally(() => {
+      this.#reporting--;
+    });
   }
 }
 
