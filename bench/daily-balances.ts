@@ -11,7 +11,7 @@ import type { LoadPlan, LoadResult } from './load/load-plan.ts';
 import { CURRENCY, walletId } from './load/payment-request.ts';
 import { type Usage, UsageMeter } from './measure/usage-meter.ts';
 import { FUNDING_ACCOUNT } from './product/accounts.ts';
-import { type Api, forEachConcurrently } from './product/api.ts';
+import type { Api } from './product/api.ts';
 import { duration, line, NOT_KNOWN, percent, sum, whole } from './report-format.ts';
 import type { ScenarioContext } from './scenario.ts';
 
@@ -28,7 +28,6 @@ export type ReportLoad = (typeof REPORT_LOADS)[number];
 
 const DAY_MS = 86_400_000;
 const YEAR_DAYS = 365;
-const CONCURRENT_ENTRIES = 8;
 /** In every zone, by the hour after which days are sealed. */
 const OVER_EVERYWHERE_DAYS = 3;
 const SEALED_LOOK_MS = 200;
@@ -60,8 +59,8 @@ export async function prepareReports(api: Api, wallets: number): Promise<void> {
     const { status } = await api.post('/v1/accounts', body, `bench-open-${id}`);
     if (status !== 201 && status !== 409) throw new Error(`account ${id} was answered ${status}`);
   }
-  const days = Array.from({ length: YEAR_DAYS }, (_, index) => dayBack(index + OVER_EVERYWHERE_DAYS));
-  await forEachConcurrently(days, CONCURRENT_ENTRIES, (day) => moveOn(api, day, wallets));
+  // One behind the other, as years go by: an earlier day moves all that are behind it.
+  for (let back = YEAR_DAYS; back >= OVER_EVERYWHERE_DAYS; back--) await moveOn(api, dayBack(back), wallets);
   const deadline = performance.now() + SEALED_TIMEOUT_MS;
   while (!(await isSealed(api, walletId(wallets - 1)))) {
     if (performance.now() > deadline) throw new Error('the days of the year are not sealed');
@@ -93,10 +92,10 @@ async function moveOn(api: Api, day: string, wallets: number): Promise<void> {
   if (status !== 201) throw new Error(`an entry of ${day} was answered ${status}`);
 }
 
-/** The last day of the last account is the last one to be sealed; until then each sealing changes what reports say. */
+/** Until all days of the last account are, sealing changes what reports say. */
 async function isSealed(api: Api, account: string): Promise<boolean> {
-  const url = `/v1/accounts/${account}/daily-balances?from=${dayBack(OVER_EVERYWHERE_DAYS)}`;
-  const { status, body } = await api.get(url);
+  const range = `from=${dayBack(YEAR_DAYS)}&to=${dayBack(OVER_EVERYWHERE_DAYS)}`;
+  const { status, body } = await api.get(`/v1/accounts/${account}/daily-balances?${range}`);
   if (status !== 200) throw new Error(`a report was answered ${status}`);
   return (body as { data: readonly { sealed: boolean }[] }).data.every(({ sealed }) => sealed);
 }
