@@ -24,10 +24,10 @@ beforeAll(async () => {
   // What compiles schemas is slow at its first, on a machine that does much else.
   await put('warm', {}, SCHEMA);
   await vi.waitUntil(
-    async () => (await desk.ended(await send('warm', 1)))['status'] === 'delivered',
-    PATIENCE,
+    async () => (await desk.send('warm', { n: 1 }, { prefer: 'wait=3' })).body['status'] === 'delivered',
+    { timeout: 90_000, interval: 50 },
   );
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await home.remove();
