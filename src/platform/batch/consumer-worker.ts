@@ -149,8 +149,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       } else if (events === 0) {
         await this.#signal.wait(IDLE_LOOK_MS);
       } else {
-        const { paceMs, isPatient } = this.#options.consumer;
-        await restAfter({ events, startedAt, paceMs, isPatient });
+        await restAfter({ events, startedAt, paceMs: this.#options.consumer.paceMs });
       }
     }
   }

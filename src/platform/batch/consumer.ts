@@ -27,8 +27,6 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly parkingKeyOf?: ParkingKeyOf;
   /** Least time between the starts of two batches under load (pace.ts), in ms; a stage that nobody waits for can take longer. */
   readonly paceMs: number;
-  /** Whether that time holds from a few events on: nobody waits for what comes of them but who waits for their end. */
-  readonly isPatient?: boolean;
   /** Most new events in one batch, if not the installation's LASTRO_BATCH_MAX. */
   readonly batchMax?: number;
   /**

@@ -47,8 +47,6 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly batchMax: number;
   /** Least time between the starts of two batches under load (pace.ts), in ms. */
   readonly paceMs: number;
-  /** Whether that time holds from a few items on. */
-  readonly isPatient?: boolean;
   /** Waited before each batch, in ms: how intake is slowed when the stages lag (backpressure). */
   readonly delayMs: () => number;
   readonly observer: BatchObserver;
@@ -112,8 +110,7 @@ export class GroupCommit<Item, Outcome> {
       const batch = this.#queue.splice(0, this.#options.batchMax);
       const events = batch.length;
       await this.#settle(batch);
-      const { paceMs, isPatient } = this.#options;
-      if (!this.#stopping) await restAfter({ events, startedAt, paceMs, isPatient });
+      if (!this.#stopping) await restAfter({ events, startedAt, paceMs: this.#options.paceMs });
     }
   }
 

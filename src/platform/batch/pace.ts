@@ -16,16 +16,10 @@ const SOME_LOAD_PACE_MS = 5;
 /** A batch this large was under load: then the worker's own pace holds. Above what 2000 events a second bring in one pace. */
 const MANY_EVENTS = 100;
 
-/** Waits out the pace of a batch that began at `startedAt` (on the clock of `performance`). `isPatient`: with some company already. */
-export async function restAfter(batch: {
-  events: number;
-  startedAt: number;
-  paceMs: number;
-  isPatient?: boolean | undefined;
-}): Promise<void> {
-  const { events, isPatient = false } = batch;
-  const isPaced = events >= (isPatient ? SOME_EVENTS : MANY_EVENTS);
-  const paceMs = isPaced ? batch.paceMs : events >= SOME_EVENTS ? SOME_LOAD_PACE_MS : 0;
+/** Waits out the pace of a batch that began at `startedAt` (on the clock of `performance`). */
+export async function restAfter(batch: { events: number; startedAt: number; paceMs: number }): Promise<void> {
+  const paceMs =
+    batch.events >= MANY_EVENTS ? batch.paceMs : batch.events >= SOME_EVENTS ? SOME_LOAD_PACE_MS : 0;
   await restUntil(batch.startedAt + paceMs);
 }
 

@@ -30,8 +30,8 @@ export interface ReportsOptions {
   readonly onCommitted: (committed: StepCommitted) => void;
 }
 
-/** As of a step. */
-const PACE_MS = 25;
+/** Someone may wait for it. */
+const PACE_MS = 10;
 
 export class Reports {
   readonly #options: ReportsOptions;
@@ -43,7 +43,6 @@ export class Reports {
       name: 'hub.reports',
       ...options,
       paceMs: PACE_MS,
-      isPatient: true,
       delayMs: () => 0,
       apply: (tx, reports) => this.#apply(tx, reports),
     });

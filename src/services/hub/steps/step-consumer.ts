@@ -65,8 +65,8 @@ class ExpressionOverrun extends Error {
   override readonly name = 'hub.expression_overrun';
 }
 
-/** Someone may wait for the end, so three of these are not noticed; more in a commit cost less each. */
-const PACE_MS = 25;
+/** Someone may wait for it. */
+const PACE_MS = 10;
 /** Of events whose batch failed and went to another process, some may be left. */
 const PREPARED_MAX = 20_000;
 
@@ -80,7 +80,6 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
     handles: new Map(Object.keys(step.after).map((type) => [type, 1])),
     concerns: (event) => !carrier.hasCarried(event) && (step.concerns?.(event) ?? true),
     paceMs: PACE_MS,
-    isPatient: true,
     // S2. A redelivery may be prepared while a batch is: neither takes from the other.
     async prepare(events, { isAlone }) {
       if (ways.size > PREPARED_MAX) ways.clear();
