@@ -12,6 +12,8 @@ import { PARTITIONS } from './engine.ts';
 
 export interface ConsolidationProcess {
   readonly sealer: DaySealer;
+  /** What its batches have failed with. */
+  readonly failures: readonly unknown[];
   stop(): Promise<void>;
 }
 
@@ -36,7 +38,9 @@ export async function startConsolidation(
     onError,
   });
   const consumer = { ...consolidationConsumer(), paceMs: 0, batchMax };
-  const observer = { committed: () => undefined, failed: onError };
+  const failures: unknown[] = [];
+  const failed = (_worker: string, error: unknown): void => void failures.push(error);
+  const observer = { committed: () => undefined, failed };
   const worker = new ConsumerWorker({
     consumer,
     log,
@@ -53,7 +57,7 @@ export async function startConsolidation(
     await log.close();
     await Promise.all([heads, session, sealing].map((each) => each.close()));
   };
-  return { sealer: new DaySealer({ session: sealing, log, clock }), stop };
+  return { sealer: new DaySealer({ session: sealing, log, clock }), failures, stop };
 }
 
 /** Each day as its rows have it. */

@@ -1,6 +1,7 @@
 /** Days over a real database: whatever is done to the processes and the order of events, they are what the postings add up to. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
+import { FENCED } from '#platform/postgres/faults.ts';
 import { rebuild } from '#proof/rebuild.ts';
 import { verify } from '#proof/verify.ts';
 import { appendEvents } from './append-events.ts';
@@ -187,6 +188,24 @@ describe('sealing', () => {
     );
     expect(sealed).toMatchObject({ version: Number(before?.['version']) + 1, told: sealed?.['kept'] });
   });
+});
+
+test('RA1: what has changed since an account is remembered is loaded, and its sealed day opened again', async () => {
+  const process = await start({ partitions: all(), clock: tomorrow });
+  const reopened = `select count(*)::int as days from consolidation.events where type = 'day.reopened' and subject = 'utc'`;
+  await counted(database.url);
+  await engine.transfer({ from: 'utc', to: 'lisbon', amountMinor: 3n });
+  await counted(database.url);
+  await engine.transfer({ from: 'utc', to: 'lisbon', amountMinor: 4n });
+  await counted(database.url);
+  expect(process.failures).toEqual([]);
+  await seal(process);
+  const [before] = await rowsOf(database.url, reopened);
+  await engine.transfer({ from: 'utc', to: 'lisbon', amountMinor: 5n });
+  await counted(database.url);
+  expect(process.failures).toMatchObject([{ state: FENCED }]);
+  expect(await rowsOf(database.url, reopened)).toEqual([{ days: Number(before?.['days']) + 1 }]);
+  await expectDaysOfPlainRecomputation();
 });
 
 describe('an event that cannot be counted', () => {

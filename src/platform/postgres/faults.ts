@@ -1,6 +1,6 @@
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
 
-/** Raised by `log.lock_positions` (R1) and `log.require_firsts`: another worker has moved on, of this process or of another; what the batch believed is stale. */
+/** Raised by `log.lock_positions` (R1), `log.require_firsts` and `consolidation.require_all`: another worker has moved on, of this process or of another; what the batch believed is stale. */
 export const FENCED = 'LS001';
 
 /**

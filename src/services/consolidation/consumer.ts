@@ -2,8 +2,8 @@
  * Counts the postings of every account into its days, from the logs of the ledger and of the cards.
  *
  * C1: an account's postings are counted in its own order (line-up.ts), each once, whoever tells of it and however often.
- * C2: the accounts of a batch are locked before anything of them is read: two processes share the partitions, and a payee's
- *     postings come from all of them.
+ * C2: the accounts of a batch are locked before anything of them is read, but for those that this process remembers, which
+ *     are compared when they are written (RA1): two processes share the partitions, and a payee's postings come from all.
  * C3: an event that cannot be counted stops the accounts that it posts to, and no other: what follows for them waits for
  *     its sequence, wherever it comes from. So nothing has to be parked behind it.
  */
@@ -12,7 +12,7 @@ import { Fault } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { type Counted, countPostings, type DaysFound, movementsOf } from './count-postings.ts';
+import { type Counted, countPostings, type DaysFound, dayText, movementsOf } from './count-postings.ts';
 import { KnownNames } from './known-names.ts';
 import { type AccountState, type LinedUp, lineUp } from './line-up.ts';
 import {
@@ -24,29 +24,44 @@ import {
   postingsOf,
   TOLD,
 } from './posting.ts';
-import { inOrder, loadDays, lockAccounts, saveCounted, saveFacts } from './store.ts';
+import { type AtHand, RememberedAccounts } from './remembered-accounts.ts';
+import { loadDays, lockAccounts, noteChange, reserveChange, saveCounted, saveFacts } from './store.ts';
 import { deleteWaiting, saveWaiting } from './waiting-store.ts';
 
 export const GROUP = 'consolidation';
 export const READ_TOPICS = ['ledger', 'cards'] as const;
 
 export interface Loaded {
+  /** In the order of their names, which is everybody's. */
   readonly linedUp: readonly LinedUp[];
   readonly days: DaysFound;
   readonly opened: readonly { readonly key: bigint; readonly facts: AccountFacts }[];
+  /** The number of this commit. */
+  readonly change: bigint;
 }
 
-export interface Plan extends ConsumerPlan, Omit<Counted, 'reopened'> {
-  readonly linedUp: readonly LinedUp[];
-  readonly opened: Loaded['opened'];
+export interface Plan
+  extends ConsumerPlan,
+    Omit<Counted, 'reopened'>,
+    Pick<Loaded, 'linedUp' | 'opened' | 'change'> {
   readonly now: EpochMs;
+}
+
+/** What a process knows of accounts from its own commits. */
+export interface Memory {
+  readonly names: KnownNames;
+  readonly accounts: RememberedAccounts;
+}
+
+export function noMemory(): Memory {
+  return { names: new KnownNames(), accounts: new RememberedAccounts() };
 }
 
 /** `onCounted` hears of the accounts whose days have changed, after the commit. */
 export function consolidationConsumer(
   onCounted: (accounts: readonly AccountName[]) => void = () => undefined,
 ): Consumer<Loaded, Plan> {
-  const known = new KnownNames();
+  const memory = noMemory();
   return {
     group: GROUP,
     topics: READ_TOPICS,
@@ -55,25 +70,28 @@ export function consolidationConsumer(
     // C3: of a key nothing else is parked.
     parkingKeyOf: eventIdentity,
     // A report may be a second old; the fewer commits, the fewer versions (D2).
-    paceMs: 250,
+    paceMs: 500,
     batchMax: 4000,
-    load: (tx, events) => loadEvents(tx, events, known),
+    load: (tx, events) => loadEvents(tx, events, memory),
     decide: (loaded, _events, now) => decide(loaded, now),
     save,
-    committed({ linedUp }) {
-      known.add(linedUp.map(({ account }) => account));
+    committed(plan) {
+      const { linedUp } = plan;
+      memory.names.add(linedUp.map(({ account }) => account));
+      memory.accounts.committed(plan);
       onCounted(linedUp.filter(({ next }) => next.length > 0).map(({ account }) => account));
     },
   };
 }
 
-/** By `nameText`: what has come for an account. */
+/** What has come for an account. */
 interface Arrival {
   readonly name: AccountName;
   opened?: AccountFacts;
   readonly postings: Posting[];
 }
 
+/** By `nameText`, in its order, which is everybody's. */
 function arrivalsIn(events: readonly LogEvent[]): ReadonlyMap<string, Arrival> {
   const arrivals = new Map<string, Arrival>();
   const arrivalOf = ({ tenant, id }: AccountName): Arrival => {
@@ -87,40 +105,54 @@ function arrivalsIn(events: readonly LogEvent[]): ReadonlyMap<string, Arrival> {
     if (opened !== undefined) arrivalOf(opened).opened = opened;
     for (const { account, posting } of postingsOf(event)) arrivalOf(account).postings.push(posting);
   }
-  return arrivals;
+  return new Map([...arrivals].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** C2 */
 export async function loadEvents(
   tx: BatchTransaction,
   events: readonly LogEvent[],
-  known: KnownNames,
+  { names: known, accounts: remembered }: Memory,
 ): Promise<Loaded> {
   const arrivals = arrivalsIn(events);
-  if (arrivals.size === 0) return { linedUp: [], days: new Map(), opened: [] };
-  const names = inOrder([...arrivals.values()].map(({ name }) => name));
-  const accounts = await lockAccounts(
-    tx,
-    names,
-    names.filter((name) => !known.has(name)),
-  );
+  if (arrivals.size === 0) return { linedUp: [], days: new Map(), opened: [], change: 0n };
+  remembered.begin();
+  const atHand = new Map<string, AtHand>();
+  const others = new Map(arrivals);
+  for (const [text, { name, postings }] of arrivals) {
+    const found = remembered.take(name, postings);
+    if (found === undefined) continue;
+    atHand.set(text, found);
+    others.delete(text);
+  }
+  const names = [...others.values()].map(({ name }) => name);
+  const unknown = names.filter((name) => !known.has(name));
+  const [change, accounts] = await Promise.all([reserveChange(tx), lockAccounts(tx, names, unknown)]);
   if (accounts.length < names.length) {
     known.clear();
     throw new Fault('an account that was there is gone', { transient: true });
   }
-  return loadLinedUp(tx, accounts, arrivals);
+  const { linedUp, days, opened } = await loadLinedUp(tx, accounts, others);
+  const loaded = new Map(linedUp.map((each) => [nameText(each.account), each]));
+  return {
+    linedUp: [...arrivals.keys()].flatMap((text) => atHand.get(text)?.linedUp ?? loaded.get(text) ?? []),
+    days: new Map([...days, ...[...atHand.values()].map(({ day }) => [dayText(day), day] as const)]),
+    opened,
+    change,
+  };
 }
 
 /** What waits for the accounts, which are named in order, is counted as far as it can be; for who has no event to hand. */
 export async function loadNames(tx: BatchTransaction, names: readonly AccountName[]): Promise<Loaded> {
-  return loadLinedUp(tx, await lockAccounts(tx, names, []), new Map());
+  const [change, accounts] = await Promise.all([reserveChange(tx), lockAccounts(tx, names, [])]);
+  return { ...(await loadLinedUp(tx, accounts, new Map())), change };
 }
 
 async function loadLinedUp(
   tx: BatchTransaction,
   accounts: readonly AccountState[],
   arrivals: ReadonlyMap<string, Arrival>,
-): Promise<Loaded> {
+): Promise<Omit<Loaded, 'change'>> {
   const opened: { key: bigint; facts: AccountFacts }[] = [];
   const linedUp = accounts.map((account) => {
     const arrival = arrivals.get(nameText(account));
@@ -134,21 +166,28 @@ async function loadLinedUp(
   return { linedUp, days: await loadDays(tx, wanted), opened };
 }
 
-export function decide({ linedUp, days, opened }: Loaded, now: EpochMs): Plan {
+export function decide({ linedUp, days, opened, change }: Loaded, now: EpochMs): Plan {
   const { reopened, ...counted } = countPostings(linedUp, days, now);
-  return { ...counted, drafts: reopened, linedUp, opened, now };
+  return { ...counted, drafts: reopened, linedUp, opened, change, now };
 }
 
 export function save(tx: BatchTransaction, plan: Plan): void {
+  const { linedUp, change, now } = plan;
   saveFacts(tx, plan.opened);
-  const drained = plan.linedUp.filter(({ account, next }) => account.waiting.length > 0 && next.length > 0);
+  const drained = linedUp.filter(({ account, next }) => account.waiting.length > 0 && next.length > 0);
   deleteWaiting(
     tx,
     drained.map(({ account, next }) => ({ key: account.key, sequence: (next.at(-1) as Posting).sequence })),
   );
+  const early = linedUp.filter((each) => each.early.length > 0);
   saveWaiting(
     tx,
-    plan.linedUp.flatMap(({ account, early }) => early.map((posting) => ({ key: account.key, posting }))),
+    early.flatMap((each) => each.early.map((posting) => ({ key: each.account.key, posting }))),
   );
-  saveCounted(tx, plan, plan.now);
+  noteChange(
+    tx,
+    early.map(({ account }) => account.key),
+    change,
+  );
+  saveCounted(tx, plan, { now, change });
 }

@@ -39,6 +39,8 @@ export interface Standing {
   readonly key: bigint;
   readonly sequence: bigint;
   readonly lastDay: CalendarDate;
+  /** Of an account that is remembered: the change number that it must still have. */
+  readonly change: bigint | undefined;
 }
 
 export function dayText({ key, day }: DayRef): string {
@@ -107,6 +109,7 @@ function countOne(
     key,
     sequence: (next.at(-1) as Posting).sequence,
     lastDay: account.lastDay !== null && account.lastDay > lastDay ? account.lastDay : lastDay,
+    change: account.change,
   });
 }
 

@@ -132,7 +132,7 @@ async function sealUnderLock(
     tx,
     due.filter(({ key }) => byKey.has(key)),
   );
-  if (days.length > 0) sealDays(tx, days, now);
+  if (days.length > 0) await sealDays(tx, days, now);
   return days.flatMap((day) => {
     const account = byKey.get(day.key);
     return account === undefined ? [] : [sealing(account, day)];

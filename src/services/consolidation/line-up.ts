@@ -8,7 +8,7 @@
 import type { CalendarDate } from './business-day.ts';
 import type { AccountFacts, AccountName, Posting } from './posting.ts';
 
-/** An account as its batch finds it, locked. */
+/** An account as its batch finds it: locked, or remembered (remembered-accounts.ts). */
 export interface AccountState extends AccountName {
   readonly key: bigint;
   /** Undefined: account.opened has not come. */
@@ -19,6 +19,8 @@ export interface AccountState extends AccountName {
   readonly lastDay: CalendarDate | null;
   /** Ascending; the first ones that wait. */
   readonly waiting: readonly Posting[];
+  /** Of one that is remembered, and not locked: the change number by which it is known to be as it was. */
+  readonly change?: bigint;
 }
 
 export interface LinedUp {

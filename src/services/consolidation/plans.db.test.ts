@@ -18,20 +18,21 @@ const VERSIONS = 'versions';
 const HOT = [
   [store.ENSURE_ACCOUNTS, []],
   [store.LOCK_ACCOUNTS, [NAMES]],
-  [store.LOAD_STANDINGS, [NAMES, 'standings_pkey']],
+  [store.LOCK_STANDINGS, [NAMES, 'standings_pkey']],
   [store.LOAD_WAITING, [NAMES, 'waiting_pkey']],
   [store.LOAD_DAYS, ['days_pkey', VERSIONS]],
   [store.INSERT_DAYS, []],
   [store.CHANGE_DAYS, ['days_pkey']],
   [store.SHIFT_DAYS, ['days_pkey']],
   [store.SAVE_STANDINGS, []],
+  [store.MOVE_STANDINGS, ['standings_pkey']],
   [waiting.INSERT_WAITING, []],
   [waiting.DELETE_WAITING, ['waiting_pkey']],
   [store.SAVE_FACTS, ['accounts_pkey']],
   [sealing.LIST_UNSEALED, ['accounts_pkey', 'days_unsealed']],
   [sealing.LOAD_UNSEALED, ['days_unsealed']],
   [sealing.SEAL_DAYS, ['days_pkey']],
-  [sealing.NOTE_CHANGE, ['standings_pkey']],
+  [store.NOTE_CHANGE, ['standings_pkey']],
   [FIND_DUE, ['accounts_pkey', 'standings_pkey', 'waiting_pkey']],
 ] as const;
 

@@ -12,8 +12,7 @@ import type { LogEvent } from '#platform/log/event.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
 import type { Row, Statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { decide, GROUP, loadEvents, READ_TOPICS, save } from './consumer.ts';
-import { KnownNames } from './known-names.ts';
+import { decide, GROUP, loadEvents, noMemory, READ_TOPICS, save } from './consumer.ts';
 import { type AccountName, nameText, openedBy, TOLD } from './posting.ts';
 import { lockAccounts, saveFacts } from './store.ts';
 
@@ -62,9 +61,9 @@ export class DaysRebuild {
   async count(tx: ModelTransaction, events: readonly LogEvent[]): Promise<void> {
     await this.#assertCurrent(tx);
     const batch = batchOf(tx);
-    // No names are remembered: a transaction of a rebuild may be run again.
+    // Nothing is remembered: a transaction of a rebuild may be run again.
     const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), 0);
-    const plan = decide(await loadEvents(batch.tx, events, new KnownNames()), now);
+    const plan = decide(await loadEvents(batch.tx, events, noMemory()), now);
     save(batch.tx, plan);
     await batch.sent();
   }

@@ -10,6 +10,7 @@ import type { DayRef } from './count-postings.ts';
 import type { Day } from './day.ts';
 import { type DayRow, dayFrom } from './day-row.ts';
 import { type AccountName, accountsNamedIn, nameText } from './posting.ts';
+import { noteChange, reserveChange } from './store.ts';
 
 /** Days of one commit. */
 const SEAL_PAGE = 500;
@@ -68,17 +69,6 @@ export const SEAL_DAYS = statement(
      where t.account_key = wanted.account_key and t.day = wanted.day::date offset 0
    ) found
    where d.ctid = found.at`,
-);
-
-/** What can be read of the accounts has changed. Under their locks. By primary key. */
-export const NOTE_CHANGE = statement(
-  'consolidation.note_change',
-  `update consolidation.standings s set change = (select nextval('consolidation.changes'))
-   from ${batchRows('v', { account_key: 'bigint' })}
-   cross join lateral (
-     select t.ctid as at from consolidation.standings t where t.account_key = v.account_key offset 0
-   ) found
-   where s.ctid = found.at`,
 );
 
 /** Events that the group could not count, or was told to pass over: few. By the primary keys' prefix. */
@@ -160,9 +150,10 @@ export async function loadUnsealed(tx: Transaction, wanted: readonly DayRef[]): 
   return rows.map((row) => ({ key: row.account_key, ...dayFrom(row) }));
 }
 
-export function sealDays(tx: Transaction, days: readonly DayRef[], now: EpochMs): void {
+export async function sealDays(tx: Transaction, days: readonly DayRef[], now: EpochMs): Promise<void> {
+  const change = await reserveChange(tx);
   tx.run(SEAL_DAYS, [...refsOf(days), new Date(now)]);
-  tx.run(NOTE_CHANGE, [int8Array([...new Set(days.map(({ key }) => key))])]);
+  noteChange(tx, [...new Set(days.map(({ key }) => key))], change);
 }
 
 function refsOf(days: readonly DayRef[]): Buffer[] {

@@ -1,6 +1,7 @@
 /**
- * The statements of a batch that counts postings. The accounts are locked first, in the order of tenant and id; what
- * depends on them (standings, days, what waits) is read behind the locks (R2) and written by nobody else meanwhile.
+ * The statements of a batch that counts postings. The accounts are locked first, in the order of tenant and id, and their
+ * standings; what depends on them (days, what waits) is read behind the locks (R2) and written by nobody else meanwhile. Of
+ * accounts that are remembered the standings alone are locked, in the same order, by the statement that moves them.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { byteaArray, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
@@ -49,12 +50,20 @@ const FOUND_ACCOUNT = `${batchRows('wanted', NAMES)}
      select a.key from consolidation.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
    ) a`;
 
-/** Behind the locks. By the unique index, then by primary key. */
-export const LOAD_STANDINGS = statement(
-  'consolidation.load_standings',
+/** Locks them too, for who moves a standing that it remembers locks nothing else. By the unique index, then by primary key. */
+export const LOCK_STANDINGS = statement(
+  'consolidation.lock_standings',
   `select s.account_key, s.sequence, s.last_day
    from ${FOUND_ACCOUNT}
-   cross join lateral (select * from consolidation.standings s where s.account_key = a.key offset 0) s`,
+   cross join lateral (
+     select * from consolidation.standings s where s.account_key = a.key for no key update
+   ) s`,
+);
+
+/** The number of a commit. */
+export const RESERVE_CHANGE = statement(
+  'consolidation.reserve_change',
+  `select nextval('consolidation.changes') as change`,
 );
 
 /** Behind the locks; ascending within an account. Mostly there is nothing. By the unique index, then by primary key. */
@@ -111,7 +120,10 @@ const KEPT =
   'account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of, sealed_at';
 const KEPT_OF_D = KEPT.replaceAll(/\w+/g, (column) => `d.${column}`);
 
-/** Keeps the version that is replaced. Under the accounts' locks, so that the row found is the row updated; by primary key. */
+/**
+ * Keeps the version that is replaced; raises LS001 unless every day is there. Under the locks of the accounts' standings, so
+ * that the row found is the row updated; by primary key.
+ */
 export const CHANGE_DAYS = statement(
   'consolidation.change_days',
   `with found as materialized (
@@ -123,11 +135,14 @@ export const CHANGE_DAYS = statement(
    ), kept as (
      insert into consolidation.day_versions (${KEPT}, replaced_at)
      select ${KEPT_OF_D}, $11::timestamptz from found join consolidation.days d on d.ctid = found.at
+   ), changed as (
+     update consolidation.days d
+     set version = found.version, opening = found.opening, credits = found.credits, debits = found.debits,
+         count = found.count, closing = found.closing, hash = found.hash, cause = found.cause, as_of = $11::timestamptz,
+         sealed_at = null
+     from found where d.ctid = found.at returning 1
    )
-   update consolidation.days d
-   set version = found.version, opening = found.opening, credits = found.credits, debits = found.debits, count = found.count,
-       closing = found.closing, hash = found.hash, cause = found.cause, as_of = $11::timestamptz, sealed_at = null
-   from found where d.ctid = found.at`,
+   select consolidation.require_all(count(*), cardinality($1::bigint[])) from changed`,
 );
 
 /** Of a late posting, all days behind it: one statement for all accounts of a batch. As above; a range of the primary key. */
@@ -155,10 +170,39 @@ export const SHIFT_DAYS = statement(
 export const SAVE_STANDINGS = statement(
   'consolidation.save_standings',
   `insert into consolidation.standings as s (account_key, sequence, last_day, change)
-   select account_key, sequence, last_day::date, (select nextval('consolidation.changes'))
+   select account_key, sequence, last_day::date, $4::bigint
    from ${batchRows('v', { account_key: 'bigint', sequence: 'bigint', last_day: 'text' })}
    on conflict (account_key) do update
    set sequence = excluded.sequence, last_day = excluded.last_day, change = excluded.change`,
+);
+
+/**
+ * Locks and moves standings that are remembered, in the order of the array; raises LS001 unless each still has the change
+ * number that it is remembered by. By primary key; touches no indexed column (HOT).
+ */
+export const MOVE_STANDINGS = statement(
+  'consolidation.move_standings',
+  `with moved as (
+     update consolidation.standings s set sequence = v.sequence, last_day = v.last_day::date, change = $5::bigint
+     from ${batchRows('v', { account_key: 'bigint', sequence: 'bigint', last_day: 'text', change: 'bigint' })}
+     cross join lateral (
+       select t.ctid as at from consolidation.standings t
+       where t.account_key = v.account_key and t.change = v.change for no key update
+     ) found
+     where s.ctid = found.at returning 1
+   )
+   select consolidation.require_all(count(*), cardinality($1::bigint[])) from moved`,
+);
+
+/** What is known of the accounts, or can be read of them, has changed. Under their locks. By primary key. */
+export const NOTE_CHANGE = statement(
+  'consolidation.note_change',
+  `update consolidation.standings s set change = $2::bigint
+   from ${batchRows('v', { account_key: 'bigint' })}
+   cross join lateral (
+     select t.ctid as at from consolidation.standings t where t.account_key = v.account_key offset 0
+   ) found
+   where s.ctid = found.at`,
 );
 
 /** Under the accounts' locks; never changed again. By primary key. */
@@ -190,17 +234,24 @@ type FoundRow = (DayRow | { [column in keyof DayRow]: DayRow[column] | null }) &
   kept: number | null;
 };
 
+export async function reserveChange(tx: BatchTransaction): Promise<bigint> {
+  const [row] = await tx.query<{ change: bigint }>(RESERVE_CHANGE, []);
+  return (row as { change: bigint }).change;
+}
+
 /** `unknown`: those of the names that nobody is known to have inserted. Names ascending. */
 export async function lockAccounts(
   tx: BatchTransaction,
   names: readonly AccountName[],
   unknown: readonly AccountName[],
 ): Promise<AccountState[]> {
+  if (names.length === 0) return [];
   if (unknown.length > 0) tx.run(ENSURE_ACCOUNTS, namesOf(unknown));
+  const wanted = namesOf(names);
   const [accounts, standings, waiting] = await Promise.all([
-    tx.query<AccountRow>(LOCK_ACCOUNTS, namesOf(names)),
-    tx.query<StandingRow>(LOAD_STANDINGS, namesOf(names)),
-    tx.query<WaitingRow>(LOAD_WAITING, namesOf(names)),
+    tx.query<AccountRow>(LOCK_ACCOUNTS, wanted),
+    tx.query<StandingRow>(LOCK_STANDINGS, wanted),
+    tx.query<WaitingRow>(LOAD_WAITING, wanted),
   ]);
   const standingOf = new Map(standings.map((row) => [row.account_key, row]));
   const waitingOf = Map.groupBy(waiting, (row) => row.account_key);
@@ -246,12 +297,30 @@ function isDay(row: FoundRow): row is FoundRow & DayRow {
   return row.version !== null;
 }
 
-export function saveCounted(tx: BatchTransaction, counted: Omit<Counted, 'reopened'>, now: EpochMs): void {
+/** Standings first: they lock what is remembered. */
+export function saveCounted(
+  tx: BatchTransaction,
+  counted: Omit<Counted, 'reopened'>,
+  { now, change }: { readonly now: EpochMs; readonly change: bigint },
+): void {
   const { begun, changed, shifts, standings } = counted;
+  saveStandings(tx, standings, change);
   if (begun.length > 0) tx.run(INSERT_DAYS, [...dayArrays(begun), new Date(now)]);
   if (changed.length > 0) tx.run(CHANGE_DAYS, [...dayArrays(changed), new Date(now)]);
   if (shifts.length > 0) tx.run(SHIFT_DAYS, [...shiftArrays(shifts), new Date(now)]);
-  if (standings.length > 0) tx.run(SAVE_STANDINGS, standingArrays(standings));
+}
+
+function saveStandings(tx: BatchTransaction, standings: readonly Standing[], change: bigint): void {
+  const locked = standings.filter((standing) => standing.change === undefined);
+  if (locked.length > 0) tx.run(SAVE_STANDINGS, [...standingArrays(locked), change]);
+  const remembered = standings.flatMap((standing) => standing.change ?? []);
+  if (remembered.length === 0) return;
+  const moved = standings.filter((standing) => standing.change !== undefined);
+  tx.run(MOVE_STANDINGS, [...standingArrays(moved), int8Array(remembered), change]);
+}
+
+export function noteChange(tx: BatchTransaction, keys: readonly bigint[], change: bigint): void {
+  if (keys.length > 0) tx.run(NOTE_CHANGE, [int8Array(keys), change]);
 }
 
 function dayArrays(days: readonly (DayRef & Day)[]): Buffer[] {

@@ -1,0 +1,111 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { countPostings, dayText, movementsOf } from './count-postings.ts';
+import type { Day } from './day.ts';
+import { type AccountState, lineUp } from './line-up.ts';
+import type { Posting } from './posting.ts';
+import { RememberedAccounts } from './remembered-accounts.ts';
+
+const NAME = { tenant: 'acme', id: 'book' };
+const FACTS = { kind: 'cashbook', currency: 'BRL', timeZone: 'UTC' };
+const NOON = Date.parse('2026-03-10T12:00:00Z');
+const DAY_MS = 86_400_000;
+
+function locked(found: Partial<AccountState> = {}): AccountState {
+  return { ...NAME, key: 7n, facts: FACTS, sequence: 0n, lastDay: null, waiting: [], ...found };
+}
+
+function posting(sequence: number, postedAt = NOON): Posting {
+  return {
+    sequence: BigInt(sequence),
+    entryUuid: `00000000-0000-7000-8000-${String(sequence).padStart(12, '0')}`,
+    amountMinor: 5n,
+    postedAfterMinor: 5n * BigInt(sequence),
+    postedAt,
+    effectiveOn: null,
+    cause: `ledger/0/${sequence}`,
+    correlationId: 'cor',
+  };
+}
+
+let memory: RememberedAccounts;
+
+beforeEach(() => {
+  memory = new RememberedAccounts();
+});
+
+/** A batch of one account that is loaded, up to its commit with this number. */
+function commit(account: AccountState, postings: readonly Posting[], change: bigint): Day {
+  memory.begin();
+  const linedUp = lineUp(account, postings);
+  const days = new Map(
+    movementsOf(linedUp).map(({ day }) => [
+      dayText({ key: 7n, day }),
+      { openingMinor: 0n, keptVersion: 0 } as const,
+    ]),
+  );
+  const counted = countPostings([linedUp], days, NOON);
+  memory.committed({ ...counted, linedUp: [linedUp], change });
+  return counted.begun.at(-1) as Day;
+}
+
+describe('an account is remembered', () => {
+  test('as its commit left it, with the number of that', () => {
+    const day = commit(locked(), [posting(1), posting(2)], 40n);
+    memory.begin();
+    expect(memory.take(NAME, [posting(3)])).toEqual({
+      linedUp: {
+        account: locked({ sequence: 2n, lastDay: '2026-03-10', change: 40n }),
+        next: [posting(3)],
+        early: [],
+      },
+      day,
+    });
+  });
+
+  test('RA2: by one batch, until that has committed', () => {
+    commit(locked(), [posting(1)], 40n);
+    memory.begin();
+    expect(memory.take(NAME, [posting(2)])).toBeDefined();
+    expect(memory.take(NAME, [posting(2)])).toBeUndefined();
+  });
+
+  test('U3: with what has come before, which counts for nothing', () => {
+    commit(locked(), [posting(1)], 40n);
+    memory.begin();
+    expect(memory.take(NAME, [posting(1)])?.linedUp).toMatchObject({ next: [], early: [] });
+  });
+});
+
+describe('an account is locked and loaded', () => {
+  test.each([
+    ['that has a gap', [posting(3)]],
+    ['that counts to another day', [posting(2, NOON + DAY_MS)]],
+    ['that counts to an earlier day too', [posting(2), posting(3, NOON - DAY_MS)]],
+  ])('%s', (_, postings) => {
+    commit(locked(), [posting(1)], 40n);
+    memory.begin();
+    expect(memory.take(NAME, postings)).toBeUndefined();
+  });
+
+  test('of which something still waits, or a later day than the counted one has a row', () => {
+    commit(locked({ waiting: [posting(3)] }), [posting(1)], 40n);
+    memory.begin();
+    expect(memory.take(NAME, [posting(2)])).toBeUndefined();
+    memory = new RememberedAccounts();
+    commit(locked({ lastDay: '2026-03-11' }), [posting(1)], 40n);
+    memory.begin();
+    expect(memory.take(NAME, [posting(2)])).toBeUndefined();
+  });
+
+  test('RA3: for twenty batches after one that did not commit', () => {
+    commit(locked(), [posting(1)], 40n);
+    memory.begin(); // fails
+    for (let batch = 1; batch <= 20; batch++) {
+      commit(locked({ sequence: 1n }), [posting(2)], 41n);
+      expect(memory.take(NAME, [posting(3)])).toBeUndefined();
+    }
+    commit(locked({ sequence: 1n }), [posting(2)], 42n);
+    memory.begin();
+    expect(memory.take(NAME, [posting(3)])?.linedUp.account.change).toBe(42n);
+  });
+});
