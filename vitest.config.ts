@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Node itself loads every module (`viteModuleRunner: false`), so that what Node's type stripping refuses
@@ -5,6 +6,8 @@ import { defineConfig } from 'vitest/config';
 const shared = { globalSetup: ['tests/global-setup.ts'], experimental: { viteModuleRunner: false } };
 // PostgreSQL is started only if a test that may touch it is about to run.
 const withDatabase = { ...shared, globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'] };
+/** Each file has a database of its own and waits for it most of the time: a core, which Vitest would leave free, is enough. */
+const FILES_AT_ONCE = availableParallelism() + 1;
 const exclude = ['**/node_modules/**'];
 
 export default defineConfig({
@@ -28,6 +31,8 @@ export default defineConfig({
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          maxWorkers: FILES_AT_ONCE,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -38,7 +43,9 @@ export default defineConfig({
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // Ports of servers that were killed must stay free.
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -487,7 +487,7 @@ export class Parts {
   openMaintenance(): void {
     const maintenance = new RangeMaintenance({
       url: this.#database.url,
-      topics: TOPOLOGY.topics,
+      topology: TOPOLOGY,
       onError: this.#onError('room in the range tables could not be made'),
     });
     maintenance.open();

@@ -56,6 +56,18 @@ export const TOPOLOGY: Topology = {
     },
     { group: 'consolidation', topics: ['ledger', 'cards'] },
   ],
+  appendOnly: [
+    'ledger.entries',
+    'ledger.postings',
+    'cashflow.cash_entries',
+    'integrity.finding_actions',
+    'integrity.checkpoints',
+    'integrity.checkpoint_logs',
+    'integrity.signing_keys',
+    'integrity.key_vouchers',
+    'integrity.installation_ids',
+  ],
+  monthly: ['ledger.add_posting_month', 'consolidation.add_version_month'],
 };
 
 /** The groups a payment waits for: only their lag slows intake down (DESIGN §3, backpressure). */

@@ -106,6 +106,12 @@ const TO_HOLDS_AND_SAGAS: readonly Damage[] = [
   ),
   toOne(
     'pay',
+    'a saga that would go on by another definition',
+    `update "authorization".sagas set definition = 'payment.balance/1' where payment_id = ${payment('reconciliation_required')} returning payment_id`,
+    [['sagas', 'different_saga']],
+  ),
+  toOne(
+    'pay',
     'a saga that forgot that a person is asked',
     `update "authorization".sagas set state = 'authorized' where payment_id = ${payment('reconciliation_required')} returning payment_id`,
     [['sagas', 'different_saga']],

@@ -386,6 +386,12 @@ const TO_PAYMENTS: readonly Damage[] = [
   ),
   toOne(
     'pay',
+    'a status that claims to have been said later than all that is to come',
+    `update payments.payments set status_position = status_position + 1000 where id = ${some('completed')} returning id`,
+    [['payments', 'different_payment']],
+  ),
+  toOne(
+    'pay',
     'an edited amount of a payment',
     `update payments.payments set amount = amount + 1 where id = ${some('completed')} returning id`,
     [['payments', 'different_payment']],

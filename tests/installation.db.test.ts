@@ -46,7 +46,7 @@ test('maintenance of several processes at once makes the same room', async () =>
     }),
   );
   try {
-    await Promise.all(clients.map((client) => makeRoom(client, TOPOLOGY.topics)));
+    await Promise.all(clients.map((client) => makeRoom(client, TOPOLOGY)));
   } finally {
     await Promise.all(clients.map((client) => client.end()));
   }
@@ -115,6 +115,21 @@ test('R6: a lost position is made at the beginning of its log, but not where a p
   ]);
 });
 
+test('R7: of the logs and of what is named append-only, and of nothing else, the services can change or delete no row', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const { rows } = await owner.query<{ table: string }>(
+    `select distinct n.nspname || '.' || coalesce(parent.relname, c.relname) as table
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     left join pg_inherits i on i.inhrelid = c.oid left join pg_class parent on parent.oid = i.inhparent
+     where n.nspname = any($1) and c.relkind in ('r', 'p') and has_table_privilege($2, c.oid, 'insert')
+       and not has_table_privilege($2, c.oid, 'update, delete')`,
+    [['log', ...TOPOLOGY.schemas], SERVICE_ROLE],
+  );
+  const logs = TOPOLOGY.topics.flatMap((topic) => [`${topic}.events`, `${topic}.batches`]);
+  const expected = [...logs, ...TOPOLOGY.appendOnly, 'log.dead_letter_actions'];
+  expect(rows.map(({ table }) => table).toSorted()).toEqual(expected.toSorted());
+});
+
 test('a user who may not give the services their role is told what to ask an administrator for, and needs no more', async () => {
   await prepareInstallation(database.url, TOPOLOGY, 4);
   const user = `plain_${randomUUID().replaceAll('-', '')}`;
@@ -157,7 +172,7 @@ async function maintainOnce(url: string): Promise<void> {
   let failure: unknown;
   const maintenance = new RangeMaintenance({
     url,
-    topics: TOPOLOGY.topics,
+    topology: TOPOLOGY,
     everyMs: 100,
     onError: (error) => {
       failure ??= error;

@@ -28,6 +28,8 @@ const TOPOLOGY: Topology = {
   schemas: [...TOPICS, 'probe'],
   topics: TOPICS,
   groups: [{ group: PROBE_GROUP, topics: ['source', 'second'] }],
+  appendOnly: [],
+  monthly: [],
 };
 const PARTITIONS = 4;
 const DEAD_LETTER_TABLES = [

@@ -35,6 +35,7 @@ const REPAIRED: ReadonlySet<string> = new Set([
   'a removed hold',
   'a hold opened again',
   'a forged status',
+  'a status that claims to have been said later than all that is to come',
   'an edited amount of a payment',
   'a deleted payment',
   'a forged verdict',

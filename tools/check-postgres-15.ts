@@ -24,8 +24,9 @@ const FOLDER = join(ROOT, 'tests', 'postgres-15');
 const RELEASE = 15;
 
 /**
- * The preparation of a database, all that the workers ask of it, each way of a payment, the audit, and the product as a
- * process. Tests of plans cannot run: they ask by EXPLAIN (GENERIC_PLAN), which came with 16.
+ * The preparation of a database, all that the workers ask of it, each way of a payment, cards, cash entries, daily
+ * balances, webhooks, the hub, the audit, and the product as a process. Tests of plans cannot run: they ask by EXPLAIN
+ * (GENERIC_PLAN), which came with 16.
  */
 const TESTS = [
   'src/platform/log/*.db.test.ts',
@@ -33,10 +34,15 @@ const TESTS = [
   'src/platform/postgres/*.db.test.ts',
   'src/services/ledger/ledger.db.test.ts',
   'src/services/providers/claims.db.test.ts',
+  'src/services/cards/cards.db.test.ts',
+  'src/services/cashflow/cashflow.db.test.ts',
+  'src/services/notification/webhooks/webhooks.db.test.ts',
   'src/proof/verify.db.test.ts',
+  'tests/consolidation.db.test.ts',
   'tests/straight-through.db.test.ts',
   'tests/gateway-passage.db.test.ts',
   'tests/events.e2e.test.ts',
+  'tests/hub.e2e.test.ts',
 ];
 
 const interruption = new AbortController();

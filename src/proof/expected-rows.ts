@@ -28,6 +28,7 @@ export function expectedPayment(timeline: SagaTimeline): ExpectedRow | undefined
     correlation_id: timeline.correlationId ?? null,
     created_at: requested.at,
     updated_at: last?.at ?? requested.at,
+    status_position: coordinatorsPosition(last),
   };
 }
 
@@ -51,7 +52,13 @@ export function expectedRefund(timeline: SagaTimeline): ExpectedRow | undefined 
     correlation_id: timeline.correlationId ?? null,
     created_at: requested.at,
     updated_at: last?.at ?? requested.at,
+    status_position: coordinatorsPosition(last),
   };
+}
+
+/** Where in the coordinator's log the row's status was said; 0 if nothing of that log says it. */
+function coordinatorsPosition(event: TracedEvent | undefined): number {
+  return event?.topic === 'authorization' ? event.position : 0;
 }
 
 const REQUESTED = PAYMENT_SAGAS.balance.begins;

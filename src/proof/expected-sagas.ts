@@ -1,7 +1,9 @@
 /** What the coordinator's tables must say of a payment or refund: how far its own events say it has come. */
 import { uuidOf } from '#kernel/ids.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
-import { refundedPaymentOf, textOf } from './event-data.ts';
+import { PAYMENT_SAGAS, REFUND_SAGAS } from '#sagas/definitions.ts';
+import { definitionName } from '#sagas/saga.ts';
+import { refundedPaymentOf, type Terms, textOf } from './event-data.ts';
 import { kindOf, termColumns, termsIn } from './expected-rows.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import type { TracedEvent } from './traced-event.ts';
@@ -74,7 +76,12 @@ export function expectedSaga(timeline: SagaTimeline): ExpectedRow | undefined {
   const standing = kindOf(timeline) === 'pay' ? standingOf(timeline) : undefined;
   const terms = termsIn(standing?.told);
   if (standing === undefined || terms === undefined) return undefined;
-  return { payment_id: timeline.uuid, state: standing.state, ...termColumns(terms) };
+  return {
+    payment_id: timeline.uuid,
+    definition: definitionOf(PAYMENT_SAGAS, terms),
+    state: standing.state,
+    ...termColumns(terms),
+  };
 }
 
 export function expectedRefundSaga(timeline: SagaTimeline): ExpectedRow | undefined {
@@ -85,9 +92,16 @@ export function expectedRefundSaga(timeline: SagaTimeline): ExpectedRow | undefi
   return {
     refund_id: timeline.uuid,
     payment_id: uuidOf(payment),
+    definition: definitionOf(REFUND_SAGAS, terms),
     state: standing.state,
     ...termColumns(terms),
   };
+}
+
+/** Of each there has been one version; the logs do not say which one a saga began with. */
+function definitionOf(sagas: typeof PAYMENT_SAGAS, { method }: Terms): string | null {
+  const saga = Object.values(sagas).find(({ name }) => name.endsWith(`.${method}`));
+  return saga === undefined ? null : definitionName(saga);
 }
 
 /** What is still to be undone has a row, from the first step to the end. */

@@ -10,6 +10,8 @@
  * S3: what is rendered contains nothing that JSON would escape, and numbers as JSON renders them.
  */
 import { type RangedRows, rowsBetween } from '#platform/postgres/ranges.ts';
+import { balancePayment } from '#sagas/balance-payment.ts';
+import { definitionName } from '#sagas/saga.ts';
 import {
   AUDITED_COMPENSATIONS,
   AUDITED_REFUND_SAGAS,
@@ -165,9 +167,10 @@ const CONDITIONS = [
   // The rows.
   `paid.method = 'balance' and paid.status = 'completed' and paid.failure_code is null and paid.failure_detail is null
    and paid.amount between 1 and 9007199254740991 and paid.correlation_id = requested.correlation_id
-   and paid.created_at = requested.occurred_at and paid.updated_at = completed.occurred_at`,
+   and paid.created_at = requested.occurred_at and paid.updated_at = completed.occurred_at
+   and paid.status_position = completed.position`,
   'kept.holder is not distinct from case when paid.reference is not null then k.id end',
-  `saga.state = 'completed' and saga.method = 'balance' and saga.wallet_id = paid.wallet_id
+  `saga.definition = '${definitionName(balancePayment)}' and saga.state = 'completed' and saga.method = 'balance' and saga.wallet_id = paid.wallet_id
    and saga.service_id = paid.service_id and saga.amount = paid.amount and saga.currency = paid.currency`,
   `hold.state = 'captured' and hold.tenant = requested.tenant and hold.account_id = paid.wallet_id
    and hold.amount = paid.amount and hold.opened_at = held.occurred_at and hold.closed_at = posted.occurred_at`,

@@ -28,7 +28,11 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await createProductDatabase();
-  await prepareInstallation(database.url, { schemas: [], topics: [], groups: [] }, 16);
+  await prepareInstallation(
+    database.url,
+    { schemas: [], topics: [], groups: [], appendOnly: [], monthly: [] },
+    16,
+  );
 });
 
 afterAll(() => database.drop());

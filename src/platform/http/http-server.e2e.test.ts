@@ -249,6 +249,7 @@ test('closing answers those whose connections were made before it and not accept
   for (const { socket } of connections) socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await new Promise(process.nextTick); // when the sockets connect; the server looks at its own in the loop's next turn
   await closeHttpApp(fixture.app, 60_000);
+  await Promise.all(connections.map(({ closed }) => closed));
   for (const { received } of connections) expect(received()).toMatch(/^HTTP\/1.1 200 [^]*connection: close/i);
 });
 

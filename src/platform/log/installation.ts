@@ -19,23 +19,15 @@ export interface Topology {
      */
     readonly beginsAt?: 'end';
   }[];
+  /** Tables beside the logs, `schema.table`, that nobody updates or deletes from (R7). */
+  readonly appendOnly: readonly string[];
+  /** Functions, `schema.function`, that make a table's range for the month that begins on a date, if it lacks. */
+  readonly monthly: readonly string[];
 }
 
-/** Tables nobody updates or deletes from, in any schema (R7). */
-const APPEND_ONLY = [
-  'events',
-  'batches',
-  'entries',
-  'postings',
-  'cash_entries',
-  'dead_letter_actions',
-  'finding_actions',
-  'checkpoints',
-  'checkpoint_logs',
-  'signing_keys',
-  'key_vouchers',
-  'installation_ids',
-];
+/** What the log itself adds to and never changes: in every topic's schema, and in its own. */
+const LOG_TABLES = ['events', 'batches'];
+const ACTIONS_TABLE = 'log.dead_letter_actions';
 /** Serialises the preparation of processes that start at once. */
 const PREPARATION_LOCK = 7_823_654_210;
 
@@ -57,7 +49,7 @@ export async function prepareInstallation(
     await ensureRows(client, topology);
     await ensureRole(client, topology);
     await client.query('commit');
-    await makeRoom(client, topology.topics);
+    await makeRoom(client, topology);
   } finally {
     await client.end();
   }
@@ -146,8 +138,10 @@ async function ensureRole(client: pg.Client, topology: Topology): Promise<void> 
     `select format('%I.%I', n.nspname, c.relname) as name
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      left join pg_inherits i on i.inhrelid = c.oid left join pg_class parent on parent.oid = i.inhparent
-     where n.nspname = any($1) and c.relkind in ('r', 'p') and coalesce(parent.relname, c.relname) = any($2)`,
-    [[...topology.schemas, 'log'], APPEND_ONLY],
+     cross join lateral (select coalesce(parent.relname, c.relname) as relname) whole
+     where c.relkind in ('r', 'p')
+       and (n.nspname = any($1) and whole.relname = any($2) or n.nspname || '.' || whole.relname = any($3))`,
+    [topology.schemas, LOG_TABLES, [...topology.appendOnly, ACTIONS_TABLE]],
   );
   for (const { name } of rows)
     await client.query(`revoke update, delete, truncate on ${name} from ${SERVICE_ROLE}`);
@@ -168,7 +162,10 @@ function adviseOnRole(error: unknown): never {
  * Ranges ahead of every head, months ahead of the clock. Called at start and every few minutes (maintenance.ts), by any
  * number of processes: under the lock of the preparation, since two that make the same table fail in the catalogs.
  */
-export async function makeRoom(client: pg.ClientBase, topics: readonly string[]): Promise<void> {
+export async function makeRoom(
+  client: pg.ClientBase,
+  topology: Pick<Topology, 'topics' | 'monthly'>,
+): Promise<void> {
   await client.query('begin');
   try {
     await client.query('select pg_advisory_xact_lock($1)', [PREPARATION_LOCK]);
@@ -178,15 +175,13 @@ export async function makeRoom(client: pg.ClientBase, topics: readonly string[])
       `select log.add_event_range(h.topic, ahead.number)
        from (select topic, (max(position) >> 22)::integer as range from log.heads where topic = any($1) group by topic) h,
             generate_series(h.range, h.range + 2) as ahead(number)`,
-      [topics],
+      [topology.topics],
     );
+    const made = topology.monthly.map((add) => `${add}(first_day)`);
     await client.query(
-      `select ledger.add_posting_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
-       from generate_series(0, 2) as n`,
-    );
-    await client.query(
-      `select consolidation.add_version_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)
-       from generate_series(0, 2) as n`,
+      `select ${made.join(', ')}
+       from (select (date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date as first_day
+             from generate_series(0, 2) as n) months`,
     );
     await client.query('commit');
   } catch (error) {

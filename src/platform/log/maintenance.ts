@@ -1,13 +1,13 @@
 /** Keeps room ahead in the range tables while a process runs, by a connection of the owner's that lives as long as one turn. */
 import pg from 'pg';
-import { makeRoom } from './installation.ts';
+import { makeRoom, type Topology } from './installation.ts';
 
 /** One partition that takes everything, at 12 000 events a second, fills a range in six minutes; two are kept ahead. */
 const EVERY_MS = 60_000;
 
 export class RangeMaintenance {
   readonly #url: string;
-  readonly #topics: readonly string[];
+  readonly #topology: Topology;
   readonly #onError: (error: unknown) => void;
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
@@ -15,12 +15,12 @@ export class RangeMaintenance {
 
   constructor(options: {
     readonly url: string;
-    readonly topics: readonly string[];
+    readonly topology: Topology;
     readonly onError: (error: unknown) => void;
     readonly everyMs?: number;
   }) {
     this.#url = options.url;
-    this.#topics = options.topics;
+    this.#topology = options.topology;
     this.#onError = options.onError;
     this.#everyMs = options.everyMs ?? EVERY_MS;
   }
@@ -41,7 +41,7 @@ export class RangeMaintenance {
     client.on('error', () => undefined); // reported by the query under way
     await client.connect();
     try {
-      await makeRoom(client, this.#topics);
+      await makeRoom(client, this.#topology);
     } finally {
       await client.end();
     }

@@ -9,6 +9,7 @@ import type { Range, RangedRows } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 
 const TERM_COLUMNS = {
+  definition: 'text',
   state: 'text',
   wallet_id: 'text',
   service_id: 'text',
@@ -19,7 +20,7 @@ const TERM_COLUMNS = {
 
 /** By primary key, as all of them are. */
 export const AUDITED_SAGAS: RangedRows = {
-  select: `select s.payment_id, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
+  select: `select s.payment_id, s.definition, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
            from "authorization".sagas s`,
   by: 's.payment_id',
   kind: 'uuid',
@@ -37,7 +38,7 @@ export function differingSagas(
 }
 
 export const AUDITED_REFUND_SAGAS: RangedRows = {
-  select: `select s.refund_id, s.payment_id, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
+  select: `select s.refund_id, s.payment_id, s.definition, s.state, s.wallet_id, s.service_id, s.amount, s.currency, s.method
            from "authorization".refund_sagas s`,
   by: 's.refund_id',
   kind: 'uuid',

@@ -9,6 +9,7 @@ export const STATUS_COLUMNS = {
   failure_code: 'text',
   failure_detail: 'text',
   updated_at: 'instant',
+  status_position: 'bigint',
 } as const;
 
 /** By primary key. */
