@@ -67,7 +67,7 @@ export function consolidationConsumer(): Consumer<Loaded, Plan> {
     // C3: of a key nothing else is parked.
     parkingKeyOf: eventIdentity,
     // A report may be a second old; the fewer commits, the fewer versions (D2).
-    paceMs: 500,
+    paceMs: 250,
     batchMax: 4000,
     load: (tx, events) => loadEvents(tx, events, memory),
     decide: (loaded, _events, now) => decide(loaded, now),
