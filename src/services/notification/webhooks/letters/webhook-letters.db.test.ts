@@ -288,3 +288,16 @@ test('U12: what was given up while the receiver was away is sent by itself when 
       .poll(() => taken(endpoint).filter((each) => each.subject === subject).length, PATIENCE)
       .toBe(1);
 });
+
+test('U12: what has waited three days for its receiver waits for a person, and says so', async () => {
+  const endpoint = await givenEndpoint();
+  const [young, old] = (await givenUp(endpoint, 2)) as [Letter, Letter];
+  await world.owner.query(
+    `update log.dead_letters set failed_last_at = failed_last_at - interval '3 days' where work = $1`,
+    [old.work_id],
+  );
+  await expect
+    .poll(async () => (await read(old.id)) as unknown, PATIENCE)
+    .toMatchObject({ state: 'open', replayed_at_return: false });
+  expect(await read(young.id)).toMatchObject({ state: 'open', replayed_at_return: true });
+});
