@@ -194,6 +194,18 @@ test('U11: of a disabled endpoint the order fails and says why, and the dead let
   expect((await settled(letter.id)).state).toBe('discarded');
 });
 
+test('U11: of a delivery that was forgotten the order fails and says that, and not that its endpoint was deleted', async () => {
+  const endpoint = await givenEndpoint();
+  const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
+  await world.owner.query('delete from notification.deliveries where id = $1', [
+    uuidOf(letter.work_id as Id<'dlv'>),
+  ]);
+  await order(letter.id, 'replay');
+  await expect
+    .poll(async () => (await read(letter.id)).actions.at(-1), PATIENCE)
+    .toMatchObject({ action: 'replay_failed', detail: matching(/webhooks\.delivery_not_found/) });
+});
+
 test('U4: an order whose process is killed is executed by another one, once', async () => {
   const endpoint = await givenEndpoint();
   const letters = await givenUp(endpoint, 8, 404);
