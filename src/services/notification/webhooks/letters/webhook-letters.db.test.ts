@@ -2,8 +2,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Id, uuidOf } from '#kernel/ids.ts';
 import { executeGivenUp } from '#platform/dead-letters/given-up-orders.ts';
+import { outcomeOfAnswer } from '#platform/egress/outcome.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../../tests/webhook-world.ts';
+import { type Claim, claimDue } from '../claim-store.ts';
+import { recordAnswers } from '../record.ts';
 import { RETRY_DELAYS_MS } from '../retry-schedule.ts';
 import { WebhookLetters } from './webhook-letters.ts';
 
@@ -260,6 +263,47 @@ test('U4: an order whose commit is lost has done nothing, and is executed by one
   expect(ends.filter((isDone) => isDone)).toHaveLength(1);
   expect(await made()).toBe(1);
   await Promise.all([first.close(), second.close()]);
+});
+
+function answerOf(status: number) {
+  const answer = { status, headers: {}, body: Buffer.alloc(0), isCut: false };
+  return outcomeOfAnswer(answer, { now: world.clock.now(), latencyMs: 1 });
+}
+
+test('U11: of two attempts at a delivery that end in one commit, the one whose lease was over buries nothing', async () => {
+  const endpoint = await givenEndpoint();
+  world.receiver.conduct = () => ({ status: 503 });
+  const subject = paymentId();
+  await world.say(subject, ['payment.completed']);
+  const lane =
+    'select endpoint_key from notification.lanes where subject = $1 and done_turn = 0 and attempts = 1';
+  const findLane = () => world.owner.query<{ endpoint_key: string }>(lane, [subject]);
+  await expect.poll(async () => (await findLane()).rowCount, PATIENCE).toBe(1);
+  await world.stopProcesses();
+  const [found] = (await findLane()).rows;
+  const session = new Session({ url: world.database.url, name: 'records' });
+  world.advance(24 * 3_600_000);
+  const now = world.clock.now();
+  const take = () =>
+    claimDue(session, [{ endpointKey: BigInt(found?.endpoint_key ?? 0), room: 1 }], { now, leaseUntil: now });
+  const [[late], [own]] = [await take(), await take()] as [[Claim], [Claim]];
+  const answered = [
+    { claim: late, outcome: answerOf(404) },
+    { claim: own, outcome: answerOf(204) },
+  ];
+  const { partitions } = world.log;
+  await session.transaction((tx) =>
+    recordAnswers(tx, answered, { partitions, now, random: Math.random, onDue: () => undefined }),
+  );
+  await session.close();
+  const { rows } = await world.owner.query(
+    `select d.status, (select count(*)::integer from log.dead_letters l where l.subject = $1) as letters
+     from notification.deliveries d join notification.lanes l using (lane_key) where l.subject = $1`,
+    [subject],
+  );
+  expect(rows).toEqual([{ status: 'delivered', letters: 0 }]);
+  process = await world.process();
+  expect(await lettersOf(endpoint)).toEqual([]);
 });
 
 test('U11: what is redelivered, or sent again by time, waits for nobody any more', async () => {
