@@ -58,7 +58,7 @@ export class DeadLetterParts {
     stops.add(() => this.#returns.stop());
     this.#returns.start();
     const groups = TOPOLOGY.groups.map(({ group }) => group);
-    observeDeadLetters(metrics, groups, () => countDeadLetters(checks));
+    observeDeadLetters(metrics, groups, () => countDeadLetters(checks, groups));
   }
 
   /** Its dead letters are delivered to it again here. */
