@@ -165,6 +165,24 @@ test('U11, U18: it is replayed under its message id and number; other data is re
   expect((await order(letter.id, 'discard', { reason: 'late' })).body['code']).toBe('dead_letters.resolved');
 });
 
+test('U1: what was decided under a key is the answer of its copies, before anything is said against an edit', async () => {
+  const endpoint = await givenEndpoint();
+  const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
+  world.receiver.conduct = () => ({ status: 204 });
+  const replay = (payload: object) =>
+    process.app.inject({
+      method: 'POST',
+      url: `/v1/dead-letters/${letter.id}/replay`,
+      payload,
+      headers: { authorization: `Bearer ${TENANT}`, host: 'localhost', 'idempotency-key': letter.id },
+    });
+  const first = await replay({});
+  expect(first.statusCode).toBe(202);
+  await settled(letter.id);
+  expect((await replay({})).body).toBe(first.body);
+  expect((await replay({ data: {} })).json<Body>()['code']).toBe('dead_letters.idempotency_key_reused');
+});
+
 test('U11: many at an endpoint are replayed as a frozen set; what fails meanwhile is not of it', async () => {
   const endpoint = await givenEndpoint();
   const before = await givenUp(endpoint, 5, 404);
