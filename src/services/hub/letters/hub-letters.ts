@@ -69,8 +69,7 @@ export class HubLetterReads implements GivenUpReads {
     const asked = requestOf({ connector: name, connector_version: version, message });
     const results = await evaluator.run(validationStep.jobsOf(asked, definition));
     const unjudged = results.find(({ kind }) => kind !== 'valid' && kind !== 'invalid');
-    if (unjudged !== undefined)
-      return problem('dead_letters.invalid_data', 'It cannot be held against the schema of the connector now.');
+    if (unjudged !== undefined) return problem('dead_letters.invalid_data', 'Its schema could not judge it.');
     const end = validationStep.decide(asked, definition, results);
     if ('call' in end || end.failure === undefined) return tooLarge(message);
     const { errors = [] } = end.data as { readonly errors?: readonly FieldProblem[] };

@@ -107,7 +107,7 @@ test('F4: what waits for another try at an enabled endpoint is kept with its lan
   });
   await world.stopProcesses();
   world.advance(RETENTION_MS + 3 * 86_400_000);
-  for (const _page of [1, 2, 3]) await retention.forgetPage();
+  for (let page = 0; page < 3; page++) await retention.forgetPage();
   expect(await kept()).toEqual(before.map(() => 1));
   world.receiver.conduct = () => ({ status: 204 });
   process = await world.process();
