@@ -29,7 +29,7 @@ export async function countDeadLetters(
        cross join lateral (
          select count(*) from (
            select from log.dead_letters d
-           where d.consumer_group = wanted.consumer_group and d.state = 'open' and d.work is not null
+           where d.consumer_group = wanted.consumer_group and d.state = 'open' and d.work > ''
            limit ${GIVEN_UP_MAX}
          ) open
        ) given_up
