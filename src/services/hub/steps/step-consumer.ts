@@ -125,10 +125,13 @@ function wayOf(event: LogEvent, ways: ReadonlyMap<string, Way>): [string, Way][]
   return way === undefined ? [] : [[identity, way]];
 }
 
-/** S4: an event is named by its place, so what is caused by one of the same commit needs the heads, behind the rows (R3). */
+/**
+ * S4: an event is named by its place, so what is caused by one of the same commit needs the heads, behind the rows (R3). If any
+ * is carried, those of the whole batch: a head that the append would lock later, out of their order, is a deadlock.
+ */
 function lockHeadsFor(tx: Transaction, events: readonly LogEvent[], ways: ReadonlyMap<string, Way>) {
-  const carried = events.filter((event) => (ways.get(eventIdentity(event))?.answers.length ?? 0) > 1);
-  const partitions = new Set(carried.map(({ partition }) => partition));
+  const isCarried = [...ways.values()].some(({ answers }) => answers.length > 1);
+  const partitions = new Set(isCarried ? events.map(({ partition }) => partition) : []);
   return lockHeads(
     tx,
     [...partitions].map((partition) => ({ topic: 'hub', partition })),
