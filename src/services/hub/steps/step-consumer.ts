@@ -6,9 +6,8 @@
  * S2: what a tenant has written runs before the transaction, in another thread, bounded. What is stopped there fails the event
  *     alone: it becomes a dead letter, and nothing else is held up.
  * S3: a step calls nobody. What has to be asked outside is a call: a row of this commit, whose request leaves after it.
- * S4: where the steps behind it are this process' too, an event is carried through them in the same commit, as far as nobody
- *     has to be asked: each says what it would have said, caused by what made it due. Whatever is in the way is left to the
- *     step's own group (carry.ts).
+ * S4: an event is carried through the steps behind it in the same commit, as far as nobody has to be asked: each says what it
+ *     would have said, caused by what made it due. Whatever is in the way is left to the step's own group (carry.ts).
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, uuidOf } from '#kernel/ids.ts';
