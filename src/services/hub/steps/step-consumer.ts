@@ -66,7 +66,7 @@ class ExpressionOverrun extends Error {
 
 /** Someone may wait for it. */
 const PACE_MS = 10;
-/** Of events whose batch failed and went to another process, some may be left. */
+/** Of events whose batch failed and went to another process, some may be left. Many times what a batch has. */
 const PREPARED_MAX = 20_000;
 
 export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Loaded, Plan> {
@@ -81,8 +81,11 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
     paceMs: PACE_MS,
     // S2. A redelivery may be prepared while a batch is: neither takes from the other.
     async prepare(events, { isAlone }) {
-      if (ways.size > PREPARED_MAX) ways.clear();
-      for (const [identity, way] of await carrier.prepare(step, events, { isAlone })) ways.set(identity, way);
+      for (const [identity, way] of await carrier.prepare(step, events, { isAlone })) {
+        ways.delete(identity); // so that it is among the newest
+        ways.set(identity, way);
+      }
+      forgetOldest(ways);
     },
     async load(tx, events) {
       const refs = events.map((event) => refOf(event));
@@ -116,6 +119,13 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
       context.onCommitted(plan);
     },
   };
+}
+
+function forgetOldest(ways: Map<string, Way>): void {
+  for (const identity of ways.keys()) {
+    if (ways.size <= PREPARED_MAX) return;
+    ways.delete(identity);
+  }
 }
 
 function wayOf(event: LogEvent, ways: ReadonlyMap<string, Way>): [string, Way][] {
