@@ -43,7 +43,7 @@ export interface GivenUp {
   readonly waitsFor: string | null;
 }
 
-/** An order to try again what was given up. */
+/** An order to try again what was given up, or to leave it so. */
 export interface GivenUpOrder {
   readonly tenant: string;
   readonly group: string;
@@ -80,6 +80,8 @@ export interface GivenUpReads {
 export interface GivenUpWork extends GivenUpReads {
   /** In the order's transaction, which holds the dead letter; locks and writes what follows, the log's heads last (R3). */
   replay(tx: Transaction, order: GivenUpOrder): Promise<GivenUpEnd>;
+  /** A person has given it up. If something of it would go on nevertheless, it is ended so; what then is left to do after the commit. */
+  giveUp?(tx: Transaction, order: GivenUpOrder): Promise<(() => Promise<void>) | undefined>;
 }
 
 /** Inserts only. */

@@ -4,6 +4,7 @@ import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
 import {
   CALL_STATEMENTS,
   CLAIM_CALLS,
+  END_CALLS,
   FIND_STANDINGS,
   FORGET_CALLS,
   HASTEN_CALLS,
@@ -13,6 +14,7 @@ import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import {
   FIND_CURRENT_CONNECTORS,
+  FIND_LAST_EVENTS,
   FIND_RECEIVED,
   LOCK_INTEGRATIONS,
   STATEMENTS,
@@ -30,6 +32,7 @@ const LOOK_UPS = [
   [FIND_RECEIVED, ['received_hooks_dedup']],
   [FIND_STANDINGS, ['calls_pkey']],
   [UPDATE_CALLS, ['calls_pkey']],
+  [END_CALLS, ['calls_pkey']],
   [CLAIM_CALLS, ['calls_due']],
   [HASTEN_CALLS, ['calls_due']],
   [DROP_UNDO, ['calls_pkey']],
@@ -60,6 +63,7 @@ function pinPlans(): void {
 
   test('what stands still is looked up, with its last event', async () => {
     expect(await hotPlan(database.url, READ_STANDING)).toMatchObject({ faults: [] });
+    expect(await hotPlan(database.url, FIND_LAST_EVENTS)).toMatchObject({ faults: [] });
   });
 }
 

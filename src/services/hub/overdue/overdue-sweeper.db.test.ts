@@ -1,12 +1,12 @@
 /** Stages of the hub that will not answer any more, over its tables and its log. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type IntegrationId, idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { type IntegrationId, newId, uuidOf } from '#kernel/ids.ts';
 import { requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { appendEvents } from '../../../../tests/append-events.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
 import { finishOrders } from '../../../../tests/finish-orders.ts';
 import { ask } from '../../../../tests/redelivery.ts';
+import { givenStanding as standing } from '../../../../tests/standing-integration.ts';
 import { STANDS_STILL_AFTER_MS } from '../integration.ts';
 import { OverdueSweeper } from './overdue-sweeper.ts';
 
@@ -26,43 +26,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** As it is after its first event, which its group has come by and left nothing. */
 async function givenStanding(): Promise<IntegrationId> {
-  const id = newId('int');
-  const uuid = uuidOf(id);
-  await ask(
-    database.url,
-    `insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at, updated_at)
-     values ('acme', $1, 'erp', 1, 'api', 'requested', $1, 'cor', now(), now())`,
-    [uuid],
-  );
-  const [event] = await appendEvents({ url: database.url, partitions: PARTITIONS }, 'hub', [
-    {
-      type: 'integration.requested',
-      version: 1,
-      subject: id,
-      tenant: 'acme',
-      key: id,
-      data: {
-        connector: 'erp',
-        connector_version: 1,
-        message: '{}',
-        entry: 'api',
-        replay_of: null,
-        origin: idOf('int', uuid),
-      },
-      correlationId: 'cor',
-      causation: 'req',
-      traceparent: null,
-    },
-  ]);
-  await ask(
-    database.url,
-    `update log.positions set position = $2
-     where consumer_group = 'hub.validation' and topic = 'hub' and partition = $1`,
-    [event?.partition, event?.position],
-  );
-  return id;
+  return (await standing({ url: database.url, partitions: PARTITIONS })).id;
 }
 
 function orders(subject: string) {
