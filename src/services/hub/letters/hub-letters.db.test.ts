@@ -160,6 +160,17 @@ describe('O1: what stands still and is begun again is ended by it, with its call
   });
 });
 
+test('O1: an undo that stands still is asked for again, and not beside its own call', async () => {
+  const lost = await givenStanding(installation, UNDOING);
+  expect(await replay(lost.event, 'hub.undo')).toMatchObject({ replayedAs: lost.id });
+  expect(await stateOf(lost.uuid)).toMatchObject({ status: 'undoing' });
+  const [last] = (await new HubReads(reader).timeline('acme', lost.uuid)).slice(-1);
+  expect(last).toMatchObject({ type: 'integration.undo_requested', data: { destination: 'main' } });
+  const called = await givenStanding(installation, UNDOING);
+  await givenCall(called.uuid, 'undo');
+  expect(await replay(called.event, 'hub.undo')).toMatchObject({ failure: { code: 'hub.not_undoable' } });
+});
+
 describe('O1: what stands still is ended by discarding its dead letter', () => {
   const discard = (event: LogEvent, group: string) =>
     session.transaction((tx) => letters.giveUp(tx, orderAbout(event, group)));

@@ -17,7 +17,7 @@ import { DISCARDED, type Ended, endStanding, missingStep, replayedBy } from '../
 import type { Evaluator } from '../evaluation/evaluator.ts';
 import type { IntegrationRequested } from '../events.ts';
 import { begin, connectorNotFound, undoRequest } from '../hub-commands.ts';
-import { type Integration, integrationRef, mayBecome, mayBeReplayed } from '../integration.ts';
+import { type Integration, integrationRef, mayBeReplayed } from '../integration.ts';
 import { tooLarge } from '../message-size.ts';
 import type { HubReads } from '../reads.ts';
 import { toUndo } from '../steps/undo-step.ts';
@@ -160,9 +160,13 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
   /** As if somebody had asked for it anew: with a call of its own, whose tries begin at the first. */
   async #undoAgain(tx: Transaction, order: GivenUpOrder, found: Integration): Promise<GivenUpEnd> {
     const { partition, topic, position } = order.event;
-    const [event] = await readEventsAt(tx, partition, [{ topic, position }]);
+    const [[event], called] = await Promise.all([
+      readEventsAt(tx, partition, [{ topic, position }]),
+      findCalled(tx, [{ uuid: found.uuid, step: 'undo' }]),
+    ]);
     const undo = event && toUndo(event.data);
-    if (undo === undefined || found.status !== 'undo_failed' || !mayBecome(found.status, 'undoing'))
+    const standsStill = found.status === 'undoing' && called.size === 0;
+    if (undo === undefined || !(found.status === 'undo_failed' || standsStill))
       return refused('hub.not_undoable', `${order.work} is ${found.status}.`);
     const { reason, actor, now } = order;
     const undoing: Integration = { ...found, status: 'undoing' };
