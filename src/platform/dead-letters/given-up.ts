@@ -183,6 +183,18 @@ export interface OpenWork {
   readonly work: string;
 }
 
+/** Without a lock: for who holds one on what they are about. */
+export async function findOpenWork(
+  tx: Transaction,
+  wanted: readonly Pick<OpenWork, 'tenant' | 'work'>[],
+): Promise<readonly OpenWork[]> {
+  if (wanted.length === 0) return [];
+  return tx.query<OpenWork>(FIND_WORK, [
+    textArray(wanted.map(({ tenant }) => tenant)),
+    textArray(wanted.map(({ work }) => work)),
+  ]);
+}
+
 /**
  * The open dead letters about what a person has tried again by its service's own route. They are locked before what they are
  * about (R3), ascending.
@@ -191,11 +203,7 @@ export async function lockOpenWork(
   tx: Transaction,
   wanted: readonly Pick<OpenWork, 'tenant' | 'work'>[],
 ): Promise<readonly OpenWork[]> {
-  if (wanted.length === 0) return [];
-  const found = await tx.query<OpenWork>(FIND_WORK, [
-    textArray(wanted.map(({ tenant }) => tenant)),
-    textArray(wanted.map(({ work }) => work)),
-  ]);
+  const found = await findOpenWork(tx, wanted);
   if (found.length === 0) return [];
   tx.run(LOCK_LETTERS, [uuidArray(found.map(({ id }) => id)), textArray(found.map(({ tenant }) => tenant))]);
   return found;

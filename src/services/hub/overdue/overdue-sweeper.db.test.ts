@@ -1,6 +1,7 @@
 /** Stages of the hub that will not answer any more, over its tables and its log. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type IntegrationId, newId, uuidOf } from '#kernel/ids.ts';
+import { buryGivenUp } from '#platform/dead-letters/given-up.ts';
 import { requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
@@ -101,4 +102,57 @@ test('H7: what has ended, or is ordered already, is left alone', async () => {
   await lookThrough(sweeper);
   expect(await orders(ended)).toEqual([]);
   expect(await orders(ordered)).toMatchObject([{ by: 'ana' }]);
+});
+
+/** As long as it takes to be a dead letter. */
+async function lookUntilLost(sweeper: OverdueSweeper): Promise<void> {
+  await lookThrough(sweeper);
+  for (let round = 0; round < 4; round++) {
+    await finishOrders(database.url, 'done');
+    await sweeper.sweep();
+    await sweeper.sweep();
+  }
+}
+
+const sweeping = () => new OverdueSweeper({ session, clock, onError: () => undefined });
+
+test('O1: an undo that stands still is a dead letter, though its delivery is one', async () => {
+  aheadMs = 0;
+  const { id, event } = await standing(
+    { url: database.url, partitions: PARTITIONS },
+    {
+      status: 'undoing',
+      type: 'integration.undo_requested',
+      group: 'hub.undo',
+      data: { destination: 'main', reason: 'a mistake', actor: null },
+    },
+  );
+  await session.transaction(async (tx) => {
+    const { topic, partition, position, type } = event;
+    const failure = { code: 'hub.outcome_unknown', text: '', status: null };
+    const about = { topic, partition, position, type, tenant: 'acme', subject: id, version: 1 };
+    const letter = { group: 'hub.delivery', event: about, target: 'erp', work: id, failure };
+    buryGivenUp(tx, [{ ...letter, attempts: 1, firstAt: Date.now(), waitsFor: null }], Date.now());
+  });
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  await lookUntilLost(sweeping());
+  expect((await letters(id)).map((each) => (each as { group: string }).group).toSorted()).toEqual([
+    'hub.delivery',
+    'hub.undo',
+  ]);
+});
+
+test('O1: two processes that find the same lost at once make one dead letter of it', async () => {
+  aheadMs = 0;
+  const lost = await givenStanding();
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  const other = new Session({ url: database.url, name: 'overdue beside' });
+  const beside = new OverdueSweeper({ session: other, clock, onError: () => undefined });
+  const sweepers = [sweeping(), beside];
+  for (let look = 0; look < 24; look++) {
+    await Promise.all(sweepers.map((each) => each.sweep()));
+    await finishOrders(database.url, 'done');
+  }
+  await other.close();
+  expect(await letters(lost)).toHaveLength(1);
 });

@@ -11,7 +11,7 @@ import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId } from '#kernel/ids.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import { buryGivenUp, lockOpenWork } from '#platform/dead-letters/given-up.ts';
+import { buryGivenUp, findOpenWork, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import {
   findAbandonedEvents,
   findOrderedEvents,
@@ -149,39 +149,46 @@ export class OverdueSweeper {
     return missing.filter(({ event }) => !places.has(placeOf(event)));
   }
 
-  /** O1. What has moved meanwhile, or is a dead letter already, is left alone. */
+  /** O1. What has moved meanwhile, or is a dead letter of the same group already, is left alone. */
   async #bury(tx: Transaction, lost: readonly Missing[]): Promise<void> {
     if (lost.length === 0) return;
-    const works = lost.map(({ remembered }) => ({
-      tenant: remembered.tenant,
-      work: idOf('int', remembered.uuid) as string,
-    }));
-    const open = new Set((await lockOpenWork(tx, works)).map(({ work }) => work));
-    const locked = await lockIntegrations(
-      tx,
-      lost.map(({ remembered }) => remembered),
-    );
-    const now = this.#options.clock.now();
-    const known = new Map(locked.map((each) => [integrationRef(each), each]));
-    const letters = lost.flatMap(({ remembered, standing, stage, event }) => {
-      const { tenant, uuid } = remembered;
-      const integration = known.get(integrationRef(remembered));
-      const subject = idOf('int', uuid);
-      if (integration?.status !== standing.status || open.has(subject)) return [];
-      const { type, occurredAt } = standing.event;
-      return {
-        group: stage.group,
-        event: { ...event, tenant, subject, type, version: 1 },
-        target: integration.connector,
-        work: subject,
-        failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },
-        attempts: remembered.redeliveries,
-        firstAt: occurredAt,
-        waitsFor: null,
-      };
+    const refs = lost.map(({ remembered }) => remembered);
+    const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
+    const locking = lockIntegrations(tx, refs);
+    // Behind the locks (R2): what another process has buried meanwhile is there.
+    const [standing, open] = await Promise.all([readStanding(tx, refs), findOpenWork(tx, works)]);
+    const connectors = new Map((await locking).map((each) => [integrationRef(each), each.connector]));
+    const current = new Set(standing.map(standingRef));
+    const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
+    const letters = lost.flatMap((each) => {
+      const target = connectors.get(integrationRef(each.remembered));
+      const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
+      const hasMoved = !current.has(standingRef({ ...each.remembered, ...each.standing }));
+      return target === undefined || isBuried || hasMoved ? [] : letterAbout(each, target);
     });
-    buryGivenUp(tx, letters, now);
+    buryGivenUp(tx, letters, this.#options.clock.now());
   }
+}
+
+/** Where it stands, and since when, and that nobody is asked. */
+function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): string {
+  return `${integrationRef(ref)} ${event.partition} ${event.position} ${isCalling}`;
+}
+
+function letterAbout({ remembered, standing, stage, event }: Missing, target: string): GivenUp {
+  const { tenant, uuid, redeliveries } = remembered;
+  const work = idOf('int', uuid);
+  const { type, occurredAt } = standing.event;
+  return {
+    group: stage.group,
+    event: { ...event, tenant, subject: work, type, version: 1 },
+    target,
+    work,
+    failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },
+    attempts: redeliveries,
+    firstAt: occurredAt,
+    waitsFor: null,
+  };
 }
 
 function isToBeMended({ remembered }: Missing): boolean {
