@@ -171,6 +171,15 @@ test('O1: an undo that stands still is asked for again, and not beside its own c
   expect(await replay(called.event, 'hub.undo')).toMatchObject({ failure: { code: 'hub.not_undoable' } });
 });
 
+test.each([
+  ['{"n":1}', { n: 1 }],
+  ['<n>1</n>', '<n>1</n>'],
+])('U11: a message of %s is shown as what it is', async (message, shown) => {
+  const data = { entry: 'webhook', replay_of: null, origin: '', message };
+  const { id } = await givenStanding(installation, { data });
+  expect(await letters.describe({ tenant: 'acme', work: id })).toMatchObject({ message: shown });
+});
+
 describe('O1: what stands still is ended by discarding its dead letter', () => {
   const discard = (event: LogEvent, group: string) =>
     session.transaction((tx) => letters.giveUp(tx, orderAbout(event, group)));

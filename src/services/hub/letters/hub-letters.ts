@@ -6,6 +6,7 @@ import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { DeadLetter } from '#platform/dead-letters/dead-letter.ts';
 import type { GivenUpEnd, GivenUpOrder, GivenUpReads, GivenUpWork } from '#platform/dead-letters/given-up.ts';
 import { readEventsAt } from '#platform/dead-letters/order-store.ts';
+import { parseJsonBody } from '#platform/http/json-body.ts';
 import type { EventDraft, JsonObject, JsonValue, LogEvent } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -57,13 +58,12 @@ export class HubLetterReads implements GivenUpReads {
     this.options = options;
   }
 
-  async describe({ tenant, work }: DeadLetter): Promise<JsonObject | null> {
+  async describe({ tenant, work }: Pick<DeadLetter, 'tenant' | 'work'>): Promise<JsonObject | null> {
     const { reads } = this.options;
     const found = await reads.find(tenant, uuidOf(work as IntegrationId));
     if (found === undefined) return null;
     const message = messageIn(await reads.timeline(tenant, found.uuid));
-    const shown: JsonValue = message === undefined ? null : (JSON.parse(message) as JsonValue);
-    return { ...(await reads.describe(found)), message: shown };
+    return { ...(await reads.describe(found)), message: message === undefined ? null : shown(message) };
   }
 
   /** It is held against the schema of the newest version, which it will go through. */
@@ -202,6 +202,12 @@ function askedBy({ orderId }: GivenUpOrder, { correlationId }: Integration) {
 
 function messageIn([first]: readonly LogEvent[]): string | undefined {
   return (first as LogEvent<IntegrationRequested> | undefined)?.data.message;
+}
+
+/** Of a webhook it is what came, which need not be JSON. */
+function shown(message: string): JsonValue {
+  const parsed = parseJsonBody(Buffer.from(message));
+  return parsed.ok ? (parsed.value as JsonValue) : message;
 }
 
 /** What is validated of a message beside it does not matter. */
