@@ -31,6 +31,7 @@ import {
   mayBeReplayed,
   renderIntegration,
 } from './integration.ts';
+import { noteUndoings } from './overdue/undoing-store.ts';
 import type { HubProblemCode } from './problems.ts';
 import {
   type ConnectorVersion,
@@ -162,6 +163,7 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const changed = effects.flatMap((effect) => (effect.kind === 'changed' ? effect.integration : []));
     updateIntegrations(tx, [...ended, ...changed], now);
     endCalls(tx, ended);
+    noteUndoings(tx, changed, now);
   }
 
   #put({ connectors }: Batch, { tenant, body, actor }: Command<PutConnectorOrder>): Verdict<Effect> {

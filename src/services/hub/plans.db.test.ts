@@ -12,6 +12,7 @@ import {
 } from './calls/call-store.ts';
 import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
+import { FIND_UNDOINGS, FORGET_UNDOINGS } from './overdue/undoing-store.ts';
 import {
   FIND_CURRENT_CONNECTORS,
   FIND_LAST_EVENTS,
@@ -38,6 +39,8 @@ const LOOK_UPS = [
   [DROP_UNDO, ['calls_pkey']],
   [FIND_BEGUN, ['integrations_pkey']],
   [FORGET_CALLS, ['calls_pkey']],
+  [FIND_UNDOINGS, ['undoings_since']],
+  [FORGET_UNDOINGS, ['undoings_since']],
 ] as const;
 
 let database: TestDatabase;
@@ -49,9 +52,14 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test('every statement that is no insert is pinned', () => {
-  const others = [...STATEMENTS, ...CALL_STATEMENTS, DROP_UNDO, FIND_BEGUN].filter(
-    ({ text }) => !/^\s*insert/.test(text),
-  );
+  const others = [
+    ...STATEMENTS,
+    ...CALL_STATEMENTS,
+    DROP_UNDO,
+    FIND_BEGUN,
+    FIND_UNDOINGS,
+    FORGET_UNDOINGS,
+  ].filter(({ text }) => !/^\s*insert/.test(text));
   expect(others.map(({ name }) => name).toSorted()).toEqual(LOOK_UPS.map(([{ name }]) => name).toSorted());
 });
 
@@ -84,6 +92,7 @@ describe('on tables with many rows', () => {
                               is_unknown, history, due_at, give_up_at, timeout_ms, cause, origin, correlation_id, created_at)
        select id, 'delivery', 'acme', 'c', 1, 'main', '{}', 'done', 1, false, '[]',
               case when random() < 0.01 then now() end, now(), 1000, 'c', id, 'cor', now() from hub.integrations;
+       insert into hub.undoings select id, 'acme', now() - random() * interval '1 day' from hub.integrations;
        insert into hub.received_hooks
        select 'acme', id, 'c', '{}', '', 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
     ),

@@ -20,6 +20,7 @@ import type { IntegrationRequested } from '../events.ts';
 import { begin, connectorNotFound, undoRequest } from '../hub-commands.ts';
 import { type Integration, integrationRef, mayBeReplayed } from '../integration.ts';
 import { tooLarge } from '../message-size.ts';
+import { noteUndoings } from '../overdue/undoing-store.ts';
 import type { HubReads } from '../reads.ts';
 import { toUndo } from '../steps/undo-step.ts';
 import { validationStep } from '../steps/validation-step.ts';
@@ -172,6 +173,7 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
     const undoing: Integration = { ...found, status: 'undoing' };
     dropUndo(tx, found.uuid);
     updateIntegrations(tx, [undoing], now);
+    noteUndoings(tx, [undoing], now);
     const draft = undoRequest(askedBy(order, found), found, { ...undo, reason: reason ?? REPLAYED, actor });
     return this.#ended(tx, order, { replayedAs: order.work, drafts: [draft] });
   }

@@ -10,6 +10,7 @@ import { ask } from '../../../../tests/redelivery.ts';
 import { givenStanding as standing } from '../../../../tests/standing-integration.ts';
 import { STANDS_STILL_AFTER_MS } from '../integration.ts';
 import { OverdueSweeper } from './overdue-sweeper.ts';
+import { noteUndoings } from './undoing-store.ts';
 
 const PARTITIONS = 4;
 let database: TestDatabase;
@@ -114,19 +115,18 @@ async function lookUntilLost(sweeper: OverdueSweeper): Promise<void> {
   }
 }
 
+const UNDO_ASKED = {
+  status: 'undoing',
+  type: 'integration.undo_requested',
+  group: 'hub.undo',
+  data: { destination: 'main', reason: 'a mistake', actor: null },
+};
+
 const sweeping = () => new OverdueSweeper({ session, clock, onError: () => undefined });
 
 test('O1: an undo that stands still is a dead letter, though its delivery is one', async () => {
   aheadMs = 0;
-  const { id, event } = await standing(
-    { url: database.url, partitions: PARTITIONS },
-    {
-      status: 'undoing',
-      type: 'integration.undo_requested',
-      group: 'hub.undo',
-      data: { destination: 'main', reason: 'a mistake', actor: null },
-    },
-  );
+  const { id, event } = await standing({ url: database.url, partitions: PARTITIONS }, UNDO_ASKED);
   await session.transaction(async (tx) => {
     const { topic, partition, position, type } = event;
     const failure = { code: 'hub.outcome_unknown', text: '', status: null };
@@ -140,6 +140,20 @@ test('O1: an undo that stands still is a dead letter, though its delivery is one
     'hub.delivery',
     'hub.undo',
   ]);
+});
+
+test('O1: what was delivered long ago and is undone is looked at, until it has ended', async () => {
+  aheadMs = 0;
+  const { id, uuid } = await standing({ url: database.url, partitions: PARTITIONS }, UNDO_ASKED);
+  await session.transaction(async (tx) => noteUndoings(tx, [{ tenant: 'acme', uuid }], clock.now()));
+  aheadMs = 3 * 3_600_000; // further than a new process looks back
+  await lookUntilLost(sweeping());
+  expect(await letters(id)).toMatchObject([{ group: 'hub.undo', code: 'hub.overdue' }]);
+  const noted = () => ask(database.url, 'select 1 from hub.undoings where integration = $1', [uuid]);
+  expect(await noted()).toHaveLength(1);
+  await ask(database.url, `update hub.integrations set status = 'undone' where id = $1`, [uuid]);
+  await sweeping().sweep();
+  expect(await noted()).toEqual([]);
 });
 
 test('O1: two processes that find the same lost at once make one dead letter of it', async () => {
