@@ -2,6 +2,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { countDeadLetters } from '#platform/dead-letters/counts.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
@@ -12,13 +13,14 @@ import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
 import { Returns } from '#platform/dead-letters/returns.ts';
 import type { DeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import type { CommandQueue } from '#platform/http/command-route.ts';
+import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { observeDeadLetters } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
-import { renderAnswer } from './problems.ts';
+import { keyReusedOf, renderAnswer } from './problems.ts';
 import type { Stops } from './stops.ts';
 import { contractsOf, TOPOLOGY } from './topology.ts';
 
@@ -58,7 +60,7 @@ export class DeadLetterParts {
     stops.add(() => this.#returns.stop());
     this.#returns.start();
     const groups = TOPOLOGY.groups.map(({ group }) => group);
-    observeDeadLetters(metrics, groups, () => countDeadLetters(checks));
+    observeDeadLetters(metrics, groups, () => countDeadLetters(checks, groups));
   }
 
   /** Its dead letters are delivered to it again here. */
@@ -82,7 +84,12 @@ export class DeadLetterParts {
   }
 
   routes(): DeadLetterRoutes {
-    const { reads, commandsOf } = this.#shared;
+    const { reads, commandsOf, openSession } = this.#shared;
+    const decided = new DecidedAnswers({
+      idempotency: new IdempotencyStore('log'),
+      session: openSession('dead_letters.decided'),
+      keyReused: keyReusedOf('dead_letters'),
+    });
     const handler = new DeadLetterCommands({
       renderProblem: renderAnswer,
       reader: reads,
@@ -91,6 +98,7 @@ export class DeadLetterParts {
     });
     return {
       commands: commandsOf(handler),
+      findDecided: (command) => decided.find(command),
       reads: new DeadLetterReads(reads),
       works: this.#works,
       onOrdered: () => this.#redeliverer.wake(),

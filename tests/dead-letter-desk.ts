@@ -2,6 +2,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
@@ -35,6 +36,7 @@ export class DeadLetterDesk {
   readonly #redeliverer: Redeliverer;
   readonly #returns: Returns;
   readonly #commands: Pick<CommandWorker<DeadLetterOrder, unknown, unknown>, 'start' | 'stop' | 'submit'>;
+  readonly #decided: DecidedAnswers;
   readonly #works: GivenUpWork[] = [];
 
   constructor(options: DeadLetterDeskOptions) {
@@ -43,6 +45,8 @@ export class DeadLetterDesk {
     this.#redeliverer = new Redeliverer({ ...options, session: openSession('redeliverer') });
     const onOrdered = (): void => this.#redeliverer.wake();
     this.#returns = new Returns({ ...options, session: openSession('returns'), onOrdered });
+    const keys = { idempotency: new IdempotencyStore('log'), keyReused: keyReusedOf('dead_letters') };
+    this.#decided = new DecidedAnswers({ ...keys, session: openSession('dead_letters.decided') });
     this.#commands = new CommandWorker({
       ...options,
       name: 'dead_letters',
@@ -54,8 +58,7 @@ export class DeadLetterDesk {
         topics: TOPOLOGY.topics,
         contracts: new EventContracts(contractsOf),
       }),
-      idempotency: new IdempotencyStore('log'),
-      keyReused: keyReusedOf('dead_letters'),
+      ...keys,
       delayMs: () => 0,
     });
   }
@@ -77,6 +80,7 @@ export class DeadLetterDesk {
   registerRoutes(app: HttpApp): void {
     registerDeadLetterRoutes(app, {
       commands: this.#commands,
+      findDecided: (command) => this.#decided.find(command),
       reads: new DeadLetterReads(this.#options.reader),
       works: this.#works,
       onOrdered: () => this.#redeliverer.wake(),

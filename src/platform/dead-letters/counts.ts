@@ -7,11 +7,17 @@ export interface DeadLetterCounts {
   readonly parked: number;
 }
 
-/** Of what was given up, counted at most: it may be millions, and an alarm is raised long before. */
+/** Of what a group has given up, counted at most: it may be millions, and an alarm is raised long before. */
 const GIVEN_UP_MAX = 100_000;
 
-/** By group; a group without any is not there. Two small tables, read whole, and what is open of what was given up. */
-export async function countDeadLetters(reader: Reader): Promise<ReadonlyMap<string, DeadLetterCounts>> {
+/**
+ * By group; a group without any may not be there. Two small tables, read whole, and of each of the groups what is open of what it
+ * has given up, by the index on these.
+ */
+export async function countDeadLetters(
+  reader: Reader,
+  groups: readonly string[],
+): Promise<ReadonlyMap<string, DeadLetterCounts>> {
   const rows = await reader.query<{ group: string; open: number; parked: number }>(
     `select "group", sum(open)::integer as open, sum(parked)::integer as parked
      from (
@@ -19,13 +25,17 @@ export async function countDeadLetters(reader: Reader): Promise<ReadonlyMap<stri
        union all
        select consumer_group, 0, count(*) from log.parked_events group by 1
        union all
-       select consumer_group, count(*), 0 from (
-         select consumer_group from log.dead_letters where state = 'open' and work is not null limit ${GIVEN_UP_MAX}
+       select wanted.consumer_group, given_up.count, 0 from unnest($1::text[]) as wanted(consumer_group)
+       cross join lateral (
+         select count(*) from (
+           select from log.dead_letters d
+           where d.consumer_group = wanted.consumer_group and d.state = 'open' and d.work is not null
+           limit ${GIVEN_UP_MAX}
+         ) open
        ) given_up
-       group by 1
      ) counted
      group by 1`,
-    [],
+    [groups],
   );
   return new Map(rows.map(({ group, open, parked }) => [group, { open, parked }]));
 }

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Fault } from '#kernel/fault.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import {
   type DeadLetterRow,
@@ -14,6 +15,7 @@ import {
   stepOf,
 } from '../../../tests/probe.ts';
 import { PARKED_MAX, PARKED_PER_MINUTE_MAX, STRIKES_MAX } from './bury.ts';
+import { countDeadLetters } from './counts.ts';
 
 let probe: Probe;
 
@@ -543,4 +545,22 @@ test('a group that is set back while a key is parked handles nothing of it, and 
   await expect.poll(isAtEnd, PATIENCE).toBe(true);
   expect(await probe.parkedBehind('key-1')).toEqual([2, 3]);
   expect(await open()).toHaveLength(1);
+});
+
+test('U20: what one group has given up in great numbers hides nothing of another one', async () => {
+  const given = async (group: string, count: number) =>
+    probe.query(
+      `insert into log.dead_letters (id, consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                     error_code, error, attempts, state, failed_first_at, failed_last_at, target, work)
+       select gen_random_uuid(), $1, 0, $1 || n, 'source', n, 'acme', 's', 't', 1, 'E', 'e', 1, 'open', now(), now(), 'x', $1 || n
+       from generate_series(1, $2::integer) n`,
+      [group, count],
+    );
+  await given('many', 100_001);
+  await given('few', 2);
+  const reader = new ReadPool({ url: probe.url, onError: () => undefined });
+  const counts = await countDeadLetters(reader, ['many', 'few', 'none']);
+  await reader.close();
+  expect([counts.get('many')?.open, counts.get('few')?.open]).toEqual([100_000, 2]);
+  expect(counts.get('none')?.open ?? 0).toBe(0);
 });

@@ -4,13 +4,14 @@
  *
  * T1: a dead letter is ordered about so once: in the commit of the order it ceases to wait.
  * T2: only what was given up before the return, and not too long before: somebody may have dealt with it otherwise.
+ *     What has waited too long waits for a person, and is shown so.
  * T3: a page at a time while the destination stays: what has just come back is not thrown over again by what it missed.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import { repeatWhile } from '../batch/repeat.ts';
 import { Signal } from '../batch/signal.ts';
-import { uuidArray } from '../postgres/arrays.ts';
+import { textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
 import { insertOrders, type NewOrder } from './command-store.ts';
@@ -26,21 +27,38 @@ const LOOK_EVERY_MS = 5000;
 const WITHIN_MS = 3 * 24 * 3_600_000;
 /** Destinations that are waited for, of all services. */
 const DESTINATIONS_MAX = 10_000;
+/** Of these, whose oldest are looked through in one turn: twenty pages are some milliseconds. */
+const GIVEN_UP_AT_ONCE_MAX = 20;
 const REASON = 'Its destination answers again.';
 
-/** One step of the partial index for each (a loose scan), however much waits for it. */
+/** One step of the partial index for each (a loose scan), however much waits for it; and since when its oldest does. */
 export const FIND_WAITED_FOR = statement(
   'log.find_waited_for',
-  `with recursive w(name) as (
-     (select d.waits_for from log.dead_letters d
+  `with recursive w(name, since) as (
+     (select d.waits_for, d.failed_last_at from log.dead_letters d
       where d.state = 'open' and d.waits_for > '' order by d.waits_for, d.id limit 1)
      union all
-     select n.waits_for from w cross join lateral (
-       select d.waits_for from log.dead_letters d
+     select n.waits_for, n.failed_last_at from w cross join lateral (
+       select d.waits_for, d.failed_last_at from log.dead_letters d
        where d.state = 'open' and d.waits_for > w.name order by d.waits_for, d.id limit 1
      ) n
    )
-   select name from w limit ${DESTINATIONS_MAX}`,
+   select name, since from w limit ${DESTINATIONS_MAX}`,
+);
+
+/**
+ * T2. The oldest of each, by the same index, a page and no more: they are in the order in which they were given up. What is in
+ * use is left out.
+ */
+export const WAIT_NO_LONGER = statement(
+  'log.wait_no_longer',
+  `update log.dead_letters d set waits_for = null
+   from ${batchRows('wanted', { name: 'text' })}
+   cross join lateral (
+     select t.ctid, t.failed_last_at from log.dead_letters t where t.waits_for = wanted.name and t.state = 'open'
+     order by t.waits_for, t.id limit ${PAGE} for no key update skip locked
+   ) as found(at, failed_last_at)
+   where d.ctid = found.at and found.failed_last_at <= $2::timestamptz`,
 );
 
 /** T2. By the same index, the oldest first, and what another process orders about just now is left to it. */
@@ -68,6 +86,11 @@ export interface ReturnsOptions {
   /** There are orders to execute. */
   readonly onOrdered: () => void;
   readonly onError: (error: unknown) => void;
+}
+
+interface WaitedFor {
+  name: string;
+  since: EpochMs;
 }
 
 export class Returns {
@@ -117,15 +140,27 @@ export class Returns {
   async #look(): Promise<void> {
     if (performance.now() - this.#lookedAt < LOOK_EVERY_MS) return;
     this.#lookedAt = performance.now();
-    const rows = await this.#options.session.query<{ name: string }>(FIND_WAITED_FOR, []);
+    const rows = await this.#options.session.query<WaitedFor>(FIND_WAITED_FOR, []);
     this.#waitedFor = new Set(rows.map(({ name }) => name));
+    await this.#giveUp(rows);
+  }
+
+  /** Looks again at once while there is more of it. */
+  async #giveUp(waitedFor: readonly WaitedFor[]): Promise<void> {
+    const { session, clock } = this.#options;
+    const until = clock.now() - WITHIN_MS;
+    const tooLong = waitedFor.filter(({ since }) => since <= until).slice(0, GIVEN_UP_AT_ONCE_MAX);
+    if (tooLong.length === 0) return;
+    await session.query(WAIT_NO_LONGER, [textArray(tooLong.map(({ name }) => name)), new Date(until)]);
+    this.#lookedAt = Number.NEGATIVE_INFINITY;
   }
 
   async #order(destination: string, at: EpochMs): Promise<void> {
     const { session, clock, onOrdered } = this.#options;
     const now = clock.now();
     const ordered = await session.transaction((tx) => orderPage(tx, { destination, at, now }));
-    if (ordered < PAGE) this.#back.delete(destination);
+    // Unless it was seen again meanwhile: what was given up in between is ordered about in the next turn.
+    if (ordered < PAGE && this.#back.get(destination) === at) this.#back.delete(destination);
     if (ordered > 0) onOrdered();
   }
 }

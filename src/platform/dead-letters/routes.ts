@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import { type CommandQueue, sendOutcome, submitCommand } from '../http/command-route.ts';
+import { type Admission, type CommandQueue, sendOutcome, submitCommand } from '../http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '../http/cursor.ts';
 import type { HttpApp } from '../http/http-app.ts';
 import { parseInstant } from '../http/instants.ts';
@@ -33,6 +33,8 @@ import {
 
 export interface DeadLetterRoutes {
   readonly commands: CommandQueue<DeadLetterOrder>;
+  /** What was decided under a key before is the answer, whatever is to be said against the order now. */
+  readonly findDecided: Admission<DeadLetterOrder>['findDecided'];
   readonly reads: DeadLetterReads;
   /** Of the services that give up what they have tried outside. */
   readonly works: readonly GivenUpReads[];
@@ -223,9 +225,10 @@ async function run(
   { routes, body, id }: { routes: DeadLetterRoutes; body: DeadLetterOrder; id: string },
 ): Promise<FastifyReply> {
   const { tenant } = contextOf(request);
+  const { commands, findDecided } = routes;
   const objection = await objectionToEdit({ tenant, order: body }, routes);
-  if (objection !== undefined) return sendProblem(reply, objection);
-  const outcome = await submitCommand(request, routes.commands, { operation: body.operation, body, id });
+  const admission = { obstacle: () => objection, findDecided };
+  const outcome = await submitCommand(request, commands, { operation: body.operation, body, id, admission });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   routes.onOrdered();
   return sendOutcome(reply, outcome.value);

@@ -49,14 +49,30 @@ export const SECRETS_MAX = 500;
 /** Neither a key's id nor base64 has it. */
 const SEALED_SEPARATOR = ':';
 
+const INSERT = `insert into vault.secrets (tenant, name, key_id, nonce, sealed, created_at, updated_at)
+   select tenant, name, key_id, nonce, sealed, $6::timestamptz, $6::timestamptz
+   from ${batchRows('v', { tenant: 'text', name: 'text', key_id: 'text', nonce: 'bytea', sealed: 'bytea' })}`;
+
 /** One row, by primary key; who comes second waits for the first and then holds. */
 const SAVE = statement(
   'vault.save_secrets',
-  `insert into vault.secrets (tenant, name, key_id, nonce, sealed, created_at, updated_at)
-   select tenant, name, key_id, nonce, sealed, $6::timestamptz, $6::timestamptz
-   from ${batchRows('v', { tenant: 'text', name: 'text', key_id: 'text', nonce: 'bytea', sealed: 'bytea' })}
+  `${INSERT}
    on conflict (tenant, name) do update
    set key_id = excluded.key_id, nonce = excluded.nonce, sealed = excluded.sealed, updated_at = excluded.updated_at`,
+);
+
+/** By primary key; who comes second waits for the first and then leaves it be. */
+const SAVE_FIRST = statement(
+  'vault.save_first_secret',
+  `${INSERT}
+   on conflict (tenant, name) do nothing
+   returning 1 as saved`,
+);
+
+/** One row, by primary key: what it is once it is locked. */
+const LOCK = statement(
+  'vault.lock_secret',
+  `select tenant, name, key_id, nonce, sealed from vault.secrets where tenant = $1 and name = $2 for no key update`,
 );
 
 export class Vault {
@@ -74,6 +90,22 @@ export class Vault {
   /** The same in the caller's transaction; each name once. */
   save(tx: Transaction, secrets: readonly Secret[], now: EpochMs): void {
     if (secrets.length > 0) tx.run(SAVE, this.#rowsOf(secrets, now));
+  }
+
+  /** Makes it, unless there is one of the name: that is left as it is. */
+  async putFirst(secret: Secret): Promise<void> {
+    await this.#options.db.query(SAVE_FIRST.text, this.#rowsOf([secret], this.#options.clock.now()));
+  }
+
+  /** The same in the caller's transaction; whether it was made. */
+  async saveFirst(tx: Transaction, secret: Secret, now: EpochMs): Promise<boolean> {
+    return (await tx.query(SAVE_FIRST, this.#rowsOf([secret], now))).length > 0;
+  }
+
+  /** Its value, which nobody replaces until the caller's transaction ends. */
+  async lock(tx: Transaction, { tenant, name }: SecretName): Promise<string | undefined> {
+    const [row] = await tx.query<SecretRow>(LOCK, [tenant, name]);
+    return row && this.#open(row);
   }
 
   async find(of: SecretName): Promise<string | undefined> {

@@ -80,6 +80,8 @@ export class HubLetterReads implements GivenUpReads {
     const { definition, version } = connector;
     const asked = requestOf({ connector: name, connector_version: version, message });
     const results = await evaluator.run(validationStep.jobsOf(asked, definition));
+    const unjudged = results.find(({ kind }) => kind !== 'valid' && kind !== 'invalid');
+    if (unjudged !== undefined) return problem('dead_letters.invalid_data', 'Its schema could not judge it.');
     const end = validationStep.decide(asked, definition, results);
     if ('call' in end || end.failure === undefined) return tooLarge(message);
     const { errors = [] } = end.data as { readonly errors?: readonly FieldProblem[] };

@@ -249,7 +249,7 @@ export const END_TURNS = statement(
      select t.ctid from notification.lanes t where t.lane_key = v.lane_key and t.claims = v.claims offset 0
    ) as found(at)
    where l.ctid = found.at
-   returning l.lane_key, l.endpoint_key, l.due_at`,
+   returning l.lane_key, l.claims, l.endpoint_key, l.due_at`,
 );
 
 export const END_DELIVERIES = statement(
@@ -284,11 +284,18 @@ export const END_ATTEMPTS = statement(
    where a.ctid = found.at`,
 );
 
+interface EndedTurn {
+  lane_key: bigint;
+  claims: number;
+  endpoint_key: bigint;
+  due_at: EpochMs | null;
+}
+
 export interface ClaimsEnded {
   /** Endpoints whose lanes are due again now. */
   readonly due: ReadonlySet<bigint>;
-  /** The lanes of those that were still this process's to end. */
-  readonly held: ReadonlySet<bigint>;
+  /** Those that were still this process's to end: of a lane that was taken again meanwhile the last one alone. */
+  readonly held: ReadonlySet<Claim>;
 }
 
 export async function endClaims(
@@ -299,24 +306,21 @@ export async function endClaims(
   const inOrder = ended.toSorted((a, b) => inLockOrder(nameOf(a), nameOf(b)));
   const lanes = int8Array(inOrder.map(({ claim }) => claim.laneKey));
   tx.run(LOCK_LANES, [lanes]);
-  const rows = await tx.query<{ lane_key: bigint; endpoint_key: bigint; due_at: EpochMs | null }>(END_TURNS, [
+  const rows = await tx.query<EndedTurn>(END_TURNS, [
     lanes,
     int4Array(inOrder.map(({ claim }) => claim.claims)),
     int4Array(inOrder.map(({ claim }) => claim.turn)),
     timestamptzArray(inOrder.map(({ step }) => (step.kind === 'again' ? step.at : null))),
     new Date(now),
   ]);
-  const held = new Set(rows.map(({ lane_key }) => lane_key));
-  endDeliveries(
-    tx,
-    inOrder.filter(({ claim }) => held.has(claim.laneKey)),
-    now,
-  );
+  const claimsOf = new Map(rows.map(({ lane_key, claims }) => [lane_key, claims]));
+  const own = inOrder.filter(({ claim }) => claimsOf.get(claim.laneKey) === claim.claims);
+  endDeliveries(tx, own, now);
   endAttempts(tx, inOrder, now);
   const due = rows.flatMap(({ endpoint_key, due_at }) =>
     due_at !== null && due_at <= now ? [endpoint_key] : [],
   );
-  return { due: new Set(due), held };
+  return { due: new Set(due), held: new Set(own.map(({ claim }) => claim)) };
 }
 
 function endDeliveries(tx: Transaction, ended: readonly EndedClaim[], now: EpochMs): void {

@@ -6,6 +6,7 @@ import type { Transaction } from '#platform/postgres/session.ts';
 import type { DeliveryRow } from './delivery-reads.ts';
 import type { Endpoint } from './endpoint.ts';
 import {
+  type Delivery,
   insertDeliveries,
   insertMessages,
   keepMessages,
@@ -41,10 +42,7 @@ export async function queueTest(
   return uuid;
 }
 
-/**
- * Behind what is waiting for its subject; with the number and the message id that it has. Its dead letter is resolved by it.
- * Undefined if it was forgotten meanwhile.
- */
+/** Its dead letter is resolved by it. Undefined if it was forgotten meanwhile. */
 export async function queueAgain(
   tx: Transaction,
   endpoint: Endpoint,
@@ -52,14 +50,38 @@ export async function queueAgain(
 ): Promise<string | undefined> {
   const { id, event, type, subject, sequence } = row;
   const letters = await lockOpenWork(tx, [{ tenant: endpoint.tenant, work: idOf('dlv', id) }]); // R3: as orders do
-  if ((await keepMessages(tx, [event], now)).size === 0) return undefined;
   const { key: endpointKey, forgottenSequence: firstAfter } = endpoint;
-  const repeated = { endpointKey, firstAfter, event, type, subject, sequence, repeats: id };
-  const uuid = await queue(tx, { ...repeated, isSkipped: false }, now);
-  const replayedAs = idOf('dlv', uuid);
+  const [again] = await sendAgain(
+    tx,
+    [{ endpointKey, firstAfter, event, type, subject, sequence, repeats: id }],
+    now,
+  );
+  if (again === undefined) return undefined;
+  const replayedAs = idOf('dlv', again.uuid);
   const resolved = letters.map((letter) => ({ id: letter.id, actor, replayedAs }));
   resolveWork(tx, resolved, now);
-  return uuid;
+  return again.uuid;
+}
+
+export type Repeated = Omit<Required<NewDelivery>, 'isSkipped'>;
+
+/**
+ * Each behind what is waiting for its subject, with the number and the message id that it has; the lane that it was in may be
+ * forgotten. Undefined where the message is.
+ */
+export async function sendAgain(
+  tx: Transaction,
+  repeated: readonly Repeated[],
+  now: EpochMs,
+): Promise<(Delivery | undefined)[]> {
+  const events = repeated.map(({ event }) => event);
+  const kept = await keepMessages(tx, events, now);
+  const present = repeated.filter(({ event }) => kept.has(event));
+  const wanted = present.map((each) => ({ ...each, isSkipped: false }));
+  const deliveries = await takeTurns(tx, wanted, now);
+  insertDeliveries(tx, deliveries, now);
+  const becomes = new Map(present.map((each, index) => [each, deliveries[index]]));
+  return repeated.map((each) => becomes.get(each));
 }
 
 async function queue(tx: Transaction, delivery: NewDelivery, now: EpochMs): Promise<string> {

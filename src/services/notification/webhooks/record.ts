@@ -38,7 +38,7 @@ export async function recordAnswers(
   const { due, held } = await endClaims(tx, recorded.map(endedOf), now);
   const disabled = await noteEndpoints(tx, newsOf(recorded), now);
   const exhausted = recorded.filter(
-    ({ claim, decided }) => decided.step.kind === 'exhausted' && held.has(claim.laneKey),
+    ({ claim, decided }) => decided.step.kind === 'exhausted' && held.has(claim),
   );
   const drafts = [
     ...disabled.map((endpoint) => disabledEvent(endpoint, recorded)),

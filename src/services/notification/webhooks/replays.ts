@@ -19,9 +19,10 @@ import type { JsonObject } from '#platform/log/event.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import { sendAgain } from './delivery-desk.ts';
 import type { Endpoint } from './endpoint.ts';
 import { matches, TOLD_EVENTS, WEBHOOK_GROUP } from './event-patterns.ts';
-import { type Delivery, insertDeliveries, keepMessages, takeTurns } from './lane-store.ts';
+import type { Delivery } from './lane-store.ts';
 
 /** Of one commit: new deliveries of the present wait for no more than that. */
 const PAGE = 200;
@@ -68,12 +69,12 @@ export const INSERT_REPLAY = statement(
 /** One that runs, at an endpoint that is enabled; what another process works on is left to it. By the partial index. */
 export const TAKE_REPLAY = statement(
   'notification.take_replay',
-  `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to,
-     (select e.tenant from notification.endpoints e where e.endpoint_key = r.endpoint_key) as tenant
+  `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to, e.tenant, e.forgotten_sequence
    from notification.replays r
-   where r.finished_at is null and r.created_at > '-infinity' and exists (
-     select from notification.endpoints e where e.endpoint_key = r.endpoint_key and e.status = 'enabled' offset 0
-   )
+   cross join lateral (
+     select * from notification.endpoints e where e.endpoint_key = r.endpoint_key and e.status = 'enabled' offset 0
+   ) e
+   where r.finished_at is null and r.created_at > '-infinity'
    order by r.created_at limit 1 for no key update of r skip locked`,
 );
 
@@ -104,6 +105,7 @@ interface RunningRow {
   after: string;
   up_to: string;
   tenant: string;
+  forgotten_sequence: number;
 }
 
 interface MemberRow {
@@ -213,36 +215,25 @@ export class Replays {
 
 async function queuePage(tx: Transaction, replay: RunningRow, now: EpochMs): Promise<void> {
   const { id, endpoint_key: endpointKey, events, subject, after, up_to } = replay;
+  const { forgotten_sequence: firstAfter } = replay;
   const members = await tx.query<MemberRow>(READ_MEMBERS, [endpointKey, after, up_to, events, subject, PAGE]);
   const works = members.map((member) => ({ tenant: replay.tenant, work: idOf('dlv', member.id) }));
   const letters = await lockOpenWork(tx, works); // R3
-  const kept = await keepMessages(
-    tx,
-    members.map(({ event }) => event),
-    now,
-  );
-  const present = members.filter(({ event }) => kept.has(event));
-  const wanted = present.map((member) => ({
-    endpointKey,
-    firstAfter: 0, // each has a lane: there is a delivery of it
-    event: member.event,
-    type: member.type,
-    subject: member.subject,
-    sequence: member.sequence,
-    repeats: id,
-    isSkipped: false,
-  }));
-  const queued = await takeTurns(tx, wanted, now);
-  insertDeliveries(tx, queued, now);
-  resolveWork(tx, resolvedBy(letters, { members: present, queued }), now);
+  const wanted = members.map(({ id: _id, ...told }) => ({ ...told, endpointKey, firstAfter, repeats: id }));
+  const queued = await sendAgain(tx, wanted, now);
+  resolveWork(tx, resolvedBy(letters, { members, queued }), now);
   const isLast = members.length < PAGE;
-  tx.run(MOVE_REPLAY, [id, members.at(-1)?.id ?? after, members.length, isLast ? new Date(now) : null]);
+  const count = queued.filter((each) => each !== undefined).length;
+  tx.run(MOVE_REPLAY, [id, members.at(-1)?.id ?? after, count, isLast ? new Date(now) : null]);
 }
 
 /** What was given up and is sent again waits for nobody any more. */
 function resolvedBy(
   letters: readonly OpenWork[],
-  { members, queued }: { readonly members: readonly MemberRow[]; readonly queued: readonly Delivery[] },
+  {
+    members,
+    queued,
+  }: { readonly members: readonly MemberRow[]; readonly queued: readonly (Delivery | undefined)[] },
 ): ResolvedWork[] {
   const becomes = new Map(members.map(({ id }, index) => [idOf('dlv', id) as string, queued[index]?.uuid]));
   return letters.flatMap(({ id, work }) => {

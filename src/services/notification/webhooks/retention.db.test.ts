@@ -95,6 +95,26 @@ test('U18: what is old goes, message and lane with the last delivery; a subject 
   await untilAllIsDelivered();
 });
 
+test('F4: what waits for another try at an enabled endpoint is kept with its lane and message, and sent', async () => {
+  await retention.forgetPage();
+  const before = await kept();
+  world.receiver.conduct = () => ({ status: 503 });
+  const subject = paymentId();
+  await world.say(subject, ['payment.completed']);
+  await world.waitUntil(async () => {
+    const { rows } = await world.owner.query(`select from notification.deliveries where failures = 1`);
+    return rows.length === 1;
+  });
+  await world.stopProcesses();
+  world.advance(RETENTION_MS + 3 * 86_400_000);
+  for (let page = 0; page < 3; page++) await retention.forgetPage();
+  expect(await kept()).toEqual(before.map(() => 1));
+  world.receiver.conduct = () => ({ status: 204 });
+  process = await world.process();
+  await world.waitUntil(() => world.receiver.takenAt(PATH).at(-1)?.subject === subject);
+  await untilAllIsDelivered();
+});
+
 test('U3: an event that is older than what is remembered is not told again', async () => {
   const before = world.receiver.takenAt(PATH).length;
   await world.stopProcesses();

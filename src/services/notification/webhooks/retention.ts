@@ -7,6 +7,7 @@
  *     so that whoever makes a lane has read it.
  * F2: a message goes after all deliveries of it.
  * F3: an event that is older than what is remembered is not told again (fan-out.ts).
+ * F4: what has yet to be sent to an endpoint that is enabled stays, however old, with its lane and its message.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
@@ -15,6 +16,7 @@ import { Chore } from '#platform/batch/chore.ts';
 import { int4Array, int8Array, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import { keepMessages } from './lane-store.ts';
 
 /** Of one commit: some milliseconds. */
 const PAGE = 500;
@@ -23,11 +25,19 @@ const PAGE_PAUSE_MS = 200;
 /** Between two rounds over all that is there. */
 const ROUND_PAUSE_MS = 600_000;
 const BEGINS_AFTER_MS = 60_000;
+/** F2: a delivery's id is made a moment after the time that its message bears. */
+const MESSAGES_LATER_MS = 10_000;
 
-/** By primary key, in its order. No lock: what a delivery is the last of is asked again under the lane's. */
+/**
+ * By primary key, in its order; each with its lane and its endpoint by primary key. No lock: what a delivery is the last of is
+ * asked again under the lane's. One that is waiting may be sent meanwhile, and is forgotten in the next round.
+ */
 export const READ_OLD_DELIVERIES = statement(
   'notification.read_old_deliveries',
-  `select d.id, d.lane_key, newest.id = d.id as is_last
+  `select d.id, d.lane_key, d.event, newest.id = d.id as is_last,
+     d.status = 'pending' and exists (
+       select from notification.endpoints e where e.endpoint_key = d.endpoint_key and e.status = 'enabled' offset 0
+     ) and (select l.due_at from notification.lanes l where l.lane_key = d.lane_key) is not null as is_waiting
    from notification.deliveries d
    cross join lateral (
      select n.id from notification.deliveries n where n.lane_key = d.lane_key order by n.turn desc limit 1
@@ -36,13 +46,17 @@ export const READ_OLD_DELIVERIES = statement(
    order by d.id limit $3::integer`,
 );
 
-/** By primary key; one that is in use is left out. */
+/** By primary key; one that is in use is left out, and one that has something to send (F4). */
 export const LOCK_RESTING_LANES = statement(
   'notification.lock_resting_lanes',
   `select l.lane_key, l.endpoint_key, l.first_after + l.last_sequence as last_sequence
    from ${batchRows('wanted', { lane_key: 'bigint' })}
    cross join lateral (
-     select * from notification.lanes l where l.lane_key = wanted.lane_key for update skip locked
+     select * from notification.lanes l
+     where l.lane_key = wanted.lane_key and (l.due_at is null or not exists (
+       select from notification.endpoints e where e.endpoint_key = l.endpoint_key and e.status = 'enabled' offset 0
+     ))
+     for update skip locked
    ) l`,
 );
 
@@ -120,7 +134,9 @@ export interface RetentionOptions {
 interface OldDelivery {
   id: string;
   lane_key: bigint;
+  event: string;
   is_last: boolean;
+  is_waiting: boolean;
 }
 
 interface RestingLane {
@@ -158,25 +174,28 @@ export class Retention {
   /** After how long there is more to do, in ms. */
   async forgetPage(): Promise<number> {
     const { session, clock, retentionMs } = this.#options;
-    const until = clock.now() - retentionMs;
-    const old = await session.transaction((tx) => this.#forgetDeliveries(tx, firstUuidAt(until)));
+    const now = clock.now();
+    const until = now - retentionMs;
+    const old = await session.transaction((tx) => this.#forgetDeliveries(tx, firstUuidAt(until), now));
     this.#after = old.at(-1)?.id ?? this.#after;
     if (old.length === PAGE) return PAGE_PAUSE_MS;
-    const messages = await session.query(FORGET_MESSAGES, [new Date(until), PAGE]); // F2
+    const messages = await session.query(FORGET_MESSAGES, [new Date(until - MESSAGES_LATER_MS), PAGE]);
     if (messages.length === PAGE) return PAGE_PAUSE_MS;
     this.#after = firstUuidAt(0);
     this.#remembered.clear();
     return ROUND_PAUSE_MS;
   }
 
-  async #forgetDeliveries(tx: Transaction, until: string): Promise<readonly OldDelivery[]> {
+  async #forgetDeliveries(tx: Transaction, until: string, now: EpochMs): Promise<readonly OldDelivery[]> {
     const old = await tx.query<OldDelivery>(READ_OLD_DELIVERIES, [this.#after, until, PAGE]);
     if (old.length === 0) return old;
-    const lanes = await lockResting(tx, old);
+    const { waiting = [], over = [] } = Object.groupBy(old, (each) => (each.is_waiting ? 'waiting' : 'over'));
+    if (waiting.length > 0) await keepMessages(tx, eventsOf(waiting), now); // F4, before the lanes as all do
+    const lanes = await lockResting(tx, over);
     const last = await this.#lastOf(tx, lanes, until);
     const forgotten = lanes.filter((lane) => this.#isRemembered(lane, last.get(lane.lane_key)));
     const gone = new Set(forgotten.map(({ lane_key }) => last.get(lane_key)?.id));
-    const deliveries = old.filter(({ id, is_last }) => !is_last || gone.has(id)).map(({ id }) => id);
+    const deliveries = over.filter(({ id, is_last }) => !is_last || gone.has(id)).map(({ id }) => id);
     tx.run(FORGET_ATTEMPTS, [uuidArray(deliveries)]);
     tx.run(FORGET_DELIVERIES, [uuidArray(deliveries)]);
     tx.run(FORGET_LANES, [int8Array(forgotten.map(({ lane_key }) => lane_key))]);
@@ -203,6 +222,10 @@ export class Retention {
     this.#remembered.set(endpoint_key, remembered);
     return last_sequence <= remembered;
   }
+}
+
+function eventsOf(deliveries: readonly OldDelivery[]): string[] {
+  return deliveries.map(({ event }) => event);
 }
 
 function lockResting(tx: Transaction, old: readonly OldDelivery[]): Promise<RestingLane[]> {

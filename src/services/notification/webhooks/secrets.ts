@@ -64,15 +64,19 @@ export class WebhookSecrets {
     return secret;
   }
 
-  /** The new secret; the one before signs beside it for a day. Without an id that of the tenant's callbacks. */
+  /**
+   * The new secret; the one before signs beside it for a day. Without an id that of the tenant's callbacks, which may be its
+   * first. Of two at once the second reads, behind the lock, what the first has made: none is lost that was given away.
+   */
   async rotate(tx: Transaction, { tenant, uuid, scheme }: Rotated, now: EpochMs): Promise<string> {
-    const name = nameOf(uuid ?? CALLBACKS);
+    const of = { tenant, name: nameOf(uuid ?? CALLBACKS) };
     const secret = newSecret(scheme);
-    const before = (await this.#read(tenant, name))
+    const signing = { secret, until: null };
+    if (await this.#vault.saveFirst(tx, { ...of, value: JSON.stringify([signing]) }, now)) return secret;
+    const before = secretsIn(await this.#vault.lock(tx, of))
       .filter(({ until }) => until === null || now < until)
       .map((old) => ({ ...old, until: old.until ?? now + OVERLAP_MS }));
-    const signing = [{ secret, until: null }, ...before.slice(0, OVERLAPPING_MAX)];
-    this.#save(tx, { tenant, name }, signing, now);
+    this.#save(tx, of, [signing, ...before.slice(0, OVERLAPPING_MAX)], now);
     return secret;
   }
 
@@ -96,11 +100,12 @@ export class WebhookSecrets {
   /** A tenant's callbacks have one from the first on; whoever wants to know it has it rotated. */
   async #require(tenant: string, name: string, kind: Endpoint['kind']): Promise<readonly SigningKey[]> {
     const value = await this.#readTogether({ tenant, name });
-    if (value !== undefined) return (JSON.parse(value) as SigningSecret[]).map(signingKeyOf);
+    if (value !== undefined) return secretsIn(value).map(signingKeyOf);
     if (kind === 'endpoint') throw new InvariantViolation(`${name} of ${tenant} has no secret`);
     const made = [{ secret: newSecret('v1'), until: null }];
-    await this.#vault.put({ tenant, name, value: JSON.stringify(made) });
-    return made.map(signingKeyOf);
+    await this.#vault.putFirst({ tenant, name, value: JSON.stringify(made) });
+    // Somebody else may have made it meanwhile, or have had it rotated.
+    return secretsIn(await this.#vault.find({ tenant, name })).map(signingKeyOf);
   }
 
   /** A thousand endpoints may be told of one thing: what is asked for meanwhile is read together, by one connection. */
@@ -132,11 +137,6 @@ export class WebhookSecrets {
     }
   }
 
-  async #read(tenant: string, name: string): Promise<SigningSecret[]> {
-    const value = await this.#vault.find({ tenant, name });
-    return value === undefined ? [] : (JSON.parse(value) as SigningSecret[]);
-  }
-
   #save(tx: Transaction, of: SecretName, secrets: readonly SigningSecret[], now: EpochMs): void {
     this.#vault.save(tx, [{ ...of, value: JSON.stringify(secrets) }], now);
   }
@@ -153,6 +153,10 @@ export class WebhookSecrets {
 
 /** Old ones that still sign: rotated again and again within a day, the header must not grow without end. */
 const OVERLAPPING_MAX = 3;
+
+function secretsIn(value: string | undefined): readonly SigningSecret[] {
+  return value === undefined ? [] : (JSON.parse(value) as SigningSecret[]);
+}
 
 /** A tenant's name has no slash. */
 function refOf({ tenant, name }: SecretName): string {

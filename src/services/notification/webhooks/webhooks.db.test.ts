@@ -285,6 +285,25 @@ describe('an endpoint', () => {
     });
   });
 
+  test('is sent again what is known still, and no more is said to be queued', async () => {
+    const endpoint = await givenEndpoint();
+    const [forgotten, known] = [paymentId(), paymentId()];
+    await world.say(forgotten, ['payment.completed']);
+    await world.say(known, ['payment.completed']);
+    await told(endpoint.path, 2);
+    await world.waitUntil(async () => (await deliveriesOf(endpoint, '?status=delivered')).length === 2);
+    await world.owner.query('delete from notification.messages where subject = $1', [forgotten]);
+    const longest = { from: '0000-01-01T00:00:00Z', to: '9999-12-31T23:59:59Z' };
+    const { body: asked } = await call('POST', `${endpoint.url}/replays`, longest);
+    await told(endpoint.path, 3);
+    await world.waitUntil(
+      async () => (await call('GET', `${endpoint.url}/replays/${asked.id}`)).body['status'] === 'completed',
+    );
+    const { body } = await call('GET', `${endpoint.url}/replays/${asked.id}`);
+    expect(body).toMatchObject({ total: 2, queued: 1 });
+    expect(world.receiver.takenAt(endpoint.path)[2]?.subject).toBe(known);
+  });
+
   test('at which nothing succeeds for days is disabled with an event', async () => {
     const watcher = await givenEndpoint({ events: ['webhook_endpoint.*'] });
     const endpoint = await givenEndpoint();

@@ -33,10 +33,14 @@ export async function findExhausted(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** A delivery that is sent again, and its endpoint; by primary keys. No lock: neither changes in what is read of it here. */
+/**
+ * A delivery that is sent again, and its endpoint; by primary keys. No lock: what is read of it here does not change, and what
+ * its endpoint remembers is raised before a lane is forgotten (retention.ts).
+ */
 export const FIND_REPEATED = statement(
   'notification.find_repeated_delivery',
-  `select d.endpoint_key, d.event, d.type, d.sequence, l.subject, e.status
+  `select d.endpoint_key, d.event, d.type, d.sequence, l.subject, e.status,
+     e.forgotten_sequence as first_after
    from (select * from notification.deliveries d where d.id = $1 offset 0) d
    cross join lateral (select * from notification.lanes l where l.lane_key = d.lane_key offset 0) l
    cross join lateral (
@@ -52,6 +56,8 @@ export interface RepeatedDelivery {
   readonly sequence: number;
   readonly subject: string;
   readonly status: 'enabled' | 'disabled' | 'deleted';
+  /** Where its subject's numbers begin, if its lane is forgotten meanwhile. */
+  readonly first_after: number;
 }
 
 export async function findRepeated(

@@ -2,8 +2,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Id, uuidOf } from '#kernel/ids.ts';
 import { executeGivenUp } from '#platform/dead-letters/given-up-orders.ts';
+import { outcomeOfAnswer } from '#platform/egress/outcome.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../../tests/webhook-world.ts';
+import { type Claim, claimDue } from '../claim-store.ts';
+import { recordAnswers } from '../record.ts';
 import { RETRY_DELAYS_MS } from '../retry-schedule.ts';
 import { WebhookLetters } from './webhook-letters.ts';
 
@@ -162,6 +165,24 @@ test('U11, U18: it is replayed under its message id and number; other data is re
   expect((await order(letter.id, 'discard', { reason: 'late' })).body['code']).toBe('dead_letters.resolved');
 });
 
+test('U1: what was decided under a key is the answer of its copies, before anything is said against an edit', async () => {
+  const endpoint = await givenEndpoint();
+  const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
+  world.receiver.conduct = () => ({ status: 204 });
+  const replay = (payload: object) =>
+    process.app.inject({
+      method: 'POST',
+      url: `/v1/dead-letters/${letter.id}/replay`,
+      payload,
+      headers: { authorization: `Bearer ${TENANT}`, host: 'localhost', 'idempotency-key': letter.id },
+    });
+  const first = await replay({});
+  expect(first.statusCode).toBe(202);
+  await settled(letter.id);
+  expect((await replay({})).body).toBe(first.body);
+  expect((await replay({ data: {} })).json<Body>()['code']).toBe('dead_letters.idempotency_key_reused');
+});
+
 test('U11: many at an endpoint are replayed as a frozen set; what fails meanwhile is not of it', async () => {
   const endpoint = await givenEndpoint();
   const before = await givenUp(endpoint, 5, 404);
@@ -192,6 +213,18 @@ test('U11: of a disabled endpoint the order fails and says why, and the dead let
   expect(await read(letter.id)).toMatchObject({ state: 'open', order: null });
   await order(letter.id, 'discard', { reason: 'nobody is there' });
   expect((await settled(letter.id)).state).toBe('discarded');
+});
+
+test('U11: of a delivery that was forgotten the order fails and says that, and not that its endpoint was deleted', async () => {
+  const endpoint = await givenEndpoint();
+  const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
+  await world.owner.query('delete from notification.deliveries where id = $1', [
+    uuidOf(letter.work_id as Id<'dlv'>),
+  ]);
+  await order(letter.id, 'replay');
+  await expect
+    .poll(async () => (await read(letter.id)).actions.at(-1), PATIENCE)
+    .toMatchObject({ action: 'replay_failed', detail: matching(/webhooks\.delivery_not_found/) });
 });
 
 test('U4: an order whose process is killed is executed by another one, once', async () => {
@@ -250,6 +283,47 @@ test('U4: an order whose commit is lost has done nothing, and is executed by one
   await Promise.all([first.close(), second.close()]);
 });
 
+function answerOf(status: number) {
+  const answer = { status, headers: {}, body: Buffer.alloc(0), isCut: false };
+  return outcomeOfAnswer(answer, { now: world.clock.now(), latencyMs: 1 });
+}
+
+test('U11: of two attempts at a delivery that end in one commit, the one whose lease was over buries nothing', async () => {
+  const endpoint = await givenEndpoint();
+  world.receiver.conduct = () => ({ status: 503 });
+  const subject = paymentId();
+  await world.say(subject, ['payment.completed']);
+  const lane =
+    'select endpoint_key from notification.lanes where subject = $1 and done_turn = 0 and attempts = 1';
+  const findLane = () => world.owner.query<{ endpoint_key: string }>(lane, [subject]);
+  await expect.poll(async () => (await findLane()).rowCount, PATIENCE).toBe(1);
+  await world.stopProcesses();
+  const [found] = (await findLane()).rows;
+  const session = new Session({ url: world.database.url, name: 'records' });
+  world.advance(24 * 3_600_000);
+  const now = world.clock.now();
+  const take = () =>
+    claimDue(session, [{ endpointKey: BigInt(found?.endpoint_key ?? 0), room: 1 }], { now, leaseUntil: now });
+  const [[late], [own]] = [await take(), await take()] as [[Claim], [Claim]];
+  const answered = [
+    { claim: late, outcome: answerOf(404) },
+    { claim: own, outcome: answerOf(204) },
+  ];
+  const { partitions } = world.log;
+  await session.transaction((tx) =>
+    recordAnswers(tx, answered, { partitions, now, random: Math.random, onDue: () => undefined }),
+  );
+  await session.close();
+  const { rows } = await world.owner.query(
+    `select d.status, (select count(*)::integer from log.dead_letters l where l.subject = $1) as letters
+     from notification.deliveries d join notification.lanes l using (lane_key) where l.subject = $1`,
+    [subject],
+  );
+  expect(rows).toEqual([{ status: 'delivered', letters: 0 }]);
+  process = await world.process();
+  expect(await lettersOf(endpoint)).toEqual([]);
+});
+
 test('U11: what is redelivered, or sent again by time, waits for nobody any more', async () => {
   const endpoint = await givenEndpoint();
   const [one, other] = (await givenUp(endpoint, 2, 404)) as [Letter, Letter];
@@ -287,4 +361,17 @@ test('U12: what was given up while the receiver was away is sent by itself when 
     await expect
       .poll(() => taken(endpoint).filter((each) => each.subject === subject).length, PATIENCE)
       .toBe(1);
+});
+
+test('U12: what has waited three days for its receiver waits for a person, and says so', async () => {
+  const endpoint = await givenEndpoint();
+  const [young, old] = (await givenUp(endpoint, 2)) as [Letter, Letter];
+  await world.owner.query(
+    `update log.dead_letters set failed_last_at = failed_last_at - interval '3 days' where work = $1`,
+    [old.work_id],
+  );
+  await expect
+    .poll(async () => (await read(old.id)) as unknown, PATIENCE)
+    .toMatchObject({ state: 'open', replayed_at_return: false });
+  expect(await read(young.id)).toMatchObject({ state: 'open', replayed_at_return: true });
 });

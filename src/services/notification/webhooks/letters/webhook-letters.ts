@@ -7,10 +7,10 @@ import type { GivenUpEnd, GivenUpOrder, GivenUpReads, GivenUpWork } from '#platf
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
+import { sendAgain } from '../delivery-desk.ts';
 import { DeliveryReads } from '../delivery-reads.ts';
 import { ENDPOINT_COLUMNS, type EndpointRow, endpointOf } from '../endpoint.ts';
 import { WEBHOOK_GROUP } from '../event-patterns.ts';
-import { insertDeliveries, keepMessages, takeTurns } from '../lane-store.ts';
 import { findRepeated } from './exhausted-store.ts';
 
 type DeliveryId = Parameters<typeof uuidOf>[0];
@@ -53,35 +53,26 @@ export class WebhookLetters extends WebhookLetterReads implements GivenUpWork {
     this.#onQueued = options.onQueued;
   }
 
-  /** Behind what is waiting for its subject; with the number and the message id that it has. */
   async replay(tx: Transaction, { tenant, work, now }: GivenUpOrder): Promise<GivenUpEnd> {
     const uuid = uuidOf(work as DeliveryId);
     const found = await findRepeated(tx, { tenant, uuid });
-    if (found === undefined || found.status === 'deleted')
+    if (found === undefined) return forgotten(work);
+    const { endpoint_key: endpointKey, first_after: firstAfter, status, ...told } = found;
+    if (status === 'deleted')
       return refused('webhooks.endpoint_not_found', `The endpoint of ${work} was deleted.`);
-    const { endpoint_key: endpointKey, status, event, type, subject, sequence } = found;
     if (status === 'disabled')
       return refused('webhooks.endpoint_disabled', `The endpoint of ${work} is disabled.`);
-    if ((await keepMessages(tx, [event], now)).size === 0)
-      return refused('webhooks.delivery_not_found', `What ${work} told was forgotten meanwhile.`);
-    const firstAfter = 0; // it has a lane: there is a delivery of it
-    const repeated = {
-      endpointKey,
-      firstAfter,
-      event,
-      type,
-      subject,
-      sequence,
-      repeats: uuid,
-      isSkipped: false,
-    };
-    const deliveries = await takeTurns(tx, [repeated], now);
-    insertDeliveries(tx, deliveries, now);
+    const [again] = await sendAgain(tx, [{ ...told, endpointKey, firstAfter, repeats: uuid }], now);
+    if (again === undefined) return forgotten(work);
     return {
-      replayedAs: idOf('dlv', deliveries[0]?.uuid ?? ''),
+      replayedAs: idOf('dlv', again.uuid),
       committed: async () => this.#onQueued([endpointKey]),
     };
   }
+}
+
+function forgotten(work: string): GivenUpEnd {
+  return refused('webhooks.delivery_not_found', `What ${work} told was forgotten meanwhile.`);
 }
 
 function refused(code: string, text: string): GivenUpEnd {
