@@ -30,6 +30,7 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
+import { asCardSays, type CardAuthorization, isAnswerSent, isLate, isTooLateToTell } from './answer-way.ts';
 import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
 import { BatchPace } from './batch-pace.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
@@ -38,13 +39,10 @@ import {
   type Authorized,
   approvedOf,
   authorizedOf,
-  type CardAuthorization,
   type Certain,
   cardOf,
   draftsOf,
-  hasNoDeadline,
   holdOf,
-  isLate,
   isLockTimeout,
   isRolledBack,
   isThere,
@@ -56,7 +54,6 @@ import {
   originOf,
   recordedAt,
   type Sent,
-  sendAsCardSays,
   type Told,
   type Waiting,
 } from './deciding-batch.ts';
@@ -96,7 +93,8 @@ const CONFIRMATIONS_MAX = 5000;
 /** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
 const HOLD_MS = 7 * 24 * 3_600_000;
 
-export type { Authorized, CardAuthorization } from './deciding-batch.ts';
+export type { CardAuthorization } from './answer-way.ts';
+export type { Authorized } from './deciding-batch.ts';
 
 export interface AuthorizerOptions {
   /** Of the process: nobody else's, also not of one that had its place before. */
@@ -124,6 +122,8 @@ export class Authorizer {
   readonly #lookedFor = new WeakSet<Waiting>();
   /** C7: repeats that found what is not certain yet. They are told when it is, however late. */
   readonly #contested = new WeakSet<Waiting>();
+  /** Whose card had its answer sent when a batch last read it: a batch that reads it again says whether they are late. */
+  readonly #unhurried = new WeakSet<Waiting>();
   /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
   #waitsForSettlement = false;
   /** What could not be given back although the database answers, or found out at all: for a person. */
@@ -178,7 +178,7 @@ export class Authorizer {
   /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
     if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
-      if (claimRef(asked) === undefined && asked.reading.callbackUrl === null)
+      if (claimRef(asked) === undefined && !isAnswerSent(asked))
         return Promise.resolve({
           cardTransaction: this.#note(asked, 'overloaded'),
           repeated: false,
@@ -247,7 +247,9 @@ export class Authorizer {
    */
   #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#pace.expectedMs(this.#queue.size);
-    const late = this.#queue.takeWhere(({ asked }) => isLate(asked, decidedAt));
+    const late = this.#queue.takeWhere(
+      (waiting) => !this.#unhurried.has(waiting) && isLate(waiting.asked, decidedAt),
+    );
     const mayBeInTime = (waiting: Waiting): boolean =>
       this.#contested.has(waiting) ||
       ((claimRef(waiting.asked) !== undefined || waiting.asked.reading.isSentAsCardSays) &&
@@ -298,13 +300,13 @@ export class Authorizer {
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
-    for (const waiting of [...batch, ...repeats]) sendAsCardSays(waiting, loaded.cards);
     const confirmed = await this.#lockConfirmations(tx);
     const now = clock.now();
     const at = performance.now();
     const tell = (waiting: Waiting, late: { isLate?: true } = {}): Told => {
-      const moment = { ...momentOf(waiting.asked, { now, at }), ...late };
-      return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
+      const asked = asCardSays(waiting.asked, loaded.cards);
+      const moment = { ...momentOf(asked, { now, at }), ...late };
+      return { waiting, asked, outcome: authorizeCardTransaction(loaded, asked, moment) };
     };
     const told = [
       ...batch.map((waiting) => tell(waiting)),
@@ -359,11 +361,13 @@ export class Authorizer {
     const contested: Waiting[] = [];
     const unhurried: Waiting[] = [];
     const certain: Certain[] = [];
-    for (const { waiting, outcome } of told) {
+    for (const { waiting, asked, outcome } of told) {
+      if (isAnswerSent(asked)) this.#unhurried.add(waiting);
+      else this.#unhurried.delete(waiting);
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
-      else if (outcome.kind !== 'late') certain.push({ waiting, outcome });
-      else if (hasNoDeadline(waiting)) unhurried.push(waiting);
+      else if (outcome.kind !== 'late') certain.push({ waiting, asked, outcome });
+      else if (this.#unhurried.has(waiting)) unhurried.push(waiting);
       else this.#dropLate(waiting);
     }
     if (certain.length < LARGE_BATCH) for (const each of certain) this.#tell(each);
@@ -395,16 +399,14 @@ export class Authorizer {
   }
 
   // C1
-  #tell({ waiting, outcome: { cardTransaction, kind } }: Certain): void {
+  #tell({ waiting, asked, outcome: { cardTransaction, kind } }: Certain): void {
     const repeated = kind === 'repeated';
-    const { asked, resolve } = waiting;
-    const isTooLate = asked.isGone() || performance.now() - asked.arrivedAt > asked.deadlineMs;
-    if (!repeated && cardTransaction.code === '00' && isTooLate) {
+    if (!repeated && cardTransaction.code === '00' && isTooLateToTell(asked, performance.now())) {
       this.#giveBack(waiting, cardTransaction);
       return;
     }
     if (repeated) this.#noteRepeated(asked, cardTransaction);
-    resolve(authorizedOf(waiting, cardTransaction, { repeated }));
+    waiting.resolve(authorizedOf(asked, cardTransaction, { repeated }));
   }
 
   // C7
@@ -430,7 +432,7 @@ export class Authorizer {
     // It stands, for a repeat that may have come too late as well.
     if (after.code === '00' && asked.isGone()) this.#abandon([after]);
     this.#settled(approved);
-    resolve(authorizedOf(waiting, after));
+    resolve(authorizedOf(asked, after));
   }
 
   /** For a person, unless they are confirmed, or were never committed. */
@@ -450,7 +452,11 @@ export class Authorizer {
   }
 
   #drop(waiting: Waiting, reason: Reason): void {
-    waiting.resolve(authorizedOf(waiting, this.#note(waiting.asked, reason)));
+    const { asked, resolve, reject } = waiting;
+    // Its `07` would be sent, and who is told so must be certain that it is owed: nothing durable says it yet.
+    if (isAnswerSent(asked))
+      reject(new Fault('a card transaction could not be decided', { transient: true }));
+    else resolve(authorizedOf(asked, this.#note(asked, reason)));
   }
 
   #note(asked: CardAuthorization, reason: Reason): CardTransaction {
@@ -529,7 +535,7 @@ export class Authorizer {
   // C4
   async #findOut({ told, notes }: Sent): Promise<readonly Waiting[]> {
     const decided = told.filter(({ outcome }) => outcome.kind === 'decided');
-    const records = [...decided.map(({ waiting: { asked } }) => this.#asUndecided(asked)), ...notes];
+    const records = [...decided.map(({ asked }) => this.#asUndecided(asked)), ...notes];
     const lost =
       records.length === 0
         ? new Map<string, CardTransaction>()
@@ -539,7 +545,7 @@ export class Authorizer {
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
-      if (undone !== undefined) each.waiting.resolve(authorizedOf(each.waiting, undone));
+      if (undone !== undefined) each.waiting.resolve(authorizedOf(each.asked, undone));
       // C7: the lock under which a repeat was to be told is gone with the commit.
       else if (each.outcome.kind === 'repeated') applied.push({ ...each, outcome: { kind: 'contested' } });
       else applied.push(each);
