@@ -122,6 +122,19 @@ describe('K5: one at a time per account', () => {
     await Promise.all(waiting);
   });
 
+  test('K5: however many wait whose answer is sent, who waits for it is decided before them', async () => {
+    const url = 'https://network.example/answers';
+    const patient = (index: number) =>
+      one.purchase({ account: `nobody-${index}`, totalAmount: 1, callback_url: url }, { reach: 'public' });
+    let sent = 0;
+    const all = Array.from({ length: 5000 }, (_, index) => patient(index).then(() => (sent += 1)));
+    const beyond = patient(5000).then(() => 'answered', String);
+    expect((await one.purchase({ account, totalAmount: 1 })).cardTransaction.code).toBe('00');
+    expect(sent).toBeLessThan(2500);
+    expect(await beyond).toContain('too many');
+    await Promise.all(all);
+  });
+
   test('K5: a settlement account that somebody else has locked delays no card of another', async () => {
     const usd = `usd-${account}`;
     const order = {

@@ -62,6 +62,7 @@ import type { LateReversals } from './late-reversals.ts';
 import { loadCardBatch } from './load-card-batch.ts';
 import { decisionEvents } from './render-events.ts';
 import { RulesCache } from './rules-cache.ts';
+import { SendingCards } from './sending-cards.ts';
 import { insertCardTransactions, insertOpenHolds, lockFreeCardTransactions } from './store.ts';
 import { UndecidedNotes } from './undecided-notes.ts';
 import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
@@ -75,7 +76,10 @@ const PACE_MS = 10;
 const COMPANY = 8;
 /** From here on the server begins with the first of a batch's rows while the others are being made: one wake-up more. */
 const LARGE_BATCH = 50;
-/** Requests waiting beyond this could not be answered in time by any batch. */
+/**
+ * Requests waiting beyond this could not be answered in time by any batch; of those whose answer is sent as many, which take no
+ * place from the others.
+ */
 const QUEUE_MAX = 5000;
 /** Before another look at cards that were locked. */
 const LOCKED_PAUSE_MS = 2;
@@ -113,7 +117,10 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #rules = new RulesCache();
   readonly #signal = new Signal();
-  readonly #queue = new FairQueue<Waiting>(cardOf);
+  readonly #queue = new FairQueue<Waiting>({
+    keyOf: cardOf,
+    isPatient: (waiting) => isAnswerSent(waiting.asked) || this.#unhurried.has(waiting),
+  });
   /** C2: approved and committed, on the way to be answered or given back. */
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
@@ -124,6 +131,7 @@ export class Authorizer {
   readonly #contested = new WeakSet<Waiting>();
   /** Whose card had its answer sent when a batch last read it: a batch that reads it again says whether they are late. */
   readonly #unhurried = new WeakSet<Waiting>();
+  readonly #sendingCards = new SendingCards();
   /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
   #waitsForSettlement = false;
   /** What could not be given back although the database answers, or found out at all: for a person. */
@@ -177,7 +185,9 @@ export class Authorizer {
 
   /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
-    if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
+    const isUnhurried = this.#sendingCards.mayAnswer(asked);
+    const before = isUnhurried || isAnswerSent(asked) ? this.#queue.patient : this.#queue.hurried;
+    if (this.#stopping || before >= QUEUE_MAX) {
       if (claimRef(asked) === undefined && !isAnswerSent(asked))
         return Promise.resolve({
           cardTransaction: this.#note(asked, 'overloaded'),
@@ -188,7 +198,9 @@ export class Authorizer {
       return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ asked, resolve, reject });
+      const waiting = { asked, resolve, reject };
+      if (isUnhurried) this.#unhurried.add(waiting);
+      this.#queue.push(waiting);
       this.#signal.raise();
     });
   }
@@ -247,9 +259,7 @@ export class Authorizer {
    */
   #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#pace.expectedMs(this.#queue.size);
-    const late = this.#queue.takeWhere(
-      (waiting) => !this.#unhurried.has(waiting) && isLate(waiting.asked, decidedAt),
-    );
+    const late = this.#queue.takeHurried(({ asked }) => isLate(asked, decidedAt));
     const mayBeInTime = (waiting: Waiting): boolean =>
       this.#contested.has(waiting) ||
       ((claimRef(waiting.asked) !== undefined || waiting.asked.reading.isSentAsCardSays) &&
@@ -362,8 +372,7 @@ export class Authorizer {
     const unhurried: Waiting[] = [];
     const certain: Certain[] = [];
     for (const { waiting, asked, outcome } of told) {
-      if (isAnswerSent(asked)) this.#unhurried.add(waiting);
-      else this.#unhurried.delete(waiting);
+      this.#noteUnhurried(waiting, asked);
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
       else if (outcome.kind !== 'late') certain.push({ waiting, asked, outcome });
@@ -376,6 +385,13 @@ export class Authorizer {
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
     return [...locked, ...contested, ...unhurried];
+  }
+
+  /** Where too many such wait already, it stays one of those that have a deadline. */
+  #noteUnhurried(waiting: Waiting, asked: CardAuthorization): void {
+    this.#sendingCards.note(asked);
+    if (!isAnswerSent(asked)) this.#unhurried.delete(waiting);
+    else if (this.#queue.patient < QUEUE_MAX) this.#unhurried.add(waiting);
   }
 
   /** So many answers take milliseconds: they are written while the server loads the next batch. C2: not answered until then. */
