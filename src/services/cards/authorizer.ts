@@ -119,7 +119,7 @@ export class Authorizer {
   readonly #signal = new Signal();
   readonly #queue = new FairQueue<Waiting>({
     keyOf: cardOf,
-    isPatient: (waiting) => isAnswerSent(waiting.asked) || this.#unhurried.has(waiting),
+    isPatient: (waiting) => this.#isPatient(waiting),
   });
   /** C2: approved and committed, on the way to be answered or given back. */
   readonly #unanswered = new Map<string, CardTransaction>();
@@ -387,6 +387,10 @@ export class Authorizer {
     return [...locked, ...contested, ...unhurried];
   }
 
+  #isPatient(waiting: Waiting): boolean {
+    return isAnswerSent(waiting.asked) || this.#unhurried.has(waiting);
+  }
+
   /** Where too many such wait already, it stays one of those that have a deadline. */
   #noteUnhurried(waiting: Waiting, asked: CardAuthorization): void {
     this.#sendingCards.note(asked);
@@ -497,7 +501,7 @@ export class Authorizer {
     const isRace = error instanceof DatabaseFault && error.uniqueViolation;
     if (isTransient(error) || (isRace && this.#failures <= RACES_MAX)) {
       await delay(Math.min(backoffMs(this.#failures, this.#options.random), BACKOFF_MAX_MS));
-      return this.#stopping ? this.#giveUpContested(batch, error) : batch;
+      return this.#stopping ? this.#giveUpEndless(batch, error) : batch;
     }
     return this.#isolate(batch);
   }
@@ -512,10 +516,14 @@ export class Authorizer {
     return batch;
   }
 
-  /** Nobody will know any more what became of what they repeat: neither code would be certainly true. */
-  #giveUpContested(batch: readonly Waiting[], error: unknown): readonly Waiting[] {
-    for (const waiting of batch) if (this.#contested.has(waiting)) waiting.reject(error);
-    return batch.filter((waiting) => !this.#contested.has(waiting));
+  /**
+   * What no deadline ends. Of what is contested nobody will know any more what became of what it repeats: neither code would be
+   * certainly true. Of what would be sent nothing is owed.
+   */
+  #giveUpEndless(batch: readonly Waiting[], error: unknown): readonly Waiting[] {
+    const isEndless = (waiting: Waiting): boolean => this.#contested.has(waiting) || this.#isPatient(waiting);
+    for (const waiting of batch) if (isEndless(waiting)) waiting.reject(error);
+    return batch.filter((waiting) => !isEndless(waiting));
   }
 
   /** C5. The records that went along may be at fault as well: they are written by themselves. */
