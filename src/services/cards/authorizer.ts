@@ -219,8 +219,13 @@ export class Authorizer {
 
   async #turn(): Promise<void> {
     const startedAt = performance.now();
-    const repeats = this.#takeLate();
-    const batch = this.#queue.take(this.#pace.limit, startedAt);
+    const { limit } = this.#pace;
+    const late = this.#takeLate();
+    const batch = this.#queue.take(limit, startedAt);
+    const repeats = late.slice(0, limit);
+    for (const waiting of repeats) this.#lookedFor.add(waiting);
+    // Behind the batch was taken: they are not to be decided in it.
+    this.#queue.push(...late.slice(limit));
     if (batch.length + repeats.length === 0) {
       await (this.#queue.size === 0 ? this.#rest() : delay(LOCKED_PAUSE_MS));
       return;
@@ -255,7 +260,7 @@ export class Authorizer {
 
   /**
    * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat (C6),
-   * or of a card that has its answers sent (K10), comes back, to be looked for once.
+   * or of a card that has its answers sent (K10), comes back, to be looked for once: no more in a turn than a batch takes.
    */
   #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#pace.expectedMs(this.#queue.size);
@@ -265,9 +270,7 @@ export class Authorizer {
       ((claimRef(waiting.asked) !== undefined || waiting.asked.reading.isSentAsCardSays) &&
         !this.#lookedFor.has(waiting));
     for (const waiting of late) if (!mayBeInTime(waiting)) this.#dropLate(waiting);
-    const repeats = late.filter(mayBeInTime);
-    for (const waiting of repeats) this.#lookedFor.add(waiting);
-    return repeats;
+    return late.filter(mayBeInTime);
   }
 
   /** Decides the batch; what is to be tried again comes back. */
