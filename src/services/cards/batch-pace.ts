@@ -44,7 +44,7 @@ export class BatchPace {
     if (requests < FEW) return;
     this.#usualMs += NEWS_PART * (durationMs - this.#usualMs);
     if (durationMs > BATCH_MS)
-      this.#limit = Math.max(LEAST, Math.min(this.#limit, Math.floor(requests * SHRINKAGE)));
+      this.#limit = Math.min(this.#limit, Math.max(LEAST, Math.floor(requests * SHRINKAGE)));
     else if (requests >= this.#limit) this.#limit = Math.min(this.#batchMax, Math.ceil(this.#limit * GROWTH));
   }
 }
