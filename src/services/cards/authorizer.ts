@@ -331,10 +331,11 @@ export class Authorizer {
     const decided = told.flatMap(({ outcome }) =>
       outcome.kind === 'decided' ? outcome.cardTransaction : [],
     );
+    const sendEarly = told.length < LARGE_BATCH ? () => undefined : () => tx.flush();
     ledger.saveBooks(tx, loaded.books, now);
-    if (told.length >= LARGE_BATCH) tx.flush();
+    sendEarly();
     insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
-    if (told.length >= LARGE_BATCH) tx.flush();
+    sendEarly();
     insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
     markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
     confirm(tx, confirmed, now);

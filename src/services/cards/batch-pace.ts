@@ -6,7 +6,10 @@
  * time of a request: most of a small batch's is not its requests', so small batches would look slow, and be made smaller.
  */
 
-/** From the first statement to the answers. Who comes when a batch has just begun waits for two of them. */
+/**
+ * From the first statement to the commit, behind which a large batch is answered. Who comes when a batch has just begun waits for
+ * two of them.
+ */
 const BATCH_MS = 35;
 const GROWTH = 1.25;
 const SHRINKAGE = 0.8;
