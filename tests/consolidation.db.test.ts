@@ -99,7 +99,8 @@ test('U3, U4: restarts, re-deliveries, late entries and sealing leave the days o
     const first = await start({ partitions: shared, batchMax: random.between(1, 9), clock: tomorrow });
     const second = await start({ partitions: [2, 3], batchMax: random.between(1, 50) });
     await postEntries(random, 12);
-    if (round % 3 === 1) await setBack(database.url, ['consolidation']);
+    // Who has nothing new sees it when it begins anew: nobody waits for that in this round.
+    if (round % 2 === 0) await setBack(database.url, ['consolidation']);
     if (round % 2 === 1) {
       await counted(database.url);
       await seal(first);

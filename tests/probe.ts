@@ -82,6 +82,7 @@ export interface ProbeHooks {
   /** Around the transaction, on the side of the process. */
   readonly session?: SessionHooks;
   readonly batchMax?: number;
+  readonly paceMs?: number;
   readonly turns?: PartitionTurns;
   readonly onUnknownVersion?: (partition: number, event: LogEvent) => void;
   /** Default the subject, which is the key. */
@@ -129,7 +130,7 @@ function probeConsumer(hooks: ProbeHooks): Consumer<undefined, Plan> {
     topics: hooks.topics ?? ['source'],
     emits: 'target',
     handles: new Map([['tick', 1]]),
-    paceMs: 0,
+    paceMs: hooks.paceMs ?? 0,
     ...(hooks.concerns === undefined ? {} : { concerns: hooks.concerns }),
     ...(hooks.parkingKeyOf === undefined ? {} : { parkingKeyOf: hooks.parkingKeyOf }),
     async load(_tx, events) {

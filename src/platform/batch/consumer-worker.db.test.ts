@@ -341,6 +341,13 @@ test('a backlog in one partition does not keep the others waiting', async () => 
   expect(order.slice(lastElsewhere).filter((key) => key === 'key-1').length).toBeGreaterThan(100);
 });
 
+test('a backlog is worked off without a pause: a full batch is not kept waiting for company', async () => {
+  await probe.append(interleaved(keysNamed(100), 10));
+  // Of two topics each has half the room. With a rest behind each of nine batches patience would be at its end.
+  await probe.start({ batchMax: 200, paceMs: 1_500 });
+  await effectsReach(900);
+});
+
 test.each([
   ['missing', 'delete from source.events where partition = $1 and position = 3'],
   ['not JSON any more', `update source.events set data = '{' where partition = $1 and position = 3`],

@@ -79,6 +79,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   #movedAt = 0;
   #limit: number;
   #failures = 0;
+  /** Of the last batch. */
+  #isFull = false;
   #stopping = false;
   #paused = false;
   #running: Promise<void> | undefined;
@@ -149,7 +151,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       } else if (events === 0) {
         await this.#signal.wait(IDLE_LOOK_MS);
       } else {
-        await restAfter({ events, startedAt, paceMs: this.#options.consumer.paceMs });
+        const { paceMs } = this.#options.consumer;
+        await restAfter({ events, startedAt, paceMs, isFull: this.#isFull });
       }
     }
   }
@@ -164,6 +167,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       if (this.#passesBy(batch)) this.#passBy(batch);
       else if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
+      this.#isFull = batch.isFull;
       if (!this.#search.isUnderWay) this.#limit = Math.min(this.#batchMax, this.#limit * 2);
       return batch.passed;
     } catch (error) {
@@ -361,12 +365,14 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const again = this.#search.dueAgain(this.#readings.values(), this.#owned, partitions);
     const limit = again === undefined ? this.#limit : 1;
     let room = limit;
+    let isFull = false;
     for (const [index, topic] of topics.entries()) {
       if (room <= 0) break;
       if (again !== undefined && again.topic !== topic) continue;
       const among = again === undefined ? this.#search.among(topic, partitions, topics) : [again.partition];
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
+      let left = share;
       const after = (partition: number): number => this.#reading(topic, partition).read;
       for (const [partition, read] of await readNew({
         log,
@@ -380,6 +386,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         const last = found.at(-1);
         if (last === undefined) continue;
         room -= found.length;
+        left -= found.length;
         upTo.set(this.#reading(topic, partition), last.position);
         for (const event of found) {
           if (!this.#isActedOn(event)) continue;
@@ -388,9 +395,20 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
           else if (standing === 'parked') parked.push(event); // W4
         }
       }
+      // What comes from the table may be less than there was room for.
+      isFull ||= left <= 0 || this.#waiting(topic, among, upTo) >= share;
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
-    return { readings, events, parked, passed: limit - room };
+    return { readings, events, parked, passed: limit - room, isFull };
+  }
+
+  /** How many events of the topic are left behind what the batch has read. */
+  #waiting(topic: string, partitions: readonly number[], upTo: ReadonlyMap<Reading, number>): number {
+    const tail = this.#options.log.tail(topic);
+    return partitions.reduce((sum, partition) => {
+      const reading = this.#reading(topic, partition);
+      return sum + Math.max(0, tail.head(partition) - (upTo.get(reading) ?? reading.read));
+    }, 0);
   }
 
   #isActedOn(event: LogEvent): boolean {

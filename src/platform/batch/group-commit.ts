@@ -110,7 +110,8 @@ export class GroupCommit<Item, Outcome> {
       const batch = this.#queue.splice(0, this.#options.batchMax);
       const events = batch.length;
       await this.#settle(batch);
-      if (!this.#stopping) await restAfter({ events, startedAt, paceMs: this.#options.paceMs });
+      const { paceMs, batchMax } = this.#options;
+      if (!this.#stopping) await restAfter({ events, startedAt, paceMs, isFull: events >= batchMax });
     }
   }
 

@@ -4,6 +4,8 @@
  * cost the server and this process as much for ten rows as for a hundred.
  */
 
+import { setImmediate as turn } from 'node:timers/promises';
+
 /** Wake-ups may be lost; an idle worker of events looks this often, in ms. */
 export const IDLE_LOOK_MS = 250;
 
@@ -16,11 +18,22 @@ const SOME_LOAD_PACE_MS = 5;
 /** A batch this large was under load: then the worker's own pace holds. Above what 2000 events a second bring in one pace. */
 const MANY_EVENTS = 100;
 
-/** Waits out the pace of a batch that began at `startedAt` (on the clock of `performance`). */
-export async function restAfter(batch: { events: number; startedAt: number; paceMs: number }): Promise<void> {
-  const paceMs =
-    batch.events >= MANY_EVENTS ? batch.paceMs : batch.events >= SOME_EVENTS ? SOME_LOAD_PACE_MS : 0;
-  await restUntil(batch.startedAt + paceMs);
+export interface PacedBatch {
+  readonly events: number;
+  /** On the clock of `performance`. */
+  readonly startedAt: number;
+  readonly paceMs: number;
+  /** It had no room for all that waited: nothing would be gained by waiting for more. */
+  readonly isFull?: boolean;
+}
+
+/** Waits out the pace of a batch. Behind a full one only what else there is to do in the loop has its turn. */
+export async function restAfter({ events, startedAt, paceMs, isFull = false }: PacedBatch): Promise<void> {
+  if (isFull) await turn();
+  else
+    await restUntil(
+      startedAt + (events >= MANY_EVENTS ? paceMs : events >= SOME_EVENTS ? SOME_LOAD_PACE_MS : 0),
+    );
 }
 
 /** `at` on the clock of `performance`. */

@@ -137,7 +137,8 @@ export class PassageWorker<Loaded, Plan> {
       } else if (events === 0 && this.#suspects.length === 0) {
         await this.#signal.wait(this.#lookMs);
       } else {
-        await restAfter({ events, startedAt, paceMs: this.#options.passage.paceMs });
+        const isFull = events >= this.#limit;
+        await restAfter({ events, startedAt, paceMs: this.#options.passage.paceMs, isFull });
       }
     }
   }

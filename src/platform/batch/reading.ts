@@ -21,6 +21,8 @@ export interface Batch {
   readonly parked: readonly LogEvent[];
   /** How many new ones were read, acted on or not. */
   readonly passed: number;
+  /** Of some topic it had no room for more. */
+  readonly isFull: boolean;
 }
 
 export interface ReadPlace {

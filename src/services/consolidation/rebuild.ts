@@ -55,6 +55,8 @@ export class DaysRebuild {
     });
     saveFacts(batch.tx, wrong);
     await batch.sent();
+    // Who remembers an account remembers how its days are cut.
+    if (wrong.length > 0) await tx.query(NOTE_CHANGE, [wrong.map(({ key }) => key)]);
   }
 
   /** Counts events into the rebuild's own tables, as the consumer would. */

@@ -33,14 +33,19 @@ beforeEach(() => {
   memory = new RememberedAccounts();
 });
 
-/** A batch of one account that is loaded, up to its commit with this number. */
-function commit(account: AccountState, postings: readonly Posting[], change: bigint): Day {
+/** A batch of one account that is loaded, up to its commit with this number. The last day that it begins. */
+function commit(
+  account: AccountState,
+  postings: readonly Posting[],
+  change: bigint,
+  rows: readonly Day[] = [],
+): Day {
   memory.begin();
   const linedUp = lineUp(account, postings);
   const days = new Map(
     movementsOf(linedUp).map(({ day }) => [
       dayText({ key: 7n, day }),
-      { openingMinor: 0n, keptVersion: 0 } as const,
+      rows.find((row) => row.day === day) ?? ({ openingMinor: 0n, keptVersion: 0 } as const),
     ]),
   );
   const counted = countPostings([linedUp], days, NOON);
@@ -60,6 +65,18 @@ describe('an account is remembered', () => {
       },
       day,
     });
+  });
+
+  test('with the last day that its commit begins, not with an earlier one that it changes', () => {
+    const tenth = commit(locked(), [posting(1)], 40n);
+    const loaded = locked({ sequence: 1n, lastDay: '2026-03-10' });
+    commit(loaded, [posting(2), posting(3, NOON + DAY_MS)], 41n, [tenth]);
+    memory.begin();
+    expect(memory.take(NAME, [posting(4)])).toBeUndefined();
+    memory = new RememberedAccounts();
+    commit(loaded, [posting(2), posting(3, NOON + DAY_MS)], 41n, [tenth]);
+    memory.begin();
+    expect(memory.take(NAME, [posting(4, NOON + DAY_MS)])?.day.day).toBe('2026-03-11');
   });
 
   test('RA2: by one batch, until that has committed', () => {

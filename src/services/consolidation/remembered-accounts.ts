@@ -72,7 +72,7 @@ export class RememberedAccounts {
   }): void {
     this.#isUnderWay = false;
     if (this.#distrustedFor > 0) return;
-    const lastDays = new Map([...begun, ...changed].map((day) => [day.key, day]));
+    const lastDays = latestByAccount([...begun, ...changed]);
     for (const each of linedUp) {
       const day = lastDays.get(each.account.key);
       if (day !== undefined && isWhole(each, day)) this.#remember(each, day, change);
@@ -85,6 +85,15 @@ export class RememberedAccounts {
     const left: AccountState = { ...account, sequence, lastDay: day.day, waiting: [], change };
     this.#accounts.set(nameText(account), { account: left, day });
   }
+}
+
+function latestByAccount(days: readonly DayOfAccount[]): ReadonlyMap<bigint, DayOfAccount> {
+  const latest = new Map<bigint, DayOfAccount>();
+  for (const day of days) {
+    const known = latest.get(day.key);
+    if (known === undefined || known.day < day.day) latest.set(day.key, day);
+  }
+  return latest;
 }
 
 /** Whether nothing of the account waits, and no day stands behind the one that was counted to last. */

@@ -1,24 +1,31 @@
 import { expect, test } from 'vitest';
 import { type Report, ReportCache } from './report-cache.ts';
 
-function report(text: string): Report {
-  return { stamp: '1', text: Buffer.from(text), settled: undefined };
+/** Of so many bytes, with what an entry takes beside. */
+function report(letter: string, bytes: number): Report {
+  return { stamp: '1', text: Buffer.alloc(bytes, letter), settled: undefined };
 }
 
-function textOf(cache: ReportCache, key: string): string | undefined {
-  return cache.find(key)?.text.toString();
+function lengthOf(cache: ReportCache, key: string): number | undefined {
+  return cache.find(key)?.text.length;
 }
 
-test('it holds so many bytes, and forgets what was not read for longest', () => {
-  const cache = new ReportCache(10);
-  cache.keep('a', report('aaaa'));
-  cache.keep('b', report('bbbb'));
+test('it holds so many bytes, entries and all, and forgets what was not read for longest', () => {
+  const cache = new ReportCache(13_100);
+  cache.keep('a', report('a', 4000));
+  cache.keep('b', report('b', 4000));
   cache.find('a');
-  cache.keep('c', report('cccc'));
-  expect([textOf(cache, 'a'), textOf(cache, 'b'), textOf(cache, 'c')]).toEqual(['aaaa', undefined, 'cccc']);
-  cache.keep('d', report('ddddddddddd'));
-  expect(textOf(cache, 'd')).toBeUndefined();
-  cache.keep('a', report('aa'));
-  cache.keep('e', report('eeee'));
-  expect([cache.size, textOf(cache, 'a')]).toEqual([3, 'aa']);
+  cache.keep('c', report('c', 4000));
+  expect([lengthOf(cache, 'a'), lengthOf(cache, 'b'), lengthOf(cache, 'c')]).toEqual([4000, undefined, 4000]);
+  cache.keep('d', report('d', 12_500));
+  expect(lengthOf(cache, 'd')).toBeUndefined();
+  cache.keep('a', report('a', 2000));
+  cache.keep('e', report('e', 4000));
+  expect([cache.size, lengthOf(cache, 'a')]).toEqual([3, 2000]);
+});
+
+test('of reports that are nearly empty it holds no more than their entries allow', () => {
+  const cache = new ReportCache(100_000);
+  for (let index = 0; index < 1000; index++) cache.keep(`report ${index}`, report('x', 10));
+  expect(cache.size).toBeLessThan(100);
 });

@@ -6,6 +6,8 @@ import type { CalendarDate } from './business-day.ts';
 
 /** A year of an account on which something moves every day takes 55 KB. */
 const BYTES_MAX = 64 * 1024 * 1024;
+/** What an entry takes beside its text and its key: a report of one day has fewer bytes than that. */
+const ENTRY_BYTES = 1024;
 
 export interface Report {
   /** Which changes of which accounts. */
@@ -48,9 +50,10 @@ export class ReportCache {
 
   keep(key: string, report: Report): void {
     this.#forget(key);
-    if (report.text.length > this.#bytesMax) return;
+    const bytes = bytesOf(key, report);
+    if (bytes > this.#bytesMax) return;
     this.#reports.set(key, report);
-    this.#bytes += report.text.length;
+    this.#bytes += bytes;
     for (const oldest of this.#reports.keys()) {
       if (this.#bytes <= this.#bytesMax) break;
       this.#forget(oldest);
@@ -58,7 +61,13 @@ export class ReportCache {
   }
 
   #forget(key: string): void {
-    this.#bytes -= this.#reports.get(key)?.text.length ?? 0;
+    const kept = this.#reports.get(key);
+    if (kept === undefined) return;
+    this.#bytes -= bytesOf(key, kept);
     this.#reports.delete(key);
   }
+}
+
+function bytesOf(key: string, { text }: Report): number {
+  return text.length + key.length + ENTRY_BYTES;
 }

@@ -99,7 +99,9 @@ function reportOf(
   const nextDay = unsettledFrom(asked);
   const days = sumOfReports(byAccount.map((rows) => daysBetween(rows, { from, to: range.to })));
   const { text, tailAt } = renderReport(days, { format, tailFrom: nextDay ?? from });
-  const whole = Buffer.concat([head, Buffer.from(text, 'latin1')]);
+  const whole = Buffer.allocUnsafeSlow(head.length + text.length); // of its own: a small one would keep a pool's slab
+  head.copy(whole);
+  whole.write(text, head.length, 'latin1');
   const settledBytes = head.length + tailAt;
   return {
     stamp,
