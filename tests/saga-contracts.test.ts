@@ -7,8 +7,9 @@ import { PAYMENT_STATUSES } from '#services/payments/payment.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { loadEventContracts } from './event-contracts.ts';
 
-/** About an account or a day of it, what is decided in one commit (a card, a cash entry), an endpoint, or what is wrong with something. */
-const OF_NO_SAGA = /^(?:account|card|merchant_rules|cash_entry|day|webhook_endpoint|integrity)\./;
+/** About an account or a day of it, what is decided in one commit (a card, a cash entry), an endpoint and its deliveries, or what is wrong with something. */
+const OF_NO_SAGA =
+  /^(?:account\.|card\.|merchant_rules\.|cash_entry\.|day\.|webhook_endpoint\.|notification\.exhausted$|integrity\.)/;
 
 const contracts = loadEventContracts();
 const serviceOf = new Map(contracts.map(({ type, service }) => [type, service]));

@@ -7,11 +7,12 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { Transaction } from '../postgres/session.ts';
 import { type Failure, noteAction } from './bury.ts';
-import type { GivenUpWork } from './given-up.ts';
+import type { GivenUpOrder, GivenUpWork } from './given-up.ts';
 import * as store from './order-store.ts';
 import { toldFailure } from './told-failure.ts';
 
 type Done = (() => Promise<void>) | undefined;
+type Found = NonNullable<Awaited<ReturnType<typeof find>>>;
 type About = Extract<store.Order['about'], { readonly deadLetter: string }>;
 
 const NOTHING_LEFT = async (): Promise<void> => undefined;
@@ -23,28 +24,18 @@ export async function executeGivenUp(
 ): Promise<Done> {
   const found = await find(tx, id);
   if (found === undefined) return undefined;
-  const { order, about, place } = found;
+  const { order, about } = found;
   if (!about.isOpen) {
     store.finishOrder(tx, { id, outcome: 'done', at: now });
     return NOTHING_LEFT;
   }
+  const given = orderOf(found, now);
   if (about.action !== 'replay') {
+    const committed = await work.giveUp?.(tx, given);
     resolve(tx, { order, about, now, state: about.action === 'skip' ? 'skipped' : 'discarded' });
-    return NOTHING_LEFT;
+    return committed ?? NOTHING_LEFT;
   }
-  const { topic, partition, position, group, reason, requestedBy: actor } = order;
-  const { tenant, subject, type } = place;
-  const end = await work.replay(tx, {
-    tenant,
-    group,
-    event: { topic, partition, position, subject, type },
-    work: place.id,
-    editedData: about.editedData,
-    orderId: idOf('rdl', id),
-    reason,
-    actor,
-    now,
-  });
+  const end = await work.replay(tx, given);
   if ('failure' in end) return fail(tx, { order, about, now, failure: end.failure });
   resolve(tx, { order, about, now, state: 'replayed', replayedAs: end.replayedAs });
   return end.committed;
@@ -65,6 +56,22 @@ async function find(tx: Transaction, id: string) {
   if (order === undefined || order.about.action === 'redeliver' || order.about.work === undefined)
     return undefined;
   return { order, about: order.about, place: order.about.work };
+}
+
+function orderOf({ order, about, place }: Found, now: EpochMs): GivenUpOrder {
+  const { id, topic, partition, position, group, reason, requestedBy: actor } = order;
+  const { tenant, subject, type } = place;
+  return {
+    tenant,
+    group,
+    event: { topic, partition, position, subject, type },
+    work: place.id,
+    editedData: about.editedData,
+    orderId: idOf('rdl', id),
+    reason,
+    actor,
+    now,
+  };
 }
 
 interface Executing {

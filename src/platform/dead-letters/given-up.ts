@@ -43,7 +43,7 @@ export interface GivenUp {
   readonly waitsFor: string | null;
 }
 
-/** An order to try again what was given up. */
+/** An order to try again what was given up, or to leave it so. */
 export interface GivenUpOrder {
   readonly tenant: string;
   readonly group: string;
@@ -80,6 +80,8 @@ export interface GivenUpReads {
 export interface GivenUpWork extends GivenUpReads {
   /** In the order's transaction, which holds the dead letter; locks and writes what follows, the log's heads last (R3). */
   replay(tx: Transaction, order: GivenUpOrder): Promise<GivenUpEnd>;
+  /** A person has given it up. If something of it would go on nevertheless, it is ended so; what then is left to do after the commit. */
+  giveUp?(tx: Transaction, order: GivenUpOrder): Promise<(() => Promise<void>) | undefined>;
 }
 
 /** Inserts only. */
@@ -181,6 +183,18 @@ export interface OpenWork {
   readonly work: string;
 }
 
+/** Without a lock: for who holds one on what they are about. */
+export async function findOpenWork(
+  tx: Transaction,
+  wanted: readonly Pick<OpenWork, 'tenant' | 'work'>[],
+): Promise<readonly OpenWork[]> {
+  if (wanted.length === 0) return [];
+  return tx.query<OpenWork>(FIND_WORK, [
+    textArray(wanted.map(({ tenant }) => tenant)),
+    textArray(wanted.map(({ work }) => work)),
+  ]);
+}
+
 /**
  * The open dead letters about what a person has tried again by its service's own route. They are locked before what they are
  * about (R3), ascending.
@@ -189,11 +203,7 @@ export async function lockOpenWork(
   tx: Transaction,
   wanted: readonly Pick<OpenWork, 'tenant' | 'work'>[],
 ): Promise<readonly OpenWork[]> {
-  if (wanted.length === 0) return [];
-  const found = await tx.query<OpenWork>(FIND_WORK, [
-    textArray(wanted.map(({ tenant }) => tenant)),
-    textArray(wanted.map(({ work }) => work)),
-  ]);
+  const found = await findOpenWork(tx, wanted);
   if (found.length === 0) return [];
   tx.run(LOCK_LETTERS, [uuidArray(found.map(({ id }) => id)), textArray(found.map(({ tenant }) => tenant))]);
   return found;

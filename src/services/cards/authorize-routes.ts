@@ -14,7 +14,6 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
 import type { Authorized, Authorizer } from './authorizer.ts';
 import { answerOf, type Code } from './card-transaction.ts';
-import { NOBODY_WAITS } from './deciding-batch.ts';
 import { type Reading, readCardTransaction, unreadable } from './read-card-transaction.ts';
 import { CardAnswerDocument, CardPendingDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
 
@@ -139,17 +138,14 @@ async function authorize(
   const arrivedAt = performance.now() - reply.elapsedTime;
   const { tenant, correlationId, traceparent } = contextOf(request);
   const { socket } = request.raw;
-  const waiting = {
-    deadlineMs: deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS,
-    // Who has closed his side hears nothing any more: Node then closes ours behind the answer.
-    isGone: () => socket.destroyed || socket.readableEnded,
-  };
   const authorized = await authorizer.authorize({
     tenant,
     uuid: uuidOf(newId('ctx')),
     reading,
     arrivedAt,
-    ...(reading.callbackUrl === null ? waiting : NOBODY_WAITS),
+    deadlineMs: deadlineOf(request.headers['x-deadline-ms']) ?? DEADLINE_MS,
+    // Who has closed his side hears nothing any more: Node then closes ours behind the answer.
+    isGone: () => socket.destroyed || socket.readableEnded,
     correlationId,
     causation: newId('req'),
     traceparent: traceparent ?? null,

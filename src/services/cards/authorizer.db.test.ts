@@ -122,6 +122,19 @@ describe('K5: one at a time per account', () => {
     await Promise.all(waiting);
   });
 
+  test('K5: however many wait whose answer is sent, who waits for it is decided before them', async () => {
+    const url = 'https://network.example/answers';
+    const patient = (index: number) =>
+      one.purchase({ account: `nobody-${index}`, totalAmount: 1, callback_url: url }, { reach: 'public' });
+    let sent = 0;
+    const all = Array.from({ length: 5000 }, (_, index) => patient(index).then(() => (sent += 1)));
+    const beyond = patient(5000).then(() => 'answered', String);
+    expect((await one.purchase({ account, totalAmount: 1 })).cardTransaction.code).toBe('00');
+    expect(sent).toBeLessThan(2500);
+    expect(await beyond).toContain('too many');
+    await Promise.all(all);
+  });
+
   test('K5: a settlement account that somebody else has locked delays no card of another', async () => {
     const usd = `usd-${account}`;
     const order = {
@@ -494,6 +507,58 @@ describe('K10: a card that has its answers sent', () => {
         await one.purchase({ account, totalAmount: 1, id }, { ...late, arrivedAt: performance.now() - 200 }),
       ).toMatchObject({ isSent: true, cardTransaction: { code: '00' } });
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 1800 });
+  });
+
+  test('has each sent as it says under the lock of the decision, whatever a batch read before without it', async () => {
+    // The row alone: no command could change it under the lock of another.
+    const say = (said: string | null) =>
+      fixture.rows('update cards.cards set callback_url = $1 where account = $2', [said, account]);
+    const bought = async (said: string | null) => {
+      const release = await lockedByAnother(`${account}:CASH`);
+      const waiting = one.purchase({ account, totalAmount: 1 }, { reach });
+      await one.purchase({ account: 'nobody', totalAmount: 1 });
+      await say(said);
+      await release();
+      const { isSent, cardTransaction } = await waiting;
+      await say(url);
+      return { isSent, code: cardTransaction.code };
+    };
+    expect(await bought(`${url}/new`)).toEqual({ isSent: true, code: '00' });
+    expect(await owed()).toEqual([{ code: '00', callback_url: `${url}/new` }]);
+    expect(await bought(null)).toEqual({ isSent: false, code: '00' });
+    expect(await owed()).toHaveLength(1);
+  });
+
+  test('C7: confirms no approval by a repeat whose caller is gone', async () => {
+    const order = { account, totalAmount: 1, id: 'once' };
+    await one.purchase(order, { reach });
+    const repeated = () =>
+      fixture.rows('select from cards.card_transactions where account = $1 and repeated_at is not null', [
+        account,
+      ]);
+    await two.purchase(order, { reach, isGone: () => true });
+    expect(await repeated()).toEqual([]);
+    await two.purchase(order, { reach });
+    expect(await repeated()).toHaveLength(1);
+  });
+
+  test('C5: is told of none as owed that could not be recorded', async () => {
+    await fixture.rows(
+      `alter table cards.card_transactions add constraint poison check (merchant is distinct from 'POISON') not valid`,
+    );
+    try {
+      const order = { account, totalAmount: 1, merchant: 'POISON' };
+      expect(await one.purchase(order, { reach })).toMatchObject({
+        isSent: false,
+        cardTransaction: { code: '07', reason: 'database' },
+      });
+      await expect(one.purchase({ ...order, callback_url: url }, { reach })).rejects.toThrow(
+        'could not be decided',
+      );
+      expect(await owed()).toEqual([]);
+    } finally {
+      await fixture.rows('alter table cards.card_transactions drop constraint poison');
+    }
   });
 
   test('has its answers waited for again once that is changed, which is told with who did it', async () => {

@@ -30,6 +30,7 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
+import { asCardSays, type CardAuthorization, isAnswerSent, isLate, isTooLateToTell } from './answer-way.ts';
 import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
 import { BatchPace } from './batch-pace.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
@@ -38,13 +39,10 @@ import {
   type Authorized,
   approvedOf,
   authorizedOf,
-  type CardAuthorization,
   type Certain,
   cardOf,
   draftsOf,
-  hasNoDeadline,
   holdOf,
-  isLate,
   isLockTimeout,
   isRolledBack,
   isThere,
@@ -56,7 +54,6 @@ import {
   originOf,
   recordedAt,
   type Sent,
-  sendAsCardSays,
   type Told,
   type Waiting,
 } from './deciding-batch.ts';
@@ -65,6 +62,7 @@ import type { LateReversals } from './late-reversals.ts';
 import { loadCardBatch } from './load-card-batch.ts';
 import { decisionEvents } from './render-events.ts';
 import { RulesCache } from './rules-cache.ts';
+import { SendingCards } from './sending-cards.ts';
 import { insertCardTransactions, insertOpenHolds, lockFreeCardTransactions } from './store.ts';
 import { UndecidedNotes } from './undecided-notes.ts';
 import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
@@ -78,7 +76,10 @@ const PACE_MS = 10;
 const COMPANY = 8;
 /** From here on the server begins with the first of a batch's rows while the others are being made: one wake-up more. */
 const LARGE_BATCH = 50;
-/** Requests waiting beyond this could not be answered in time by any batch. */
+/**
+ * Requests waiting beyond this could not be answered in time by any batch; of those whose answer is sent as many, which take no
+ * place from the others.
+ */
 const QUEUE_MAX = 5000;
 /** Before another look at cards that were locked. */
 const LOCKED_PAUSE_MS = 2;
@@ -96,7 +97,8 @@ const CONFIRMATIONS_MAX = 5000;
 /** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
 const HOLD_MS = 7 * 24 * 3_600_000;
 
-export type { Authorized, CardAuthorization } from './deciding-batch.ts';
+export type { CardAuthorization } from './answer-way.ts';
+export type { Authorized } from './deciding-batch.ts';
 
 export interface AuthorizerOptions {
   /** Of the process: nobody else's, also not of one that had its place before. */
@@ -115,7 +117,10 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #rules = new RulesCache();
   readonly #signal = new Signal();
-  readonly #queue = new FairQueue<Waiting>(cardOf);
+  readonly #queue = new FairQueue<Waiting>({
+    keyOf: cardOf,
+    isPatient: (waiting) => this.#isPatient(waiting),
+  });
   /** C2: approved and committed, on the way to be answered or given back. */
   readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
@@ -124,6 +129,9 @@ export class Authorizer {
   readonly #lookedFor = new WeakSet<Waiting>();
   /** C7: repeats that found what is not certain yet. They are told when it is, however late. */
   readonly #contested = new WeakSet<Waiting>();
+  /** Whose card had its answer sent when a batch last read it: a batch that reads it again says whether they are late. */
+  readonly #unhurried = new WeakSet<Waiting>();
+  readonly #sendingCards = new SendingCards();
   /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
   #waitsForSettlement = false;
   /** What could not be given back although the database answers, or found out at all: for a person. */
@@ -177,8 +185,10 @@ export class Authorizer {
 
   /** What cannot be decided is a `07` with its reason. Rejects only if neither would be true, or the process stops before it is known. */
   authorize(asked: CardAuthorization): Promise<Authorized> {
-    if (this.#stopping || this.#queue.size >= QUEUE_MAX) {
-      if (claimRef(asked) === undefined && asked.reading.callbackUrl === null)
+    const isUnhurried = this.#sendingCards.mayAnswer(asked);
+    const before = isUnhurried || isAnswerSent(asked) ? this.#queue.patient : this.#queue.hurried;
+    if (this.#stopping || before >= QUEUE_MAX) {
+      if (claimRef(asked) === undefined && !isAnswerSent(asked))
         return Promise.resolve({
           cardTransaction: this.#note(asked, 'overloaded'),
           repeated: false,
@@ -188,7 +198,9 @@ export class Authorizer {
       return Promise.reject(new Fault('too many card transactions are waiting', { transient: true }));
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ asked, resolve, reject });
+      const waiting = { asked, resolve, reject };
+      if (isUnhurried) this.#unhurried.add(waiting);
+      this.#queue.push(waiting);
       this.#signal.raise();
     });
   }
@@ -207,8 +219,13 @@ export class Authorizer {
 
   async #turn(): Promise<void> {
     const startedAt = performance.now();
-    const repeats = this.#takeLate();
-    const batch = this.#queue.take(this.#pace.limit, startedAt);
+    const { limit } = this.#pace;
+    const late = this.#takeLate();
+    const batch = this.#queue.take(limit, startedAt);
+    const repeats = late.slice(0, limit);
+    for (const waiting of repeats) this.#lookedFor.add(waiting);
+    // Behind the batch was taken: they are not to be decided in it.
+    this.#queue.push(...late.slice(limit));
     if (batch.length + repeats.length === 0) {
       await (this.#queue.size === 0 ? this.#rest() : delay(LOCKED_PAUSE_MS));
       return;
@@ -243,19 +260,17 @@ export class Authorizer {
 
   /**
    * Takes what is late already, or would be when it is decided, off the queue, and drops it; but what may be a repeat (C6),
-   * or of a card that has its answers sent (K10), comes back, to be looked for once.
+   * or of a card that has its answers sent (K10), comes back, to be looked for once: no more in a turn than a batch takes.
    */
   #takeLate(): Waiting[] {
     const decidedAt = performance.now() + this.#pace.expectedMs(this.#queue.size);
-    const late = this.#queue.takeWhere(({ asked }) => isLate(asked, decidedAt));
+    const late = this.#queue.takeHurried(({ asked }) => isLate(asked, decidedAt));
     const mayBeInTime = (waiting: Waiting): boolean =>
       this.#contested.has(waiting) ||
       ((claimRef(waiting.asked) !== undefined || waiting.asked.reading.isSentAsCardSays) &&
         !this.#lookedFor.has(waiting));
     for (const waiting of late) if (!mayBeInTime(waiting)) this.#dropLate(waiting);
-    const repeats = late.filter(mayBeInTime);
-    for (const waiting of repeats) this.#lookedFor.add(waiting);
-    return repeats;
+    return late.filter(mayBeInTime);
   }
 
   /** Decides the batch; what is to be tried again comes back. */
@@ -298,13 +313,13 @@ export class Authorizer {
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
-    for (const waiting of [...batch, ...repeats]) sendAsCardSays(waiting, loaded.cards);
     const confirmed = await this.#lockConfirmations(tx);
     const now = clock.now();
     const at = performance.now();
     const tell = (waiting: Waiting, late: { isLate?: true } = {}): Told => {
-      const moment = { ...momentOf(waiting.asked, { now, at }), ...late };
-      return { waiting, outcome: authorizeCardTransaction(loaded, waiting.asked, moment) };
+      const asked = asCardSays(waiting.asked, loaded.cards);
+      const moment = { ...momentOf(asked, { now, at }), ...late };
+      return { waiting, asked, outcome: authorizeCardTransaction(loaded, asked, moment) };
     };
     const told = [
       ...batch.map((waiting) => tell(waiting)),
@@ -316,10 +331,11 @@ export class Authorizer {
     const decided = told.flatMap(({ outcome }) =>
       outcome.kind === 'decided' ? outcome.cardTransaction : [],
     );
+    const sendEarly = told.length < LARGE_BATCH ? () => undefined : () => tx.flush();
     ledger.saveBooks(tx, loaded.books, now);
-    if (told.length >= LARGE_BATCH) tx.flush();
+    sendEarly();
     insertCardTransactions(tx, [...decided, ...notes.map(({ cardTransaction }) => cardTransaction)]);
-    if (told.length >= LARGE_BATCH) tx.flush();
+    sendEarly();
     insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
     markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
     confirm(tx, confirmed, now);
@@ -359,11 +375,12 @@ export class Authorizer {
     const contested: Waiting[] = [];
     const unhurried: Waiting[] = [];
     const certain: Certain[] = [];
-    for (const { waiting, outcome } of told) {
+    for (const { waiting, asked, outcome } of told) {
+      this.#noteUnhurried(waiting, asked);
       if (outcome.kind === 'locked') locked.push(waiting);
       else if (outcome.kind === 'contested') contested.push(waiting);
-      else if (outcome.kind !== 'late') certain.push({ waiting, outcome });
-      else if (hasNoDeadline(waiting)) unhurried.push(waiting);
+      else if (outcome.kind !== 'late') certain.push({ waiting, asked, outcome });
+      else if (this.#unhurried.has(waiting)) unhurried.push(waiting);
       else this.#dropLate(waiting);
     }
     if (certain.length < LARGE_BATCH) for (const each of certain) this.#tell(each);
@@ -372,6 +389,17 @@ export class Authorizer {
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
     return [...locked, ...contested, ...unhurried];
+  }
+
+  #isPatient(waiting: Waiting): boolean {
+    return isAnswerSent(waiting.asked) || this.#unhurried.has(waiting);
+  }
+
+  /** Where too many such wait already, it stays one of those that have a deadline. */
+  #noteUnhurried(waiting: Waiting, asked: CardAuthorization): void {
+    this.#sendingCards.note(asked);
+    if (!isAnswerSent(asked)) this.#unhurried.delete(waiting);
+    else if (this.#queue.patient < QUEUE_MAX) this.#unhurried.add(waiting);
   }
 
   /** So many answers take milliseconds: they are written while the server loads the next batch. C2: not answered until then. */
@@ -395,16 +423,14 @@ export class Authorizer {
   }
 
   // C1
-  #tell({ waiting, outcome: { cardTransaction, kind } }: Certain): void {
+  #tell({ waiting, asked, outcome: { cardTransaction, kind } }: Certain): void {
     const repeated = kind === 'repeated';
-    const { asked, resolve } = waiting;
-    const isTooLate = asked.isGone() || performance.now() - asked.arrivedAt > asked.deadlineMs;
-    if (!repeated && cardTransaction.code === '00' && isTooLate) {
+    if (!repeated && cardTransaction.code === '00' && isTooLateToTell(asked, performance.now())) {
       this.#giveBack(waiting, cardTransaction);
       return;
     }
     if (repeated) this.#noteRepeated(asked, cardTransaction);
-    resolve(authorizedOf(waiting, cardTransaction, { repeated }));
+    waiting.resolve(authorizedOf(asked, cardTransaction, { repeated }));
   }
 
   // C7
@@ -430,7 +456,7 @@ export class Authorizer {
     // It stands, for a repeat that may have come too late as well.
     if (after.code === '00' && asked.isGone()) this.#abandon([after]);
     this.#settled(approved);
-    resolve(authorizedOf(waiting, after));
+    resolve(authorizedOf(asked, after));
   }
 
   /** For a person, unless they are confirmed, or were never committed. */
@@ -450,7 +476,11 @@ export class Authorizer {
   }
 
   #drop(waiting: Waiting, reason: Reason): void {
-    waiting.resolve(authorizedOf(waiting, this.#note(waiting.asked, reason)));
+    const { asked, resolve, reject } = waiting;
+    // Its `07` would be sent, and who is told so must be certain that it is owed: nothing durable says it yet.
+    if (isAnswerSent(asked))
+      reject(new Fault('a card transaction could not be decided', { transient: true }));
+    else resolve(authorizedOf(asked, this.#note(asked, reason)));
   }
 
   #note(asked: CardAuthorization, reason: Reason): CardTransaction {
@@ -475,7 +505,7 @@ export class Authorizer {
     const isRace = error instanceof DatabaseFault && error.uniqueViolation;
     if (isTransient(error) || (isRace && this.#failures <= RACES_MAX)) {
       await delay(Math.min(backoffMs(this.#failures, this.#options.random), BACKOFF_MAX_MS));
-      return this.#stopping ? this.#giveUpContested(batch, error) : batch;
+      return this.#stopping ? this.#giveUpEndless(batch, error) : batch;
     }
     return this.#isolate(batch);
   }
@@ -490,10 +520,14 @@ export class Authorizer {
     return batch;
   }
 
-  /** Nobody will know any more what became of what they repeat: neither code would be certainly true. */
-  #giveUpContested(batch: readonly Waiting[], error: unknown): readonly Waiting[] {
-    for (const waiting of batch) if (this.#contested.has(waiting)) waiting.reject(error);
-    return batch.filter((waiting) => !this.#contested.has(waiting));
+  /**
+   * What no deadline ends. Of what is contested nobody will know any more what became of what it repeats: neither code would be
+   * certainly true. Of what would be sent nothing is owed.
+   */
+  #giveUpEndless(batch: readonly Waiting[], error: unknown): readonly Waiting[] {
+    const isEndless = (waiting: Waiting): boolean => this.#contested.has(waiting) || this.#isPatient(waiting);
+    for (const waiting of batch) if (isEndless(waiting)) waiting.reject(error);
+    return batch.filter((waiting) => !isEndless(waiting));
   }
 
   /** C5. The records that went along may be at fault as well: they are written by themselves. */
@@ -529,7 +563,7 @@ export class Authorizer {
   // C4
   async #findOut({ told, notes }: Sent): Promise<readonly Waiting[]> {
     const decided = told.filter(({ outcome }) => outcome.kind === 'decided');
-    const records = [...decided.map(({ waiting: { asked } }) => this.#asUndecided(asked)), ...notes];
+    const records = [...decided.map(({ asked }) => this.#asUndecided(asked)), ...notes];
     const lost =
       records.length === 0
         ? new Map<string, CardTransaction>()
@@ -539,7 +573,7 @@ export class Authorizer {
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
-      if (undone !== undefined) each.waiting.resolve(authorizedOf(each.waiting, undone));
+      if (undone !== undefined) each.waiting.resolve(authorizedOf(each.asked, undone));
       // C7: the lock under which a repeat was to be told is gone with the commit.
       else if (each.outcome.kind === 'repeated') applied.push({ ...each, outcome: { kind: 'contested' } });
       else applied.push(each);

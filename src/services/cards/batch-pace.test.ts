@@ -25,6 +25,12 @@ describe('a deciding batch under load', () => {
     expect(settled(() => 200)).toBe(50);
   });
 
+  test('is never larger than the process was told, also where that is less than pays', () => {
+    const pace = new BatchPace(20);
+    pace.note(20, 200);
+    expect(pace.limit).toBe(20);
+  });
+
   test('takes all there is on a machine that can', () => {
     expect(settled(() => 10)).toBe(1000);
   });

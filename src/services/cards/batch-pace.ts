@@ -6,7 +6,10 @@
  * time of a request: most of a small batch's is not its requests', so small batches would look slow, and be made smaller.
  */
 
-/** From the first statement to the answers. Who comes when a batch has just begun waits for two of them. */
+/**
+ * From the first statement to the commit, behind which a large batch is answered. Who comes when a batch has just begun waits for
+ * two of them.
+ */
 const BATCH_MS = 35;
 const GROWTH = 1.25;
 const SHRINKAGE = 0.8;
@@ -44,7 +47,7 @@ export class BatchPace {
     if (requests < FEW) return;
     this.#usualMs += NEWS_PART * (durationMs - this.#usualMs);
     if (durationMs > BATCH_MS)
-      this.#limit = Math.max(LEAST, Math.min(this.#limit, Math.floor(requests * SHRINKAGE)));
+      this.#limit = Math.min(this.#limit, Math.max(LEAST, Math.floor(requests * SHRINKAGE)));
     else if (requests >= this.#limit) this.#limit = Math.min(this.#batchMax, Math.ceil(this.#limit * GROWTH));
   }
 }

@@ -4,8 +4,8 @@ import { Fault } from '#kernel/fault.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
-import type { Asked, Moment, Outcome } from './authorize-card-transaction.ts';
-import { type Card, cardRef } from './card.ts';
+import { type CardAuthorization, isAnswerSent, isLate, refOfCard } from './answer-way.ts';
+import type { Moment, Outcome } from './authorize-card-transaction.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { decisionEvents, type Origin } from './render-events.ts';
 
@@ -13,19 +13,6 @@ import { decisionEvents, type Origin } from './render-events.ts';
 const NOTES_PART = 0.25;
 /** Also on a machine that seems to stand still. */
 const BATCH_MIN = 8;
-/** For the commit and the way back: what cannot be decided before that is late. */
-const RESERVE_MS = 20;
-/** Of a deadline shorter than five times the reserve, the reserve is this part. */
-const RESERVE_PART = 5;
-
-export interface CardAuthorization extends Asked, Origin {
-  /** On the clock of `performance`. */
-  readonly arrivedAt: number;
-  readonly deadlineMs: number;
-  /** Whether nobody waits for the answer any more. */
-  readonly isGone: () => boolean;
-}
-
 export interface Authorized {
   readonly cardTransaction: CardTransaction;
   readonly repeated: boolean;
@@ -34,8 +21,7 @@ export interface Authorized {
 }
 
 export interface Waiting {
-  /** Changes once, when its card says that the answer is sent. */
-  asked: CardAuthorization;
+  readonly asked: CardAuthorization;
   readonly resolve: (authorized: Authorized) => void;
   /** Neither `00` nor `07` would be true: what was approved too late could not be given back. */
   readonly reject: (error: unknown) => void;
@@ -43,6 +29,8 @@ export interface Waiting {
 
 export interface Told {
   readonly waiting: Waiting;
+  /** As its card says in this batch how it is answered. */
+  readonly asked: CardAuthorization;
   readonly outcome: Outcome;
 }
 
@@ -81,43 +69,17 @@ export function isLockTimeout(error: unknown): boolean {
   return error instanceof DatabaseFault && error.state === '55P03';
 }
 
-export function cardOf({ asked: { tenant, reading } }: Waiting): string | undefined {
-  const { account } = reading.received;
-  return account === null ? undefined : cardRef({ tenant, account });
-}
-
-/** Who has his answer sent does not wait: it is not too late, whenever it comes. */
-export const NOBODY_WAITS = { deadlineMs: Number.POSITIVE_INFINITY, isGone: () => false } as const;
-
-/** Also if its card was found to have its answers sent when it was late already. */
-export function hasNoDeadline({ asked }: Waiting): boolean {
-  return asked.deadlineMs === NOBODY_WAITS.deadlineMs;
-}
-
-/** K10: where neither the route nor the request says how the answer is given, the card does. */
-export function sendAsCardSays(waiting: Waiting, cards: ReadonlyMap<string, Card>): void {
-  const { asked } = waiting;
-  if (!asked.reading.isSentAsCardSays) return;
-  const callbackUrl = cards.get(cardOf(waiting) ?? '')?.callbackUrl ?? null;
-  if (callbackUrl === null) return;
-  waiting.asked = {
-    ...asked,
-    ...NOBODY_WAITS,
-    reading: { ...asked.reading, callbackUrl, isSentAsCardSays: false },
-  };
+export function cardOf({ asked }: Waiting): string | undefined {
+  return refOfCard(asked);
 }
 
 /** As the caller is told it. A repeat is told at once. */
 export function authorizedOf(
-  { asked }: Waiting,
+  asked: CardAuthorization,
   cardTransaction: CardTransaction,
   { repeated = false } = {},
 ): Authorized {
-  return { cardTransaction, repeated, isSent: !repeated && asked.reading.callbackUrl !== null };
-}
-
-export function isLate({ arrivedAt, deadlineMs }: CardAuthorization, at: number): boolean {
-  return at - arrivedAt > deadlineMs - Math.min(RESERVE_MS, deadlineMs / RESERVE_PART);
+  return { cardTransaction, repeated, isSent: !repeated && isAnswerSent(asked) };
 }
 
 export function momentOf(
@@ -137,18 +99,18 @@ export function approvedOf(told: readonly Told[], kind: 'decided' | 'repeated'):
   );
 }
 
-export function isThere({ waiting: { asked } }: Told): boolean {
+export function isThere({ asked }: Told): boolean {
   return !asked.isGone();
 }
 
-export function holdOf({ waiting: { asked }, outcome }: Told) {
+export function holdOf({ asked, outcome }: Told) {
   if (outcome.kind !== 'decided' || outcome.cardTransaction.state !== 'held') return [];
   return [{ ...outcome.cardTransaction, correlationId: asked.correlationId }];
 }
 
-export function draftsOf({ waiting, outcome }: Told): EventDraft[] {
+export function draftsOf({ asked, outcome }: Told): EventDraft[] {
   if (outcome.kind !== 'decided') return [];
-  return decisionEvents(outcome.cardTransaction, outcome.entry, originOf(waiting.asked));
+  return decisionEvents(outcome.cardTransaction, outcome.entry, originOf(asked));
 }
 
 /** What was not decided stands where it is recorded. */

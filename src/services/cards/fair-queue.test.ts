@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { FairQueue } from './fair-queue.ts';
 
 function given(...items: readonly string[]): FairQueue<string> {
-  const queue = new FairQueue<string>((item) => (item.startsWith('-') ? undefined : item[0]));
+  const queue = new FairQueue<string>({
+    keyOf: (item) => (item.startsWith('-') ? undefined : item[0]),
+    isPatient: (item) => item.endsWith('~'),
+  });
   queue.push(...items);
   return queue;
 }
@@ -35,7 +38,15 @@ describe('what waits is taken', () => {
 
   test('by what it is', () => {
     const queue = given('a1', 'b1', 'a2');
-    expect(queue.takeWhere((item) => item.startsWith('a'))).toEqual(['a1', 'a2']);
+    expect(queue.takeHurried((item) => item.startsWith('a'))).toEqual(['a1', 'a2']);
     expect(queue.take(9, 0)).toEqual(['b1']);
+  });
+
+  test('K5: what has no time first, however much that has time came before it, which has a quarter left', () => {
+    const patient = Array.from({ length: 5000 }, (_, index) => `-${index}~`);
+    const queue = given(...patient, '-1', '-2', '-3', '-4');
+    expect(queue.take(4, 0)).toEqual(['-1', '-2', '-3', '-0~']);
+    expect([queue.hurried, queue.patient, queue.size]).toEqual([1, 4999, 5000]);
+    expect(queue.take(4, 0)).toEqual(['-4', '-1~', '-2~', '-3~']);
   });
 });

@@ -142,6 +142,20 @@ describe('K5: a commit that was lost from sight', () => {
   });
 });
 
+test('K10: a process stops while the database is away, also with answers to be sent', async () => {
+  const away = await CutProxy.open(fixture.url);
+  const stopping = await fixture.process({ url: away.url });
+  await away.close();
+  const order = { account, totalAmount: 1, callback_url: 'https://network.example/answers' };
+  const outcome = stopping.purchase(order, { reach: 'public' }).then(
+    () => 'answered',
+    () => 'no answer',
+  );
+  await stopping.stop();
+  expect(await outcome).toBe('no answer');
+  expect(await spent()).toBe(0);
+});
+
 test('what all of this left behind balances', async () => {
   expect(await fixture.verified()).toMatchObject({ findings: [] });
 });

@@ -17,9 +17,11 @@ import {
   resolveWork,
 } from '#platform/dead-letters/given-up.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
-import type { EventDraft, JsonObject } from '#platform/log/event.ts';
+import type { EventDraft, JsonObject, LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
+import { endCalls } from './calls/call-store.ts';
 import { type ConnectorDefinition, connectorRef } from './connector.ts';
+import { type Ended, endStanding, replayedBy } from './end-standing.ts';
 import type { Entry, IntegrationRequested, UndoRequested } from './events.ts';
 import {
   type Integration,
@@ -29,11 +31,13 @@ import {
   mayBeReplayed,
   renderIntegration,
 } from './integration.ts';
+import { noteUndoings } from './overdue/undoing-store.ts';
 import type { HubProblemCode } from './problems.ts';
 import {
   type ConnectorVersion,
   type CurrentConnector,
   findCurrentConnectors,
+  findLastEvents,
   insertConnectors,
   insertIntegrations,
   lockIntegrations,
@@ -79,11 +83,19 @@ interface Batch {
   readonly integrations: Map<string, Integration>;
   /** The open dead letters about what is replayed. An undo that has failed is none of it. */
   readonly letters: readonly OpenWork[];
+  /** Of what is replayed, by `integrationRef`. */
+  readonly lastEvents: ReadonlyMap<string, LogEvent>;
 }
 
 type Effect =
   | { readonly kind: 'connector'; readonly version: ConnectorVersion }
-  | { readonly kind: 'begun'; readonly integration: Integration; readonly resolved: readonly ResolvedWork[] }
+  | {
+      readonly kind: 'begun';
+      readonly integration: Integration;
+      readonly resolved: readonly ResolvedWork[];
+      /** What it replays, if that stood still. */
+      readonly ended: Integration | undefined;
+    }
   | { readonly kind: 'changed'; readonly integration: Integration };
 
 export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
@@ -105,12 +117,14 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
       body.operation === 'integrations.replay' ? { tenant, work: body.integration_id } : [],
     );
     const letters = await lockOpenWork(tx, replayed);
-    const [connectors, integrations] = await Promise.all([
+    const again = replayed.map(({ tenant, work }) => ({ tenant, uuid: uuidOf(work as IntegrationId) }));
+    const [connectors, integrations, lastEvents] = await Promise.all([
       findCurrentConnectors(tx, refs),
       lockIntegrations(tx, asked),
+      findLastEvents(tx, again),
     ]);
     const found = new Map(integrations.map((each) => [integrationRef(each), each]));
-    return { connectors, integrations: found, letters };
+    return { connectors, integrations: found, letters, lastEvents };
   }
 
   decide(batch: Batch, command: Command<HubOrder>, now: EpochMs): Verdict<Effect> {
@@ -145,11 +159,11 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
       effects.flatMap((effect) => (effect.kind === 'begun' ? effect.resolved : [])),
       now,
     );
-    updateIntegrations(
-      tx,
-      effects.flatMap((effect) => (effect.kind === 'changed' ? effect.integration : [])),
-      now,
-    );
+    const ended = effects.flatMap((effect) => (effect.kind === 'begun' ? (effect.ended ?? []) : []));
+    const changed = effects.flatMap((effect) => (effect.kind === 'changed' ? effect.integration : []));
+    updateIntegrations(tx, [...ended, ...changed], now);
+    endCalls(tx, ended);
+    noteUndoings(tx, changed, now);
   }
 
   #put({ connectors }: Batch, { tenant, body, actor }: Command<PutConnectorOrder>): Verdict<Effect> {
@@ -175,16 +189,21 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     if (connector === undefined) return this.#refused(connectorNotFound(body.connector));
     if (connector.entry !== body.entry)
       return this.#refusal('hub.not_for_requests', `The connector ${body.connector} takes webhooks.`);
-    return begun(command, { connector, message: body.message, replayed: undefined, letters: [] }, now);
+    return begun(
+      command,
+      { connector, message: body.message, replayed: undefined, letters: [], ended: undefined },
+      now,
+    );
   }
 
   #replay(
-    { connectors, integrations, letters }: Batch,
+    { connectors, integrations, letters, lastEvents }: Batch,
     command: Command<ReplayOrder>,
     now: EpochMs,
   ): Verdict<Effect> {
     const { tenant, body } = command;
-    const replayed = integrations.get(refOf(tenant, body.integration_id));
+    const ref = refOf(tenant, body.integration_id);
+    const replayed = integrations.get(ref);
     if (replayed === undefined) return this.#refused(integrationNotFound(body.integration_id));
     const connector = connectors.get(connectorRef({ tenant, name: replayed.connector }));
     if (connector === undefined) return this.#refused(connectorNotFound(replayed.connector));
@@ -193,7 +212,9 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const own = letters.filter(
       (each) => each.tenant === tenant && each.work === body.integration_id && each.group !== 'hub.undo',
     );
-    return begun(command, { connector, message: body.message, replayed, letters: own }, now);
+    const ended = endStanding(replayed, lastEvents.get(ref), replayedBy(command.id));
+    if (ended !== undefined) integrations.set(ref, ended.integration);
+    return begun(command, { connector, message: body.message, replayed, letters: own, ended }, now);
   }
 
   #undo({ integrations }: Batch, command: Command<UndoOrder>): Verdict<Effect> {
@@ -228,6 +249,7 @@ function begun(
     readonly message: string;
     readonly replayed: Integration | undefined;
     readonly letters: readonly OpenWork[];
+    readonly ended: Ended | undefined;
   },
   now: EpochMs,
 ): Verdict<Effect> {
@@ -236,8 +258,8 @@ function begun(
   const resolved = what.letters.map(({ id }) => ({ id, actor: command.actor ?? NOBODY, replayedAs }));
   return {
     answer: { status: 202, body: JSON.stringify(renderIntegration(integration)) },
-    effect: { kind: 'begun', integration, resolved },
-    drafts: [draft],
+    effect: { kind: 'begun', integration, resolved, ended: what.ended?.integration },
+    drafts: what.ended === undefined ? [draft] : [what.ended.draft, draft],
   };
 }
 

@@ -27,7 +27,7 @@ import { registerHookRoutes } from './hooks/hook-routes.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
 import { registerIntegrationRoutes } from './integration-routes.ts';
-import { type NoteDestination, watched } from './letters/caller-watch.ts';
+import type { NoteDestination } from './letters/caller-watch.ts';
 import { HubLetters } from './letters/hub-letters.ts';
 import { OverdueSweeper } from './overdue/overdue-sweeper.ts';
 import { HubReads } from './reads.ts';
@@ -96,7 +96,7 @@ export class Hub {
     this.#dispatcher = new Dispatcher({
       ...options,
       connectors,
-      caller: watched(new Caller({ egress: this.#egress, secrets: this.#secrets, orders }), noteDestination),
+      caller: new Caller({ egress: this.#egress, secrets: this.#secrets, orders, note: noteDestination }),
       report: (report) => this.#reports.submit(report),
     });
     const session = openSession('hub.sweeper');

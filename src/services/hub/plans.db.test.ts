@@ -4,6 +4,7 @@ import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
 import {
   CALL_STATEMENTS,
   CLAIM_CALLS,
+  END_CALLS,
   FIND_STANDINGS,
   FORGET_CALLS,
   HASTEN_CALLS,
@@ -11,8 +12,10 @@ import {
 } from './calls/call-store.ts';
 import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
+import { FIND_UNDOINGS, FORGET_UNDOINGS } from './overdue/undoing-store.ts';
 import {
   FIND_CURRENT_CONNECTORS,
+  FIND_LAST_EVENTS,
   FIND_RECEIVED,
   LOCK_INTEGRATIONS,
   STATEMENTS,
@@ -30,11 +33,14 @@ const LOOK_UPS = [
   [FIND_RECEIVED, ['received_hooks_dedup']],
   [FIND_STANDINGS, ['calls_pkey']],
   [UPDATE_CALLS, ['calls_pkey']],
+  [END_CALLS, ['calls_pkey']],
   [CLAIM_CALLS, ['calls_due']],
   [HASTEN_CALLS, ['calls_due']],
   [DROP_UNDO, ['calls_pkey']],
   [FIND_BEGUN, ['integrations_pkey']],
   [FORGET_CALLS, ['calls_pkey']],
+  [FIND_UNDOINGS, ['undoings_since']],
+  [FORGET_UNDOINGS, ['undoings_since']],
 ] as const;
 
 let database: TestDatabase;
@@ -46,9 +52,14 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test('every statement that is no insert is pinned', () => {
-  const others = [...STATEMENTS, ...CALL_STATEMENTS, DROP_UNDO, FIND_BEGUN].filter(
-    ({ text }) => !/^\s*insert/.test(text),
-  );
+  const others = [
+    ...STATEMENTS,
+    ...CALL_STATEMENTS,
+    DROP_UNDO,
+    FIND_BEGUN,
+    FIND_UNDOINGS,
+    FORGET_UNDOINGS,
+  ].filter(({ text }) => !/^\s*insert/.test(text));
   expect(others.map(({ name }) => name).toSorted()).toEqual(LOOK_UPS.map(([{ name }]) => name).toSorted());
 });
 
@@ -60,6 +71,7 @@ function pinPlans(): void {
 
   test('what stands still is looked up, with its last event', async () => {
     expect(await hotPlan(database.url, READ_STANDING)).toMatchObject({ faults: [] });
+    expect(await hotPlan(database.url, FIND_LAST_EVENTS)).toMatchObject({ faults: [] });
   });
 }
 
@@ -80,6 +92,7 @@ describe('on tables with many rows', () => {
                               is_unknown, history, due_at, give_up_at, timeout_ms, cause, origin, correlation_id, created_at)
        select id, 'delivery', 'acme', 'c', 1, 'main', '{}', 'done', 1, false, '[]',
               case when random() < 0.01 then now() end, now(), 1000, 'c', id, 'cor', now() from hub.integrations;
+       insert into hub.undoings select id, 'acme', now() - random() * interval '1 day' from hub.integrations;
        insert into hub.received_hooks
        select 'acme', id, 'c', '{}', '', 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
     ),

@@ -1,11 +1,19 @@
 /** The statements about connectors, integrations and received webhooks; those about calls are in calls/call-store.ts. */
 import type { EpochMs } from '#kernel/clock.ts';
+import { type IntegrationId, idOf, uuidOf } from '#kernel/ids.ts';
+import type { LogEvent } from '#platform/log/event.ts';
+import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import { byteaArray, int4Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
 import { type ConnectorRef, connectorRef } from './connector.ts';
 import type { Entry } from './events.ts';
-import type { Integration, IntegrationRef, IntegrationStatus } from './integration.ts';
+import {
+  type Integration,
+  type IntegrationRef,
+  type IntegrationStatus,
+  integrationRef,
+} from './integration.ts';
 
 /** The newest version of each, by the primary key backwards. No lock: a new version holds for what comes after it. */
 export const FIND_CURRENT_CONNECTORS = statement(
@@ -74,6 +82,16 @@ export const UPDATE_INTEGRATIONS = statement(
      select t.ctid from hub.integrations t where t.tenant = v.tenant and t.id = v.id offset 0
    ) as found(at)
    where i.ctid = found.at`,
+);
+
+/** The last event of each, by the index on subjects: all of one are in one partition. Behind its lock, without which none is added. */
+export const FIND_LAST_EVENTS = statement(
+  'hub.find_last_events',
+  `select e.* from ${batchRows('wanted', { tenant: 'text', subject: 'text' })}
+   cross join lateral (
+     select * from hub.events e where e.subject = wanted.subject and e.tenant = wanted.tenant
+     order by e.position desc limit 1
+   ) e`,
 );
 
 /** Which of them were received before. By the index that arbitrates; no lock: the loser of two is decided anew. */
@@ -205,6 +223,24 @@ export async function lockIntegrations(
     uuidArray(wanted.map(({ uuid }) => uuid)),
   ]);
   return rows.map(integrationOf);
+}
+
+/** By `integrationRef`. */
+export async function findLastEvents(
+  tx: Transaction,
+  refs: readonly IntegrationRef[],
+): Promise<Map<string, LogEvent>> {
+  if (refs.length === 0) return new Map();
+  const rows = await tx.query<EventRow>(FIND_LAST_EVENTS, [
+    textArray(refs.map(({ tenant }) => tenant)),
+    textArray(refs.map(({ uuid }) => idOf('int', uuid))),
+  ]);
+  return new Map(
+    rows.map((row) => {
+      const uuid = uuidOf(row.subject as IntegrationId);
+      return [integrationRef({ tenant: row.tenant, uuid }), decodeEvent('hub', row)];
+    }),
+  );
 }
 
 export function insertIntegrations(tx: Transaction, made: readonly Integration[], now: EpochMs): void {

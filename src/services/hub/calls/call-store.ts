@@ -73,6 +73,15 @@ export const UPDATE_CALLS = statement(
 );
 
 /**
+ * Of integrations that have ended otherwise, which are locked. By primary key, and not by the place of a row that was found
+ * before: one that a process claims meanwhile is ended nevertheless.
+ */
+export const END_CALLS = statement(
+  'hub.end_calls',
+  `update hub.calls c set state = 'done', due_at = null where c.integration = any ($1::uuid[]) and c.state <> 'done'`,
+);
+
+/**
  * The oldest of those that are due, by the index on that; what another process takes just now is left out. A try is begun by
  * this, in its commit, before its request leaves.
  */
@@ -110,6 +119,7 @@ export const CALL_STATEMENTS: readonly Statement[] = [
   FIND_STANDINGS,
   INSERT_CALLS,
   UPDATE_CALLS,
+  END_CALLS,
   CLAIM_CALLS,
   HASTEN_CALLS,
   FORGET_CALLS,
@@ -223,6 +233,11 @@ export function updateCalls(tx: Transaction, calls: readonly Call[]): void {
     textArray(calls.map(({ history }) => JSON.stringify(history))),
     timestamptzArray(calls.map(({ dueAt }) => dueAt)),
   ]);
+}
+
+export function endCalls(tx: Transaction, integrations: readonly Pick<Call, 'uuid'>[]): void {
+  if (integrations.length === 0) return;
+  tx.run(END_CALLS, [uuidArray(integrations.map(({ uuid }) => uuid))]);
 }
 
 export async function claimCalls(

@@ -15,6 +15,7 @@ import type {
   LastroPart,
 } from '../connector.ts';
 import { type Found, lookUpTables } from '../enrich.ts';
+import { type NoteDestination, noteAsked } from '../letters/caller-watch.ts';
 import { type Call, TIMEOUT_DEFAULT_MS } from './call.ts';
 import type { CallOutcome } from './decide-call.ts';
 import { type Secrets, withoutSecrets } from './secrets.ts';
@@ -34,8 +35,10 @@ export type PlaceOrder = (order: LastroOrder) => Promise<CallOutcome>;
 
 export interface CallerOptions {
   readonly egress: Egress;
-  readonly secrets: Secrets;
+  readonly secrets: Pick<Secrets, 'load'>;
   readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
+  /** What became of each request that has left. */
+  readonly note: NoteDestination;
 }
 
 /** Enough for a document about one thing; what is larger is refused. */
@@ -71,10 +74,16 @@ export class Caller {
     const destination = definition.destinations[call.destination];
     if (destination === undefined)
       throw new Fault(`There is no destination ${call.destination}.`, { transient: false });
-    if (destination.type !== 'http') return this.#options.orders[destination.type](orderOf(call));
+    if (destination.type !== 'http') return this.#place(call, destination.type);
     const http = call.step === 'undo' ? destination.undo : destination;
     if (http === undefined) throw new Fault('The destination names no undo call.', { transient: false });
     return this.#send(call, http);
+  }
+
+  async #place(call: Call, part: LastroPart): Promise<CallOutcome> {
+    const outcome = await this.#options.orders[part](orderOf(call));
+    noteAsked(this.#options.note, call, outcome.kind);
+    return outcome;
   }
 
   async #send(call: Call, http: HttpCall): Promise<CallOutcome> {
@@ -89,6 +98,7 @@ export class Caller {
       maxAnswerBytes: ANSWER_MAX_BYTES,
       destination: `${call.tenant}/${call.connector}/${call.destination}`,
     });
+    noteAsked(this.#options.note, call, outcome.kind);
     return renderOutcome(outcome, proof.secrets);
   }
 
@@ -130,8 +140,9 @@ export class Caller {
       destination: `${tenant}/${connector}//${index}`,
     });
     const isMissing = outcome.kind === 'permanent' && [404, 410].includes(outcome.answer?.status ?? 0);
+    noteAsked(this.#options.note, { ...call, lookUp: index }, isMissing ? 'delivered' : outcome.kind);
     if (outcome.kind !== 'delivered' && !isMissing)
-      return { outcome: renderOutcome(withoutDoubt(outcome), proof.secrets) };
+      return { outcome: { ...renderOutcome(withoutDoubt(outcome), proof.secrets), lookUp: index } };
     const value = isMissing || outcome.answer === undefined ? null : documentIn(outcome.answer);
     if (value === undefined)
       return { outcome: { kind: 'permanent', detail: UNREADABLE, latencyMs: outcome.latencyMs } };

@@ -18,6 +18,8 @@ export type CallOutcome = {
   readonly detail: string;
   readonly latencyMs: number;
   readonly status?: number;
+  /** Which one has failed. */
+  readonly lookUp?: number;
 } & (
   | { readonly kind: 'delivered'; readonly reference?: string; readonly found?: readonly Found[] }
   | { readonly kind: 'transient'; readonly retryAfterMs?: number }

@@ -8,10 +8,9 @@ import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
-import type { ConnectorDefinition } from '../connector.ts';
 import { type Connectors, versionRef } from '../connectors.ts';
 import { type Integration, integrationRef, mayBecome } from '../integration.ts';
-import { givenUpByCall } from '../letters/bury-failures.ts';
+import { type Failing, givenUpByCall } from '../letters/bury-failures.ts';
 import type { Said } from '../said.ts';
 import { changedBy, type StepCommitted } from '../steps/step.ts';
 import { lockIntegrations, updateIntegrations } from '../store.ts';
@@ -78,7 +77,7 @@ export class Reports {
       const definition = definitions.get(versionRef({ tenant, name, version }))?.definition;
       if (definition === undefined) continue;
       const end = endTry(call, report, { definition, now, random });
-      if (end !== undefined) batch.take(end, definition);
+      if (end !== undefined) batch.take(end, { definition, lookUp: report.outcome.lookUp });
     }
     updateIntegrations(tx, batch.integrations, now);
     updateCalls(tx, batch.calls);
@@ -117,7 +116,7 @@ class ReportBatch {
     return this.#calls.get(callRef(report.call));
   }
 
-  take({ call, said }: CallEnd, definition: ConnectorDefinition): void {
+  take({ call, said }: CallEnd, through: Omit<Failing, 'before'>): void {
     const ref = integrationRef(call);
     const integration = this.#integrations.get(ref);
     if (integration === undefined) return;
@@ -127,7 +126,7 @@ class ReportBatch {
     this.#integrations.set(ref, changedBy(integration, said));
     this.#changedIntegrations.add(ref);
     this.drafts.push(draftOf(call, said));
-    this.givenUp.push(...givenUpByCall(call, said, { before: integration, definition }));
+    this.givenUp.push(...givenUpByCall(call, said, { before: integration, ...through }));
   }
 
   get integrations(): Integration[] {

@@ -6,6 +6,7 @@ import type { Call, CallStep } from '../calls/call.ts';
 import type { ConnectorDefinition } from '../connector.ts';
 import type { Integration } from '../integration.ts';
 import type { Said } from '../said.ts';
+import { destinationName } from './caller-watch.ts';
 
 const FAILURES = new Set(['integration.failed', 'integration.undo_failed']);
 /** With these a destination is said to have been away: it could not be reached, did not answer, or answered that it cannot now. */
@@ -14,15 +15,6 @@ const CALLED_AFTER = {
   enrichment: 'integration.rules_applied',
   delivery: 'integration.enriched',
 } as const satisfies Partial<Record<CallStep, string>>;
-
-/** Whose return is waited for, and told of (caller-watch.ts). */
-export function destinationName({
-  tenant,
-  connector,
-  destination,
-}: Pick<Call, 'tenant' | 'connector' | 'destination'>): string {
-  return `hub/${tenant}/${connector}/${destination}`;
-}
 
 /** Of a step that has failed without asking anybody; nothing if it has not. */
 export function givenUpByStep(
@@ -51,12 +43,14 @@ export interface Failing {
   /** The integration as it was until now. */
   readonly before: Integration;
   readonly definition: ConnectorDefinition;
+  readonly lookUp: number | undefined;
 }
 
 /** Of a call that has ended. */
-export function givenUpByCall(call: Call, said: Said, { before, definition }: Failing): GivenUp[] {
+export function givenUpByCall(call: Call, said: Said, failing: Failing): GivenUp[] {
   if (!FAILURES.has(said.type)) return [];
   const { failure } = said;
+  const { before, lookUp } = failing;
   const code = failure?.code ?? said.type;
   const last = call.history.at(-1);
   return [
@@ -69,7 +63,7 @@ export function givenUpByCall(call: Call, said: Said, { before, definition }: Fa
       attempts: call.tries,
       firstAt: call.history[0]?.at ?? before.updatedAt,
       waitsFor:
-        AWAY.has(code) && mayGoAgain(call, said, { before, definition }) ? destinationName(call) : null,
+        AWAY.has(code) && mayGoAgain(call, said, failing) ? destinationName({ ...call, lookUp }) : null,
     },
   ];
 }

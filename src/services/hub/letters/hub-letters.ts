@@ -1,27 +1,40 @@
 /** The hub's dead letters: what is shown of an integration that has failed, and how it is tried again. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, idOf, newId, uuidOf } from '#kernel/ids.ts';
 import { type FieldProblem, type Problem, problem } from '#kernel/problem.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { DeadLetter } from '#platform/dead-letters/dead-letter.ts';
 import type { GivenUpEnd, GivenUpOrder, GivenUpReads, GivenUpWork } from '#platform/dead-letters/given-up.ts';
 import { readEventsAt } from '#platform/dead-letters/order-store.ts';
-import type { JsonObject, JsonValue, LogEvent } from '#platform/log/event.ts';
+import { parseJsonBody } from '#platform/http/json-body.ts';
+import type { EventDraft, JsonObject, JsonValue, LogEvent } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
+import { type CallStep } from '../calls/call.ts';
+import { endCalls, findCalled } from '../calls/call-store.ts';
 import { connectorRef } from '../connector.ts';
 import type { Connectors } from '../connectors.ts';
+import { DISCARDED, type Ended, endStanding, missingStep, replayedBy } from '../end-standing.ts';
 import type { Evaluator } from '../evaluation/evaluator.ts';
 import type { IntegrationRequested } from '../events.ts';
 import { begin, connectorNotFound, undoRequest } from '../hub-commands.ts';
-import { type Integration, mayBecome, mayBeReplayed } from '../integration.ts';
+import { type Integration, integrationRef, mayBeReplayed } from '../integration.ts';
 import { tooLarge } from '../message-size.ts';
+import { noteUndoings } from '../overdue/undoing-store.ts';
 import type { HubReads } from '../reads.ts';
 import { toUndo } from '../steps/undo-step.ts';
 import { validationStep } from '../steps/validation-step.ts';
-import { findCurrentConnectors, insertIntegrations, lockIntegrations, updateIntegrations } from '../store.ts';
+import {
+  findCurrentConnectors,
+  findLastEvents,
+  insertIntegrations,
+  lockIntegrations,
+  updateIntegrations,
+} from '../store.ts';
 import { dropUndo } from './letter-store.ts';
 
 const UNDO = 'hub.undo';
+const CALL_STEPS: readonly CallStep[] = ['enrichment', 'delivery', 'undo'];
 /** Of an undo that somebody wants again without saying why. */
 const REPLAYED = 'Its dead letter is replayed.';
 export const LETTER_GROUPS: readonly string[] = [
@@ -46,13 +59,12 @@ export class HubLetterReads implements GivenUpReads {
     this.options = options;
   }
 
-  async describe({ tenant, work }: DeadLetter): Promise<JsonObject | null> {
+  async describe({ tenant, work }: Pick<DeadLetter, 'tenant' | 'work'>): Promise<JsonObject | null> {
     const { reads } = this.options;
     const found = await reads.find(tenant, uuidOf(work as IntegrationId));
     if (found === undefined) return null;
     const message = messageIn(await reads.timeline(tenant, found.uuid));
-    const shown: JsonValue = message === undefined ? null : (JSON.parse(message) as JsonValue);
-    return { ...(await reads.describe(found)), message: shown };
+    return { ...(await reads.describe(found)), message: message === undefined ? null : shown(message) };
   }
 
   /** It is held against the schema of the newest version, which it will go through. */
@@ -110,21 +122,60 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
     const uuid = uuidOf(newId('int'));
     const by = { ...askedBy(order, found), uuid, tenant };
     const { integration, draft } = begin(by, { connector, message, replayed: found }, now);
+    const replayedAs = idOf('int', uuid);
+    const ended = endStanding(found, timeline.at(-1), replayedBy(replayedAs));
     insertIntegrations(tx, [integration], now);
-    return this.#ended(tx, order, { replayedAs: idOf('int', uuid), drafts: [draft] });
+    this.#end(tx, ended, now);
+    return this.#ended(tx, order, {
+      replayedAs,
+      drafts: ended === undefined ? [draft] : [ended.draft, draft],
+    });
+  }
+
+  /** What stands still is ended with its dead letter: the sweep would begin it again. */
+  async giveUp(tx: Transaction, order: GivenUpOrder): Promise<(() => Promise<void>) | undefined> {
+    const { tenant, work, event, now } = order;
+    const ref = { tenant, uuid: uuidOf(work as IntegrationId) };
+    const locking = lockIntegrations(tx, [ref]);
+    const [events, called] = await Promise.all([
+      findLastEvents(tx, [ref]),
+      findCalled(
+        tx,
+        CALL_STEPS.map((step) => ({ uuid: ref.uuid, step })),
+      ),
+    ]);
+    const [found] = await locking;
+    const last = events.get(integrationRef(ref));
+    if (found === undefined || last === undefined || !isAbout(event, last)) return undefined;
+    if (called.has(`${ref.uuid}/${missingStep(found.status)}`)) return undefined; // it is under way
+    const ended = endStanding(found, last, DISCARDED);
+    if (ended === undefined) return undefined;
+    this.#end(tx, ended, now);
+    return this.#send(tx, now, [ended.draft]);
+  }
+
+  #end(tx: Transaction, ended: Ended | undefined, now: EpochMs): void {
+    if (ended === undefined) return;
+    updateIntegrations(tx, [ended.integration], now);
+    endCalls(tx, [ended.integration]);
   }
 
   /** As if somebody had asked for it anew: with a call of its own, whose tries begin at the first. */
   async #undoAgain(tx: Transaction, order: GivenUpOrder, found: Integration): Promise<GivenUpEnd> {
     const { partition, topic, position } = order.event;
-    const [event] = await readEventsAt(tx, partition, [{ topic, position }]);
+    const [[event], called] = await Promise.all([
+      readEventsAt(tx, partition, [{ topic, position }]),
+      findCalled(tx, [{ uuid: found.uuid, step: 'undo' }]),
+    ]);
     const undo = event && toUndo(event.data);
-    if (undo === undefined || found.status !== 'undo_failed' || !mayBecome(found.status, 'undoing'))
+    const standsStill = found.status === 'undoing' && called.size === 0;
+    if (undo === undefined || !(found.status === 'undo_failed' || standsStill))
       return refused('hub.not_undoable', `${order.work} is ${found.status}.`);
     const { reason, actor, now } = order;
     const undoing: Integration = { ...found, status: 'undoing' };
     dropUndo(tx, found.uuid);
     updateIntegrations(tx, [undoing], now);
+    noteUndoings(tx, [undoing], now);
     const draft = undoRequest(askedBy(order, found), found, { ...undo, reason: reason ?? REPLAYED, actor });
     return this.#ended(tx, order, { replayedAs: order.work, drafts: [draft] });
   }
@@ -132,12 +183,21 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
   #ended(
     tx: Transaction,
     { now }: GivenUpOrder,
-    { replayedAs, drafts }: { replayedAs: string; drafts: Parameters<typeof sendDrafts>[1]['drafts'] },
+    { replayedAs, drafts }: { replayedAs: string; drafts: readonly EventDraft[] },
   ): GivenUpEnd {
+    return { replayedAs, committed: this.#send(tx, now, drafts) };
+  }
+
+  #send(tx: Transaction, now: EpochMs, drafts: readonly EventDraft[]): () => Promise<void> {
     const { partitions } = this.#log;
     const segments = sendDrafts(tx, { topic: 'hub', partitions, occurredAt: now, drafts });
-    return { replayedAs, committed: async () => this.#log.publish((await segments) ?? []) };
+    return async () => this.#log.publish((await segments) ?? []);
   }
+}
+
+/** Whether the dead letter's event is the last that was said. */
+function isAbout({ partition, position }: GivenUpOrder['event'], last: LogEvent): boolean {
+  return partition === last.partition && position === last.position;
 }
 
 function askedBy({ orderId }: GivenUpOrder, { correlationId }: Integration) {
@@ -146,6 +206,12 @@ function askedBy({ orderId }: GivenUpOrder, { correlationId }: Integration) {
 
 function messageIn([first]: readonly LogEvent[]): string | undefined {
   return (first as LogEvent<IntegrationRequested> | undefined)?.data.message;
+}
+
+/** Of a webhook it is what came, which need not be JSON. */
+function shown(message: string): JsonValue {
+  const parsed = parseJsonBody(Buffer.from(message));
+  return parsed.ok ? (parsed.value as JsonValue) : message;
 }
 
 /** What is validated of a message beside it does not matter. */

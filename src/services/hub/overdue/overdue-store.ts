@@ -1,9 +1,9 @@
-/** What the sweep of overdue stages reads. No locks. */
+/** What the sweep of overdue stages reads. No locks of its own. */
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { type Session, statement } from '#platform/postgres/session.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import { INTEGRATION_STATUSES, type IntegrationRef, isEnded } from '../integration.ts';
 import type { PositionOf, Standing } from './overdue-stage.ts';
 
@@ -75,7 +75,7 @@ export async function findBegun(session: Session, after: string, upTo: string): 
 }
 
 export async function readStanding(
-  session: Session,
+  session: Pick<Session, 'query'> | Pick<Transaction, 'query'>,
   refs: readonly IntegrationRef[],
 ): Promise<(Standing & IntegrationRef)[]> {
   const rows = await session.query<StandingRow>(READ_STANDING, [

@@ -1,14 +1,16 @@
 /** Stages of the hub that will not answer any more, over its tables and its log. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type IntegrationId, idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { type IntegrationId, newId, uuidOf } from '#kernel/ids.ts';
+import { buryGivenUp } from '#platform/dead-letters/given-up.ts';
 import { requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { appendEvents } from '../../../../tests/append-events.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
 import { finishOrders } from '../../../../tests/finish-orders.ts';
 import { ask } from '../../../../tests/redelivery.ts';
+import { givenStanding as standing } from '../../../../tests/standing-integration.ts';
 import { STANDS_STILL_AFTER_MS } from '../integration.ts';
 import { OverdueSweeper } from './overdue-sweeper.ts';
+import { noteUndoings } from './undoing-store.ts';
 
 const PARTITIONS = 4;
 let database: TestDatabase;
@@ -26,43 +28,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** As it is after its first event, which its group has come by and left nothing. */
 async function givenStanding(): Promise<IntegrationId> {
-  const id = newId('int');
-  const uuid = uuidOf(id);
-  await ask(
-    database.url,
-    `insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at, updated_at)
-     values ('acme', $1, 'erp', 1, 'api', 'requested', $1, 'cor', now(), now())`,
-    [uuid],
-  );
-  const [event] = await appendEvents({ url: database.url, partitions: PARTITIONS }, 'hub', [
-    {
-      type: 'integration.requested',
-      version: 1,
-      subject: id,
-      tenant: 'acme',
-      key: id,
-      data: {
-        connector: 'erp',
-        connector_version: 1,
-        message: '{}',
-        entry: 'api',
-        replay_of: null,
-        origin: idOf('int', uuid),
-      },
-      correlationId: 'cor',
-      causation: 'req',
-      traceparent: null,
-    },
-  ]);
-  await ask(
-    database.url,
-    `update log.positions set position = $2
-     where consumer_group = 'hub.validation' and topic = 'hub' and partition = $1`,
-    [event?.partition, event?.position],
-  );
-  return id;
+  return (await standing({ url: database.url, partitions: PARTITIONS })).id;
 }
 
 function orders(subject: string) {
@@ -136,4 +103,70 @@ test('H7: what has ended, or is ordered already, is left alone', async () => {
   await lookThrough(sweeper);
   expect(await orders(ended)).toEqual([]);
   expect(await orders(ordered)).toMatchObject([{ by: 'ana' }]);
+});
+
+/** As long as it takes to be a dead letter. */
+async function lookUntilLost(sweeper: OverdueSweeper): Promise<void> {
+  await lookThrough(sweeper);
+  for (let round = 0; round < 4; round++) {
+    await finishOrders(database.url, 'done');
+    await sweeper.sweep();
+    await sweeper.sweep();
+  }
+}
+
+const UNDO_ASKED = {
+  status: 'undoing',
+  type: 'integration.undo_requested',
+  group: 'hub.undo',
+  data: { destination: 'main', reason: 'a mistake', actor: null },
+};
+
+const sweeping = () => new OverdueSweeper({ session, clock, onError: () => undefined });
+
+test('O1: an undo that stands still is a dead letter, though its delivery is one', async () => {
+  aheadMs = 0;
+  const { id, event } = await standing({ url: database.url, partitions: PARTITIONS }, UNDO_ASKED);
+  await session.transaction(async (tx) => {
+    const { topic, partition, position, type } = event;
+    const failure = { code: 'hub.outcome_unknown', text: '', status: null };
+    const about = { topic, partition, position, type, tenant: 'acme', subject: id, version: 1 };
+    const letter = { group: 'hub.delivery', event: about, target: 'erp', work: id, failure };
+    buryGivenUp(tx, [{ ...letter, attempts: 1, firstAt: Date.now(), waitsFor: null }], Date.now());
+  });
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  await lookUntilLost(sweeping());
+  expect((await letters(id)).map((each) => (each as { group: string }).group).toSorted()).toEqual([
+    'hub.delivery',
+    'hub.undo',
+  ]);
+});
+
+test('O1: what was delivered long ago and is undone is looked at, until it has ended', async () => {
+  aheadMs = 0;
+  const { id, uuid } = await standing({ url: database.url, partitions: PARTITIONS }, UNDO_ASKED);
+  await session.transaction(async (tx) => noteUndoings(tx, [{ tenant: 'acme', uuid }], clock.now()));
+  aheadMs = 3 * 3_600_000; // further than a new process looks back
+  await lookUntilLost(sweeping());
+  expect(await letters(id)).toMatchObject([{ group: 'hub.undo', code: 'hub.overdue' }]);
+  const noted = () => ask(database.url, 'select 1 from hub.undoings where integration = $1', [uuid]);
+  expect(await noted()).toHaveLength(1);
+  await ask(database.url, `update hub.integrations set status = 'undone' where id = $1`, [uuid]);
+  await sweeping().sweep();
+  expect(await noted()).toEqual([]);
+});
+
+test('O1: two processes that find the same lost at once make one dead letter of it', async () => {
+  aheadMs = 0;
+  const lost = await givenStanding();
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  const other = new Session({ url: database.url, name: 'overdue beside' });
+  const beside = new OverdueSweeper({ session: other, clock, onError: () => undefined });
+  const sweepers = [sweeping(), beside];
+  for (let look = 0; look < 24; look++) {
+    await Promise.all(sweepers.map((each) => each.sweep()));
+    await finishOrders(database.url, 'done');
+  }
+  await other.close();
+  expect(await letters(lost)).toHaveLength(1);
 });

@@ -1,6 +1,7 @@
 /**
- * Looks once at every integration when it is some minutes old, and again at those that have not ended, for a stage that will
- * not answer any more (H7): its group has passed the event, nobody outside is asked, and nothing waits for a dead letter.
+ * Looks once at every integration when it is some minutes old, again at those that have not ended, and at those that somebody has
+ * had undone since, for a stage that will not answer any more (H7): its group has passed the event, nobody outside is asked, and
+ * nothing waits for a dead letter.
  *
  * O1: what is missing is mended by delivering the event again to its group, three times; that changes nothing where it was
  *     handled. What then stands still is a dead letter, which a person has replayed or discards.
@@ -11,7 +12,7 @@ import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId } from '#kernel/ids.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import { buryGivenUp, lockOpenWork } from '#platform/dead-letters/given-up.ts';
+import { buryGivenUp, findOpenWork, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import {
   findAbandonedEvents,
   findOrderedEvents,
@@ -24,6 +25,7 @@ import { type IntegrationRef, integrationRef, isEnded, STANDS_STILL_AFTER_MS } f
 import { lockIntegrations } from '../store.ts';
 import { type OverdueStage, overdueStage, type Standing } from './overdue-stage.ts';
 import { findBegun, PAGE, readPositions, readStanding } from './overdue-store.ts';
+import { FIRST_UNDOING, findUndoings, forgetUndoings } from './undoing-store.ts';
 
 const EVERY_MS = 10_000;
 /** How far back a process looks when it begins: what stood still before then was seen by one before it. */
@@ -36,6 +38,8 @@ const REMEMBERED_MAX = 10_000;
 const REDELIVERIES_MAX = 3;
 
 interface Remembered extends IntegrationRef {
+  /** If somebody has had it undone. */
+  readonly since?: EpochMs;
   redeliveries: number;
 }
 
@@ -59,6 +63,8 @@ export class OverdueSweeper {
   /** Up to which instant those that were begun have been looked at, or up to which of that time. */
   #until: EpochMs;
   #after: string | undefined;
+  /** The last of those that are being undone that was looked at. */
+  #undoing = FIRST_UNDOING;
   #stopping = false;
   #running: Promise<void> | undefined;
 
@@ -84,7 +90,10 @@ export class OverdueSweeper {
   }
 
   async sweep(): Promise<void> {
-    if (this.#remembered.size < REMEMBERED_MAX) await this.#remember();
+    if (this.#remembered.size < REMEMBERED_MAX) {
+      await this.#rememberUndoing();
+      await this.#remember();
+    }
     const page = [...this.#remembered.values()].slice(0, PAGE);
     if (page.length === 0) return;
     const missing = await this.#findMissing(page);
@@ -106,6 +115,18 @@ export class OverdueSweeper {
     for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, redeliveries: 0 });
     this.#after = found.length < PAGE ? undefined : found.at(-1)?.uuid;
     if (this.#after === undefined) this.#until = until;
+  }
+
+  /** A page at a time, and from the first again behind the last. */
+  async #rememberUndoing(): Promise<void> {
+    const { session, clock } = this.#options;
+    const found = await findUndoings(session, this.#undoing, clock.now() - STANDS_STILL_AFTER_MS);
+    this.#undoing = (found.length < PAGE ? undefined : found.at(-1)) ?? FIRST_UNDOING;
+    for (const each of found) {
+      const ref = integrationRef(each);
+      const { redeliveries = 0 } = this.#remembered.get(ref) ?? {};
+      this.#remembered.set(ref, { ...each, redeliveries });
+    }
   }
 
   /** Those of the page that have ended are forgotten; the others come again behind the rest. */
@@ -133,6 +154,11 @@ export class OverdueSweeper {
         },
       ];
     });
+    const ended = page.filter((each) => !this.#remembered.has(integrationRef(each)));
+    await forgetUndoings(
+      session,
+      ended.flatMap(({ uuid, since }) => (since === undefined ? [] : { uuid, since })),
+    );
     return this.#withoutExplained(missing);
   }
 
@@ -149,39 +175,46 @@ export class OverdueSweeper {
     return missing.filter(({ event }) => !places.has(placeOf(event)));
   }
 
-  /** O1. What has moved meanwhile, or is a dead letter already, is left alone. */
+  /** O1. What has moved meanwhile, or is a dead letter of the same group already, is left alone. */
   async #bury(tx: Transaction, lost: readonly Missing[]): Promise<void> {
     if (lost.length === 0) return;
-    const works = lost.map(({ remembered }) => ({
-      tenant: remembered.tenant,
-      work: idOf('int', remembered.uuid) as string,
-    }));
-    const open = new Set((await lockOpenWork(tx, works)).map(({ work }) => work));
-    const locked = await lockIntegrations(
-      tx,
-      lost.map(({ remembered }) => remembered),
-    );
-    const now = this.#options.clock.now();
-    const known = new Map(locked.map((each) => [integrationRef(each), each]));
-    const letters = lost.flatMap(({ remembered, standing, stage, event }) => {
-      const { tenant, uuid } = remembered;
-      const integration = known.get(integrationRef(remembered));
-      const subject = idOf('int', uuid);
-      if (integration?.status !== standing.status || open.has(subject)) return [];
-      const { type, occurredAt } = standing.event;
-      return {
-        group: stage.group,
-        event: { ...event, tenant, subject, type, version: 1 },
-        target: integration.connector,
-        work: subject,
-        failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },
-        attempts: remembered.redeliveries,
-        firstAt: occurredAt,
-        waitsFor: null,
-      };
+    const refs = lost.map(({ remembered }) => remembered);
+    const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
+    const locking = lockIntegrations(tx, refs);
+    // Behind the locks (R2): what another process has buried meanwhile is there.
+    const [standing, open] = await Promise.all([readStanding(tx, refs), findOpenWork(tx, works)]);
+    const connectors = new Map((await locking).map((each) => [integrationRef(each), each.connector]));
+    const current = new Set(standing.map(standingRef));
+    const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
+    const letters = lost.flatMap((each) => {
+      const target = connectors.get(integrationRef(each.remembered));
+      const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
+      const hasMoved = !current.has(standingRef({ ...each.remembered, ...each.standing }));
+      return target === undefined || isBuried || hasMoved ? [] : letterAbout(each, target);
     });
-    buryGivenUp(tx, letters, now);
+    buryGivenUp(tx, letters, this.#options.clock.now());
   }
+}
+
+/** Where it stands, and since when, and that nobody is asked. */
+function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): string {
+  return `${integrationRef(ref)} ${event.partition} ${event.position} ${isCalling}`;
+}
+
+function letterAbout({ remembered, standing, stage, event }: Missing, target: string): GivenUp {
+  const { tenant, uuid, redeliveries } = remembered;
+  const work = idOf('int', uuid);
+  const { type, occurredAt } = standing.event;
+  return {
+    group: stage.group,
+    event: { ...event, tenant, subject: work, type, version: 1 },
+    target,
+    work,
+    failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },
+    attempts: redeliveries,
+    firstAt: occurredAt,
+    waitsFor: null,
+  };
 }
 
 function isToBeMended({ remembered }: Missing): boolean {

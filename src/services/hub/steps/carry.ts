@@ -53,7 +53,7 @@ export class Carrier {
   constructor(options: {
     readonly connectors: Pick<Connectors, 'load'>;
     readonly evaluator: Evaluator;
-    /** Those of this process. */
+    /** Those that an event may be carried through. */
     readonly steps: readonly AnyStep[];
   }) {
     this.#connectors = options.connectors;

@@ -6,9 +6,8 @@
  * S2: what a tenant has written runs before the transaction, in another thread, bounded. What is stopped there fails the event
  *     alone: it becomes a dead letter, and nothing else is held up.
  * S3: a step calls nobody. What has to be asked outside is a call: a row of this commit, whose request leaves after it.
- * S4: where the steps behind it are this process' too, an event is carried through them in the same commit, as far as nobody
- *     has to be asked: each says what it would have said, caused by what made it due. Whatever is in the way is left to the
- *     step's own group (carry.ts).
+ * S4: an event is carried through the steps behind it in the same commit, as far as nobody has to be asked: each says what it
+ *     would have said, caused by what made it due. Whatever is in the way is left to the step's own group (carry.ts).
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, uuidOf } from '#kernel/ids.ts';
@@ -67,7 +66,7 @@ class ExpressionOverrun extends Error {
 
 /** Someone may wait for it. */
 const PACE_MS = 10;
-/** Of events whose batch failed and went to another process, some may be left. */
+/** Of events whose batch failed and went to another process, some may be left. Many times what a batch has. */
 const PREPARED_MAX = 20_000;
 
 export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Loaded, Plan> {
@@ -82,8 +81,11 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
     paceMs: PACE_MS,
     // S2. A redelivery may be prepared while a batch is: neither takes from the other.
     async prepare(events, { isAlone }) {
-      if (ways.size > PREPARED_MAX) ways.clear();
-      for (const [identity, way] of await carrier.prepare(step, events, { isAlone })) ways.set(identity, way);
+      for (const [identity, way] of await carrier.prepare(step, events, { isAlone })) {
+        ways.delete(identity); // so that it is among the newest
+        ways.set(identity, way);
+      }
+      forgetOldest(ways);
     },
     async load(tx, events) {
       const refs = events.map((event) => refOf(event));
@@ -119,16 +121,26 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
   };
 }
 
+function forgetOldest(ways: Map<string, Way>): void {
+  for (const identity of ways.keys()) {
+    if (ways.size <= PREPARED_MAX) return;
+    ways.delete(identity);
+  }
+}
+
 function wayOf(event: LogEvent, ways: ReadonlyMap<string, Way>): [string, Way][] {
   const identity = eventIdentity(event);
   const way = ways.get(identity);
   return way === undefined ? [] : [[identity, way]];
 }
 
-/** S4: an event is named by its place, so what is caused by one of the same commit needs the heads, behind the rows (R3). */
+/**
+ * S4: an event is named by its place, so what is caused by one of the same commit needs the heads, behind the rows (R3). If any
+ * is carried, those of the whole batch: a head that the append would lock later, out of their order, is a deadlock.
+ */
 function lockHeadsFor(tx: Transaction, events: readonly LogEvent[], ways: ReadonlyMap<string, Way>) {
-  const carried = events.filter((event) => (ways.get(eventIdentity(event))?.answers.length ?? 0) > 1);
-  const partitions = new Set(carried.map(({ partition }) => partition));
+  const isCarried = [...ways.values()].some(({ answers }) => answers.length > 1);
+  const partitions = new Set(isCarried ? events.map(({ partition }) => partition) : []);
   return lockHeads(
     tx,
     [...partitions].map((partition) => ({ topic: 'hub', partition })),

@@ -33,7 +33,7 @@ export const undoStep: Step<Undoing> = {
   },
 };
 
-function undoFailed(undoing: Undoing, { code, detail }: Reason): Said {
+export function undoFailed(undoing: Undoing, { code, detail }: Reason): Said {
   const { connector, connector_version } = undoing;
   const destination = toUndo(undoing)?.destination ?? '';
   const data: UndoFailed = { connector, connector_version, destination, tries: 0, code, detail };

@@ -1,0 +1,99 @@
+/** Who is seen to be there, or away, by what a call asks, over real sockets (U12). */
+import type { Server } from 'node:http';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Egress } from '#platform/egress/egress.ts';
+import { closeServer, listenOnLoopback, urlOf } from '../../../../tests/loopback-server.ts';
+import type { ConnectorDefinition } from '../connector.ts';
+import type { Call, CallStep } from './call.ts';
+import { Caller } from './caller.ts';
+
+let server: Server;
+let egress: Egress;
+let caller: Caller;
+const noted: [string, boolean][] = [];
+
+beforeAll(async () => {
+  server = await listenOnLoopback();
+  server.on('request', (request, response) => {
+    response.statusCode = request.url?.startsWith('/away') === true ? 503 : 200;
+    response.end('{}');
+  });
+  egress = new Egress({ reach: 'anywhere' });
+});
+
+afterAll(async () => {
+  await egress.close();
+  await closeServer(server);
+});
+
+beforeEach(() => {
+  noted.length = 0;
+  const nobody = async () => Promise.reject(new Error('nobody is asked'));
+  caller = new Caller({
+    egress,
+    secrets: { load: nobody },
+    orders: { payment: nobody, card_top_up: nobody, cash_entry: nobody },
+    note: (...what) => noted.push(what),
+  });
+});
+
+function definition(): ConnectorDefinition {
+  const lookUp = (at: string, cacheMs: number) => ({
+    type: 'http' as const,
+    key: 'id',
+    into: at,
+    url: `${urlOf(server)}/${at}/{key}`,
+    cache_ms: cacheMs,
+  });
+  const http = { type: 'http', method: 'POST', url: `${urlOf(server)}/main` } as const;
+  return {
+    entry: { type: 'api' },
+    enrichment: [lookUp('near', 60_000), lookUp('away', 0)],
+    destinations: { main: { ...http, undo: { method: 'POST', url: `${urlOf(server)}/away` } } },
+  };
+}
+
+function call(step: CallStep, keys: readonly (string | null)[] = []): Call {
+  return {
+    tenant: 'acme',
+    uuid: '00000000-0000-7000-8000-000000000000',
+    step,
+    connector: 'erp',
+    connectorVersion: 1,
+    destination: step === 'enrichment' ? '' : 'main',
+    request: { message: '{}', route: 'main', keys },
+    state: 'sending',
+    tries: 1,
+    isUnknown: false,
+    history: [],
+    dueAt: 0,
+    giveUpAt: 0,
+    timeoutMs: 1000,
+    cause: 'hub/0/1',
+    origin: '00000000-0000-7000-8000-000000000000',
+    correlationId: 'cor',
+    traceparent: null,
+  };
+}
+
+test('U12: each look-up tells of itself, and one that asks nobody tells of nobody', async () => {
+  expect(await caller.perform(call('enrichment', ['1', '1']), definition())).toMatchObject({ lookUp: 1 });
+  expect(noted.splice(0)).toEqual([
+    ['hub/acme/erp//0', true],
+    ['hub/acme/erp//1', false],
+  ]);
+  // The first is remembered, and the second has no key.
+  expect(await caller.perform(call('enrichment', ['1', null]), definition())).toMatchObject({
+    kind: 'delivered',
+  });
+  expect(noted).toEqual([]);
+});
+
+test('U12: a destination and its undo are seen each for itself', async () => {
+  await caller.perform(call('delivery'), definition());
+  await caller.perform(call('undo'), definition());
+  expect(noted).toEqual([
+    ['hub/acme/erp/main', true],
+    ['hub/acme/erp/main/undo', false],
+  ]);
+});
