@@ -3,7 +3,6 @@ import type { FastifyReply } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import type { AskedOnce } from '#platform/batch/kept-answers.ts';
-import { NOBODY } from '#platform/dead-letters/given-up.ts';
 import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
 import { malformedCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -132,7 +131,7 @@ function registerAsking(app: HttpApp, routes: DeliveryRoutes): void {
           if (endpoint === undefined) return { answer: refusalIn(reply, endpointNotFound(id)) };
           if (found === undefined) return { answer: refusalIn(reply, deliveryNotFound(delivery)) };
           if (endpoint.status !== 'enabled') return { answer: refusalIn(reply, endpointDisabled(endpoint)) };
-          const actor = contextOf(request).keyId ?? NOBODY;
+          const actor = contextOf(request).keyId;
           const uuid = await queueAgain(tx, endpoint, { row: found, actor, now });
           if (uuid === undefined) return { answer: refusalIn(reply, deliveryNotFound(delivery)) };
           return { answer: queued(uuid), committed: () => onQueued([endpoint.key]) };
