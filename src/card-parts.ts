@@ -45,14 +45,14 @@ export async function openCardParts(shared: SharedWithCards): Promise<CardParts>
   const cards = new Cards({ ...shared, random: Math.random, newUuid: () => uuidOf(newId('crv')) });
   stops.add(() => cards.stop());
   await cards.start();
-  const commands = commandsOf(new CardCommands({ ledger, renderProblem: renderAnswer }));
+  const commands = commandsOf(new CardCommands({ ledger, renderProblem: renderAnswer, reach: shared.reach }));
   const answers = metrics.counter({
     name: 'lastro_card_transactions_total',
     help: 'Card transactions answered by this process, by their code; repeats too.',
     labels: ['code'],
   });
   return {
-    routes: { commands, reads: new CardReads(reads, new LedgerReads(reads)), reach: shared.reach },
+    routes: { commands, reads: new CardReads(reads, new LedgerReads(reads)) },
     authorizing: {
       authorizer: cards.authorizer,
       reach: shared.reach,

@@ -114,7 +114,7 @@ export class CardFixture {
       ...machine,
       name: 'cards.intake',
       topic: 'cards',
-      handler: new CardCommands({ ledger, renderProblem: refusal }),
+      handler: new CardCommands({ ledger, renderProblem: refusal, reach: 'public' }),
       idempotency: new IdempotencyStore('cards'),
       keyReused: (pointers) => ({ status: 422, body: JSON.stringify(pointers) }),
       session: openSession('card commands'),

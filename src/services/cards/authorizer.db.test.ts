@@ -561,6 +561,14 @@ describe('K10: a card that has its answers sent', () => {
     }
   });
 
+  test('is refused a URL that nothing may be sent to, once and for all under the key', async () => {
+    const refused = { operation: 'cards.change', account, callback_url: 'https://127.0.0.1/' } as const;
+    const first = await one.order(refused, `key-${account}`);
+    expect(first).toMatchObject({ replayed: false, answer: { status: 422 } });
+    expect(first.answer.body).toContain('cards.callback_refused');
+    expect(await two.order(refused, `key-${account}`)).toEqual({ ...first, replayed: true });
+  });
+
   test('has its answers waited for again once that is changed, which is told with who did it', async () => {
     await one.order({ operation: 'cards.change', account, callback_url: null });
     await one.order({ operation: 'cards.change', account, callback_url: null });

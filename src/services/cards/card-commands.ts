@@ -12,6 +12,7 @@ import { assertNever, Fault, invariant } from '#kernel/fault.ts';
 import { type CardTransactionId, type Id, type IdPrefix, idOf, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
+import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -91,10 +92,13 @@ type Ordered<Order extends CardOrder> = Command<Order>;
 export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch, Effect> {
   readonly #ledger: Ledger;
   readonly #renderProblem: (problem: Problem) => Answer;
+  /** Where callbacks may lead. */
+  readonly #reach: Reach;
 
-  constructor(options: { ledger: Ledger; renderProblem: (problem: Problem) => Answer }) {
+  constructor(options: { ledger: Ledger; renderProblem: (problem: Problem) => Answer; reach: Reach }) {
     this.#ledger = options.ledger;
     this.#renderProblem = options.renderProblem;
+    this.#reach = options.reach;
   }
 
   async load(tx: Transaction, commands: readonly Command<CardOrder>[]): Promise<CardCommandBatch> {
@@ -185,6 +189,8 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
 
   #create(batch: CardCommandBatch, command: Ordered<CreateCardOrder>, now: EpochMs): CardVerdict {
     const { tenant, body, id } = command;
+    const unreachable = callbackRefusal(body.callback_url, this.#reach);
+    if (unreachable !== undefined) return this.#refusal(unreachable);
     if (batch.cards.has(cardRef({ tenant, account: body.account })))
       return this.#refusal(cardExists(body.account));
     const topUpUuid = uuidOf(id as Id<IdPrefix>);
@@ -213,6 +219,8 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
 
   #change(batch: CardCommandBatch, command: Ordered<ChangeCardOrder>): CardVerdict {
     const { tenant, body } = command;
+    const unreachable = callbackRefusal(body.callback_url, this.#reach);
+    if (unreachable !== undefined) return this.#refusal(unreachable);
     const card = batch.cards.get(cardRef({ tenant, account: body.account }));
     if (card === undefined) return this.#refusal(cardNotFound(body.account));
     const isChanged = card.callbackUrl !== body.callback_url;
@@ -355,6 +363,14 @@ function documentOf(books: Books, card: Card): JsonObject {
     const balance = books.find(card.tenant, balanceAccountId(card.account, category));
     invariant(balance !== undefined, `card ${card.account} has no balance ${category}`);
     return { availableMinor: availableMinor(balance), heldMinor: balance.heldMinor };
+  });
+}
+
+function callbackRefusal(url: string | null | undefined, reach: Reach): CardProblem | undefined {
+  const refusal = typeof url === 'string' ? refusalOfUrl(url, reach) : undefined;
+  if (refusal === undefined) return undefined;
+  return problem('cards.callback_refused', refusal, {
+    errors: [{ pointer: '/callback_url', code: 'refused', detail: refusal }],
   });
 }
 

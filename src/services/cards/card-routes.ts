@@ -2,7 +2,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
-import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -35,8 +34,6 @@ import {
 export interface CardRoutes {
   readonly commands: CommandQueue<CardOrder>;
   readonly reads: CardReads;
-  /** Where callbacks may lead. */
-  readonly reach: Reach;
 }
 
 const READ = { scope: 'cards:read' } as const;
@@ -56,7 +53,7 @@ export function registerCardRoutes(app: HttpApp, routes: CardRoutes): void {
   registerRules(app, routes);
 }
 
-function registerCards(app: HttpApp, { commands, reads, reach }: CardRoutes): void {
+function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
   const create = {
     tags: ['cards'],
     summary: 'Create a card',
@@ -66,8 +63,6 @@ function registerCards(app: HttpApp, { commands, reads, reach }: CardRoutes): vo
     response: { 201: CardDocument, ...REFUSALS },
   };
   app.post('/v1/cards', { config: WRITE, schema: create }, async (request, reply) => {
-    const refusal = callbackRefusal(request.body.callback_url, reach);
-    if (refusal !== undefined) return sendProblem(reply, refusal);
     await runCommand(request, reply, commands, {
       operation: 'cards.create',
       body: { operation: 'cards.create', ...request.body },
@@ -103,7 +98,7 @@ function registerCards(app: HttpApp, { commands, reads, reach }: CardRoutes): vo
   });
 }
 
-function registerChanging(app: HttpApp, { commands, reach }: CardRoutes): void {
+function registerChanging(app: HttpApp, { commands }: CardRoutes): void {
   const change = {
     tags: ['cards'],
     summary: 'Change where the answers to the card transactions of a card are sent',
@@ -113,8 +108,6 @@ function registerChanging(app: HttpApp, { commands, reach }: CardRoutes): void {
     response: { 200: CardDocument, ...REFUSALS },
   };
   app.patch('/v1/cards/:account', { config: WRITE, schema: change }, async (request, reply) => {
-    const refusal = callbackRefusal(request.body.callback_url, reach);
-    if (refusal !== undefined) return sendProblem(reply, refusal);
     const { account } = request.params;
     const body: ChangeCardOrder = { operation: 'cards.change', account, ...request.body };
     await runCommand<CardOrder>(request, reply, commands, {
@@ -123,14 +116,6 @@ function registerChanging(app: HttpApp, { commands, reach }: CardRoutes): void {
       id: newId('req'),
     });
     return reply;
-  });
-}
-
-function callbackRefusal(url: string | null | undefined, reach: Reach) {
-  const refusal = typeof url === 'string' ? refusalOfUrl(url, reach) : undefined;
-  if (refusal === undefined) return undefined;
-  return problem('cards.callback_refused', refusal, {
-    errors: [{ pointer: '/callback_url', code: 'refused', detail: refusal }],
   });
 }
 
