@@ -212,7 +212,7 @@ describe('K5: 07 means not applied', () => {
 
 describe('cards', () => {
   test('are made, topped up, blocked and unblocked, and hold at once in every process', async () => {
-    await givenCard('whole', { FOOD: 10 });
+    await givenCard('whole', { FOOD: 10, MEAL: 0, CASH: 0 });
     expect((await post('/v1/cards', { account: 'whole', currency: 'BRL' })).status).toBe(409);
     expect((await post('/v1/cards/whole/top-ups', { balances: { MEAL: 5, CASH: 7 } })).status).toBe(201);
     expect((await post('/v1/cards/nobody/top-ups', { balances: { MEAL: 5 } })).status).toBe(404);

@@ -25,12 +25,12 @@ const CallbackUrl = Type.String({
     'Where the answers to its card transactions on the `/v1` route are sent, unless the request has a `callback_url` of its own: https; in the sandbox also http.',
 });
 
-const BalancesGiven = (more: { minProperties?: number; description: string }) =>
+const BalancesGiven = (minimum: 0 | 1, more: { minProperties?: number; description: string }) =>
   Type.Unsafe<Balances>({
     type: 'object',
     additionalProperties: false,
     properties: Object.fromEntries(
-      CATEGORIES.map((category) => [category, { type: 'integer', minimum: 1, maximum: MAX_AMOUNT_MINOR }]),
+      CATEGORIES.map((category) => [category, { type: 'integer', minimum, maximum: MAX_AMOUNT_MINOR }]),
     ),
     ...more,
   });
@@ -43,7 +43,7 @@ export const CreateCardBody = closed(
       maxLength: 8,
       description: 'ISO 4217, such as BRL; never changes.',
     }),
-    balances: Type.Optional(BalancesGiven({ description: 'What it begins with, in minor units.' })),
+    balances: Type.Optional(BalancesGiven(0, { description: 'What it begins with, in minor units.' })),
     callback_url: Type.Optional(CallbackUrl),
   },
   'A card.',
@@ -56,7 +56,7 @@ export const ChangeCardBody = closed(
 
 export const TopUpBody = closed(
   {
-    balances: BalancesGiven({
+    balances: BalancesGiven(1, {
       minProperties: 1,
       description: 'What is added to which balance, in minor units, out of `card-funding-<currency>`.',
     }),
