@@ -22,7 +22,7 @@ import { createProductDatabase, type TestDatabase } from './database.ts';
 import { ModelGateway } from './model-gateway.ts';
 
 const PARTITIONS = 4;
-const PATIENCE = { timeout: 15_000, interval: 10 };
+const PATIENCE = { timeout: 40_000, interval: 10 };
 export const TENANT = 'acme';
 
 export interface ProcessOptions {
