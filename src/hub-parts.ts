@@ -28,10 +28,9 @@ import type { Integration } from '#services/hub/integration.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { PaymentOrderBody } from '#services/payments/schemas.ts';
+import { reachOf, retentionMsOf } from './outbound-policy.ts';
 import { renderAnswer } from './problems.ts';
 import type { Stops } from './stops.ts';
-
-const DAY_MS = 86_400_000;
 
 export interface SharedWithHub {
   readonly log: EventLog;
@@ -101,8 +100,8 @@ function makeHub(shared: SharedWithHub): Hub {
     reader: shared.reads,
     random: Math.random,
     batchMax: settings.batchMax,
-    retentionMs: settings.retentionDays * DAY_MS,
-    reach: settings.mode === 'sandbox' ? 'anywhere' : 'public',
+    retentionMs: retentionMsOf(settings),
+    reach: reachOf(settings),
     hooksPerSecond: settings.rateLimitPerSecond,
     orders: {
       payment: placing({

@@ -59,13 +59,14 @@ import { DeadLetterParts } from './dead-letter-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
+import { reachOf } from './outbound-policy.ts';
 import { overload } from './overload.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
 import { sharedWithPassage, type Worker } from './straight-through-parts.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
-import { makeWebhooks, reachOf } from './webhook-parts.ts';
+import { makeWebhooks } from './webhook-parts.ts';
 
 export interface StartOptions {
   readonly settings: Settings;

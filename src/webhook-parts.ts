@@ -5,7 +5,6 @@ import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import { Egress } from '#platform/egress/egress.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
-import type { Reach } from '#platform/egress/reachable.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
@@ -14,9 +13,8 @@ import type { Metrics } from '#platform/telemetry/metrics.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import type { Claim } from '#services/notification/webhooks/claim-store.ts';
 import { Webhooks } from '#services/notification/webhooks/webhooks.ts';
+import { reachOf, retentionMsOf } from './outbound-policy.ts';
 import { keyReusedOf } from './problems.ts';
-
-const DAY_MS = 86_400_000;
 
 export interface SharedWithWebhooks {
   readonly settings: Settings;
@@ -48,7 +46,7 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
     reader: reads,
     egress: new Egress({ reach: reachOf(settings) }),
     keyReused: keyReusedOf('webhooks'),
-    retentionMs: settings.retentionDays * DAY_MS,
+    retentionMs: retentionMsOf(settings),
     onAttempt(claim, outcome) {
       attempts.with({ outcome: outcome.kind }).inc();
       logAttempt(logger, claim, outcome);
@@ -61,11 +59,6 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
   });
   metrics.beforeScrape(() => underWay.with({}).set(webhooks.underWay));
   return webhooks;
-}
-
-/** Where what tenants name may lead: in the sandbox also to this machine. */
-export function reachOf({ mode }: Settings): Reach {
-  return mode === 'sandbox' ? 'anywhere' : 'public';
 }
 
 /** One id finds every line (U17); neither the URL nor what was answered, which may hold secrets of others. */

@@ -47,6 +47,7 @@ const COMPOSITION = new Set([
   'integrity-proof.ts',
   'main.ts',
   'open-database.ts',
+  'outbound-policy.ts',
   'parts.ts',
   'problems.ts',
   'operator-desk.ts',
