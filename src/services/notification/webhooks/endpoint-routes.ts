@@ -13,7 +13,7 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { AnswerDesk } from './answer-desk.ts';
-import { type Endpoint, renderEndpoint } from './endpoint.ts';
+import { CALLBACKS, type Endpoint, renderEndpoint } from './endpoint.ts';
 import { countEndpoints, type EndpointDesk, insertEndpoint, noteNewSecret } from './endpoint-store.ts';
 import { findIdlePattern } from './event-patterns.ts';
 import type { WebhookProblemCode } from './problems.ts';
@@ -33,8 +33,6 @@ import type { Subscribers } from './subscribers.ts';
 
 /** Of a tenant: each event is written once for every one of them, in one commit. */
 const ENDPOINTS_MAX = 100;
-/** In the place of an id: the one secret that the tenant's callbacks are signed by. */
-const CALLBACKS = 'callbacks';
 
 export const READ = { scope: 'webhooks:read' } as const;
 export const WRITE = { scope: 'webhooks:write' } as const;

@@ -4,6 +4,12 @@ import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Scheme } from './signature.ts';
 
+/**
+ * In the place of an endpoint's id: a tenant's callbacks, which share one secret. The endpoints behind them, URLs that requests or
+ * cards named, are shown to nobody.
+ */
+export const CALLBACKS = 'callbacks';
+
 export type DisabledReason = 'requested' | 'gone' | 'failing';
 
 export interface Endpoint {

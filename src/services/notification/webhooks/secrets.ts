@@ -10,7 +10,7 @@ import { isTransient } from '#platform/postgres/faults.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { SecretName } from '#platform/vault/seal.ts';
 import type { Vault } from '#platform/vault/vault.ts';
-import type { Endpoint } from './endpoint.ts';
+import { CALLBACKS, type Endpoint } from './endpoint.ts';
 import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKeyOf } from './signature.ts';
 
 /** Time to give a receiver its new secret. */
@@ -19,8 +19,6 @@ const REMEMBERED_MAX = 5000;
 const REMEMBERED_FOR_MS = 60_000;
 /** Read by one statement. */
 const READ_MAX = 200;
-/** Of a tenant's callbacks, which share one. */
-const CALLBACKS = 'callbacks';
 
 type Owner = Pick<Endpoint, 'tenant' | 'kind' | 'uuid' | 'secretVersion'>;
 

@@ -7,6 +7,7 @@ import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Claim } from '../claim-store.ts';
+import { CALLBACKS } from '../endpoint.ts';
 import { WEBHOOK_GROUP } from '../event-patterns.ts';
 import type { NotificationExhausted } from '../events.ts';
 import { destinationOf } from '../request.ts';
@@ -20,8 +21,6 @@ export interface GivenUpDelivery {
 /** `authorization/3/1041`; a test tells of no event. */
 const EVENT = /^(?<topic>[a-z_]+)\/(?<partition>\d+)\/(?<position>\d+)$/;
 const VERSION = /"type":"lastro\.[a-z_.]+\.v(\d+)"/;
-/** In the place of an endpoint's id: it stands for a URL that a request named, and is shown to nobody. */
-const CALLBACKS = 'callbacks';
 
 /** The events that tell of it. */
 export async function buryExhausted(
