@@ -1,6 +1,8 @@
 /** All of the hub in one process, put together: steps, calls, webhooks. Its routes are there in every process. */
 
 import type { Clock } from '#kernel/clock.ts';
+import type { Chore } from '#platform/batch/chore.ts';
+import { forgettingChore } from '#platform/batch/forgetting.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { Egress } from '#platform/egress/egress.ts';
 import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
@@ -14,7 +16,7 @@ import type { Vault } from '#platform/vault/vault.ts';
 import { Caller, type PlaceOrder } from './calls/caller.ts';
 import { Dispatcher, PER_DESTINATION } from './calls/dispatcher.ts';
 import { Reports } from './calls/reports.ts';
-import { CallRetention } from './calls/retention.ts';
+import { forgetCalls } from './calls/retention.ts';
 import { Secrets } from './calls/secrets.ts';
 import { Sweeper } from './calls/sweeper.ts';
 import type { LastroPart } from './connector.ts';
@@ -70,7 +72,7 @@ export class Hub {
   readonly #dispatcher: Dispatcher;
   readonly #sweeper: Sweeper;
   readonly #overdue: OverdueSweeper;
-  readonly #retention: CallRetention;
+  readonly #forgetting: Chore;
   readonly #options: HubOptions;
   readonly letters: HubLetters;
 
@@ -101,7 +103,10 @@ export class Hub {
     });
     const session = openSession('hub.sweeper');
     this.#sweeper = new Sweeper({ ...options, session, dispatcher: this.#dispatcher });
-    this.#retention = new CallRetention({ ...options, session });
+    this.#forgetting = forgettingChore({
+      ...options,
+      forgetPage: () => forgetCalls({ ...options, session }),
+    });
     this.#overdue = new OverdueSweeper({ ...options, session: openSession('hub.overdue') });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));
     this.letters = new HubLetters({
@@ -128,13 +133,13 @@ export class Hub {
     this.#reports.start();
     this.#sweeper.start();
     this.#overdue.start();
-    this.#retention.start();
+    this.#forgetting.start();
   }
 
   /** After the consumers. */
   async stop(): Promise<void> {
     await this.#overdue.stop();
-    await this.#retention.stop();
+    await this.#forgetting.stop();
     await this.#sweeper.stop();
     await this.#dispatcher.stop();
     await this.#reports.stop();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
-import { CallRetention } from './retention.ts';
+import { forgetCalls } from './retention.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2026, 5, 1);
@@ -41,14 +41,7 @@ test('calls that have ended are forgotten once they are older than what is kept,
   await given('enrichment', 'done', KEPT_DAYS + 1);
   await given('delivery', 'waiting', KEPT_DAYS + 1);
   await given('delivery', 'done', KEPT_DAYS - 1);
-  const retention = new CallRetention({
-    session,
-    clock: { now: () => NOW },
-    retentionMs: KEPT_DAYS * DAY_MS,
-    random: Math.random,
-    onError: () => undefined,
-  });
-  await retention.forgetPage();
+  await forgetCalls({ session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
   const { rows } = await owner.query<{ state: string }>('select state from hub.calls order by integration');
   expect(rows.map(({ state }) => state)).toEqual(['waiting', 'done']);
 });

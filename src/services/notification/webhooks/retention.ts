@@ -1,5 +1,5 @@
 /**
- * What was delivered long ago is forgotten, in small batches: attempts, deliveries, messages, and lanes of subjects that
+ * What was delivered long ago is forgotten: attempts, deliveries, messages, and lanes of subjects that
  * nothing is said of any more.
  *
  * F1: a lane goes with the last of its deliveries, and not before its endpoint remembers a number as high as its last one:
@@ -12,19 +12,13 @@
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { isId, uuidOf } from '#kernel/ids.ts';
-import { Chore } from '#platform/batch/chore.ts';
+import type { Chore } from '#platform/batch/chore.ts';
+import { FORGOTTEN_AT_ONCE, forgettingChore } from '#platform/batch/forgetting.ts';
 import { int4Array, int8Array, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import { keepMessages } from './lane-store.ts';
 
-/** Of one commit: some milliseconds. */
-const PAGE = 500;
-/** Between two commits, so that it takes little from the deliveries of the present: 2500 a second. */
-const PAGE_PAUSE_MS = 200;
-/** Between two rounds over all that is there. */
-const ROUND_PAUSE_MS = 600_000;
-const BEGINS_AFTER_MS = 60_000;
 /** F2: a delivery's id is made a moment after the time that its message bears. */
 const MESSAGES_LATER_MS = 10_000;
 
@@ -153,41 +147,36 @@ interface LastOfLane {
 
 export class Retention {
   readonly #options: RetentionOptions;
-  readonly #chore: Chore;
+  readonly chore: Chore;
   #after = firstUuidAt(0);
   /** By endpoint, what it remembered when this round first saw it (F1). */
   readonly #remembered = new Map<bigint, number>();
 
   constructor(options: RetentionOptions) {
     this.#options = options;
-    this.#chore = new Chore({ ...options, pauseMs: BEGINS_AFTER_MS, work: () => this.forgetPage() });
+    this.chore = forgettingChore({ ...options, forgetPage: () => this.forgetPage() });
   }
 
-  start(): void {
-    this.#chore.start();
-  }
-
-  stop(): Promise<void> {
-    return this.#chore.stop();
-  }
-
-  /** After how long there is more to do, in ms. */
-  async forgetPage(): Promise<number> {
+  /** Whether there may be more. */
+  async forgetPage(): Promise<boolean> {
     const { session, clock, retentionMs } = this.#options;
     const now = clock.now();
     const until = now - retentionMs;
     const old = await session.transaction((tx) => this.#forgetDeliveries(tx, firstUuidAt(until), now));
     this.#after = old.at(-1)?.id ?? this.#after;
-    if (old.length === PAGE) return PAGE_PAUSE_MS;
-    const messages = await session.query(FORGET_MESSAGES, [new Date(until - MESSAGES_LATER_MS), PAGE]);
-    if (messages.length === PAGE) return PAGE_PAUSE_MS;
+    if (old.length === FORGOTTEN_AT_ONCE) return true;
+    const messages = await session.query(FORGET_MESSAGES, [
+      new Date(until - MESSAGES_LATER_MS),
+      FORGOTTEN_AT_ONCE,
+    ]);
+    if (messages.length === FORGOTTEN_AT_ONCE) return true;
     this.#after = firstUuidAt(0);
     this.#remembered.clear();
-    return ROUND_PAUSE_MS;
+    return false;
   }
 
   async #forgetDeliveries(tx: Transaction, until: string, now: EpochMs): Promise<readonly OldDelivery[]> {
-    const old = await tx.query<OldDelivery>(READ_OLD_DELIVERIES, [this.#after, until, PAGE]);
+    const old = await tx.query<OldDelivery>(READ_OLD_DELIVERIES, [this.#after, until, FORGOTTEN_AT_ONCE]);
     if (old.length === 0) return old;
     const { waiting = [], over = [] } = Object.groupBy(old, (each) => (each.is_waiting ? 'waiting' : 'over'));
     if (waiting.length > 0) await keepMessages(tx, eventsOf(waiting), now); // F4, before the lanes as all do

@@ -108,14 +108,14 @@ export class Webhooks {
     this.#records.start();
     this.#sender.start();
     this.#replays.start();
-    this.#retention.start();
+    this.#retention.chore.start();
   }
 
   /** What is on its way is waited for, for a moment. */
   async stop(): Promise<void> {
     await this.#subscribers.stop();
     await this.#replays.stop();
-    await this.#retention.stop();
+    await this.#retention.chore.stop();
     await this.#sender.stop();
     await this.#options.egress.close();
     await this.#records.stop();
