@@ -10,7 +10,8 @@ import type { EpochMs } from '#kernel/clock.ts';
 /** `2026-01-31`. */
 export type CalendarDate = string;
 
-const DAY_MS = 86_400_000;
+/** Of calendar dates, which are apart by as much whatever clocks do. */
+export const DAY_MS = 86_400_000;
 const QUARTER_MS = 900_000;
 /** Zones are at most 14 hours ahead of UTC and 12 behind, and no clock has ever changed by more than 24. */
 const FARTHEST_MS = 40 * 3_600_000;

@@ -4,7 +4,7 @@ import { batchRows } from '#platform/postgres/batch-rows.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
 import type { AccountOpened } from '#services/ledger/contract.ts';
-import type { CalendarDate } from './business-day.ts';
+import { type CalendarDate, DAY_MS } from './business-day.ts';
 import type { Day } from './day.ts';
 import type { DayOfReport } from './day-report.ts';
 import { type DayRow, dayFrom } from './day-row.ts';
@@ -109,7 +109,6 @@ const NAMES_MAX = 500;
 const DAYS_MAX = 4000;
 /** A day that is settled is read for its mark alone: it is not sent, parsed and written. */
 const SETTLED_SHARE = 1 / 4;
-const DAY_MS = 86_400_000;
 
 /** A session each for what all reports ask, as a look never waits for somebody's days. `reader`: for all else. */
 export interface DaySources {

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
-import type { CalendarDate } from './business-day.ts';
+import { type CalendarDate, DAY_MS } from './business-day.ts';
 import type { AccountName } from './posting.ts';
 import type { AccountLook, DayRange, DayReads } from './reads.ts';
 import type { ReportCache } from './report-cache.ts';
@@ -16,7 +16,6 @@ const YEARS_MAX = 5;
 const LAST_DAY = '9999-12-31';
 /** Of all accounts of a report together: some 50 ms to add up. */
 const SUMMED_DAYS_MAX = 50_000;
-const DAY_MS = 86_400_000;
 
 export interface AskedRange {
   readonly from: CalendarDate;
