@@ -372,7 +372,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       const among = again === undefined ? this.#search.among(topic, partitions, topics) : [again.partition];
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
-      let left = share;
+      const roomBefore = room;
       const after = (partition: number): number => this.#reading(topic, partition).read;
       for (const [partition, read] of await readNew({
         log,
@@ -386,7 +386,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         const last = found.at(-1);
         if (last === undefined) continue;
         room -= found.length;
-        left -= found.length;
         upTo.set(this.#reading(topic, partition), last.position);
         for (const event of found) {
           if (!this.#isActedOn(event)) continue;
@@ -396,7 +395,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         }
       }
       // What comes from the table may be less than there was room for.
-      isFull ||= left <= 0 || this.#waiting(topic, among, upTo) >= share;
+      isFull ||= roomBefore - room >= share || this.#waiting(topic, among, upTo) >= share;
     }
     const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
     return { readings, events, parked, passed: limit - room, isFull };
