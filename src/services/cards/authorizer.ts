@@ -30,7 +30,8 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
-import { asCardSays, type CardAuthorization, isAnswerSent, isLate, isTooLateToTell } from './answer-way.ts';
+import { asCardSays, type CardAuthorization, isAnswerSent, isLate } from './answer-way.ts';
+import { Answers } from './answers.ts';
 import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
 import { BatchPace } from './batch-pace.ts';
 import type { CardTransaction, Reason } from './card-transaction.ts';
@@ -63,7 +64,7 @@ import { loadCardBatch } from './load-card-batch.ts';
 import { decisionEvents } from './render-events.ts';
 import { RulesCache } from './rules-cache.ts';
 import { SendingCards } from './sending-cards.ts';
-import { insertCardTransactions, insertOpenHolds, lockFreeCardTransactions } from './store.ts';
+import { insertCardTransactions, insertOpenHolds } from './store.ts';
 import { UndecidedNotes } from './undecided-notes.ts';
 import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
 
@@ -92,8 +93,6 @@ const SETTLEMENT_WAIT_MS = 20;
 const IDLE_SETTLE_MS = 50;
 /** Only a wake-up brings work, and it is a level that cannot be missed; this bounds the damage if that is wrong. */
 const IDLE_LOOK_MS = 60_000;
-/** Repeats that were told and wait to be confirmed; more of them stay unconfirmed, which is the safe side. */
-const CONFIRMATIONS_MAX = 5000;
 /** What is held of a two-step card transaction is given back after this: as long as networks take to present it. */
 const HOLD_MS = 7 * 24 * 3_600_000;
 
@@ -121,8 +120,6 @@ export class Authorizer {
     keyOf: cardOf,
     isPatient: (waiting) => this.#isPatient(waiting),
   });
-  /** C2: approved and committed, on the way to be answered or given back. */
-  readonly #unanswered = new Map<string, CardTransaction>();
   /** C3: what was left out of a batch at least once. */
   readonly #locked = new WeakSet<Waiting>();
   /** C6: who was looked for. If the look failed because the database is gone, nobody is made to wait for it. */
@@ -134,14 +131,7 @@ export class Authorizer {
   readonly #sendingCards = new SendingCards();
   /** C3: whether a settlement account is waited for. As long as it comes, that is fair; if it does not, others are decided first. */
   #waitsForSettlement = false;
-  /** What could not be given back although the database answers, or found out at all: for a person. */
-  #abandoned: readonly CardTransaction[] = [];
-  /** What repeats were told, to be confirmed (C7). */
-  #confirmations: readonly CardTransaction[] = [];
-  /** Answers that are being written, and approvals that are being given back. */
-  readonly #underWay = new Set<Promise<void>>();
-  /** Whether the row of this process names approvals that are answered by now. */
-  #isRowBehind = false;
+  readonly #answers: Answers;
   readonly #notes: UndecidedNotes;
   readonly #pace: BatchPace;
   #failures = 0;
@@ -151,6 +141,7 @@ export class Authorizer {
   constructor(options: AuthorizerOptions) {
     this.#options = options;
     this.#pace = new BatchPace(options.batchMax);
+    this.#answers = new Answers({ ...options, onSettled: () => this.#signal.raise() });
     this.#notes = new UndecidedNotes(options);
   }
 
@@ -210,10 +201,7 @@ export class Authorizer {
     this.#stopping = true;
     this.#signal.raise();
     await this.#running;
-    while (this.#underWay.size > 0) {
-      // oxlint-disable-next-line no-await-in-loop -- an answer may turn out to be too late, and is then given back
-      await Promise.all(this.#underWay);
-    }
+    await this.#answers.written();
     if (this.#hasToTell) await this.#settle([]);
   }
 
@@ -250,12 +238,7 @@ export class Authorizer {
   }
 
   get #hasToTell(): boolean {
-    return (
-      this.#isRowBehind ||
-      this.#abandoned.length > 0 ||
-      this.#notes.hasToTell ||
-      this.#confirmations.length > 0
-    );
+    return this.#answers.hasToTell || this.#notes.hasToTell;
   }
 
   /**
@@ -287,11 +270,8 @@ export class Authorizer {
     this.#failures = 0;
     if (sent === undefined) throw new InvariantViolation('a batch was committed without being sent');
     const { told, notes, abandoned, confirmed, pending, segments } = sent;
-    // By what was written, not by what is open now: some of them may have been settled meanwhile.
-    if (pending !== undefined) this.#isRowBehind = pending > 0;
+    this.#answers.recorded({ pending, abandoned, confirmed });
     this.#notes.recorded(notes.length);
-    this.#abandoned = this.#abandoned.slice(abandoned.length);
-    this.#confirmations = this.#confirmations.filter(({ uuid }) => !confirmed.has(uuid));
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
     const durationMs = performance.now() - startedAt;
@@ -313,7 +293,7 @@ export class Authorizer {
       batch.map(({ asked }) => asked),
       repeats.map(({ asked }) => asked),
     );
-    const confirmed = await this.#lockConfirmations(tx);
+    const confirmed = await this.#answers.lockConfirmations(tx);
     const now = clock.now();
     const at = performance.now();
     const tell = (waiting: Waiting, late: { isLate?: true } = {}): Told => {
@@ -339,8 +319,8 @@ export class Authorizer {
     insertOpenHolds(tx, told.flatMap(holdOf), now + HOLD_MS);
     markRepeated(tx, approvedOf(told.filter(isThere), 'repeated'), now);
     confirm(tx, confirmed, now);
-    const abandoned = this.#abandoned;
-    const pending = this.#saveRow(tx, approvedOf(told, 'decided'));
+    const { abandoned } = this.#answers;
+    const pending = this.#answers.saveRow(tx, approvedOf(told, 'decided'));
     // Behind the row: it waits for a commit of ours that was lost from sight, if that still runs.
     markUnconfirmed(tx, abandoned, now);
     const drafts = [...told.flatMap(draftsOf), ...notes.flatMap(noteDrafts)];
@@ -353,20 +333,6 @@ export class Authorizer {
       pending,
       segments,
     };
-  }
-
-  /** What somebody else has locked is confirmed by a later batch. */
-  async #lockConfirmations(tx: Transaction): Promise<CardTransaction[]> {
-    const locked = await lockFreeCardTransactions(tx, this.#confirmations.slice(0, this.#options.batchMax));
-    return locked.map(({ cardTransaction }) => cardTransaction);
-  }
-
-  // C2
-  #saveRow(tx: Transaction, approved: readonly CardTransaction[]): number | undefined {
-    if (approved.length === 0 && !this.#isRowBehind) return undefined;
-    const pending = [...this.#unanswered.values(), ...approved];
-    saveDecider(tx, this.#options.processUuid, pending);
-    return pending.length;
   }
 
   /** After the commit; what is to be tried again comes back. */
@@ -383,8 +349,7 @@ export class Authorizer {
       else if (this.#unhurried.has(waiting)) unhurried.push(waiting);
       else this.#dropLate(waiting);
     }
-    if (certain.length < LARGE_BATCH) for (const each of certain) this.#tell(each);
-    else this.#tellSoon(certain);
+    this.#answers.give(certain);
     if (isWaitingForSettlement(told)) this.#waitsForSettlement = true;
     for (const waiting of locked) this.#locked.add(waiting);
     for (const waiting of contested) this.#contested.add(waiting);
@@ -400,75 +365,6 @@ export class Authorizer {
     this.#sendingCards.note(asked);
     if (!isAnswerSent(asked)) this.#unhurried.delete(waiting);
     else if (this.#queue.patient < QUEUE_MAX) this.#unhurried.add(waiting);
-  }
-
-  /** So many answers take milliseconds: they are written while the server loads the next batch. C2: not answered until then. */
-  #tellSoon(certain: readonly Certain[]): void {
-    const approved = approvedOf(certain, 'decided');
-    for (const each of approved) this.#unanswered.set(each.uuid, each);
-    this.#watch(
-      new Promise((resolve) => {
-        setImmediate(() => {
-          for (const { uuid } of approved) this.#unanswered.delete(uuid);
-          for (const each of certain) this.#tell(each);
-          resolve();
-        });
-      }),
-    );
-  }
-
-  #watch(underWay: Promise<void>): void {
-    this.#underWay.add(underWay);
-    void underWay.finally(() => this.#underWay.delete(underWay));
-  }
-
-  // C1
-  #tell({ waiting, asked, outcome: { cardTransaction, kind } }: Certain): void {
-    const repeated = kind === 'repeated';
-    if (!repeated && cardTransaction.code === '00' && isTooLateToTell(asked, performance.now())) {
-      this.#giveBack(waiting, cardTransaction);
-      return;
-    }
-    if (repeated) this.#noteRepeated(asked, cardTransaction);
-    waiting.resolve(authorizedOf(asked, cardTransaction, { repeated }));
-  }
-
-  // C7
-  #noteRepeated(asked: CardAuthorization, told: CardTransaction): void {
-    if (told.code !== '00' || asked.isGone()) return;
-    if (this.#confirmations.length < CONFIRMATIONS_MAX) this.#confirmations = [...this.#confirmations, told];
-  }
-
-  #giveBack(waiting: Waiting, approved: CardTransaction): void {
-    this.#unanswered.set(approved.uuid, approved);
-    this.#watch(
-      this.#reverse(waiting, approved).catch((error: unknown) => {
-        this.#abandon([approved]);
-        this.#settled(approved);
-        waiting.reject(error);
-      }),
-    );
-  }
-
-  async #reverse(waiting: Waiting, approved: CardTransaction): Promise<void> {
-    const { asked, resolve } = waiting;
-    const after = await this.#options.lateReversals.reverse(approved, asked);
-    // It stands, for a repeat that may have come too late as well.
-    if (after.code === '00' && asked.isGone()) this.#abandon([after]);
-    this.#settled(approved);
-    resolve(authorizedOf(asked, after));
-  }
-
-  /** For a person, unless they are confirmed, or were never committed. */
-  #abandon(approved: readonly CardTransaction[]): void {
-    this.#abandoned = [...this.#abandoned, ...approved];
-    this.#isRowBehind = true;
-  }
-
-  #settled({ uuid }: CardTransaction): void {
-    this.#unanswered.delete(uuid);
-    this.#isRowBehind = true;
-    this.#signal.raise();
   }
 
   #dropLate(waiting: Waiting): void {
@@ -554,7 +450,7 @@ export class Authorizer {
     try {
       return await this.#findOut(sent);
     } catch (error) {
-      this.#abandon(approvedOf(sent.told, 'decided'));
+      this.#answers.abandon(approvedOf(sent.told, 'decided'));
       for (const { waiting } of sent.told) waiting.reject(error);
       return [];
     }
@@ -569,7 +465,7 @@ export class Authorizer {
         ? new Map<string, CardTransaction>()
         : await this.#notes.insert(records, () => this.#stopping);
     this.#notes.recorded(notes.length);
-    this.#isRowBehind = true;
+    this.#answers.noteRowBehind();
     const applied: Told[] = [];
     for (const each of told) {
       const undone = lost.get(each.waiting.asked.uuid);
