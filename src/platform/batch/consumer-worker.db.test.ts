@@ -435,6 +435,8 @@ test('R1: of two that retain all they read, and so move no position, one is fenc
   await probe.append(together.map((key) => ({ key, step: 1 })));
   await gate.reached;
   const effects = await effectsReach(together.length);
+  // Once fenced it would read again from before what is retained, and the probe does not know what it has done before.
+  paused.worker.pause();
   gate.open();
   await expect.poll(() => paused.failures.some(isFence), PATIENCE).toBe(true);
   expect(await probe.effects()).toEqual(effects);
