@@ -148,6 +148,21 @@ describe('a payment through all five stages', () => {
     expect(times).toEqual(times.toSorted());
   });
 
+  test('its timeline is read in pages as any list is, and a cursor that is not of it is refused', async () => {
+    const path = `/v1/payments/${id}/events`;
+    const pages: TimelineEvent[][] = [];
+    for (let next: unknown = ''; next !== null; ) {
+      const page = (await get(`${path}?limit=4${next === '' ? '' : `&cursor=${String(next)}`}`)).json();
+      pages.push(page['data'] as TimelineEvent[]);
+      next = page['next_cursor'];
+    }
+    expect(pages.map(({ length }) => length)).toEqual([4, 2]);
+    expect(pages.flat()).toEqual(await timelineOf(id, 6));
+    const foreign = Buffer.from(JSON.stringify(['v1', 'payments/0/999999'])).toString('base64url');
+    for (const query of ['limit=0', 'limit=501', 'cursor=x', `cursor=${foreign}`, 'after=1'])
+      expect((await get(`${path}?${query}`)).status, query).toBe(400);
+  });
+
   test('D6: the money has moved once, on both sides', async () => {
     const [wallet, service] = await Promise.all([get('/v1/accounts/wal-1234'), get('/v1/accounts/abc-1234')]);
     expect(wallet.json()['balance']).toMatchObject({
