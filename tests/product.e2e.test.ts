@@ -565,6 +565,17 @@ describe('U19: who may see and do what', () => {
     expect(refused.headers.get('www-authenticate')).toMatch(/^Bearer/);
   });
 
+  test('a key that leaked is revoked by what is seen of it, whole or cut off', async () => {
+    const keys = [
+      await runLastro(['keys', 'create'], settings),
+      await runLastro(['keys', 'create'], settings),
+    ];
+    const [whole = '', cut = ''] = keys;
+    await runLastro(['keys', 'revoke', whole], settings);
+    await runLastro(['keys', 'revoke', cut.slice(0, 29)], settings);
+    for (const key of keys) expect((await get('/v1/payments', key)).status).toBe(401);
+  });
+
   test('a key of another scope may read and not pay', async () => {
     const reader = await runLastro(['keys', 'create', '--scopes', 'payments:read'], settings);
     expect((await get('/v1/payments', reader)).status).toBe(200);
