@@ -16,6 +16,7 @@ import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
+  METADATA_MAX,
   PaymentDocument,
   PaymentListQuery,
   PaymentOrderBody,
@@ -108,9 +109,6 @@ async function requestPayment(
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   return sendFinalOr(incoming, reply, outcome.value, { states: routes.finalStates, render: renderPayment });
 }
-
-/** Characters of JSON. It stands in the payment, its event, its stored answer and its stored request, hundreds to a batch. */
-const METADATA_MAX = 16_384;
 
 function metadataTooLarge(): Problem {
   const detail = `has more than ${METADATA_MAX} characters`;
