@@ -13,7 +13,7 @@ let database: TestDatabase;
 let owner: Client;
 let pool: ReadPool;
 
-/** One a minute, numbered from 0 on: every fifth is declined, every fourth has a reference, and its id was made 8 s before it. */
+/** One a minute, numbered from 0 on: every fifth is declined, every fourth has a reference, and its id was made four minutes before it, as in a process that was paused. */
 beforeAll(async () => {
   database = await createPreparedDatabase();
   owner = new Client({ connectionString: database.url });
@@ -35,7 +35,7 @@ async function insert(n: number): Promise<void> {
      values ($1, $2, $3, 's', $4, 'USD', 'balance', $5, $6, 'c', $7, $7)`,
     [
       TENANT,
-      firstUuidAt(START + n * MINUTE - 8000),
+      firstUuidAt(START + (n - 4) * MINUTE),
       `w-${n % 2}`,
       n + 1,
       n % 4 === 0 ? `r-${n % 8}` : null,
@@ -85,7 +85,7 @@ describe('a list of payments', () => {
   });
 
   test('does not look through what is newer than the time asked for, or older', async () => {
-    const reads = new PaymentReads(pool, 4);
+    const reads = new PaymentReads(pool, 9);
     const filter = { createdFrom: START + 2 * MINUTE, createdTo: START + 4 * MINUTE };
     expect(await reads.list(TENANT, filter, { before: undefined, limit: 3 })).toMatchObject({
       next: undefined,

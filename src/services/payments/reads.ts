@@ -26,11 +26,10 @@ const WAITING = `payments.reconciliations w cross join lateral (
 
 /** So many payments are looked through for a page of those that match: some 60 ms. What is left is the next page's. */
 const LOOKED_THROUGH_MAX = 100_000;
-/**
- * How far an id's time and `created_at` may be apart. The id is made when the request comes, and its batch is tried for 8 s
- * at most; ids go on in order for up to 10 s if the clock is set back.
- */
-const ID_SKEW_MS = 15_000;
+/** How far an id's time may be ahead of `created_at`: ids go on in order for up to 10 s if the clock is set back. */
+const ID_AHEAD_MS = 10_000;
+/** How far behind: it is made when the request comes, and that may wait, be tried for 8 s, and be in a process that is paused. */
+const ID_BEHIND_MS = 300_000;
 
 export class PaymentReads {
   readonly #reader: Reader;
@@ -120,8 +119,8 @@ function conditionsOf(tenant: string, filter: PaymentFilter, before: string | un
   const keys = [
     ...is(waiting ? 'w.tenant =' : 'p.tenant =', tenant),
     ...is(`${id} <`, before),
-    ...is(`${id} <`, createdTo === undefined ? undefined : firstUuidAt(createdTo + ID_SKEW_MS)),
-    ...is(`${id} >=`, createdFrom === undefined ? undefined : firstUuidAt(createdFrom - ID_SKEW_MS)),
+    ...is(`${id} <`, createdTo === undefined ? undefined : firstUuidAt(createdTo + ID_AHEAD_MS)),
+    ...is(`${id} >=`, createdFrom === undefined ? undefined : firstUuidAt(createdFrom - ID_BEHIND_MS)),
     ...(key === undefined ? [] : is(`${COLUMNS[key]} =`, filter[key])),
   ];
   const matches = [
