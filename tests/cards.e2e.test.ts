@@ -81,6 +81,13 @@ describe('K1: the source’s own request, on a fresh sandbox', () => {
     expect(answer.json()).toMatchObject({ code: '00', category, decided_by: 'merchant_rule' });
   });
 
+  test('in JSON in UTF-8, whatever else the content type says', async () => {
+    const named = { 'content-type': 'application/json; profile=iso8583; charset="UTF-8"' };
+    const purchase = { ...PURCHASE, totalAmount: 0.01, mcc: '5411' };
+    for (const headers of [named, { 'content-encoding': 'identity' }])
+      expect((await decide(purchase, headers)).json()).toMatchObject({ code: '00' });
+  });
+
   test('51 if no balance can pay', async () => {
     expect((await decide({ ...PURCHASE, totalAmount: 5000 })).json()).toMatchObject({ code: '51' });
   });

@@ -203,6 +203,16 @@ describe('F5: what is refused, and how', () => {
     expect((await post('/v1/cash-entries', 'a,b', { 'content-type': 'text/csv' })).status).toBe(415);
   });
 
+  test('a file in another charset than UTF-8, or compressed', async () => {
+    for (const header of [
+      { 'content-type': 'text/csv; charset=latin1' },
+      { 'content-encoding': 'gzip' },
+    ] as const) {
+      const answer = await sendFile(manyLines(1), `?account_id=${BOOK}`, header);
+      expect([answer.status, answer.json()['code']]).toEqual([415, 'request.unsupported_media_type']);
+    }
+  });
+
   test('a file of more than 64 MiB, before any of it has come', async () => {
     const headers = {
       'content-type': 'text/csv',

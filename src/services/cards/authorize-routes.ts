@@ -9,6 +9,7 @@ import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import type { Reach } from '#platform/egress/reachable.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { encodingRefusal } from '#platform/http/json-content.ts';
 import { ProblemError } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
@@ -101,7 +102,8 @@ function isAboutBody(error: unknown, { caller, body }: FastifyRequest): boolean 
 function readingOf(request: FastifyRequest, reach: Reach | undefined): Reading {
   const { headers, body } = request;
   if (!isJson(headers['content-type'])) return unreadable('content type');
-  if (headers['content-encoding'] !== undefined) return unreadable('content encoding');
+  const encoding = encodingRefusal(headers);
+  if (encoding !== undefined) return unreadable(encoding);
   if (!(body instanceof Buffer) || body.length === 0) return unreadable('no body');
   const key = parseIdempotencyKey(request.raw);
   if (!key.ok) return unreadable('idempotency key');
@@ -109,12 +111,8 @@ function readingOf(request: FastifyRequest, reach: Reach | undefined): Reading {
   return readCardTransaction(body, { key: key.value, reach });
 }
 
-/** In UTF-8, which is all there is (RFC 8259 §8.1). */
 function isJson(contentType: string | undefined): boolean {
-  return (
-    contentType !== undefined &&
-    /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(contentType)
-  );
+  return contentType !== undefined && /^application\/json\s*(?:;|$)/i.test(contentType);
 }
 
 function deadlineOf(header: string | string[] | undefined): number | undefined {

@@ -7,6 +7,8 @@ import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/co
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { requireIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { encodingRefusal } from '#platform/http/json-content.ts';
+import { edgeProblem } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument, type SchemaTypes } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -44,7 +46,7 @@ export function registerImportRoutes(app: HttpApp, routes: ImportRoutes): void {
 function registerSending(app: HttpApp, routes: ImportRoutes): void {
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload));
+    scope.addContentTypeParser('text/csv', takeAsItComes);
     const schema = {
       tags: ['cash flow'],
       summary: 'Import cash entries',
@@ -61,6 +63,17 @@ function registerSending(app: HttpApp, routes: ImportRoutes): void {
         return reply;
       });
   });
+}
+
+/** Fastify's parser of `text/csv`. */
+function takeAsItComes(
+  { headers }: FastifyRequest,
+  content: Readable,
+  done: (error: Error | null, value?: Readable) => void,
+): void {
+  const unreadable = encodingRefusal(headers);
+  if (unreadable === undefined) done(null, content);
+  else done(edgeProblem('request.unsupported_media_type', unreadable));
 }
 
 interface Exchange {
