@@ -90,7 +90,11 @@ export const CardTransactionDocument = Type.Object({
   ),
   mcc: nullable(Type.String()),
   merchant: nullable(Type.String({ description: 'As received.' })),
-  amount: nullable(Type.Integer({ description: 'Minor units.' })),
+  amount: nullable(
+    Type.Integer({
+      description: 'Minor units. Null of what was not decided, could not be read, or has no card.',
+    }),
+  ),
   currency: nullable(Type.String()),
   code: CodeText,
   category: nullable(
