@@ -281,6 +281,16 @@ describe('a file', () => {
     expect(await run('--on-error', 'none')).toMatch(/completed; 600 entries recorded/);
     expect(await balance(book)).toBe(sumTo(600));
   });
+
+  test('by the command, which says whom it did not reach, and what is no file', async () => {
+    const closed = 'http://127.0.0.1:1';
+    const file = join(home.folder, 'unsent.csv');
+    writeFileSync(file, manyLines(1));
+    await expect(runLastro(['import-entries', file, '--url', closed], {})).rejects.toThrow(
+      `no answer from ${closed}: `,
+    );
+    await expect(runLastro(['import-entries', home.folder], {})).rejects.toThrow('is not a file');
+  });
 });
 
 test('U4: killed while it imports, it is finished by whoever is there, and each line is recorded once', async () => {
