@@ -281,6 +281,17 @@ describe('cards', () => {
   });
 });
 
+test('the API document names the headers that decide', async () => {
+  const document = (await http(`${lastro.url}/openapi.json`)).json() as {
+    paths: Record<string, Record<string, { parameters: { name: string; required: boolean }[] }>>;
+  };
+  const headersOf = (method: string, path: string) =>
+    document.paths[path]?.[method]?.parameters.map(({ name, required }) => (required ? `${name}!` : name));
+  for (const path of ['/transactions', '/v1/card-transactions'])
+    expect(headersOf('post', path)).toEqual(['Idempotency-Key', 'X-Deadline-Ms', 'X-Correlation-ID']);
+  expect(headersOf('put', '/v1/merchant-rules')).toContain('If-Match!');
+});
+
 test('merchant rules are replaced as a whole, by whoever names the version they replace', async () => {
   const url = `${other.url}/v1/merchant-rules`;
   const read = await http(url);

@@ -235,6 +235,14 @@ function manyLines(count: number): string {
 const sumTo = (count: number): number => (count * (count + 1)) / 2;
 
 describe('a file', () => {
+  test('is in the API document what an import takes', async () => {
+    const document = (await http(`${lastro.url}/openapi.json`)).json() as {
+      paths: Record<string, { post: { requestBody: { content: object } } }>;
+    };
+    const { requestBody } = document.paths['/v1/cash-entries/imports']?.post ?? {};
+    expect(Object.keys(requestBody?.content ?? {})).toEqual(['text/csv']);
+  });
+
   test('is imported, its errors are listed, and a repeat under its key is answered alike', async () => {
     const book = await givenBook('imported');
     const text = `${manyLines(300)}debit,x,2026-01-15,broken\n`;

@@ -10,6 +10,7 @@ import type { Reach } from '#platform/egress/reachable.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
 import { encodingRefusal } from '#platform/http/json-content.ts';
+import { IDEMPOTENCY_KEY, REPLAYED } from '#platform/http/operation-docs.ts';
 import { ProblemError } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
@@ -28,6 +29,17 @@ const DESCRIPTION =
 
 const CALLBACK_DESCRIPTION =
   ' With `callback_url`, in the request or registered on the card (null in the request: not for this one), it is 202, without a deadline, as soon as the decision is durable, and the decision is sent there, signed (Standard Webhooks) by the secret of `POST /v1/webhook-endpoints/callbacks/rotate-secret`; a repeat is answered at once.';
+
+const HEADERS = {
+  read: {
+    'Idempotency-Key': IDEMPOTENCY_KEY,
+    'X-Deadline-Ms': {
+      type: 'integer',
+      description: `Until when the answer must be there, from the arrival: 1 to ${DEADLINE_MAX_MS}; ${DEADLINE_MS} if it is not sent.`,
+    },
+  },
+  sent: { 'Idempotency-Replayed': REPLAYED },
+} as const;
 
 type Render = (authorized: Authorized) => string;
 
@@ -61,7 +73,7 @@ export function registerAuthorizeRoutes(app: HttpApp, routes: AuthorizeRoutes): 
       scope.route({
         method: 'POST',
         url,
-        config: { scope: 'card_transactions:write' },
+        config: { scope: 'card_transactions:write', headers: HEADERS },
         schema: {
           tags: ['cards'],
           summary: 'Decide a card transaction',

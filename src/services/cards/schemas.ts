@@ -177,10 +177,14 @@ export const CardTransactionBody = Type.Object(
         description: "The network's own id: a repeat gets the first answer. So does the idempotency header.",
       }),
     ),
-    account: Type.String({ description: 'Also `accountId`.' }),
-    totalAmount: Type.Number({
-      description: 'A decimal in major units, of at most two decimals, read digit by digit. Also `amount`.',
-    }),
+    account: Type.Optional(Type.String()),
+    accountId: Type.Optional(Type.String({ description: 'Another name of `account`.' })),
+    totalAmount: Type.Optional(
+      Type.Number({
+        description: 'A decimal in major units, of at most two decimals, read digit by digit.',
+      }),
+    ),
+    amount: Type.Optional(Type.Number({ description: 'Another name of `totalAmount`.' })),
     mcc: Type.String({ description: 'Four digits (ISO 18245).' }),
     merchant: Type.String({
       description: '1 to 100 characters; networks send 40, the name left, the city right.',
@@ -200,8 +204,15 @@ export const CardTransactionBody = Type.Object(
       ),
     ),
   },
-  { description: 'A card transaction.' },
+  {
+    description: 'A card transaction.',
+    allOf: [anyNameOf('account', 'accountId'), anyNameOf('totalAmount', 'amount')],
+  },
 );
+
+function anyNameOf(...names: readonly string[]) {
+  return { anyOf: names.map((name) => ({ required: [name] })) };
+}
 
 export const CodeDocument = Type.Object({ code: CodeText });
 

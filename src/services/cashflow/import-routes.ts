@@ -12,12 +12,14 @@ import { edgeProblem } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument, type SchemaTypes } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { createValidatorCompiler } from '#platform/http/validation.ts';
 import type { CashOrder } from './cash-orders.ts';
 import { renderImport, renderLineError } from './import.ts';
 import type { CashflowProblemCode } from './problems.ts';
 import type { CashReads } from './reads.ts';
 import {
   CashEntryParams,
+  ImportBody,
   ImportDocument,
   ImportErrorListQuery,
   ImportErrorPage,
@@ -54,8 +56,12 @@ function registerSending(app: HttpApp, routes: ImportRoutes): void {
         'The body is CSV (RFC 4180) in UTF-8, at most 64 MiB, sent within half a minute: a first line with the names of the columns (`account_id`, `direction`, `amount` in minor units, `occurred_on`, `description`, `category`), then an entry a line. It is answered when the file is kept; its lines are recorded behind it. Lines of the same bytes for the same account are recorded once, however often they are sent: sent again, what failed is tried again.',
       consumes: ['text/csv'],
       querystring: ImportQuery,
+      body: ImportBody,
       response: { 202: ImportDocument, ...REFUSALS },
     };
+    const compile = createValidatorCompiler();
+    // The file is read by lines; its schema describes it.
+    scope.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compile(part)));
     scope
       .withTypeProvider<SchemaTypes>()
       .post('/v1/cash-entries/imports', { config: WRITE, schema }, async (request, reply) => {

@@ -180,6 +180,36 @@ test('F7: CSV has the same columns under a header row', async () => {
   ]);
 });
 
+test('F7: the API document tells of CSV, of what is known already, and of the headers', async () => {
+  const { paths } = (await app.inject('/openapi.json')).json<ApiDocument>();
+  for (const path of ['/v1/accounts/{id}/daily-balances', '/v1/daily-balances']) {
+    const { parameters, responses } = paths[path]?.get ?? { parameters: [], responses: {} };
+    expect(Object.keys(responses['200']?.content ?? {})).toEqual(['application/json', 'text/csv']);
+    expect(parameters.map(({ name }) => name)).toContain('If-None-Match');
+    for (const status of ['200', '304'])
+      expect(Object.keys(responses[status]?.headers ?? {})).toEqual(
+        expect.arrayContaining(['ETag', 'Lag-Events']),
+      );
+    expect(responses['304']?.content).toBeUndefined();
+  }
+});
+
+interface ApiDocument {
+  readonly paths: Readonly<
+    Record<
+      string,
+      {
+        readonly get: {
+          readonly parameters: readonly { readonly name: string }[];
+          readonly responses: Readonly<
+            Record<string, { readonly content?: object; readonly headers: object }>
+          >;
+        };
+      }
+    >
+  >;
+}
+
 test('F6: versions that were replaced are read, newest first, page by page', async () => {
   const url = '/v1/accounts/book/daily-balances/2026-02-03/versions';
   const { data, next_cursor: next } = documentOf(await get(`${url}?limit=1`));

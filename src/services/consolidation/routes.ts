@@ -17,6 +17,8 @@ import {
   DayParams,
   DayVersions,
   RangeQuery,
+  REPORT_HEADERS,
+  reportResponses,
   SummedBalances,
   SumQuery,
   VersionsQuery,
@@ -32,6 +34,7 @@ export interface DayRoutes {
 }
 
 const READ = { scope: 'accounts:read' } as const;
+const READ_REPORT = { ...READ, headers: REPORT_HEADERS };
 const AS_CSV =
   '`Accept: text/csv` gives the same columns, under a header row. An ETag and If-None-Match spare what is known already.';
 
@@ -51,9 +54,9 @@ function registerAccountDays(app: HttpApp, { reports, lag }: DayRoutes): void {
     description: `Day by day, ascending; a day without movement carries the balance. ${AS_CSV}`,
     params: AccountParams,
     querystring: RangeQuery,
-    response: { 200: DailyBalances, '4xx': ProblemDocument, 503: ProblemDocument },
+    response: reportResponses(DailyBalances),
   };
-  app.get('/v1/accounts/:id/daily-balances', { config: READ, schema }, async (request, reply) => {
+  app.get('/v1/accounts/:id/daily-balances', { config: READ_REPORT, schema }, async (request, reply) => {
     const lagEvents = lag();
     const name = { tenant: contextOf(request).tenant, id: request.params.id };
     const made = await reports.ofAccount(name, request.query);
@@ -67,9 +70,9 @@ function registerSummedDays(app: HttpApp, routes: DayRoutes): void {
     summary: 'Read the daily balances of several accounts together',
     description: `Their sums, day by day: of the accounts that are named, of all of a kind, or of a category of cash entries, whose account is credited with what cash books are debited. Each account's days are those of its own time zone. ${AS_CSV}`,
     querystring: SumQuery,
-    response: { 200: SummedBalances, '4xx': ProblemDocument, 503: ProblemDocument },
+    response: reportResponses(SummedBalances),
   };
-  app.get('/v1/daily-balances', { config: READ, schema }, async (request, reply) => {
+  app.get('/v1/daily-balances', { config: READ_REPORT, schema }, async (request, reply) => {
     const lagEvents = routes.lag();
     const made = await reportAsked(routes, contextOf(request).tenant, request.query);
     return send({ request, reply, made, lagEvents, head: headOfSum });
