@@ -96,6 +96,26 @@ describe('F1: an entry of the sandbox’s cash book', () => {
     expect(await balance(BOOK)).toBe(0);
   });
 
+  test('F7: is exported as CSV, page by page, with what else was recorded', async () => {
+    const book = await givenBook('exported');
+    for (const description of ['one', 'two', 'three'])
+      await post('/v1/cash-entries', { ...ENTRY, account_id: book, description });
+    const list = `${other.url}/v1/cash-entries?account_id=${book}`;
+    const { data } = (await http(list)).json() as { data: Record<string, unknown>[] };
+    const first = await http(`${list}&limit=2`, { headers: { accept: 'text/csv' } });
+    expect(first.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    const cursor = String(first.headers.get('next-cursor'));
+    const last = await http(`${list}&limit=2&cursor=${cursor}`, { headers: { accept: 'text/csv' } });
+    expect(last.headers.get('next-cursor')).toBeNull();
+    const [header, ...lines] = first.text.trimEnd().split('\r\n');
+    const [headerAgain, ...linesAgain] = last.text.trimEnd().split('\r\n');
+    expect(headerAgain).toBe(header);
+    const described = (of: Record<string, unknown>) => `${String(of['id'])},${book},credit,1250,BRL`;
+    expect([...lines, ...linesAgain].map((line) => line.split(',').slice(0, 5).join())).toEqual(
+      data.map(described),
+    );
+  });
+
   test('U1: of 100 parallel copies over two processes there is one, and one answer', async () => {
     const book = await givenBook('copied');
     const copies = await Promise.all(

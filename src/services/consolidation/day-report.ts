@@ -1,8 +1,9 @@
 /** The days of a range, those without movement included, of one account or of several together; and how they are written. */
+
 import { toRfc3339 } from '#kernel/clock.ts';
+import type { RowFormat } from '#platform/http/row-format.ts';
 import { type CalendarDate, datesBetween } from './business-day.ts';
 import type { Day } from './day.ts';
-import type { ReportFormat } from './report-format.ts';
 
 export interface ReportedFigures {
   readonly openingMinor: bigint;
@@ -114,7 +115,7 @@ interface Rendering {
   readonly between: string;
 }
 
-const RENDERINGS: Readonly<Record<ReportFormat, Rendering>> = {
+const RENDERINGS: Readonly<Record<RowFormat, Rendering>> = {
   /** The members of an array. Sums are written whole, however many digits they have. */
   json: { opening: '{"date":"', figures: jsonFigures, between: ',' },
   /** RFC 4180. */
@@ -122,7 +123,7 @@ const RENDERINGS: Readonly<Record<ReportFormat, Rendering>> = {
 };
 
 /** What stands before the first day. */
-export const HEADERS: Readonly<Record<ReportFormat, string>> = { json: '', csv: `${COLUMNS.join(',')}\r\n` };
+export const HEADERS: Readonly<Record<RowFormat, string>> = { json: '', csv: `${COLUMNS.join(',')}\r\n` };
 
 export interface RenderedDays {
   readonly text: string;
@@ -133,7 +134,7 @@ export interface RenderedDays {
 /** `tailFrom`: one of the days. */
 export function renderReport(
   days: readonly ReportedDay[],
-  { format, tailFrom }: { readonly format: ReportFormat; readonly tailFrom: CalendarDate },
+  { format, tailFrom }: { readonly format: RowFormat; readonly tailFrom: CalendarDate },
 ): RenderedDays {
   const rendering = RENDERINGS[format];
   const start = days.findIndex(({ date }) => date === tailFrom);

@@ -9,19 +9,19 @@
  * Whether earlier days have changed could also stand in a column beside the number of the change; then everybody who writes
  * days would have to keep it, and older programs beside this one do not. A hash over a year's rows believes nobody.
  */
+import type { RowFormat } from '#platform/http/row-format.ts';
 import type { CalendarDate } from './business-day.ts';
 import { daysBetween, HEADERS, renderReport, sumOfReports } from './day-report.ts';
 import { nameText } from './posting.ts';
 import type { AccountLook, DayRange, DayReads, FoundDays } from './reads.ts';
 import type { Report, ReportCache } from './report-cache.ts';
-import type { ReportFormat } from './report-format.ts';
 
 export interface AskedText {
   readonly accounts: readonly AccountLook[];
   /** Which changes of which accounts. */
   readonly stamp: string;
   readonly range: DayRange;
-  readonly format: ReportFormat;
+  readonly format: RowFormat;
 }
 
 export class ReportTexts {

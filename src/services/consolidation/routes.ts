@@ -5,11 +5,12 @@ import { problem } from '#kernel/problem.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
+import { CSV_TYPE, formatOf } from '#platform/http/row-format.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendParts, sendProblem } from '#platform/http/send.ts';
 import { renderVersion } from './day-report.ts';
 import type { DayReads } from './reads.ts';
-import { etagOf, formatOf, isHeld } from './report-format.ts';
+import { etagOf, isHeld } from './report-etag.ts';
 import { type AskedRange, accountNotFound, type MadeReport, type Reports } from './reports.ts';
 import {
   AccountParams,
@@ -165,12 +166,11 @@ async function send({
   });
   if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
   const text = await made.value.text(format);
-  if (format === 'csv') return sendParts(reply, { contentType: CSV, parts: [text] });
+  if (format === 'csv') return sendParts(reply, { contentType: CSV_TYPE, parts: [text] });
   const before = Buffer.from(`{${head(made.value)},"lag_events":${lagEvents},"data":[`);
   return sendParts(reply, { contentType: JSON_TYPE, parts: [before, text, AFTER_DATA] });
 }
 
-const CSV = 'text/csv; charset=utf-8; header=present';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const AFTER_DATA = Buffer.from(']}');
 
