@@ -1,6 +1,6 @@
 /** The days of a range, those without movement included, of one account or of several together; and how they are written. */
 
-import { toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import type { RowFormat } from '#platform/http/row-format.ts';
 import { type CalendarDate, datesBetween } from './business-day.ts';
 import type { Day } from './day.ts';
@@ -15,8 +15,8 @@ export interface ReportedFigures {
   readonly version: number;
   readonly sealed: boolean;
   /**
-   * When its version was made, or that of the day which it has its balance of; null before the first posting. RFC 3339, with
-   * milliseconds: the later one is the greater text.
+   * When its version was made, or that of the day which it has its balance of; before the first posting when the account was
+   * opened, null if nobody knows. RFC 3339, with milliseconds: the later one is the greater text.
    */
   readonly asOf: string | null;
 }
@@ -44,13 +44,17 @@ export const COLUMNS = [
   'as_of',
 ] as const;
 
-/** `rows` ascending, with the last one before the range if there is one. */
+/** `rows` ascending, with the last one before the range if there is one; of an account that was opened then. */
 export function daysBetween(
   rows: readonly DayOfReport[],
-  { from, to }: { readonly from: CalendarDate; readonly to: CalendarDate },
+  {
+    from,
+    to,
+    openedAt,
+  }: { readonly from: CalendarDate; readonly to: CalendarDate; readonly openedAt: EpochMs | null },
 ): ReportedDay[] {
   let at = rows[0] !== undefined && rows[0].day < from ? 1 : 0;
-  let resting = restingBehind(rows[at - 1]);
+  let resting = at === 0 ? restingSince(openedAt) : restingBehind(rows[0] as DayOfReport);
   return datesBetween(from, to).map((date) => {
     const row = rows[at];
     if (row?.day !== date) return { date, figures: resting };
@@ -60,8 +64,15 @@ export function daysBetween(
   });
 }
 
-function restingBehind(last: DayOfReport | undefined): ReportedFigures {
-  const carriedMinor = last?.closingMinor ?? 0n;
+function restingSince(openedAt: EpochMs | null): ReportedFigures {
+  return resting(0n, openedAt === null ? null : toRfc3339(openedAt));
+}
+
+function restingBehind({ closingMinor, asOf }: DayOfReport): ReportedFigures {
+  return resting(closingMinor, asOf);
+}
+
+function resting(carriedMinor: bigint, asOf: string | null): ReportedFigures {
   return {
     openingMinor: carriedMinor,
     creditsMinor: 0n,
@@ -70,7 +81,7 @@ function restingBehind(last: DayOfReport | undefined): ReportedFigures {
     closingMinor: carriedMinor,
     version: 0,
     sealed: false,
-    asOf: last?.asOf ?? null,
+    asOf,
   };
 }
 

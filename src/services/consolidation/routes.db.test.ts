@@ -161,7 +161,8 @@ test('F1, F7: the days of a range, ascending, with the lag; one without movement
       sealed: false,
     },
   ]);
-  expect(data[0]?.as_of).toBeNull();
+  // F6: nothing had been posted since it was opened.
+  expect(String(data[0]?.as_of) < String(data[1]?.as_of)).toBe(true);
   expect(data[2]?.as_of).toBe(data[1]?.as_of);
   const [day] = documentOf(await get('/v1/accounts/book/daily-balances?from=2026-02-03')).data;
   expect(day).toEqual(data[3]);
@@ -322,11 +323,16 @@ describe('bad input', () => {
 test('an account that was opened just now has days before anything is counted of it', async () => {
   engine.pause('consolidation');
   await engine.openAccounts([{ id: 'fresh', kind: 'wallet' }]);
-  const answer = await get('/v1/accounts/fresh/daily-balances?from=2026-02-03');
+  const fresh = '/v1/accounts/fresh/daily-balances?from=2026-02-03';
+  const answer = await get(fresh);
   expect(answer.json()).toMatchObject({
     account_id: 'fresh',
     time_zone: 'America/Sao_Paulo',
-    data: [{ closing: 0 }],
+    data: [{ closing: 0, as_of: expect.stringMatching(/^20.*Z$/) as string }],
   });
+  const both = await get('/v1/daily-balances?account_id=book&account_id=fresh&from=2026-02-03');
+  expect(documentOf(both).data).toMatchObject([{ closing: 17, as_of: documentOf(answer).data[0]?.as_of }]);
   engine.resume('consolidation');
+  await engine.settled(['consolidation']);
+  expect((await get(fresh)).json()).toEqual(answer.json());
 });

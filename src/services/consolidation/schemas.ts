@@ -70,7 +70,8 @@ const figures = {
 const DailyBalance = Type.Object({
   ...figures,
   as_of: Type.Union([Instant, Type.Null()], {
-    description: 'When the version was made; null before the first posting.',
+    description:
+      'When the version was made; before the first posting when the account was opened. Null without an account, and where nobody was told when it was opened.',
   }),
 });
 
