@@ -229,6 +229,8 @@ describe('cards', () => {
     expect([keyless.status, keyless.json()['code']]).toEqual([400, 'request.missing_idempotency_key']);
     expect((await cardOf('whole')).balances).toEqual({ FOOD: 10, MEAL: 5, CASH: 7 });
     const buying = { ...PURCHASE, account: 'whole', totalAmount: 0.01 };
+    const explained = await http(`${other.url}/v1/cards/whole/block`, { body: { reason: 'stolen' } });
+    expect([explained.status, explained.json()['code']]).toEqual([400, 'request.invalid']);
     const blocked = await http(`${other.url}/v1/cards/whole/block`, { method: 'POST' });
     expect(blocked.json()).toMatchObject({ status: 'blocked' });
     expect((await decide(buying)).json()).toMatchObject({ code: '07' });

@@ -16,6 +16,7 @@ import type { BlockOrder, CardOrder, ChangeCardOrder, GiveBackOrder } from './ca
 import { renderCardTransaction } from './card-transaction.ts';
 import type { CardReads, CardTransactionFilter } from './reads.ts';
 import {
+  BlockBody,
   CardDocument,
   CardParams,
   CardTransactionDocument,
@@ -129,6 +130,7 @@ function registerBlocking(app: HttpApp, { commands }: CardRoutes): void {
       summary: verb === 'block' ? 'Block a card' : 'Unblock a card',
       description: 'Holds at once, in every process. Doing it again changes nothing.',
       params: CardParams,
+      body: BlockBody,
       response: { 200: CardDocument, ...REFUSALS },
     };
     app.post(`/v1/cards/:account/${verb}`, { config: WRITE, schema }, async (request, reply) => {

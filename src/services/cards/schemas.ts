@@ -141,6 +141,9 @@ export type CardTransactionListQuery = Static<typeof CardTransactionListQuery>;
 export const CardTransactionParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
 
 /** May be left out. */
+export const BlockBody = nullable(closed({}, 'Nothing is to be said.'));
+
+/** May be left out. */
 export const GiveBackBody = nullable(
   closed({ amount: Type.Optional(Amount) }, 'All that is left, or held, if no amount is given.'),
 );
@@ -155,7 +158,10 @@ const RuleBody = closed({
     pattern: '\\S',
     description: 'Compared without regard to case and repeated spaces.',
   }),
-  match: Type.Union([Type.Literal('exact'), Type.Literal('prefix')]),
+  match: Type.Union([Type.Literal('exact'), Type.Literal('prefix')], {
+    description:
+      'With all that a network sends of a merchant, the city at its end included, or with its beginning: a merchant anywhere is a prefix. With a space at its end a prefix matches whole words.',
+  }),
   category: CategoryText,
 });
 
