@@ -65,14 +65,14 @@ export function daysBetween(
 }
 
 function restingSince(openedAt: EpochMs | null): ReportedFigures {
-  return resting(0n, openedAt === null ? null : toRfc3339(openedAt));
+  return carrying(0n, openedAt === null ? null : toRfc3339(openedAt));
 }
 
 function restingBehind({ closingMinor, asOf }: DayOfReport): ReportedFigures {
-  return resting(closingMinor, asOf);
+  return carrying(closingMinor, asOf);
 }
 
-function resting(carriedMinor: bigint, asOf: string | null): ReportedFigures {
+function carrying(carriedMinor: bigint, asOf: string | null): ReportedFigures {
   return {
     openingMinor: carriedMinor,
     creditsMinor: 0n,
