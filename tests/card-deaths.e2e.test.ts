@@ -51,7 +51,8 @@ async function spent(): Promise<number> {
 async function unconfirmed(): Promise<(string | null)[]> {
   const page = { before: undefined, limit: 100 };
   const filter = { account, confirmation: 'unconfirmed' } as const;
-  return (await fixture.reads.listCardTransactions(TENANT, filter, page)).map(({ externalId }) => externalId);
+  const { cardTransactions } = await fixture.reads.listCardTransactions(TENANT, filter, page);
+  return cardTransactions.map(({ externalId }) => externalId);
 }
 
 /** Ten seconds after the last sign of life of whoever is not there any more. */

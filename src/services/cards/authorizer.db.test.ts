@@ -248,7 +248,9 @@ describe('K5: an approval that is too late and cannot be given back', () => {
     const setSettlement = (status: string) =>
       fixture.rows(`update ledger.balances set status = $1 where account_key = ${settlement}`, [status]);
     const filter = { account, confirmation: 'unconfirmed' } as const;
-    const listed = () => fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });
+    const page = { before: undefined, limit: 9 };
+    const listed = async () =>
+      (await fixture.reads.listCardTransactions(TENANT, filter, page)).cardTransactions;
     // Nobody can do this by the API: an account with a balance is not closed.
     await setSettlement('closed');
     try {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -188,6 +188,8 @@ function registerDecisions(app: HttpApp, { reads }: CardRoutes): void {
   const list = {
     tags: ['cards'],
     summary: 'List card transactions, newest first',
+    description:
+      'A page looks through a hundred thousand card transactions at most: if few of them match, it is short, and `next_cursor` goes on.',
     querystring: CardTransactionListQuery,
     response: { 200: CardTransactionPage, 400: ProblemDocument },
   };
@@ -260,7 +262,7 @@ async function sendCard(
   if (found === undefined) return sendProblem(reply, cardNotFound(account));
   const document = {
     ...renderCard(found.card, found.balanceOf),
-    card_transactions: last.map(renderCardTransaction),
+    card_transactions: last.cardTransactions.map(renderCardTransaction),
   };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(document) });
 }
@@ -283,13 +285,16 @@ async function sendCardTransactions(
   if (!cursor.ok) return sendProblem(reply, cursor.problem);
   const before = cursor.value?.[0];
   if (before !== undefined && !isId('ctx', before)) return sendProblem(reply, malformedCursor());
-  const limit = query.limit ?? DEFAULT_PAGE_LIMIT;
-  const found = await reads.listCardTransactions(contextOf(request).tenant, filterOf(query), {
-    before: before === undefined ? undefined : uuidOf(before),
-    limit: rowsFor(limit),
-  });
-  const { data, next_cursor } = renderPage(found, limit, (last) => [idOf('ctx', last.uuid)]);
-  const page = { data: data.map(renderCardTransaction), next_cursor };
+  const { cardTransactions, next } = await reads.listCardTransactions(
+    contextOf(request).tenant,
+    filterOf(query),
+    {
+      before: before === undefined ? undefined : uuidOf(before),
+      limit: query.limit ?? DEFAULT_PAGE_LIMIT,
+    },
+  );
+  const next_cursor = next === undefined ? null : renderCursor([idOf('ctx', next)]);
+  const page = { data: cardTransactions.map(renderCardTransaction), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }
 

@@ -308,12 +308,12 @@ describe('K5: an approval that may not have been answered', () => {
 
   async function unconfirmed(): Promise<string[]> {
     const page = { before: undefined, limit: 100 };
-    const found = await fixture.reads.listCardTransactions(
+    const { cardTransactions } = await fixture.reads.listCardTransactions(
       TENANT,
       { account, confirmation: 'unconfirmed' },
       page,
     );
-    return found.map(({ uuid }) => uuid);
+    return cardTransactions.map(({ uuid }) => uuid);
   }
 
   test('is listed until a repeat with its id settles it', async () => {

@@ -123,7 +123,7 @@ describe('K5: a commit that was lost from sight', () => {
     expect(await outcome).toBe('no answer');
     const filter = { account, confirmation: 'unconfirmed' } as const;
     const listed = await fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });
-    expect(listed).toMatchObject([{ externalId: 'lost', code: '00' }]);
+    expect(listed.cardTransactions).toMatchObject([{ externalId: 'lost', code: '00' }]);
   });
 
   test('K7: under a load whose connection is cut again and again, the answers are the balance', async () => {

@@ -1,5 +1,12 @@
 /** What callers read of the cards. No locks; every query by tenant. */
 import type { EpochMs } from '#kernel/clock.ts';
+import { firstUuidAt, ID_AHEAD_MS } from '#kernel/first-uuid.ts';
+import {
+  conditionsOver,
+  LOOKED_THROUGH_MAX,
+  lookThrough,
+  type Search,
+} from '#platform/postgres/look-through.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { balanceAccountIds, CATEGORIES, type Card, type Category } from './card.ts';
 import type { CardBalance } from './card-document.ts';
@@ -21,36 +28,10 @@ const READING = `${CARD_TRANSACTION_COLUMNS},
 export const FIND_CARD_TRANSACTION = `
   select ${READING} from cards.card_transactions t where t.tenant = $1 and t.id = $2`;
 
-/** Newest first, before the id $2; by primary key, backwards. */
-export const LIST_CARD_TRANSACTIONS = `
-  select ${READING}
-  from cards.card_transactions t
-  where t.tenant = $1 and ($2::uuid is null or t.id < $2) and ($3::text is null or t.code = $3)
-    and ($4::timestamptz is null or t.decided_at >= $4) and ($5::timestamptz is null or t.decided_at < $5)
-  order by t.id desc
-  limit $6`;
-
-/** The same of one account; by the index on it, backwards. */
-export const LIST_CARD_TRANSACTIONS_OF_ACCOUNT = `
-  select ${READING}
-  from cards.card_transactions t
-  where t.tenant = $1 and t.account = $7 and ($2::uuid is null or t.id < $2) and ($3::text is null or t.code = $3)
-    and ($4::timestamptz is null or t.decided_at >= $4) and ($5::timestamptz is null or t.decided_at < $5)
-  order by t.id desc
-  limit $6`;
-
-/** Newest first; by primary key of the few that are unconfirmed, backwards, then by that of card transactions. */
-export const LIST_UNCONFIRMED = `
-  select ${READING}
-  from cards.unconfirmed w
-  cross join lateral (
-    select * from cards.card_transactions t where t.tenant = w.tenant and t.id = w.id offset 0
-  ) t
-  where w.tenant = $1 and t.confirmed_at is null and ($2::uuid is null or w.id < $2) and ($3::text is null or t.code = $3)
-    and ($4::timestamptz is null or t.decided_at >= $4) and ($5::timestamptz is null or t.decided_at < $5)
-    and ($7::text is null or t.account = $7)
-  order by w.id desc
-  limit $6`;
+/** Few among many: by primary key of those that are unconfirmed, then by that of card transactions. */
+const UNCONFIRMED = `cards.unconfirmed w cross join lateral (
+  select * from cards.card_transactions t where t.tenant = w.tenant and t.id = w.id offset 0
+) t`;
 
 /** The highest version: by primary key, backwards. */
 export const FIND_RULES = `
@@ -85,13 +66,21 @@ export interface PageAsked {
   readonly limit: number;
 }
 
+export interface CardTransactionRows {
+  readonly cardTransactions: readonly CardTransactionReading[];
+  /** The one before which the next page begins; undefined at the end. */
+  readonly next: string | undefined;
+}
+
 export class CardReads {
   readonly #reader: Reader;
   readonly #balances: BalanceReads;
+  readonly #lookedThroughMax: number;
 
-  constructor(reader: Reader, balances: BalanceReads) {
+  constructor(reader: Reader, balances: BalanceReads, lookedThroughMax = LOOKED_THROUGH_MAX) {
     this.#reader = reader;
     this.#balances = balances;
+    this.#lookedThroughMax = lookedThroughMax;
   }
 
   /** Its balances are read one by one: each is true, not all of one instant. */
@@ -110,20 +99,16 @@ export class CardReads {
     return row === undefined ? undefined : readingOf(row);
   }
 
+  /** Newest first. By primary key, the index on the account, or among the unconfirmed; backwards. */
   async listCardTransactions(
     tenant: string,
     filter: CardTransactionFilter,
     { before, limit }: PageAsked,
-  ): Promise<CardTransactionReading[]> {
-    const { account, code, confirmation, from, to } = filter;
-    const values = [tenant, before ?? null, code ?? null, instantOf(from), instantOf(to), limit];
-    const rows =
-      confirmation === 'unconfirmed'
-        ? this.#reader.query<ReadingRow>(LIST_UNCONFIRMED, [...values, account ?? null])
-        : account === undefined
-          ? this.#reader.query<ReadingRow>(LIST_CARD_TRANSACTIONS, values)
-          : this.#reader.query<ReadingRow>(LIST_CARD_TRANSACTIONS_OF_ACCOUNT, [...values, account]);
-    return (await rows).map(readingOf);
+  ): Promise<CardTransactionRows> {
+    const search = searchFor(tenant, filter, before);
+    const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
+    const { found, last } = await lookThrough<ReadingRow>(this.#reader, search, bounds);
+    return { cardTransactions: found.map(readingOf), next: last?.id };
   }
 
   async findRules(tenant: string): Promise<{ version: number; rules: readonly MerchantRule[] }> {
@@ -150,6 +135,39 @@ function balanceIn(account: Awaited<ReturnType<BalanceReads['findAccount']>>): C
   return { availableMinor: postedMinor - heldMinor, heldMinor };
 }
 
-function instantOf(at: EpochMs | undefined): Date | null {
-  return at === undefined ? null : new Date(at);
+/**
+ * An id's time ends a list's, and does not begin it: the id is made when the request comes, and what is answered by callback may be
+ * decided much later.
+ */
+function searchFor(
+  tenant: string,
+  { account, code, confirmation, from, to }: CardTransactionFilter,
+  before: string | undefined,
+): Search {
+  const unconfirmed = confirmation === 'unconfirmed';
+  const values: unknown[] = [];
+  const where = conditionsOver(values);
+  const walked = unconfirmed ? 'w' : 't';
+  const ofAccount = where('t.account = ?', account);
+  const keys = [
+    ...where(`${walked}.tenant = ?`, tenant),
+    ...where(`${walked}.id < ?`, before),
+    ...where(`${walked}.id < ?`, to === undefined ? undefined : firstUuidAt(to + ID_AHEAD_MS)),
+    ...(unconfirmed ? [] : ofAccount),
+  ];
+  const matches = [
+    ...(unconfirmed ? ['t.confirmed_at is null', ...ofAccount] : []),
+    ...where('t.code = ?', code),
+    ...where('t.decided_at >= ?', from === undefined ? undefined : new Date(from)),
+    ...where('t.decided_at < ?', to === undefined ? undefined : new Date(to)),
+  ];
+  return {
+    columns: READING,
+    from: unconfirmed ? UNCONFIRMED : 'cards.card_transactions t',
+    alias: 't',
+    keys,
+    matches,
+    walked: [`${walked}.id`],
+    values,
+  };
 }

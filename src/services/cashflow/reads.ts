@@ -1,4 +1,5 @@
 /** What callers read of the cash flow. No locks; every query by tenant. */
+import { conditionsOver, lookThrough, type Search } from '#platform/postgres/look-through.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { CashEntryReading, Direction } from './cash-entry.ts';
 import type { Import, LineError } from './import.ts';
@@ -15,33 +16,6 @@ const READING = `${CASH_ENTRY_COLUMNS}, (
 export const FIND_CASH_ENTRY = `
   select ${READING} from cashflow.cash_entries c where c.tenant = $1 and c.id = $2`;
 
-/**
- * The newest day first, and within a day the last recorded (lines of files in no order); before the place ($4, $5) if there is one. Of at most $9 that the
- * index gives, those that are asked for, and the last one whatever it is: so a page costs the same however few match, and the
- * place where it stopped is known. By the index on days, backwards.
- */
-const LIST = (where: string) => `
-  select ${READING}, c.matches, c.number = $9 as is_last
-  from (
-    select c.*, row_number() over () as number,
-           ($6::text is null or c.direction = $6) and ($7::text is null or c.category = $7)
-             and ($8::text is null or strpos(lower(c.description), lower($8)) > 0) as matches
-    from (
-      select * from cashflow.cash_entries c
-      where ${where} and c.occurred_on >= $2::date and c.occurred_on <= $3::date
-        and ($4::date is null or (c.occurred_on, c.id) < ($4::date, $5::uuid))
-      order by c.occurred_on desc, c.id desc
-      limit $9
-    ) c
-  ) c
-  where c.matches or c.number = $9
-  order by c.number
-  limit $10`;
-
-export const LIST_CASH_ENTRIES = LIST('c.tenant = $1');
-/** By the index on accounts and their days, backwards. */
-export const LIST_CASH_ENTRIES_OF_ACCOUNT = LIST('c.tenant = $1 and c.account_id = $11');
-
 /** By primary key. */
 export const FIND_IMPORT = `select ${IMPORT_COLUMNS} from cashflow.imports i where i.tenant = $1 and i.id = $2`;
 
@@ -52,9 +26,6 @@ export const LIST_ERRORS = `
 
 /** So many entries are looked through for a page of those that match: some 20 ms. What is left is the next page's. */
 const LOOKED_THROUGH_MAX = 10_000;
-/** What a date column holds, of four digits. */
-const FIRST_DAY = '0001-01-01';
-const LAST_DAY = '9999-12-31';
 
 export interface CashEntryFilter {
   readonly accountId?: string | undefined;
@@ -91,29 +62,20 @@ export class CashReads {
     return row === undefined ? undefined : readingOf(row);
   }
 
-  /** At most `limit`; fewer if few match, and then there may be more all the same. */
+  /**
+   * The newest day first, and within a day the last recorded (lines of files in no order). At most `limit`; fewer if few match,
+   * and then there may be more all the same. By the index on days, or on accounts and their days; backwards.
+   */
   async listCashEntries(
     tenant: string,
     filter: CashEntryFilter,
     { before, limit }: { readonly before: CashEntryPlace | undefined; readonly limit: number },
   ): Promise<CashEntryRows> {
-    const { accountId, occurredFrom = FIRST_DAY, occurredTo = LAST_DAY, direction, category, text } = filter;
-    const values = [
-      tenant,
-      occurredFrom,
-      occurredTo,
-      before?.occurredOn ?? null,
-      before?.uuid ?? null,
-      direction ?? null,
-      category ?? null,
-      text ?? null,
-      this.#lookedThroughMax,
-      limit + 1,
-    ];
-    const rows = await (accountId === undefined
-      ? this.#reader.query<ListedRow>(LIST_CASH_ENTRIES, values)
-      : this.#reader.query<ListedRow>(LIST_CASH_ENTRIES_OF_ACCOUNT, [...values, accountId]));
-    return pageOf(rows, limit);
+    const search = searchFor(tenant, filter, before);
+    const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
+    const { found, last } = await lookThrough<ReadingRow>(this.#reader, search, bounds);
+    const next = last === undefined ? undefined : { occurredOn: last.occurred_on, uuid: last.id };
+    return { entries: found.map(readingOf), next };
   }
 
   async findImport(tenant: string, uuid: string): Promise<Import | undefined> {
@@ -135,18 +97,29 @@ interface ReadingRow extends CashEntryRow {
   reversed_by: string | null;
 }
 
-interface ListedRow extends ReadingRow {
-  matches: boolean;
-  is_last: boolean;
-}
-
 function readingOf(row: ReadingRow): CashEntryReading {
   return { ...cashEntryOf(row), reversedBy: row.reversed_by };
 }
 
-function pageOf(rows: readonly ListedRow[], limit: number): CashEntryRows {
-  const found = rows.filter(({ matches }) => matches);
-  const entries = found.slice(0, limit).map(readingOf);
-  const last = found.length > limit ? found[limit - 1] : rows.findLast(({ is_last }) => is_last);
-  return { entries, next: last === undefined ? undefined : { occurredOn: last.occurred_on, uuid: last.id } };
+function searchFor(
+  tenant: string,
+  { accountId, occurredFrom, occurredTo, direction, category, text }: CashEntryFilter,
+  before: CashEntryPlace | undefined,
+): Search {
+  const values: unknown[] = [];
+  const where = conditionsOver(values);
+  const keys = [
+    ...where('c.tenant = ?', tenant),
+    ...where('c.account_id = ?', accountId),
+    ...where('c.occurred_on >= ?::date', occurredFrom),
+    ...where('c.occurred_on <= ?::date', occurredTo),
+    ...where('(c.occurred_on, c.id) < (?::date, ?::uuid)', before?.occurredOn, before?.uuid),
+  ];
+  const matches = [
+    ...where('c.direction = ?', direction),
+    ...where('c.category = ?', category),
+    ...where('strpos(lower(c.description), lower(?)) > 0', text),
+  ];
+  const walked = ['c.occurred_on', 'c.id'];
+  return { columns: READING, from: 'cashflow.cash_entries c', alias: 'c', keys, matches, walked, values };
 }

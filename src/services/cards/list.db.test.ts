@@ -1,0 +1,103 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstUuidAt } from '#kernel/first-uuid.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { CardReads, type CardTransactionFilter } from './reads.ts';
+
+const TENANT = 'acme';
+const START = Date.parse('2026-01-01T00:00:00Z');
+const MINUTE = 60_000;
+/** Asked for at minute 7, and decided long after the others. */
+const LATE = 7;
+
+let database: TestDatabase;
+let owner: Client;
+let pool: ReadPool;
+
+/** One a minute, numbered from 0 on: every fifth is declined, every sixth unconfirmed, and the odd are of another account. */
+beforeAll(async () => {
+  database = await createPreparedDatabase();
+  owner = new Client({ connectionString: database.url });
+  await owner.connect();
+  pool = new ReadPool({ url: database.url, onError: () => {}, connections: 1 });
+  for (const n of Array.from({ length: 20 }, (_, each) => each)) await insert(n);
+});
+
+afterAll(async () => {
+  await pool.close();
+  await owner.end();
+  await database.drop();
+});
+
+async function insert(n: number): Promise<void> {
+  const id = firstUuidAt(START + n * MINUTE);
+  await owner.query(
+    `insert into cards.card_transactions (tenant, id, account, amount, currency, code, latency_ms, state, captured, reversed,
+                                          decided_at)
+     values ($1, $2, $3, $4, 'BRL', $5, 1, 'declined', 0, 0, $6)`,
+    [
+      TENANT,
+      id,
+      `card-${n % 2}`,
+      n + 1,
+      n % 5 === 0 ? '51' : '00',
+      new Date(START + (n === LATE ? 1000 : n) * MINUTE),
+    ],
+  );
+  if (n % 6 === 0) await owner.query('insert into cards.unconfirmed values ($1, $2, now())', [TENANT, id]);
+}
+
+function readsThrough(lookedThroughMax?: number): CardReads {
+  return new CardReads(pool, { findAccount: async () => undefined }, lookedThroughMax);
+}
+
+async function allPages(reads: CardReads, filter: CardTransactionFilter, limit = 3): Promise<number[][]> {
+  const pages: number[][] = [];
+  let before: string | undefined;
+  do {
+    const page = await reads.listCardTransactions(TENANT, filter, { before, limit });
+    pages.push(page.cardTransactions.map(({ amountMinor }) => Number(amountMinor) - 1));
+    before = page.next;
+  } while (before !== undefined);
+  return pages;
+}
+
+describe('a list of card transactions', () => {
+  test.each<[what: string, filter: CardTransactionFilter, expected: number[]]>([
+    ['of a code', { code: '51' }, [15, 10, 5, 0]],
+    ['of an account and a code', { account: 'card-1', code: '51' }, [15, 5]],
+    ['of what is unconfirmed', { confirmation: 'unconfirmed' }, [18, 12, 6, 0]],
+    ['of what is unconfirmed of an account', { confirmation: 'unconfirmed', account: 'card-1' }, []],
+    ['of what is unconfirmed and a code', { confirmation: 'unconfirmed', code: '51' }, [0]],
+    ['of a time, without its end', { from: START + 3 * MINUTE, to: START + 6 * MINUTE }, [5, 4, 3]],
+    ['of a time in which one was decided late', { from: START + 18 * MINUTE }, [19, 18, LATE]],
+    ['of a time that ends before it starts', { from: START + MINUTE, to: START }, []],
+  ])('%s has those and no others, newest first, on however many pages', async (_what, filter, expected) => {
+    const pages = await allPages(readsThrough(), filter);
+    expect(pages.flat()).toEqual(expected);
+    expect(pages).toHaveLength(Math.max(1, Math.ceil(expected.length / 3)));
+  });
+
+  test.each<[what: string, filter: CardTransactionFilter, bound: number, expected: number[][]]>([
+    ['of a code', { code: '51' }, 6, [[15], [10], [5], [0]]],
+    ['of an account and a code', { account: 'card-1', code: '51' }, 4, [[15], [5], []]],
+    ['of what is unconfirmed and a code', { confirmation: 'unconfirmed', code: '51' }, 3, [[], [0]]],
+    ['of a time', { from: START + 18 * MINUTE }, 8, [[19, 18], [LATE], []]],
+  ])(
+    '%s looks through a bounded number for a page, and goes on behind it',
+    async (_what, filter, bound, expected) => {
+      expect(await allPages(readsThrough(bound), filter)).toEqual(expected);
+    },
+  );
+
+  test('does not look through what is newer than the time asked for', async () => {
+    const [first] = await allPages(readsThrough(4), { to: START + 4 * MINUTE });
+    expect(first).toEqual([3, 2, 1]);
+  });
+
+  test('of another tenant is empty', async () => {
+    const page = await readsThrough().listCardTransactions('globex', {}, { before: undefined, limit: 50 });
+    expect(page).toEqual({ cardTransactions: [], next: undefined });
+  });
+});
