@@ -4,7 +4,7 @@
  */
 import type { Reader } from './read-pool.ts';
 
-/** So many rows are looked through for a page of those that match: some 60 ms. What is left is the next page's. */
+/** So many rows are looked through for a page of those that match: some 0.1 s. What is left is the next page's. */
 export const LOOKED_THROUGH_MAX = 100_000;
 
 /** Each is SQL of our own; what is asked for is in `values`. */

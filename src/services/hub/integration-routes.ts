@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type IntegrationId, idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -109,6 +109,8 @@ function registerReading(app: HttpApp, { reads }: IntegrationRoutes): void {
   const list = {
     tags: ['hub'],
     summary: 'List integrations, newest first',
+    description:
+      'A page looks through a hundred thousand integrations at most: if few of them match, it is short, and `next_cursor` goes on.',
     querystring: IntegrationListQuery,
     response: { 200: IntegrationPage, 400: ProblemDocument },
   };
@@ -117,13 +119,12 @@ function registerReading(app: HttpApp, { reads }: IntegrationRoutes): void {
     if (!cursor.ok) return sendProblem(reply, cursor.problem);
     const before = cursor.value?.[0];
     if (before !== undefined && !isId('int', before)) return sendProblem(reply, malformedCursor());
-    const limit = request.query.limit ?? DEFAULT_PAGE_LIMIT;
-    const found = await reads.list(contextOf(request).tenant, filterOf(request.query), {
+    const { integrations, next } = await reads.list(contextOf(request).tenant, filterOf(request.query), {
       before: before === undefined ? undefined : uuidOf(before),
-      limit: rowsFor(limit),
+      limit: request.query.limit ?? DEFAULT_PAGE_LIMIT,
     });
-    const { data, next_cursor } = renderPage(found, limit, ({ uuid }) => [idOf('int', uuid)]);
-    const page = { data: data.map(renderIntegration), next_cursor };
+    const next_cursor = next === undefined ? null : renderCursor([idOf('int', next)]);
+    const page = { data: integrations.map(renderIntegration), next_cursor };
     return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
   });
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Reader } from '#platform/postgres/read-pool.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { fillTables, hotPlan } from '../../../tests/query-plan.ts';
+import { fillTables, hotPlan, readPlan } from '../../../tests/query-plan.ts';
 import {
   CALL_STATEMENTS,
   CLAIM_CALLS,
@@ -13,6 +14,7 @@ import {
 import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import { FIND_UNDOINGS, FORGET_UNDOINGS } from './overdue/undoing-store.ts';
+import { HubReads } from './reads.ts';
 import {
   FIND_CURRENT_CONNECTORS,
   FIND_LAST_EVENTS,
@@ -99,4 +101,39 @@ describe('on tables with many rows', () => {
   );
 
   pinPlans();
+
+  const page = { before: '01a1d2b6-4ca8-78a9-4544-cf2fd7d28367', limit: 50 };
+  const PAGES: readonly (readonly [string, (reads: HubReads) => Promise<unknown>, string])[] = [
+    ['integrations', (reads) => reads.list('acme', {}, page), 'integrations_pkey'],
+    ['those of a status', (reads) => reads.list('acme', { status: 'failed' }, page), 'integrations_pkey'],
+    [
+      'those of a connector and a status',
+      (reads) => reads.list('acme', { connector: 'c', status: 'failed' }, page),
+      'integrations_connector',
+    ],
+    [
+      'those of a correlation id and a connector',
+      (reads) => reads.list('acme', { correlationId: 'another', connector: 'c' }, page),
+      'integrations_correlation',
+    ],
+    ['webhooks', (reads) => reads.listHooks('acme', {}, page), 'received_hooks_pkey'],
+    [
+      'those of a connector and a verdict',
+      (reads) => reads.listHooks('acme', { connector: 'c', verdict: 'invalid' }, page),
+      'received_hooks_pkey',
+    ],
+  ];
+
+  test.each(PAGES)('a page of %s is read along an index, and never sorted', async (_what, read, index) => {
+    const asked: { text: string; values: readonly unknown[] }[] = [];
+    const recording: Reader = {
+      query: (text, values) => {
+        asked.push({ text, values });
+        return Promise.resolve([]);
+      },
+    };
+    await read(new HubReads(recording));
+    const plans = await Promise.all(asked.map(({ text, values }) => readPlan(database.url, text, values)));
+    expect(plans).toMatchObject([{ indexes: [index], faults: [], sorts: [] }]);
+  });
 });

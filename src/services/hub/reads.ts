@@ -2,6 +2,12 @@ import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { readTimeline, renderTimelineEvent } from '#platform/log/timeline.ts';
+import {
+  conditionsOver,
+  LOOKED_THROUGH_MAX,
+  lookThrough,
+  type Search,
+} from '#platform/postgres/look-through.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { CallTry } from './calls/call.ts';
 import { type Integration, renderIntegration } from './integration.ts';
@@ -18,6 +24,23 @@ export interface PageOf {
   /** The uuid of the last one of the page before. */
   readonly before: string | undefined;
   readonly limit: number;
+}
+
+export interface IntegrationRows {
+  readonly integrations: readonly Integration[];
+  /** The uuid of the one before which the next page begins; undefined at the end. */
+  readonly next: string | undefined;
+}
+
+export interface HookFilter {
+  readonly connector?: string;
+  readonly verdict?: string;
+}
+
+export interface HookRows {
+  readonly hooks: readonly StoredHook[];
+  /** As of integrations. */
+  readonly next: string | undefined;
 }
 
 export interface StoredHook {
@@ -51,14 +74,13 @@ interface HookRow {
   received_at: EpochMs;
 }
 
-/** The newest id there can be. */
-const LAST_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-
 export class HubReads {
   readonly #reader: Reader;
+  readonly #lookedThroughMax: number;
 
-  constructor(reader: Reader) {
+  constructor(reader: Reader, lookedThroughMax = LOOKED_THROUGH_MAX) {
     this.#reader = reader;
+    this.#lookedThroughMax = lookedThroughMax;
   }
 
   /** By primary key. */
@@ -70,23 +92,12 @@ export class HubReads {
     return row === undefined ? undefined : integrationOf(row);
   }
 
-  /** Newest first; by primary key, or by the index on the connector or the correlation id. */
-  async list(tenant: string, filter: IntegrationFilter, page: PageOf): Promise<Integration[]> {
-    const rows = await this.#reader.query<IntegrationRow>(
-      `select * from hub.integrations
-       where tenant = $1 and id < $2 and ($3::text is null or connector = $3) and ($4::text is null or status = $4)
-         and ($5::text is null or correlation_id = $5)
-       order by id desc limit $6`,
-      [
-        tenant,
-        page.before ?? LAST_UUID,
-        filter.connector ?? null,
-        filter.status ?? null,
-        filter.correlationId ?? null,
-        page.limit,
-      ],
-    );
-    return rows.map(integrationOf);
+  /** Newest first; by primary key, or by the index on the correlation id or the connector. */
+  async list(tenant: string, filter: IntegrationFilter, { before, limit }: PageOf): Promise<IntegrationRows> {
+    const search = integrationsFor(tenant, filter, before);
+    const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
+    const { found, last } = await lookThrough<IntegrationRow>(this.#reader, search, bounds);
+    return { integrations: found.map(integrationOf), next: last?.id };
   }
 
   timeline(tenant: string, uuid: string): Promise<LogEvent[]> {
@@ -112,18 +123,11 @@ export class HubReads {
   }
 
   /** Newest first; by primary key. */
-  async listHooks(
-    tenant: string,
-    filter: { readonly connector?: string; readonly verdict?: string },
-    page: PageOf,
-  ): Promise<StoredHook[]> {
-    const rows = await this.#reader.query<HookRow>(
-      `select * from hub.received_hooks
-       where tenant = $1 and id < $2 and ($3::text is null or connector = $3) and ($4::text is null or verdict = $4)
-       order by id desc limit $5`,
-      [tenant, page.before ?? LAST_UUID, filter.connector ?? null, filter.verdict ?? null, page.limit],
-    );
-    return rows.map(hookOf);
+  async listHooks(tenant: string, filter: HookFilter, { before, limit }: PageOf): Promise<HookRows> {
+    const search = hooksFor(tenant, filter, before);
+    const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
+    const { found, last } = await lookThrough<HookRow>(this.#reader, search, bounds);
+    return { hooks: found.map(hookOf), next: last?.id };
   }
 
   /** By primary key. */
@@ -134,6 +138,43 @@ export class HubReads {
     );
     return row === undefined ? undefined : hookOf(row);
   }
+}
+
+/** One index at a time: of a correlation id there are the fewest. */
+function integrationsFor(
+  tenant: string,
+  { connector, status, correlationId }: IntegrationFilter,
+  before: string | undefined,
+): Search {
+  const values: unknown[] = [];
+  const where = conditionsOver(values);
+  const ofConnector = where('i.connector = ?', connector);
+  const correlated = where('i.correlation_id = ?', correlationId);
+  const place = [...where('i.tenant = ?', tenant), ...where('i.id < ?', before)];
+  const [key, compared] = correlated.length > 0 ? [correlated, ofConnector] : [ofConnector, []];
+  return {
+    columns: 'i.*',
+    from: 'hub.integrations i',
+    alias: 'i',
+    keys: [...place, ...key],
+    matches: [...compared, ...where('i.status = ?', status)],
+    walked: ['i.id'],
+    values,
+  };
+}
+
+function hooksFor(tenant: string, { connector, verdict }: HookFilter, before: string | undefined): Search {
+  const values: unknown[] = [];
+  const where = conditionsOver(values);
+  return {
+    columns: 'h.*',
+    from: 'hub.received_hooks h',
+    alias: 'h',
+    keys: [...where('h.tenant = ?', tenant), ...where('h.id < ?', before)],
+    matches: [...where('h.connector = ?', connector), ...where('h.verdict = ?', verdict)],
+    walked: ['h.id'],
+    values,
+  };
 }
 
 function renderCall(row: CallRow): JsonObject {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { QueueFull } from '#platform/batch/group-commit.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
@@ -120,7 +120,8 @@ function registerReading(app: HttpApp, reads: HubReads): void {
   const schema = {
     tags: ['hub'],
     summary: 'List webhooks as they were received, newest first',
-    description: 'Those that were not authentic are kept up to 60 a minute for each connector.',
+    description:
+      'Those that were not authentic are kept up to 60 a minute for each connector. A page looks through a hundred thousand webhooks at most: if few of them match, it is short, and `next_cursor` goes on.',
     querystring: HookListQuery,
     response: { 200: HookPage, 400: ProblemDocument },
   };
@@ -134,12 +135,12 @@ function registerReading(app: HttpApp, reads: HubReads): void {
       ...(connector === undefined ? {} : { connector }),
       ...(verdict === undefined ? {} : { verdict }),
     };
-    const found = await reads.listHooks(contextOf(request).tenant, filter, {
+    const { hooks, next } = await reads.listHooks(contextOf(request).tenant, filter, {
       before: before === undefined ? undefined : uuidOf(before),
-      limit: rowsFor(limit),
+      limit,
     });
-    const { data, next_cursor } = renderPage(found, limit, ({ uuid }) => [idOf('hok', uuid)]);
-    const page = { data: data.map(renderHook), next_cursor };
+    const next_cursor = next === undefined ? null : renderCursor([idOf('hok', next)]);
+    const page = { data: hooks.map(renderHook), next_cursor };
     return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
   });
   const read = {

@@ -1,0 +1,116 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { firstUuidAt } from '#kernel/first-uuid.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { type HookFilter, HubReads, type IntegrationFilter } from './reads.ts';
+
+const TENANT = 'acme';
+const COUNT = 20;
+
+let database: TestDatabase;
+let owner: Client;
+let pool: ReadPool;
+
+/**
+ * Numbered from 0 on, the odd of another connector: every fifth integration has failed, and every fifth webhook was not authentic;
+ * every seventh integration has the correlation id of the others of these.
+ */
+beforeAll(async () => {
+  database = await createPreparedDatabase();
+  owner = new Client({ connectionString: database.url });
+  await owner.connect();
+  pool = new ReadPool({ url: database.url, onError: () => {}, connections: 1 });
+  const ids = Array.from({ length: COUNT }, (_, n) => firstUuidAt(n));
+  await owner.query(
+    `insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at,
+                                   updated_at)
+     select $1, id, 'c-' || (n - 1) % 2, 1, 'api', case (n - 1) % 5 when 0 then 'failed' else 'delivered' end, id,
+            case (n - 1) % 7 when 0 then 'seventh' else 'n-' || n end, now(), now()
+     from unnest($2::uuid[]) with ordinality as given (id, n)`,
+    [TENANT, ids],
+  );
+  await owner.query(
+    `insert into hub.received_hooks (tenant, id, connector, headers, body, verdict, correlation_id, received_at)
+     select $1, id, 'c-' || (n - 1) % 2, '{}', '', case (n - 1) % 5 when 0 then 'invalid' else 'valid' end, 'cor', now()
+     from unnest($2::uuid[]) with ordinality as given (id, n)`,
+    [TENANT, ids],
+  );
+});
+
+afterAll(async () => {
+  await pool.close();
+  await owner.end();
+  await database.drop();
+});
+
+interface Page {
+  readonly uuids: readonly string[];
+  readonly next: string | undefined;
+}
+
+/** By their numbers. */
+async function allPages(read: (before: string | undefined) => Promise<Page>): Promise<number[][]> {
+  const numbers = new Map(Array.from({ length: COUNT }, (_, n) => [firstUuidAt(n), n]));
+  const pages: number[][] = [];
+  let before: string | undefined;
+  do {
+    const page = await read(before);
+    pages.push(page.uuids.map((uuid) => numbers.get(uuid) ?? Number.NaN));
+    before = page.next;
+  } while (before !== undefined);
+  return pages;
+}
+
+function integrations(filter: IntegrationFilter, lookedThroughMax?: number): Promise<number[][]> {
+  const reads = new HubReads(pool, lookedThroughMax);
+  return allPages(async (before) => {
+    const page = await reads.list(TENANT, filter, { before, limit: 3 });
+    return { uuids: page.integrations.map(({ uuid }) => uuid), next: page.next };
+  });
+}
+
+function hooks(filter: HookFilter, lookedThroughMax?: number): Promise<number[][]> {
+  const reads = new HubReads(pool, lookedThroughMax);
+  return allPages(async (before) => {
+    const page = await reads.listHooks(TENANT, filter, { before, limit: 3 });
+    return { uuids: page.hooks.map(({ uuid }) => uuid), next: page.next };
+  });
+}
+
+describe('a list of integrations', () => {
+  test.each<[what: string, filter: IntegrationFilter, expected: number[][]]>([
+    ['of a status', { status: 'failed' }, [[15, 10, 5], [0]]],
+    ['of a status that none has', { status: 'undone' }, [[]]],
+    ['of a connector and a status', { connector: 'c-1', status: 'failed' }, [[15, 5]]],
+    ['of a correlation id', { correlationId: 'seventh' }, [[14, 7, 0]]],
+    ['of a correlation id and a connector', { correlationId: 'seventh', connector: 'c-1' }, [[7]]],
+  ])('%s has those and no others, newest first, on however many pages', async (_what, filter, expected) => {
+    expect(await integrations(filter)).toEqual(expected);
+  });
+
+  test.each<[what: string, filter: IntegrationFilter, expected: number[][]]>([
+    ['of a status', { status: 'failed' }, [[15], [10], [5], [0]]],
+    ['of a connector and a status', { connector: 'c-1', status: 'failed' }, [[15], [5]]],
+    ['of a correlation id and a status', { correlationId: 'seventh', status: 'failed' }, [[0]]],
+  ])(
+    '%s looks through a bounded number for a page, and goes on behind it',
+    async (_what, filter, expected) => {
+      expect(await integrations(filter, 6)).toEqual(expected);
+    },
+  );
+});
+
+describe('a list of webhooks', () => {
+  test.each<[what: string, filter: HookFilter, expected: number[][]]>([
+    ['of a verdict', { verdict: 'invalid' }, [[15, 10, 5], [0]]],
+    ['of a connector and a verdict', { connector: 'c-1', verdict: 'invalid' }, [[15, 5]]],
+    ['of a connector that has none', { connector: 'c-2' }, [[]]],
+  ])('%s has those and no others, newest first, on however many pages', async (_what, filter, expected) => {
+    expect(await hooks(filter)).toEqual(expected);
+  });
+
+  test('looks through a bounded number for a page, and goes on behind it', async () => {
+    expect(await hooks({ connector: 'c-1', verdict: 'invalid' }, 6)).toEqual([[15], [], [5], []]);
+  });
+});
