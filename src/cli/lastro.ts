@@ -8,6 +8,16 @@ import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
 enableCompileCache();
 
+/**
+ * Who reads may leave before us: `| head`, a `tee` that the same Ctrl-C ended, a terminal that was closed. Nobody is left to
+ * tell, and what is under way ends as it would have.
+ */
+const READER_GONE = new Set(['EPIPE', 'EIO']);
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (!READER_GONE.has(error.code ?? '')) throw error;
+  });
+
 const program = new Command('lastro')
   .description('A self-hosted payments core')
   .showHelpAfterError()

@@ -1,6 +1,7 @@
 /** What `verify` and `rebuild` have in common: long work on the database of the environment, with its progress. */
 import type { OnProgress } from '#proof/progress.ts';
 import { connectDatabase } from '../open-database.ts';
+import { workOn } from './break-off.ts';
 import { fail, readEnvironment, say } from './environment.ts';
 import { ProgressLine } from './progress-line.ts';
 
@@ -12,14 +13,12 @@ export async function onDatabase<Result>(
   const { settings, dataDir } = readEnvironment();
   const line = new ProgressLine();
   try {
-    const database = await connectDatabase({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
-    try {
-      const result = await work({ url: database.url, onProgress: (progress) => line.show(progress) });
+    const opening = connectDatabase({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
+    await workOn(opening, async ({ url }) => {
+      const result = await work({ url, onProgress: (progress) => line.show(progress) });
       line.end();
       report(result);
-    } finally {
-      await database.close();
-    }
+    });
   } catch (error) {
     line.end();
     fail(error);
