@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { findFreePort } from '#platform/processes/free-port.ts';
 import { verify } from '#proof/verify.ts';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess, runLastro } from './lastro-process.ts';
@@ -270,6 +271,19 @@ describe('a file', () => {
     expect(await run()).toMatch(/^imp_\w+: completed; 600 entries recorded, 0 lines failed$/);
     expect(await run('--on-error', 'none')).toMatch(/completed; 600 entries recorded/);
     expect(await balance(book)).toBe(sumTo(600));
+  });
+
+  test('by the command, with the key of LASTRO_API_KEY', async () => {
+    const file = join(home.folder, 'entries.csv');
+    const run = runLastro(['import-entries', file, '--url', lastro.url], { API_KEY: 'lk_no_key' });
+    await expect(run).rejects.toThrow('401 access.unauthenticated');
+  });
+
+  test('the command says where no process answers', async () => {
+    const file = join(home.folder, 'entries.csv');
+    const url = `http://127.0.0.1:${await findFreePort()}`;
+    const run = runLastro(['import-entries', file, '--url', url], {});
+    await expect(run).rejects.toThrow(`no answer from ${url}: connect ECONNREFUSED`);
   });
 });
 

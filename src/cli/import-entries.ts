@@ -57,7 +57,7 @@ interface Api {
 /** By default the process of this environment, and in the sandbox without a key. */
 function apiOf({ url, key }: ImportEntriesOptions): Api {
   const { settings } = readEnvironment();
-  const apiKey = key ?? process.env['LASTRO_API_KEY'];
+  const apiKey = key ?? settings.apiKey;
   return {
     url: url ?? `http://127.0.0.1:${settings.port}`,
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
@@ -65,13 +65,13 @@ function apiOf({ url, key }: ImportEntriesOptions): Api {
 }
 
 async function send(api: Api, file: string, { account, onError }: ImportEntriesOptions): Promise<Import> {
-  const { size } = await stat(file);
+  const size = await sizeOf(file);
   const query = new URLSearchParams({
     on_error: onError,
     ...(account === undefined ? {} : { account_id: account }),
   });
   const line = new ProgressLine();
-  const answer = await fetch(`${api.url}/v1/cash-entries/imports?${query.toString()}`, {
+  const answer = await reach(api, `/v1/cash-entries/imports?${query.toString()}`, {
     method: 'POST',
     headers: {
       ...api.headers,
@@ -86,6 +86,28 @@ async function send(api: Api, file: string, { account, onError }: ImportEntriesO
   line.end();
   return (await documentOf(answer)) as Import;
 }
+
+async function sizeOf(file: string): Promise<number> {
+  const found = await stat(file);
+  if (!found.isFile()) throw new Error(`${file} is not a file`);
+  return found.size;
+}
+
+/** What `fetch` throws says only that it failed; why is in its cause. */
+async function reach({ url }: Api, path: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${url}${path}`, request);
+  } catch (error) {
+    const { message, cause } = error as Error;
+    const reason = cause instanceof Error ? cause.message : message;
+    throw new Unreachable(
+      `no answer from ${url}: ${reason}. Lastro has to run there; --url names another place`,
+      { cause: error },
+    );
+  }
+}
+
+class Unreachable extends Error {}
 
 function metered(content: Readable, total: number, line: ProgressLine): Readable {
   const startedAt = performance.now();
@@ -112,7 +134,7 @@ async function follow(api: Api, id: string): Promise<Import> {
       return present;
     },
     async (error) => {
-      if (!(error instanceof UnderWay || error instanceof TypeError)) throw error;
+      if (!(error instanceof UnderWay || error instanceof Unreachable)) throw error;
       await delay(LOOK_MS);
     },
   );
@@ -134,7 +156,7 @@ async function report(api: Api, { id, state, recorded, already_recorded, failed 
 }
 
 async function read(api: Api, path: string): Promise<unknown> {
-  const answer = await fetch(`${api.url}${path}`, {
+  const answer = await reach(api, path, {
     headers: api.headers,
     signal: AbortSignal.timeout(READ_TIMEOUT_MS),
   });
