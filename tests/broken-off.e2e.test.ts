@@ -14,6 +14,24 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+test('verify and rebuild make no database where there is none, and say what does', async () => {
+  const place = join(folder, 'misspelt');
+  for (const command of ['verify', 'rebuild'])
+    await expect(runLastro([command], { DATA_DIR: place })).rejects.toThrow(
+      `there is no database in ${place}: ./lastro start makes one`,
+    );
+  expect(existsSync(place)).toBe(false);
+});
+
+test('a database that cannot be reached is told of with the setting that names it', async () => {
+  const settings = { DATA_DIR: folder, DATABASE_URL: 'postgres://lastro:hidden@127.0.0.1:1/lastro' };
+  const run = runLastro(['verify'], settings);
+  await expect(run).rejects.toThrow(
+    'the database that LASTRO_DATABASE_URL names cannot be used: connect ECONNREFUSED 127.0.0.1:1',
+  );
+  await expect(run).rejects.not.toThrow('hidden');
+});
+
 function isServerLeft(): boolean {
   return existsSync(join(folder, 'postgres', 'cluster', 'postmaster.pid'));
 }

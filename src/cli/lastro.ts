@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
 import type { GroupOptions, ListOptions, OrderOptions, ReplayAllOptions } from './dead-letters.ts';
 import type { ImportEntriesOptions } from './import-entries.ts';
+import { readVersion } from './read-version.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
 enableCompileCache();
@@ -18,8 +19,13 @@ for (const stream of [process.stdout, process.stderr])
     if (!READER_GONE.has(error.code ?? '')) throw error;
   });
 
+/** What was asked is not understood: not a verdict of `verify`, whose exit status is 1. */
+const NOT_UNDERSTOOD = 2;
+
 const program = new Command('lastro')
   .description('A self-hosted payments core')
+  .version(readVersion(), '-V, --version', 'print the version')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : NOT_UNDERSTOOD))
   .showHelpAfterError()
   .configureHelp({ sortSubcommands: true });
 
@@ -162,7 +168,7 @@ program
 program
   .command('verify')
   .description(
-    'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs',
+    'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs, 2 if that could not be found out',
   )
   .option('--json', 'the report as JSON')
   .option('--repair', 'hand what differs to the running integrity service')
@@ -177,7 +183,9 @@ program
 
 program
   .command('verify-receipt')
-  .description('check a receipt offline, with nothing but the public key; exit status 1 if it proves nothing')
+  .description(
+    'check a receipt offline, with nothing but the public key; exit status 1 if it proves nothing, 2 if it could not be checked',
+  )
   .argument('<file>', 'what GET /v1/payments/{id}/receipt gave')
   .option(
     '--keys <place>',
