@@ -32,7 +32,7 @@ export interface ImportRoutes {
 }
 
 const READ = { scope: 'cash_entries:read' } as const;
-const WRITE = { scope: 'cash_entries:write', idempotencyKey: 'required' } as const;
+const WRITE = { scope: 'cash_entries:write', idempotencyKey: 'required', rawBody: 'text/csv' } as const;
 const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument };
 
 export function registerImportRoutes(app: HttpApp, routes: ImportRoutes): void {
@@ -50,7 +50,6 @@ function registerSending(app: HttpApp, routes: ImportRoutes): void {
       summary: 'Import cash entries',
       description:
         'The body is CSV (RFC 4180) in UTF-8, at most 64 MiB, sent within half a minute: a first line with the names of the columns (`account_id`, `direction`, `amount` in minor units, `occurred_on`, `description`, `category`), then an entry a line. It is answered when the file is kept; its lines are recorded behind it. Lines of the same bytes for the same account are recorded once, however often they are sent: sent again, what failed is tried again.',
-      consumes: ['text/csv'],
       querystring: ImportQuery,
       response: { 202: ImportDocument, ...REFUSALS },
     };
