@@ -82,6 +82,11 @@ test('F2, U4, U8: killed while entries are recorded it fails none of them, and c
   expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
 });
 
+test('DESIGN §7: the keys of the checkpoints are a 503 where integrity does not run', async () => {
+  const answer = await http(`${consolidation.url}/.well-known/lastro-keys`);
+  expect([answer.status, answer.json()['code']]).toEqual([503, 'service.unavailable']);
+});
+
 test('DESIGN §7: its routes answer 503 where it does not run, and with what it has counted where it does', async () => {
   const elsewhere = await daysOf(others);
   expect([elsewhere.status, elsewhere.json()['code']]).toEqual([503, 'service.unavailable']);

@@ -1,7 +1,7 @@
 /** Checkpoints, the keys that they are signed with, and receipts. */
 import { Type } from 'typebox';
 import { isId } from '#kernel/ids.ts';
-import { problem } from '#kernel/problem.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -35,7 +35,7 @@ export interface CheckpointRoutes {
 }
 
 export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes): void {
-  if (routes.keys !== undefined) registerKeys(app, routes.keys);
+  registerKeys(app, routes.keys);
   registerList(app, routes.checkpoints);
   registerCheckpoint(app, routes.checkpoints);
   for (const resource of [PAYMENT, REFUND]) registerReceipt(app, routes, resource);
@@ -44,7 +44,7 @@ export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes)
 /** Seconds. No key is ever taken back. */
 const KEYS_MAX_AGE_S = 300;
 
-function registerKeys(app: HttpApp, keys: PublishedKeys): void {
+function registerKeys(app: HttpApp, keys: CheckpointRoutes['keys']): void {
   app.get(
     '/.well-known/lastro-keys',
     {
@@ -54,15 +54,21 @@ function registerKeys(app: HttpApp, keys: PublishedKeys): void {
         summary: 'The public keys of the checkpoints, as a JWK Set (RFC 7517)',
         response: {
           200: Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }),
+          503: ProblemDocument,
         },
       },
     },
     async (_request, reply) => {
+      if (keys === undefined) return sendProblem(reply, notSigning());
       const body = JSON.stringify({ keys: await keys.list() });
       reply.header('cache-control', `public, max-age=${KEYS_MAX_AGE_S}`);
       return sendJsonText(reply, { status: 200, body });
     },
   );
+}
+
+function notSigning(): Problem {
+  return problem('service.unavailable', 'The service integrity does not run in this process.');
 }
 
 function registerList(app: HttpApp, checkpoints: CheckpointReads): void {
