@@ -157,9 +157,19 @@ function orderOf(
   return {
     operation: 'dead_letters.replay',
     ...named,
-    ...(data === undefined ? {} : { data: JSON.parse(data) as JsonObject }),
+    ...(data === undefined ? {} : { data: givenData(data) }),
     ...(reason === undefined ? {} : { reason: givenReason(reason) }),
   };
+}
+
+function givenData(text: string): JsonObject {
+  try {
+    const data: unknown = JSON.parse(text);
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as JsonObject;
+  } catch (error) {
+    throw new Error(`--data is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  throw new Error('--data has to be a JSON object');
 }
 
 /** One command in a transaction of its own, decided as the API's are. */

@@ -154,7 +154,7 @@ for (const [verb, description] of [
 program
   .command('import-entries')
   .description(
-    'record the lines of a CSV file as cash entries, by the API of a running process; exit status 1 if a line fails',
+    'record the lines of a CSV file as cash entries, by the API of a running process; exit status 1 if a line fails, 2 if the file could not be sent',
   )
   .argument('<file>', 'with a first line that names its columns')
   .option('--account <id>', 'the cash book of all lines; by default the file has a column account_id')
