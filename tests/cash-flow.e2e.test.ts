@@ -5,7 +5,6 @@ import { writeFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { findFreePort } from '#platform/processes/free-port.ts';
 import { verify } from '#proof/verify.ts';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess, runLastro } from './lastro-process.ts';
@@ -95,6 +94,26 @@ describe('F1: an entry of the sandbox’s cash book', () => {
     const list = await http(`${other.url}/v1/cash-entries?account_id=${BOOK}&text=coffee`);
     expect((list.json() as { data: { id: string }[] }).data.map((each) => each.id)).toEqual([id]);
     expect(await balance(BOOK)).toBe(0);
+  });
+
+  test('F7: is exported as CSV, page by page, with what else was recorded', async () => {
+    const book = await givenBook('exported');
+    for (const description of ['one', 'two', 'three'])
+      await post('/v1/cash-entries', { ...ENTRY, account_id: book, description });
+    const list = `${other.url}/v1/cash-entries?account_id=${book}`;
+    const { data } = (await http(list)).json() as { data: Record<string, unknown>[] };
+    const first = await http(`${list}&limit=2`, { headers: { accept: 'text/csv' } });
+    expect(first.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    const cursor = String(first.headers.get('next-cursor'));
+    const last = await http(`${list}&limit=2&cursor=${cursor}`, { headers: { accept: 'text/csv' } });
+    expect(last.headers.get('next-cursor')).toBeNull();
+    const [header, ...lines] = first.text.trimEnd().split('\r\n');
+    const [headerAgain, ...linesAgain] = last.text.trimEnd().split('\r\n');
+    expect(headerAgain).toBe(header);
+    const described = (of: Record<string, unknown>) => `${String(of['id'])},${book},credit,1250,BRL`;
+    expect([...lines, ...linesAgain].map((line) => line.split(',').slice(0, 5).join())).toEqual(
+      data.map(described),
+    );
   });
 
   test('U1: of 100 parallel copies over two processes there is one, and one answer', async () => {
@@ -204,6 +223,16 @@ describe('F5: what is refused, and how', () => {
     expect((await post('/v1/cash-entries', 'a,b', { 'content-type': 'text/csv' })).status).toBe(415);
   });
 
+  test('a file in another charset than UTF-8, or compressed', async () => {
+    for (const header of [
+      { 'content-type': 'text/csv; charset=latin1' },
+      { 'content-encoding': 'gzip' },
+    ] as const) {
+      const answer = await sendFile(manyLines(1), `?account_id=${BOOK}`, header);
+      expect([answer.status, answer.json()['code']]).toEqual([415, 'request.unsupported_media_type']);
+    }
+  });
+
   test('a file of more than 64 MiB, before any of it has come', async () => {
     const headers = {
       'content-type': 'text/csv',
@@ -226,6 +255,14 @@ function manyLines(count: number): string {
 const sumTo = (count: number): number => (count * (count + 1)) / 2;
 
 describe('a file', () => {
+  test('is in the API document what an import takes', async () => {
+    const document = (await http(`${lastro.url}/openapi.json`)).json() as {
+      paths: Record<string, { post: { requestBody: { content: object } } }>;
+    };
+    const { requestBody } = document.paths['/v1/cash-entries/imports']?.post ?? {};
+    expect(Object.keys(requestBody?.content ?? {})).toEqual(['text/csv']);
+  });
+
   test('is imported, its errors are listed, and a repeat under its key is answered alike', async () => {
     const book = await givenBook('imported');
     const text = `${manyLines(300)}debit,x,2026-01-15,broken\n`;
@@ -274,16 +311,20 @@ describe('a file', () => {
   });
 
   test('by the command, with the key of LASTRO_API_KEY', async () => {
-    const file = join(home.folder, 'entries.csv');
+    const file = join(home.folder, 'with-a-key.csv');
+    writeFileSync(file, manyLines(1));
     const run = runLastro(['import-entries', file, '--url', lastro.url], { API_KEY: 'lk_no_key' });
     await expect(run).rejects.toThrow('401 access.unauthenticated');
   });
 
-  test('the command says where no process answers', async () => {
-    const file = join(home.folder, 'entries.csv');
-    const url = `http://127.0.0.1:${await findFreePort()}`;
-    const run = runLastro(['import-entries', file, '--url', url], {});
-    await expect(run).rejects.toThrow(`no answer from ${url}: connect ECONNREFUSED`);
+  test('by the command, which says whom it did not reach, and what is no file', async () => {
+    const closed = 'http://127.0.0.1:1';
+    const file = join(home.folder, 'unsent.csv');
+    writeFileSync(file, manyLines(1));
+    await expect(runLastro(['import-entries', file, '--url', closed], {})).rejects.toThrow(
+      `no answer from ${closed}: `,
+    );
+    await expect(runLastro(['import-entries', home.folder], {})).rejects.toThrow('is not a file');
   });
 });
 

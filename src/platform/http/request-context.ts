@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { EpochMs } from '#kernel/clock.ts';
 import type { CorrelationId } from '#kernel/correlation-id.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
+import type { OwnHeaders } from './operation-docs.ts';
 import type { Principal } from './principal.ts';
 import type { RouteMeter } from './route-meter.ts';
 
@@ -35,6 +36,8 @@ declare module 'fastify' {
     waits?: true;
     /** The media type of a body that is taken as it comes, for the document: no schema of the route tells of it. */
     rawBody?: string;
+    /** What else it reads and sends in headers; for the API document alone. */
+    headers?: OwnHeaders;
   }
 }
 
