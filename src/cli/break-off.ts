@@ -19,10 +19,10 @@ type Work<Result> = (database: OpenedDatabase, onLost: (error: unknown) => void)
  * connections that are lost while idle.
  */
 export async function workOn<Result>(opening: Promise<OpenedDatabase>, work: Work<Result>): Promise<Result> {
-  let isBrokenOff = false;
+  const brokenOff = new AbortController();
   const breakOff = (signal: Signal): void => {
-    if (isBrokenOff) process.exit(EXIT_STATUS[signal]); // again: without waiting
-    isBrokenOff = true;
+    if (brokenOff.signal.aborted) process.exit(EXIT_STATUS[signal]); // again: without waiting
+    brokenOff.abort();
     say(`${signal}: leaving`);
     opening
       .then((database) => database.close())
@@ -30,13 +30,13 @@ export async function workOn<Result>(opening: Promise<OpenedDatabase>, work: Wor
       .finally(() => process.exit(EXIT_STATUS[signal]));
   };
   const onLost = (error: unknown): void => {
-    if (!isBrokenOff) fail(error);
+    if (!brokenOff.signal.aborted) fail(error);
   };
   for (const signal of SIGNALS) process.on(signal, breakOff);
   try {
     return await closing(await opening, (database) => work(database, onLost));
   } catch (error) {
-    if (isBrokenOff) return await new Promise<never>(() => undefined); // the handler ends the process
+    if (brokenOff.signal.aborted) return await new Promise<never>(() => undefined); // the handler ends the process
     throw error;
   } finally {
     for (const signal of SIGNALS) process.off(signal, breakOff);
