@@ -146,7 +146,7 @@ function registerReplaying(app: HttpApp, routes: IntegrationRoutes): void {
     tags: ['hub'],
     summary: 'Replay an integration',
     description:
-      'Its message again, or the one given, as a new integration through the newest version of the connector. Destinations are called under the same idempotency key. Not what was delivered.',
+      'Its message again, or the one given, as a new integration through the newest version of the connector. Destinations are called under the same idempotency key, unless the first was undone, or refused by Lastro itself. Not what was delivered.',
     params: IdParams,
     body: ReplayBody,
     response: ANSWERS,
