@@ -270,7 +270,11 @@ test('U18: what has no id of its sender is told apart by its bytes, and repeats 
   });
   const send = async (body: string, id?: string) => {
     const signature = createHmac('sha256', 'a-shared-key').update(body).digest('hex');
-    const headers = { 'x-signature': signature, ...(id === undefined ? {} : { 'x-id': id }) };
+    const headers = {
+      'x-signature': signature,
+      'x-old-key': 'Key a-shared-key', // H6: of a sender that was not told what is asked for now
+      ...(id === undefined ? {} : { 'x-id': id }),
+    };
     const answer = await hub.call('POST', '/hooks/sandbox/plain', Buffer.from(body), headers);
     return answer.body['status'];
   };
