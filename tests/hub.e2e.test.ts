@@ -125,6 +125,7 @@ describe('the ERP export', () => {
   test('U5: what was delivered is undone when a person asks, once', async () => {
     const { body } = await hub.send('erp', invoice('i-8'), WAIT);
     const id = String(body['id']);
+    expect((await hub.call('POST', `/v1/integrations/${id}/undo`, { reason: ' ' })).status).toBe(400);
     const undone = await hub.call('POST', `/v1/integrations/${id}/undo`, { reason: 'sent twice' }, WAIT);
     expect(undone.body['status']).toBe('undone');
     expect(partner.exports.get(id)?.isUndone).toBe(true);
@@ -169,6 +170,7 @@ describe('the ERP export', () => {
     expect([stale.status, stale.body['code']]).toEqual([412, 'hub.version_changed']);
     expect((await hub.call('PUT', '/v1/connectors/erp', {})).status).toBe(400);
     expect((await hub.send('nobody', {})).body['code']).toBe('hub.connector_not_found');
+    expect((await hub.send('erp', undefined)).body['code']).toBe('request.invalid');
   });
 });
 
