@@ -105,7 +105,7 @@ export const DeliveryDocument = Type.Object({
   sequence: Type.Integer({ description: "Of the subject's events at this endpoint: 1, 2, 3 …" }),
   status: Type.Enum(['pending', 'delivered', 'exhausted', 'skipped']),
   next_attempt_at: nullable(Instant),
-  repeats: nullable(Type.String({ description: 'The delivery or the replay that it repeats.' })),
+  repeats: nullable(Type.String({ description: 'The delivery that it repeats: `dlv_…`' })),
   correlation_id: Type.String(),
   created_at: Instant,
   finished_at: nullable(Instant),
