@@ -187,9 +187,10 @@ function registerRotation(app: HttpApp, { endpoints, answers, secrets, keyReused
             return { answer: refusalIn(reply, endpointNotFound(id)) };
           const { uuid, signature: scheme = 'v1' } = endpoint ?? {};
           const secret = await secrets.rotate(tx, { tenant, uuid, scheme }, now);
-          noteNewSecret(tx, { tenant, uuid }, now);
           const answer = { status: 200, body: JSON.stringify({ secret: verifierOf(secret) }) };
-          return { answer, hasSecret: true };
+          if (uuid !== undefined) noteNewSecret(tx, { tenant, uuid }, now);
+          const committed = () => secrets.forgetCallbacks(tenant);
+          return { answer, hasSecret: true, ...(uuid === undefined ? { committed } : {}) };
         },
       }),
     );

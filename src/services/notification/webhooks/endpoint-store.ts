@@ -63,7 +63,7 @@ export const INSERT_ENDPOINT = statement(
 export const NOTE_NEW_SECRET = statement(
   'notification.note_new_secret',
   `update notification.endpoints e set secret_version = e.secret_version + 1, updated_at = $3::timestamptz
-   where e.tenant = $1::text and case when $2::uuid is null then e.kind = 'callback' else e.id = $2::uuid end`,
+   where e.tenant = $1::text and e.id = $2::uuid`,
 );
 
 export async function countEndpoints(tx: Transaction, tenant: string): Promise<number> {
@@ -82,13 +82,13 @@ export async function insertEndpoint(
   return endpointOf(rows[0] as EndpointRow);
 }
 
-/** Its secrets in the vault are others now; without an id those of the tenant's callbacks. */
+/** Its secrets in the vault are others now. */
 export function noteNewSecret(
   tx: Transaction,
-  { tenant, uuid }: { readonly tenant: string; readonly uuid: string | undefined },
+  { tenant, uuid }: { readonly tenant: string; readonly uuid: string },
   now: EpochMs,
 ): void {
-  tx.run(NOTE_NEW_SECRET, [tenant, uuid ?? null, new Date(now)]);
+  tx.run(NOTE_NEW_SECRET, [tenant, uuid, new Date(now)]);
 }
 
 interface CallbackTarget {
