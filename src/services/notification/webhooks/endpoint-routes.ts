@@ -82,9 +82,10 @@ function registerMaking(app: HttpApp, routes: EndpointRoutes): void {
           if ((await countEndpoints(tx, tenant)) >= ENDPOINTS_MAX)
             return { answer: refusalIn(reply, tooManyEndpoints()) };
           const { url, events, description = null, signature = 'v1' } = body;
+          const { automatic_replay: automaticReplay = true } = body;
           const uuid = uuidOf(newId('whe'));
           const secret = secrets.create(tx, { tenant, uuid, scheme: signature }, now);
-          const made = { uuid, tenant, url, events, description, signature };
+          const made = { uuid, tenant, url, events, description, signature, automaticReplay };
           const endpoint = await insertEndpoint(tx, made, now);
           const document = { ...renderEndpoint(endpoint), secret: verifierOf(secret) };
           return {

@@ -63,10 +63,14 @@ function letterOf({ claim, outcome }: GivenUpDelivery, known: Exhausted | undefi
       failure: { code: codeOf(outcome), text: outcome.detail, status: outcome.answer?.status ?? null },
       attempts: claim.number,
       firstAt: known.first_at,
-      // What has been sent again waits for a person.
-      waitsFor: isAway(outcome) && known.repeats === null ? destinationOf(claim.endpoint.key) : null,
+      waitsFor: mayGoAgain({ claim, outcome }, known) ? destinationOf(claim.endpoint.key) : null,
     },
   ];
+}
+
+/** By itself: what has been sent again waits for a person. */
+function mayGoAgain({ outcome }: GivenUpDelivery, known: Exhausted): boolean {
+  return known.automatic_replay && isAway(outcome) && known.repeats === null;
 }
 
 function targetOf({ endpoint }: Claim): string {

@@ -53,9 +53,9 @@ interface Endpoint {
   readonly path: string;
 }
 
-async function givenEndpoint(): Promise<Endpoint> {
+async function givenEndpoint(more: object = {}): Promise<Endpoint> {
   const path = `/letters-${++paths}`;
-  const asked = { url: world.receiver.url + path, events: ['payment.*'] };
+  const asked = { url: world.receiver.url + path, events: ['payment.*'], ...more };
   const { body } = await call('POST', '/v1/webhook-endpoints', asked);
   return { id: String(body['id']), path };
 }
@@ -361,6 +361,18 @@ test('U12: what was given up while the receiver was away is sent by itself when 
     await expect
       .poll(() => taken(endpoint).filter((each) => each.subject === subject).length, PATIENCE)
       .toBe(1);
+});
+
+test('U12: an endpoint that wants it so leaves what was given up to a person, until it wants it otherwise', async () => {
+  const endpoint = await givenEndpoint({ automatic_replay: false });
+  const [left] = (await givenUp(endpoint, 1)) as [Letter];
+  const at = `/v1/webhook-endpoints/${endpoint.id}`;
+  const { body } = await call('PATCH', at, { automatic_replay: true });
+  expect(body['automatic_replay']).toBe(true);
+  const [sent] = (await givenUp(endpoint, 1)) as [Letter];
+  expect(await read(left.id)).toMatchObject({ replayed_at_return: false });
+  expect(await read(sent.id)).toMatchObject({ replayed_at_return: true });
+  expect((await call('PATCH', at, { automatic_replay: null })).status).toBe(400);
 });
 
 test('U12: what has waited three days for its receiver waits for a person, and says so', async () => {
