@@ -116,6 +116,16 @@ test('U11: what was given up is listed by its connector, grouped by its error, a
     4,
   );
   expect(await list('target=nobody')).toEqual([]);
+  const counted = /^lastro_dead_letters_total\{group="hub.delivery"\} 4$/m;
+  const metrics = async () => (await fetch(`${desk.url}/metrics`)).text();
+  await expect.poll(metrics, PATIENCE).toMatch(counted); // U20
+  const line = lastro
+    .output()
+    .split('\n')
+    .find((each) => each.includes(`"work":"${sent[0]}"`));
+  const told = { group: 'hub.delivery', target: 'ledgers', error_code: error.code };
+  expect(JSON.parse(line ?? '{}')).toMatchObject({ ...told, dead_letter: letter.id });
+  expect(line).not.toContain('said');
 });
 
 test('U11: what fails in a step without asking anybody is there too', async () => {

@@ -147,6 +147,8 @@ test('U11: an exhausted delivery is an event and a dead letter, with its endpoin
   expect(rows.map(({ data }) => JSON.parse(data) as Body)).toMatchObject([
     { endpoint_id: endpoint.id, about: 'payment.completed', subject: letter.subject, attempts: 2 },
   ]);
+  const told = { group: 'webhooks', id: letter.id, target: endpoint.id, work: letter.work_id };
+  await expect.poll(() => world.buried, PATIENCE).toContainEqual(expect.objectContaining(told));
 });
 
 test('U11, U18: it is replayed under its message id and number; other data is refused, and another tenant', async () => {
@@ -311,7 +313,13 @@ test('U11: of two attempts at a delivery that end in one commit, the one whose l
   ];
   const { partitions } = world.log;
   await session.transaction((tx) =>
-    recordAnswers(tx, answered, { partitions, now, random: Math.random, onDue: () => undefined }),
+    recordAnswers(tx, answered, {
+      partitions,
+      now,
+      random: Math.random,
+      observer: {},
+      onDue: () => undefined,
+    }),
   );
   await session.close();
   const { rows } = await world.owner.query(
