@@ -51,7 +51,10 @@ test('U17: a payment’s webhook and its log line have the correlation id of the
     lastro
       .output()
       .split('\n')
-      .some((line) => line.includes(CORRELATION) && line.includes('a webhook was delivered'));
+      .some(
+        (line) =>
+          line.includes(`"correlation_id":"${CORRELATION}"`) && line.includes('a webhook was delivered'),
+      );
   await vi.waitUntil(isLogged, PATIENCE);
   expect(lastro.output()).not.toContain(String(made.body['secret']).slice('whsec_'.length));
 });
