@@ -112,7 +112,7 @@ function urlFaults(
   const calls = httpCallsOf(definition).map(({ at, call }) => ({ pointer: `${at}/url`, url: call.url }));
   return [...lookUps, ...calls].flatMap(({ pointer, url }) => {
     const detail = refusalOf(withKey(url, 'a')) ?? refusalOfKey(url);
-    return detail === undefined ? [] : { pointer, code: 'not_allowed', detail };
+    return detail === undefined ? [] : { pointer, code: 'not_allowed', detail: detail.replace(/\.$/, '') };
   });
 }
 
