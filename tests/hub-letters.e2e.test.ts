@@ -230,6 +230,35 @@ test('U11: many are replayed as the frozen set that they were, once, though the 
     expect(await desk.ended(replayed_as)).toMatchObject({ status: 'delivered' });
 });
 
+test('U11: many are discarded as the frozen set that they were, for a reason, and nothing else is', async () => {
+  await put('spam');
+  await put('other-spam');
+  partner.answer = () => 422;
+  await Promise.all([send('other-spam', 0), ...Array.from({ length: 20 }, (_, n) => send('spam', n))]);
+  await expect.poll(async () => (await list('target=spam')).length, PATIENCE).toBe(20);
+  await expect.poll(async () => (await list('target=other-spam')).length, PATIENCE).toBe(1);
+  const discard = (body: Body) => desk.call('POST', '/v1/dead-letters/discards', body);
+  for (const body of [{ target: 'spam' }, { reason: 'all of it' }, { target: 'spam', reason: ' ' }])
+    expect((await discard(body)).body['code']).toBe('request.invalid');
+  const asked = await discard({ target: 'spam', reason: 'nobody wants it' });
+  expect(asked).toMatchObject({ status: 202, body: { total: 20, state: 'running', discarded: 0 } });
+  const id = String(asked.body['id']);
+  const progress = async () => (await desk.call('GET', `/v1/dead-letters/discards/${id}`)).body;
+  await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', discarded: 20, failed: 0 });
+  expect((await desk.call('GET', `/v1/dead-letters/replays/${id}`)).status).toBe(404);
+  const [one] = await list('target=spam&state=discarded');
+  expect((await read(one?.id)).actions.at(-1)).toMatchObject({
+    action: 'discarded',
+    reason: 'nobody wants it',
+  });
+  expect(await list('target=spam&state=open')).toEqual([]);
+  const on = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
+  const all = ['dead-letters', 'discard-all', '--reason', 'neither'];
+  await expect(runLastro(all, on)).rejects.toThrow(/name what is to be discarded/);
+  await runLastro([...all, '--target', 'other-spam'], on);
+  await expect.poll(() => list('target=other-spam&state=discarded'), PATIENCE).toHaveLength(1);
+});
+
 test('U12: what was given up while the destination was away is replayed by itself when it is back, once', async () => {
   await put('away');
   partner.answer = () => 503;
