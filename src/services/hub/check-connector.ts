@@ -152,7 +152,7 @@ function headerFaults({ enrichment = [], ...definition }: ConnectorDefinition): 
     ...enrichment.map((each, index) => ({ at: `/enrichment/${index}`, call: each })),
     ...calls,
   ].flatMap(({ at, call }) =>
-    'authentication' in call && call.authentication?.type === 'header'
+    'authentication' in call && call.authentication.type === 'header'
       ? { pointer: `${at}/authentication/name`, name: call.authentication.name }
       : [],
   );

@@ -112,10 +112,9 @@ export class Caller {
     const startedAt = performance.now();
     for (const [index, each] of (definition.enrichment ?? []).entries()) {
       if (each.type !== 'http') continue;
-      const key = keys[index] ?? null;
+      const key = keyIn(keys, index);
       // oxlint-disable-next-line no-await-in-loop -- the first that fails ends it
-      const end =
-        key === null || !isKey(key) ? { value: null } : await this.#find(call, { lookUp: each, index, key });
+      const end = key === null ? { value: null } : await this.#find(call, { lookUp: each, index, key });
       if ('outcome' in end) return end.outcome;
       found.push({ index, value: end.value });
     }
@@ -162,8 +161,9 @@ export class Caller {
 const UNREADABLE = `The look-up was answered by something that is no JSON, or has more than ${LOOK_UP_MAX_BYTES} bytes.`;
 
 /** What is none of a path's steps, or leads out of it (RFC 3986 §5.2.4), would ask for something else than what is named so. */
-function isKey(key: string): boolean {
-  return !['', '.', '..'].includes(key) && key.isWellFormed();
+function keyIn(keys: readonly (string | null)[], index: number): string | null {
+  const key = keys[index] ?? null;
+  return key === null || ['', '.', '..'].includes(key) || !key.isWellFormed() ? null : key;
 }
 
 /** A question that nobody answered has changed nothing: it is asked again. */

@@ -41,7 +41,10 @@ describe('Standard Webhooks', () => {
     );
     expect(verdict(scheme, { ...headers, 'webhook-signature': undefined })).toBe('invalid');
     const signature = new Webhook(SECRET).sign('msg_1', new Date(NOW), BODY.toString());
-    for (const tampered of [`${signature}x`, signature.replace(/(.)=$/, (_all, last) => `${next(last)}=`)])
+    for (const tampered of [
+      `${signature}x`,
+      signature.replace(/(.)=$/, (_all, last: string) => `${next(last)}=`),
+    ])
       expect(verdict(scheme, { ...headers, 'webhook-signature': tampered })).toBe('invalid');
     expect(verdict(scheme, {})).toBe('invalid');
   });
