@@ -10,9 +10,16 @@
 import { type Clock, type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId } from '#kernel/ids.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import { buryGivenUp, findOpenWork, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import {
+  type BuriedWork,
+  buryGivenUp,
+  findOpenWork,
+  type GivenUp,
+  tellBuried,
+} from '#platform/dead-letters/given-up.ts';
 import {
   findAbandonedEvents,
   findOrderedEvents,
@@ -21,7 +28,13 @@ import {
   requestRedeliveries,
 } from '#platform/dead-letters/redelivery.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
-import { type IntegrationRef, integrationRef, isEnded, STANDS_STILL_AFTER_MS } from '../integration.ts';
+import {
+  type Integration,
+  type IntegrationRef,
+  integrationRef,
+  isEnded,
+  STANDS_STILL_AFTER_MS,
+} from '../integration.ts';
 import { lockIntegrations } from '../store.ts';
 import { type OverdueStage, overdueStage, type Standing } from './overdue-stage.ts';
 import { findBegun, PAGE, readPositions, readStanding } from './overdue-store.ts';
@@ -53,6 +66,7 @@ interface Missing {
 export interface OverdueSweeperOptions {
   readonly session: Session;
   readonly clock: Clock;
+  readonly observer: Pick<BatchObserver, 'deadLettered'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -98,11 +112,15 @@ export class OverdueSweeper {
     if (page.length === 0) return;
     const missing = await this.#findMissing(page);
     const [again, lost] = [missing.filter(isToBeMended), missing.filter((each) => !isToBeMended(each))];
-    if (missing.length > 0)
-      await this.#options.session.transaction(async (tx) => {
-        await this.#bury(tx, lost);
+    if (missing.length > 0) {
+      const { session, observer } = this.#options;
+      const buried = await session.transaction(async (tx) => {
+        const letters = await this.#bury(tx, lost);
         requestRedeliveries(tx, again.map(orderOf));
+        return letters;
       });
+      tellBuried(observer, buried);
+    }
     for (const { remembered } of again) remembered.redeliveries++;
     for (const { remembered } of lost) this.#remembered.delete(integrationRef(remembered));
   }
@@ -176,23 +194,23 @@ export class OverdueSweeper {
   }
 
   /** O1. What has moved meanwhile, or is a dead letter of the same group already, is left alone. */
-  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<void> {
-    if (lost.length === 0) return;
+  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<readonly BuriedWork[]> {
+    if (lost.length === 0) return [];
     const refs = lost.map(({ remembered }) => remembered);
     const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
     const locking = lockIntegrations(tx, refs);
     // Behind the locks (R2): what another process has buried meanwhile is there.
     const [standing, open] = await Promise.all([readStanding(tx, refs), findOpenWork(tx, works)]);
-    const connectors = new Map((await locking).map((each) => [integrationRef(each), each.connector]));
+    const integrations = new Map((await locking).map((each) => [integrationRef(each), each]));
     const current = new Set(standing.map(standingRef));
     const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
     const letters = lost.flatMap((each) => {
-      const target = connectors.get(integrationRef(each.remembered));
+      const integration = integrations.get(integrationRef(each.remembered));
       const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
       const hasMoved = !current.has(standingRef({ ...each.remembered, ...each.standing }));
-      return target === undefined || isBuried || hasMoved ? [] : letterAbout(each, target);
+      return integration === undefined || isBuried || hasMoved ? [] : letterAbout(each, integration);
     });
-    buryGivenUp(tx, letters, this.#options.clock.now());
+    return buryGivenUp(tx, letters, this.#options.clock.now());
   }
 }
 
@@ -201,13 +219,16 @@ function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): s
   return `${integrationRef(ref)} ${event.partition} ${event.position} ${isCalling}`;
 }
 
-function letterAbout({ remembered, standing, stage, event }: Missing, target: string): GivenUp {
+function letterAbout(
+  { remembered, standing, stage, event }: Missing,
+  { connector: target, correlationId }: Integration,
+): GivenUp {
   const { tenant, uuid, redeliveries } = remembered;
   const work = idOf('int', uuid);
   const { type, occurredAt } = standing.event;
   return {
     group: stage.group,
-    event: { ...event, tenant, subject: work, type, version: 1 },
+    event: { ...event, tenant, subject: work, type, version: 1, correlationId },
     target,
     work,
     failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },

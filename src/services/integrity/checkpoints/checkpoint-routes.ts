@@ -1,7 +1,7 @@
 /** Checkpoints, the keys that they are signed with, and receipts. */
 import { Type } from 'typebox';
 import { isId } from '#kernel/ids.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
+import { problem } from '#kernel/problem.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -29,7 +29,7 @@ const tags = ['integrity'];
 export interface CheckpointRoutes {
   readonly checkpoints: CheckpointReads;
   readonly receipts: Receipts;
-  /** Of a process that signs: another one has no key by which it could tell whose the stored ones are. */
+  /** Of a process that signs: another one has no key by which it could tell whose the stored ones are, and answers 503. */
   readonly keys: PublishedKeys | undefined;
   readonly intervalMs: number;
 }
@@ -44,7 +44,7 @@ export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes)
 /** Seconds. No key is ever taken back. */
 const KEYS_MAX_AGE_S = 300;
 
-function registerKeys(app: HttpApp, keys: CheckpointRoutes['keys']): void {
+function registerKeys(app: HttpApp, keys: PublishedKeys | undefined): void {
   app.get(
     '/.well-known/lastro-keys',
     {
@@ -59,16 +59,13 @@ function registerKeys(app: HttpApp, keys: CheckpointRoutes['keys']): void {
       },
     },
     async (_request, reply) => {
-      if (keys === undefined) return sendProblem(reply, notSigning());
+      if (keys === undefined)
+        return sendProblem(reply, problem('service.unavailable', 'This process signs no checkpoints.'));
       const body = JSON.stringify({ keys: await keys.list() });
       reply.header('cache-control', `public, max-age=${KEYS_MAX_AGE_S}`);
       return sendJsonText(reply, { status: 200, body });
     },
   );
-}
-
-function notSigning(): Problem {
-  return problem('service.unavailable', 'The service integrity does not run in this process.');
 }
 
 function registerList(app: HttpApp, checkpoints: CheckpointReads): void {
