@@ -14,6 +14,15 @@ const shared = { globalSetup: ['tests/global-setup.ts'], experimental: { viteMod
 const withDatabase = { ...shared, globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'] };
 /** Each file has a database of its own and waits for it most of the time: a core, which Vitest would leave free, is enough. */
 const FILES_AT_ONCE = availableParallelism() + 1;
+/** They wait for periods of the product for half of their time. A server that is given may not have connections for two. */
+const PROCESS_FILES_AT_ONCE = process.env['LASTRO_TEST_DATABASE_URL'] ? 1 : 2;
+/** One after the other: the port of what they kill must stay free until it is started again. */
+const FREED_PORTS = [
+  'src/platform/postgres/embedded/embedded-postgres.e2e.test.ts',
+  'tests/late-server.e2e.test.ts',
+  'tests/lost-server.e2e.test.ts',
+  'tests/sandbox-providers.e2e.test.ts',
+];
 const exclude = ['**/node_modules/**'];
 
 export default defineConfig({
@@ -49,12 +58,23 @@ export default defineConfig({
           ...withDatabase,
           name: 'e2e',
           include: ['**/*.e2e.test.ts'],
+          exclude: [...exclude, ...FREED_PORTS],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: PROCESS_FILES_AT_ONCE,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...withDatabase,
+          name: 'e2e-ports',
+          include: FREED_PORTS,
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Ports of servers that were killed must stay free.
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
