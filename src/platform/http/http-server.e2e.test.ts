@@ -7,6 +7,9 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { closeHttpApp } from './closing.ts';
 import { type EdgeFixture, givenEdge, KEY, THING } from './edge-fixture.ts';
 
+/** Busy machines take their time. */
+const PATIENCE = { timeout: 15_000, interval: 5 };
+
 let edge: EdgeFixture | undefined;
 
 afterEach(async () => {
@@ -161,7 +164,7 @@ test('request.too_large: a body that does not say its length is cut at the limit
   );
   const chunk = `10000\r\n${' '.repeat(0x10000)}\r\n`;
   for (let sent = 0; sent < 20; sent += 1) socket.write(chunk);
-  await vi.waitUntil(() => received().includes('\r\n\r\n'));
+  await vi.waitUntil(() => received().includes('\r\n\r\n'), PATIENCE);
   expect(codeOf(received())).toBe('request.too_large');
   socket.destroy();
   await closed;
@@ -227,7 +230,7 @@ test.each(['/v1/waiting', '/v1/waiting/parts'])(
     });
     await requestStarted(fixture);
     const closing = closeHttpApp(fixture.app, 10_000);
-    await vi.waitUntil(() => !fixture.app.server.listening);
+    await vi.waitUntil(() => !fixture.app.server.listening, PATIENCE);
     await expect(fetch(`http://127.0.0.1:${fixture.port}/livez`)).rejects.toThrow('fetch failed');
     fixture.release();
     expect(await waiting.promise).toEqual({ status: 200, connection: 'close' });
@@ -260,7 +263,7 @@ test('an idle connection does not hold a closing server', async () => {
   const fixture = await givenServer();
   const { socket, received, closed } = dial(fixture.port);
   socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await vi.waitUntil(() => received().includes('alive'));
+  await vi.waitUntil(() => received().includes('alive'), PATIENCE);
   await closeHttpApp(fixture.app, 60_000);
   await closed;
   expect(fixture.app.server.listening).toBe(false);
@@ -298,5 +301,5 @@ test('a body is accepted over a real connection, under load of many at once', as
 
 /** When the server has begun to work on a request. */
 async function requestStarted(fixture: EdgeFixture): Promise<void> {
-  await vi.waitUntil(() => fixture.waiting() > 0);
+  await vi.waitUntil(() => fixture.waiting() > 0, PATIENCE);
 }
