@@ -4,6 +4,7 @@ import { Agent, get as httpGet } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import { callBeforeAccepted } from '../../../tests/early-callers.ts';
 import { closeHttpApp } from './closing.ts';
 import { type EdgeFixture, givenEdge, KEY, THING } from './edge-fixture.ts';
 
@@ -251,12 +252,10 @@ test('closing cuts what does not finish in time', async () => {
 
 test('closing answers those whose connections were made before it and not accepted yet', async () => {
   const fixture = await givenServer();
-  const connections = Array.from({ length: 20 }, () => dial(fixture.port));
-  for (const { socket } of connections) socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await new Promise(process.nextTick); // when the sockets connect; the server looks at its own in the loop's next turn
+  const request = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const received = callBeforeAccepted(fixture.port, { request, count: 20 });
   await closeHttpApp(fixture.app, 60_000);
-  await Promise.all(connections.map(({ closed }) => closed));
-  for (const { received } of connections) expect(received()).toMatch(/^HTTP\/1.1 200 [^]*connection: close/i);
+  for (const answer of await received) expect(answer).toMatch(/^HTTP\/1.1 200 [^]*connection: close/i);
 });
 
 test('an idle connection does not hold a closing server', async () => {
