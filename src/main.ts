@@ -76,7 +76,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     ? ensureSigningKey(settings, options.dataDir)
     : undefined;
   const vault = part.vault(ensureSecretKeys(settings, options.dataDir));
-  const log = await part.openLog();
+  const log = await part.engine.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
   const deadLetters = part.openDeadLetters(log);
   const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid), isFinal);
@@ -91,7 +91,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const providers = part.providers(log, configuration);
   if (settings.services.includes('providers')) workers.push(part.startProviders(log, providers));
   const webhooks = await part.webhooks(log, vault, workers);
-  const lags = await part.openLagMonitor();
+  const lags = await part.engine.openLagMonitor();
   const changes = part.paymentChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
@@ -102,7 +102,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
   await part.openLeases(log, part.withStraightThrough(log, workers));
   if (settings.services.includes('authorization')) part.openAskAgain(log);
-  part.openMaintenance();
+  part.engine.openMaintenance();
 
   const app = await part.httpApp();
   refuseAbsentServices(app, settings.services);

@@ -41,6 +41,7 @@ const COMPOSITION = new Set([
   'cash-parts.ts',
   'consolidation-parts.ts',
   'dead-letter-parts.ts',
+  'engine-parts.ts',
   'given-up-reads.ts',
   'straight-through-parts.ts',
   'integrity-parts.ts',

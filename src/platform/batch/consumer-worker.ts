@@ -4,24 +4,21 @@
  * W1: the positions are locked from the first statement on and move with the effects, in one commit (R1, U4). Of a
  *     partition all topics’ are locked, whichever the batch reads: what two topics tell may be about one thing.
  * W2: a worker has one batch in flight; the next starts after the commit or its failure is known.
- * W3: in memory a position is what the last commit wrote, or unknown; after any failure it is unknown and read again,
- *     and the parked keys with it.
+ * W3: in memory a position is what the last commit wrote, or unknown (`Readings`).
  * W4: events of a key are handled in order. One that cannot be handled is passed over as a dead letter, and what comes
  *     later for its parking key waits behind it; everything else goes on.
  * W5: a position stays before the first event that its consumer retains.
  * W6: an event that fails alone by what is in it, STRIKES_MAX times, is a dead letter. What fails otherwise (the log has a
  *     gap, a table is missing, too many keys were parked just now) holds up its own partition of its topic, and nothing else.
- * W7: where a position is gone it is made again, if that is safe; if not, its partition stands, and nothing else.
+ * W7: where a position is gone it is made again, if that is safe (`Readings`).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
-import { InvariantViolation } from '#kernel/fault.ts';
 import { bury, failureOf, isFaultOfEvent, mayPark, STRIKES_MAX } from '../dead-letters/bury.ts';
-import { ParkedKeys, type ParkingKeyOf, parkEvents, subjectOf } from '../dead-letters/parked-keys.ts';
+import { type ParkingKeyOf, parkEvents, subjectOf } from '../dead-letters/parked-keys.ts';
 import type { AppendedSegment } from '../log/append.ts';
 import { type LogEvent, notBefore } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
-import type { TailReader } from '../log/tail.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
@@ -30,9 +27,10 @@ import { FaultSearch, isNew } from './fault-search.ts';
 import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
-import { lockPositions, movePositions, type Place, readPositions, remakePositions } from './positions.ts';
+import { lockPositions, movePositions } from './positions.ts';
 import { readNew, rotated } from './read-new.ts';
-import { type Batch, firstPositions, placeOf, type Reading, type ReadPlace, targetOf } from './reading.ts';
+import { type Batch, firstPositions, type Reading, type ReadPlace, targetOf } from './reading.ts';
+import { Readings } from './readings.ts';
 import { sendEmitted } from './send-drafts.ts';
 import { Signal } from './signal.ts';
 
@@ -56,24 +54,13 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
 
 /** How long a position may trail what has been read and concerns nobody: who takes over reads that much again. */
 const MOVE_EVERY_MS = 1000;
-/** How soon a position that a person has put back is seen. */
-const LOST_LOOK_MS = 10_000;
 
 export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #options: ConsumerWorkerOptions<Loaded, Plan>;
   readonly #signal = new Signal();
-  readonly #readings = new Map<string, Reading>();
-  #positionsKnown = false;
+  readonly #readings: Readings;
   #retained: readonly LogEvent[] = [];
   readonly #search: FaultSearch;
-  #parkedKeys = ParkedKeys.NONE;
-  readonly #unsubscribe: (() => void)[];
-  readonly #tailReaders = new Map<string, TailReader>();
-  #owned: readonly number[] = [];
-  /** Of those, where every position is known (W7). */
-  #placed: readonly number[] = [];
-  /** On the clock of `performance`. */
-  #lookedAt = 0;
   #rotation = 0;
   /** On the clock of `performance`. */
   #movedAt = 0;
@@ -90,11 +77,16 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#limit = this.#batchMax;
     this.#search = new FaultSearch(options.random);
     options.turns?.join(this.group, () => this.#signal.raise());
-    for (const topic of options.consumer.topics)
-      this.#tailReaders.set(topic, options.log.tail(topic).addReader());
-    this.#unsubscribe = options.consumer.topics.map((topic) =>
-      options.log.tail(topic).onGrowth(() => this.#signal.raise()),
-    );
+    const { consumer, log, session, observer } = options;
+    this.#readings = new Readings({
+      group: this.group,
+      topics: consumer.topics,
+      parkingKeyOf: this.#parkingKeyOf,
+      log,
+      session,
+      observer,
+      onGrowth: () => this.#signal.raise(),
+    });
   }
 
   get #batchMax(): number {
@@ -115,12 +107,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   /** Which partitions the process holds leases for; positions of those that are new are read before the next batch. */
   own(partitions: readonly number[]): void {
-    if (partitions.length === this.#owned.length && partitions.every((p, index) => p === this.#owned[index]))
-      return;
-    this.#owned = partitions;
-    for (const reader of this.#tailReaders.values()) reader.readOnly(partitions);
-    this.#positionsKnown = false;
-    this.#signal.raise();
+    if (this.#readings.own(partitions)) this.#signal.raise();
   }
 
   /** Stops taking events until `resume`, as an operator does to a consumer that misbehaves. The batch in flight is finished. */
@@ -136,7 +123,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   /** Finishes the batch in flight. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#readings.close();
     this.#signal.raise();
     await this.#running;
   }
@@ -159,10 +146,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   /** One batch: the number of events passed, or that it failed. */
   async #turn(): Promise<number | 'failed'> {
-    if (this.#paused || this.#owned.length === 0) return 0;
+    if (this.#paused || this.#readings.owned.length === 0) return 0;
     let batch: Batch | undefined;
     try {
-      if (!this.#positionsKnown || this.#isLostDue()) await this.#readPositions();
+      if (await this.#readings.refresh()) this.#retained = [];
       batch = await this.#collect(this.#takePartitions());
       if (this.#passesBy(batch)) this.#passBy(batch);
       else if (batch.readings.length > 0) await this.#apply(batch);
@@ -185,10 +172,9 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   }
 
   #passBy({ readings }: Batch): void {
-    for (const { reading, upTo } of readings) {
-      reading.read = upTo;
-      this.#search.passed(reading, upTo);
-      this.#passed(reading.topic)[reading.partition] = upTo;
+    for (const read of readings) {
+      this.#readings.passBy(read);
+      this.#search.passed(read.reading, read.upTo);
     }
   }
 
@@ -196,37 +182,31 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   #trailing(): Reading[] {
     if (this.#options.consumer.concerns === undefined) return [];
     if (performance.now() - this.#movedAt < MOVE_EVERY_MS) return [];
-    return [...this.#readings.values()].filter(
-      ({ partition, position, read }) => position < read && this.#placed.includes(partition),
-    );
+    return this.#readings.trailing();
   }
 
   /** What the next batch covers: another partition is first each time, so that one with a backlog does not starve the others. */
   #takePartitions(): readonly number[] {
     const { turns } = this.#options;
-    const inTurn = rotated(this.#placed, this.#rotation++);
+    const { placed } = this.#readings;
+    const inTurn = rotated(placed, this.#rotation++);
     if (turns === undefined) return inTurn;
-    const waiting = inTurn.filter((partition) => this.#hasWaiting(partition));
-    return turns.take(this.group, waiting, this.#placed.length);
-  }
-
-  #hasWaiting(partition: number): boolean {
-    const { consumer, log } = this.#options;
-    return consumer.topics.some(
-      (topic) => log.tail(topic).head(partition) > this.#reading(topic, partition).read,
+    const waiting = inTurn.filter((partition) =>
+      this.#options.consumer.topics.some((topic) => this.#readings.waiting(topic, partition) > 0),
     );
+    return turns.take(this.group, waiting, placed.length);
   }
 
   async #failed(error: unknown, batch: Batch | undefined): Promise<void> {
     this.#failures++;
-    this.#positionsKnown = false; // W3
+    this.#readings.forget(); // W3
     this.#options.observer.failed(this.group, error);
     if (error instanceof DatabaseFault && error.fenced) {
       this.#failures = 1;
     } else if (error instanceof DatabaseFault && error.overwhelmed) {
       this.#limit = Math.max(1, Math.floor(this.#limit / 2));
     } else if (error instanceof LogGap) {
-      this.#putAside(this.#reading(error.topic, error.partition));
+      this.#putAside(this.#readings.of(error.topic, error.partition));
     } else if (!isTransient(error)) {
       // R6: one event of the batch is at fault; halve the next ones until it stands alone.
       if (batch?.passed === 1) await this.#foundAlone(error, batch);
@@ -281,7 +261,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const retained = firstPositions(batch.events.filter((each) => each !== event));
     const failure = failureOf(error);
     const id = await session.transaction(async (tx) => {
-      lockPositions(tx, this.#placesBeside(batch.readings)); // W1
+      lockPositions(tx, this.#readings.placesBeside(batch.readings)); // W1
       if (!(await mayPark(tx, this.group))) return undefined;
       this.#sendMoves(tx, batch.readings, retained);
       return bury(tx, {
@@ -299,61 +279,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     return id !== undefined;
   }
 
-  async #readPositions(): Promise<void> {
-    this.#positionsKnown = true;
-    const places = await this.#readPlaces();
-    this.#readings.clear();
-    this.#retained = [];
-    for (const { topic, partition, position, turn } of places) {
-      // A topic that the group reads in another version only, earlier or later.
-      if (!this.#tailReaders.has(topic)) continue;
-      this.#readings.set(placeOf(topic, partition), { topic, partition, position, turn, read: position });
-      if (this.#owned.includes(partition)) this.#passed(topic)[partition] = position;
-    }
-    const standing = new Set(this.#lostAmong(places).map(({ partition }) => partition));
-    this.#placed = this.#owned.filter((partition) => !standing.has(partition));
-  }
-
-  /** W7. The parked keys behind the positions, also of those that were made again. */
-  async #readPlaces(): Promise<readonly Place[]> {
-    const { session, observer } = this.#options;
-    const read = async (): Promise<readonly Place[]> => {
-      const [places, parkedKeys] = await Promise.all([
-        readPositions(session, [this.group]),
-        ParkedKeys.read(session, this.group, this.#parkingKeyOf),
-      ]);
-      this.#parkedKeys = parkedKeys;
-      return places;
-    };
-    const found = await read();
-    this.#lookedAt = performance.now();
-    const lost = this.#lostAmong(found);
-    if (lost.length === 0) return found;
-    await remakePositions(session, this.group, lost);
-    const places = await read();
-    for (const place of lost)
-      observer.positionLost?.(this.group, { ...place, isRemade: places.some((each) => isAt(each, place)) });
-    return places;
-  }
-
-  /** Of the partitions that are owned, where the group has no position. */
-  #lostAmong(places: readonly Place[]): TopicPartition[] {
-    const known = new Set(places.map(({ topic, partition }) => placeOf(topic, partition)));
-    return this.#options.consumer.topics.flatMap((topic) =>
-      this.#owned
-        .filter((partition) => !known.has(placeOf(topic, partition)))
-        .map((partition) => ({ topic, partition })),
-    );
-  }
-
-  #isLostDue(): boolean {
-    return this.#placed.length < this.#owned.length && performance.now() - this.#lookedAt >= LOST_LOOK_MS;
-  }
-
   async #collect(partitions: readonly number[]): Promise<Batch> {
     const upTo = new Map<Reading, number>();
     for (const { topic, partition } of this.#retained) {
-      const reading = this.#reading(topic, partition);
+      const reading = this.#readings.of(topic, partition);
       upTo.set(reading, reading.read);
     }
     for (const reading of this.#trailing()) upTo.set(reading, reading.read);
@@ -361,8 +290,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     const parked: LogEvent[] = [];
     const { log, session, consumer } = this.#options;
     const { topics } = consumer;
-    this.#search.dropCleared(this.#readings.values(), this.#owned);
-    const again = this.#search.dueAgain(this.#readings.values(), this.#owned, partitions);
+    this.#search.dropCleared(this.#readings.all(), this.#readings.owned);
+    const again = this.#search.dueAgain(this.#readings.all(), this.#readings.owned, partitions);
     const limit = again === undefined ? this.#limit : 1;
     let room = limit;
     let isFull = false;
@@ -373,7 +302,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       // What a topic leaves of its share goes to the ones after it.
       const share = Math.max(1, Math.floor(room / (topics.length - index)));
       const roomBefore = room;
-      const after = (partition: number): number => this.#reading(topic, partition).read;
+      const after = (partition: number): number => this.#readings.of(topic, partition).read;
       for (const [partition, read] of await readNew({
         log,
         session,
@@ -386,10 +315,10 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
         const last = found.at(-1);
         if (last === undefined) continue;
         room -= found.length;
-        upTo.set(this.#reading(topic, partition), last.position);
+        upTo.set(this.#readings.of(topic, partition), last.position);
         for (const event of found) {
           if (!this.#isActedOn(event)) continue;
-          const standing = this.#parkedKeys.standingOf(event);
+          const standing = this.#readings.parkedKeys.standingOf(event);
           if (standing === 'free') events.push(event);
           else if (standing === 'parked') parked.push(event); // W4
         }
@@ -403,10 +332,9 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   /** How many events of the topic are left behind what the batch has read. */
   #waiting(topic: string, partitions: readonly number[], upTo: ReadonlyMap<Reading, number>): number {
-    const tail = this.#options.log.tail(topic);
     return partitions.reduce((sum, partition) => {
-      const reading = this.#reading(topic, partition);
-      return sum + Math.max(0, tail.head(partition) - (upTo.get(reading) ?? reading.read));
+      const readUpTo = upTo.get(this.#readings.of(topic, partition));
+      return sum + this.#readings.waiting(topic, partition, readUpTo);
     }, 0);
   }
 
@@ -435,19 +363,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     return events.slice(0, unknown);
   }
 
-  #passed(topic: string): (number | undefined)[] {
-    const reader = this.#tailReaders.get(topic);
-    if (reader === undefined) throw new InvariantViolation(`group ${this.group} does not read ${topic}`);
-    return reader.passed;
-  }
-
-  #reading(topic: string, partition: number): Reading {
-    const reading = this.#readings.get(placeOf(topic, partition));
-    if (reading === undefined)
-      throw new InvariantViolation(`group ${this.group} has no position in ${topic}/${partition}`);
-    return reading;
-  }
-
   async #apply({ readings, events, parked, passed }: Batch): Promise<void> {
     const { consumer, session, log, clock, observer } = this.#options;
     const startedAt = performance.now();
@@ -456,7 +371,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let segments: Promise<AppendedSegment[]> | undefined;
     if (events.length > 0) await consumer.prepare?.(events, { isAlone: passed === 1 });
     await session.transaction(async (tx) => {
-      lockPositions(tx, this.#placesBeside(readings)); // W1
+      lockPositions(tx, this.#readings.placesBeside(readings)); // W1
       parkEvents(tx, { group: this.group, keyOf: this.#parkingKeyOf, events: parked });
       if (events.length > 0) {
         const loaded = await consumer.load(tx, events);
@@ -472,25 +387,13 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     });
     this.#movedAt = performance.now();
     for (const read of readings) {
-      const { reading, upTo } = read;
-      reading.position = targetOf(read, kept);
-      reading.turn += 1;
-      reading.read = upTo;
-      this.#search.passed(reading, upTo);
-      this.#passed(reading.topic)[reading.partition] = upTo;
+      this.#readings.moved(read, kept);
+      this.#search.passed(read.reading, read.upTo);
     }
     this.#retained = plan?.retained ?? [];
     if (segments !== undefined) log.publish(await segments);
     if (plan !== undefined) consumer.committed?.(plan);
     observer.committed(consumer.group, { events: passed, durationMs: performance.now() - startedAt });
-  }
-
-  /** Every topic's place in the partitions of the batch. */
-  #placesBeside(readings: Batch['readings']): Place[] {
-    const partitions = new Set(readings.map(({ reading }) => reading.partition));
-    return [...this.#readings.values()]
-      .filter(({ partition }) => partitions.has(partition))
-      .map((reading) => ({ group: this.group, ...reading }));
   }
 
   #sendMoves(tx: Transaction, readings: Batch['readings'], firstRetained: ReadonlyMap<string, number>): void {
@@ -503,10 +406,4 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       })),
     );
   }
-}
-
-type TopicPartition = Pick<Place, 'topic' | 'partition'>;
-
-function isAt(place: TopicPartition, { topic, partition }: TopicPartition): boolean {
-  return place.topic === topic && place.partition === partition;
 }
