@@ -46,7 +46,7 @@ keys
   .action(async (options: { tenant?: string }) => (await import('./keys.ts')).listKeys(options));
 keys
   .command('revoke <id>')
-  .description('revoke a key; effective within a second on every process')
+  .description('revoke a key, by its id or by the key itself; effective within a second on every process')
   .option('--tenant <id>', `whose key it is; ${BY_DEFAULT}`)
   .action(async (id: string, options: { tenant?: string }) =>
     (await import('./keys.ts')).revokeKey(id, options),
