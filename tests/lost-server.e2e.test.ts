@@ -100,7 +100,7 @@ test('a server killed with −9 under the only process runs again within 15 s, o
   const alone = await start();
   const wallets = await openWallets(alone.url, 4);
   payers = new Payers({ urls: () => [...live].map(({ url }) => url), wallets });
-  await expect.poll(() => payers.accepted.size).toBeGreaterThan(50);
+  await expect.poll(() => payers.accepted.size, OUTAGE).toBeGreaterThan(50);
   const killed = killServer();
   await expect.poll(() => pay(alone), OUTAGE).toBe('completed');
   expect(server()).toMatchObject({ port: killed.port, status: 'ready' });
