@@ -33,7 +33,8 @@ export async function startLastroProcess(
     return await tryToStart(settings, log);
   } catch (error) {
     // Another test's process was faster.
-    if (settings['PORT'] === undefined && String(error).includes(PORT_TAKEN)) return tryToStart(settings, log);
+    if (settings['PORT'] === undefined && String(error).includes(PORT_TAKEN))
+      return tryToStart(settings, log);
     throw error;
   }
 }
