@@ -237,7 +237,10 @@ export const LOCK_LANES = statement(
    ) l`,
 );
 
-/** Those that are still this claim's; all are locked. What is behind a turn that is over is due now. */
+/**
+ * Those that are still this claim's, and not over: what is recorded again, because its commit was lost from sight, changes
+ * nothing. All are locked. What is behind a turn that is over is due now.
+ */
 export const END_TURNS = statement(
   'notification.end_turns',
   `update notification.lanes l
@@ -246,7 +249,8 @@ export const END_TURNS = statement(
      due_at = case when v.again_at is not null then v.again_at when l.last_turn > v.turn then $5::timestamptz end
    from ${batchRows('v', { lane_key: 'bigint', claims: 'integer', turn: 'integer', again_at: 'timestamptz' })}
    cross join lateral (
-     select t.ctid from notification.lanes t where t.lane_key = v.lane_key and t.claims = v.claims offset 0
+     select t.ctid from notification.lanes t
+     where t.lane_key = v.lane_key and t.claims = v.claims and t.done_turn < v.turn offset 0
    ) as found(at)
    where l.ctid = found.at
    returning l.lane_key, l.claims, l.endpoint_key, l.due_at`,
@@ -294,7 +298,7 @@ interface EndedTurn {
 export interface ClaimsEnded {
   /** Endpoints whose lanes are due again now. */
   readonly due: ReadonlySet<bigint>;
-  /** Those that were still this process's to end: of a lane that was taken again meanwhile the last one alone. */
+  /** Those that were still this process's to end: of a lane that was taken again meanwhile the last one alone, and that once. */
   readonly held: ReadonlySet<Claim>;
 }
 

@@ -6,7 +6,7 @@ import { outcomeOfAnswer } from '#platform/egress/outcome.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../../tests/webhook-world.ts';
 import { type Claim, claimDue } from '../claim-store.ts';
-import { recordAnswers } from '../record.ts';
+import { type Answered, recordAnswers } from '../record.ts';
 import { RETRY_DELAYS_MS } from '../retry-schedule.ts';
 import { WebhookLetters } from './webhook-letters.ts';
 
@@ -288,8 +288,16 @@ function answerOf(status: number) {
   return outcomeOfAnswer(answer, { now: world.clock.now(), latencyMs: 1 });
 }
 
-test('U11: of two attempts at a delivery that end in one commit, the one whose lease was over buries nothing', async () => {
-  const endpoint = await givenEndpoint();
+interface Taken {
+  readonly subject: string;
+  readonly claims: readonly Claim[];
+  /** What became of them, in a commit of its own. */
+  readonly record: (answered: readonly Answered[]) => Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+/** A delivery whose next failure is its last, taken so often: each time by somebody whose lease is over at once. */
+async function givenTaken(times: number): Promise<Taken> {
   world.receiver.conduct = () => ({ status: 503 });
   const subject = paymentId();
   await world.say(subject, ['payment.completed']);
@@ -298,30 +306,60 @@ test('U11: of two attempts at a delivery that end in one commit, the one whose l
   const findLane = () => world.owner.query<{ endpoint_key: string }>(lane, [subject]);
   await expect.poll(async () => (await findLane()).rowCount, PATIENCE).toBe(1);
   await world.stopProcesses();
-  const [found] = (await findLane()).rows;
+  const endpointKey = BigInt((await findLane()).rows[0]?.endpoint_key ?? 0);
   const session = new Session({ url: world.database.url, name: 'records' });
   world.advance(24 * 3_600_000);
   const now = world.clock.now();
-  const take = () =>
-    claimDue(session, [{ endpointKey: BigInt(found?.endpoint_key ?? 0), room: 1 }], { now, leaseUntil: now });
-  const [[late], [own]] = [await take(), await take()] as [[Claim], [Claim]];
-  const answered = [
-    { claim: late, outcome: answerOf(404) },
-    { claim: own, outcome: answerOf(204) },
-  ];
-  const { partitions } = world.log;
-  await session.transaction((tx) =>
-    recordAnswers(tx, answered, { partitions, now, random: Math.random, onDue: () => undefined }),
-  );
-  await session.close();
+  const claims: Claim[] = [];
+  while (claims.length < times) {
+    const [claim] = await claimDue(session, [{ endpointKey, room: 1 }], { now, leaseUntil: now });
+    claims.push({ ...(claim as Claim), failures: RETRY_DELAYS_MS.length });
+  }
+  const how = { partitions: world.log.partitions, now, random: Math.random, onDue: () => undefined };
+  return {
+    subject,
+    claims,
+    record: (answered) => session.transaction((tx) => recordAnswers(tx, answered, how)),
+    close: () => session.close(),
+  };
+}
+
+async function endOf(subject: string) {
   const { rows } = await world.owner.query(
     `select d.status, (select count(*)::integer from log.dead_letters l where l.subject = $1) as letters
      from notification.deliveries d join notification.lanes l using (lane_key) where l.subject = $1`,
     [subject],
   );
-  expect(rows).toEqual([{ status: 'delivered', letters: 0 }]);
+  return rows;
+}
+
+test('U11: of two attempts at a delivery that end in one commit, the one whose lease was over buries nothing', async () => {
+  const endpoint = await givenEndpoint();
+  const { subject, claims, record, close } = await givenTaken(2);
+  const [late, own] = claims as [Claim, Claim];
+  await record([
+    { claim: late, outcome: answerOf(404) },
+    { claim: own, outcome: answerOf(204) },
+  ]);
+  await close();
+  expect(await endOf(subject)).toEqual([{ status: 'delivered', letters: 0 }]);
   process = await world.process();
   expect(await lettersOf(endpoint)).toEqual([]);
+});
+
+test('U4: an outcome that is recorded again, since its commit was lost from sight, buries the delivery once', async () => {
+  await givenEndpoint();
+  const { subject, claims, record, close } = await givenTaken(1);
+  const answered = claims.map((claim) => ({ claim, outcome: answerOf(503) }));
+  await record(answered);
+  await record(answered);
+  await close();
+  expect(await endOf(subject)).toEqual([{ status: 'exhausted', letters: 1 }]);
+  const { rows } = await world.owner.query(
+    `select from notification.events where type = 'notification.exhausted' and causation = $1`,
+    [claims[0]?.event],
+  );
+  expect(rows).toHaveLength(1);
 });
 
 test('U11: what is redelivered, or sent again by time, waits for nobody any more', async () => {
