@@ -196,13 +196,18 @@ export class Authorizer {
     });
   }
 
-  /** Decides what is waiting, then stops, when nothing is left to be given back. */
+  /** Decides what is waiting, then stops, when nothing is left to be given back or recorded, unless the database is away. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#signal.raise();
     await this.#running;
     await this.#answers.written();
     if (this.#hasToTell) await this.#settle([]);
+    await repeatWhile(
+      () => this.#notes.hasToTell && this.#failures === 0,
+      async () => void (await this.#settle([])),
+    );
+    this.#notes.giveUp();
   }
 
   async #turn(): Promise<void> {

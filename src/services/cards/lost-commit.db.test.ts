@@ -156,6 +156,16 @@ test('K10: a process stops while the database is away, also with answers to be s
   expect(await spent()).toBe(0);
 });
 
+test('K9: a process that stops while the database is away tells how many it could not record', async () => {
+  const away = await CutProxy.open(fixture.url);
+  const stopping = await fixture.process({ url: away.url });
+  await away.close();
+  const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
+  expect((await stopping.purchase({ account, totalAmount: 1 }, late)).cardTransaction.code).toBe('07');
+  await stopping.stop();
+  expect(stopping.failures.map(String)).toContainEqual(expect.stringMatching(/^Fault: 1 card transactions/));
+});
+
 test('what all of this left behind balances', async () => {
   expect(await fixture.verified()).toMatchObject({ findings: [] });
 });

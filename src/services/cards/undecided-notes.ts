@@ -93,6 +93,13 @@ export class UndecidedNotes {
     this.#options.observer.failed('cards.records', new Fault(told, { transient: false }));
   }
 
+  /** What waits still is not written any more. */
+  giveUp(): void {
+    this.#lost += this.#waiting.length;
+    this.#waiting = [];
+    this.tellLost();
+  }
+
   /** Until the database says; whoever waits for the answer waits so long. Those that stand as undecided, by uuid. */
   insert(records: readonly Note[], isStopping: () => boolean): Promise<ReadonlyMap<string, CardTransaction>> {
     return untilDone(
