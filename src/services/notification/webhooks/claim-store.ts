@@ -43,7 +43,8 @@ export interface Claim {
 }
 
 /**
- * Endpoints that have something due, one step of the partial index for each (a loose scan), however much waits there.
+ * Endpoints that have something due, one step of the partial index for each (a loose scan), however much waits there. What waits
+ * at one that is not enabled stays, and is nobody's turn; by primary key.
  */
 export const FIND_DUE_ENDPOINTS = statement(
   'notification.find_due_endpoints',
@@ -56,7 +57,11 @@ export const FIND_DUE_ENDPOINTS = statement(
        where l.due_at is not null and l.endpoint_key > w.endpoint_key order by l.endpoint_key, l.due_at limit 1
      ) n
    )
-   select w.endpoint_key from w where w.due_at <= $1::timestamptz`,
+   select w.endpoint_key from w
+   cross join lateral (
+     select from notification.endpoints e where e.endpoint_key = w.endpoint_key and e.status = 'enabled' offset 0
+   ) e
+   where w.due_at <= $1::timestamptz`,
 );
 
 /** As many lanes of each endpoint as there is room for, the longest due first, by the partial index. What another process takes is its. */

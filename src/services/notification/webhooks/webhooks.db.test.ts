@@ -1,5 +1,6 @@
 /** Outbound webhooks from an event to its receiver, over real HTTP. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Session } from '#platform/postgres/session.ts';
 import { dumpTables, setBack } from '../../../../tests/redelivery.ts';
 import { faultOf, type Received } from '../../../../tests/webhook-receiver.ts';
 import {
@@ -9,6 +10,7 @@ import {
   type WebhookProcess,
   WebhookWorld,
 } from '../../../../tests/webhook-world.ts';
+import { findDueEndpoints } from './claim-store.ts';
 
 let world: WebhookWorld;
 let process: WebhookProcess;
@@ -384,6 +386,28 @@ test('U3: events that are delivered again to the consumer change nothing', async
   const after = await dumpTables(world.database.url);
   for (const table of ['messages', 'lanes', 'deliveries', 'delivery_attempts'])
     expect(after[`notification.${table}`]).toEqual(before[`notification.${table}`]);
+});
+
+test('D3: what waits at an endpoint that is disabled or deleted is looked for no more, and takes no turn from others', async () => {
+  const [enabled, disabled, deleted] = [await givenEndpoint(), await givenEndpoint(), await givenEndpoint()];
+  world.receiver.conduct = () => ({ status: 503 });
+  await world.say(paymentId(), ['payment.completed']);
+  for (const { path } of [enabled, disabled, deleted])
+    await world.waitUntil(() => world.receiver.at(path).length > 0);
+  await world.stopProcesses();
+  await world.owner.query(
+    `update notification.endpoints e set status = v.status
+     from (values ($1, 'disabled'), ($2, 'deleted')) as v(url, status) where e.url = v.url`,
+    [disabled, deleted].map(({ path }) => world.receiver.url + path),
+  );
+  const session = new Session({ url: world.database.url, name: 'looks' });
+  const due = await findDueEndpoints(session, world.clock.now() + 24 * 3_600_000);
+  await session.close();
+  const { rows } = await world.owner.query<{ path: string }>(
+    'select url as path from notification.endpoints where endpoint_key = any ($1::bigint[])',
+    [due.map(String)],
+  );
+  expect(rows.map(({ path }) => path)).toEqual([world.receiver.url + enabled.path]);
 });
 
 describe('the API', () => {
