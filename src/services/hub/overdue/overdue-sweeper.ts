@@ -40,6 +40,9 @@ const REDELIVERIES_MAX = 3;
 interface Remembered extends IntegrationRef {
   /** If somebody has had it undone. */
   readonly since?: EpochMs;
+  /** Of its last event, when it was looked at last. */
+  position: number;
+  /** Of that. */
   redeliveries: number;
 }
 
@@ -98,13 +101,14 @@ export class OverdueSweeper {
     if (page.length === 0) return;
     const missing = await this.#findMissing(page);
     const [again, lost] = [missing.filter(isToBeMended), missing.filter((each) => !isToBeMended(each))];
-    if (missing.length > 0)
-      await this.#options.session.transaction(async (tx) => {
-        await this.#bury(tx, lost);
-        requestRedeliveries(tx, again.map(orderOf));
-      });
+    if (missing.length === 0) return;
+    const buried = await this.#options.session.transaction(async (tx) => {
+      const done = await this.#bury(tx, lost);
+      requestRedeliveries(tx, again.map(orderOf));
+      return done;
+    });
     for (const { remembered } of again) remembered.redeliveries++;
-    for (const { remembered } of lost) this.#remembered.delete(integrationRef(remembered));
+    for (const { remembered } of buried) this.#remembered.delete(integrationRef(remembered));
   }
 
   async #remember(): Promise<void> {
@@ -112,7 +116,7 @@ export class OverdueSweeper {
     const until = Math.min(this.#until + STRETCH_MS, clock.now() - STANDS_STILL_AFTER_MS);
     if (until <= this.#until) return;
     const found = await findBegun(session, this.#after ?? firstUuidAt(this.#until), firstUuidAt(until));
-    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, redeliveries: 0 });
+    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, ...NOT_LOOKED_AT });
     this.#after = found.length < PAGE ? undefined : found.at(-1)?.uuid;
     if (this.#after === undefined) this.#until = until;
   }
@@ -124,8 +128,7 @@ export class OverdueSweeper {
     this.#undoing = (found.length < PAGE ? undefined : found.at(-1)) ?? FIRST_UNDOING;
     for (const each of found) {
       const ref = integrationRef(each);
-      const { redeliveries = 0 } = this.#remembered.get(ref) ?? {};
-      this.#remembered.set(ref, { ...each, redeliveries });
+      this.#remembered.set(ref, { ...NOT_LOOKED_AT, ...this.#remembered.get(ref), ...each });
     }
   }
 
@@ -143,8 +146,9 @@ export class OverdueSweeper {
       if (remembered === undefined || isEnded(each.status)) return [];
       this.#remembered.set(ref, remembered);
       const stage = overdueStage(each, positionOf, now);
-      if (stage === undefined) return [];
       const { partition, position } = each.event;
+      if (remembered.position !== position) Object.assign(remembered, { position, redeliveries: 0 });
+      if (stage === undefined) return [];
       return [
         {
           remembered,
@@ -175,9 +179,9 @@ export class OverdueSweeper {
     return missing.filter(({ event }) => !places.has(placeOf(event)));
   }
 
-  /** O1. What has moved meanwhile, or is a dead letter of the same group already, is left alone. */
-  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<void> {
-    if (lost.length === 0) return;
+  /** O1. Those that are dead letters of their group now, or were already; what has moved meanwhile is looked at again. */
+  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<readonly Missing[]> {
+    if (lost.length === 0) return [];
     const refs = lost.map(({ remembered }) => remembered);
     const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
     const locking = lockIntegrations(tx, refs);
@@ -186,15 +190,20 @@ export class OverdueSweeper {
     const connectors = new Map((await locking).map((each) => [integrationRef(each), each.connector]));
     const current = new Set(standing.map(standingRef));
     const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
-    const letters = lost.flatMap((each) => {
+    const standsStill = lost.filter((each) =>
+      current.has(standingRef({ ...each.remembered, ...each.standing })),
+    );
+    const letters = standsStill.flatMap((each) => {
       const target = connectors.get(integrationRef(each.remembered));
       const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
-      const hasMoved = !current.has(standingRef({ ...each.remembered, ...each.standing }));
-      return target === undefined || isBuried || hasMoved ? [] : letterAbout(each, target);
+      return target === undefined || isBuried ? [] : letterAbout(each, target);
     });
     buryGivenUp(tx, letters, this.#options.clock.now());
+    return standsStill;
   }
 }
+
+const NOT_LOOKED_AT = { position: 0, redeliveries: 0 };
 
 /** Where it stands, and since when, and that nobody is asked. */
 function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): string {
