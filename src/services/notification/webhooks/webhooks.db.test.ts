@@ -1,61 +1,27 @@
 /** Outbound webhooks from an event to its receiver, over real HTTP. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Session } from '#platform/postgres/session.ts';
 import { dumpTables, setBack } from '../../../../tests/redelivery.ts';
 import { faultOf, type Received } from '../../../../tests/webhook-receiver.ts';
+import { aProcessForEach } from '../../../../tests/webhook-tests.ts';
 import {
   paymentId,
   TENANT,
   TRACE,
   type WebhookProcess,
-  WebhookWorld,
+  type WebhookWorld,
 } from '../../../../tests/webhook-world.ts';
 import { findDueEndpoints } from './claim-store.ts';
 
 let world: WebhookWorld;
 let process: WebhookProcess;
 
-beforeAll(async () => {
-  world = await WebhookWorld.open();
+aProcessForEach((opened, started) => {
+  world = opened;
+  process = started;
 });
 
-beforeEach(async () => {
-  world.resetClock();
-  world.receiver.conduct = () => ({ status: 204 });
-  process = await world.process();
-});
-
-afterEach(async () => {
-  // What waits for a receiver of one test is no other's.
-  await world.stopProcesses();
-  await world.owner.query(`update notification.endpoints set status = 'deleted'`);
-});
-
-afterAll(() => world.close());
-
-interface Answered {
-  readonly status: number;
-  readonly body: Record<string, unknown> & {
-    readonly id: string;
-    readonly secret: string;
-    readonly code: string;
-  };
-}
-
-async function call(
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-  url: string,
-  body?: object,
-  tenant = TENANT,
-): Promise<Answered> {
-  const answer = await process.app.inject({
-    method,
-    url,
-    ...(body === undefined ? {} : { payload: body }),
-    headers: { authorization: `Bearer ${tenant}`, host: 'localhost' },
-  });
-  return { status: answer.statusCode, body: answer.body === '' ? ({} as Answered['body']) : answer.json() };
-}
+const call: WebhookProcess['call'] = (...asked) => process.call(...asked);
 
 let paths = 0;
 

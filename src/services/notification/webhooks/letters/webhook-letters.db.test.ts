@@ -1,10 +1,16 @@
 /** Deliveries that were given up, in the one place where everything is that has failed for good (U11, F4). */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Id, uuidOf } from '#kernel/ids.ts';
 import { executeGivenUp } from '#platform/dead-letters/given-up-orders.ts';
 import { outcomeOfAnswer } from '#platform/egress/outcome.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../../tests/webhook-world.ts';
+import { aProcessForEach } from '../../../../../tests/webhook-tests.ts';
+import {
+  paymentId,
+  TENANT,
+  type WebhookProcess,
+  type WebhookWorld,
+} from '../../../../../tests/webhook-world.ts';
 import { type Claim, claimDue } from '../claim-store.ts';
 import { type Answered, recordAnswers } from '../record.ts';
 import { RETRY_DELAYS_MS } from '../retry-schedule.ts';
@@ -19,34 +25,14 @@ let world: WebhookWorld;
 let process: WebhookProcess;
 let paths = 0;
 
-beforeAll(async () => {
-  world = await WebhookWorld.open();
+aProcessForEach((opened, started) => {
+  world = opened;
+  process = started;
 });
-
-beforeEach(async () => {
-  world.resetClock();
-  world.receiver.conduct = () => ({ status: 204 });
-  process = await world.process();
-});
-
-afterEach(async () => {
-  await world.stopProcesses();
-  await world.owner.query(`update notification.endpoints set status = 'deleted'`);
-});
-
-afterAll(() => world.close());
 
 type Body = Record<string, unknown>;
 
-async function call(method: 'GET' | 'POST' | 'PATCH', url: string, payload?: object, tenant = TENANT) {
-  const answer = await process.app.inject({
-    method,
-    url,
-    ...(payload === undefined ? {} : { payload }),
-    headers: { authorization: `Bearer ${tenant}`, host: 'localhost' },
-  });
-  return { status: answer.statusCode, body: answer.json<Body>() };
-}
+const call: WebhookProcess['call'] = (...asked) => process.call(...asked);
 
 interface Endpoint {
   readonly id: string;
@@ -57,7 +43,7 @@ async function givenEndpoint(): Promise<Endpoint> {
   const path = `/letters-${++paths}`;
   const asked = { url: world.receiver.url + path, events: ['payment.*'] };
   const { body } = await call('POST', '/v1/webhook-endpoints', asked);
-  return { id: String(body['id']), path };
+  return { id: body.id, path };
 }
 
 interface Letter {
@@ -152,9 +138,9 @@ test('U11: an exhausted delivery is an event and a dead letter, with its endpoin
 test('U11, U18: it is replayed under its message id and number; other data is refused, and another tenant', async () => {
   const endpoint = await givenEndpoint();
   const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
-  expect((await order(letter.id, 'replay', { data: {} })).body['code']).toBe('dead_letters.not_editable');
+  expect((await order(letter.id, 'replay', { data: {} })).body.code).toBe('dead_letters.not_editable');
   const theirs = await call('POST', `/v1/dead-letters/${letter.id}/replay`, {}, 'stranger');
-  expect(theirs.body['code']).toBe('dead_letters.not_found');
+  expect(theirs.body.code).toBe('dead_letters.not_found');
   world.receiver.conduct = () => ({ status: 204 });
   expect((await order(letter.id, 'replay')).status).toBe(202);
   const end = await settled(letter.id);
@@ -162,7 +148,7 @@ test('U11, U18: it is replayed under its message id and number; other data is re
   await expect.poll(() => taken(endpoint).length, PATIENCE).toBe(1);
   const [first, , again] = world.receiver.at(endpoint.path);
   expect([again?.id, again?.sequence]).toEqual([first?.id, first?.sequence]);
-  expect((await order(letter.id, 'discard', { reason: 'late' })).body['code']).toBe('dead_letters.resolved');
+  expect((await order(letter.id, 'discard', { reason: 'late' })).body.code).toBe('dead_letters.resolved');
 });
 
 test('U1: what was decided under a key is the answer of its copies, before anything is said against an edit', async () => {
@@ -191,8 +177,7 @@ test('U11: many at an endpoint are replayed as a frozen set; what fails meanwhil
   expect(asked).toMatchObject({ status: 202, body: { total: 5 } });
   const [later] = (await givenUp(endpoint, 1, 404)) as [Letter];
   world.receiver.conduct = () => ({ status: 204 });
-  const progress = async () =>
-    (await call('GET', `/v1/dead-letters/replays/${String(asked.body['id'])}`)).body;
+  const progress = async () => (await call('GET', `/v1/dead-letters/replays/${asked.body.id}`)).body;
   await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 5, failed: 0 });
   expect((await read(later.id)).state).toBe('open');
   const states = await Promise.all(before.map(async ({ id }) => (await read(id)).state));
@@ -234,8 +219,7 @@ test('U4: an order whose process is killed is executed by another one, once', as
   const asked = await call('POST', '/v1/dead-letters/replays', { target: endpoint.id });
   process.kill();
   process = await world.process();
-  const progress = async () =>
-    (await call('GET', `/v1/dead-letters/replays/${String(asked.body['id'])}`)).body;
+  const progress = async () => (await call('GET', `/v1/dead-letters/replays/${asked.body.id}`)).body;
   await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 8 });
   const { rows } = await world.owner.query(
     `select count(*)::integer as made, count(distinct repeats)::integer as of from notification.deliveries d
@@ -325,7 +309,7 @@ async function givenTaken(times: number): Promise<Taken> {
 }
 
 async function endOf(subject: string) {
-  const { rows } = await world.owner.query(
+  const { rows } = await world.owner.query<{ status: string; letters: number }>(
     `select d.status, (select count(*)::integer from log.dead_letters l where l.subject = $1) as letters
      from notification.deliveries d join notification.lanes l using (lane_key) where l.subject = $1`,
     [subject],
