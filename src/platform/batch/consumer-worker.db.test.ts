@@ -138,7 +138,7 @@ test('T3: of a partition that was given up while its batch was under way nothing
   await gate.reached;
   worker.own([]);
   gate.open();
-  const [{ partition = 0, position = 0 } = {}] = await effectsReach(1);
+  const [{ partition, position }] = (await effectsReach(1)) as [Effect];
   await expect.poll(behind, PATIENCE).toEqual([]);
   const [event] = await log.readTable(
     probe.session,
