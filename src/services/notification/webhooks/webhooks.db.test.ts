@@ -377,6 +377,16 @@ test('D3: what waits at an endpoint that is disabled or deleted is looked for no
 });
 
 describe('the API', () => {
+  test('U13: takes the secret of an endpoint from the vault, also if that was broken off when it was deleted', async () => {
+    const endpoint = await givenEndpoint();
+    const secrets = () =>
+      world.owner.query('select from vault.secrets where name like $1', [`%${endpoint.id}`]);
+    expect((await secrets()).rowCount).toBe(1);
+    await world.owner.query(`update notification.endpoints set status = 'deleted'`);
+    expect((await call('DELETE', endpoint.url)).status).toBe(404);
+    expect((await secrets()).rowCount).toBe(0);
+  });
+
   test('shows, lists, changes and deletes the caller’s own endpoints', async () => {
     const endpoint = await givenEndpoint({ description: 'ours' });
     expect((await call('GET', endpoint.url)).body).toMatchObject({
