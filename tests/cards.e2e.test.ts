@@ -81,6 +81,13 @@ describe('K1: the source’s own request, on a fresh sandbox', () => {
     expect(answer.json()).toMatchObject({ code: '00', category, decided_by: 'merchant_rule' });
   });
 
+  test('in JSON in UTF-8, whatever else the content type says', async () => {
+    const named = { 'content-type': 'application/json; profile=iso8583; charset="UTF-8"' };
+    const purchase = { ...PURCHASE, totalAmount: 0.01, mcc: '5411' };
+    for (const headers of [named, { 'content-encoding': 'identity' }])
+      expect((await decide(purchase, headers)).json()).toMatchObject({ code: '00' });
+  });
+
   test('51 if no balance can pay', async () => {
     expect((await decide({ ...PURCHASE, totalAmount: 5000 })).json()).toMatchObject({ code: '51' });
   });
@@ -222,6 +229,8 @@ describe('cards', () => {
     expect([keyless.status, keyless.json()['code']]).toEqual([400, 'request.missing_idempotency_key']);
     expect((await cardOf('whole')).balances).toEqual({ FOOD: 10, MEAL: 5, CASH: 7 });
     const buying = { ...PURCHASE, account: 'whole', totalAmount: 0.01 };
+    const explained = await http(`${other.url}/v1/cards/whole/block`, { body: { reason: 'stolen' } });
+    expect([explained.status, explained.json()['code']]).toEqual([400, 'request.invalid']);
     const blocked = await http(`${other.url}/v1/cards/whole/block`, { method: 'POST' });
     expect(blocked.json()).toMatchObject({ status: 'blocked' });
     expect((await decide(buying)).json()).toMatchObject({ code: '07' });
@@ -272,6 +281,17 @@ describe('cards', () => {
     );
     expect(purposes).toEqual(['card', 'card_reversal', 'card', 'top_up']);
   });
+});
+
+test('the API document names the headers that decide', async () => {
+  const document = (await http(`${lastro.url}/openapi.json`)).json() as {
+    paths: Record<string, Record<string, { parameters: { name: string; required: boolean }[] }>>;
+  };
+  const headersOf = (method: string, path: string) =>
+    document.paths[path]?.[method]?.parameters.map(({ name, required }) => (required ? `${name}!` : name));
+  for (const path of ['/transactions', '/v1/card-transactions'])
+    expect(headersOf('post', path)).toEqual(['Idempotency-Key', 'X-Deadline-Ms', 'X-Correlation-ID']);
+  expect(headersOf('put', '/v1/merchant-rules')).toContain('If-Match!');
 });
 
 test('merchant rules are replaced as a whole, by whoever names the version they replace', async () => {

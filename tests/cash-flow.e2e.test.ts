@@ -96,6 +96,26 @@ describe('F1: an entry of the sandbox’s cash book', () => {
     expect(await balance(BOOK)).toBe(0);
   });
 
+  test('F7: is exported as CSV, page by page, with what else was recorded', async () => {
+    const book = await givenBook('exported');
+    for (const description of ['one', 'two', 'three'])
+      await post('/v1/cash-entries', { ...ENTRY, account_id: book, description });
+    const list = `${other.url}/v1/cash-entries?account_id=${book}`;
+    const { data } = (await http(list)).json() as { data: Record<string, unknown>[] };
+    const first = await http(`${list}&limit=2`, { headers: { accept: 'text/csv' } });
+    expect(first.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    const cursor = String(first.headers.get('next-cursor'));
+    const last = await http(`${list}&limit=2&cursor=${cursor}`, { headers: { accept: 'text/csv' } });
+    expect(last.headers.get('next-cursor')).toBeNull();
+    const [header, ...lines] = first.text.trimEnd().split('\r\n');
+    const [headerAgain, ...linesAgain] = last.text.trimEnd().split('\r\n');
+    expect(headerAgain).toBe(header);
+    const described = (of: Record<string, unknown>) => `${String(of['id'])},${book},credit,1250,BRL`;
+    expect([...lines, ...linesAgain].map((line) => line.split(',').slice(0, 5).join())).toEqual(
+      data.map(described),
+    );
+  });
+
   test('U1: of 100 parallel copies over two processes there is one, and one answer', async () => {
     const book = await givenBook('copied');
     const copies = await Promise.all(
@@ -203,6 +223,16 @@ describe('F5: what is refused, and how', () => {
     expect((await post('/v1/cash-entries', 'a,b', { 'content-type': 'text/csv' })).status).toBe(415);
   });
 
+  test('a file in another charset than UTF-8, or compressed', async () => {
+    for (const header of [
+      { 'content-type': 'text/csv; charset=latin1' },
+      { 'content-encoding': 'gzip' },
+    ] as const) {
+      const answer = await sendFile(manyLines(1), `?account_id=${BOOK}`, header);
+      expect([answer.status, answer.json()['code']]).toEqual([415, 'request.unsupported_media_type']);
+    }
+  });
+
   test('a file of more than 64 MiB, before any of it has come', async () => {
     const headers = {
       'content-type': 'text/csv',
@@ -225,6 +255,14 @@ function manyLines(count: number): string {
 const sumTo = (count: number): number => (count * (count + 1)) / 2;
 
 describe('a file', () => {
+  test('is in the API document what an import takes', async () => {
+    const document = (await http(`${lastro.url}/openapi.json`)).json() as {
+      paths: Record<string, { post: { requestBody: { content: object } } }>;
+    };
+    const { requestBody } = document.paths['/v1/cash-entries/imports']?.post ?? {};
+    expect(Object.keys(requestBody?.content ?? {})).toEqual(['text/csv']);
+  });
+
   test('is imported, its errors are listed, and a repeat under its key is answered alike', async () => {
     const book = await givenBook('imported');
     const text = `${manyLines(300)}debit,x,2026-01-15,broken\n`;
@@ -270,6 +308,16 @@ describe('a file', () => {
     expect(await run()).toMatch(/^imp_\w+: completed; 600 entries recorded, 0 lines failed$/);
     expect(await run('--on-error', 'none')).toMatch(/completed; 600 entries recorded/);
     expect(await balance(book)).toBe(sumTo(600));
+  });
+
+  test('by the command, which says whom it did not reach, and what is no file', async () => {
+    const closed = 'http://127.0.0.1:1';
+    const file = join(home.folder, 'unsent.csv');
+    writeFileSync(file, manyLines(1));
+    await expect(runLastro(['import-entries', file, '--url', closed], {})).rejects.toThrow(
+      `no answer from ${closed}: `,
+    );
+    await expect(runLastro(['import-entries', home.folder], {})).rejects.toThrow('is not a file');
   });
 });
 

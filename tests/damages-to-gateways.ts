@@ -224,6 +224,12 @@ const TO_ATTEMPTS: readonly Damage[] = [
     [['attempts', 'different_attempt']],
   ),
   toNamed(
+    'a charge that its provider calls otherwise',
+    `update providers.attempts set provider_reference = 'ch_0' where state = 'approved' and subject = ${told('providers', 'provider.approved')}
+     returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
     'a refund that a provider is said to have made',
     `update providers.attempts set state = 'refunded' where state = 'refused' and subject = ${told('authorization', 'refund.failed')}
      returning subject`,

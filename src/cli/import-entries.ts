@@ -65,13 +65,15 @@ function apiOf({ url, key }: ImportEntriesOptions): Api {
 }
 
 async function send(api: Api, file: string, { account, onError }: ImportEntriesOptions): Promise<Import> {
-  const { size } = await stat(file);
+  const found = await stat(file);
+  if (!found.isFile()) throw new Error(`${file} is not a file`);
+  const { size } = found;
   const query = new URLSearchParams({
     on_error: onError,
     ...(account === undefined ? {} : { account_id: account }),
   });
   const line = new ProgressLine();
-  const answer = await fetch(`${api.url}/v1/cash-entries/imports?${query.toString()}`, {
+  const answer = await ask(api, `/v1/cash-entries/imports?${query.toString()}`, {
     method: 'POST',
     headers: {
       ...api.headers,
@@ -112,7 +114,7 @@ async function follow(api: Api, id: string): Promise<Import> {
       return present;
     },
     async (error) => {
-      if (!(error instanceof UnderWay || error instanceof TypeError)) throw error;
+      if (!(error instanceof UnderWay || error instanceof NoAnswer)) throw error;
       await delay(LOOK_MS);
     },
   );
@@ -121,6 +123,18 @@ async function follow(api: Api, id: string): Promise<Import> {
 }
 
 class UnderWay extends Error {}
+/** Or none yet: another try may have one. */
+class NoAnswer extends Error {}
+
+/** `fetch`, which by itself does not say whom it did not reach. */
+async function ask({ url }: Api, path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${url}${path}`, init);
+  } catch (error) {
+    const why = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    throw new NoAnswer(`no answer from ${url}: ${why instanceof Error ? why.message : String(why)}`);
+  }
+}
 
 async function report(api: Api, { id, state, recorded, already_recorded, failed }: Import): Promise<void> {
   const before = already_recorded === 0 ? '' : `, ${already_recorded} were recorded before`;
@@ -134,7 +148,7 @@ async function report(api: Api, { id, state, recorded, already_recorded, failed 
 }
 
 async function read(api: Api, path: string): Promise<unknown> {
-  const answer = await fetch(`${api.url}${path}`, {
+  const answer = await ask(api, path, {
     headers: api.headers,
     signal: AbortSignal.timeout(READ_TIMEOUT_MS),
   });
@@ -145,5 +159,6 @@ async function documentOf(answer: Response): Promise<unknown> {
   const document: unknown = await answer.json();
   if (answer.ok) return document;
   const { code, detail } = document as { code: string; detail: string };
-  throw new Error(`${answer.status} ${code}: ${detail}`);
+  const comesAgain = answer.status === 503 || answer.status === 429;
+  throw new (comesAgain ? NoAnswer : Error)(`${answer.status} ${code}: ${detail}`);
 }

@@ -7,6 +7,9 @@ import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import { Check } from './report.ts';
 
+/** What the provider calls a charge; other words than its approval are silent about it. */
+const REFERENCES: Readonly<Record<string, object>> = { 'provider.approved': { provider_reference: 'ch_1' } };
+
 /** `a way …, up to an event`: the way's beginning. */
 function timelineOn(way: string): SagaTimeline {
   const [title, upTo = ''] = way.split(', up to ');
@@ -17,7 +20,9 @@ function timelineOn(way: string): SagaTimeline {
     ...event,
     identity: identityOf(event),
     at: event.occurredAt,
-    data: event.type.startsWith('provider.') ? { number: 1, ...event.data } : event.data,
+    data: event.type.startsWith('provider.')
+      ? { number: 1, ...event.data, ...REFERENCES[event.type] }
+      : event.data,
   }));
   const subject = events[0]?.subject as SagaTimeline['subject'];
   return { subject, uuid: uuidOf(subject), events, correlationId: 'cor_1' };
@@ -36,6 +41,7 @@ function attempt(change: Partial<AuditedAttempt> = {}): AuditedAttempt {
     amount: 7,
     currency: 'USD',
     chargeId: null,
+    providerReference: 'ch_1',
     partition: 0,
     due: 'set',
     isDeadlineTooLate: false,
@@ -62,7 +68,7 @@ describe('an attempt is as the providers’ log tells', () => {
     ['unresolved, and not charged as a person says', { state: 'resolved_not_charged' }],
     ['cancelled before the charge', { state: 'closed' }],
     ['completed, then reversed', { state: 'reversed' }],
-    ['waiting for its provider', { state: 'sending' }],
+    ['waiting for its provider', { state: 'sending', providerReference: null }],
     ['unknown, then approved', { state: 'approved' }],
     ['approved, and denied by a callback', { state: 'approved' }],
   ])('%s: %j', (title, change) => {
@@ -76,6 +82,8 @@ describe('an attempt is as the providers’ log tells', () => {
     ['approved', { amount: 8 }],
     ['approved', { currency: 'EUR' }],
     ['approved', { tenant: 'other' }],
+    ['approved', { providerReference: 'ch_2' }],
+    ['approved', { providerReference: null }],
     ['waiting for its provider', { state: 'approved' }],
     ['waiting for its provider', { state: 'closed' }],
     ['declined by the provider', { state: 'reversed' }],

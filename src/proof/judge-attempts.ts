@@ -158,12 +158,15 @@ function contradictionsOf(
   const terms = toldTermsOf(data);
   const { amountMinor = attempt.amount, currency = attempt.currency } =
     terms === undefined || terms === 'none' ? {} : terms;
+  // Words that say that money moved say what the provider calls it.
+  const { provider_reference: told = attempt.providerReference } = data;
   const wrong = wrongIn(attempt, [
     ['tenant', attempt.tenant, tenant],
     ['provider', attempt.provider, data['provider']],
     ['number', attempt.number, data['number']],
     ['amount', attempt.amount, amountMinor],
     ['currency', attempt.currency, currency],
+    ['provider_reference', attempt.providerReference, told],
   ]);
   const states = STATES_AFTER[type];
   if (states === undefined || states.includes(attempt.state)) return wrong;

@@ -24,7 +24,7 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
 const FRAMEWORK_PROBLEMS: Readonly<Record<string, { code: EdgeProblemCode; detail: string }>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: 'request.unsupported_media_type',
-    detail: 'The Content-Type is missing or is not application/json.',
+    detail: 'The Content-Type is missing, or is none that this operation takes.',
   },
   FST_ERR_CTP_BODY_TOO_LARGE: { code: 'request.too_large', detail: 'The body is larger than is accepted.' },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {

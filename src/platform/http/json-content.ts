@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { parseJsonBody } from './json-body.ts';
 import { edgeProblem, ProblemError } from './problem-error.ts';
@@ -8,14 +9,9 @@ export function parseJsonContent(
   body: Buffer,
   done: (error: Error | null, value?: unknown) => void,
 ): void {
-  const { headers } = request;
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    done(edgeProblem('request.unsupported_media_type', 'A body with a Content-Encoding is not accepted.'));
-    return;
-  }
-  if (hasOtherCharset(headers['content-type'])) {
-    done(edgeProblem('request.unsupported_media_type', 'JSON is accepted in UTF-8 only (RFC 8259 §8.1).'));
+  const unreadable = encodingRefusal(request.headers);
+  if (unreadable !== undefined) {
+    done(edgeProblem('request.unsupported_media_type', unreadable));
     return;
   }
   if (body.length === 0) {
@@ -25,6 +21,17 @@ export function parseJsonContent(
   const parsed = parseJsonBody(body);
   if (parsed.ok) done(null, parsed.value);
   else done(new ProblemError(parsed.problem));
+}
+
+/** Why a text that has these headers cannot be read as it comes. */
+export function encodingRefusal(headers: IncomingHttpHeaders): string | undefined {
+  if (isEncoded(headers['content-encoding'])) return 'A body with a Content-Encoding is not accepted.';
+  if (hasOtherCharset(headers['content-type'])) return 'A body is accepted in UTF-8 only.';
+  return undefined;
+}
+
+function isEncoded(encoding: string | undefined): boolean {
+  return encoding !== undefined && encoding.toLowerCase() !== 'identity';
 }
 
 function hasOtherCharset(contentType: string | undefined): boolean {

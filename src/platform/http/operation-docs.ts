@@ -15,6 +15,14 @@ interface Header {
 }
 type Headers = Readonly<Record<string, Header>>;
 
+/** Of one operation, beside those that its configuration stands for. */
+export interface OwnHeaders {
+  readonly required?: Headers;
+  readonly read?: Headers;
+  /** With what is no refusal. */
+  readonly sent?: Headers;
+}
+
 interface OperationSchema extends FastifySchema {
   security?: readonly Record<string, readonly string[]>[];
 }
@@ -28,7 +36,7 @@ const CORRELATION_ID: Header = {
   description:
     'Finds everything about a request. Yours, if it has 1 to 128 visible ASCII characters without quotes and backslash; else a new one is made.',
 };
-const IDEMPOTENCY_KEY: Header = {
+export const IDEMPOTENCY_KEY: Header = {
   type: 'string',
   description:
     'A value of your own, a new one for each thing you want done, the same one when you repeat a request: 1 to 255 characters, bare or in double quotes. `x-idempotent-key` is read alike.',
@@ -37,7 +45,7 @@ const PREFER: Header = {
   type: 'string',
   description: `\`wait=N\`, 1 to ${MAX_WAIT_S}: answer with the final state, if it comes within N seconds. Anything else is ignored (RFC 7240).`,
 };
-const REPLAYED: Header = {
+export const REPLAYED: Header = {
   type: 'string',
   enum: ['true'],
   description: 'Sent if the answer was decided by an earlier request under the same key.',
@@ -63,13 +71,17 @@ export function describeOperation(
   return operation;
 }
 
-function requestHeaders({ idempotencyKey, waits }: FastifyContextConfig) {
+function requestHeaders({ idempotencyKey, waits, headers }: FastifyContextConfig) {
+  const key = { 'Idempotency-Key': IDEMPOTENCY_KEY };
+  const required: Headers = { ...(idempotencyKey === 'required' ? key : {}), ...headers?.required };
   const properties: Headers = {
-    ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': IDEMPOTENCY_KEY }),
+    ...required,
+    ...(idempotencyKey === 'optional' ? key : {}),
     ...(waits === true ? { Prefer: PREFER } : {}),
+    ...headers?.read,
     'X-Correlation-ID': CORRELATION_ID,
   };
-  return { type: 'object', properties, required: idempotencyKey === 'required' ? ['Idempotency-Key'] : [] };
+  return { type: 'object', properties, required: Object.keys(required) };
 }
 
 function responses(own: unknown, config: FastifyContextConfig): Record<string, unknown> {
@@ -78,14 +90,15 @@ function responses(own: unknown, config: FastifyContextConfig): Record<string, u
   return Object.fromEntries(
     Object.entries(all).map(([status, answer]: [string, unknown]) => [
       status,
-      status.startsWith('2') ? success(answer, config) : refusal(status, config),
+      /^[23]/.test(status) ? success(answer, config) : refusal(status, config),
     ]),
   );
 }
 
-function success(schema: unknown, { idempotencyKey, waits }: FastifyContextConfig) {
+function success(schema: unknown, { idempotencyKey, waits, headers: own }: FastifyContextConfig) {
   const headers: Headers = {
     'X-Correlation-ID': CORRELATION_ID,
+    ...own?.sent,
     ...(idempotencyKey === undefined ? {} : { 'Idempotency-Replayed': REPLAYED }),
     ...(waits === true ? { 'Preference-Applied': PREFERENCE_APPLIED } : {}),
   };

@@ -81,7 +81,8 @@ export const edgeProblems = {
     status: 415,
     title: 'The body is not of a media type that this operation takes',
     retryable: false,
-    remedy: 'Send `Content-Type: application/json`, in UTF-8, without a Content-Encoding.',
+    remedy:
+      'Send `Content-Type: application/json`, or `text/csv` for a file to import, in UTF-8, without a Content-Encoding.',
   },
   'request.headers_too_large': {
     status: 431,

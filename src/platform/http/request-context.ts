@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { EpochMs } from '#kernel/clock.ts';
 import type { CorrelationId } from '#kernel/correlation-id.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
+import type { OwnHeaders } from './operation-docs.ts';
 import type { Principal } from './principal.ts';
 import type { RouteMeter } from './route-meter.ts';
 
@@ -33,6 +34,8 @@ declare module 'fastify' {
     idempotencyKey?: 'required' | 'optional';
     /** The operation honours `Prefer: wait`. */
     waits?: true;
+    /** What else it reads and sends in headers; for the API document alone. */
+    headers?: OwnHeaders;
   }
 }
 

@@ -1,4 +1,18 @@
 /** Versions of what is replaced as a whole, as ETags (RFC 9110 §8.8.3): who replaces one says which. */
+import type { OwnHeaders } from './operation-docs.ts';
+
+/** Of an operation that reads a version. */
+export const SENDS_VERSION = {
+  sent: { ETag: { type: 'string', description: 'The version.' } },
+} as const satisfies OwnHeaders;
+
+/** Of an operation that replaces one. */
+export const REPLACES_VERSION = {
+  ...SENDS_VERSION,
+  required: {
+    'If-Match': { type: 'string', description: 'The ETag of the version that is replaced; `"0"` of none.' },
+  },
+} as const satisfies OwnHeaders;
 
 export function etagOf(version: number): string {
   return `"${version}"`;

@@ -72,7 +72,9 @@ export function authorizeCardTransaction(batch: CardBatch, asked: Asked, moment:
   const locked = card === undefined ? undefined : lockedOf(batch, asked, card);
   if (locked !== undefined) return { kind: 'locked', what: locked };
   const outcome =
-    first === undefined ? decide(batch, card, { asked, moment }) : refuse(asked, moment, 'id_reused');
+    first === undefined
+      ? decide(batch, card, { asked, moment })
+      : refuse(asked, moment, 'id_reused', amountAsked(asked.reading, card));
   const { cardTransaction } = outcome;
   if (cardTransaction.claimed) batch.claims.set(claimRef(asked) as string, cardTransaction);
   return outcome;
@@ -117,7 +119,8 @@ function decide(batch: CardBatch, card: Card | undefined, { asked, moment }: Que
   const { request } = asked.reading;
   if (isRefusal(request)) return refuse(asked, moment, request.reason, { detail: request.detail });
   if (card === undefined) return refuse(asked, moment, 'unknown_account');
-  if (card.status === 'blocked') return refuse(asked, moment, 'card_blocked');
+  if (card.status === 'blocked')
+    return refuse(asked, moment, 'card_blocked', amountAsked(asked.reading, card));
   const amountMinor = toMinorUnits(request.hundredths, card.currency as Currency);
   if (typeof amountMinor === 'string') return refuse(asked, moment, amountMinor);
   const rules = batch.rules.get(asked.tenant) ?? NO_RULES;
@@ -133,6 +136,13 @@ function decide(batch: CardBatch, card: Card | undefined, { asked, moment }: Que
   };
   if (!choice.canPay) return declined(asked, moment, { ...known, code: '51' });
   return approve(batch.books, { request, card, choice, amountMinor }, { asked, moment, known });
+}
+
+/** What was asked for, if it can be said: in the card's currency. */
+function amountAsked({ request }: Reading, card: Card | undefined): Partial<CardTransaction> {
+  if (card === undefined || isRefusal(request)) return {};
+  const amountMinor = toMinorUnits(request.hundredths, card.currency as Currency);
+  return typeof amountMinor === 'string' ? {} : { amountMinor, currency: card.currency };
 }
 
 interface Approval {

@@ -9,6 +9,8 @@ import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import type { Reach } from '#platform/egress/reachable.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { encodingRefusal } from '#platform/http/json-content.ts';
+import { IDEMPOTENCY_KEY, REPLAYED } from '#platform/http/operation-docs.ts';
 import { ProblemError } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
@@ -27,6 +29,17 @@ const DESCRIPTION =
 
 const CALLBACK_DESCRIPTION =
   ' With `callback_url`, in the request or registered on the card (null in the request: not for this one), it is 202, without a deadline, as soon as the decision is durable, and the decision is sent there, signed (Standard Webhooks) by the secret of `POST /v1/webhook-endpoints/callbacks/rotate-secret`; a repeat is answered at once.';
+
+const HEADERS = {
+  read: {
+    'Idempotency-Key': IDEMPOTENCY_KEY,
+    'X-Deadline-Ms': {
+      type: 'integer',
+      description: `Until when the answer must be there, from the arrival: 1 to ${DEADLINE_MAX_MS}; ${DEADLINE_MS} if it is not sent.`,
+    },
+  },
+  sent: { 'Idempotency-Replayed': REPLAYED },
+} as const;
 
 type Render = (authorized: Authorized) => string;
 
@@ -60,7 +73,7 @@ export function registerAuthorizeRoutes(app: HttpApp, routes: AuthorizeRoutes): 
       scope.route({
         method: 'POST',
         url,
-        config: { scope: 'card_transactions:write' },
+        config: { scope: 'card_transactions:write', headers: HEADERS },
         schema: {
           tags: ['cards'],
           summary: 'Decide a card transaction',
@@ -101,7 +114,8 @@ function isAboutBody(error: unknown, { caller, body }: FastifyRequest): boolean 
 function readingOf(request: FastifyRequest, reach: Reach | undefined): Reading {
   const { headers, body } = request;
   if (!isJson(headers['content-type'])) return unreadable('content type');
-  if (headers['content-encoding'] !== undefined) return unreadable('content encoding');
+  const encoding = encodingRefusal(headers);
+  if (encoding !== undefined) return unreadable(encoding);
   if (!(body instanceof Buffer) || body.length === 0) return unreadable('no body');
   const key = parseIdempotencyKey(request.raw);
   if (!key.ok) return unreadable('idempotency key');
@@ -109,12 +123,8 @@ function readingOf(request: FastifyRequest, reach: Reach | undefined): Reading {
   return readCardTransaction(body, { key: key.value, reach });
 }
 
-/** In UTF-8, which is all there is (RFC 8259 §8.1). */
 function isJson(contentType: string | undefined): boolean {
-  return (
-    contentType !== undefined &&
-    /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i.test(contentType)
-  );
+  return contentType !== undefined && /^application\/json\s*(?:;|$)/i.test(contentType);
 }
 
 function deadlineOf(header: string | string[] | undefined): number | undefined {

@@ -344,6 +344,7 @@ describe('K6: a repeated id', () => {
     await one.purchase({ account, totalAmount: 1, id: 'a' });
     const other = await two.purchase({ account, totalAmount: 1.01, id: 'a' });
     expect(other.cardTransaction).toMatchObject({ code: '07', reason: 'id_reused', claimed: false });
+    expect(other.cardTransaction).toMatchObject({ amountMinor: 101n, currency: 'BRL' });
     const repeat = await two.purchase({ account, totalAmount: 1, id: 'a' });
     expect(repeat).toMatchObject({ repeated: true, cardTransaction: { code: '00' } });
     expect(await fixture.balances(account)).toMatchObject({ MEAL: 1900 });
@@ -604,7 +605,12 @@ describe('blocking and rules hold at once in every process', () => {
   test('a blocked card is 07 everywhere, until it is unblocked', async () => {
     await two.purchase({ account, totalAmount: 1 });
     await one.order({ operation: 'cards.block', account });
-    expect((await two.purchase({ account, totalAmount: 1 })).cardTransaction.reason).toBe('card_blocked');
+    expect((await two.purchase({ account, totalAmount: 1 })).cardTransaction).toMatchObject({
+      code: '07',
+      reason: 'card_blocked',
+      amountMinor: 100n,
+      currency: 'BRL',
+    });
     await one.order({ operation: 'cards.unblock', account });
     expect((await two.purchase({ account, totalAmount: 1 })).cardTransaction.code).toBe('00');
   });

@@ -9,13 +9,14 @@ import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
-import { etagOf, versionOf } from '#platform/http/version-etag.ts';
+import { etagOf, REPLACES_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
 import { cardNotFound, cardTransactionNotFound } from './card-commands.ts';
 import { renderCard } from './card-document.ts';
 import type { BlockOrder, CardOrder, ChangeCardOrder, GiveBackOrder } from './card-orders.ts';
 import { renderCardTransaction } from './card-transaction.ts';
 import type { CardReads, CardTransactionFilter } from './reads.ts';
 import {
+  BlockBody,
   CardDocument,
   CardParams,
   CardTransactionDocument,
@@ -129,6 +130,7 @@ function registerBlocking(app: HttpApp, { commands }: CardRoutes): void {
       summary: verb === 'block' ? 'Block a card' : 'Unblock a card',
       description: 'Holds at once, in every process. Doing it again changes nothing.',
       params: CardParams,
+      body: BlockBody,
       response: { 200: CardDocument, ...REFUSALS },
     };
     app.post(`/v1/cards/:account/${verb}`, { config: WRITE, schema }, async (request, reply) => {
@@ -197,12 +199,16 @@ function registerDecisions(app: HttpApp, { reads }: CardRoutes): void {
 
 function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
   const read = { tags: ['cards'], summary: 'Read the merchant rules', response: { 200: RulesDocument } };
-  app.get('/v1/merchant-rules', { config: READ, schema: read }, async (request, reply) => {
-    const rules = await reads.findRules(contextOf(request).tenant);
-    reply.header('etag', etagOf(rules.version));
-    sendJsonText(reply, { status: 200, body: JSON.stringify(rules) });
-    return reply;
-  });
+  app.get(
+    '/v1/merchant-rules',
+    { config: { ...READ, headers: SENDS_VERSION }, schema: read },
+    async (request, reply) => {
+      const rules = await reads.findRules(contextOf(request).tenant);
+      reply.header('etag', etagOf(rules.version));
+      sendJsonText(reply, { status: 200, body: JSON.stringify(rules) });
+      return reply;
+    },
+  );
   const replace = {
     tags: ['cards'],
     summary: 'Replace the merchant rules',
@@ -211,18 +217,22 @@ function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
     body: RulesBody,
     response: { 200: RulesDocument, ...REFUSALS },
   };
-  app.put('/v1/merchant-rules', { config: WRITE, schema: replace }, async (request, reply) => {
-    const given = request.headers['if-match'];
-    if (given === undefined) return sendProblem(reply, rulesVersionRequired());
-    const version = versionOf(given);
-    if (version === undefined) return sendProblem(reply, noSuchVersion());
-    const body = { operation: 'merchant_rules.replace', version, rules: request.body.rules } as const;
-    const order = { operation: body.operation, body, id: newId('req') };
-    const outcome = await submitCommand<CardOrder>(request, commands, order);
-    if (!outcome.ok) return sendProblem(reply, outcome.problem);
-    if (outcome.value.answer.status === 200) reply.header('etag', etagOf(version + 1));
-    return sendOutcome(reply, outcome.value);
-  });
+  app.put(
+    '/v1/merchant-rules',
+    { config: { ...WRITE, headers: REPLACES_VERSION }, schema: replace },
+    async (request, reply) => {
+      const given = request.headers['if-match'];
+      if (given === undefined) return sendProblem(reply, rulesVersionRequired());
+      const version = versionOf(given);
+      if (version === undefined) return sendProblem(reply, noSuchVersion());
+      const body = { operation: 'merchant_rules.replace', version, rules: request.body.rules } as const;
+      const order = { operation: body.operation, body, id: newId('req') };
+      const outcome = await submitCommand<CardOrder>(request, commands, order);
+      if (!outcome.ok) return sendProblem(reply, outcome.problem);
+      if (outcome.value.answer.status === 200) reply.header('etag', etagOf(version + 1));
+      return sendOutcome(reply, outcome.value);
+    },
+  );
 }
 
 function rulesVersionRequired() {

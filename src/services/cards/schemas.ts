@@ -90,7 +90,11 @@ export const CardTransactionDocument = Type.Object({
   ),
   mcc: nullable(Type.String()),
   merchant: nullable(Type.String({ description: 'As received.' })),
-  amount: nullable(Type.Integer({ description: 'Minor units.' })),
+  amount: nullable(
+    Type.Integer({
+      description: 'Minor units. Null of what was not decided, could not be read, or has no card.',
+    }),
+  ),
   currency: nullable(Type.String()),
   code: CodeText,
   category: nullable(
@@ -137,6 +141,9 @@ export type CardTransactionListQuery = Static<typeof CardTransactionListQuery>;
 export const CardTransactionParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
 
 /** May be left out. */
+export const BlockBody = nullable(closed({}, 'Nothing is to be said.'));
+
+/** May be left out. */
 export const GiveBackBody = nullable(
   closed({ amount: Type.Optional(Amount) }, 'All that is left, or held, if no amount is given.'),
 );
@@ -151,7 +158,10 @@ const RuleBody = closed({
     pattern: '\\S',
     description: 'Compared without regard to case and repeated spaces.',
   }),
-  match: Type.Union([Type.Literal('exact'), Type.Literal('prefix')]),
+  match: Type.Union([Type.Literal('exact'), Type.Literal('prefix')], {
+    description:
+      'With all that a network sends of a merchant, the city at its end included, or with its beginning: a merchant anywhere is a prefix. With a space at its end a prefix matches whole words.',
+  }),
   category: CategoryText,
 });
 
@@ -173,10 +183,14 @@ export const CardTransactionBody = Type.Object(
         description: "The network's own id: a repeat gets the first answer. So does the idempotency header.",
       }),
     ),
-    account: Type.String({ description: 'Also `accountId`.' }),
-    totalAmount: Type.Number({
-      description: 'A decimal in major units, of at most two decimals, read digit by digit. Also `amount`.',
-    }),
+    account: Type.Optional(Type.String()),
+    accountId: Type.Optional(Type.String({ description: 'Another name of `account`.' })),
+    totalAmount: Type.Optional(
+      Type.Number({
+        description: 'A decimal in major units, of at most two decimals, read digit by digit.',
+      }),
+    ),
+    amount: Type.Optional(Type.Number({ description: 'Another name of `totalAmount`.' })),
     mcc: Type.String({ description: 'Four digits (ISO 18245).' }),
     merchant: Type.String({
       description: '1 to 100 characters; networks send 40, the name left, the city right.',
@@ -196,8 +210,15 @@ export const CardTransactionBody = Type.Object(
       ),
     ),
   },
-  { description: 'A card transaction.' },
+  {
+    description: 'A card transaction.',
+    allOf: [anyNameOf('account', 'accountId'), anyNameOf('totalAmount', 'amount')],
+  },
 );
+
+function anyNameOf(...names: readonly string[]) {
+  return { anyOf: names.map((name) => ({ required: [name] })) };
+}
 
 export const CodeDocument = Type.Object({ code: CodeText });
 

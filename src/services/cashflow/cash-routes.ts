@@ -1,5 +1,6 @@
 /** The API of cash entries (DESIGN §6). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
@@ -8,8 +9,10 @@ import { malformedCursor, parseCursor, renderCursor } from '#platform/http/curso
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { isCalendarDate } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
+import { CSV_TYPE, formatOf } from '#platform/http/row-format.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { renderCashCsv } from './cash-csv.ts';
 import { renderCashEntry } from './cash-entry.ts';
 import type { CashOrder } from './cash-orders.ts';
 import type { CashflowProblemCode } from './problems.ts';
@@ -30,6 +33,12 @@ export interface CashRoutes {
 }
 
 const READ = { scope: 'cash_entries:read' } as const;
+const LIST = {
+  ...READ,
+  headers: {
+    sent: { 'Next-Cursor': { type: 'string', description: 'Of CSV: `next_cursor`, unless it is null.' } },
+  },
+} as const;
 const MOVES_MONEY = { scope: 'cash_entries:write', idempotencyKey: 'required' } as const;
 const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument };
 
@@ -95,11 +104,17 @@ function registerReads(app: HttpApp, { reads }: CashRoutes): void {
     tags: ['cash flow'],
     summary: 'List cash entries, the newest day first',
     description:
-      'A page looks through ten thousand entries at most: if few of them match, it is short, and `next_cursor` goes on.',
+      'A page looks through ten thousand entries at most: if few of them match, it is short, and `next_cursor` goes on. `Accept: text/csv` gives a page as CSV, under a header row.',
     querystring: CashEntryListQuery,
-    response: { 200: CashEntryPage, '4xx': ProblemDocument },
+    response: {
+      200: {
+        description: 'Or as CSV, with the `id` and the `line` of `import` as columns of their own.',
+        content: { 'application/json': { schema: CashEntryPage }, 'text/csv': { schema: Type.String() } },
+      },
+      '4xx': ProblemDocument,
+    },
   };
-  app.get('/v1/cash-entries', { config: READ, schema: list }, async (request, reply) => {
+  app.get('/v1/cash-entries', { config: LIST, schema: list }, async (request, reply) => {
     await sendCashEntries(reads, { request, reply, query: request.query });
     return reply;
   });
@@ -133,6 +148,11 @@ async function sendCashEntries(
     limit: query.limit ?? DEFAULT_PAGE_LIMIT,
   });
   const next_cursor = next === undefined ? null : renderCursor([next.occurredOn, idOf('cen', next.uuid)]);
+  reply.header('vary', 'accept');
+  if (formatOf(request.headers.accept) === 'csv') {
+    if (next_cursor !== null) reply.header('next-cursor', next_cursor);
+    return reply.header('content-type', CSV_TYPE).send(renderCashCsv(entries));
+  }
   const page = { data: entries.map(renderCashEntry), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }

@@ -7,15 +7,19 @@ import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/co
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { requireIdempotencyKey } from '#platform/http/idempotency-key.ts';
+import { encodingRefusal } from '#platform/http/json-content.ts';
+import { edgeProblem } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument, type SchemaTypes } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { createValidatorCompiler } from '#platform/http/validation.ts';
 import type { CashOrder } from './cash-orders.ts';
 import { renderImport, renderLineError } from './import.ts';
 import type { CashflowProblemCode } from './problems.ts';
 import type { CashReads } from './reads.ts';
 import {
   CashEntryParams,
+  ImportBody,
   ImportDocument,
   ImportErrorListQuery,
   ImportErrorPage,
@@ -44,7 +48,7 @@ export function registerImportRoutes(app: HttpApp, routes: ImportRoutes): void {
 function registerSending(app: HttpApp, routes: ImportRoutes): void {
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('text/csv', (_request, payload, done) => done(null, payload));
+    scope.addContentTypeParser('text/csv', takeAsItComes);
     const schema = {
       tags: ['cash flow'],
       summary: 'Import cash entries',
@@ -52,8 +56,12 @@ function registerSending(app: HttpApp, routes: ImportRoutes): void {
         'The body is CSV (RFC 4180) in UTF-8, at most 64 MiB, sent within half a minute: a first line with the names of the columns (`account_id`, `direction`, `amount` in minor units, `occurred_on`, `description`, `category`), then an entry a line. It is answered when the file is kept; its lines are recorded behind it. Lines of the same bytes for the same account are recorded once, however often they are sent: sent again, what failed is tried again.',
       consumes: ['text/csv'],
       querystring: ImportQuery,
+      body: ImportBody,
       response: { 202: ImportDocument, ...REFUSALS },
     };
+    const compile = createValidatorCompiler();
+    // The file is read by lines; its schema describes it.
+    scope.setValidatorCompiler((part) => (part.httpPart === 'body' ? () => true : compile(part)));
     scope
       .withTypeProvider<SchemaTypes>()
       .post('/v1/cash-entries/imports', { config: WRITE, schema }, async (request, reply) => {
@@ -61,6 +69,17 @@ function registerSending(app: HttpApp, routes: ImportRoutes): void {
         return reply;
       });
   });
+}
+
+/** Fastify's parser of `text/csv`. */
+function takeAsItComes(
+  { headers }: FastifyRequest,
+  content: Readable,
+  done: (error: Error | null, value?: Readable) => void,
+): void {
+  const unreadable = encodingRefusal(headers);
+  if (unreadable === undefined) done(null, content);
+  else done(edgeProblem('request.unsupported_media_type', unreadable));
 }
 
 interface Exchange {

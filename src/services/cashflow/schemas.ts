@@ -1,4 +1,5 @@
 /** The shapes of the cash flow's API. */
+import type { Readable } from 'node:stream';
 import { type Static, type TSchema, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
 import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
@@ -106,6 +107,8 @@ export const ImportQuery = closed({
   ),
 });
 export type ImportQuery = Static<typeof ImportQuery>;
+
+export const ImportBody = Type.Unsafe<Readable>({ type: 'string', description: 'A CSV file.' });
 
 const Count = Type.Integer({ minimum: 0 });
 

@@ -21,7 +21,7 @@ class Tables {
   account: AccountState;
 
   constructor(timeZone: string) {
-    const facts = { kind: 'wallet', currency: 'BRL', timeZone };
+    const facts = { kind: 'wallet', currency: 'BRL', timeZone, openedAt: 0 };
     this.account = { key: 1n, tenant: 'acme', id: 'a', facts, sequence: 0n, lastDay: null, waiting: [] };
   }
 

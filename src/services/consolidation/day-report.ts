@@ -1,8 +1,9 @@
 /** The days of a range, those without movement included, of one account or of several together; and how they are written. */
-import { toRfc3339 } from '#kernel/clock.ts';
+
+import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import type { RowFormat } from '#platform/http/row-format.ts';
 import { type CalendarDate, datesBetween } from './business-day.ts';
 import type { Day } from './day.ts';
-import type { ReportFormat } from './report-format.ts';
 
 export interface ReportedFigures {
   readonly openingMinor: bigint;
@@ -14,8 +15,8 @@ export interface ReportedFigures {
   readonly version: number;
   readonly sealed: boolean;
   /**
-   * When its version was made, or that of the day which it has its balance of; null before the first posting. RFC 3339, with
-   * milliseconds: the later one is the greater text.
+   * When its version was made, or that of the day which it has its balance of; before the first posting when the account was
+   * opened, null if nobody knows. RFC 3339, with milliseconds: the later one is the greater text.
    */
   readonly asOf: string | null;
 }
@@ -43,13 +44,17 @@ export const COLUMNS = [
   'as_of',
 ] as const;
 
-/** `rows` ascending, with the last one before the range if there is one. */
+/** `rows` ascending, with the last one before the range if there is one; of an account that was opened then. */
 export function daysBetween(
   rows: readonly DayOfReport[],
-  { from, to }: { readonly from: CalendarDate; readonly to: CalendarDate },
+  {
+    from,
+    to,
+    openedAt,
+  }: { readonly from: CalendarDate; readonly to: CalendarDate; readonly openedAt: EpochMs | null },
 ): ReportedDay[] {
   let at = rows[0] !== undefined && rows[0].day < from ? 1 : 0;
-  let resting = restingBehind(rows[at - 1]);
+  let resting = at === 0 ? restingSince(openedAt) : restingBehind(rows[0] as DayOfReport);
   return datesBetween(from, to).map((date) => {
     const row = rows[at];
     if (row?.day !== date) return { date, figures: resting };
@@ -59,8 +64,15 @@ export function daysBetween(
   });
 }
 
-function restingBehind(last: DayOfReport | undefined): ReportedFigures {
-  const carriedMinor = last?.closingMinor ?? 0n;
+function restingSince(openedAt: EpochMs | null): ReportedFigures {
+  return carrying(0n, openedAt === null ? null : toRfc3339(openedAt));
+}
+
+function restingBehind({ closingMinor, asOf }: DayOfReport): ReportedFigures {
+  return carrying(closingMinor, asOf);
+}
+
+function carrying(carriedMinor: bigint, asOf: string | null): ReportedFigures {
   return {
     openingMinor: carriedMinor,
     creditsMinor: 0n,
@@ -69,7 +81,7 @@ function restingBehind(last: DayOfReport | undefined): ReportedFigures {
     closingMinor: carriedMinor,
     version: 0,
     sealed: false,
-    asOf: last?.asOf ?? null,
+    asOf,
   };
 }
 
@@ -114,7 +126,7 @@ interface Rendering {
   readonly between: string;
 }
 
-const RENDERINGS: Readonly<Record<ReportFormat, Rendering>> = {
+const RENDERINGS: Readonly<Record<RowFormat, Rendering>> = {
   /** The members of an array. Sums are written whole, however many digits they have. */
   json: { opening: '{"date":"', figures: jsonFigures, between: ',' },
   /** RFC 4180. */
@@ -122,7 +134,7 @@ const RENDERINGS: Readonly<Record<ReportFormat, Rendering>> = {
 };
 
 /** What stands before the first day. */
-export const HEADERS: Readonly<Record<ReportFormat, string>> = { json: '', csv: `${COLUMNS.join(',')}\r\n` };
+export const HEADERS: Readonly<Record<RowFormat, string>> = { json: '', csv: `${COLUMNS.join(',')}\r\n` };
 
 export interface RenderedDays {
   readonly text: string;
@@ -133,7 +145,7 @@ export interface RenderedDays {
 /** `tailFrom`: one of the days. */
 export function renderReport(
   days: readonly ReportedDay[],
-  { format, tailFrom }: { readonly format: ReportFormat; readonly tailFrom: CalendarDate },
+  { format, tailFrom }: { readonly format: RowFormat; readonly tailFrom: CalendarDate },
 ): RenderedDays {
   const rendering = RENDERINGS[format];
   const start = days.findIndex(({ date }) => date === tailFrom);

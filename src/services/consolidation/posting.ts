@@ -35,6 +35,7 @@ export interface AccountFacts {
   readonly kind: string;
   readonly currency: string;
   readonly timeZone: string;
+  readonly openedAt: EpochMs | null;
 }
 
 /** With the newest version of each that is read; an entry of a card is told by the cards alone (docs/adr/0019). */
@@ -81,11 +82,16 @@ function entryOf({ type, data }: LogEvent): EntryPosted | undefined {
 }
 
 /** Throws for a time zone that nobody knows: its account cannot have days. */
-export function openedBy({ type, tenant, data }: LogEvent): (AccountName & AccountFacts) | undefined {
+export function openedBy({
+  type,
+  tenant,
+  data,
+  occurredAt,
+}: LogEvent): (AccountName & AccountFacts) | undefined {
   if (type !== 'account.opened') return undefined;
   const { account_id: id, kind, currency, time_zone: timeZone } = data as AccountOpened;
   dayAt(0, timeZone);
-  return { tenant, id, kind, currency, timeZone };
+  return { tenant, id, kind, currency, timeZone, openedAt: occurredAt };
 }
 
 /** The day that the entry names, or else the one of the account's time zone at the posting's instant (F6). */

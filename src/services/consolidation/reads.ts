@@ -1,4 +1,5 @@
 /** What callers read of days. No locks; every account is found by its tenant. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
@@ -16,7 +17,7 @@ const FIGURES = `version, opening, credits, debits, count, closing, encode(hash,
 /** One row for each name that the logs have told of. By the unique index on names, then by primary key. */
 export const LOOK_AT_ACCOUNTS = statement(
   'consolidation.look_at_accounts',
-  `select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, s.change, s.last_day
+  `select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, a.opened_at, s.change, s.last_day
    from ${batchRows('wanted', { tenant: 'text', id: 'text' })}
    cross join lateral (
      select * from consolidation.accounts a
@@ -29,7 +30,7 @@ export const LOOK_AT_ACCOUNTS = statement(
 
 /** By the log's index on subjects: an account that was opened just now. */
 export const FIND_OPENED = `
-  select e.data from ledger.events e where e.subject = $2 and e.type = 'account.opened' and e.tenant = $1`;
+  select e.data, e.occurred_at from ledger.events e where e.subject = $2 and e.type = 'account.opened' and e.tenant = $1`;
 
 const FROM_THE_ONE_BEFORE = (first: string): string => `coalesce((
        select e.day from consolidation.days e
@@ -143,10 +144,11 @@ export class DayReads {
 
   /** An account that the ledger's log tells of, whether that was read here or not: nothing is counted of it. */
   async findOpened({ tenant, id }: AccountName): Promise<AccountLook | undefined> {
-    const [row] = await this.#reader.query<{ data: string }>(FIND_OPENED, [tenant, id]);
+    const [row] = await this.#reader.query<{ data: string; occurred_at: EpochMs }>(FIND_OPENED, [tenant, id]);
     if (row === undefined) return undefined;
     const { kind, currency, time_zone: timeZone } = JSON.parse(row.data) as AccountOpened;
-    return { tenant, id, kind, currency, timeZone, key: undefined, ...NOTHING_COUNTED };
+    const facts = { kind, currency, timeZone, openedAt: row.occurred_at };
+    return { tenant, id, ...facts, key: undefined, ...NOTHING_COUNTED };
   }
 
   /** All of one moment. */
@@ -202,12 +204,14 @@ interface LookRow extends AccountName {
   readonly kind: string;
   readonly currency: string;
   readonly time_zone: string;
+  readonly opened_at: EpochMs | null;
   readonly change: bigint | null;
   readonly last_day: string | null;
 }
 
-function lookFrom({ time_zone: timeZone, last_day: lastDay, change, ...row }: LookRow): AccountLook {
-  return { ...row, timeZone, lastDay, change: change ?? 0n };
+function lookFrom(row: LookRow): AccountLook {
+  const { time_zone: timeZone, opened_at: openedAt, last_day: lastDay, change, ...same } = row;
+  return { ...same, timeZone, openedAt, lastDay, change: change ?? 0n };
 }
 
 async function listDays(

@@ -35,7 +35,7 @@ export class DaysRebuild {
     return new DaysRebuild(id);
   }
 
-  /** Kinds, currencies and time zones as account.opened tells them, before anything is counted by them. */
+  /** Kinds, currencies, time zones and when they were opened, as account.opened tells it, before anything is counted by them. */
   async openAccounts(tx: ModelTransaction, events: readonly LogEvent[]): Promise<void> {
     const told = new Map(
       events.flatMap((event) => openedBy(event) ?? []).map((each) => [nameText(each), each]),
@@ -50,7 +50,8 @@ export class DaysRebuild {
       const isSame =
         facts?.kind === opened.kind &&
         facts.currency === opened.currency &&
-        facts.timeZone === opened.timeZone;
+        facts.timeZone === opened.timeZone &&
+        facts.openedAt === opened.openedAt;
       return isSame ? [] : [{ key, facts: opened }];
     });
     saveFacts(batch.tx, wrong);

@@ -6,7 +6,7 @@ import type { Posting } from './posting.ts';
 import { RememberedAccounts } from './remembered-accounts.ts';
 
 const NAME = { tenant: 'acme', id: 'book' };
-const FACTS = { kind: 'cashbook', currency: 'BRL', timeZone: 'UTC' };
+const FACTS = { kind: 'cashbook', currency: 'BRL', timeZone: 'UTC', openedAt: 0 };
 const NOON = Date.parse('2026-03-10T12:00:00Z');
 const DAY_MS = 86_400_000;
 

@@ -1,5 +1,7 @@
 /** RT1, RT2: a text that is gone on with is, byte for byte, the one that is made of nothing. */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RowFormat } from '#platform/http/row-format.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session, type Statement } from '#platform/postgres/session.ts';
 import { rowsOf } from '../../../tests/consolidation-desk.ts';
@@ -8,7 +10,6 @@ import { type Engine, startEngine, TENANT } from '../../../tests/engine.ts';
 import { SeededRandom } from '../../../tests/seeded-random.ts';
 import { DayReads } from './reads.ts';
 import { ReportCache } from './report-cache.ts';
-import type { ReportFormat } from './report-format.ts';
 import { type AskedRange, Reports } from './reports.ts';
 
 /** Counts the rows of days that are read. */
@@ -62,7 +63,7 @@ async function record(day: string, amountMinor = 5n, back = false): Promise<void
   await engine.settled(['consolidation']);
 }
 
-async function textOf(reports: Reports, range: AskedRange, format: ReportFormat): Promise<string> {
+async function textOf(reports: Reports, range: AskedRange, format: RowFormat): Promise<string> {
   const made = await reports.ofAccount({ tenant: TENANT, id: 'book' }, range);
   if (!made.ok) throw new Error(made.problem.detail);
   return (await made.value.text(format)).toString();

@@ -9,19 +9,19 @@
  * Whether earlier days have changed could also stand in a column beside the number of the change; then everybody who writes
  * days would have to keep it, and older programs beside this one do not. A hash over a year's rows believes nobody.
  */
+import type { RowFormat } from '#platform/http/row-format.ts';
 import type { CalendarDate } from './business-day.ts';
-import { daysBetween, HEADERS, renderReport, sumOfReports } from './day-report.ts';
+import { daysBetween, HEADERS, type ReportedDay, renderReport, sumOfReports } from './day-report.ts';
 import { nameText } from './posting.ts';
 import type { AccountLook, DayRange, DayReads, FoundDays } from './reads.ts';
 import type { Report, ReportCache } from './report-cache.ts';
-import type { ReportFormat } from './report-format.ts';
 
 export interface AskedText {
   readonly accounts: readonly AccountLook[];
   /** Which changes of which accounts. */
   readonly stamp: string;
   readonly range: DayRange;
-  readonly format: ReportFormat;
+  readonly format: RowFormat;
 }
 
 export class ReportTexts {
@@ -79,7 +79,7 @@ export class ReportTexts {
   }
 }
 
-const NOTHING_COUNTED: FoundDays = { byAccount: [[]], mark: undefined };
+const NOTHING_COUNTED: FoundDays = { byAccount: [], mark: undefined };
 
 /** Of one account the last day of the range that has a row, or its end: what changes mostly changes behind it. */
 function unsettledFrom({ accounts, range: { from, to } }: AskedText): CalendarDate | undefined {
@@ -87,6 +87,19 @@ function unsettledFrom({ accounts, range: { from, to } }: AskedText): CalendarDa
   if (account === undefined || account.lastDay === null || accounts.length > 1) return undefined;
   const { lastDay } = account;
   return lastDay < from ? from : lastDay > to ? to : lastDay;
+}
+
+/** Of each account; of none, days on which nothing moves. `byAccount`: of those that anything may be counted of, in their order. */
+function reportsOf(
+  accounts: readonly AccountLook[],
+  byAccount: FoundDays['byAccount'],
+  range: DayRange,
+): ReportedDay[][] {
+  if (accounts.length === 0) return [daysBetween([], { ...range, openedAt: null })];
+  const rows = byAccount.values();
+  return accounts.map(({ key, openedAt }) =>
+    daysBetween(key === undefined ? [] : (rows.next().value ?? []), { ...range, openedAt }),
+  );
 }
 
 /** `head`: what is written of the days before `from`. */
@@ -97,7 +110,7 @@ function reportOf(
 ): Report {
   const { stamp, range, format } = asked;
   const nextDay = unsettledFrom(asked);
-  const days = sumOfReports(byAccount.map((rows) => daysBetween(rows, { from, to: range.to })));
+  const days = sumOfReports(reportsOf(asked.accounts, byAccount, { from, to: range.to }));
   const { text, tailAt } = renderReport(days, { format, tailFrom: nextDay ?? from });
   const whole = Buffer.allocUnsafeSlow(head.length + text.length); // of its own: a small one would keep a pool's slab
   head.copy(whole);

@@ -1,13 +1,14 @@
 /** Which accounts and days a report of daily balances is of. */
+
 import { hash } from 'node:crypto';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
+import type { RowFormat } from '#platform/http/row-format.ts';
 import { type CalendarDate, DAY_MS } from './business-day.ts';
 import type { AccountName } from './posting.ts';
 import type { AccountLook, DayRange, DayReads } from './reads.ts';
 import type { ReportCache } from './report-cache.ts';
-import type { ReportFormat } from './report-format.ts';
 import { ReportTexts } from './report-texts.ts';
 import { ACCOUNTS_MAX } from './schemas.ts';
 
@@ -26,7 +27,7 @@ export interface AskedRange {
 export interface MadeReport {
   readonly accounts: readonly AccountLook[];
   readonly stamp: string;
-  text(format: ReportFormat): Promise<Buffer>;
+  text(format: RowFormat): Promise<Buffer>;
 }
 
 export class Reports {

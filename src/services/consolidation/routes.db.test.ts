@@ -161,7 +161,8 @@ test('F1, F7: the days of a range, ascending, with the lag; one without movement
       sealed: false,
     },
   ]);
-  expect(data[0]?.as_of).toBeNull();
+  // F6: nothing had been posted since it was opened.
+  expect(String(data[0]?.as_of) < String(data[1]?.as_of)).toBe(true);
   expect(data[2]?.as_of).toBe(data[1]?.as_of);
   const [day] = documentOf(await get('/v1/accounts/book/daily-balances?from=2026-02-03')).data;
   expect(day).toEqual(data[3]);
@@ -179,6 +180,36 @@ test('F7: CSV has the same columns under a header row', async () => {
     '2026-02-03,7,10,0,1,17,2,false',
   ]);
 });
+
+test('F7: the API document tells of CSV, of what is known already, and of the headers', async () => {
+  const { paths } = (await app.inject('/openapi.json')).json<ApiDocument>();
+  for (const path of ['/v1/accounts/{id}/daily-balances', '/v1/daily-balances']) {
+    const { parameters, responses } = paths[path]?.get ?? { parameters: [], responses: {} };
+    expect(Object.keys(responses['200']?.content ?? {})).toEqual(['application/json', 'text/csv']);
+    expect(parameters.map(({ name }) => name)).toContain('If-None-Match');
+    for (const status of ['200', '304'])
+      expect(Object.keys(responses[status]?.headers ?? {})).toEqual(
+        expect.arrayContaining(['ETag', 'Lag-Events']),
+      );
+    expect(responses['304']?.content).toBeUndefined();
+  }
+});
+
+interface ApiDocument {
+  readonly paths: Readonly<
+    Record<
+      string,
+      {
+        readonly get: {
+          readonly parameters: readonly { readonly name: string }[];
+          readonly responses: Readonly<
+            Record<string, { readonly content?: object; readonly headers: object }>
+          >;
+        };
+      }
+    >
+  >;
+}
 
 test('F6: versions that were replaced are read, newest first, page by page', async () => {
   const url = '/v1/accounts/book/daily-balances/2026-02-03/versions';
@@ -292,11 +323,16 @@ describe('bad input', () => {
 test('an account that was opened just now has days before anything is counted of it', async () => {
   engine.pause('consolidation');
   await engine.openAccounts([{ id: 'fresh', kind: 'wallet' }]);
-  const answer = await get('/v1/accounts/fresh/daily-balances?from=2026-02-03');
+  const fresh = '/v1/accounts/fresh/daily-balances?from=2026-02-03';
+  const answer = await get(fresh);
   expect(answer.json()).toMatchObject({
     account_id: 'fresh',
     time_zone: 'America/Sao_Paulo',
-    data: [{ closing: 0 }],
+    data: [{ closing: 0, as_of: expect.stringMatching(/^20.*Z$/) as string }],
   });
+  const both = await get('/v1/daily-balances?account_id=book&account_id=fresh&from=2026-02-03');
+  expect(documentOf(both).data).toMatchObject([{ closing: 17, as_of: documentOf(answer).data[0]?.as_of }]);
   engine.resume('consolidation');
+  await engine.settled(['consolidation']);
+  expect((await get(fresh)).json()).toEqual(answer.json());
 });

@@ -5,11 +5,12 @@ import { problem } from '#kernel/problem.ts';
 import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
+import { CSV_TYPE, formatOf } from '#platform/http/row-format.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendParts, sendProblem } from '#platform/http/send.ts';
 import { renderVersion } from './day-report.ts';
 import type { DayReads } from './reads.ts';
-import { etagOf, formatOf, isHeld } from './report-format.ts';
+import { etagOf, isHeld } from './report-etag.ts';
 import { type AskedRange, accountNotFound, type MadeReport, type Reports } from './reports.ts';
 import {
   AccountParams,
@@ -17,6 +18,8 @@ import {
   DayParams,
   DayVersions,
   RangeQuery,
+  REPORT_HEADERS,
+  reportResponses,
   SummedBalances,
   SumQuery,
   VersionsQuery,
@@ -32,6 +35,7 @@ export interface DayRoutes {
 }
 
 const READ = { scope: 'accounts:read' } as const;
+const READ_REPORT = { ...READ, headers: REPORT_HEADERS };
 const AS_CSV =
   '`Accept: text/csv` gives the same columns, under a header row. An ETag and If-None-Match spare what is known already.';
 
@@ -51,9 +55,9 @@ function registerAccountDays(app: HttpApp, { reports, lag }: DayRoutes): void {
     description: `Day by day, ascending; a day without movement carries the balance. ${AS_CSV}`,
     params: AccountParams,
     querystring: RangeQuery,
-    response: { 200: DailyBalances, '4xx': ProblemDocument, 503: ProblemDocument },
+    response: reportResponses(DailyBalances),
   };
-  app.get('/v1/accounts/:id/daily-balances', { config: READ, schema }, async (request, reply) => {
+  app.get('/v1/accounts/:id/daily-balances', { config: READ_REPORT, schema }, async (request, reply) => {
     const lagEvents = lag();
     const name = { tenant: contextOf(request).tenant, id: request.params.id };
     const made = await reports.ofAccount(name, request.query);
@@ -67,9 +71,9 @@ function registerSummedDays(app: HttpApp, routes: DayRoutes): void {
     summary: 'Read the daily balances of several accounts together',
     description: `Their sums, day by day: of the accounts that are named, of all of a kind, or of a category of cash entries, whose account is credited with what cash books are debited. Each account's days are those of its own time zone. ${AS_CSV}`,
     querystring: SumQuery,
-    response: { 200: SummedBalances, '4xx': ProblemDocument, 503: ProblemDocument },
+    response: reportResponses(SummedBalances),
   };
-  app.get('/v1/daily-balances', { config: READ, schema }, async (request, reply) => {
+  app.get('/v1/daily-balances', { config: READ_REPORT, schema }, async (request, reply) => {
     const lagEvents = routes.lag();
     const made = await reportAsked(routes, contextOf(request).tenant, request.query);
     return send({ request, reply, made, lagEvents, head: headOfSum });
@@ -162,12 +166,11 @@ async function send({
   });
   if (isHeld(request.headers['if-none-match'], etag)) return reply.code(304).send();
   const text = await made.value.text(format);
-  if (format === 'csv') return sendParts(reply, { contentType: CSV, parts: [text] });
+  if (format === 'csv') return sendParts(reply, { contentType: CSV_TYPE, parts: [text] });
   const before = Buffer.from(`{${head(made.value)},"lag_events":${lagEvents},"data":[`);
   return sendParts(reply, { contentType: JSON_TYPE, parts: [before, text, AFTER_DATA] });
 }
 
-const CSV = 'text/csv; charset=utf-8; header=present';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const AFTER_DATA = Buffer.from(']}');
 

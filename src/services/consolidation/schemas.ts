@@ -1,7 +1,7 @@
 /** The shapes of the API of days. */
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
-import { closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { closed, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 
 /** Accounts of one report. */
 export const ACCOUNTS_MAX = 100;
@@ -70,7 +70,8 @@ const figures = {
 const DailyBalance = Type.Object({
   ...figures,
   as_of: Type.Union([Instant, Type.Null()], {
-    description: 'When the version was made; null before the first posting.',
+    description:
+      'When the version was made; before the first posting when the account was opened. Null without an account, and where nobody was told when it was opened.',
   }),
 });
 
@@ -94,6 +95,25 @@ export const SummedBalances = Type.Object({
   lag_events: lag,
   data: Type.Array(DailyBalance),
 });
+
+/** What a report may be answered with: as JSON or as CSV, or that it is known already. */
+export const reportResponses = (json: TSchema) => ({
+  200: {
+    description: 'Or as CSV: the members of `data` as columns, under a header row.',
+    content: { 'application/json': { schema: json }, 'text/csv': { schema: Type.String() } },
+  },
+  304: Type.Null({ description: 'It is the one that If-None-Match names.' }),
+  '4xx': ProblemDocument,
+  503: ProblemDocument,
+});
+
+export const REPORT_HEADERS = {
+  read: { 'If-None-Match': { type: 'string', description: 'The ETag of a report that is known already.' } },
+  sent: {
+    ETag: { type: 'string', description: 'Another one as soon as any figure is.' },
+    'Lag-Events': { type: 'integer', description: 'As `lag_events`.' },
+  },
+} as const;
 
 export const DayVersions = pageOf(
   Type.Object({

@@ -4,7 +4,7 @@
  * accounts that are remembered the standings alone are locked, in the same order, by the statement that moves them.
  */
 import type { EpochMs } from '#kernel/clock.ts';
-import { byteaArray, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
+import { byteaArray, int4Array, int8Array, textArray, timestamptzArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
@@ -37,7 +37,7 @@ export const ENSURE_ACCOUNTS = statement(
 /** In the order of the names, which is everybody's. By the unique index. */
 export const LOCK_ACCOUNTS = statement(
   'consolidation.lock_accounts',
-  `select a.key, a.tenant, a.id, a.kind, a.currency, a.time_zone
+  `select a.key, a.tenant, a.id, a.kind, a.currency, a.time_zone, a.opened_at
    from ${batchRows('wanted', NAMES)}
    cross join lateral (
      select * from consolidation.accounts a
@@ -208,8 +208,8 @@ export const NOTE_CHANGE = statement(
 /** Under the accounts' locks; never changed again. By primary key. */
 export const SAVE_FACTS = statement(
   'consolidation.save_facts',
-  `update consolidation.accounts a set kind = v.kind, currency = v.currency, time_zone = v.time_zone
-   from ${batchRows('v', { account_key: 'bigint', kind: 'text', currency: 'text', time_zone: 'text' })}
+  `update consolidation.accounts a set kind = v.kind, currency = v.currency, time_zone = v.time_zone, opened_at = v.opened_at
+   from ${batchRows('v', { account_key: 'bigint', kind: 'text', currency: 'text', time_zone: 'text', opened_at: 'timestamptz' })}
    cross join lateral (select t.ctid as at from consolidation.accounts t where t.key = v.account_key offset 0) found
    where a.ctid = found.at`,
 );
@@ -219,6 +219,7 @@ interface AccountRow extends AccountName {
   kind: string | null;
   currency: string | null;
   time_zone: string | null;
+  opened_at: EpochMs | null;
 }
 
 interface StandingRow {
@@ -274,9 +275,9 @@ function namesOf(names: readonly AccountName[]): Buffer[] {
   return [textArray(names.map(({ tenant }) => tenant)), textArray(names.map(({ id }) => id))];
 }
 
-function factsOf({ kind, currency, time_zone }: AccountRow): AccountFacts | undefined {
+function factsOf({ kind, currency, time_zone, opened_at }: AccountRow): AccountFacts | undefined {
   if (kind === null || currency === null || time_zone === null) return undefined;
-  return { kind, currency, timeZone: time_zone };
+  return { kind, currency, timeZone: time_zone, openedAt: opened_at };
 }
 
 export async function loadDays(tx: BatchTransaction, wanted: readonly DayRef[]): Promise<DaysFound> {
@@ -366,5 +367,6 @@ export function saveFacts(
     textArray(opened.map(({ facts }) => facts.kind)),
     textArray(opened.map(({ facts }) => facts.currency)),
     textArray(opened.map(({ facts }) => facts.timeZone)),
+    timestamptzArray(opened.map(({ facts }) => facts.openedAt)),
   ]);
 }

@@ -8,7 +8,7 @@ import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
-import { etagOf, versionOf } from '#platform/http/version-etag.ts';
+import { etagOf, REPLACES_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
 import { type Compiler, faultsOf } from './check-connector.ts';
 import { type ConnectorDefinition, renderConnector } from './connector.ts';
 import { ConnectorBody, ConnectorDocument } from './connector-schemas.ts';
@@ -43,24 +43,28 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
     body: ConnectorBody,
     response: { 200: ConnectorDocument, 201: ConnectorDocument, ...REFUSALS },
   };
-  app.put('/v1/connectors/:name', { config: WRITE, schema }, async (request, reply) => {
-    const given = request.headers['if-match'];
-    if (given === undefined)
-      return sendProblem(reply, problem('hub.version_required', 'The request has no If-Match header.'));
-    const version = versionOf(given);
-    if (version === undefined)
-      return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
-    // Checked by the schema above, whose type cannot say what a member of one name stands for.
-    const definition = request.body as ConnectorDefinition;
-    const faults = await faultsOf(definition, { evaluator, refusalOf });
-    if (faults.length > 0) return sendProblem(reply, invalid(faults));
-    const operation = 'connectors.put';
-    const body: HubOrder = { operation, name: request.params.name, version, definition };
-    const outcome = await submitCommand<HubOrder>(request, commands, { operation, body, id: newId('req') });
-    if (!outcome.ok) return sendProblem(reply, outcome.problem);
-    if (outcome.value.answer.status < 300) reply.header('etag', etagOf(version + 1));
-    return sendOutcome(reply, outcome.value);
-  });
+  app.put(
+    '/v1/connectors/:name',
+    { config: { ...WRITE, headers: REPLACES_VERSION }, schema },
+    async (request, reply) => {
+      const given = request.headers['if-match'];
+      if (given === undefined)
+        return sendProblem(reply, problem('hub.version_required', 'The request has no If-Match header.'));
+      const version = versionOf(given);
+      if (version === undefined)
+        return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
+      // Checked by the schema above, whose type cannot say what a member of one name stands for.
+      const definition = request.body as ConnectorDefinition;
+      const faults = await faultsOf(definition, { evaluator, refusalOf });
+      if (faults.length > 0) return sendProblem(reply, invalid(faults));
+      const operation = 'connectors.put';
+      const body: HubOrder = { operation, name: request.params.name, version, definition };
+      const outcome = await submitCommand<HubOrder>(request, commands, { operation, body, id: newId('req') });
+      if (!outcome.ok) return sendProblem(reply, outcome.problem);
+      if (outcome.value.answer.status < 300) reply.header('etag', etagOf(version + 1));
+      return sendOutcome(reply, outcome.value);
+    },
+  );
 }
 
 function invalid(faults: Awaited<ReturnType<typeof faultsOf>>): Problem {
@@ -77,13 +81,17 @@ function registerReads(app: HttpApp, connectors: Connectors): void {
     querystring: ConnectorQuery,
     response: { 200: ConnectorDocument, 404: ProblemDocument },
   };
-  app.get('/v1/connectors/:name', { config: READ, schema: read }, async (request, reply) => {
-    const { name } = request.params;
-    const found = await connectors.find({ tenant: contextOf(request).tenant, name }, request.query.version);
-    if (found === undefined) return sendProblem(reply, connectorNotFound(name));
-    reply.header('etag', etagOf(found.version));
-    return sendJsonText(reply, { status: 200, body: JSON.stringify(renderConnector(found)) });
-  });
+  app.get(
+    '/v1/connectors/:name',
+    { config: { ...READ, headers: SENDS_VERSION }, schema: read },
+    async (request, reply) => {
+      const { name } = request.params;
+      const found = await connectors.find({ tenant: contextOf(request).tenant, name }, request.query.version);
+      if (found === undefined) return sendProblem(reply, connectorNotFound(name));
+      reply.header('etag', etagOf(found.version));
+      return sendJsonText(reply, { status: 200, body: JSON.stringify(renderConnector(found)) });
+    },
+  );
   const list = {
     tags: ['hub'],
     summary: 'List connectors by name',

@@ -18,6 +18,7 @@ export interface AuditedAttempt
     | 'state'
     | 'amount'
     | 'currency'
+    | 'providerReference'
   > {
   /** `att_…` */
   readonly id: string;
@@ -34,16 +35,18 @@ export const PAUSE_MAX_MS = 2 * 3_600_000;
 /** The longest that LASTRO_PROVIDER_DEADLINE_MS may be; refunds have ten minutes. */
 export const DEADLINE_MAX_MS = 86_400_000;
 
-interface AuditRow extends Omit<AuditedAttempt, 'amount' | 'chargeId' | 'isDeadlineTooLate'> {
+interface AuditRow
+  extends Omit<AuditedAttempt, 'amount' | 'chargeId' | 'isDeadlineTooLate' | 'providerReference'> {
   amount: bigint;
   charge_id: string | null;
+  provider_reference: string | null;
   deadline_too_late: boolean;
 }
 
 /** By the index on subject. Subjects compare by bytes, whatever the database's collation. */
 export const AUDITED_ATTEMPTS: RangedRows = {
   select: `select a.id, a.tenant, a.subject, a.partition, a.kind, a.purpose, a.number, a.provider, a.state,
-                  a.amount, a.currency, a.charge_id,
+                  a.amount, a.currency, a.charge_id, a.provider_reference,
                   case when a.due_at is null then 'none'
                        when a.due_at > now() + make_interval(secs => ${PAUSE_MAX_MS / 1000}) then 'too_late'
                        else 'set' end as due,
@@ -57,11 +60,12 @@ export const AUDITED_ATTEMPTS: RangedRows = {
 export async function listAttempts(reader: Reader, ranges: readonly Range[]): Promise<AuditedAttempt[]> {
   const { text, parameters } = rowsInRanges(AUDITED_ATTEMPTS, ranges);
   const rows = await reader.query<AuditRow>(`${text} order by subject, kind, number`, parameters);
-  return rows.map(({ charge_id, amount, id, deadline_too_late, ...row }) => ({
+  return rows.map(({ charge_id, amount, id, deadline_too_late, provider_reference, ...row }) => ({
     ...row,
     isDeadlineTooLate: deadline_too_late,
     id: idOf('att', id),
     amount: Number(amount),
     chargeId: charge_id === null ? null : idOf('att', charge_id),
+    providerReference: provider_reference,
   }));
 }

@@ -1,8 +1,11 @@
-/** What a request wants a report in, and whether it has it already (RFC 9110 §12.5.1, §13.1.2). */
-export type ReportFormat = 'json' | 'csv';
+/** What a request wants its answer in, where rows can be told in either (RFC 9110 §12.5.1). */
+export type RowFormat = 'json' | 'csv';
+
+/** RFC 4180 §3: the first line names the columns. */
+export const CSV_TYPE = 'text/csv; charset=utf-8; header=present';
 
 /** CSV where it is named and nothing in JSON's place is wanted more. */
-export function formatOf(accept: string | undefined): ReportFormat {
+export function formatOf(accept: string | undefined): RowFormat {
   if (accept === undefined) return 'json';
   const weights = new Map(accept.split(',').map(rangeOf));
   const csv = weights.get('text/csv') ?? weights.get('text/*') ?? 0;
@@ -17,16 +20,4 @@ function rangeOf(text: string): [string, number] {
   const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
   const q = weight === undefined ? 1 : Number(weight);
   return [type, Number.isFinite(q) ? q : 0];
-}
-
-/** Weak, as an answer also tells the lag, which is another one each time. */
-export function etagOf(stamp: string, format: ReportFormat): string {
-  return `W/"${stamp}.${format}"`;
-}
-
-export function isHeld(ifNoneMatch: string | undefined, etag: string): boolean {
-  if (ifNoneMatch === undefined) return false;
-  if (ifNoneMatch.trim() === '*') return true;
-  const opaque = (tag: string): string => tag.trim().replace(/^W\//, '');
-  return ifNoneMatch.split(',').some((tag) => opaque(tag) === opaque(etag));
 }
