@@ -13,7 +13,7 @@ const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^(?:\/v1)?\/(?:payments|refunds)/, 'payments'],
   [/^(?:\/v1\/(?:cards|card-transactions|merchant-rules)|\/transactions$)/, 'cards'],
   [/^\/v1\/cash-entries/, 'cashflow'],
-  [/^\/v1\/integrity\/checkpoints/, 'integrity'],
+  [/^\/(?:v1\/integrity\/checkpoints|\.well-known\/lastro-keys$)/, 'integrity'],
   [/^\/(?:v1\/(?:connectors|integrations|hooks)|hooks)/, 'hub'],
   [/^\/v1\/(?:accounts\/:id\/)?daily-balances/, 'consolidation'],
   [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],

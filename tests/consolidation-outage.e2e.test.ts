@@ -96,3 +96,25 @@ test('DESIGN §7: its routes answer 503 where it does not run, and with what it 
     rows.filter(({ id, day }) => id === 'north' && DAYS.includes(String(day))).map(told),
   );
 });
+
+/** Of no service: the logs as they are, what every group may give up, every service's secrets. */
+const EVERYWHERE = /^\/v1\/(?:events|dead-letters|secrets)/;
+const OWN = /daily-balances/;
+
+test('DESIGN §7: no route of a service that does not run answers anything else', async () => {
+  const document = (await http(`${consolidation.url}/openapi.json`)).json() as {
+    paths: Record<string, Record<string, unknown>>;
+  };
+  const routes = Object.entries(document.paths)
+    .filter(([path]) => !EVERYWHERE.test(path) && !OWN.test(path))
+    .flatMap(([path, methods]) => Object.keys(methods).map((method) => ({ path, method })));
+  expect(routes.map(({ path }) => path)).toContain('/.well-known/lastro-keys');
+  const answers = await Promise.all(
+    routes.map(async ({ path, method }) => {
+      const url = `${consolidation.url}${path.replaceAll(/\{\w+\}/g, '1')}`;
+      const { status } = await fetch(url, { method: method.toUpperCase() });
+      return `${method} ${path} ${status}`;
+    }),
+  );
+  expect(answers.filter((answer) => !answer.endsWith(' 503'))).toEqual([]);
+});

@@ -238,7 +238,9 @@ test('one audit is asked for at a time, over all tenants, and is seen by who ask
   expect(await desk.findings()).toHaveLength(1);
   const id = (first ?? second)?.id ?? ('adt_' as never);
   const [asker, stranger] = first === undefined ? ['other', 'acme'] : ['acme', 'other'];
-  expect(await desk.audits.find(asker, id)).toMatchObject({ state: 'completed', scope: 'sagas' });
+  const audit = await desk.audits.find(asker, id);
+  expect(audit).toMatchObject({ state: 'completed', scope: 'sagas', done: audit?.total });
+  expect(audit?.phase).not.toBeNull();
   expect(await desk.audits.find(stranger, id)).toBeUndefined();
   expect(await desk.audits.enqueue({ tenant: 'acme', ...order })).toMatchObject({ state: 'queued' });
 });

@@ -240,6 +240,17 @@ describe('on tables with many rows', () => {
       ['payments_service', REFUNDED],
     ],
     [
+      'a page of the payments of a reference',
+      (reader) => new PaymentReads(reader).list(TENANT, { reference: 'r-1', walletId: 'w-1' }, page),
+      ['payments_reference', REFUNDED],
+    ],
+    [
+      'a page of the payments of a status and a time',
+      (reader) =>
+        new PaymentReads(reader).list(TENANT, { status: 'declined', createdFrom: 0, createdTo: 1 }, page),
+      ['payments_pkey', REFUNDED],
+    ],
+    [
       'the verdict of a payment under way',
       (reader) => new VerdictReads(reader, TOPOLOGY.topics).find(TENANT, id),
       ['verdicts_pkey', TIMELINE],
@@ -266,9 +277,10 @@ describe('on tables with many rows', () => {
 async function fill(): Promise<void> {
   const n = `generate_series(1, ${ROWS}) n`;
   await owner.query(
-    `insert into payments.payments (tenant, id, wallet_id, service_id, amount, currency, method, status, correlation_id,
-                                    created_at, updated_at)
-     select '${TENANT}', gen_random_uuid(), 'w-' || n % 10000, 's-' || n % 500, 1, 'USD', 'balance', 'completed', 'c', now(), now()
+    `insert into payments.payments (tenant, id, wallet_id, service_id, amount, currency, method, reference, status,
+                                    correlation_id, created_at, updated_at)
+     select '${TENANT}', gen_random_uuid(), 'w-' || n % 10000, 's-' || n % 500, 1, 'USD', 'balance', 'r-' || n, 'completed',
+            'c', now(), now()
      from ${n};
      insert into payments.payment_references select '${TENANT}', 'w-' || n % 10000, 's-1', 'r-' || n, gen_random_uuid() from ${n};
      insert into payments.refund_totals select '${TENANT}', gen_random_uuid(), 1, 1, 1 from ${n};

@@ -148,6 +148,21 @@ describe('a payment through all five stages', () => {
     expect(times).toEqual(times.toSorted());
   });
 
+  test('its timeline is read in pages as any list is, and a cursor that is not of it is refused', async () => {
+    const path = `/v1/payments/${id}/events`;
+    const pages: TimelineEvent[][] = [];
+    for (let next: string | null = ''; next !== null; ) {
+      const page = (await get(`${path}?limit=4${next === '' ? '' : `&cursor=${next}`}`)).json();
+      pages.push(page['data'] as TimelineEvent[]);
+      next = page['next_cursor'] as string | null;
+    }
+    expect(pages.map(({ length }) => length)).toEqual([4, 2]);
+    expect(pages.flat()).toEqual(await timelineOf(id, 6));
+    const foreign = Buffer.from(JSON.stringify(['v1', 'payments/0/999999'])).toString('base64url');
+    for (const query of ['limit=0', 'limit=501', 'cursor=x', `cursor=${foreign}`, 'after=1'])
+      expect([query, (await get(`${path}?${query}`)).status]).toEqual([query, 400]);
+  });
+
   test('D6: the money has moved once, on both sides', async () => {
     const [wallet, service] = await Promise.all([get('/v1/accounts/wal-1234'), get('/v1/accounts/abc-1234')]);
     expect(wallet.json()['balance']).toMatchObject({
@@ -548,6 +563,17 @@ describe('U19: who may see and do what', () => {
     const refused = await pay(ORDER, { bearer: sandbox });
     expect(refused.status).toBe(401);
     expect(refused.headers.get('www-authenticate')).toMatch(/^Bearer/);
+  });
+
+  test('a key that leaked is revoked by what is seen of it, whole or cut off', async () => {
+    const leaked = [
+      await runLastro(['keys', 'create'], settings),
+      await runLastro(['keys', 'create'], settings),
+    ];
+    const [whole = '', cut = ''] = leaked;
+    await runLastro(['keys', 'revoke', whole], settings);
+    await runLastro(['keys', 'revoke', cut.slice(0, 29)], settings);
+    for (const key of leaked) expect((await get('/v1/payments', key)).status).toBe(401);
   });
 
   test('a key of another scope may read and not pay', async () => {

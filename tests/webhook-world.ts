@@ -97,7 +97,11 @@ export class WebhookProcess {
       clock,
       random: Math.random,
       batchMax: 500,
-      observer: { committed: () => undefined, failed: (_name: string, error: unknown) => onError(error) },
+      observer: {
+        committed: () => undefined,
+        failed: (_name: string, error: unknown) => onError(error),
+        deadLettered: (group: string, letter: object) => void world.buried.push({ group, ...letter }),
+      },
     };
     const letters = new DeadLetterDesk({ ...machine, reader, openSession, onError });
     const webhooks = new Webhooks({
@@ -194,6 +198,8 @@ export class WebhookWorld {
   readonly owner: Client;
   readonly vault: Vault;
   readonly receiver: WebhookReceiver;
+  /** What the processes have told of as given up. */
+  readonly buried: object[] = [];
   readonly clock: TestClock = { now: () => Date.now() + this.#aheadMs };
   readonly #heads: Session;
   readonly #processes: WebhookProcess[] = [];

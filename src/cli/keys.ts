@@ -1,6 +1,6 @@
 /** `lastro keys`: works beside running processes, on the same database. */
 import { systemClock } from '#kernel/clock.ts';
-import { isId } from '#kernel/ids.ts';
+import { type ApiKeyId, isId } from '#kernel/ids.ts';
 import { type Access, createAccess } from '#services/access/contract.ts';
 import { say } from './environment.ts';
 import { onInstallation, type TenantOption } from './on-installation.ts';
@@ -34,10 +34,11 @@ export function listKeys(options: TenantOption): Promise<void> {
 
 export function revokeKey(id: string, options: TenantOption): Promise<void> {
   return withAccess(options, async (access, tenant) => {
-    if (!isId('key', id)) throw new Error(`${id} is not the id of a key; ./lastro keys list shows them`);
-    const revoked = await access.revokeKey({ tenant, id });
+    const keyId = keyIdIn(id);
+    if (keyId === undefined) throw new Error(`${id} is not the id of a key; ./lastro keys list shows them`);
+    const revoked = await access.revokeKey({ tenant, id: keyId });
     if (!revoked.ok) throw new Error(revoked.problem.detail);
-    say(`key ${id} is revoked`);
+    say(`key ${keyId} is revoked`);
   });
 }
 
@@ -51,4 +52,10 @@ function withAccess(
     };
     return work(createAccess({ db, clock: systemClock }), tenant);
   });
+}
+
+/** From the id, or from what is seen of a key that leaked: `lk_<id>_…`, whole or cut off. */
+function keyIdIn(text: string): ApiKeyId | undefined {
+  const id = text.replace(/^lk_([0-9a-z]{26})(?:_.*)?$/, 'key_$1');
+  return isId('key', id) ? id : undefined;
 }

@@ -2,7 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
-import type { GroupOptions, ListOptions, OrderOptions, ReplayAllOptions } from './dead-letters.ts';
+import type { GroupOptions, ListOptions, OrderOptions, SetOptions } from './dead-letters.ts';
 import type { ImportEntriesOptions } from './import-entries.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
@@ -46,7 +46,7 @@ keys
   .action(async (options: { tenant?: string }) => (await import('./keys.ts')).listKeys(options));
 keys
   .command('revoke <id>')
-  .description('revoke a key; effective within a second on every process')
+  .description('revoke a key, by its id or by the key itself; effective within a second on every process')
   .option('--tenant <id>', `whose key it is; ${BY_DEFAULT}`)
   .action(async (id: string, options: { tenant?: string }) =>
     (await import('./keys.ts')).revokeKey(id, options),
@@ -89,15 +89,19 @@ deadLetters
   .action(async (id: string, options: OrderOptions) =>
     (await import('./dead-letters.ts')).orderDeadLetter('replay', id, options),
   );
-deadLetters
-  .command('replay-all')
-  .description('have all that are open and match tried once more, in the background')
-  .option('--tenant <id>', OF_TENANT)
-  .option('--group <name>', 'of this consumer group')
-  .option('--target <name>', 'given up at this connector or webhook endpoint')
-  .option('--error-code <code>', 'that failed with this')
-  .option('--reason <text>', 'kept in the audit')
-  .action(async (options: ReplayAllOptions) => (await import('./dead-letters.ts')).replayAll(options));
+for (const [action, description] of [
+  ['replay', 'have all that are open and match tried once more, in the background'],
+  ['discard', 'give up all that are open and match, in the background; needs a reason, and a filter'],
+] as const)
+  deadLetters
+    .command(`${action}-all`)
+    .description(description)
+    .option('--tenant <id>', OF_TENANT)
+    .option('--group <name>', 'of this consumer group')
+    .option('--target <name>', 'given up at this connector or webhook endpoint')
+    .option('--error-code <code>', 'that failed with this')
+    .option('--reason <text>', 'kept in the audit')
+    .action(async (options: SetOptions) => (await import('./dead-letters.ts')).orderAll(action, options));
 for (const [action, description] of [
   ['skip', 'pass over the event for good, and go on with what waits behind it'],
   ['discard', 'give up the event and all that waits behind it now'],

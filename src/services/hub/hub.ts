@@ -125,6 +125,7 @@ export class Hub {
       connectors,
       evaluator: this.#evaluator,
       hasRoom: () => this.#dispatcher.room > 0,
+      observer: options.observer,
       onCommitted,
     });
   }

@@ -18,6 +18,7 @@ import {
   FIND_CURRENT_CONNECTORS,
   FIND_LAST_EVENTS,
   FIND_RECEIVED,
+  FIND_RECEIVED_BYTES,
   LOCK_INTEGRATIONS,
   STATEMENTS,
   UPDATE_INTEGRATIONS,
@@ -32,6 +33,7 @@ const LOOK_UPS = [
   [LOCK_INTEGRATIONS, ['integrations_pkey']],
   [UPDATE_INTEGRATIONS, ['integrations_pkey']],
   [FIND_RECEIVED, ['received_hooks_dedup']],
+  [FIND_RECEIVED_BYTES, ['received_hooks_bytes']],
   [FIND_STANDINGS, ['calls_pkey']],
   [FIND_CALLED, ['calls_pkey']],
   [UPDATE_CALLS, ['calls_pkey']],
@@ -96,7 +98,7 @@ describe('on tables with many rows', () => {
               case when random() < 0.01 then now() end, now(), 1000, 'c', id, 'cor', now() from hub.integrations;
        insert into hub.undoings select id, 'acme', now() - random() * interval '1 day' from hub.integrations;
        insert into hub.received_hooks
-       select 'acme', id, 'c', '{}', '', 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
+       select 'acme', id, 'c', '{}', id::text::bytea, 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
     ),
   );
 

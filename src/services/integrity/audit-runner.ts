@@ -110,6 +110,7 @@ export class AuditRunner {
       });
       await telling.end();
       await handOver();
+      await goesOn(progress); // told to its end, which lies within the last second
       // AR1
       if (isComplete && scope === 'everything') await desk.closeUnseen(startedAt, UNSEEN);
       return true;

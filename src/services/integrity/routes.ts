@@ -2,29 +2,36 @@
 import { Type } from 'typebox';
 import { isId } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
+import { malformedCursor, parseCursor, renderPage } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { ProblemDocument } from '#platform/http/schemas.ts';
+import { closed, MAX_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { renderTimelineEvent } from '#platform/log/timeline.ts';
 import type { CardVerdictReads } from './card-verdicts.ts';
 import { renderVerdict, type VerdictReads } from './reads.ts';
 
 const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
 
-const TimelineDocument = Type.Object({
-  data: Type.Array(
-    Type.Object({
-      id: Type.String({ description: '`topic/partition/position`' }),
-      type: Type.String(),
-      topic: Type.String(),
-      occurred_at: Type.String({ format: 'date-time' }),
-      correlation_id: Type.String(),
-      causation: Type.String(),
-      data: Type.Object({}, { additionalProperties: true }),
-    }),
+const TimelinePage = pageOf(
+  Type.Object({
+    id: Type.String({ description: '`topic/partition/position`' }),
+    type: Type.String(),
+    topic: Type.String(),
+    occurred_at: Type.String({ format: 'date-time' }),
+    correlation_id: Type.String(),
+    causation: Type.String(),
+    data: Type.Object({}, { additionalProperties: true }),
+  }),
+);
+
+/** Whoever reads a timeline wants it whole, and nearly every one has a dozen events: the default is the most there can be. */
+const TimelineQuery = closed({
+  ...pageQuery,
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_PAGE_LIMIT, description: `Default ${MAX_PAGE_LIMIT}.` }),
   ),
-  next_cursor: Type.Null({ description: 'A timeline is one page.' }),
 });
 
 const verdictMembers = {
@@ -86,17 +93,34 @@ function registerTimeline(app: HttpApp, reads: VerdictReads, resource: Resource)
         tags: [resource.tag],
         summary: `The timeline of a ${resource.name}, oldest first`,
         params: Params,
-        response: { 200: TimelineDocument, 404: ProblemDocument },
+        querystring: TimelineQuery,
+        response: { 200: TimelinePage, 400: ProblemDocument, 404: ProblemDocument },
       },
     },
     async (request, reply) => {
       const { id } = request.params;
+      const { limit = MAX_PAGE_LIMIT, cursor } = request.query;
+      const after = parseCursor(cursor, 1);
+      if (!after.ok) return sendProblem(reply, after.problem);
       const events = isId(resource.prefix, id) ? await reads.timeline(contextOf(request).tenant, id) : [];
       if (events.length === 0) return sendProblem(reply, notFound(resource, id));
-      const body = JSON.stringify({ data: events.map(renderTimelineEvent), next_cursor: null });
+      const rest = eventsAfter(events, after.value?.[0]);
+      if (rest === undefined) return sendProblem(reply, malformedCursor());
+      const { data, next_cursor } = renderPage(rest, limit, (last) => [eventIdentity(last)]);
+      const body = JSON.stringify({ data: data.map(renderTimelineEvent), next_cursor });
       return sendJsonText(reply, { status: 200, body });
     },
   );
+}
+
+/** Those behind the one of that identity; undefined if it is not among them. */
+function eventsAfter(
+  events: readonly LogEvent[],
+  identity: string | undefined,
+): readonly LogEvent[] | undefined {
+  if (identity === undefined) return events;
+  const at = events.findIndex((event) => eventIdentity(event) === identity);
+  return at === -1 ? undefined : events.slice(at + 1);
 }
 
 function registerVerdict(app: HttpApp, reads: VerdictReads, resource: Resource): void {

@@ -19,6 +19,7 @@ import {
   AccountPage,
   AccountParams,
   AccountQuery,
+  CloseAccountBody,
   OpenAccountBody,
   PostingListQuery,
   PostingPage,
@@ -50,6 +51,7 @@ export function registerAccountCommands(app: HttpApp, commands: CommandQueue<Led
     summary: 'Close an account',
     description: 'For ever. Its balance must be zero and nothing held.',
     params: AccountParams,
+    body: CloseAccountBody,
     response: { 200: AccountDocument, ...REFUSALS },
   };
   app.post('/v1/accounts/:id/close', { config: WRITE, schema: close }, async (request, reply) => {

@@ -541,6 +541,13 @@ describe('closing an account', () => {
     expect(refusalOf(await post(`/v1/accounts/${id}/close`))[1].code).toBe('ledger.account_closed');
   });
 
+  test('is refused with a body that says more than nothing, and then leaves the account open', async () => {
+    const id = await givenWallet(0);
+    const refused = await post(`/v1/accounts/${id}/close`, { force: true });
+    expect(refusalOf(refused)).toEqual([400, { code: 'request.invalid', pointers: ['/force'] }]);
+    expect((await post(`/v1/accounts/${id}/close`, {})).statusCode).toBe(200);
+  });
+
   test('under a key is told again as it was', async () => {
     const id = await givenWallet(0);
     const asked = { headers: { 'idempotency-key': `close-${id}` } };

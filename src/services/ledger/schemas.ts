@@ -80,6 +80,9 @@ export const AccountDocument = Type.Object({
   opened_at: Instant,
 });
 
+/** May be left out, as `curl -X POST` does. */
+export const CloseAccountBody = nullable(closed({}, 'Nothing is to be said.'));
+
 export const AccountPage = pageOf(AccountDocument);
 
 export const AccountParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -16,6 +16,7 @@ import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
+  METADATA_MAX,
   PaymentDocument,
   PaymentListQuery,
   PaymentOrderBody,
@@ -77,6 +78,8 @@ export function registerPaymentRoutes(app: HttpApp, routes: PaymentRoutes): void
       schema: {
         tags: ['payments'],
         summary: 'List payments, newest first',
+        description:
+          'A page looks through a hundred thousand payments at most: if few of them match, it is short, and `next_cursor` goes on.',
         querystring: PaymentListQuery,
         response: { 200: PaymentPage, 400: ProblemDocument },
       },
@@ -107,9 +110,6 @@ async function requestPayment(
   return sendFinalOr(incoming, reply, outcome.value, { states: routes.finalStates, render: renderPayment });
 }
 
-/** Characters of JSON. It stands in the payment, its event, its stored answer and its stored request, hundreds to a batch. */
-const METADATA_MAX = 16_384;
-
 function metadataTooLarge(): Problem {
   const detail = `has more than ${METADATA_MAX} characters`;
   return problem('request.invalid', `/metadata ${detail}.`, {
@@ -134,13 +134,12 @@ async function sendPayments(
   if (!cursor.ok) return sendProblem(reply, cursor.problem);
   const before = cursor.value?.[0];
   if (before !== undefined && !isId('pay', before)) return sendProblem(reply, malformedCursor());
-  const limit = query.limit ?? DEFAULT_PAGE_LIMIT;
-  const payments = await reads.list(contextOf(incoming).tenant, filterOf(query), {
+  const { payments, next } = await reads.list(contextOf(incoming).tenant, filterOf(query), {
     before: before === undefined ? undefined : uuidOf(before),
-    limit: rowsFor(limit),
+    limit: query.limit ?? DEFAULT_PAGE_LIMIT,
   });
-  const { data, next_cursor } = renderPage(payments, limit, (last) => [idOf('pay', last.uuid)]);
-  const page = { data: data.map(renderPayment), next_cursor };
+  const next_cursor = next === undefined ? null : renderCursor([idOf('pay', next)]);
+  const page = { data: payments.map(renderPayment), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }
 

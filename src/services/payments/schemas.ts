@@ -11,10 +11,15 @@ const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'T
 /** Three capital letters; whether ISO 4217 knows them is decided with the payment. */
 const CurrencyText = Type.String({ minLength: 1, maxLength: 8, description: 'ISO 4217, such as BRL.' });
 
-/** Properties the caller keeps with a payment; bounded by the body's own limit. */
+/** Properties the caller keeps with a payment. Characters of JSON: it stands in the payment, its event, its stored answer and its stored request, hundreds to a batch. */
+export const METADATA_MAX = 16_384;
 const PaymentMetadata = Type.Object(
   {},
-  { additionalProperties: true, maxProperties: 50, description: 'Kept and given back as it is.' },
+  {
+    additionalProperties: true,
+    maxProperties: 50,
+    description: `Kept and given back as it is; at most ${METADATA_MAX} characters of JSON.`,
+  },
 );
 
 /** Answers render what was not given as null, and callers send it back so. */
@@ -56,7 +61,10 @@ export const PaymentDocument = Type.Object({
   refunded: Type.Integer({ description: 'Minor units given back so far.' }),
   failure: nullable(Type.Object({ code: Type.String(), detail: Type.String() })),
   created_at: Type.String({ format: 'date-time' }),
-  updated_at: Type.String({ format: 'date-time' }),
+  updated_at: Type.String({
+    format: 'date-time',
+    description: 'When its status or failure changed last. Its refunds have times of their own.',
+  }),
 });
 
 export const PaymentPage = pageOf(PaymentDocument);

@@ -12,10 +12,12 @@ let egress: Egress;
 let caller: Caller;
 const noted: [string, boolean][] = [];
 const failures: unknown[] = [];
+const asked: string[] = [];
 
 beforeAll(async () => {
   server = await listenOnLoopback();
   server.on('request', (request, response) => {
+    asked.push(request.url ?? '');
     response.statusCode = request.url?.startsWith('/away') === true ? 503 : 200;
     response.end('{}');
   });
@@ -30,6 +32,7 @@ afterAll(async () => {
 beforeEach(() => {
   noted.length = 0;
   failures.length = 0;
+  asked.length = 0;
   const nobody = async () => Promise.reject(new Error('nobody is asked'));
   caller = new Caller({
     egress,
@@ -105,4 +108,10 @@ test('U12: a destination and its undo are seen each for itself', async () => {
     ['hub/acme/erp/main', true],
     ['hub/acme/erp/main/undo', false],
   ]);
+});
+
+test('H8: a key that would lead out of the path of a look-up is one that nothing is found for', async () => {
+  const keys = ['', '.', '..', '\ud800', '../a', '%2e%2e'];
+  for (const key of keys) await caller.perform(call('enrichment', [key, null]), definition());
+  expect(asked).toEqual(['/near/..%2Fa', '/near/%252e%252e']);
 });

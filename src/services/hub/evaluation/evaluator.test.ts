@@ -31,6 +31,21 @@ describe('an expression', () => {
     ]);
   });
 
+  test('that gives a number which no amount may be fails: beyond 2^53−1, and infinite', async () => {
+    const sources = [
+      '9007199254740991',
+      '9007199254740992',
+      '{"a": [-9007199254740993]}',
+      '1e308 * 10',
+      '0.1',
+    ];
+    const results = await evaluator.run(sources.map((source) => value(source)));
+    expect(results.map(({ kind }) => kind)).toEqual(['values', 'faulty', 'faulty', 'faulty', 'values']);
+    expect(await evaluator.run([rules([{ set: { a: 'b * 3' } }], { b: 2 ** 53 - 1 })])).toMatchObject([
+      { kind: 'faulty', at: '/rules' },
+    ]);
+  });
+
   test.each([
     ['loops by recursion', '($f := function($n) { $f($n + 1) }; $f(0))'],
     ['grows a list', '($f := function($l) { $f($append($l, $l)) }; $f([1..1000]))'],

@@ -57,7 +57,7 @@ async function lookThrough(sweeper: OverdueSweeper): Promise<void> {
 
 test('H7: what its group has passed is delivered to it again, three times, and is a dead letter then', async () => {
   aheadMs = 0;
-  const sweeper = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const sweeper = new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
   const lost = await givenStanding();
   await lookThrough(sweeper);
   expect(await orders(lost)).toEqual([]);
@@ -76,7 +76,7 @@ test('H7: what its group has passed is delivered to it again, three times, and i
   await sweeper.sweep();
   const letter = { group: 'hub.validation', target: 'erp', code: 'hub.overdue', state: 'open', attempts: 3 };
   expect(await letters(lost)).toEqual([letter]);
-  const another = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const another = new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
   for (let look = 0; look < 14; look++) {
     await finishOrders(database.url, 'done');
     await another.sweep();
@@ -86,7 +86,7 @@ test('H7: what its group has passed is delivered to it again, three times, and i
 
 test('H7: what has ended, or is ordered already, is left alone', async () => {
   aheadMs = 0;
-  const sweeper = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const sweeper = new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
   const ended = await givenStanding();
   const ordered = await givenStanding();
   await ask(database.url, `update hub.integrations set status = 'refused' where id = $1`, [uuidOf(ended)]);
@@ -123,7 +123,7 @@ const UNDO_ASKED = {
   data: { destination: 'main', reason: 'a mistake', actor: null },
 };
 
-const sweeping = () => new OverdueSweeper({ session, clock, onError: () => undefined });
+const sweeping = () => new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
 
 test('O1: an undo that stands still is a dead letter, though its delivery is one', async () => {
   aheadMs = 0;
@@ -131,7 +131,16 @@ test('O1: an undo that stands still is a dead letter, though its delivery is one
   await session.transaction(async (tx) => {
     const { topic, partition, position, type } = event;
     const failure = { code: 'hub.outcome_unknown', text: '', status: null };
-    const about = { topic, partition, position, type, tenant: 'acme', subject: id, version: 1 };
+    const about = {
+      topic,
+      partition,
+      position,
+      type,
+      tenant: 'acme',
+      subject: id,
+      version: 1,
+      correlationId: 'cor',
+    };
     const letter = { group: 'hub.delivery', event: about, target: 'erp', work: id, failure };
     buryGivenUp(tx, [{ ...letter, attempts: 1, firstAt: Date.now(), waitsFor: null }], Date.now());
   });
@@ -193,7 +202,7 @@ test('O1: two processes that find the same lost at once make one dead letter of 
   const lost = await givenStanding();
   aheadMs = STANDS_STILL_AFTER_MS + 60_000;
   const other = new Session({ url: database.url, name: 'overdue beside' });
-  const beside = new OverdueSweeper({ session: other, clock, onError: () => undefined });
+  const beside = new OverdueSweeper({ session: other, clock, observer: {}, onError: () => undefined });
   const sweepers = [sweeping(), beside];
   for (let look = 0; look < 24; look++) {
     await Promise.all(sweepers.map((each) => each.sweep()));

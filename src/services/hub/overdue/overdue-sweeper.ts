@@ -10,9 +10,16 @@
 import { type Clock, type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId } from '#kernel/ids.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import { buryGivenUp, findOpenWork, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import {
+  type BuriedWork,
+  buryGivenUp,
+  findOpenWork,
+  type GivenUp,
+  tellBuried,
+} from '#platform/dead-letters/given-up.ts';
 import {
   findAbandonedEvents,
   findOrderedEvents,
@@ -21,7 +28,13 @@ import {
   requestRedeliveries,
 } from '#platform/dead-letters/redelivery.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
-import { type IntegrationRef, integrationRef, isEnded, STANDS_STILL_AFTER_MS } from '../integration.ts';
+import {
+  type Integration,
+  type IntegrationRef,
+  integrationRef,
+  isEnded,
+  STANDS_STILL_AFTER_MS,
+} from '../integration.ts';
 import { lockIntegrations } from '../store.ts';
 import { type OverdueStage, overdueStage, type Standing } from './overdue-stage.ts';
 import { findBegun, PAGE, readPositions, readStanding } from './overdue-store.ts';
@@ -56,6 +69,7 @@ interface Missing {
 export interface OverdueSweeperOptions {
   readonly session: Session;
   readonly clock: Clock;
+  readonly observer: Pick<BatchObserver, 'deadLettered'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -102,13 +116,15 @@ export class OverdueSweeper {
     const missing = await this.#findMissing(page);
     const [again, lost] = [missing.filter(isToBeMended), missing.filter((each) => !isToBeMended(each))];
     if (missing.length === 0) return;
-    const buried = await this.#options.session.transaction(async (tx) => {
-      const done = await this.#bury(tx, lost);
+    const { session, observer } = this.#options;
+    const { letters, done } = await session.transaction(async (tx) => {
+      const buried = await this.#bury(tx, lost);
       requestRedeliveries(tx, again.map(orderOf));
-      return done;
+      return buried;
     });
+    tellBuried(observer, letters);
     for (const { remembered } of again) remembered.redeliveries++;
-    for (const { remembered } of buried) this.#remembered.delete(integrationRef(remembered));
+    for (const { remembered } of done) this.#remembered.delete(integrationRef(remembered));
   }
 
   async #remember(): Promise<void> {
@@ -179,27 +195,27 @@ export class OverdueSweeper {
     return missing.filter(({ event }) => !places.has(placeOf(event)));
   }
 
-  /** O1. Those that are dead letters of their group now, or were already; what has moved meanwhile is looked at again. */
-  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<readonly Missing[]> {
-    if (lost.length === 0) return [];
+  /** O1. `done`: those that are dead letters of their group now, or were already; what has moved meanwhile is looked at again. */
+  async #bury(
+    tx: Transaction,
+    lost: readonly Missing[],
+  ): Promise<{ readonly letters: readonly BuriedWork[]; readonly done: readonly Missing[] }> {
+    if (lost.length === 0) return { letters: [], done: [] };
     const refs = lost.map(({ remembered }) => remembered);
     const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
     const locking = lockIntegrations(tx, refs);
     // Behind the locks (R2): what another process has buried meanwhile is there.
     const [standing, open] = await Promise.all([readStanding(tx, refs), findOpenWork(tx, works)]);
-    const connectors = new Map((await locking).map((each) => [integrationRef(each), each.connector]));
+    const integrations = new Map((await locking).map((each) => [integrationRef(each), each]));
     const current = new Set(standing.map(standingRef));
     const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
-    const standsStill = lost.filter((each) =>
-      current.has(standingRef({ ...each.remembered, ...each.standing })),
-    );
-    const letters = standsStill.flatMap((each) => {
-      const target = connectors.get(integrationRef(each.remembered));
+    const done = lost.filter((each) => current.has(standingRef({ ...each.remembered, ...each.standing })));
+    const letters = done.flatMap((each) => {
+      const integration = integrations.get(integrationRef(each.remembered));
       const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
-      return target === undefined || isBuried ? [] : letterAbout(each, target);
+      return integration === undefined || isBuried ? [] : letterAbout(each, integration);
     });
-    buryGivenUp(tx, letters, this.#options.clock.now());
-    return standsStill;
+    return { letters: buryGivenUp(tx, letters, this.#options.clock.now()), done };
   }
 }
 
@@ -210,13 +226,16 @@ function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): s
   return `${integrationRef(ref)} ${event.partition} ${event.position} ${isCalling}`;
 }
 
-function letterAbout({ remembered, standing, stage, event }: Missing, target: string): GivenUp {
+function letterAbout(
+  { remembered, standing, stage, event }: Missing,
+  { connector: target, correlationId }: Integration,
+): GivenUp {
   const { tenant, uuid, redeliveries } = remembered;
   const work = idOf('int', uuid);
   const { type, occurredAt } = standing.event;
   return {
     group: stage.group,
-    event: { ...event, tenant, subject: work, type, version: 1 },
+    event: { ...event, tenant, subject: work, type, version: 1, correlationId },
     target,
     work,
     failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },

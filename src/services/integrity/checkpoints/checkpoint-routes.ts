@@ -29,13 +29,13 @@ const tags = ['integrity'];
 export interface CheckpointRoutes {
   readonly checkpoints: CheckpointReads;
   readonly receipts: Receipts;
-  /** Of a process that signs: another one has no key by which it could tell whose the stored ones are. */
+  /** Of a process that signs: another one has no key by which it could tell whose the stored ones are, and answers 503. */
   readonly keys: PublishedKeys | undefined;
   readonly intervalMs: number;
 }
 
 export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes): void {
-  if (routes.keys !== undefined) registerKeys(app, routes.keys);
+  registerKeys(app, routes.keys);
   registerList(app, routes.checkpoints);
   registerCheckpoint(app, routes.checkpoints);
   for (const resource of [PAYMENT, REFUND]) registerReceipt(app, routes, resource);
@@ -44,7 +44,7 @@ export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes)
 /** Seconds. No key is ever taken back. */
 const KEYS_MAX_AGE_S = 300;
 
-function registerKeys(app: HttpApp, keys: PublishedKeys): void {
+function registerKeys(app: HttpApp, keys: PublishedKeys | undefined): void {
   app.get(
     '/.well-known/lastro-keys',
     {
@@ -54,10 +54,13 @@ function registerKeys(app: HttpApp, keys: PublishedKeys): void {
         summary: 'The public keys of the checkpoints, as a JWK Set (RFC 7517)',
         response: {
           200: Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }),
+          503: ProblemDocument,
         },
       },
     },
     async (_request, reply) => {
+      if (keys === undefined)
+        return sendProblem(reply, problem('service.unavailable', 'This process signs no checkpoints.'));
       const body = JSON.stringify({ keys: await keys.list() });
       reply.header('cache-control', `public, max-age=${KEYS_MAX_AGE_S}`);
       return sendJsonText(reply, { status: 200, body });

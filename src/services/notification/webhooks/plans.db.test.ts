@@ -48,7 +48,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [replays.TAKE_REPLAY, ['endpoints_pkey', 'replays_running']],
   [replays.READ_MEMBERS, ['deliveries_of_endpoint', 'lanes_pkey']],
   [replays.MOVE_REPLAY, ['replays_pkey']],
-  [exhaustedStore.FIND_EXHAUSTED, ['deliveries_pkey', 'delivery_attempts_pkey']],
+  [exhaustedStore.FIND_EXHAUSTED, ['deliveries_pkey', 'delivery_attempts_pkey', 'endpoints_pkey']],
   [exhaustedStore.FIND_REPEATED, ['deliveries_pkey', 'endpoints_pkey', 'lanes_pkey']],
   [retention.READ_OLD_DELIVERIES, ['deliveries_in_turn', 'deliveries_pkey', 'endpoints_pkey', 'lanes_pkey']],
   [retention.LOCK_RESTING_LANES, ['endpoints_pkey', 'lanes_pkey']],

@@ -245,6 +245,8 @@ describe('an endpoint', () => {
   test('sends again what it has of the longest time that can be asked for', async () => {
     const endpoint = await givenEndpoint();
     const longest = { from: '0000-01-01T00:00:00Z', to: '9999-12-31T23:59:59-23:59' };
+    const reversed = await call('POST', `${endpoint.url}/replays`, { from: longest.to, to: longest.from });
+    expect([reversed.status, reversed.body['code']]).toEqual([422, 'webhooks.range_reversed']);
     const replay = await call('POST', `${endpoint.url}/replays`, longest);
     expect(replay.status).toBe(202);
     expect((await call('GET', `${endpoint.url}/replays/${replay.body.id}`)).body).toMatchObject({

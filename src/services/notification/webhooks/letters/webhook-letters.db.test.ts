@@ -39,9 +39,9 @@ interface Endpoint {
   readonly path: string;
 }
 
-async function givenEndpoint(): Promise<Endpoint> {
+async function givenEndpoint(more: object = {}): Promise<Endpoint> {
   const path = `/letters-${++paths}`;
-  const asked = { url: world.receiver.url + path, events: ['payment.*'] };
+  const asked = { url: world.receiver.url + path, events: ['payment.*'], ...more };
   const { body } = await call('POST', '/v1/webhook-endpoints', asked);
   return { id: body.id, path };
 }
@@ -133,6 +133,8 @@ test('U11: an exhausted delivery is an event and a dead letter, with its endpoin
   expect(rows.map(({ data }) => JSON.parse(data) as Body)).toMatchObject([
     { endpoint_id: endpoint.id, about: 'payment.completed', subject: letter.subject, attempts: 2 },
   ]);
+  const told = { group: 'webhooks', id: letter.id, target: endpoint.id, work: letter.work_id };
+  await expect.poll(() => world.buried, PATIENCE).toContainEqual(expect.objectContaining(told));
 });
 
 test('U11, U18: it is replayed under its message id and number; other data is refused, and another tenant', async () => {
@@ -299,7 +301,13 @@ async function givenTaken(times: number): Promise<Taken> {
     const [claim] = await claimDue(session, [{ endpointKey, room: 1 }], { now, leaseUntil: now });
     claims.push({ ...(claim as Claim), failures: RETRY_DELAYS_MS.length });
   }
-  const how = { partitions: world.log.partitions, now, random: Math.random, onDue: () => undefined };
+  const how = {
+    partitions: world.log.partitions,
+    now,
+    random: Math.random,
+    observer: {},
+    onDue: () => undefined,
+  };
   return {
     subject,
     claims,
@@ -383,6 +391,18 @@ test('U12: what was given up while the receiver was away is sent by itself when 
     await expect
       .poll(() => taken(endpoint).filter((each) => each.subject === subject).length, PATIENCE)
       .toBe(1);
+});
+
+test('U12: an endpoint that wants it so leaves what was given up to a person, until it wants it otherwise', async () => {
+  const endpoint = await givenEndpoint({ automatic_replay: false });
+  const [left] = (await givenUp(endpoint, 1)) as [Letter];
+  const at = `/v1/webhook-endpoints/${endpoint.id}`;
+  const { body } = await call('PATCH', at, { automatic_replay: true });
+  expect(body['automatic_replay']).toBe(true);
+  const [sent] = (await givenUp(endpoint, 1)) as [Letter];
+  expect(await read(left.id)).toMatchObject({ replayed_at_return: false });
+  expect(await read(sent.id)).toMatchObject({ replayed_at_return: true });
+  expect((await call('PATCH', at, { automatic_replay: null })).status).toBe(400);
 });
 
 test('U12: what has waited three days for its receiver waits for a person, and says so', async () => {
