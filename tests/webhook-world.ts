@@ -36,6 +36,16 @@ export interface TestClock {
   now(): number;
 }
 
+export interface Answered {
+  readonly status: number;
+  /** Empty where there is none. */
+  readonly body: Record<string, unknown> & {
+    readonly id: string;
+    readonly secret: string;
+    readonly code: string;
+  };
+}
+
 interface ProcessOptions {
   readonly reach?: 'anywhere' | 'public';
   /** Default all. */
@@ -124,6 +134,21 @@ export class WebhookProcess {
     await webhooks.start();
     worker.start();
     return new WebhookProcess({ app, webhooks, worker, letters, sessions, failures });
+  }
+
+  async call(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    url: string,
+    payload?: object,
+    tenant = TENANT,
+  ): Promise<Answered> {
+    const answer = await this.app.inject({
+      method,
+      url,
+      ...(payload === undefined ? {} : { payload }),
+      headers: { authorization: `Bearer ${tenant}`, host: 'localhost' },
+    });
+    return { status: answer.statusCode, body: answer.body === '' ? ({} as Answered['body']) : answer.json() };
   }
 
   /** As kill −9 does it: nothing is finished, nothing reported. */

@@ -98,7 +98,13 @@ export class Hub {
     this.#dispatcher = new Dispatcher({
       ...options,
       connectors,
-      caller: new Caller({ egress: this.#egress, secrets: this.#secrets, orders, note: noteDestination }),
+      caller: new Caller({
+        egress: this.#egress,
+        secrets: this.#secrets,
+        orders,
+        note: noteDestination,
+        onError: options.onError,
+      }),
       report: (report) => this.#reports.submit(report),
     });
     const session = openSession('hub.sweeper');

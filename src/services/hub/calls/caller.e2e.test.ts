@@ -11,6 +11,7 @@ let server: Server;
 let egress: Egress;
 let caller: Caller;
 const noted: [string, boolean][] = [];
+const failures: unknown[] = [];
 const asked: string[] = [];
 
 beforeAll(async () => {
@@ -30,6 +31,7 @@ afterAll(async () => {
 
 beforeEach(() => {
   noted.length = 0;
+  failures.length = 0;
   asked.length = 0;
   const nobody = async () => Promise.reject(new Error('nobody is asked'));
   caller = new Caller({
@@ -37,6 +39,7 @@ beforeEach(() => {
     secrets: { load: nobody },
     orders: { payment: nobody, card_top_up: nobody, cash_entry: nobody },
     note: (...what) => noted.push(what),
+    onError: (error) => void failures.push(error),
   });
 });
 
@@ -78,6 +81,12 @@ function call(step: CallStep, keys: readonly (string | null)[] = []): Call {
     traceparent: null,
   };
 }
+
+test('what no destination has done is tried again, and told', async () => {
+  const part = { ...definition(), destinations: { main: { type: 'payment', body: '{}' } as const } };
+  expect(await caller.perform(call('delivery'), part)).toMatchObject({ kind: 'transient' });
+  expect(failures.map(String)).toEqual(['Error: nobody is asked']);
+});
 
 test('U12: each look-up tells of itself, and one that asks nobody tells of nobody', async () => {
   expect(await caller.perform(call('enrichment', ['1', '1']), definition())).toMatchObject({ lookUp: 1 });

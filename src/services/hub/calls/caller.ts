@@ -39,6 +39,8 @@ export interface CallerOptions {
   readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
   /** What became of each request that has left. */
   readonly note: NoteDestination;
+  /** Told of what is no outcome of a call, but wrong here. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Enough for a document about one thing; what is larger is refused. */
@@ -63,6 +65,7 @@ export class Caller {
     try {
       return await this.#outcomeOf(call, definition);
     } catch (error) {
+      if (!(error instanceof Fault)) this.#options.onError(error);
       const kind = error instanceof Fault && !error.transient ? 'permanent' : 'transient';
       const detail = error instanceof Fault ? error.message : 'It could not be called.';
       return { kind, detail, latencyMs: performance.now() - startedAt };

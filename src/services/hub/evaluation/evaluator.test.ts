@@ -1,5 +1,6 @@
 /** H8: what tenants write is bounded, whatever it does. Real threads. */
 import { afterAll, describe, expect, test } from 'vitest';
+import { Fault } from '#kernel/fault.ts';
 import { Evaluator } from './evaluator.ts';
 import type { Job } from './job.ts';
 
@@ -98,6 +99,19 @@ test('a source is left alone when it was stopped for one message three times, wh
   for (const shared of [true, true, false, false, false])
     expect(await tried(shared)).not.toMatchObject({ isShunned: true });
   expect(await tried(false)).toMatchObject({ kind: 'overrun', isShunned: true });
+});
+
+test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
+  const stopping = new Evaluator();
+  const loop = value('($f := function($n) { $f($n + 4) }; $f(0))');
+  const isOfTheWorld = (error: unknown): boolean => error instanceof Fault && error.transient;
+  const underWay = stopping.run([loop, value('1')]).then(
+    () => 'answered',
+    (error: unknown) => isOfTheWorld(error),
+  );
+  await stopping.close();
+  expect(await underWay).toBe(true);
+  await expect(stopping.run([value('1')])).rejects.toSatisfy(isOfTheWorld);
 });
 
 test('a schema says every fault with its place, and one that is none is said to be so', async () => {

@@ -4,6 +4,7 @@ import { type IntegrationId, newId, uuidOf } from '#kernel/ids.ts';
 import { buryGivenUp } from '#platform/dead-letters/given-up.ts';
 import { requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
+import { appendEvents } from '../../../../tests/append-events.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
 import { finishOrders } from '../../../../tests/finish-orders.ts';
 import { ask } from '../../../../tests/redelivery.ts';
@@ -163,6 +164,37 @@ test('O1: what was delivered long ago and is undone is looked at, until it has e
   await ask(database.url, `update hub.integrations set status = 'undone' where id = $1`, [uuid]);
   await sweeping().sweep();
   expect(await noted()).toEqual([]);
+});
+
+test('O1: what went on and stands still again is delivered again where it stands, before it is a dead letter', async () => {
+  aheadMs = 0;
+  const sweeper = sweeping();
+  const { id, uuid, event } = await standing({ url: database.url, partitions: PARTITIONS });
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  await lookThrough(sweeper);
+  for (let round = 0; round < 2; round++) {
+    await finishOrders(database.url, 'done');
+    await sweeper.sweep();
+  }
+  expect(await orders(id)).toHaveLength(3);
+  const { type: _type, ...said } = event;
+  const at = { url: database.url, partitions: PARTITIONS };
+  const [validated] = await appendEvents(at, 'hub', [{ ...said, type: 'integration.validated' }]);
+  await ask(database.url, `update hub.integrations set status = 'validated' where id = $1`, [uuid]);
+  await ask(
+    database.url,
+    `update log.positions set position = $2 where consumer_group = 'hub.rules' and topic = 'hub' and partition = $1`,
+    [validated?.partition, validated?.position],
+  );
+  await finishOrders(database.url, 'done');
+  await sweeper.sweep();
+  expect((await orders(id)).map((each) => (each as { group: string }).group).toSorted()).toEqual([
+    'hub.rules',
+    'hub.validation',
+    'hub.validation',
+    'hub.validation',
+  ]);
+  expect(await letters(id)).toEqual([]);
 });
 
 test('O1: two processes that find the same lost at once make one dead letter of it', async () => {

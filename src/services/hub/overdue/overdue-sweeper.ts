@@ -53,6 +53,9 @@ const REDELIVERIES_MAX = 3;
 interface Remembered extends IntegrationRef {
   /** If somebody has had it undone. */
   readonly since?: EpochMs;
+  /** Of its last event, when it was looked at last. */
+  position: number;
+  /** Of that. */
   redeliveries: number;
 }
 
@@ -112,17 +115,16 @@ export class OverdueSweeper {
     if (page.length === 0) return;
     const missing = await this.#findMissing(page);
     const [again, lost] = [missing.filter(isToBeMended), missing.filter((each) => !isToBeMended(each))];
-    if (missing.length > 0) {
-      const { session, observer } = this.#options;
-      const buried = await session.transaction(async (tx) => {
-        const letters = await this.#bury(tx, lost);
-        requestRedeliveries(tx, again.map(orderOf));
-        return letters;
-      });
-      tellBuried(observer, buried);
-    }
+    if (missing.length === 0) return;
+    const { session, observer } = this.#options;
+    const { letters, done } = await session.transaction(async (tx) => {
+      const buried = await this.#bury(tx, lost);
+      requestRedeliveries(tx, again.map(orderOf));
+      return buried;
+    });
+    tellBuried(observer, letters);
     for (const { remembered } of again) remembered.redeliveries++;
-    for (const { remembered } of lost) this.#remembered.delete(integrationRef(remembered));
+    for (const { remembered } of done) this.#remembered.delete(integrationRef(remembered));
   }
 
   async #remember(): Promise<void> {
@@ -130,7 +132,7 @@ export class OverdueSweeper {
     const until = Math.min(this.#until + STRETCH_MS, clock.now() - STANDS_STILL_AFTER_MS);
     if (until <= this.#until) return;
     const found = await findBegun(session, this.#after ?? firstUuidAt(this.#until), firstUuidAt(until));
-    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, redeliveries: 0 });
+    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, ...NOT_LOOKED_AT });
     this.#after = found.length < PAGE ? undefined : found.at(-1)?.uuid;
     if (this.#after === undefined) this.#until = until;
   }
@@ -142,8 +144,7 @@ export class OverdueSweeper {
     this.#undoing = (found.length < PAGE ? undefined : found.at(-1)) ?? FIRST_UNDOING;
     for (const each of found) {
       const ref = integrationRef(each);
-      const { redeliveries = 0 } = this.#remembered.get(ref) ?? {};
-      this.#remembered.set(ref, { ...each, redeliveries });
+      this.#remembered.set(ref, { ...NOT_LOOKED_AT, ...this.#remembered.get(ref), ...each });
     }
   }
 
@@ -161,8 +162,9 @@ export class OverdueSweeper {
       if (remembered === undefined || isEnded(each.status)) return [];
       this.#remembered.set(ref, remembered);
       const stage = overdueStage(each, positionOf, now);
-      if (stage === undefined) return [];
       const { partition, position } = each.event;
+      if (remembered.position !== position) Object.assign(remembered, { position, redeliveries: 0 });
+      if (stage === undefined) return [];
       return [
         {
           remembered,
@@ -193,9 +195,12 @@ export class OverdueSweeper {
     return missing.filter(({ event }) => !places.has(placeOf(event)));
   }
 
-  /** O1. What has moved meanwhile, or is a dead letter of the same group already, is left alone. */
-  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<readonly BuriedWork[]> {
-    if (lost.length === 0) return [];
+  /** O1. `done`: those that are dead letters of their group now, or were already; what has moved meanwhile is looked at again. */
+  async #bury(
+    tx: Transaction,
+    lost: readonly Missing[],
+  ): Promise<{ readonly letters: readonly BuriedWork[]; readonly done: readonly Missing[] }> {
+    if (lost.length === 0) return { letters: [], done: [] };
     const refs = lost.map(({ remembered }) => remembered);
     const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
     const locking = lockIntegrations(tx, refs);
@@ -204,15 +209,17 @@ export class OverdueSweeper {
     const integrations = new Map((await locking).map((each) => [integrationRef(each), each]));
     const current = new Set(standing.map(standingRef));
     const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
-    const letters = lost.flatMap((each) => {
+    const done = lost.filter((each) => current.has(standingRef({ ...each.remembered, ...each.standing })));
+    const letters = done.flatMap((each) => {
       const integration = integrations.get(integrationRef(each.remembered));
       const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
-      const hasMoved = !current.has(standingRef({ ...each.remembered, ...each.standing }));
-      return integration === undefined || isBuried || hasMoved ? [] : letterAbout(each, integration);
+      return integration === undefined || isBuried ? [] : letterAbout(each, integration);
     });
-    return buryGivenUp(tx, letters, this.#options.clock.now());
+    return { letters: buryGivenUp(tx, letters, this.#options.clock.now()), done };
   }
 }
+
+const NOT_LOOKED_AT = { position: 0, redeliveries: 0 };
 
 /** Where it stands, and since when, and that nobody is asked. */
 function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): string {

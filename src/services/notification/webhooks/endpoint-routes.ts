@@ -159,10 +159,11 @@ function registerChanging(app: HttpApp, routes: EndpointRoutes): void {
   app.delete('/v1/webhook-endpoints/:id', { config: WRITE, schema: remove }, async (request, reply) => {
     const { id } = request.params;
     const { tenant } = contextOf(request);
-    if (!isId('whe', id) || !(await endpoints.remove(tenant, uuidOf(id), clock.now())))
-      return sendProblem(reply, endpointNotFound(id));
+    if (!isId('whe', id)) return sendProblem(reply, endpointNotFound(id));
+    const wasThere = await endpoints.remove(tenant, uuidOf(id), clock.now());
+    // Also of one that is gone: whoever deleted it may have been broken off before this.
     await secrets.remove(tenant, uuidOf(id));
-    return reply.code(204).send(null);
+    return wasThere ? reply.code(204).send(null) : sendProblem(reply, endpointNotFound(id));
   });
 }
 

@@ -31,7 +31,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [laneStore.INSERT_MESSAGES, []],
   [laneStore.KEEP_MESSAGES, ['messages_pkey']],
   [laneStore.INSERT_DELIVERIES, []],
-  [claimStore.FIND_DUE_ENDPOINTS, ['lanes_due']],
+  [claimStore.FIND_DUE_ENDPOINTS, ['endpoints_pkey', 'lanes_due']],
   [claimStore.LOCK_DUE, ['endpoints_pkey', 'lanes_due']],
   [claimStore.LOAD_HEADS, ['deliveries_in_turn', 'messages_pkey']],
   [claimStore.TAKE_LANES, LANE],
