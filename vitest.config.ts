@@ -1,5 +1,11 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// Each file's process imports most of the product: with what V8 made of it kept, where the program keeps it too, that takes
+// half the time. Coverage is exact only without.
+if (!process.argv.some((argument) => argument.startsWith('--coverage')))
+  process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 
 // Node itself loads every module (`viteModuleRunner: false`), so that what Node's type stripping refuses
 // (enums, parameter properties, missing extensions) fails here too. The suffix tells what a test may touch (STYLE.md).
@@ -8,6 +14,15 @@ const shared = { globalSetup: ['tests/global-setup.ts'], experimental: { viteMod
 const withDatabase = { ...shared, globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'] };
 /** Each file has a database of its own and waits for it most of the time: a core, which Vitest would leave free, is enough. */
 const FILES_AT_ONCE = availableParallelism() + 1;
+/** They wait for periods of the product for half of their time. A server that is given may not have connections for two. */
+const PROCESS_FILES_AT_ONCE = process.env['LASTRO_TEST_DATABASE_URL'] ? 1 : 2;
+/** One after the other: the port of what they kill must stay free until it is started again. */
+const FREED_PORTS = [
+  'src/platform/postgres/embedded/embedded-postgres.e2e.test.ts',
+  'tests/late-server.e2e.test.ts',
+  'tests/lost-server.e2e.test.ts',
+  'tests/sandbox-providers.e2e.test.ts',
+];
 const exclude = ['**/node_modules/**'];
 
 export default defineConfig({
@@ -21,6 +36,9 @@ export default defineConfig({
           exclude: [...exclude, '**/*.db.test.ts', '**/*.e2e.test.ts'],
           // For machines that have other work: none of these is slow, and none is a measurement.
           testTimeout: 30_000,
+          // They change nothing but what they made themselves: each process imports the product once, not for every file.
+          isolate: false,
+          maxWorkers: availableParallelism(),
         },
       },
       {
@@ -40,12 +58,23 @@ export default defineConfig({
           ...withDatabase,
           name: 'e2e',
           include: ['**/*.e2e.test.ts'],
+          exclude: [...exclude, ...FREED_PORTS],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: PROCESS_FILES_AT_ONCE,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...withDatabase,
+          name: 'e2e-ports',
+          include: FREED_PORTS,
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Ports of servers that were killed must stay free.
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -40,6 +40,7 @@ function leaveOn(signal: NodeJS.Signals, status: number): void {
   });
 }
 
+leaveOn('SIGHUP', 129);
 leaveOn('SIGINT', 130);
 leaveOn('SIGTERM', 143);
 try {

@@ -158,8 +158,17 @@ async function listen(app: HttpApp, { host, port }: Address): Promise<void> {
   try {
     await app.listen({ host, port });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    const message = `port ${port} of ${host} is taken by another program: end that one, or set LASTRO_PORT to a free port`;
-    throw new Fault(message, { transient: false, cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    const reason = code === undefined ? undefined : CANNOT_LISTEN[code]?.(host, port);
+    throw reason === undefined ? error : new Fault(reason, { transient: false, cause: error });
   }
 }
+
+const CANNOT_LISTEN: Readonly<Record<string, (host: string, port: number) => string>> = {
+  EADDRINUSE: (host, port) =>
+    `port ${port} of ${host} is taken by another program: end that one, or set LASTRO_PORT to a free port`,
+  EACCES: (_host, port) =>
+    `this user may not listen on port ${port}: set LASTRO_PORT to one that it may, from 1024 on`,
+  EADDRNOTAVAIL: (host) => `${host} is no address of this machine: set LASTRO_HOST to one`,
+  ENOTFOUND: (host) => `there is no host ${host}: set LASTRO_HOST to a name or an address of this machine`,
+};

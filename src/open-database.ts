@@ -2,9 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '#kernel/fault.ts';
 import { prepareInstallation } from '#platform/log/installation.ts';
+import { hasCluster } from '#platform/postgres/embedded/data-folder.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
-import { asFault, isTransient } from '#platform/postgres/faults.ts';
-import { migrate } from '#platform/postgres/migrate.ts';
+import { asFault, DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
+import { migrate, pendingMigrations } from '#platform/postgres/migrate.ts';
 import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
 import type { ServerReport } from '#platform/processes/keep-running.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
@@ -39,10 +40,7 @@ export function logServer(logger: Logger): ServerReport {
   };
 }
 
-export async function connectDatabase({
-  databaseUrl,
-  ...embedded
-}: DatabaseOptions): Promise<OpenedDatabase> {
+async function connectDatabase({ databaseUrl, ...embedded }: DatabaseOptions): Promise<OpenedDatabase> {
   if (databaseUrl !== undefined) return { url: databaseUrl, joined: false, close: () => Promise.resolve() };
   return openEmbeddedPostgres(embedded);
 }
@@ -50,14 +48,49 @@ export async function connectDatabase({
 export async function openDatabase(
   options: DatabaseOptions & { readonly partitions: number },
 ): Promise<OpenedDatabase> {
+  return usable(options, (url) => untilPrepared(url, options));
+}
+
+/** For work on what is there: makes and changes nothing, and refuses a place where this version has not run. */
+export async function openInstallation(options: DatabaseOptions): Promise<OpenedDatabase> {
+  const { dataDir, databaseUrl } = options;
+  if (databaseUrl === undefined && !hasCluster(dataDir))
+    throw new Fault(`there is no database in ${dataDir}: ./lastro start makes one`, { transient: false });
+  return usable(options, refuseUnmigrated);
+}
+
+async function refuseUnmigrated(url: string): Promise<void> {
+  const { pending, applied } = await pendingMigrations(url, MIGRATED_SCHEMAS);
+  if (pending === 0) return;
+  const fact =
+    applied === 0 ? 'Lastro has never run on this database' : 'this database is older than this program';
+  throw new Fault(`${fact}: ./lastro migrate brings it to this version`, { transient: false });
+}
+
+async function usable(
+  options: DatabaseOptions,
+  check: (url: string) => Promise<void>,
+): Promise<OpenedDatabase> {
   const database = await connectDatabase(options);
   try {
-    await untilPrepared(database.url, options);
+    await check(database.url);
     return database;
   } catch (error) {
     await database.close();
-    throw error;
+    throw options.databaseUrl === undefined ? error : namingTheSetting(error);
   }
+}
+
+/** SQLSTATE insufficient_privilege */
+const NOT_ALLOWED = '42501';
+
+/** What the server or the way to it says does not tell which setting is to be looked at. */
+function namingTheSetting(error: unknown): unknown {
+  const fault = asFault(error);
+  if (!(fault instanceof DatabaseFault)) return error;
+  const remedy = fault.state === NOT_ALLOWED ? '; its user has to own the database' : '';
+  const message = `the database that LASTRO_DATABASE_URL names cannot be used: ${fault.message}${remedy}`;
+  return new Fault(message, { transient: fault.transient, cause: error });
 }
 
 /**

@@ -368,10 +368,15 @@ export class Parts {
       clock: this.engine.clock,
       verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
       sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
-      readiness: [
-        { name: 'database', check: () => this.#checks.query('select 1', []).then(() => undefined) },
-      ],
+      readiness: [{ name: 'database', check: () => this.#reachDatabase() }],
       version,
     });
+  }
+
+  #reachDatabase(): Promise<string | undefined> {
+    return this.#checks.query('select 1', []).then(
+      () => undefined,
+      () => 'cannot be reached',
+    );
   }
 }

@@ -73,8 +73,9 @@ export const TOPOLOGY: Topology = {
 /** The groups a payment waits for: only their lag slows intake down (DESIGN §3, backpressure). */
 export const CRITICAL_GROUPS = ['validation', 'authorization', 'ledger'];
 
-/** What LASTRO_SERVICES can name. */
+/** What LASTRO_SERVICES can name. Nothing works without `access`: every process runs it, whoever names it. */
 export const SERVICES = [
+  'access',
   'payments',
   'validation',
   'authorization',

@@ -64,7 +64,7 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
 /** One id finds every line (U17); neither the URL nor what was answered, which may hold secrets of others. */
 function logAttempt(logger: Logger, claim: Claim, outcome: EgressOutcome): void {
   const line = {
-    correlationId: claim.correlationId,
+    correlation_id: claim.correlationId,
     traceparent: claim.traceparent ?? undefined,
     endpoint: idOf('whe', claim.endpoint.uuid),
     delivery: idOf('dlv', claim.uuid),
@@ -73,7 +73,7 @@ function logAttempt(logger: Logger, claim: Claim, outcome: EgressOutcome): void 
     subject: claim.subject,
     outcome: outcome.kind,
     status: outcome.answer?.status,
-    latencyMs: Math.round(outcome.latencyMs),
+    latency_ms: Math.round(outcome.latencyMs),
   };
   if (outcome.kind === 'delivered') logger.debug(line, 'a webhook was delivered');
   else logger.info(line, 'a webhook was not delivered');

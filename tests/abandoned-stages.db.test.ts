@@ -2,11 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { accepted } from '#kernel/decision.ts';
 import { idOf, newId } from '#kernel/ids.ts';
-import {
-  findRedeliveries,
-  type GroupedEvent,
-  requestRedeliveries,
-} from '#platform/dead-letters/redelivery.ts';
+import { type GroupedEvent, requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
 import { resolve } from '#services/integrity/settle-finding.ts';
@@ -14,6 +10,7 @@ import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, startEngine, TENANT } from './engine.ts';
 import { IntegrityDesk } from './integrity-desk.ts';
 import { orderOpenDeadLetters } from './order-dead-letters.ts';
+import { outcomesOf } from './order-outcomes.ts';
 import { mend, POISON_AMOUNT, type PoisonedGroup, poison } from './poisoned-tables.ts';
 import { ask, DELIVERIES } from './redelivery.ts';
 
@@ -108,11 +105,10 @@ async function orderAgain(events: readonly GroupedEvent[]): Promise<string[]> {
   }));
   await session.transaction(async (tx) => requestRedeliveries(tx, orders));
   await engine.ordersExecuted();
-  const found = await findRedeliveries(
-    session,
+  return outcomesOf(
+    database.url,
     orders.map(({ id }) => id),
   );
-  return found.map(({ outcome }) => outcome);
 }
 
 test('P5, U11: what a person has skipped is not delivered again: a finding names the dead letter and waits for a person', async () => {

@@ -310,6 +310,13 @@ describe('a file', () => {
     expect(await balance(book)).toBe(sumTo(600));
   });
 
+  test('by the command, with the key of LASTRO_API_KEY', async () => {
+    const file = join(home.folder, 'with-a-key.csv');
+    writeFileSync(file, manyLines(1));
+    const run = runLastro(['import-entries', file, '--url', lastro.url], { API_KEY: 'lk_no_key' });
+    await expect(run).rejects.toThrow('401 access.unauthenticated');
+  });
+
   test('by the command, which says whom it did not reach, and what is no file', async () => {
     const closed = 'http://127.0.0.1:1';
     const file = join(home.folder, 'unsent.csv');

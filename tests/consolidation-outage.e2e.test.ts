@@ -97,8 +97,8 @@ test('DESIGN §7: its routes answer 503 where it does not run, and with what it 
   );
 });
 
-/** Of no service: the logs as they are, what every group may give up, every service's secrets. */
-const EVERYWHERE = /^\/v1\/(?:events|dead-letters|secrets)/;
+/** Of no service: the logs as they are, what every group may give up, every service's secrets, and the process itself. */
+const EVERYWHERE = /^\/(?:v1\/(?:events|dead-letters|secrets)|livez|readyz|metrics|problems)/;
 const OWN = /daily-balances/;
 
 test('DESIGN §7: no route of a service that does not run answers anything else', async () => {

@@ -2,11 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import { partitionOf } from '#kernel/partition-of.ts';
-import {
-  findRedeliveries,
-  findWaitingEvents,
-  requestRedeliveries,
-} from '#platform/dead-letters/redelivery.ts';
+import { findWaitingEvents, requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
 import { TOPOLOGY } from '../src/topology.ts';
@@ -14,6 +10,7 @@ import { appendEvents } from './append-events.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, type EngineOptions, PARTITIONS, startEngine, TENANT } from './engine.ts';
 import { orderOpenDeadLetters } from './order-dead-letters.ts';
+import { outcomesOf } from './order-outcomes.ts';
 import { mend, POISON_AMOUNT, poison } from './poisoned-tables.ts';
 import { ask, dumpTables } from './redelivery.ts';
 
@@ -266,13 +263,11 @@ test('U3: an order to deliver an event again that its group has handled changes 
   }));
   await session.transaction(async (tx) => requestRedeliveries(tx, orders));
   engine.redeliverer.wake();
-  const outcomes = async () =>
-    (
-      await findRedeliveries(
-        session,
-        orders.map(({ id }) => id),
-      )
-    ).map(({ outcome }) => outcome);
+  const outcomes = () =>
+    outcomesOf(
+      database.url,
+      orders.map(({ id }) => id),
+    );
   await expect.poll(outcomes, PATIENCE).not.toContain('pending');
   expect(new Set(await outcomes())).toEqual(new Set(['done', 'not_handled']));
   const { 'log.redeliveries': _redeliveries, ...after } = await dumpTables(database.url);
@@ -301,12 +296,10 @@ test('an order about an event that is not there, not passed, or behind a dead le
   ].map((place) => ({ ...place, id: newId('rdl'), reason: 'tests', requestedBy: 'tests' }));
   await session.transaction(async (tx) => requestRedeliveries(tx, asked));
   engine.redeliverer.wake();
-  const outcomes = async () => {
-    const found = await findRedeliveries(
-      session,
+  const outcomes = () =>
+    outcomesOf(
+      database.url,
       asked.map(({ id }) => id),
     );
-    return asked.map(({ id }) => found.find((order) => order.id === id)?.outcome);
-  };
   await expect.poll(outcomes, PATIENCE).toEqual(['behind_dead_letter', 'not_passed', 'not_handled']);
 });

@@ -116,6 +116,16 @@ test('U11: what was given up is listed by its connector, grouped by its error, a
     4,
   );
   expect(await list('target=nobody')).toEqual([]);
+  const counted = /^lastro_dead_letters_total\{group="hub.delivery"\} 4$/m;
+  const metrics = async () => (await fetch(`${desk.url}/metrics`)).text();
+  await expect.poll(metrics, PATIENCE).toMatch(counted); // U20
+  const line = lastro
+    .output()
+    .split('\n')
+    .find((each) => each.includes(`"work":"${sent[0]}"`));
+  const told = { group: 'hub.delivery', target: 'ledgers', error_code: error.code };
+  expect(JSON.parse(line ?? '{}')).toMatchObject({ ...told, dead_letter: letter.id });
+  expect(line).not.toContain('said');
 });
 
 test('U11: what fails in a step without asking anybody is there too', async () => {
@@ -218,6 +228,35 @@ test('U11: many are replayed as the frozen set that they were, once, though the 
   const ends = await Promise.all(sent.map((id) => letterOf(id)));
   for (const { replayed_as } of ends)
     expect(await desk.ended(replayed_as)).toMatchObject({ status: 'delivered' });
+});
+
+test('U11: many are discarded as the frozen set that they were, for a reason, and nothing else is', async () => {
+  await put('spam');
+  await put('other-spam');
+  partner.answer = () => 422;
+  await Promise.all([send('other-spam', 0), ...Array.from({ length: 20 }, (_, n) => send('spam', n))]);
+  await expect.poll(async () => (await list('target=spam')).length, PATIENCE).toBe(20);
+  await expect.poll(async () => (await list('target=other-spam')).length, PATIENCE).toBe(1);
+  const discard = (body: Body) => desk.call('POST', '/v1/dead-letters/discards', body);
+  for (const body of [{ target: 'spam' }, { reason: 'all of it' }, { target: 'spam', reason: ' ' }])
+    expect((await discard(body)).body['code']).toBe('request.invalid');
+  const asked = await discard({ target: 'spam', reason: 'nobody wants it' });
+  expect(asked).toMatchObject({ status: 202, body: { total: 20, state: 'running', discarded: 0 } });
+  const id = String(asked.body['id']);
+  const progress = async () => (await desk.call('GET', `/v1/dead-letters/discards/${id}`)).body;
+  await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', discarded: 20, failed: 0 });
+  expect((await desk.call('GET', `/v1/dead-letters/replays/${id}`)).status).toBe(404);
+  const [one] = await list('target=spam&state=discarded');
+  expect((await read(one?.id)).actions.at(-1)).toMatchObject({
+    action: 'discarded',
+    reason: 'nobody wants it',
+  });
+  expect(await list('target=spam&state=open')).toEqual([]);
+  const on = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
+  const all = ['dead-letters', 'discard-all', '--reason', 'neither'];
+  await expect(runLastro(all, on)).rejects.toThrow(/name what is to be discarded/);
+  await runLastro([...all, '--target', 'other-spam'], on);
+  await expect.poll(() => list('target=other-spam&state=discarded'), PATIENCE).toHaveLength(1);
 });
 
 test('U12: what was given up while the destination was away is replayed by itself when it is back, once', async () => {

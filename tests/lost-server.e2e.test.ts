@@ -9,7 +9,7 @@ import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postg
 import { endSurvivors, findPostmaster, type Postmaster } from '#platform/postgres/embedded/postmaster.ts';
 import { isAlive } from '#platform/processes/process-identity.ts';
 import { verify } from '#proof/verify.ts';
-import { http, type LastroProcess, startAndSignal, startLastroProcess } from './lastro-process.ts';
+import { http, type LastroProcess, runAndSignal, startLastroProcess } from './lastro-process.ts';
 import { openWallets, Payers, paymentFrom } from './payers.ts';
 
 /** From the server's death to the next payment that is completed. */
@@ -100,7 +100,7 @@ test('a server killed with −9 under the only process runs again within 15 s, o
   const alone = await start();
   const wallets = await openWallets(alone.url, 4);
   payers = new Payers({ urls: () => [...live].map(({ url }) => url), wallets });
-  await expect.poll(() => payers.accepted.size).toBeGreaterThan(50);
+  await expect.poll(() => payers.accepted.size, OUTAGE).toBeGreaterThan(50);
   const killed = killServer();
   await expect.poll(() => pay(alone), OUTAGE).toBe('completed');
   expect(server()).toMatchObject({ port: killed.port, status: 'ready' });
@@ -137,7 +137,7 @@ test('E2: in an ordered end the last one out stops the server, and nobody starts
 test.each(['SIGINT', 'SIGTERM'] as const)(
   'E2: %s during the start ends it in order, and no server is left behind',
   async (signal) => {
-    const end = await startAndSignal({ DATA_DIR: dataDir }, signal);
+    const end = await runAndSignal(['start'], { DATA_DIR: dataDir }, signal);
     expect(end).toMatchObject({ code: 0, signal: null });
     expect(findPostmaster(cluster())).toBeUndefined();
   },

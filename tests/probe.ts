@@ -194,14 +194,14 @@ export class Probe {
   readonly url: string;
   readonly #database: TestDatabase;
   readonly #owner: Client;
-  readonly #session: Session;
+  readonly session: Session;
   readonly #processes = new Set<ProbeProcess>();
 
   private constructor(database: TestDatabase, owner: Client) {
     this.url = database.url;
     this.#database = database;
     this.#owner = owner;
-    this.#session = new Session({ url: database.url, name: 'tests' });
+    this.session = new Session({ url: database.url, name: 'tests' });
   }
 
   static async open(): Promise<Probe> {
@@ -276,7 +276,7 @@ export class Probe {
   ): Promise<void> {
     const drafts = steps.map(tick);
     const append = prepareAppend({ topic, partitions: PARTITIONS, occurredAt, drafts });
-    await this.#session.transaction((tx) => sendAppend(tx, append));
+    await this.session.transaction((tx) => sendAppend(tx, append));
     for (const { log } of this.#processes) log.wake();
   }
 
@@ -360,7 +360,7 @@ export class Probe {
 
   async close(): Promise<void> {
     await Promise.all([...this.#processes].map((process) => process.stop()));
-    await this.#session.close();
+    await this.session.close();
     await this.#owner.end();
     await this.#database.drop();
   }

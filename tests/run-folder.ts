@@ -2,7 +2,16 @@
  * The folder of a run of tests that starts a PostgreSQL, for its data: `<temporary folder>/lastro-tests-<the run>`. The name
  * tells whose it is, so that a later run finds what one that was killed has left.
  */
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endSurvivors, findPostmaster, stopPostmaster } from '#platform/postgres/embedded/postmaster.ts';
@@ -19,11 +28,31 @@ export async function openRunFolder(): Promise<string> {
   return folder;
 }
 
-/** With the server on it, if one still runs. */
+/** For so many servers: the folder itself, and others in it. */
+export function dataFolders(folder: string, count: number): string[] {
+  const others = Array.from({ length: count - 1 }, (_, index) => join(folder, `server-${index + 2}`));
+  for (const other of others) {
+    mkdirSync(other, { recursive: true });
+    chmodSync(other, 0o711);
+  }
+  return [folder, ...others];
+}
+
+/** Whether a server still runs on it. */
+export function isServed(folder: string): boolean {
+  return clusterLinks(folder).some((link) => existsSync(join(link, 'postmaster.pid')));
+}
+
+/** With the servers on it, if any still run. */
 export async function removeRunFolder(folder: string): Promise<void> {
-  const link = join(folder, 'postgres', 'cluster');
-  if (existsSync(link)) await removeCluster(realpathSync(link));
+  for (const link of clusterLinks(folder)) await removeCluster(realpathSync(link));
   rmSync(folder, { recursive: true, force: true });
+}
+
+function clusterLinks(folder: string): string[] {
+  return globSync(['postgres/cluster', 'server-*/postgres/cluster'], { cwd: folder }).map((link) =>
+    join(folder, link),
+  );
 }
 
 /** It lies elsewhere if PostgreSQL's user cannot enter the temporary folder. */

@@ -36,6 +36,16 @@ export interface TestClock {
   now(): number;
 }
 
+export interface Answered {
+  readonly status: number;
+  /** Empty where there is none. */
+  readonly body: Record<string, unknown> & {
+    readonly id: string;
+    readonly secret: string;
+    readonly code: string;
+  };
+}
+
 interface ProcessOptions {
   readonly reach?: 'anywhere' | 'public';
   /** Default all. */
@@ -87,7 +97,11 @@ export class WebhookProcess {
       clock,
       random: Math.random,
       batchMax: 500,
-      observer: { committed: () => undefined, failed: (_name: string, error: unknown) => onError(error) },
+      observer: {
+        committed: () => undefined,
+        failed: (_name: string, error: unknown) => onError(error),
+        deadLettered: (group: string, letter: object) => void world.buried.push({ group, ...letter }),
+      },
     };
     const letters = new DeadLetterDesk({ ...machine, reader, openSession, onError });
     const webhooks = new Webhooks({
@@ -120,6 +134,21 @@ export class WebhookProcess {
     await webhooks.start();
     worker.start();
     return new WebhookProcess({ app, webhooks, worker, letters, sessions, failures });
+  }
+
+  async call(
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    url: string,
+    payload?: object,
+    tenant = TENANT,
+  ): Promise<Answered> {
+    const answer = await this.app.inject({
+      method,
+      url,
+      ...(payload === undefined ? {} : { payload }),
+      headers: { authorization: `Bearer ${tenant}`, host: 'localhost' },
+    });
+    return { status: answer.statusCode, body: answer.body === '' ? ({} as Answered['body']) : answer.json() };
   }
 
   /** As kill −9 does it: nothing is finished, nothing reported. */
@@ -169,6 +198,8 @@ export class WebhookWorld {
   readonly owner: Client;
   readonly vault: Vault;
   readonly receiver: WebhookReceiver;
+  /** What the processes have told of as given up. */
+  readonly buried: object[] = [];
   readonly clock: TestClock = { now: () => Date.now() + this.#aheadMs };
   readonly #heads: Session;
   readonly #processes: WebhookProcess[] = [];

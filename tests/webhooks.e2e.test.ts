@@ -51,7 +51,10 @@ test('U17: a payment’s webhook and its log line have the correlation id of the
     lastro
       .output()
       .split('\n')
-      .some((line) => line.includes(CORRELATION) && line.includes('a webhook was delivered'));
+      .some(
+        (line) =>
+          line.includes(`"correlation_id":"${CORRELATION}"`) && line.includes('a webhook was delivered'),
+      );
   await vi.waitUntil(isLogged, PATIENCE);
   expect(lastro.output()).not.toContain(String(made.body['secret']).slice('whsec_'.length));
 });
@@ -77,6 +80,11 @@ describe('K10: the answer to a card transaction that names where to send it', ()
     const again = await post('/v1/card-transactions', order);
     expect([again.status, again.body['code']]).toEqual([200, '00']);
     expect(receiver.at(path)).toHaveLength(1);
+    // Rotated, the new secret signs at once, also to a URL that nothing was sent to before.
+    const rotated = await post('/v1/webhook-endpoints/callbacks/rotate-secret', {});
+    const elsewhere = { ...order, id: 'async-rotated', callback_url: `${receiver.url}/answers/rotated` };
+    expect((await post('/v1/card-transactions', elsewhere)).status).toBe(202);
+    expect(faultOf(await taken('/answers/rotated'), String(rotated.body['secret']))).toBeUndefined();
   });
 
   test('is sent where its card has it sent, until that is changed; the other route answers by the code', async () => {

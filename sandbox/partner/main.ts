@@ -1,4 +1,4 @@
-/** `node sandbox/partner/main.ts [port] [delay in ms]`: the partner as a process; it says where it listens. */
+/** `node_modules/.bin/node sandbox/partner/main.ts [port] [delay in ms]`: the partner as a process; it says where it listens. */
 import { Partner } from './partner.ts';
 
 const [port = '8090', delayMs = '0'] = process.argv.slice(2);

@@ -13,6 +13,7 @@ import { DeadLetterCommands } from '#platform/dead-letters/dead-letter-commands.
 import { readDetail } from '#platform/dead-letters/dead-letter-detail.ts';
 import type { DeadLetterOrder } from '#platform/dead-letters/dead-letter-orders.ts';
 import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
+import type { SetAction } from '#platform/dead-letters/replay.ts';
 import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
@@ -31,7 +32,7 @@ export interface ListOptions extends TenantOption {
   readonly limit: string;
 }
 
-export interface ReplayAllOptions extends TenantOption {
+export interface SetOptions extends TenantOption {
   readonly group?: string;
   readonly target?: string;
   readonly errorCode?: string;
@@ -134,15 +135,21 @@ export function orderDeadLetter(
 }
 
 /** As many as a set has at most. */
-export function replayAll({ group, target, errorCode, reason, ...options }: ReplayAllOptions): Promise<void> {
+export function orderAll(
+  action: SetAction,
+  { group, target, errorCode, reason, ...options }: SetOptions,
+): Promise<void> {
   return onInstallation(options, async ({ url, pool, tenant }) => {
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
     const filter = withoutUndefined({ group, target, error_code: errorCode });
-    const why = reason === undefined ? {} : { reason: givenReason(reason) };
-    const order = { operation: 'dead_letters.replay_set', ...filter, ...why } as const;
+    const isGivingUp = action === 'discard';
+    if (isGivingUp && Object.keys(filter).length === 0)
+      throw new Error('name what is to be discarded: --group, --target or --error-code');
+    const why = reason === undefined && !isGivingUp ? {} : { reason: givenReason(reason ?? '') };
+    const order = { operation: `dead_letters.${action}_set`, ...filter, ...why } as const;
     const { body } = await submit({ url, pool, tenant, order });
     const { id, total } = JSON.parse(body) as { id: string; total: number };
-    say(`${id}: the replay of ${total} is ordered; running processes execute it`);
+    say(`${id}: the ${action} of ${total} is ordered; running processes execute it`);
   });
 }
 
@@ -157,9 +164,19 @@ function orderOf(
   return {
     operation: 'dead_letters.replay',
     ...named,
-    ...(data === undefined ? {} : { data: JSON.parse(data) as JsonObject }),
+    ...(data === undefined ? {} : { data: givenData(data) }),
     ...(reason === undefined ? {} : { reason: givenReason(reason) }),
   };
+}
+
+function givenData(text: string): JsonObject {
+  try {
+    const data: unknown = JSON.parse(text);
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data as JsonObject;
+  } catch (error) {
+    throw new Error(`--data is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  throw new Error('--data has to be a JSON object');
 }
 
 /** One command in a transaction of its own, decided as the API's are. */
@@ -175,7 +192,7 @@ async function submit({ url, pool, tenant, order }: Installation & { order: Dead
     tenant,
     idempotencyKey: undefined,
     body: order,
-    id: newId(order.operation === 'dead_letters.replay_set' ? 'rpl' : 'rdl'),
+    id: newId('dead_letter_id' in order ? 'rdl' : 'rpl'),
     requestId: newId('req'),
     correlationId: newId('cor'),
     traceparent: null,

@@ -1,9 +1,9 @@
 /** What every command needs to know of where it runs: settings, folders, version. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSettings, renderSettingFaults, type Settings } from '#platform/config/settings.ts';
 import { SERVICES } from '../topology.ts';
+import { readVersion } from './read-version.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -23,8 +23,7 @@ export function readEnvironment(): CommandEnvironment {
   }
   const settings = parsed.value;
   const dataDir = resolve(ROOT, settings.dataDir ?? 'data');
-  const { version } = JSON.parse(readFileSync(resolve(ROOT, 'package.json'), 'utf8')) as { version: string };
-  return { settings, dataDir, version, root: ROOT };
+  return { settings, dataDir, version: readVersion(), root: ROOT };
 }
 
 /** For people, on standard error: standard output belongs to what a command answers. */
@@ -32,8 +31,17 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** A failure a person can act on: its message without a stack, and exit status 1. */
+/** A failure a person can act on: its message without a stack. */
 export function fail(error: unknown): never {
+  return failWith(1, error);
+}
+
+/** Of a command whose exit status 1 is a verdict: that there is none is another status. */
+export function failWithoutVerdict(error: unknown): never {
+  return failWith(2, error);
+}
+
+function failWith(status: number, error: unknown): never {
   say(`lastro: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
+  process.exit(status);
 }

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { untilDone } from '#platform/batch/repeat.ts';
-import { fail, readEnvironment } from './environment.ts';
+import { failWithoutVerdict, readEnvironment } from './environment.ts';
 import { ProgressLine } from './progress-line.ts';
 
 /** Between looks. */
@@ -45,7 +45,7 @@ export async function importEntries(file: string, options: ImportEntriesOptions)
     const ended = await follow(api, begun.id);
     await report(api, ended);
   } catch (error) {
-    fail(error);
+    failWithoutVerdict(error);
   }
 }
 
@@ -57,7 +57,7 @@ interface Api {
 /** By default the process of this environment, and in the sandbox without a key. */
 function apiOf({ url, key }: ImportEntriesOptions): Api {
   const { settings } = readEnvironment();
-  const apiKey = key ?? process.env['LASTRO_API_KEY'];
+  const apiKey = key ?? settings.apiKey;
   return {
     url: url ?? `http://127.0.0.1:${settings.port}`,
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },

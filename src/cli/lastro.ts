@@ -2,14 +2,30 @@
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
-import type { GroupOptions, ListOptions, OrderOptions, ReplayAllOptions } from './dead-letters.ts';
+import type { GroupOptions, ListOptions, OrderOptions, SetOptions } from './dead-letters.ts';
 import type { ImportEntriesOptions } from './import-entries.ts';
+import { readVersion } from './read-version.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
 enableCompileCache();
 
+/**
+ * Who reads may leave before us: `| head`, a `tee` that the same Ctrl-C ended, a terminal that was closed. Nobody is left to
+ * tell, and what is under way ends as it would have.
+ */
+const READER_GONE = new Set(['EPIPE', 'EIO']);
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (!READER_GONE.has(error.code ?? '')) throw error;
+  });
+
+/** What was asked is not understood: not a verdict of `verify`, whose exit status is 1. */
+const NOT_UNDERSTOOD = 2;
+
 const program = new Command('lastro')
   .description('A self-hosted payments core')
+  .version(readVersion(), '-V, --version', 'print the version')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : NOT_UNDERSTOOD))
   .showHelpAfterError()
   .configureHelp({ sortSubcommands: true });
 
@@ -89,15 +105,19 @@ deadLetters
   .action(async (id: string, options: OrderOptions) =>
     (await import('./dead-letters.ts')).orderDeadLetter('replay', id, options),
   );
-deadLetters
-  .command('replay-all')
-  .description('have all that are open and match tried once more, in the background')
-  .option('--tenant <id>', OF_TENANT)
-  .option('--group <name>', 'of this consumer group')
-  .option('--target <name>', 'given up at this connector or webhook endpoint')
-  .option('--error-code <code>', 'that failed with this')
-  .option('--reason <text>', 'kept in the audit')
-  .action(async (options: ReplayAllOptions) => (await import('./dead-letters.ts')).replayAll(options));
+for (const [action, description] of [
+  ['replay', 'have all that are open and match tried once more, in the background'],
+  ['discard', 'give up all that are open and match, in the background; needs a reason, and a filter'],
+] as const)
+  deadLetters
+    .command(`${action}-all`)
+    .description(description)
+    .option('--tenant <id>', OF_TENANT)
+    .option('--group <name>', 'of this consumer group')
+    .option('--target <name>', 'given up at this connector or webhook endpoint')
+    .option('--error-code <code>', 'that failed with this')
+    .option('--reason <text>', 'kept in the audit')
+    .action(async (options: SetOptions) => (await import('./dead-letters.ts')).orderAll(action, options));
 for (const [action, description] of [
   ['skip', 'pass over the event for good, and go on with what waits behind it'],
   ['discard', 'give up the event and all that waits behind it now'],
@@ -138,7 +158,7 @@ for (const [verb, description] of [
 program
   .command('import-entries')
   .description(
-    'record the lines of a CSV file as cash entries, by the API of a running process; exit status 1 if a line fails',
+    'record the lines of a CSV file as cash entries, by the API of a running process; exit status 1 if a line fails, 2 if the file could not be sent',
   )
   .argument('<file>', 'with a first line that names its columns')
   .option('--account <id>', 'the cash book of all lines; by default the file has a column account_id')
@@ -152,7 +172,7 @@ program
 program
   .command('verify')
   .description(
-    'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs',
+    'recompute everything from the logs and compare it with the tables; exit status 1 if anything differs, 2 if that could not be found out',
   )
   .option('--json', 'the report as JSON')
   .option('--repair', 'hand what differs to the running integrity service')
@@ -167,7 +187,9 @@ program
 
 program
   .command('verify-receipt')
-  .description('check a receipt offline, with nothing but the public key; exit status 1 if it proves nothing')
+  .description(
+    'check a receipt offline, with nothing but the public key; exit status 1 if it proves nothing, 2 if it could not be checked',
+  )
   .argument('<file>', 'what GET /v1/payments/{id}/receipt gave')
   .option(
     '--keys <place>',

@@ -1,10 +1,11 @@
 /** What `verify` and `rebuild` have in common: long work on the database of the environment, with its progress. */
 import type { OnProgress } from '#proof/progress.ts';
-import { connectDatabase } from '../open-database.ts';
-import { fail, readEnvironment, say } from './environment.ts';
+import { openInstallation } from '../open-database.ts';
+import { workOn } from './break-off.ts';
+import { failWithoutVerdict, readEnvironment, say } from './environment.ts';
 import { ProgressLine } from './progress-line.ts';
 
-/** `report` writes the result when the progress has ended. A failure ends the process (`fail`). */
+/** `report` writes the result when the progress has ended. A failure ends the process (`failWithoutVerdict`). */
 export async function onDatabase<Result>(
   work: (options: { readonly url: string; readonly onProgress: OnProgress }) => Promise<Result>,
   report: (result: Result) => void,
@@ -12,16 +13,14 @@ export async function onDatabase<Result>(
   const { settings, dataDir } = readEnvironment();
   const line = new ProgressLine();
   try {
-    const database = await connectDatabase({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
-    try {
-      const result = await work({ url: database.url, onProgress: (progress) => line.show(progress) });
+    const opening = openInstallation({ dataDir, databaseUrl: settings.databaseUrl, onProgress: say });
+    await workOn(opening, async ({ url }) => {
+      const result = await work({ url, onProgress: (progress) => line.show(progress) });
       line.end();
       report(result);
-    } finally {
-      await database.close();
-    }
+    });
   } catch (error) {
     line.end();
-    fail(error);
+    failWithoutVerdict(error);
   }
 }

@@ -2,6 +2,7 @@
 import type { Settings } from '#platform/config/settings.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { openDatabase } from '../open-database.ts';
+import { workOn } from './break-off.ts';
 import { fail, readEnvironment, say } from './environment.ts';
 import { keyTenant } from './key-tenant.ts';
 
@@ -32,14 +33,15 @@ export async function onPool(work: (opened: OpenedPool, settings: Settings) => P
   const { settings, dataDir } = readEnvironment();
   try {
     const { databaseUrl, partitions } = settings;
-    const database = await openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
-    const pool = new ReadPool({ url: database.url, onError: fail });
-    try {
-      await work({ url: database.url, pool }, settings);
-    } finally {
-      await pool.close();
-      await database.close();
-    }
+    const opening = openDatabase({ dataDir, databaseUrl, partitions, onProgress: say });
+    await workOn(opening, async ({ url }, onLost) => {
+      const pool = new ReadPool({ url, onError: onLost });
+      try {
+        await work({ url, pool }, settings);
+      } finally {
+        await pool.close();
+      }
+    });
   } catch (error) {
     fail(error);
   }

@@ -86,8 +86,7 @@ function stopOnSignal(program: ProgramFolder, provider: ForegroundProvider): voi
       await provider.close();
     }).then(() => process.exit(0), fail);
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, stop);
 }
 
 function welcome(name: string, url: string, apiKey: string, { folder }: ProgramFolder): void {

@@ -9,5 +9,8 @@ export function runSeparateProgram(
 ): void {
   const { root } = readEnvironment();
   const child = spawn(process.execPath, [join(root, script), ...args], { stdio: 'inherit', cwd: root });
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  // A terminal tells the program itself, which ends its servers first; told twice it would not.
+  for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined);
   child.on('exit', (code, signal) => process.exit(signal === null ? (code ?? 1) : 1));
 }

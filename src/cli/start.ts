@@ -1,4 +1,4 @@
-/** `lastro start`: starts the services, prints where they are, and stops them in order on SIGTERM or SIGINT. */
+/** `lastro start`: starts the services, prints where they are, and stops them in order on SIGTERM, SIGINT or SIGHUP. */
 import { createLogger } from '#platform/telemetry/logger.ts';
 import { SANDBOX_SERVICE, SANDBOX_WALLET } from '../../sandbox/seed.ts';
 import { type Lastro, startLastro } from '../main.ts';
@@ -43,8 +43,7 @@ function stopOnSignal(starting: Promise<Lastro>): void {
         (error: unknown) => fail(error),
       );
   };
-  process.on('SIGTERM', () => stop('SIGTERM'));
-  process.on('SIGINT', () => stop('SIGINT'));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, stop);
 }
 
 function welcome({ url, sandboxKey }: Lastro, dataDir: string): void {

@@ -1,9 +1,9 @@
-/** `lastro verify-receipt`: checks a receipt with nothing but the public key; exit status 1 if it proves nothing. */
+/** `lastro verify-receipt`: checks a receipt with nothing but the public key; exit status 1 if it proves nothing, 2 if it could not be checked. */
 import { readFile } from 'node:fs/promises';
 import { type PublicKeys, parsePublicKeys } from '#proof/public-keys.ts';
 import { type ReceiptVerdict, verifyReceipt } from '#proof/verify-receipt.ts';
 import { findSigningKeyText } from '../signing-key.ts';
-import { fail, readEnvironment, say } from './environment.ts';
+import { failWithoutVerdict, readEnvironment, say } from './environment.ts';
 import { keysAt } from './kept-evidence.ts';
 
 export async function verifyReceiptCommand(file: string, options: { keys?: string }): Promise<void> {
@@ -14,7 +14,7 @@ export async function verifyReceiptCommand(file: string, options: { keys?: strin
     else say(`NOT PROVED: ${verdict.fault}`);
     process.exitCode = verdict.ok ? 0 : 1;
   } catch (error) {
-    fail(error);
+    failWithoutVerdict(error);
   }
 }
 

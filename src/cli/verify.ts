@@ -1,12 +1,12 @@
 /**
- * `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs, with `--repair` too:
- * it is the running integrity service that repairs, afterwards.
+ * `lastro verify`: recomputes everything from the logs and compares; exit status 1 if anything differs, with `--repair` too,
+ * and 2 if that could not be found out: it is the running integrity service that repairs, afterwards.
  */
 import { CHECKS, type VerifyReport } from '#proof/report.ts';
 import { verify } from '#proof/verify.ts';
 import type { KeptEvidence } from '#proof/verify-checkpoints.ts';
 import { type RequestedRepairs, requestRepairs } from '../request-repairs.ts';
-import { fail } from './environment.ts';
+import { failWithoutVerdict } from './environment.ts';
 import { checkpointsAt, keysAt } from './kept-evidence.ts';
 import { onDatabase } from './on-database.ts';
 
@@ -18,7 +18,7 @@ interface Options {
 }
 
 export async function verifyCommand(options: Options): Promise<void> {
-  const kept = await keptBy(options).catch(fail);
+  const kept = await keptBy(options).catch(failWithoutVerdict);
   return onDatabase(
     async (database) => {
       const report = await verify({ ...database, kept });

@@ -131,6 +131,29 @@ async function lockWaits(): Promise<number> {
   return row?.['waits'] as number;
 }
 
+test('T3: of a partition that was given up while its batch was under way nothing is kept in memory', async () => {
+  const gate = new Gate();
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  const { worker, log } = await probe.start({ onLoad: () => gate.pass() });
+  await gate.reached;
+  worker.own([]);
+  gate.open();
+  const [{ partition, position }] = (await effectsReach(1)) as [Effect];
+  await expect.poll(behind, PATIENCE).toEqual([]);
+  const [event] = await log.readTable(
+    probe.session,
+    'source',
+    [{ partition, after: position - 1, upTo: position }],
+    1,
+  );
+  const events = Array.from({ length: 100 }, (_, index) => ({
+    ...(event as LogEvent),
+    position: position + 1 + index,
+  }));
+  log.publish([{ topic: 'source', partition, events }]);
+  expect(log.tail('source').read(partition, position, 1).kind).toBe('elsewhere');
+});
+
 test('U6: 1000 interleaved keys keep their order, whatever the size of the batches', async () => {
   const steps = interleaved(keysNamed(1000), 3);
   await probe.append(steps);

@@ -6,13 +6,16 @@ export interface BatchObserver {
   committed(worker: string, batch: { readonly events: number; readonly durationMs: number }): void;
   /** The batch will be tried again; the worker backs off. */
   failed(worker: string, error: unknown): void;
-  /** A group has given an event up as a dead letter, and parked its key. */
+  /** A group has given an event up as a dead letter, and parked its key; or, for a target, what it has tried outside. */
   deadLettered?(
     group: string,
     letter: {
       readonly id: string;
       readonly event: BuriedEvent;
       readonly failure: { readonly code: string; readonly text: string };
+      /** Of what was given up: whom it was meant for, and its service's own id. */
+      readonly target?: string;
+      readonly work?: string;
     },
   ): void;
   /** An event should have become one, and holds its partition up instead: too many were given up just before. */

@@ -107,10 +107,10 @@ export class Readings {
     this.#isKnown = false;
   }
 
-  /** Read, where nobody has to hear of it: the position stays. */
+  /** Read, where nobody has to hear of it: the position stays. Of a partition that was given up meanwhile nothing is kept. */
   passBy({ reading, upTo }: ReadPlace): void {
     reading.read = upTo;
-    this.#passed(reading.topic)[reading.partition] = upTo;
+    if (this.#owned.includes(reading.partition)) this.#passed(reading.topic)[reading.partition] = upTo;
   }
 
   /** A commit has moved the position. */

@@ -38,6 +38,7 @@ test('an empty environment is the sandbox on loopback with the documented defaul
     secretKey: undefined,
     checkpointIntervalMs: 60_000,
     bodyLimitBytes: 1_048_576,
+    apiKey: undefined,
   });
 });
 
@@ -94,6 +95,9 @@ describe('C1: every wrong value is reported at once, with what was given and wha
     ['LASTRO_BODY_LIMIT', '1MiB'],
     ['LASTRO_LOG_LEVEL', 'INFO'],
     ['LASTRO_HOST', 'http://localhost'],
+    ['LASTRO_HOST', '127.0.0.1:8080'],
+    ['LASTRO_HOST', '999.1.1.1'],
+    ['LASTRO_API_KEY', 'key_1'],
     ['LASTRO_SERVICES', 'payments,,ledger'],
     ['LASTRO_SERVICES', 'payments,payments'],
     ['LASTRO_SERVICES', 'payment'],

@@ -6,11 +6,17 @@
  * C2: a `LASTRO_` variable nobody knows is an error: a misspelt limit must not silently be no limit.
  * C3: a secret's value appears in no message.
  */
+import { isIP } from 'node:net';
 import { parseSecretKeys } from '../vault/secret-key.ts';
 import { closestName } from './closest-name.ts';
 import { listOf, oneOf, optionalText, requiredText, type Setting, wholeNumber } from './setting.ts';
 
 const MEBIBYTE = 1024 * 1024;
+
+/** What looks like an address without being one is no name either: it would be looked up for seconds. */
+function isHostName(value: string): boolean {
+  return value.length <= 255 && /^[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/.test(value) && !/^[\d.]+$/.test(value);
+}
 
 const FIXED_SETTINGS = {
   mode: oneOf({
@@ -24,7 +30,7 @@ const FIXED_SETTINGS = {
     name: 'LASTRO_HOST',
     fallback: '127.0.0.1',
     allowed: 'a host name or an IP address to listen on',
-    matches: (value) => /^[A-Za-z0-9.:-]{1,255}$/.test(value),
+    matches: (value) => isIP(value) !== 0 || isHostName(value),
     meaning: 'The address to listen on. Anything but loopback needs an API key to exist before the start.',
   }),
   port: wholeNumber({
@@ -38,7 +44,7 @@ const FIXED_SETTINGS = {
     name: 'LASTRO_DATA_DIR',
     fallback: undefined,
     fallbackText: 'the folder `data` of the installation',
-    allowed: 'a path',
+    allowed: 'a path, from the folder of the installation unless it begins with /',
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
     meaning:
       'Where the embedded PostgreSQL, its log, the sandbox key, the signing key and the secret key are kept.',
@@ -173,6 +179,15 @@ const FIXED_SETTINGS = {
     fallback: MEBIBYTE,
     meaning: 'The largest request body, in bytes; a larger one is answered 413.',
   }),
+  apiKey: optionalText({
+    name: 'LASTRO_API_KEY',
+    fallback: undefined,
+    fallbackText: 'none: the sandbox needs none on its own machine',
+    allowed: 'lk_<id>_<secret>',
+    matches: (value) => /^lk_[^\s]{1,200}$/.test(value),
+    meaning: 'With which `./lastro import-entries` calls a running process. `start` has no use for it.',
+    secret: true,
+  }),
 };
 
 /** The settings, given the services that exist (the platform knows none of them by name). */
@@ -184,7 +199,8 @@ export function settingDefinitions(services: readonly string[]) {
       choices: services,
       fallback: services,
       fallbackText: 'all of them',
-      meaning: 'The services that this process runs. The routes of a service that runs nowhere answer 503.',
+      meaning:
+        'The services that this process runs. The routes of one that it does not run answer 503 here. `access` is in every process, named or not.',
     }),
   };
 }
@@ -282,5 +298,6 @@ function mapValues(
     rateLimitPerSecond: parse(definitions.rateLimitPerSecond),
     shutdownTimeoutMs: parse(definitions.shutdownTimeoutMs),
     bodyLimitBytes: parse(definitions.bodyLimitBytes),
+    apiKey: parse(definitions.apiKey),
   };
 }

@@ -4,6 +4,7 @@ import { int2Array, int8Array, textArray, uuidArray } from '../postgres/arrays.t
 import { batchRows } from '../postgres/batch-rows.ts';
 import { statement, type Transaction } from '../postgres/session.ts';
 import { type DeadLetter, type OrderAction, pendingOrderOf } from './dead-letter.ts';
+import type { SetAction } from './replay.ts';
 
 /** Dead letters of one replay; more of them are replayed by asking again. Each is a commit of some milliseconds. */
 export const REPLAY_MAX = 10_000;
@@ -108,8 +109,8 @@ export const WITHDRAW_ORDER = statement(
 );
 export const INSERT_REPLAY = statement(
   'log.insert_dead_letter_replay',
-  `insert into log.dead_letter_replays (id, tenant, filter, total, reason, requested_by, requested_at)
-   values ($1, $2, $3, $4, $5, $6, $7)`,
+  `insert into log.dead_letter_replays (id, tenant, filter, total, reason, requested_by, requested_at, action)
+   values ($1, $2, $3, $4, $5, $6, $7, $8)`,
 );
 
 /** Locked, then loaded. By id; what is not there does not exist for its tenant. */
@@ -169,6 +170,7 @@ export interface NewReplay {
   /** Its uuid. */
   readonly id: string;
   readonly tenant: string;
+  readonly action: SetAction;
   readonly filter: string;
   readonly total: number;
   readonly reason: string | null;
@@ -176,8 +178,8 @@ export interface NewReplay {
 }
 
 export function insertReplay(tx: Transaction, replay: NewReplay, now: EpochMs): void {
-  const { id, tenant, filter, total, reason, actor } = replay;
-  tx.run(INSERT_REPLAY, [id, tenant, filter, total, reason, actor, new Date(now)]);
+  const { id, tenant, action, filter, total, reason, actor } = replay;
+  tx.run(INSERT_REPLAY, [id, tenant, filter, total, reason, actor, new Date(now), action]);
 }
 
 /** Of orders that are given by hand, one at a time. */

@@ -28,11 +28,11 @@ import {
   withdrawPending,
 } from './command-store.ts';
 import { type DeadLetter, type OrderAction, pendingOrderOf, renderDeadLetter } from './dead-letter.ts';
-import type { DeadLetterOrder, GiveUpOrder, ReplayOrder, ReplaySetOrder } from './dead-letter-orders.ts';
+import type { DeadLetterOrder, GiveUpOrder, ReplayOrder, SetOrder } from './dead-letter-orders.ts';
 import { objectionTo } from './edit-data.ts';
 import { NOBODY } from './given-up.ts';
 import { readEventsAt } from './order-store.ts';
-import { renderReplay } from './replay.ts';
+import { renderReplay, type SetAction } from './replay.ts';
 
 /** An event to be edited, and what else is known of its subject. Both are in the logs and never change. */
 interface Edited {
@@ -55,6 +55,11 @@ interface Effect {
   readonly orders: readonly NewOrder[];
   readonly replay?: NewReplay;
 }
+
+const SET_ACTIONS = {
+  'dead_letters.replay_set': 'replay',
+  'dead_letters.discard_set': 'discard',
+} as const satisfies Record<SetOrder['operation'], SetAction>;
 
 const ACTIONS: Readonly<Record<(ReplayOrder | GiveUpOrder)['operation'], OrderAction>> = {
   'dead_letters.replay': 'replay',
@@ -91,7 +96,7 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
 
   decide(loaded: Loaded, command: Command<DeadLetterOrder>, now: EpochMs): Verdict<Effect> {
     const { body } = command;
-    if (body.operation === 'dead_letters.replay_set') return replaySet(loaded, { ...command, body }, now);
+    if (isAboutSet(body)) return orderAboutSet(loaded, { ...command, body }, now);
     const decided = this.#decideSingle(loaded, { ...command, body });
     if (!decided.ok)
       return { answer: this.#options.renderProblem(decided.problem), effect: undefined, drafts: [] };
@@ -183,8 +188,12 @@ function nothingToCompare({ topic, partition, position }: DeadLetter): Problem {
   return problem('dead_letters.event_missing', detail);
 }
 
+function isAboutSet(body: DeadLetterOrder): body is SetOrder {
+  return body.operation in SET_ACTIONS;
+}
+
 function namedIn(body: DeadLetterOrder) {
-  const named = body.operation === 'dead_letters.replay_set' ? (body.ids ?? []) : [body.dead_letter_id];
+  const named = isAboutSet(body) ? (body.ids ?? []) : [body.dead_letter_id];
   return [...new Set(named)].filter((id) => isId('dlt', id));
 }
 
@@ -195,7 +204,7 @@ async function loadSets(
 ): Promise<ReadonlyMap<string, readonly DeadLetter[]>> {
   const sets = await Promise.all(
     commands.map(async ({ id, tenant, body }): Promise<[string, DeadLetter[]][]> => {
-      if (body.operation !== 'dead_letters.replay_set' || body.ids !== undefined) return [];
+      if (!isAboutSet(body) || body.ids !== undefined) return [];
       return [[id, await loadOpen(tx, tenant, body)]];
     }),
   );
@@ -222,8 +231,9 @@ function findLetter(
 }
 
 /** A2. Ids that are not open any more, or not the tenant's, are not in the set: `total` tells. */
-function replaySet(loaded: Loaded, command: Command<ReplaySetOrder>, now: EpochMs): Verdict<Effect> {
+function orderAboutSet(loaded: Loaded, command: Command<SetOrder>, now: EpochMs): Verdict<Effect> {
   const { body, tenant } = command;
+  const action = SET_ACTIONS[body.operation];
   const id = uuidOf(command.id as ReplayId);
   const actor = command.actor ?? NOBODY;
   const reason = body.reason ?? null;
@@ -232,7 +242,7 @@ function replaySet(loaded: Loaded, command: Command<ReplaySetOrder>, now: EpochM
   const orders = members.map(
     (letter): NewOrder => ({
       id: derivedUuid(id, letter.id),
-      action: 'replay',
+      action,
       letter,
       replay: id,
       editedData: null,
@@ -241,8 +251,9 @@ function replaySet(loaded: Loaded, command: Command<ReplaySetOrder>, now: EpochM
       actor,
     }),
   );
-  const replay = { id, tenant, filter: filterOf(body), total: orders.length, reason, actor };
-  const progress = { id, total: orders.length, replayed: 0, failed: 0, requestedBy: actor, requestedAt: now };
+  const replay = { id, tenant, action, filter: filterOf(body), total: orders.length, reason, actor };
+  const total = orders.length;
+  const progress = { id, action, total, done: 0, failed: 0, requestedBy: actor, requestedAt: now };
   return {
     answer: { status: 202, body: JSON.stringify(renderReplay(progress)) },
     effect: { orders, replay },
@@ -250,7 +261,7 @@ function replaySet(loaded: Loaded, command: Command<ReplaySetOrder>, now: EpochM
   };
 }
 
-function membersOf(loaded: Loaded, { id, tenant, body }: Command<ReplaySetOrder>): readonly DeadLetter[] {
+function membersOf(loaded: Loaded, { id, tenant, body }: Command<SetOrder>): readonly DeadLetter[] {
   if (body.ids === undefined)
     return (loaded.sets.get(id) ?? []).filter((letter) => !loaded.ordered.has(letter.id));
   return [...new Set(body.ids)].flatMap((named) => {
@@ -259,7 +270,7 @@ function membersOf(loaded: Loaded, { id, tenant, body }: Command<ReplaySetOrder>
   });
 }
 
-function matches(letter: DeadLetter, { group, type, error_code, subject, target }: ReplaySetOrder): boolean {
+function matches(letter: DeadLetter, { group, type, error_code, subject, target }: SetOrder): boolean {
   return (
     (group ?? letter.consumer_group) === letter.consumer_group &&
     (type ?? letter.type) === letter.type &&
@@ -269,6 +280,6 @@ function matches(letter: DeadLetter, { group, type, error_code, subject, target 
   );
 }
 
-function filterOf({ operation: _operation, reason: _reason, ...filter }: ReplaySetOrder): string {
-  return JSON.stringify(filter satisfies Omit<ReplaySetOrder, 'operation' | 'reason'>);
+function filterOf({ operation: _operation, reason: _reason, ...filter }: SetOrder): string {
+  return JSON.stringify(filter satisfies Omit<SetOrder, 'operation' | 'reason'>);
 }

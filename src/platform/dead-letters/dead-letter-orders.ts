@@ -20,11 +20,11 @@ export interface GiveUpOrder {
   readonly reason: string;
 }
 
-export interface ReplaySetOrder extends OpenFilter {
-  readonly operation: 'dead_letters.replay_set';
+export interface SetOrder extends OpenFilter {
+  readonly operation: 'dead_letters.replay_set' | 'dead_letters.discard_set';
   /** Of dead letters; all that match the rest otherwise. */
   readonly ids?: readonly string[];
   readonly reason?: string;
 }
 
-export type DeadLetterOrder = ReplayOrder | GiveUpOrder | ReplaySetOrder;
+export type DeadLetterOrder = ReplayOrder | GiveUpOrder | SetOrder;

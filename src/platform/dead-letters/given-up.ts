@@ -9,6 +9,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
+import type { BatchObserver } from '../batch/observer.ts';
 import type { JsonObject } from '../log/event.ts';
 import {
   int2Array,
@@ -31,7 +32,7 @@ export interface GivenUp {
   /** That has acted on the event. */
   readonly group: string;
   /** Of which it followed. */
-  readonly event: Omit<BuriedEvent, 'correlationId'>;
+  readonly event: BuriedEvent;
   /** Whom it was meant for: the name of a connector, the id of an endpoint. */
   readonly target: string;
   /** By its service's own id. */
@@ -41,6 +42,11 @@ export interface GivenUp {
   readonly firstAt: EpochMs;
   /** G3 */
   readonly waitsFor: string | null;
+}
+
+/** As it is told of once it is committed. */
+export interface BuriedWork extends Pick<GivenUp, 'group' | 'event' | 'target' | 'work' | 'failure'> {
+  readonly id: string;
 }
 
 /** An order to try again what was given up, or to leave it so. */
@@ -146,10 +152,15 @@ export const RESOLVE_WORK = statement(
    select id, $4::timestamptz, 'replayed', actor from resolved`,
 );
 
-/** Sends them. */
-export function buryGivenUp(tx: Transaction, letters: readonly GivenUp[], now: EpochMs): void {
-  if (letters.length === 0) return;
-  const ids = uuidArray(letters.map(() => uuidOf(newId('dlt'))));
+/** Sends them. Whoever commits it tells of them (`tellBuried`). */
+export function buryGivenUp(
+  tx: Transaction,
+  letters: readonly GivenUp[],
+  now: EpochMs,
+): readonly BuriedWork[] {
+  if (letters.length === 0) return [];
+  const buried = letters.map((letter) => ({ ...letter, id: newId('dlt') }));
+  const ids = uuidArray(buried.map(({ id }) => uuidOf(id)));
   const groups = textArray(letters.map(({ group }) => group));
   const errors = textArray(letters.map(({ failure }) => storable(failure.text)));
   tx.run(INSERT_GIVEN_UP, [
@@ -173,6 +184,14 @@ export function buryGivenUp(tx: Transaction, letters: readonly GivenUp[], now: E
     new Date(now),
   ]);
   tx.run(NOTE_GIVEN_UP, [ids, groups, errors, new Date(now)]);
+  return buried;
+}
+
+export function tellBuried(
+  observer: Pick<BatchObserver, 'deadLettered'>,
+  buried: readonly BuriedWork[],
+): void {
+  for (const { group, ...letter } of buried) observer.deadLettered?.(group, letter);
 }
 
 export interface OpenWork {

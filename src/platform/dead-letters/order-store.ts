@@ -326,7 +326,7 @@ export function failAgain(
 
 export function finishOrder(
   tx: Transaction,
-  order: { id: string; outcome: Exclude<RedeliveryOutcome, 'pending'>; error?: string | null; at: number },
+  order: { id: string; outcome: RedeliveryOutcome; error?: string | null; at: number },
 ): void {
   tx.run(FINISH_ORDER, [order.id, new Date(order.at), order.outcome, order.error ?? null]);
 }

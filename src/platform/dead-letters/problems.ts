@@ -51,9 +51,9 @@ export const deadLetterProblems = {
   },
   'dead_letters.replay_not_found': {
     status: 404,
-    title: 'The replay does not exist',
+    title: 'The replay or discard of many does not exist',
     retryable: false,
-    remedy: 'Check the id; replays of other tenants are not visible.',
+    remedy: 'Check the id; what other tenants have ordered is not visible.',
   },
   'dead_letters.idempotency_key_reused': {
     status: 422,

@@ -4,7 +4,7 @@ import type { JsonObject, LogEvent } from '../log/event.ts';
 import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import type { Reader } from '../postgres/read-pool.ts';
 import { type DeadLetter, type DeadLetterState, type FailureGroup, STATES } from './dead-letter.ts';
-import type { ReplayProgress } from './replay.ts';
+import type { ReplayProgress, SetAction } from './replay.ts';
 import { toldDetail } from './told-failure.ts';
 
 /** Of what waits behind a dead letter, named in its detail; the count tells of the rest. */
@@ -133,18 +133,18 @@ export class DeadLetterReads {
   }
 
   /** By primary key, and the index of a set's orders. */
-  async findReplay(tenant: string, uuid: string): Promise<ReplayProgress | undefined> {
+  async findReplay(tenant: string, uuid: string, action: SetAction): Promise<ReplayProgress | undefined> {
     const [row] = await this.#reader.query<ReplayRow>(
       `select s.id, s.total, s.requested_by, s.requested_at,
-              count(*) filter (where r.outcome = 'done')::integer as replayed,
+              count(*) filter (where r.outcome = 'done')::integer as done,
               count(*) filter (where r.outcome <> 'done')::integer as failed
        from log.dead_letter_replays s left join log.redeliveries r on r.replay = s.id
-       where s.id = $1 and s.tenant = $2 group by s.id`,
-      [uuid, tenant],
+       where s.id = $1 and s.tenant = $2 and s.action = $3 group by s.id`,
+      [uuid, tenant, action],
     );
     if (row === undefined) return undefined;
     const { requested_by: requestedBy, requested_at: requestedAt, ...counts } = row;
-    return { ...counts, requestedBy, requestedAt };
+    return { ...counts, action, requestedBy, requestedAt };
   }
 }
 
@@ -169,7 +169,7 @@ interface ReplayRow {
   readonly total: number;
   readonly requested_by: string;
   readonly requested_at: EpochMs;
-  readonly replayed: number;
+  readonly done: number;
   readonly failed: number;
 }
 

@@ -32,7 +32,6 @@ export interface RedeliveryRequest extends GroupedEvent {
  * letter.
  */
 export type RedeliveryOutcome =
-  | 'pending'
   | 'done'
   | 'failed'
   | 'behind_dead_letter'
@@ -41,13 +40,6 @@ export type RedeliveryOutcome =
   | 'not_found'
   | 'abandoned'
   | 'withdrawn';
-
-export interface Redelivery {
-  readonly id: RedeliveryId;
-  readonly outcome: RedeliveryOutcome;
-  /** What the group failed with. */
-  readonly error: string | null;
-}
 
 /** Inserts only; both statements lock nothing but their own new rows. */
 export const INSERT_REDELIVERIES = statement(
@@ -69,14 +61,6 @@ export const INSERT_PENDING = statement(
   `insert into log.pending_redeliveries (id, consumer_group, partition)
    select id, consumer_group, partition
    from ${batchRows('asked', { id: 'uuid', consumer_group: 'text', partition: 'smallint' })}`,
-);
-
-/** By primary key. */
-export const FIND_REDELIVERIES = statement(
-  'log.find_redeliveries',
-  `select r.id, r.outcome, r.error
-   from ${batchRows('wanted', { id: 'uuid' })}
-   cross join lateral (select * from log.redeliveries r where r.id = wanted.id offset 0) r`,
 );
 
 /** As `placesOf` gives them. */
@@ -153,22 +137,6 @@ export function requestRedeliveries(
     textArray(requests.map(({ requestedBy }) => requestedBy)),
   ]);
   tx.run(INSERT_PENDING, [ids, groups, partitions]);
-}
-
-/** What became of the orders; those that do not exist are not among them. */
-export async function findRedeliveries(
-  reader: Pick<Transaction, 'query'> | Pick<Session, 'query'>,
-  ids: readonly RedeliveryId[],
-): Promise<Redelivery[]> {
-  const rows = await reader.query<{ id: string; outcome: RedeliveryOutcome | null; error: string | null }>(
-    FIND_REDELIVERIES,
-    [uuidArray(ids.map(uuidOf))],
-  );
-  return rows.map(({ id, outcome, error }) => ({
-    id: idOf('rdl', id),
-    outcome: outcome ?? 'pending',
-    error,
-  }));
 }
 
 export interface WaitingEvent extends GroupedEvent {

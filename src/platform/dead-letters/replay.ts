@@ -1,13 +1,16 @@
-/** A frozen set of dead letters that is replayed in the background, and how far it is. */
+/** A frozen set of dead letters that is replayed, or discarded, in the background, and how far it is. */
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '../log/event.ts';
 
+export type SetAction = 'replay' | 'discard';
+
 export interface ReplayProgress {
   /** Its uuid. */
   readonly id: string;
+  readonly action: SetAction;
   readonly total: number;
-  readonly replayed: number;
+  readonly done: number;
   /** Those that failed again and are open still, and those withdrawn for a skip or discard. */
   readonly failed: number;
   readonly requestedBy: string;
@@ -15,12 +18,12 @@ export interface ReplayProgress {
 }
 
 export function renderReplay(progress: ReplayProgress): JsonObject {
-  const { id, total, replayed, failed, requestedBy, requestedAt } = progress;
+  const { id, action, total, done, failed, requestedBy, requestedAt } = progress;
   return {
     id: idOf('rpl', id),
-    state: replayed + failed < total ? 'running' : 'done',
+    state: done + failed < total ? 'running' : 'done',
     total,
-    replayed,
+    ...(action === 'replay' ? { replayed: done } : { discarded: done }),
     failed,
     requested_by: requestedBy,
     requested_at: toRfc3339(requestedAt),

@@ -16,11 +16,13 @@ import type { DeadLetterOrder } from './dead-letter-orders.ts';
 import type { GivenUpReads } from './given-up.ts';
 import { objectionToEdit } from './given-up-edit.ts';
 import type { DeadLetterFilter, DeadLetterReads } from './reads.ts';
-import { renderReplay } from './replay.ts';
+import { renderReplay, type SetAction } from './replay.ts';
 import {
   DeadLetterDetail,
   DeadLetterDocument,
   DeadLetterPage,
+  DiscardDocument,
+  DiscardSetBody,
   GiveUpBody,
   GroupList,
   GroupQuery,
@@ -188,33 +190,57 @@ function registerGiveUp(
 }
 
 function registerSets(app: HttpApp, routes: DeadLetterRoutes): void {
-  const schema = {
+  const replay = {
     tags: TAGS,
     summary: 'Replay all open dead letters that match, in the background',
-    description:
-      'The set is what is open, matches and has no order pending when it is asked for; at most 10 000. Without a filter, all of the tenant.',
+    description: `${FROZEN} Without a filter, all of the tenant.`,
     body: ReplaySetBody,
     response: { 202: ReplayDocument, ...REFUSALS },
   };
-  app.post('/v1/dead-letters/replays', { config: WRITE, schema }, async (request, reply) => {
+  app.post('/v1/dead-letters/replays', { config: WRITE, schema: replay }, async (request, reply) => {
     const body = { operation: 'dead_letters.replay_set', ...request.body } as const;
     await run(request, reply, { routes, body, id: newId('rpl') });
     return reply;
   });
-
-  const progress = {
+  const discard = {
     tags: TAGS,
-    summary: 'How far a replay of many is',
-    params: Params,
-    response: { 200: ReplayDocument, ...REFUSALS },
+    summary: 'Discard all open dead letters that match, in the background',
+    description: `${FROZEN} Each as if it were discarded by itself, for the same reason.`,
+    body: DiscardSetBody,
+    response: { 202: DiscardDocument, ...REFUSALS },
   };
-  app.get('/v1/dead-letters/replays/:id', { config: READ, schema: progress }, async (request, reply) => {
+  app.post('/v1/dead-letters/discards', { config: WRITE, schema: discard }, async (request, reply) => {
+    const body = { operation: 'dead_letters.discard_set', ...request.body } as const;
+    await run(request, reply, { routes, body, id: newId('rpl') });
+    return reply;
+  });
+  registerProgress(app, routes, { of: 'replay', document: ReplayDocument });
+  registerProgress(app, routes, { of: 'discard', document: DiscardDocument });
+}
+
+const FROZEN =
+  'The set is what is open, matches and has no order pending when it is asked for; at most 10 000.';
+
+function registerProgress(
+  app: HttpApp,
+  { reads }: DeadLetterRoutes,
+  {
+    of,
+    document,
+  }: { readonly of: SetAction; readonly document: typeof ReplayDocument | typeof DiscardDocument },
+): void {
+  const schema = {
+    tags: TAGS,
+    summary: `How far a ${of} of many is`,
+    params: Params,
+    response: { 200: document, ...REFUSALS },
+  };
+  app.get(`/v1/dead-letters/${of}s/:id`, { config: READ, schema }, async (request, reply) => {
     const { id } = request.params;
-    const found = isId('rpl', id)
-      ? await routes.reads.findReplay(contextOf(request).tenant, uuidOf(id))
-      : undefined;
+    const { tenant } = contextOf(request);
+    const found = isId('rpl', id) ? await reads.findReplay(tenant, uuidOf(id), of) : undefined;
     return found === undefined
-      ? sendProblem(reply, problem('dead_letters.replay_not_found', `There is no replay ${id}.`))
+      ? sendProblem(reply, problem('dead_letters.replay_not_found', `There is no ${of} ${id}.`))
       : sendJson(reply, renderReplay(found));
   });
 }

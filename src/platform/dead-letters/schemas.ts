@@ -130,21 +130,27 @@ export const ReplayBody = nullable(
 
 export const GiveUpBody = closed({ reason: Why });
 
+const set = {
+  ...filter,
+  ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
+};
+
 /** May be left out. */
-export const ReplaySetBody = nullable(
-  closed({
-    ...filter,
-    ids: Type.Optional(Type.Array(Name('Of a dead letter.'), { minItems: 1, maxItems: MAX_PAGE_LIMIT })),
-    reason: Type.Optional(Why),
-  }),
+export const ReplaySetBody = nullable(closed({ ...set, reason: Type.Optional(Why) }));
+
+/** Names something beside the reason: nobody gives up all there is by a slip. */
+export const DiscardSetBody = Type.Object(
+  { ...set, reason: Why },
+  { additionalProperties: false, minProperties: 2, description: 'At least one filter, or `ids`.' },
 );
 
-export const ReplayDocument = Type.Object({
+const progress = {
   id: Type.String({ description: '`rpl_…`' }),
   state: Type.Union([Type.Literal('running'), Type.Literal('done')]),
   total: Type.Integer(),
-  replayed: Type.Integer(),
-  failed: Type.Integer({ description: 'Those that failed again, and are open still.' }),
+  failed: Type.Integer({ description: 'Those that are open still.' }),
   requested_by: Type.String(),
   requested_at: Instant,
-});
+};
+export const ReplayDocument = Type.Object({ ...progress, replayed: Type.Integer() });
+export const DiscardDocument = Type.Object({ ...progress, discarded: Type.Integer() });

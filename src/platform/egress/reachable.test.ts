@@ -57,6 +57,9 @@ describe('a URL as a target', () => {
     'https://0x7f.1/',
     'https://[::1]/',
     'https://[::ffff:127.0.0.1]/',
+    'https://localhost/',
+    'https://LOCALHOST.:8443/',
+    'https://hook.localhost/',
     '/hook',
     '',
   ])('%s is refused outside the sandbox', (url) => {
@@ -65,10 +68,12 @@ describe('a URL as a target', () => {
 
   test('by name is taken; what the name leads to is judged when it is known', () => {
     expect(refusalOfUrl('https://example.com:8443/hook?a=b', 'public')).toBeUndefined();
+    expect(refusalOfUrl('https://notlocalhost.example/', 'public')).toBeUndefined();
   });
 
   test('may be of this machine, and without TLS, in the sandbox', () => {
     expect(refusalOfUrl('http://127.0.0.1:3000/hook', 'anywhere')).toBeUndefined();
+    expect(refusalOfUrl('http://localhost:3000/hook', 'anywhere')).toBeUndefined();
     expect(refusalOfUrl('ftp://127.0.0.1/', 'anywhere')).toBeDefined();
     expect(refusalOfUrl('http://user@127.0.0.1/', 'anywhere')).toBeDefined();
   });

@@ -42,6 +42,9 @@ for (const [network, prefix] of SPECIAL_IPV6) special.addSubnet(network, prefix,
 const globalUnicast = new BlockList();
 globalUnicast.addSubnet('2000::', 3, 'ipv6');
 
+/** Never of anything but this machine, whatever it resolves to (RFC 6761 §6.3). */
+const LOOPBACK_NAME = /(?:^|\.)localhost\.?$/i;
+
 /** Whether it is an address of the public Internet; what is no address is not. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
@@ -64,7 +67,9 @@ export function refusalOfUrl(text: string, reach: Reach): string | undefined {
     return reach === 'anywhere' ? 'Its scheme is neither https nor http.' : 'Its scheme is not https.';
   if (url.username !== '' || url.password !== '') return 'It has credentials in it.';
   const host = bareHost(url.hostname);
-  if (isIP(host) !== 0 && !mayReach(host, reach)) return 'Its address is not one of the public Internet.';
+  const isRefused =
+    isIP(host) === 0 ? reach !== 'anywhere' && LOOPBACK_NAME.test(host) : !mayReach(host, reach);
+  if (isRefused) return 'Its address is not one of the public Internet.';
   return undefined;
 }
 

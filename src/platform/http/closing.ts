@@ -13,6 +13,8 @@ declare module 'fastify' {
 
 /** After the closing began, for what was sent before it to be read. */
 const LAST_REQUESTS_MS = 100;
+/** A full queue of 511 connections takes some hundreds; callers who go on coming end no sooner. */
+const LAST_PASSES = 1000;
 
 /**
  * Lets in what was sent before, stops accepting, lets requests in flight finish, each answer saying `Connection: close`,
@@ -39,18 +41,27 @@ export async function closeHttpApp(
 export function closeConnectionsWhileClosing(app: FastifyInstance): void {
   let isClosing = false;
   app.decorate('isClosing', { getter: () => isClosing });
+  let arrived = 0;
   const silent = new Set<Socket>();
   app.server.on('connection', (socket: Socket) => {
+    arrived += 1;
     silent.add(socket);
     socket.once('close', () => silent.delete(socket));
   });
-  app.server.on('request', ({ socket }: IncomingMessage) => silent.delete(socket));
+  app.server.on('request', ({ socket }: IncomingMessage) => {
+    arrived += 1;
+    silent.delete(socket);
+  });
   app.addHook('preClose', async () => {
     isClosing = true;
     await delay(LAST_REQUESTS_MS);
-    // A timer that fires late may do so before the loop has looked at its sockets: a turn to accept, a turn to read.
-    await turn();
-    await turn();
+    // A timer that fires late may do so before the loop has looked at its sockets: a turn to accept, a turn to read, for as
+    // long as anybody comes, since a turn accepts a few only.
+    for (let seen = -1, pass = 0; seen !== arrived && pass < LAST_PASSES; pass += 1) {
+      seen = arrived;
+      await turn();
+      await turn();
+    }
     for (const socket of silent) socket.destroy();
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {

@@ -698,6 +698,13 @@ describe('the documentation', () => {
     expect(JSON.stringify(operation?.requestBody)).toContain('"additionalProperties":false');
   });
 
+  test('has the routes of operation too: a probe that is refused gets no problem', async () => {
+    expect((await operationOf('get', '/livez')).security).toEqual([]);
+    expect((await operationOf('get', '/metrics')).responses['200']?.content).toHaveProperty('text/plain');
+    const { responses } = await operationOf('get', '/readyz');
+    expect(responses['503']?.content).toHaveProperty('application/json');
+  });
+
   test('says of every refusal that it is a problem, and when to come again', async () => {
     const { responses } = await operationOf('post', '/v1/things');
     expect(Object.keys(responses)).toEqual(['202', '429', '503', 'default', '4XX']);

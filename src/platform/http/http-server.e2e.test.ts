@@ -4,8 +4,12 @@ import { Agent, get as httpGet } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
+import { callBeforeAccepted } from '../../../tests/early-callers.ts';
 import { closeHttpApp } from './closing.ts';
 import { type EdgeFixture, givenEdge, KEY, THING } from './edge-fixture.ts';
+
+/** Busy machines take their time. */
+const PATIENCE = { timeout: 15_000, interval: 5 };
 
 let edge: EdgeFixture | undefined;
 
@@ -161,7 +165,7 @@ test('request.too_large: a body that does not say its length is cut at the limit
   );
   const chunk = `10000\r\n${' '.repeat(0x10000)}\r\n`;
   for (let sent = 0; sent < 20; sent += 1) socket.write(chunk);
-  await vi.waitUntil(() => received().includes('\r\n\r\n'));
+  await vi.waitUntil(() => received().includes('\r\n\r\n'), PATIENCE);
   expect(codeOf(received())).toBe('request.too_large');
   socket.destroy();
   await closed;
@@ -227,7 +231,7 @@ test.each(['/v1/waiting', '/v1/waiting/parts'])(
     });
     await requestStarted(fixture);
     const closing = closeHttpApp(fixture.app, 10_000);
-    await vi.waitUntil(() => !fixture.app.server.listening);
+    await vi.waitUntil(() => !fixture.app.server.listening, PATIENCE);
     await expect(fetch(`http://127.0.0.1:${fixture.port}/livez`)).rejects.toThrow('fetch failed');
     fixture.release();
     expect(await waiting.promise).toEqual({ status: 200, connection: 'close' });
@@ -248,19 +252,17 @@ test('closing cuts what does not finish in time', async () => {
 
 test('closing answers those whose connections were made before it and not accepted yet', async () => {
   const fixture = await givenServer();
-  const connections = Array.from({ length: 20 }, () => dial(fixture.port));
-  for (const { socket } of connections) socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await new Promise(process.nextTick); // when the sockets connect; the server looks at its own in the loop's next turn
+  const request = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const received = callBeforeAccepted(fixture.port, { request, count: 20 });
   await closeHttpApp(fixture.app, 60_000);
-  await Promise.all(connections.map(({ closed }) => closed));
-  for (const { received } of connections) expect(received()).toMatch(/^HTTP\/1.1 200 [^]*connection: close/i);
+  for (const answer of await received) expect(answer).toMatch(/^HTTP\/1.1 200 [^]*connection: close/i);
 });
 
 test('an idle connection does not hold a closing server', async () => {
   const fixture = await givenServer();
   const { socket, received, closed } = dial(fixture.port);
   socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  await vi.waitUntil(() => received().includes('alive'));
+  await vi.waitUntil(() => received().includes('alive'), PATIENCE);
   await closeHttpApp(fixture.app, 60_000);
   await closed;
   expect(fixture.app.server.listening).toBe(false);
@@ -298,5 +300,5 @@ test('a body is accepted over a real connection, under load of many at once', as
 
 /** When the server has begun to work on a request. */
 async function requestStarted(fixture: EdgeFixture): Promise<void> {
-  await vi.waitUntil(() => fixture.waiting() > 0);
+  await vi.waitUntil(() => fixture.waiting() > 0, PATIENCE);
 }

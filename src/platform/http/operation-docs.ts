@@ -66,6 +66,10 @@ export function describeOperation(
     headers: requestHeaders(config),
     response: responses(schema?.response, config),
   };
+  if (config.rawBody !== undefined) {
+    operation.consumes = [config.rawBody];
+    operation.body = {};
+  }
   if (config.open === true) operation.security = [];
   else if (config.scope !== undefined) operation.security = [{ api_key: [config.scope] }];
   return operation;
@@ -90,9 +94,14 @@ function responses(own: unknown, config: FastifyContextConfig): Record<string, u
   return Object.fromEntries(
     Object.entries(all).map(([status, answer]: [string, unknown]) => [
       status,
-      /^[23]/.test(status) ? success(answer, config) : refusal(status, config),
+      /^[23]/.test(status) || isOwnDocument(answer) ? success(answer, config) : refusal(status, config),
     ]),
   );
+}
+
+/** An answer that is no problem although it refuses: that of a probe. */
+function isOwnDocument(answer: unknown): boolean {
+  return typeof answer === 'object' && answer !== null && 'content' in answer;
 }
 
 function success(schema: unknown, { idempotencyKey, waits, headers: own }: FastifyContextConfig) {

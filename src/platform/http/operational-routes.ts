@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type TSchema, Type } from 'typebox';
 import type { ProblemRegistry } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
+import { ProblemDocument } from './schemas.ts';
 import { sendProblem } from './send.ts';
 
 /** A part without which this process should get no requests. */
@@ -16,21 +18,59 @@ const CHECK_TIMEOUT_MS = 2_000;
 
 const OPEN = { config: { open: true }, logLevel: 'warn' } as const;
 
+const tags = ['operation'];
+const Reasons = Type.Array(Type.Object({ name: Type.String(), reason: Type.String() }));
+
+const LIVEZ = {
+  tags,
+  summary: 'Whether the process lives',
+  response: { 200: json(Type.Object({ status: Type.Literal('alive') })) },
+};
+const READYZ = {
+  tags,
+  summary: 'Whether the process should get requests',
+  response: {
+    200: json(Type.Object({ status: Type.Literal('ready') })),
+    503: json(Type.Object({ status: Type.Literal('unready'), reasons: Reasons })),
+  },
+};
+const METRICS = {
+  tags,
+  summary: 'The metrics of this process, in Prometheus’ text format',
+  response: { 200: plainText('The metrics.') },
+};
+const PROBLEM = {
+  tags,
+  summary: 'What a problem is about, and what to do',
+  description: 'What the `type` of a problem leads to.',
+  params: Type.Object({ code: Type.String() }),
+  response: { 200: plainText('The problem.'), 404: ProblemDocument },
+};
+
+function json(schema: TSchema) {
+  return { description: 'The state.', content: { 'application/json': { schema } } };
+}
+
+function plainText(description: string) {
+  return { description, content: { 'text/plain': { schema: Type.String() } } };
+}
+
 /** Health, metrics and the problems' pages: open to all, and telling nothing about any tenant. */
 export function registerOperationalRoutes(
   app: FastifyInstance,
   options: { metrics: Metrics; readiness: readonly ReadinessCheck[] },
 ): void {
-  const hidden = { ...OPEN, schema: { hide: true } };
-  app.get('/livez', hidden, (_request, reply) => {
+  app.get('/livez', { ...OPEN, schema: LIVEZ }, (_request, reply) => {
     reply.send({ status: 'alive' });
   });
-  app.get('/readyz', hidden, (_request, reply) => sendReadiness(reply, options.readiness));
-  app.get('/metrics', hidden, async (_request, reply) => {
+  app.get('/readyz', { ...OPEN, schema: READYZ }, (_request, reply) =>
+    sendReadiness(reply, options.readiness),
+  );
+  app.get('/metrics', { ...OPEN, schema: METRICS }, async (_request, reply) => {
     const text = await options.metrics.render();
     return reply.header('content-type', options.metrics.contentType).send(text);
   });
-  app.get<{ Params: { code: string } }>('/problems/:code', hidden, (request, reply) => {
+  app.get<{ Params: { code: string } }>('/problems/:code', { ...OPEN, schema: PROBLEM }, (request, reply) => {
     sendProblemPage(reply, app.problems, request.params.code);
   });
 }

@@ -34,6 +34,8 @@ declare module 'fastify' {
     idempotencyKey?: 'required' | 'optional';
     /** The operation honours `Prefer: wait`. */
     waits?: true;
+    /** The media type of a body that is taken as it comes, for the document: no schema of the route tells of it. */
+    rawBody?: string;
     /** What else it reads and sends in headers; for the API document alone. */
     headers?: OwnHeaders;
   }

@@ -153,11 +153,43 @@ function validationProblem(part: Part, errors: readonly ErrorObject[]): ProblemE
  * no branch got further than the value's own type, the union says what it takes.
  */
 function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
-  return errors.filter(isUnion).reduce(withoutBranchesOf, errors);
+  return errors
+    .filter(isUnion)
+    .reduce((left, union) => withoutBranchesOf(withoutOtherKinds(left, union), union), errors);
 }
 
 function isUnion(error: ErrorObject): boolean {
   return error.keyword === 'anyOf' || error.keyword === 'oneOf';
+}
+
+/**
+ * Where the branches are told apart by a member (`type`), those that the member's value does not name were not meant. If it names
+ * none, that is the fault, whatever else each of them would miss.
+ */
+function withoutOtherKinds(errors: readonly ErrorObject[], union: ErrorObject): readonly ErrorObject[] {
+  const branches = new Set(errors.filter((error) => isBranchOf(union, error)));
+  const [first, ...more] = [...branches].filter((error) => isAboutMember(union, error));
+  if (first === undefined || more.some(({ instancePath }) => instancePath !== first.instancePath))
+    return errors;
+  const named = [first, ...more];
+  const others = new Set(named.map((error) => branchOf(union, error)));
+  const meant = [...branches].filter((error) => !others.has(branchOf(union, error)));
+  if (meant.length > 0) return errors.filter((error) => !branches.has(error) || meant.includes(error));
+  const allowedValues = named.map(({ params }): unknown => params['allowedValue']);
+  const kind = { ...first, keyword: 'enum', params: { allowedValues } };
+  return errors.flatMap((error) => (error === first ? kind : branches.has(error) ? [] : error));
+}
+
+function isAboutMember(
+  { instancePath: of }: ErrorObject,
+  { keyword, instancePath: at }: ErrorObject,
+): boolean {
+  return keyword === 'const' && at !== of && at.slice(0, at.lastIndexOf('/')) === of;
+}
+
+/** Which of the union's branches it is in: its number, as text. */
+function branchOf(union: ErrorObject, { schemaPath }: ErrorObject): string | undefined {
+  return schemaPath.slice(union.schemaPath.length + 1).split('/')[0];
 }
 
 function withoutBranchesOf(errors: readonly ErrorObject[], union: ErrorObject): readonly ErrorObject[] {

@@ -60,6 +60,23 @@ export async function migrate(
   }
 }
 
+/** How many files `migrate` would apply, and how many are. Throws what it would refuse. */
+export async function pendingMigrations(
+  connectionString: string,
+  sources: readonly MigrationSource[],
+): Promise<{ readonly pending: number; readonly applied: number }> {
+  const files = loadMigrationFiles(sources);
+  const client = new Client({ connectionString, application_name: 'lastro migrate' });
+  client.on('error', () => undefined); // reported by the query under way
+  await client.connect();
+  try {
+    const pending = listPending(files, await loadRecorded(client)).length;
+    return { pending, applied: files.length - pending };
+  } finally {
+    await client.end();
+  }
+}
+
 async function applyInTurn(
   client: Client,
   files: readonly MigrationFile[],

@@ -20,7 +20,7 @@ export function deadLetterTelemetry({
 }): DeadLetterObserver {
   const letters = metrics.counter({
     name: 'lastro_dead_letters_total',
-    help: 'Events that a consumer group of this process has given up as dead letters.',
+    help: 'Dead letters that this process has made: events that a consumer group could not handle, and calls and deliveries that were given up.',
     labels: ['group'],
   });
   const withheld = metrics.counter({
@@ -29,16 +29,16 @@ export function deadLetterTelemetry({
     labels: ['group'],
   });
   return {
-    deadLettered(group, { id, event, failure }) {
+    deadLettered(group, { id, event, failure, target, work }) {
       letters.with({ group }).inc();
-      const line = {
-        group,
-        dead_letter: id,
-        ...lineOf(event),
-        error_code: failure.code,
-        error: failure.text,
-      };
-      logger.error(line, 'an event cannot be handled and is a dead letter: its subject waits for a person');
+      const line = { group, dead_letter: id, ...lineOf(event), error_code: failure.code };
+      if (work === undefined)
+        logger.error(
+          { ...line, error: failure.text },
+          'an event cannot be handled and is a dead letter: its subject waits for a person',
+        );
+      // What somebody outside has said is shown with the dead letter, and to its tenant alone.
+      else logger.warn({ ...line, target, work }, 'what was tried in vain is given up, and a dead letter');
     },
     deadLetterWithheld(group, event) {
       withheld.with({ group }).inc();

@@ -1,11 +1,5 @@
-import {
-  type DestinationStream,
-  destination,
-  type Logger,
-  pino,
-  stdSerializers,
-  stdTimeFunctions,
-} from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { standardOutput } from './log-lines.ts';
 
 export type { Logger } from 'pino';
 
@@ -35,7 +29,7 @@ export function createLogger(options: {
         censor: '[redacted]',
       },
     },
-    options.to ?? destination({ dest: 1, sync: false }),
+    options.to ?? standardOutput(),
   );
 }
 

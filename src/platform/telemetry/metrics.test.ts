@@ -77,3 +77,9 @@ test('the process measures itself, too, and every metric is listed', async () =>
   expect(names).toContain('lastro_up');
   expect(await metrics.render()).toContain('nodejs_eventloop_lag_seconds');
 });
+
+test('M1: nothing but counters is called a total, of what measures the process too', async () => {
+  const lines = (await createMetrics().render()).split('\n').filter((line) => line.startsWith('# TYPE '));
+  expect(lines.length).toBeGreaterThan(0);
+  expect(lines.filter((line) => /_total (?!counter)/.test(line))).toEqual([]);
+});

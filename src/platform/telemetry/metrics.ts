@@ -71,7 +71,7 @@ export interface Metrics {
 export function createMetrics(options: { defaults: boolean } = { defaults: true }): Metrics {
   const registry = new Registry();
   const collectors: (() => void | Promise<void>)[] = [];
-  if (options.defaults) collectDefaultMetrics({ register: registry });
+  if (options.defaults) measureProcess(registry);
   return {
     counter: (definition) => {
       invariant(definition.name.endsWith('_total'), `the counter ${definition.name} does not end in _total`);
@@ -98,6 +98,18 @@ export function createMetrics(options: { defaults: boolean } = { defaults: true 
     list: () =>
       registry.getMetricsAsArray().map(({ name, type, help }) => ({ name, type: String(type), help })),
   };
+}
+
+/** M1: what prom-client calls a total without counting; the sum over the types says the same. */
+const MISNAMED_GAUGES = [
+  'nodejs_active_resources_total',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+];
+
+function measureProcess(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED_GAUGES) registry.removeSingleMetric(name);
 }
 
 function configuration<Label extends string>(definition: MetricDefinition<Label>, registry: Registry) {

@@ -430,6 +430,16 @@ describe('K7, K9: every decision is recorded', () => {
     }
   });
 
+  test('K9: also of a process that stops with more of them than a batch writes', async () => {
+    const stopping = await fixture.process();
+    const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
+    const asked = Array.from({ length: 1600 }, () => stopping.purchase({ account, totalAmount: 1 }, late));
+    expect(await codes(asked)).toEqual({ '07': 1600 });
+    await stopping.stop();
+    expect(await recorded()).toHaveLength(1600);
+    expect(stopping.failures).toEqual([]);
+  });
+
   test('K9: with its code, category, what decided, and its latency', async () => {
     const { cardTransaction } = await one.purchase({ account, totalAmount: 21 });
     expect(await fixture.reads.findCardTransaction(TENANT, cardTransaction.uuid)).toMatchObject({

@@ -10,7 +10,8 @@
  * C3: a card that somebody else has locked is left out of the batch and tried behind the others, until its deadline; so are
  *     all cards whose settlement account is.
  * C4: if a commit was lost from sight, each card transaction of it is inserted as undecided unless it is there. That waits
- *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other.
+ *     for the lost commit where it still runs; afterwards one of the two is certain, and nothing of the other. Nothing else is
+ *     decided until then: who waits behind it is told by his deadline (K7).
  * C5: one bad request never harms the others: a batch that fails on data is halved until it stands alone (R6).
  * C6: a repeat is never told `07` for coming too late where an approval stands under its id: it is looked for first.
  * C7: a repeat is told `00` by the commit that marks the row as repeated, under its lock; what is marked is not given back for
@@ -196,13 +197,18 @@ export class Authorizer {
     });
   }
 
-  /** Decides what is waiting, then stops, when nothing is left to be given back. */
+  /** Decides what is waiting, then stops, when nothing is left to be given back or recorded, unless the database is away. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#signal.raise();
     await this.#running;
     await this.#answers.written();
     if (this.#hasToTell) await this.#settle([]);
+    await repeatWhile(
+      () => this.#notes.hasToTell && this.#failures === 0,
+      async () => void (await this.#settle([])),
+    );
+    this.#notes.giveUp();
   }
 
   async #turn(): Promise<void> {
@@ -463,7 +469,10 @@ export class Authorizer {
     const lost =
       records.length === 0
         ? new Map<string, CardTransaction>()
-        : await this.#notes.insert(records, () => this.#stopping);
+        : await this.#notes.insert(records, {
+            isStopping: () => this.#stopping,
+            onFailure: (error) => this.#dropMeanwhile(error),
+          });
     this.#notes.recorded(notes.length);
     this.#answers.noteRowBehind();
     const applied: Told[] = [];
@@ -475,6 +484,13 @@ export class Authorizer {
       else applied.push(each);
     }
     return this.#answer(applied);
+  }
+
+  /** C4. What may be a repeat is dropped too, if the database cannot be asked (C6). */
+  #dropMeanwhile(error: unknown): void {
+    for (const waiting of this.#takeLate())
+      if (isRolledBack(error) || this.#contested.has(waiting)) this.#queue.push(waiting);
+      else this.#dropLate(waiting);
   }
 
   #asUndecided(asked: CardAuthorization): Note {

@@ -156,6 +156,33 @@ test('K10: a process stops while the database is away, also with answers to be s
   expect(await spent()).toBe(0);
 });
 
+test('K7: while nobody can know what became of one commit, what comes later is 07 and does not wait for it', async () => {
+  const away = await CutProxy.open(fixture.url);
+  const asking = await fixture.process({ url: away.url });
+  const lost = away.loseAnswerTo(DECISION);
+  const first = asking.purchase({ account, totalAmount: 1, id: 'first' });
+  await lost;
+  await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
+  await away.close();
+  const later = await asking.purchase({ account, totalAmount: 1, id: 'later' }, { deadlineMs: 100 });
+  expect(later.cardTransaction).toMatchObject({ code: '07', reason: 'late' });
+  const back = await CutProxy.open(fixture.url, Number(new URL(away.url).port));
+  expect((await first).cardTransaction.code).toBe('00');
+  await asking.stop();
+  await back.close();
+  expect(await spent()).toBe(100);
+});
+
+test('K9: a process that stops while the database is away tells how many it could not record', async () => {
+  const away = await CutProxy.open(fixture.url);
+  const stopping = await fixture.process({ url: away.url });
+  await away.close();
+  const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
+  expect((await stopping.purchase({ account, totalAmount: 1 }, late)).cardTransaction.code).toBe('07');
+  await stopping.stop();
+  expect(stopping.failures.map(String)).toContainEqual(expect.stringMatching(/^Fault: 1 card transactions/));
+});
+
 test('what all of this left behind balances', async () => {
   expect(await fixture.verified()).toMatchObject({ findings: [] });
 });

@@ -20,6 +20,15 @@ import { findCardTransactions, insertUnlessThere } from './store.ts';
 /** Waiting to be written; how many more there were is told. */
 const WAITING_MAX = 5000;
 
+/** While the database does not say: others wait for it, and are told by their deadlines. */
+const AGAIN_MS = { firstMs: 10, maxMs: 100 };
+
+export interface InsertWhile {
+  readonly isStopping: () => boolean;
+  /** Of one that is tried again. */
+  readonly onFailure: (error: unknown) => void;
+}
+
 export interface UndecidedNotesOptions {
   readonly log: EventLog;
   readonly session: Session;
@@ -93,14 +102,25 @@ export class UndecidedNotes {
     this.#options.observer.failed('cards.records', new Fault(told, { transient: false }));
   }
 
+  /** What waits still is not written any more. */
+  giveUp(): void {
+    this.#lost += this.#waiting.length;
+    this.#waiting = [];
+    this.tellLost();
+  }
+
   /** Until the database says; whoever waits for the answer waits so long. Those that stand as undecided, by uuid. */
-  insert(records: readonly Note[], isStopping: () => boolean): Promise<ReadonlyMap<string, CardTransaction>> {
+  insert(
+    records: readonly Note[],
+    { isStopping, onFailure }: InsertWhile,
+  ): Promise<ReadonlyMap<string, CardTransaction>> {
     return untilDone(
       () => this.#tryToInsert(records),
       async (error, failures) => {
         this.#options.observer.failed('cards', error);
         if (!isTransient(error) || isStopping()) throw error;
-        await delay(backoffMs(failures, this.#options.random));
+        onFailure(error);
+        await delay(backoffMs(failures, this.#options.random, AGAIN_MS));
       },
     );
   }

@@ -49,6 +49,37 @@ test('addresses that no tenant may reach from here, of look-ups and undo calls t
   ]);
 });
 
+test('a host that the message could choose, to be sent the connector’s secret', async () => {
+  const lookUp = { type: 'http', key: 'a', into: 'b' } as const;
+  const urls = [
+    'https://{key}/x',
+    'https://{key}.erp.example/x',
+    'https://erp.example{key}/x',
+    'https://erp.example/x?id={key}',
+  ];
+  expect(await placesOf({ enrichment: urls.map((url) => ({ ...lookUp, url })) })).toEqual(
+    [0, 1, 2].map((index) => `/enrichment/${index}/url not_allowed`),
+  );
+});
+
+test('headers that are the connection’s, the call’s own, or a secret in clear', async () => {
+  const call = { method: 'POST', url: 'https://erp.example/exports' } as const;
+  const secret = { type: 'header', secret: 'erp' } as const;
+  const undo = { ...call, authentication: { ...secret, name: 'Content-Length' } };
+  const headers = { 'Idempotency-Key': 'mine', 'x-source': 'lastro', Authorization: 'Bearer abc' };
+  expect(
+    await placesOf({
+      destinations: {
+        erp: { type: 'http', ...call, headers, authentication: { ...secret, name: 'Authorization' }, undo },
+      },
+    }),
+  ).toEqual([
+    '/destinations/erp/undo/authentication/name not_allowed',
+    '/destinations/erp/headers/Idempotency-Key not_allowed',
+    '/destinations/erp/headers/Authorization not_allowed',
+  ]);
+});
+
 test('one that is too large to be loaded for every batch', async () => {
   const rates = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`k${index}`, 'x'.repeat(60)]));
   expect(await placesOf({ tables: { rates } })).toEqual([' too_long']);

@@ -16,7 +16,12 @@ export async function faultsOf(
   definition: ConnectorDefinition,
   { evaluator, refusalOf }: { evaluator: Compiler; refusalOf: (url: string) => string | undefined },
 ): Promise<readonly FieldProblem[]> {
-  const faults = [...nameFaults(definition), ...sizeFaults(definition), ...urlFaults(definition, refusalOf)];
+  const faults = [
+    ...nameFaults(definition),
+    ...sizeFaults(definition),
+    ...urlFaults(definition, refusalOf),
+    ...headerFaults(definition),
+  ];
   const places = [...compiledPlaces(definition)];
   const results = await evaluator.run(places.map(({ job }) => job));
   for (const [index, { pointer }] of places.entries()) {
@@ -98,26 +103,80 @@ function sizeFaults(definition: ConnectorDefinition): FieldProblem[] {
 }
 
 function urlFaults(
-  { enrichment = [], destinations }: ConnectorDefinition,
+  definition: ConnectorDefinition,
   refusalOf: (url: string) => string | undefined,
 ): FieldProblem[] {
-  const lookUps = enrichment.flatMap((each, index) =>
-    each.type === 'http' ? { at: `/enrichment/${index}`, url: each.url.replaceAll('{key}', 'key') } : [],
+  const lookUps = (definition.enrichment ?? []).flatMap((each, index) =>
+    each.type === 'http' ? { pointer: `/enrichment/${index}/url`, url: each.url } : [],
   );
-  const calls = Object.entries(destinations).flatMap(([name, destination]) => {
-    if (destination.type !== 'http') return [];
-    const at = `/destinations${pointerStep(name)}`;
-    return [
-      urlAt(at, destination),
-      ...(destination.undo === undefined ? [] : [urlAt(`${at}/undo`, destination.undo)]),
-    ];
-  });
-  return [...lookUps, ...calls].flatMap(({ at, url }) => {
-    const refusal = refusalOf(url);
-    return refusal === undefined ? [] : { pointer: `${at}/url`, code: 'not_allowed', detail: refusal };
+  const calls = httpCallsOf(definition).map(({ at, call }) => ({ pointer: `${at}/url`, url: call.url }));
+  return [...lookUps, ...calls].flatMap(({ pointer, url }) => {
+    const detail = refusalOf(withKey(url, 'a')) ?? refusalOfKey(url);
+    return detail === undefined ? [] : { pointer, code: 'not_allowed', detail: detail.replace(/\.$/, '') };
   });
 }
 
-function urlAt(at: string, { url }: HttpCall): { at: string; url: string } {
-  return { at, url };
+/** Whom a secret is sent to is not for the message to say. */
+function refusalOfKey(url: string): string | undefined {
+  const origins = new Set(['a', '1'].map((key) => URL.parse(withKey(url, key))?.origin));
+  return origins.size === 1 ? undefined : 'Its host depends on the message.';
+}
+
+function withKey(url: string, key: string): string {
+  return url.replaceAll('{key}', key);
+}
+
+/** Of every call: what the connection needs, and what tells a destination which request it is, and whose. */
+const OWN_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'idempotency-key',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'traceparent',
+  'tracestate',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-correlation-id',
+]);
+/** A connector is shown to whoever may read it. */
+const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization']);
+
+function headerFaults({ enrichment = [], ...definition }: ConnectorDefinition): FieldProblem[] {
+  const calls = httpCallsOf(definition);
+  const named = [
+    ...enrichment.map((each, index) => ({ at: `/enrichment/${index}`, call: each })),
+    ...calls,
+  ].flatMap(({ at, call }) =>
+    'authentication' in call && call.authentication.type === 'header'
+      ? { pointer: `${at}/authentication/name`, name: call.authentication.name }
+      : [],
+  );
+  const written = calls.flatMap(({ at, call }) =>
+    Object.keys(call.headers ?? {}).map((name) => ({ pointer: `${at}/headers${pointerStep(name)}`, name })),
+  );
+  const faultOf = (pointer: string, detail: string) => ({ pointer, code: 'not_allowed', detail });
+  return [
+    ...[...named, ...written]
+      .filter(({ name }) => OWN_HEADERS.has(name.toLowerCase()))
+      .map(({ pointer }) => faultOf(pointer, 'is a header that every call has by itself, or none')),
+    ...written
+      .filter(({ name }) => SECRET_HEADERS.has(name.toLowerCase()))
+      .map(({ pointer }) => faultOf(pointer, 'holds a secret: it is made by `authentication`')),
+  ];
+}
+
+function httpCallsOf({
+  destinations,
+}: Pick<ConnectorDefinition, 'destinations'>): { at: string; call: HttpCall }[] {
+  return Object.entries(destinations).flatMap(([name, destination]) => {
+    if (destination.type !== 'http') return [];
+    const at = `/destinations${pointerStep(name)}`;
+    const { undo } = destination;
+    return [{ at, call: destination }, ...(undo === undefined ? [] : [{ at: `${at}/undo`, call: undo }])];
+  });
 }

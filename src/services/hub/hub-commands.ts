@@ -29,6 +29,7 @@ import {
   integrationRef,
   mayBecome,
   mayBeReplayed,
+  originOfReplay,
   renderIntegration,
 } from './integration.ts';
 import { noteUndoings } from './overdue/undoing-store.ts';
@@ -290,7 +291,7 @@ export function begin(
     connectorVersion: connector.version,
     entry: connector.entry,
     status: 'requested',
-    origin: replayed?.origin ?? by.uuid,
+    origin: replayed === undefined ? by.uuid : originOfReplay(replayed),
     replayOf: replayed?.uuid ?? null,
     failure: null,
     reference: null,

@@ -98,7 +98,13 @@ export class Hub {
     this.#dispatcher = new Dispatcher({
       ...options,
       connectors,
-      caller: new Caller({ egress: this.#egress, secrets: this.#secrets, orders, note: noteDestination }),
+      caller: new Caller({
+        egress: this.#egress,
+        secrets: this.#secrets,
+        orders,
+        note: noteDestination,
+        onError: options.onError,
+      }),
       report: (report) => this.#reports.submit(report),
     });
     const session = openSession('hub.sweeper');
@@ -119,6 +125,7 @@ export class Hub {
       connectors,
       evaluator: this.#evaluator,
       hasRoom: () => this.#dispatcher.room > 0,
+      observer: options.observer,
       onCommitted,
     });
   }

@@ -7,6 +7,7 @@ import { malformedCursor, parseCursor, renderCursor } from '#platform/http/curso
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import { faulty } from '#platform/http/json-body.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -64,7 +65,9 @@ function registerSending(app: HttpApp, routes: IntegrationRoutes): void {
     response: ANSWERS,
   };
   app.post('/v1/integrations/:connector', { config: WRITE, schema }, async (request, reply) => {
-    const message = JSON.stringify(request.body ?? null);
+    if (isBodiless(request))
+      return sendProblem(reply, faulty([{ pointer: '', code: 'required', detail: 'is required' }]));
+    const message = JSON.stringify(request.body);
     const obstacle = tooLarge(message);
     if (obstacle !== undefined) return sendProblem(reply, obstacle);
     const { connector } = request.params;
@@ -75,6 +78,11 @@ function registerSending(app: HttpApp, routes: IntegrationRoutes): void {
       message,
     });
   });
+}
+
+/** A body that is missing is no message; validation makes null of it, which is one. */
+function isBodiless({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
 interface Exchange {
@@ -147,7 +155,7 @@ function registerReplaying(app: HttpApp, routes: IntegrationRoutes): void {
     tags: ['hub'],
     summary: 'Replay an integration',
     description:
-      'Its message again, or the one given, as a new integration through the newest version of the connector. Destinations are called under the same idempotency key. Not what was delivered.',
+      'Its message again, or the one given, as a new integration through the newest version of the connector. Destinations are called under the same idempotency key, unless the first was undone, or refused by Lastro itself. Not what was delivered.',
     params: IdParams,
     body: ReplayBody,
     response: ANSWERS,

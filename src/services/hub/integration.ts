@@ -1,5 +1,6 @@
 /** One request through a connector: where it stands, and where it may go from there (H3). */
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Entry, StepName } from './events.ts';
@@ -34,7 +35,7 @@ export interface Integration extends IntegrationRef {
   readonly connectorVersion: number;
   readonly entry: Entry;
   readonly status: IntegrationStatus;
-  /** The uuid of the first of those that replay each other. */
+  /** Under whose name destinations are called: its own uuid, or for a replay `originOfReplay`. */
   readonly origin: string;
   readonly replayOf: string | null;
   readonly failure: Failure | null;
@@ -81,6 +82,23 @@ export const STANDS_STILL_AFTER_MS = 5 * 60_000;
 export function mayBeReplayed({ status, updatedAt }: Integration, now: EpochMs): boolean {
   if (status === 'delivered' || status === 'undoing') return false;
   return isEnded(status) || now - updatedAt > STANDS_STILL_AFTER_MS;
+}
+
+/** Of Lastro's own refusals, those that say nothing of what stands under the key: it was not looked at, or something else does. */
+const SAYS_NOTHING_OF_KEY = /^request\.|\.idempotency_key_reused$/;
+
+/**
+ * The uuid under whose name destinations are called for a replay: the first's, so that what may have been done is not done twice.
+ * Under it the answer would stay the old one where that is known to be an end: what was undone would not be done again, and what
+ * Lastro itself has refused it goes on refusing, whatever was mended (U1). There it is another, the same for whoever replays it.
+ */
+export function originOfReplay({ status, failure, origin }: Integration): string {
+  const isRefusedByLastro =
+    status === 'failed' &&
+    failure?.step === 'delivery' &&
+    !failure.code.startsWith('hub.') &&
+    !SAYS_NOTHING_OF_KEY.test(failure.code);
+  return status === 'undone' || isRefusedByLastro ? derivedUuid('hub.replay', origin) : origin;
 }
 
 export function integrationRef({ tenant, uuid }: IntegrationRef): string {

@@ -6,6 +6,7 @@ import {
   CALL_STATEMENTS,
   CLAIM_CALLS,
   END_CALLS,
+  FIND_CALLED,
   FIND_STANDINGS,
   FORGET_CALLS,
   HASTEN_CALLS,
@@ -19,6 +20,7 @@ import {
   FIND_CURRENT_CONNECTORS,
   FIND_LAST_EVENTS,
   FIND_RECEIVED,
+  FIND_RECEIVED_BYTES,
   LOCK_INTEGRATIONS,
   STATEMENTS,
   UPDATE_INTEGRATIONS,
@@ -33,7 +35,9 @@ const LOOK_UPS = [
   [LOCK_INTEGRATIONS, ['integrations_pkey']],
   [UPDATE_INTEGRATIONS, ['integrations_pkey']],
   [FIND_RECEIVED, ['received_hooks_dedup']],
+  [FIND_RECEIVED_BYTES, ['received_hooks_bytes']],
   [FIND_STANDINGS, ['calls_pkey']],
+  [FIND_CALLED, ['calls_pkey']],
   [UPDATE_CALLS, ['calls_pkey']],
   [END_CALLS, ['calls_pkey']],
   [CLAIM_CALLS, ['calls_due']],
@@ -96,7 +100,7 @@ describe('on tables with many rows', () => {
               case when random() < 0.01 then now() end, now(), 1000, 'c', id, 'cor', now() from hub.integrations;
        insert into hub.undoings select id, 'acme', now() - random() * interval '1 day' from hub.integrations;
        insert into hub.received_hooks
-       select 'acme', id, 'c', '{}', '', 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
+       select 'acme', id, 'c', '{}', id::text::bytea, 'valid', 'id ' || id, id, 'cor', now() from hub.integrations`,
     ),
   );
 

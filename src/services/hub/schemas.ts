@@ -1,6 +1,6 @@
 /** The shapes of the hub's API, beside the connector's own (connector-schemas.ts). */
 import { type Static, type TSchema, Type } from 'typebox';
-import { closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { closed, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
 import { ConnectorName } from './connector-schemas.ts';
 import { INTEGRATION_STATUSES, type IntegrationStatus } from './integration.ts';
 
@@ -75,10 +75,7 @@ export const ReplayBody = nullable(
   ),
 );
 
-export const UndoBody = closed(
-  { reason: Type.String({ minLength: 1, maxLength: 500, description: 'For people.' }) },
-  'Why what was delivered is to be undone.',
-);
+export const UndoBody = closed({ reason: Reason('For people.') }, 'Why what was delivered is to be undone.');
 
 export const HookDocument = Type.Object({
   id: Type.String({ description: '`hok_…`' }),

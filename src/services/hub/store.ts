@@ -105,6 +105,19 @@ export const FIND_RECEIVED = statement(
    ) h`,
 );
 
+/** Which of them were received before by their bytes, under whatever name: they come without one. By the index on bytes; no lock. */
+export const FIND_RECEIVED_BYTES = statement(
+  'hub.find_received_bytes',
+  `select h.connector, h.tenant, wanted.dedup, h.integration
+   from ${batchRows('wanted', { connector: 'text', tenant: 'text', dedup: 'text', hash: 'bytea' })}
+   cross join lateral (
+     select * from hub.received_hooks h
+     where h.connector = wanted.connector and h.tenant = wanted.tenant and sha256(h.body) = wanted.hash
+       and h.integration is not null
+     limit 1
+   ) h`,
+);
+
 export const INSERT_RECEIVED = statement(
   'hub.insert_received',
   `insert into hub.received_hooks (tenant, id, connector, headers, body, verdict, dedup, integration, correlation_id, received_at)
@@ -129,6 +142,7 @@ export const STATEMENTS: readonly Statement[] = [
   INSERT_INTEGRATIONS,
   UPDATE_INTEGRATIONS,
   FIND_RECEIVED,
+  FIND_RECEIVED_BYTES,
   INSERT_RECEIVED,
 ];
 
@@ -292,22 +306,49 @@ export interface ReceivedHook {
   readonly receivedAt: EpochMs;
 }
 
+/** What a webhook is known by among those of its connector. */
+export interface HookName {
+  readonly tenant: string;
+  readonly connector: string;
+  /** Null if it begins nothing. */
+  readonly dedup: string | null;
+  /** Of its bytes, if that is all it is known by. */
+  readonly hash: Buffer | null;
+}
+
 /** `dedupRef` → the integration that it became. */
 export async function findReceived(
   tx: Transaction,
-  hooks: readonly Pick<ReceivedHook, 'tenant' | 'connector' | 'dedup'>[],
+  hooks: readonly HookName[],
 ): Promise<Map<string, string>> {
-  const wanted = hooks.filter(({ dedup }) => dedup !== null);
-  if (wanted.length === 0) return new Map();
-  const rows = await tx.query<{ connector: string; tenant: string; dedup: string; integration: string }>(
-    FIND_RECEIVED,
-    [
-      textArray(wanted.map(({ connector }) => connector)),
-      textArray(wanted.map(({ tenant }) => tenant)),
-      textArray(wanted.map(({ dedup }) => dedup)),
-    ],
-  );
-  return new Map(rows.map((row) => [dedupRef(row), row.integration]));
+  const taken = hooks.filter(({ dedup }) => dedup !== null);
+  const named = taken.filter(({ hash }) => hash === null);
+  const nameless = taken.filter(({ hash }) => hash !== null);
+  const found = await Promise.all([
+    named.length === 0 ? [] : tx.query<ReceivedRow>(FIND_RECEIVED, namesOf(named)),
+    nameless.length === 0
+      ? []
+      : tx.query<ReceivedRow>(FIND_RECEIVED_BYTES, [
+          ...namesOf(nameless),
+          byteaArray(nameless.map(({ hash }) => hash ?? Buffer.alloc(0))),
+        ]),
+  ]);
+  return new Map(found.flat().map((row) => [dedupRef(row), row.integration]));
+}
+
+interface ReceivedRow {
+  connector: string;
+  tenant: string;
+  dedup: string;
+  integration: string;
+}
+
+function namesOf(hooks: readonly HookName[]): unknown[] {
+  return [
+    textArray(hooks.map(({ connector }) => connector)),
+    textArray(hooks.map(({ tenant }) => tenant)),
+    textArray(hooks.map(({ dedup }) => dedup)),
+  ];
 }
 
 /** Neither tenants nor connectors have a slash. */

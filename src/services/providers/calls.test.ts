@@ -9,6 +9,9 @@ import type { HttpSender } from './http-sender.ts';
 import { ProviderGate } from './provider-gate.ts';
 import type { CallReport } from './report.ts';
 
+/** Busy machines take their time. */
+const PATIENCE = { timeout: 15_000, interval: 5 };
+
 const TERMS = {
   name: 'alfa',
   url: '',
@@ -124,7 +127,7 @@ test('a question that is claimed again while it waits is asked once, and its ans
   for (const calls of [3, 4, 5]) dispatcher.take(asked(calls), 'inquire');
   expect(provider.sent).toHaveLength(1);
   provider.sent[0]?.answer(KNOWS_NOTHING);
-  await vi.waitUntil(() => reports.length > 0);
+  await vi.waitUntil(() => reports.length > 0, PATIENCE);
   expect(reports).toMatchObject([{ begunAs: 3, call: 5, result: { kind: 'not_found' } }]);
   await dispatcher.stop();
 });
@@ -134,7 +137,7 @@ test('a charge does not leave after its deadline', async () => {
   const { dispatcher, reports } = dispatcherTo(provider);
   const now = systemClock.now();
   dispatcher.take(sendingAttempt({ deadlineAt: now, sendBefore: now + 60_000 }), 'charge');
-  await vi.waitUntil(() => reports.length > 0);
+  await vi.waitUntil(() => reports.length > 0, PATIENCE);
   expect(reports).toMatchObject([{ result: { kind: 'too_late' } }]);
   expect(provider.sent).toEqual([]);
   await dispatcher.stop();

@@ -115,7 +115,7 @@ function registerCallbackRoute(app: HttpApp, callbacks: CallbackDesk): void {
     scope.post<{ Params: { provider: string } }>(
       '/v1/provider-callbacks/:provider',
       {
-        config: { open: true },
+        config: { open: true, rawBody: 'application/json' },
         bodyLimit: CALLBACK_MAX_BYTES,
         schema: {
           ...TaggedProviders,

@@ -31,8 +31,17 @@ export interface DataFolder {
   readonly participants: string;
 }
 
+/** Also of one whose files are out of reach: that is told when it is opened. */
+export function hasCluster(dataDir: string): boolean {
+  return lstatSync(join(folderIn(dataDir), 'cluster'), { throwIfNoEntry: false }) !== undefined;
+}
+
+function folderIn(dataDir: string): string {
+  return join(resolve(dataDir), 'postgres');
+}
+
 export function prepareDataFolder(dataDir: string): DataFolder {
-  const folder = join(resolve(dataDir), 'postgres');
+  const folder = folderIn(dataDir);
   try {
     mkdirSync(folder, { recursive: true });
     if (process.getuid?.() === 0) [dirname(folder), folder].forEach(letOthersThrough);

@@ -25,6 +25,17 @@ export const FIND_STANDINGS = statement(
    ) c`,
 );
 
+/** Which there are; by primary key alone. No lock of its own either. */
+export const FIND_CALLED = statement(
+  'hub.find_called',
+  `select c.integration, c.step
+   from ${batchRows('wanted', { integration: 'uuid', step: 'text' })}
+   cross join lateral (
+     select c.integration, c.step from hub.calls c
+     where c.integration = wanted.integration and c.step = wanted.step offset 0
+   ) c`,
+);
+
 export const INSERT_CALLS = statement(
   'hub.insert_calls',
   `insert into hub.calls (integration, step, tenant, connector, connector_version, destination, request, state, tries,
@@ -117,6 +128,7 @@ export const FORGET_CALLS = statement(
 
 export const CALL_STATEMENTS: readonly Statement[] = [
   FIND_STANDINGS,
+  FIND_CALLED,
   INSERT_CALLS,
   UPDATE_CALLS,
   END_CALLS,
@@ -174,20 +186,17 @@ type StandingRow = Pick<
 
 /** Those that there are, by `callRef`. */
 export async function findCalled(tx: Transaction, calls: readonly CallName[]): Promise<Set<string>> {
-  const rows = await findStandings(tx, calls);
+  const rows = await tx.query<Pick<CallRow, 'integration' | 'step'>>(FIND_CALLED, namesOf(calls));
   return new Set(rows.map(({ integration: uuid, step }) => callRef({ uuid, step })));
 }
 
-function findStandings(tx: Transaction, calls: readonly CallName[]): Promise<StandingRow[]> {
-  return tx.query<StandingRow>(FIND_STANDINGS, [
-    uuidArray(calls.map(({ uuid }) => uuid)),
-    textArray(calls.map(({ step }) => step)),
-  ]);
+function namesOf(calls: readonly CallName[]): Buffer[] {
+  return [uuidArray(calls.map(({ uuid }) => uuid)), textArray(calls.map(({ step }) => step))];
 }
 
 /** The calls as they stand now; what never changes of them is taken as it is given. */
 export async function renewCalls(tx: Transaction, calls: readonly Call[]): Promise<Call[]> {
-  const rows = await findStandings(tx, calls);
+  const rows = await tx.query<StandingRow>(FIND_STANDINGS, namesOf(calls));
   const given = new Map(calls.map((call) => [callRef(call), call]));
   return rows.flatMap((row) => {
     const call = given.get(callRef({ uuid: row.integration, step: row.step }));

@@ -11,10 +11,13 @@ let server: Server;
 let egress: Egress;
 let caller: Caller;
 const noted: [string, boolean][] = [];
+const failures: unknown[] = [];
+const asked: string[] = [];
 
 beforeAll(async () => {
   server = await listenOnLoopback();
   server.on('request', (request, response) => {
+    asked.push(request.url ?? '');
     response.statusCode = request.url?.startsWith('/away') === true ? 503 : 200;
     response.end('{}');
   });
@@ -28,12 +31,15 @@ afterAll(async () => {
 
 beforeEach(() => {
   noted.length = 0;
+  failures.length = 0;
+  asked.length = 0;
   const nobody = async () => Promise.reject(new Error('nobody is asked'));
   caller = new Caller({
     egress,
     secrets: { load: nobody },
     orders: { payment: nobody, card_top_up: nobody, cash_entry: nobody },
     note: (...what) => noted.push(what),
+    onError: (error) => void failures.push(error),
   });
 });
 
@@ -76,6 +82,12 @@ function call(step: CallStep, keys: readonly (string | null)[] = []): Call {
   };
 }
 
+test('what no destination has done is tried again, and told', async () => {
+  const part = { ...definition(), destinations: { main: { type: 'payment', body: '{}' } as const } };
+  expect(await caller.perform(call('delivery'), part)).toMatchObject({ kind: 'transient' });
+  expect(failures.map(String)).toEqual(['Error: nobody is asked']);
+});
+
 test('U12: each look-up tells of itself, and one that asks nobody tells of nobody', async () => {
   expect(await caller.perform(call('enrichment', ['1', '1']), definition())).toMatchObject({ lookUp: 1 });
   expect(noted.splice(0)).toEqual([
@@ -96,4 +108,10 @@ test('U12: a destination and its undo are seen each for itself', async () => {
     ['hub/acme/erp/main', true],
     ['hub/acme/erp/main/undo', false],
   ]);
+});
+
+test('H8: a key that would lead out of the path of a look-up is one that nothing is found for', async () => {
+  const keys = ['', '.', '..', '\ud800', '../a', '%2e%2e'];
+  for (const key of keys) await caller.perform(call('enrichment', [key, null]), definition());
+  expect(asked).toEqual(['/near/..%2Fa', '/near/%252e%252e']);
 });

@@ -39,6 +39,8 @@ export interface CallerOptions {
   readonly orders: Readonly<Record<LastroPart, PlaceOrder>>;
   /** What became of each request that has left. */
   readonly note: NoteDestination;
+  /** Told of what is no outcome of a call, but wrong here. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Enough for a document about one thing; what is larger is refused. */
@@ -63,6 +65,7 @@ export class Caller {
     try {
       return await this.#outcomeOf(call, definition);
     } catch (error) {
+      if (!(error instanceof Fault)) this.#options.onError(error);
       const kind = error instanceof Fault && !error.transient ? 'permanent' : 'transient';
       const detail = error instanceof Fault ? error.message : 'It could not be called.';
       return { kind, detail, latencyMs: performance.now() - startedAt };
@@ -92,7 +95,7 @@ export class Caller {
     const outcome = await egress.send({
       method: http.method,
       url: http.url,
-      headers: { 'content-type': 'application/json', ...headersOf(call), ...http.headers, ...proof.headers },
+      headers: { 'content-type': 'application/json', ...headersOf(call), ...named(http), ...proof.headers },
       body: call.request.body ?? call.request.message,
       timeoutMs: http.timeout_ms ?? TIMEOUT_DEFAULT_MS,
       maxAnswerBytes: ANSWER_MAX_BYTES,
@@ -112,7 +115,7 @@ export class Caller {
     const startedAt = performance.now();
     for (const [index, each] of (definition.enrichment ?? []).entries()) {
       if (each.type !== 'http') continue;
-      const key = keys[index] ?? null;
+      const key = keyIn(keys, index);
       // oxlint-disable-next-line no-await-in-loop -- the first that fails ends it
       const end = key === null ? { value: null } : await this.#find(call, { lookUp: each, index, key });
       if ('outcome' in end) return end.outcome;
@@ -160,6 +163,12 @@ export class Caller {
 
 const UNREADABLE = `The look-up was answered by something that is no JSON, or has more than ${LOOK_UP_MAX_BYTES} bytes.`;
 
+/** What is none of a path's steps, or leads out of it (RFC 3986 §5.2.4), would ask for something else than what is named so. */
+function keyIn(keys: readonly (string | null)[], index: number): string | null {
+  const key = keys[index] ?? null;
+  return key === null || ['', '.', '..'].includes(key) || !key.isWellFormed() ? null : key;
+}
+
 /** A question that nobody answered has changed nothing: it is asked again. */
 function withoutDoubt(outcome: EgressOutcome): EgressOutcome {
   return outcome.kind === 'unknown' ? { ...outcome, kind: 'transient' } : outcome;
@@ -188,6 +197,11 @@ function orderOf(call: Call): LastroOrder {
   const { tenant, correlationId, traceparent, request } = call;
   const body = request.body ?? request.message;
   return { tenant, body, idempotencyKey: keyOf(call), correlationId, traceparent };
+}
+
+/** In lower case, as ours are: a header stands once. */
+function named({ headers = {} }: HttpCall): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 interface Proof {

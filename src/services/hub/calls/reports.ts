@@ -4,7 +4,7 @@ import { idOf } from '#kernel/ids.ts';
 import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
-import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import { buryGivenUp, type GivenUp, tellBuried } from '#platform/dead-letters/given-up.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
@@ -60,7 +60,7 @@ export class Reports {
   }
 
   async #apply(tx: Transaction, reports: readonly CallReport[]): Promise<AppliedBatch<void>> {
-    const { clock, log, connectors, random, onCommitted } = this.#options;
+    const { clock, log, connectors, random, observer, onCommitted } = this.#options;
     const reported = reports.map(({ call }) => call);
     const locking = lockIntegrations(tx, reported); // R2: the calls are read behind the locks
     const calls = await renewCalls(tx, reported);
@@ -81,14 +81,17 @@ export class Reports {
     }
     updateIntegrations(tx, batch.integrations, now);
     updateCalls(tx, batch.calls);
-    buryGivenUp(tx, batch.givenUp, now);
+    const buried = buryGivenUp(tx, batch.givenUp, now);
     const { drafts } = batch;
     const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
     const { integrations } = batch;
     return {
       outcomes: reports.map(() => undefined),
       segments,
-      committed: () => onCommitted({ integrations, calls: [] }),
+      committed() {
+        onCommitted({ integrations, calls: [] });
+        tellBuried(observer, buried);
+      },
     };
   }
 }

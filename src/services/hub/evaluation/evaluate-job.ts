@@ -125,7 +125,15 @@ function textOf(value: JsonValue, at: string): string {
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
   if (Buffer.byteLength(text) > MESSAGE_MAX_BYTES)
     throw new Faulty(at, new RangeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`));
+  if (!isExact(value)) throw new Faulty(at, new TypeError('gives a number that cannot be kept exactly'));
   return text;
+}
+
+/** As of a body that comes in (json-body.ts, J3): an amount that was rounded, or has become null, must not go on. */
+function isExact(value: JsonValue | undefined): boolean {
+  if (typeof value === 'number')
+    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+  return typeof value !== 'object' || value === null || Object.values(value).every(isExact);
 }
 
 /** Whether it can be seen at a glance that it may be stored: what may not is written as an escape, and it is not deep. */

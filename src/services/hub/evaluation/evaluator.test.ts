@@ -1,5 +1,6 @@
 /** H8: what tenants write is bounded, whatever it does. Real threads. */
 import { afterAll, describe, expect, test } from 'vitest';
+import { Fault } from '#kernel/fault.ts';
 import { Evaluator } from './evaluator.ts';
 import type { Job } from './job.ts';
 
@@ -27,6 +28,21 @@ describe('an expression', () => {
       { kind: 'values', values: ['null'] },
       { kind: 'faulty', at: '/0' },
       { kind: 'faulty', position: 3 },
+    ]);
+  });
+
+  test('that gives a number which no amount may be fails: beyond 2^53−1, and infinite', async () => {
+    const sources = [
+      '9007199254740991',
+      '9007199254740992',
+      '{"a": [-9007199254740993]}',
+      '1e308 * 10',
+      '0.1',
+    ];
+    const results = await evaluator.run(sources.map((source) => value(source)));
+    expect(results.map(({ kind }) => kind)).toEqual(['values', 'faulty', 'faulty', 'faulty', 'values']);
+    expect(await evaluator.run([rules([{ set: { a: 'b * 3' } }], { b: 2 ** 53 - 1 })])).toMatchObject([
+      { kind: 'faulty', at: '/rules' },
     ]);
   });
 
@@ -83,6 +99,19 @@ test('a source is left alone when it was stopped for one message three times, wh
   for (const shared of [true, true, false, false, false])
     expect(await tried(shared)).not.toMatchObject({ isShunned: true });
   expect(await tried(false)).toMatchObject({ kind: 'overrun', isShunned: true });
+});
+
+test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
+  const stopping = new Evaluator();
+  const loop = value('($f := function($n) { $f($n + 4) }; $f(0))');
+  const isOfTheWorld = (error: unknown): boolean => error instanceof Fault && error.transient;
+  const underWay = stopping.run([loop, value('1')]).then(
+    () => 'answered',
+    (error: unknown) => isOfTheWorld(error),
+  );
+  await stopping.close();
+  expect(await underWay).toBe(true);
+  await expect(stopping.run([value('1')])).rejects.toSatisfy(isOfTheWorld);
 });
 
 test('a schema says every fault with its place, and one that is none is said to be so', async () => {

@@ -7,8 +7,10 @@
  * V3: of jobs with one source that are handed over together one is stopped, and the others with it. A source that was
  *     stopped three times for one message alone is not tried again for a while: each try costs everybody JOB_MAX_MS. How often
  *     it was tried with others is not counted: that depends on how batches fall, and its first message is to be a dead letter.
+ * V4: what a process that stops has not worked on is no fault of a message: another process works on it.
  */
 import { Worker } from 'node:worker_threads';
+import { Fault } from '#kernel/fault.ts';
 import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type Job, type JobResult, packJobs } from './job.ts';
 
 /** One for the steps' batches is enough for 10 000 messages a second; the other one, that an overrun stops not all. */
@@ -40,9 +42,9 @@ export class Evaluator {
     this.#threads = Array.from({ length: THREADS }, () => new Thread(() => this.#handOut()));
   }
 
-  /** The result of each, in their order. Never rejects for what a job does. `isShared`: they are of several messages (V3). */
+  /** The result of each, in their order. Rejects only because the process stops (V4). `isShared`: they are of several messages (V3). */
   async run(jobs: readonly Job[], { isShared = false } = {}): Promise<readonly JobResult[]> {
-    const results: (JobResult | undefined)[] = jobs.map((job) => this.#shunnedResult(job));
+    const results = jobs.map((job) => this.#shunnedResult(job));
     const open = jobs.flatMap((job, index) => (results[index] === undefined ? { job, index } : []));
     const parts = Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, part) =>
       open.slice(part * JOBS_PER_WORK, (part + 1) * JOBS_PER_WORK),
@@ -56,17 +58,18 @@ export class Evaluator {
         for (const source of new Set(stopped.map(({ job }) => job.source))) this.#note(source);
       }),
     );
-    return results.map((result) => result ?? CLOSED);
+    if (this.#closed) throw new Fault('the process is stopping', { transient: true }); // V4
+    return results as JobResult[];
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { jobs, resolve } of this.#queue.splice(0)) resolve(jobs.map(() => CLOSED));
+    for (const { resolve } of this.#queue.splice(0)) resolve([]);
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
 
   #submit(jobs: readonly Job[]): Promise<readonly JobResult[]> {
-    if (this.#closed) return Promise.resolve(jobs.map(() => CLOSED));
+    if (this.#closed) return Promise.resolve([]);
     return new Promise((resolve) => {
       this.#queue.push({ jobs, resolve });
       this.#handOut();
@@ -104,8 +107,6 @@ const SHUNNED: JobResult = {
   isShunned: true,
 };
 
-const CLOSED: JobResult = { kind: 'overrun', detail: 'The process is stopping.' };
-
 /** One thread, started when it is needed and again after it was ended. */
 class Thread {
   readonly #onFree: () => void;
@@ -114,6 +115,7 @@ class Thread {
   #isWarm = false;
   #hears: Hearing | undefined;
   #works = 0;
+  #isClosed = false;
   isBusy = false;
 
   constructor(onFree: () => void) {
@@ -128,6 +130,7 @@ class Thread {
     while (left.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
       const ended = await this.#attempt(left);
+      if (this.#isClosed) break; // V4
       if (ended.kind === 'done') {
         results.push(...ended.results);
         break;
@@ -149,7 +152,9 @@ class Thread {
     return results;
   }
 
+  /** What it works on is given up. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#worker?.terminate();
   }
 

@@ -7,7 +7,7 @@ import type { Clock } from '#kernel/clock.ts';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { isStorableText } from '#kernel/text.ts';
-import type { Secrets } from '../calls/secrets.ts';
+import { type Secrets, withoutSecrets } from '../calls/secrets.ts';
 import type { Connector, ConnectorEntry } from '../connector.ts';
 import type { Connectors } from '../connectors.ts';
 import { MESSAGE_MAX_BYTES } from '../evaluation/job.ts';
@@ -62,7 +62,7 @@ export class HookDesk {
     const now = clock.now();
     const verdict = secret === undefined ? 'invalid' : verdictOf(arrived, entry.signature, { secret, now });
     const key = `${tenant}/${name}`;
-    const hook = incoming(arrived, { connector, entry, verdict });
+    const hook = incoming(arrived, { connector, entry, verdict, secret });
     if (verdict !== 'valid') {
       if (this.#unauthentic.count(key) <= UNAUTHENTIC_KEPT_PER_MINUTE) await intake.submit(hook);
       return refused(problem('hub.hook_unauthentic', 'The webhook is not authentic.'));
@@ -75,20 +75,26 @@ export class HookDesk {
   }
 }
 
-/** `secretless`: what may be kept of it. */
+/** What may be kept of it. */
 function incoming(
   arrived: ArrivedHook,
   {
     connector,
     entry,
     verdict,
-  }: { connector: Connector; entry: WebhookEntry; verdict: IncomingHook['verdict'] },
+    secret,
+  }: {
+    connector: Connector;
+    entry: WebhookEntry;
+    verdict: IncomingHook['verdict'];
+    secret: string | undefined;
+  },
 ): IncomingHook {
   const { tenant, name, version } = connector;
   const id = idOfHook(arrived, entry.signature, entry.id_header);
   return {
     connector: { tenant, name, version, entry: 'webhook' },
-    headers: keptHeaders(arrived, entry),
+    headers: keptHeaders(arrived, entry, secret),
     body: arrived.body,
     message: messageOf(arrived.body),
     verdict,
@@ -107,13 +113,22 @@ export function messageOf(body: Buffer): string | undefined {
 
 const SECRET_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
-/** A signature is no secret, and may be verified again; a key is one, and its verdict stands beside it. */
-function keptHeaders({ headers }: SignedHook, { signature }: WebhookEntry): Record<string, string> {
+/**
+ * A signature is no secret, and may be verified again; a key is one, and its verdict stands beside it. It may also come in another
+ * header, of a sender that was not told of a change.
+ */
+function keptHeaders(
+  { headers }: SignedHook,
+  { signature }: WebhookEntry,
+  secret = '',
+): Record<string, string> {
   const hidden = signature.scheme === 'api_key' ? signature.header.toLowerCase() : undefined;
   const kept = Object.entries(headers).filter(
     ([name, value]) => value !== undefined && !SECRET_HEADERS.has(name) && name !== hidden,
   );
-  return Object.fromEntries(kept.slice(0, HEADERS_MAX).map(([name, value = '']) => [name, storable(value)]));
+  return Object.fromEntries(
+    kept.slice(0, HEADERS_MAX).map(([name, value = '']) => [name, storable(withoutSecrets(value, [secret]))]),
+  );
 }
 
 function storable(value: string): string {

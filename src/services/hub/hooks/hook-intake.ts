@@ -2,7 +2,8 @@
  * Webhooks as they come in, taken in batches: the raw bytes are stored, and what they begin, in one commit (U18).
  *
  * K1: before anything is read of one but its signature, its bytes and headers are in the table, with the verdict.
- * K2: one of a sender is taken once: by the sender's own id, else by the hash of its bytes. A repeat changes nothing.
+ * K2: one of a sender is taken once: by the sender's own id; one without an id by its bytes, under whatever id these were taken
+ *     before: whoever strips the id from what was overheard repeats nothing. A repeat changes nothing.
  */
 import { createHash } from 'node:crypto';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
@@ -19,6 +20,7 @@ import {
   type CurrentConnector,
   dedupRef,
   findReceived,
+  type HookName,
   type HookVerdict,
   insertIntegrations,
   insertReceived,
@@ -130,7 +132,8 @@ function decideHooks(hooks: readonly IncomingHook[], known: Map<string, string>,
       decided.outcomes.push({ kind: 'stored' });
       continue;
     }
-    known.set(dedupRef(dedup), begun.integration.uuid);
+    for (const name of [dedup.dedup, hashName(hashOf(hook.body))])
+      known.set(dedupRef({ ...dedup, dedup: name }), begun.integration.uuid);
     decided.integrations.push(begun.integration);
     decided.drafts.push(begun.draft);
     decided.outcomes.push({ kind: 'taken', integration: begun.integration.uuid });
@@ -145,10 +148,18 @@ function beginningOf({ connector, message, correlationId, traceparent }: Incomin
   return begin(by, { connector, message, replayed: undefined }, now);
 }
 
-/** Its name among those of its connector; null if it begins nothing. */
-function dedupOf({ connector, verdict, id, body, message }: IncomingHook) {
-  const isTaken = verdict === 'valid' && message !== undefined;
-  const hash = createHash('sha256').update(body).digest('hex');
-  const dedup = isTaken ? (id === undefined ? `hash ${hash}` : `id ${id}`) : null;
-  return { tenant: connector.tenant, connector: connector.name, dedup };
+function dedupOf({ connector, verdict, id, body, message }: IncomingHook): HookName {
+  const of = { tenant: connector.tenant, connector: connector.name };
+  if (verdict !== 'valid' || message === undefined) return { ...of, dedup: null, hash: null };
+  if (id !== undefined) return { ...of, dedup: `id ${id}`, hash: null };
+  const hash = hashOf(body);
+  return { ...of, dedup: hashName(hash), hash };
+}
+
+function hashOf(body: Buffer): Buffer {
+  return createHash('sha256').update(body).digest();
+}
+
+function hashName(hash: Buffer): string {
+  return `hash ${hash.toString('hex')}`;
 }

@@ -54,7 +54,7 @@ function registerReceiving(app: HttpApp, desk: HookDesk): void {
     scope.post<{ Params: { tenant: string; connector: string } }>(
       '/hooks/:tenant/:connector',
       {
-        config: { open: true },
+        config: { open: true, rawBody: '*/*' },
         bodyLimit: HOOK_MAX_BYTES,
         schema: {
           tags: ['hub'],

@@ -14,6 +14,9 @@ function verdict(scheme: SignatureScheme, headers: HookHeaders, body = BODY, sec
   return verdictOf({ headers, body }, scheme, { secret, now: NOW });
 }
 
+/** Of base64: a digit whose last bits no decoder looks at. */
+const next = (digit: string) => String.fromCodePoint((digit.codePointAt(0) ?? 0) + 1);
+
 describe('Standard Webhooks', () => {
   const scheme = { scheme: 'standard_webhooks', secret: 'shop' } as const;
   const signed = (at: number): HookHeaders => ({
@@ -37,7 +40,22 @@ describe('Standard Webhooks', () => {
       'invalid',
     );
     expect(verdict(scheme, { ...headers, 'webhook-signature': undefined })).toBe('invalid');
+    const signature = new Webhook(SECRET).sign('msg_1', new Date(NOW), BODY.toString());
+    for (const tampered of [
+      `${signature}x`,
+      signature.replace(/(.)=$/, (_all, last: string) => `${next(last)}=`),
+    ])
+      expect(verdict(scheme, { ...headers, 'webhook-signature': tampered })).toBe('invalid');
     expect(verdict(scheme, {})).toBe('invalid');
+  });
+
+  test('a secret that is no base64 verifies nothing: its key would be empty, and everybody has that', () => {
+    const signature = createHmac('sha256', '')
+      .update(`msg_1.${NOW / 1000}.`)
+      .update(BODY)
+      .digest('base64');
+    const headers = { ...signed(NOW), 'webhook-signature': `v1,${signature}` };
+    expect(verdict(scheme, headers, BODY, 'whsec_!')).toBe('invalid');
   });
 });
 
@@ -66,6 +84,7 @@ describe('the other schemes', () => {
     expect(verdict(scheme, { 'x-hub': `${prefix}${signature}` })).toBe('valid');
     expect(verdict(scheme, { 'x-hub': `${prefix}${signature}` }, Buffer.from('{}'))).toBe('invalid');
     expect(verdict(scheme, { 'x-hub': prefix })).toBe('invalid');
+    expect(verdict(scheme, { 'x-hub': `${prefix}${signature}zz` })).toBe('invalid');
   });
 
   test('a user with a password, and an API key, are compared whole', () => {
@@ -73,6 +92,8 @@ describe('the other schemes', () => {
     const header = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
     expect(verdict(basic, header(`shop:${SECRET}`))).toBe('valid');
     expect(verdict(basic, header('shop:'))).toBe('invalid');
+    const lower = header(`shop:${SECRET}`).authorization.replace('Basic', 'basic');
+    expect(verdict(basic, { authorization: lower })).toBe('valid');
     const key = { scheme: 'api_key', header: 'X-Key', secret: 'shop' } as const;
     expect(verdict(key, { 'x-key': SECRET })).toBe('valid');
     expect(verdict(key, { 'x-key': `${SECRET} ` })).toBe('invalid');

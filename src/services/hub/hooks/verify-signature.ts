@@ -12,6 +12,9 @@ import {
 import type { SignatureScheme } from '../connector.ts';
 import type { HookVerdict } from '../store.ts';
 
+/** In any case (RFC 9110 §11.1). */
+const BASIC = /^basic +(\S+)$/i;
+
 export type HookHeaders = Readonly<Record<string, string | undefined>>;
 
 export interface SignedHook {
@@ -35,7 +38,8 @@ export function verdictOf(
       return plainHmac(hook, { ...scheme, secret });
     case 'basic': {
       const expected = Buffer.from(`${scheme.username}:${secret}`).toString('base64');
-      return isSame(hook.headers['authorization'], `Basic ${expected}`) ? 'valid' : 'invalid';
+      const given = BASIC.exec(hook.headers['authorization'] ?? '')?.[1];
+      return isSame(given, expected) ? 'valid' : 'invalid';
     }
     case 'api_key':
       return isSame(hook.headers[scheme.header.toLowerCase()], secret) ? 'valid' : 'invalid';

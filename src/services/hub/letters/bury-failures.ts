@@ -75,7 +75,10 @@ function mayGoAgain({ destination: name }: Call, said: Said, { before, definitio
   return isWanted && said.status !== 'undoing' && before.replayOf === null;
 }
 
-function eventBehind({ cause, step, tenant, uuid }: Call, before: Integration): GivenUp['event'] {
+function eventBehind(
+  { cause, step, tenant, uuid, correlationId }: Call,
+  before: Integration,
+): GivenUp['event'] {
   const [topic = '', partition, position] = cause.split('/');
   const subject = idOf('int', uuid);
   const type = step === 'undo' ? undoneAfter(before) : CALLED_AFTER[step];
@@ -87,6 +90,7 @@ function eventBehind({ cause, step, tenant, uuid }: Call, before: Integration): 
     subject,
     type,
     version: 1,
+    correlationId,
   };
 }
 

@@ -107,7 +107,7 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
     return this.#beginAgain(tx, order, found);
   }
 
-  /** Through the newest version, under the same correlation id; destinations are called under the same key. */
+  /** Through the newest version, under the same correlation id. */
   async #beginAgain(tx: Transaction, order: GivenUpOrder, found: Integration): Promise<GivenUpEnd> {
     const { tenant, now } = order;
     const ref = { tenant, name: found.connector };

@@ -4,6 +4,7 @@ import { type IntegrationId, newId, uuidOf } from '#kernel/ids.ts';
 import { buryGivenUp } from '#platform/dead-letters/given-up.ts';
 import { requestRedeliveries } from '#platform/dead-letters/redelivery.ts';
 import { Session } from '#platform/postgres/session.ts';
+import { appendEvents } from '../../../../tests/append-events.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
 import { finishOrders } from '../../../../tests/finish-orders.ts';
 import { ask } from '../../../../tests/redelivery.ts';
@@ -56,7 +57,7 @@ async function lookThrough(sweeper: OverdueSweeper): Promise<void> {
 
 test('H7: what its group has passed is delivered to it again, three times, and is a dead letter then', async () => {
   aheadMs = 0;
-  const sweeper = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const sweeper = new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
   const lost = await givenStanding();
   await lookThrough(sweeper);
   expect(await orders(lost)).toEqual([]);
@@ -75,7 +76,7 @@ test('H7: what its group has passed is delivered to it again, three times, and i
   await sweeper.sweep();
   const letter = { group: 'hub.validation', target: 'erp', code: 'hub.overdue', state: 'open', attempts: 3 };
   expect(await letters(lost)).toEqual([letter]);
-  const another = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const another = new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
   for (let look = 0; look < 14; look++) {
     await finishOrders(database.url, 'done');
     await another.sweep();
@@ -85,7 +86,7 @@ test('H7: what its group has passed is delivered to it again, three times, and i
 
 test('H7: what has ended, or is ordered already, is left alone', async () => {
   aheadMs = 0;
-  const sweeper = new OverdueSweeper({ session, clock, onError: () => undefined });
+  const sweeper = new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
   const ended = await givenStanding();
   const ordered = await givenStanding();
   await ask(database.url, `update hub.integrations set status = 'refused' where id = $1`, [uuidOf(ended)]);
@@ -122,7 +123,7 @@ const UNDO_ASKED = {
   data: { destination: 'main', reason: 'a mistake', actor: null },
 };
 
-const sweeping = () => new OverdueSweeper({ session, clock, onError: () => undefined });
+const sweeping = () => new OverdueSweeper({ session, clock, observer: {}, onError: () => undefined });
 
 test('O1: an undo that stands still is a dead letter, though its delivery is one', async () => {
   aheadMs = 0;
@@ -130,7 +131,16 @@ test('O1: an undo that stands still is a dead letter, though its delivery is one
   await session.transaction(async (tx) => {
     const { topic, partition, position, type } = event;
     const failure = { code: 'hub.outcome_unknown', text: '', status: null };
-    const about = { topic, partition, position, type, tenant: 'acme', subject: id, version: 1 };
+    const about = {
+      topic,
+      partition,
+      position,
+      type,
+      tenant: 'acme',
+      subject: id,
+      version: 1,
+      correlationId: 'cor',
+    };
     const letter = { group: 'hub.delivery', event: about, target: 'erp', work: id, failure };
     buryGivenUp(tx, [{ ...letter, attempts: 1, firstAt: Date.now(), waitsFor: null }], Date.now());
   });
@@ -156,12 +166,43 @@ test('O1: what was delivered long ago and is undone is looked at, until it has e
   expect(await noted()).toEqual([]);
 });
 
+test('O1: what went on and stands still again is delivered again where it stands, before it is a dead letter', async () => {
+  aheadMs = 0;
+  const sweeper = sweeping();
+  const { id, uuid, event } = await standing({ url: database.url, partitions: PARTITIONS });
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  await lookThrough(sweeper);
+  for (let round = 0; round < 2; round++) {
+    await finishOrders(database.url, 'done');
+    await sweeper.sweep();
+  }
+  expect(await orders(id)).toHaveLength(3);
+  const { type: _type, ...said } = event;
+  const at = { url: database.url, partitions: PARTITIONS };
+  const [validated] = await appendEvents(at, 'hub', [{ ...said, type: 'integration.validated' }]);
+  await ask(database.url, `update hub.integrations set status = 'validated' where id = $1`, [uuid]);
+  await ask(
+    database.url,
+    `update log.positions set position = $2 where consumer_group = 'hub.rules' and topic = 'hub' and partition = $1`,
+    [validated?.partition, validated?.position],
+  );
+  await finishOrders(database.url, 'done');
+  await sweeper.sweep();
+  expect((await orders(id)).map((each) => (each as { group: string }).group).toSorted()).toEqual([
+    'hub.rules',
+    'hub.validation',
+    'hub.validation',
+    'hub.validation',
+  ]);
+  expect(await letters(id)).toEqual([]);
+});
+
 test('O1: two processes that find the same lost at once make one dead letter of it', async () => {
   aheadMs = 0;
   const lost = await givenStanding();
   aheadMs = STANDS_STILL_AFTER_MS + 60_000;
   const other = new Session({ url: database.url, name: 'overdue beside' });
-  const beside = new OverdueSweeper({ session: other, clock, onError: () => undefined });
+  const beside = new OverdueSweeper({ session: other, clock, observer: {}, onError: () => undefined });
   const sweepers = [sweeping(), beside];
   for (let look = 0; look < 24; look++) {
     await Promise.all(sweepers.map((each) => each.sweep()));

@@ -10,9 +10,16 @@
 import { type Clock, type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId } from '#kernel/ids.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
-import { buryGivenUp, findOpenWork, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import {
+  type BuriedWork,
+  buryGivenUp,
+  findOpenWork,
+  type GivenUp,
+  tellBuried,
+} from '#platform/dead-letters/given-up.ts';
 import {
   findAbandonedEvents,
   findOrderedEvents,
@@ -21,7 +28,13 @@ import {
   requestRedeliveries,
 } from '#platform/dead-letters/redelivery.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
-import { type IntegrationRef, integrationRef, isEnded, STANDS_STILL_AFTER_MS } from '../integration.ts';
+import {
+  type Integration,
+  type IntegrationRef,
+  integrationRef,
+  isEnded,
+  STANDS_STILL_AFTER_MS,
+} from '../integration.ts';
 import { lockIntegrations } from '../store.ts';
 import { type OverdueStage, overdueStage, type Standing } from './overdue-stage.ts';
 import { findBegun, PAGE, readPositions, readStanding } from './overdue-store.ts';
@@ -40,6 +53,9 @@ const REDELIVERIES_MAX = 3;
 interface Remembered extends IntegrationRef {
   /** If somebody has had it undone. */
   readonly since?: EpochMs;
+  /** Of its last event, when it was looked at last. */
+  position: number;
+  /** Of that. */
   redeliveries: number;
 }
 
@@ -53,6 +69,7 @@ interface Missing {
 export interface OverdueSweeperOptions {
   readonly session: Session;
   readonly clock: Clock;
+  readonly observer: Pick<BatchObserver, 'deadLettered'>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -98,13 +115,16 @@ export class OverdueSweeper {
     if (page.length === 0) return;
     const missing = await this.#findMissing(page);
     const [again, lost] = [missing.filter(isToBeMended), missing.filter((each) => !isToBeMended(each))];
-    if (missing.length > 0)
-      await this.#options.session.transaction(async (tx) => {
-        await this.#bury(tx, lost);
-        requestRedeliveries(tx, again.map(orderOf));
-      });
+    if (missing.length === 0) return;
+    const { session, observer } = this.#options;
+    const { letters, done } = await session.transaction(async (tx) => {
+      const buried = await this.#bury(tx, lost);
+      requestRedeliveries(tx, again.map(orderOf));
+      return buried;
+    });
+    tellBuried(observer, letters);
     for (const { remembered } of again) remembered.redeliveries++;
-    for (const { remembered } of lost) this.#remembered.delete(integrationRef(remembered));
+    for (const { remembered } of done) this.#remembered.delete(integrationRef(remembered));
   }
 
   async #remember(): Promise<void> {
@@ -112,7 +132,7 @@ export class OverdueSweeper {
     const until = Math.min(this.#until + STRETCH_MS, clock.now() - STANDS_STILL_AFTER_MS);
     if (until <= this.#until) return;
     const found = await findBegun(session, this.#after ?? firstUuidAt(this.#until), firstUuidAt(until));
-    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, redeliveries: 0 });
+    for (const ref of found) this.#remembered.set(integrationRef(ref), { ...ref, ...NOT_LOOKED_AT });
     this.#after = found.length < PAGE ? undefined : found.at(-1)?.uuid;
     if (this.#after === undefined) this.#until = until;
   }
@@ -124,8 +144,7 @@ export class OverdueSweeper {
     this.#undoing = (found.length < PAGE ? undefined : found.at(-1)) ?? FIRST_UNDOING;
     for (const each of found) {
       const ref = integrationRef(each);
-      const { redeliveries = 0 } = this.#remembered.get(ref) ?? {};
-      this.#remembered.set(ref, { ...each, redeliveries });
+      this.#remembered.set(ref, { ...NOT_LOOKED_AT, ...this.#remembered.get(ref), ...each });
     }
   }
 
@@ -143,8 +162,9 @@ export class OverdueSweeper {
       if (remembered === undefined || isEnded(each.status)) return [];
       this.#remembered.set(ref, remembered);
       const stage = overdueStage(each, positionOf, now);
-      if (stage === undefined) return [];
       const { partition, position } = each.event;
+      if (remembered.position !== position) Object.assign(remembered, { position, redeliveries: 0 });
+      if (stage === undefined) return [];
       return [
         {
           remembered,
@@ -175,39 +195,47 @@ export class OverdueSweeper {
     return missing.filter(({ event }) => !places.has(placeOf(event)));
   }
 
-  /** O1. What has moved meanwhile, or is a dead letter of the same group already, is left alone. */
-  async #bury(tx: Transaction, lost: readonly Missing[]): Promise<void> {
-    if (lost.length === 0) return;
+  /** O1. `done`: those that are dead letters of their group now, or were already; what has moved meanwhile is looked at again. */
+  async #bury(
+    tx: Transaction,
+    lost: readonly Missing[],
+  ): Promise<{ readonly letters: readonly BuriedWork[]; readonly done: readonly Missing[] }> {
+    if (lost.length === 0) return { letters: [], done: [] };
     const refs = lost.map(({ remembered }) => remembered);
     const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
     const locking = lockIntegrations(tx, refs);
     // Behind the locks (R2): what another process has buried meanwhile is there.
     const [standing, open] = await Promise.all([readStanding(tx, refs), findOpenWork(tx, works)]);
-    const connectors = new Map((await locking).map((each) => [integrationRef(each), each.connector]));
+    const integrations = new Map((await locking).map((each) => [integrationRef(each), each]));
     const current = new Set(standing.map(standingRef));
     const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
-    const letters = lost.flatMap((each) => {
-      const target = connectors.get(integrationRef(each.remembered));
+    const done = lost.filter((each) => current.has(standingRef({ ...each.remembered, ...each.standing })));
+    const letters = done.flatMap((each) => {
+      const integration = integrations.get(integrationRef(each.remembered));
       const isBuried = buried.has(`${idOf('int', each.remembered.uuid)} ${each.stage.group}`);
-      const hasMoved = !current.has(standingRef({ ...each.remembered, ...each.standing }));
-      return target === undefined || isBuried || hasMoved ? [] : letterAbout(each, target);
+      return integration === undefined || isBuried ? [] : letterAbout(each, integration);
     });
-    buryGivenUp(tx, letters, this.#options.clock.now());
+    return { letters: buryGivenUp(tx, letters, this.#options.clock.now()), done };
   }
 }
+
+const NOT_LOOKED_AT = { position: 0, redeliveries: 0 };
 
 /** Where it stands, and since when, and that nobody is asked. */
 function standingRef({ event, isCalling, ...ref }: Standing & IntegrationRef): string {
   return `${integrationRef(ref)} ${event.partition} ${event.position} ${isCalling}`;
 }
 
-function letterAbout({ remembered, standing, stage, event }: Missing, target: string): GivenUp {
+function letterAbout(
+  { remembered, standing, stage, event }: Missing,
+  { connector: target, correlationId }: Integration,
+): GivenUp {
   const { tenant, uuid, redeliveries } = remembered;
   const work = idOf('int', uuid);
   const { type, occurredAt } = standing.event;
   return {
     group: stage.group,
-    event: { ...event, tenant, subject: work, type, version: 1 },
+    event: { ...event, tenant, subject: work, type, version: 1, correlationId },
     target,
     work,
     failure: { code: 'hub.overdue', text: describe(stage, occurredAt), status: null },

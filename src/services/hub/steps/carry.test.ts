@@ -113,4 +113,9 @@ test('what was carried is known again, until much more was', () => {
   const carrier = carrierOf(PLAIN);
   carrier.noteCarried(['hub/0/1']);
   expect([carrier.hasCarried(requested({}, 1)), carrier.hasCarried(requested({}, 2))]).toEqual([true, false]);
+  for (const partition of [1, 2]) {
+    expect(carrier.hasCarried(requested({}, 1))).toBe(true);
+    carrier.noteCarried(Array.from({ length: 50_000 }, (_, at) => `hub/${partition}/${at}`));
+  }
+  expect(carrier.hasCarried(requested({}, 1))).toBe(false);
 });

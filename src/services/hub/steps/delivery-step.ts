@@ -1,4 +1,5 @@
 /** The message as its destination takes it, handed to who calls it. */
+import { pointerStep } from '#platform/http/json-pointer.ts';
 import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationEnriched } from '../events.ts';
 import { failed, type Step } from './step.ts';
@@ -22,6 +23,12 @@ export const deliveryStep: Step<IntegrationEnriched> = {
         detail: `There is no destination ${route}.`,
       });
     const body = result?.kind === 'values' ? result.values[0] : undefined;
+    // Nobody maps a message to nothing: a member was misspelt, or is not there.
+    if (body === 'null')
+      return failed('delivery', data, {
+        code: 'hub.expression_failed',
+        detail: `/destinations${pointerStep(route)}/body gives nothing.`,
+      });
     const { give_up_ms: giveUpMs, timeout_ms: timeoutMs } =
       destination.type === 'http' ? destination : { give_up_ms: undefined, timeout_ms: undefined };
     const request = { message, route, body: body ?? message };

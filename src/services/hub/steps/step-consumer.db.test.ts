@@ -37,7 +37,12 @@ function consumer() {
   const connector = { tenant: 'acme', name: 'erp', version: 1, definition: DEFINITION, putAt: 0 };
   const connectors = { load: async () => new Map([[versionRef(connector), connector]]) };
   const carrier = new Carrier({ connectors, evaluator, steps: [validationStep, rulesStep] });
-  return stepConsumer(validationStep, { carrier, hasRoom: () => true, onCommitted: () => undefined });
+  return stepConsumer(validationStep, {
+    carrier,
+    hasRoom: () => true,
+    onCommitted: () => undefined,
+    observer: {},
+  });
 }
 
 function requested(partition: number, message: object): LogEvent {

@@ -12,8 +12,9 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, uuidOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
 import { Recording } from '#platform/batch/recording.ts';
-import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import { type BuriedWork, buryGivenUp, type GivenUp, tellBuried } from '#platform/dead-letters/given-up.ts';
 import { lockHeads } from '#platform/log/append.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
@@ -38,6 +39,7 @@ export interface StepContext {
   /** Whether this process takes another call now; what it does not take waits in the table. */
   readonly hasRoom: () => boolean;
   readonly onCommitted: (committed: StepCommitted) => void;
+  readonly observer: Pick<BatchObserver, 'deadLettered'>;
 }
 
 interface Loaded {
@@ -70,8 +72,9 @@ const PACE_MS = 10;
 const PREPARED_MAX = 20_000;
 
 export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Loaded, Plan> {
-  const { carrier } = context;
+  const { carrier, observer } = context;
   const ways = new Map<string, Way>();
+  const buried = new WeakMap<Plan, readonly BuriedWork[]>();
   return {
     group: step.group,
     topics: ['hub'],
@@ -108,15 +111,17 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
       };
     },
     decide: (loaded, events, now) => decideAll(step, { loaded, events, now, context }),
-    save(tx, { integrations, calls, givenUp, now }) {
+    save(tx, plan) {
+      const { integrations, calls, givenUp, now } = plan;
       updateIntegrations(tx, integrations, now);
       insertCalls(tx, calls, now);
-      buryGivenUp(tx, givenUp, now);
+      buried.set(plan, buryGivenUp(tx, givenUp, now));
     },
     committed(plan) {
       for (const identity of plan.answered) ways.delete(identity);
       carrier.noteCarried(plan.carried);
       context.onCommitted(plan);
+      tellBuried(observer, buried.get(plan) ?? []);
     },
   };
 }

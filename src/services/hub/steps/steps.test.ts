@@ -80,3 +80,22 @@ describe('the verdict', () => {
     });
   });
 });
+
+test('H8: a body that is mapped to nothing is a failure, of a delivery and of an undo, and nobody is called', () => {
+  const call = { method: 'POST', url: 'https://erp.example/', body: 'misspelt' } as const;
+  const definition = {
+    entry: { type: 'api' },
+    destinations: { main: { type: 'http', ...call, undo: call } },
+  } as const;
+  const through = { connector: 'erp', connector_version: 1, message: '{}' };
+  const nothing = [{ kind: 'values', values: ['null'] }] as const;
+  const failure = { code: 'hub.expression_failed' };
+  expect(deliveryStep.decide({ ...through, route: 'main' }, definition, nothing)).toMatchObject({
+    status: 'failed',
+    failure: { ...failure, step: 'delivery', detail: '/destinations/main/body gives nothing.' },
+  });
+  expect(undoStep.decide({ ...through, destination: 'main' }, definition, nothing)).toMatchObject({
+    status: 'undo_failed',
+    failure: { ...failure, step: 'undo', detail: '/destinations/main/undo/body gives nothing.' },
+  });
+});

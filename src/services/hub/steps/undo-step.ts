@@ -1,4 +1,5 @@
 /** The compensation (U5): the undo call of a destination, when a person asks, or when nobody knows whether it was delivered. */
+import { pointerStep } from '#platform/http/json-pointer.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import type { ConnectorDefinition, HttpCall } from '../connector.ts';
 import { sourceOf } from '../evaluation/source.ts';
@@ -28,6 +29,10 @@ export const undoStep: Step<Undoing> = {
       return undoFailed(data, { code: 'hub.no_undo', detail: 'The destination names no undo call.' });
     const { destination, message } = undo;
     const body = result?.kind === 'values' ? result.values[0] : undefined;
+    if (body === 'null') {
+      const detail = `/destinations${pointerStep(destination)}/undo/body gives nothing.`;
+      return undoFailed(data, { code: 'hub.expression_failed', detail });
+    }
     const request = { message, route: destination, body: body ?? message };
     return { call: { destination, request, timeoutMs: call.timeout_ms } };
   },

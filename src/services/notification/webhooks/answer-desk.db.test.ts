@@ -119,6 +119,7 @@ test('U1: a test, a redelivery and a replay are asked for once under a key', asy
   // A payment's end, its redelivery, a test, and by the replay the two of these that are no repeats.
   await world.waitUntil(() => world.receiver.takenAt(path).length >= 5);
   const all = await deliveriesOf(url);
+  expect(all.map(({ repeats }) => repeats)).toContain(delivery);
   expect(all.map(({ type, repeats }) => `${type} ${repeats === null ? 'new' : 'again'}`).toSorted()).toEqual([
     'payment.completed again',
     'payment.completed again',

@@ -43,7 +43,8 @@ export interface Claim {
 }
 
 /**
- * Endpoints that have something due, one step of the partial index for each (a loose scan), however much waits there.
+ * Endpoints that have something due, one step of the partial index for each (a loose scan), however much waits there. What waits
+ * at one that is not enabled stays, and is nobody's turn; by primary key.
  */
 export const FIND_DUE_ENDPOINTS = statement(
   'notification.find_due_endpoints',
@@ -56,7 +57,11 @@ export const FIND_DUE_ENDPOINTS = statement(
        where l.due_at is not null and l.endpoint_key > w.endpoint_key order by l.endpoint_key, l.due_at limit 1
      ) n
    )
-   select w.endpoint_key from w where w.due_at <= $1::timestamptz`,
+   select w.endpoint_key from w
+   cross join lateral (
+     select from notification.endpoints e where e.endpoint_key = w.endpoint_key and e.status = 'enabled' offset 0
+   ) e
+   where w.due_at <= $1::timestamptz`,
 );
 
 /** As many lanes of each endpoint as there is room for, the longest due first, by the partial index. What another process takes is its. */
@@ -237,7 +242,10 @@ export const LOCK_LANES = statement(
    ) l`,
 );
 
-/** Those that are still this claim's; all are locked. What is behind a turn that is over is due now. */
+/**
+ * Those that are still this claim's, and not over: what is recorded again, because its commit was lost from sight, changes
+ * nothing. All are locked. What is behind a turn that is over is due now.
+ */
 export const END_TURNS = statement(
   'notification.end_turns',
   `update notification.lanes l
@@ -246,7 +254,8 @@ export const END_TURNS = statement(
      due_at = case when v.again_at is not null then v.again_at when l.last_turn > v.turn then $5::timestamptz end
    from ${batchRows('v', { lane_key: 'bigint', claims: 'integer', turn: 'integer', again_at: 'timestamptz' })}
    cross join lateral (
-     select t.ctid from notification.lanes t where t.lane_key = v.lane_key and t.claims = v.claims offset 0
+     select t.ctid from notification.lanes t
+     where t.lane_key = v.lane_key and t.claims = v.claims and t.done_turn < v.turn offset 0
    ) as found(at)
    where l.ctid = found.at
    returning l.lane_key, l.claims, l.endpoint_key, l.due_at`,
@@ -294,7 +303,7 @@ interface EndedTurn {
 export interface ClaimsEnded {
   /** Endpoints whose lanes are due again now. */
   readonly due: ReadonlySet<bigint>;
-  /** Those that were still this process's to end: of a lane that was taken again meanwhile the last one alone. */
+  /** Those that were still this process's to end: of a lane that was taken again meanwhile the last one alone, and that once. */
   readonly held: ReadonlySet<Claim>;
 }
 

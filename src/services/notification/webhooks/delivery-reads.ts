@@ -99,7 +99,7 @@ function renderDelivery(endpoint: Endpoint, row: DeliveryRow, attempts: readonly
     sequence: row.sequence,
     status: row.status,
     next_attempt_at: row.status === 'pending' ? instantOf(row.due_at) : null,
-    repeats: row.repeats,
+    repeats: row.repeats === null ? null : idOf('dlv', row.repeats),
     correlation_id: row.correlation_id,
     created_at: toRfc3339(row.created_at),
     finished_at: instantOf(row.finished_at),

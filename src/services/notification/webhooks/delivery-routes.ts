@@ -165,6 +165,7 @@ function registerReplays(app: HttpApp, { endpoints, answers, keyReused, replays 
           if (idle !== undefined) return { answer: refusalIn(reply, unknownEvent(idle)) };
           const { correlationId } = contextOf(request);
           const set = { from: parseInstant(from), to: parseInstant(to), events, subject, correlationId };
+          if (set.to < set.from) return { answer: refusalIn(reply, rangeReversed({ from, to })) };
           const replay = await replays.ask(tx, endpoint, set, now);
           const answer = { status: 202, body: JSON.stringify(replay) };
           return { answer, committed: () => replays.wake() };
@@ -200,6 +201,10 @@ function endpointDisabled({ uuid }: Endpoint) {
 
 function unknownEvent(pattern: string) {
   return problem('webhooks.unknown_event', `${pattern} is no event.`);
+}
+
+function rangeReversed({ from, to }: { readonly from: string; readonly to: string }) {
+  return problem('webhooks.range_reversed', `The range from ${from} ends at ${to}.`);
 }
 
 function queued(uuid: string): Answer {

@@ -82,9 +82,10 @@ function registerMaking(app: HttpApp, routes: EndpointRoutes): void {
           if ((await countEndpoints(tx, tenant)) >= ENDPOINTS_MAX)
             return { answer: refusalIn(reply, tooManyEndpoints()) };
           const { url, events, description = null, signature = 'v1' } = body;
+          const { automatic_replay: automaticReplay = true } = body;
           const uuid = uuidOf(newId('whe'));
           const secret = secrets.create(tx, { tenant, uuid, scheme: signature }, now);
-          const made = { uuid, tenant, url, events, description, signature };
+          const made = { uuid, tenant, url, events, description, signature, automaticReplay };
           const endpoint = await insertEndpoint(tx, made, now);
           const document = { ...renderEndpoint(endpoint), secret: verifierOf(secret) };
           return {
@@ -158,10 +159,11 @@ function registerChanging(app: HttpApp, routes: EndpointRoutes): void {
   app.delete('/v1/webhook-endpoints/:id', { config: WRITE, schema: remove }, async (request, reply) => {
     const { id } = request.params;
     const { tenant } = contextOf(request);
-    if (!isId('whe', id) || !(await endpoints.remove(tenant, uuidOf(id), clock.now())))
-      return sendProblem(reply, endpointNotFound(id));
+    if (!isId('whe', id)) return sendProblem(reply, endpointNotFound(id));
+    const wasThere = await endpoints.remove(tenant, uuidOf(id), clock.now());
+    // Also of one that is gone: whoever deleted it may have been broken off before this.
     await secrets.remove(tenant, uuidOf(id));
-    return reply.code(204).send(null);
+    return wasThere ? reply.code(204).send(null) : sendProblem(reply, endpointNotFound(id));
   });
 }
 
@@ -187,9 +189,10 @@ function registerRotation(app: HttpApp, { endpoints, answers, secrets, keyReused
             return { answer: refusalIn(reply, endpointNotFound(id)) };
           const { uuid, signature: scheme = 'v1' } = endpoint ?? {};
           const secret = await secrets.rotate(tx, { tenant, uuid, scheme }, now);
-          noteNewSecret(tx, { tenant, uuid }, now);
           const answer = { status: 200, body: JSON.stringify({ secret: verifierOf(secret) }) };
-          return { answer, hasSecret: true };
+          if (uuid !== undefined) noteNewSecret(tx, { tenant, uuid }, now);
+          const committed = () => secrets.forgetCallbacks(tenant);
+          return { answer, hasSecret: true, ...(uuid === undefined ? { committed } : {}) };
         },
       }),
     );

@@ -53,9 +53,9 @@ export const COUNT_ENDPOINTS = statement(
 export const INSERT_ENDPOINT = statement(
   'notification.insert_endpoint',
   `insert into notification.endpoints as e
-     (id, tenant, kind, url, events, description, signature, secret_version, status, created_at, updated_at)
-   values ($1::uuid, $2::text, 'endpoint', $3::text, $4::text[], $5::text, $6::text, 1, 'enabled', $7::timestamptz,
-     $7::timestamptz)
+     (id, tenant, kind, url, events, description, signature, automatic_replay, secret_version, status, created_at, updated_at)
+   values ($1::uuid, $2::text, 'endpoint', $3::text, $4::text[], $5::text, $6::text, $7::boolean, 1, 'enabled',
+     $8::timestamptz, $8::timestamptz)
    returning ${ENDPOINT_COLUMNS}`,
 );
 
@@ -63,7 +63,7 @@ export const INSERT_ENDPOINT = statement(
 export const NOTE_NEW_SECRET = statement(
   'notification.note_new_secret',
   `update notification.endpoints e set secret_version = e.secret_version + 1, updated_at = $3::timestamptz
-   where e.tenant = $1::text and case when $2::uuid is null then e.kind = 'callback' else e.id = $2::uuid end`,
+   where e.tenant = $1::text and e.id = $2::uuid`,
 );
 
 export async function countEndpoints(tx: Transaction, tenant: string): Promise<number> {
@@ -76,19 +76,28 @@ export async function insertEndpoint(
   endpoint: NewEndpoint,
   now: EpochMs,
 ): Promise<Endpoint> {
-  const { uuid, tenant, url, events, description, signature } = endpoint;
-  const values = [uuid, tenant, url, textArray(events), description, signature, new Date(now)];
+  const { uuid, tenant, url, events, description, signature, automaticReplay } = endpoint;
+  const values = [
+    uuid,
+    tenant,
+    url,
+    textArray(events),
+    description,
+    signature,
+    automaticReplay,
+    new Date(now),
+  ];
   const rows = await tx.query<EndpointRow>(INSERT_ENDPOINT, values);
   return endpointOf(rows[0] as EndpointRow);
 }
 
-/** Its secrets in the vault are others now; without an id those of the tenant's callbacks. */
+/** Its secrets in the vault are others now. */
 export function noteNewSecret(
   tx: Transaction,
-  { tenant, uuid }: { readonly tenant: string; readonly uuid: string | undefined },
+  { tenant, uuid }: { readonly tenant: string; readonly uuid: string },
   now: EpochMs,
 ): void {
-  tx.run(NOTE_NEW_SECRET, [tenant, uuid ?? null, new Date(now)]);
+  tx.run(NOTE_NEW_SECRET, [tenant, uuid, new Date(now)]);
 }
 
 interface CallbackTarget {
@@ -124,12 +133,14 @@ export interface NewEndpoint {
   readonly events: readonly string[];
   readonly description: string | null;
   readonly signature: Scheme;
+  readonly automaticReplay: boolean;
 }
 
 export interface EndpointChange {
   readonly url?: string;
   readonly events?: readonly string[];
   readonly description?: string | null;
+  readonly automatic_replay?: boolean;
   readonly status?: 'enabled' | 'disabled';
 }
 
@@ -168,16 +179,27 @@ export class EndpointDesk {
     change: EndpointChange,
     now: EpochMs,
   ): Promise<Endpoint | undefined> {
-    const { url = null, events = null, description, status = null } = change;
+    const { url = null, events = null, description, automatic_replay = null, status = null } = change;
     const rows = await this.#db.query<EndpointRow>(
       `update notification.endpoints e
        set url = coalesce($3, e.url), events = coalesce($4, e.events),
          description = case when $5 then $6 else e.description end, status = coalesce($7, e.status),
+         automatic_replay = coalesce($9, e.automatic_replay),
          disabled_reason = case $7 when 'disabled' then 'requested' when 'enabled' then null else e.disabled_reason end,
          failing_since = case when $7 = 'enabled' then null else e.failing_since end, updated_at = $8
        where e.tenant = $1 and e.id = $2 and e.kind = 'endpoint' and e.status <> 'deleted'
        returning ${ENDPOINT_COLUMNS}`,
-      [tenant, uuid, url, events, description !== undefined, description ?? null, status, new Date(now)],
+      [
+        tenant,
+        uuid,
+        url,
+        events,
+        description !== undefined,
+        description ?? null,
+        status,
+        new Date(now),
+        automatic_replay,
+      ],
     );
     return rows.map(endpointOf)[0];
   }

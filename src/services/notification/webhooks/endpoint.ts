@@ -21,6 +21,8 @@ export interface Endpoint {
   readonly events: readonly string[];
   readonly description: string | null;
   readonly signature: Scheme;
+  /** Whether what was given up while it was away is sent by itself when it is back. */
+  readonly automaticReplay: boolean;
   readonly secretVersion: number;
   readonly status: 'enabled' | 'disabled' | 'deleted';
   readonly disabledReason: DisabledReason | null;
@@ -40,6 +42,7 @@ export interface EndpointRow {
   events: string[];
   description: string | null;
   signature: Scheme;
+  automatic_replay: boolean;
   secret_version: number;
   status: Endpoint['status'];
   disabled_reason: DisabledReason | null;
@@ -51,7 +54,7 @@ export interface EndpointRow {
 
 /** Of a row called `e`. */
 export const ENDPOINT_COLUMNS = `e.endpoint_key, e.id, e.tenant, e.kind, e.url, e.events, e.description, e.signature,
-  e.secret_version, e.status, e.disabled_reason, e.failing_since, e.created_at, e.updated_at,
+  e.automatic_replay, e.secret_version, e.status, e.disabled_reason, e.failing_since, e.created_at, e.updated_at,
   e.forgotten_sequence`;
 
 export function endpointOf(row: EndpointRow): Endpoint {
@@ -64,6 +67,7 @@ export function endpointOf(row: EndpointRow): Endpoint {
     events: row.events,
     description: row.description,
     signature: row.signature,
+    automaticReplay: row.automatic_replay,
     secretVersion: row.secret_version,
     status: row.status,
     disabledReason: row.disabled_reason,
@@ -81,6 +85,7 @@ export function renderEndpoint(endpoint: Endpoint): JsonObject {
     events: endpoint.events,
     description: endpoint.description,
     signature: endpoint.signature,
+    automatic_replay: endpoint.automaticReplay,
     status: endpoint.status,
     disabled_reason: endpoint.disabledReason,
     failing_since: endpoint.failingSince === null ? null : toRfc3339(endpoint.failingSince),

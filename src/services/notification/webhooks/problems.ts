@@ -43,6 +43,12 @@ export const webhookProblems = {
     retryable: false,
     remedy: 'Enable it first: `PATCH` with `{"status": "enabled"}`.',
   },
+  'webhooks.range_reversed': {
+    status: 422,
+    title: 'The range ends before it starts',
+    retryable: false,
+    remedy: 'Send `from` and `to` with the earlier instant first.',
+  },
   'webhooks.idempotency_key_reused': {
     status: 422,
     title: 'The idempotency key was used with another body',

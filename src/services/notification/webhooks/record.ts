@@ -2,7 +2,9 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { AppliedBatch } from '#platform/batch/group-commit.ts';
+import type { BatchObserver } from '#platform/batch/observer.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
+import { tellBuried } from '#platform/dead-letters/given-up.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -21,6 +23,7 @@ export interface RecordOptions {
   readonly partitions: number;
   readonly now: EpochMs;
   readonly random: () => number;
+  readonly observer: Pick<BatchObserver, 'deadLettered'>;
   /** After the commit: endpoints that have more to send. */
   readonly onDue: (endpointKeys: Iterable<bigint>) => void;
 }
@@ -32,7 +35,7 @@ interface Recorded extends Answered {
 export async function recordAnswers(
   tx: Transaction,
   answered: readonly Answered[],
-  { partitions, now, random, onDue }: RecordOptions,
+  { partitions, now, random, observer, onDue }: RecordOptions,
 ): Promise<AppliedBatch<undefined>> {
   const recorded = answered.map((each) => ({ ...each, decided: decide(each, now, random()) }));
   const { due, held } = await endClaims(tx, recorded.map(endedOf), now);
@@ -40,14 +43,15 @@ export async function recordAnswers(
   const exhausted = recorded.filter(
     ({ claim, decided }) => decided.step.kind === 'exhausted' && held.has(claim),
   );
-  const drafts = [
-    ...disabled.map((endpoint) => disabledEvent(endpoint, recorded)),
-    ...(await buryExhausted(tx, exhausted, now)),
-  ];
+  const { drafts: told, buried } = await buryExhausted(tx, exhausted, now);
+  const drafts = [...disabled.map((endpoint) => disabledEvent(endpoint, recorded)), ...told];
   return {
     outcomes: answered.map(() => undefined),
     segments: sendDrafts(tx, { topic: 'notification', partitions, occurredAt: now, drafts }),
-    committed: () => onDue(due),
+    committed() {
+      onDue(due);
+      tellBuried(observer, buried);
+    },
   };
 }
 

@@ -7,7 +7,6 @@ import { dumpTables, setBack } from '../../../../tests/redelivery.ts';
 import {
   paymentId,
   RETENTION_MS,
-  TENANT,
   type WebhookProcess,
   WebhookWorld,
 } from '../../../../tests/webhook-world.ts';
@@ -36,12 +35,8 @@ beforeAll(async () => {
       throw error;
     },
   });
-  await process.app.inject({
-    method: 'POST',
-    url: '/v1/webhook-endpoints',
-    payload: { url: world.receiver.url + PATH, events: ['payment.*', 'card.*'] },
-    headers: { authorization: `Bearer ${TENANT}`, host: 'localhost' },
-  });
+  const endpoint = { url: world.receiver.url + PATH, events: ['payment.*', 'card.*'] };
+  await process.call('POST', '/v1/webhook-endpoints', endpoint);
 });
 
 afterAll(async () => {

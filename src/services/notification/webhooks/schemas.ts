@@ -20,6 +20,10 @@ const Events = Type.Array(Type.String({ pattern: EVENT_PATTERN, maxLength: 64 })
   description: 'Types (`payment.completed`), kinds (`payment.*`), or `*`.',
 });
 const Description = Type.String({ maxLength: DESCRIPTION_MAX });
+const AutomaticReplay = Type.Boolean({
+  description:
+    'Whether what is given up from then on, because nothing answered or with 5xx, is sent by itself, once, when something is delivered there again within three days. Default true.',
+});
 const SignatureScheme = Type.Union([Type.Literal('v1'), Type.Literal('v1a')], {
   description: 'Of Standard Webhooks: `v1` HMAC-SHA256 by a shared secret, `v1a` Ed25519.',
 });
@@ -30,6 +34,7 @@ export const CreateEndpointBody = closed(
     events: Events,
     description: Type.Optional(Description),
     signature: Type.Optional(SignatureScheme),
+    automatic_replay: Type.Optional(AutomaticReplay),
   },
   'An endpoint.',
 );
@@ -39,6 +44,7 @@ export const ChangeEndpointBody = closed(
     url: Type.Optional(Url),
     events: Type.Optional(Events),
     description: Type.Optional(nullable(Description)),
+    automatic_replay: Type.Optional(AutomaticReplay),
     status: Type.Optional(
       Type.Union([Type.Literal('enabled'), Type.Literal('disabled')], {
         description: 'Enabled again, it gets what has been waiting for it.',
@@ -60,6 +66,7 @@ const ENDPOINT = {
   events: Type.Array(Type.String()),
   description: nullable(Type.String()),
   signature: SignatureScheme,
+  automatic_replay: AutomaticReplay,
   status: Type.Enum(['enabled', 'disabled']),
   disabled_reason: nullable(
     Type.String({ description: '`requested`, `gone` (410), or `failing` for days.' }),
@@ -105,7 +112,7 @@ export const DeliveryDocument = Type.Object({
   sequence: Type.Integer({ description: "Of the subject's events at this endpoint: 1, 2, 3 …" }),
   status: Type.Enum(['pending', 'delivered', 'exhausted', 'skipped']),
   next_attempt_at: nullable(Instant),
-  repeats: nullable(Type.String({ description: 'The delivery or the replay that it repeats.' })),
+  repeats: nullable(Type.String({ description: 'The delivery that it repeats: `dlv_…`' })),
   correlation_id: Type.String(),
   created_at: Instant,
   finished_at: nullable(Instant),

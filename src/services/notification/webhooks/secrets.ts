@@ -17,6 +17,8 @@ import { newSecret, type Scheme, type SigningKey, type SigningSecret, signingKey
 const OVERLAP_MS = 24 * 3_600_000;
 const REMEMBERED_MAX = 5000;
 const REMEMBERED_FOR_MS = 60_000;
+/** Those of callbacks, which no version tells apart: their endpoints are made when an answer is owed, before or after a rotation. */
+const CALLBACKS_REMEMBERED_FOR_MS = 1000;
 /** Read by one statement. */
 const READ_MAX = 200;
 
@@ -78,19 +80,26 @@ export class WebhookSecrets {
     return secret;
   }
 
+  /** Once a rotation of callbacks is committed: other processes learn of it within a second. */
+  forgetCallbacks(tenant: string): void {
+    this.#remembered.delete(refOf({ tenant, name: nameOf(CALLBACKS) }));
+  }
+
   remove(tenant: string, uuid: string): Promise<boolean> {
     return this.#vault.delete({ tenant, name: nameOf(uuid) });
   }
 
   find(owner: Owner): Promise<readonly SigningKey[]> {
-    const { tenant, secretVersion } = owner;
-    const name = nameOf(owner.kind === 'callback' ? CALLBACKS : owner.uuid);
-    const key = `${tenant}/${name}/${secretVersion}`;
+    const { tenant, kind, secretVersion } = owner;
+    const isCallback = kind === 'callback';
+    const name = nameOf(isCallback ? CALLBACKS : owner.uuid);
+    const key = isCallback ? refOf({ tenant, name }) : `${refOf({ tenant, name })}/${secretVersion}`;
     const now = this.#clock.now();
     const known = this.#remembered.get(key);
     if (known !== undefined && now < known.until) return known.keys;
-    const keys = this.#require(tenant, name, owner.kind);
-    this.#remember(key, { keys, until: now + REMEMBERED_FOR_MS });
+    const keys = this.#require(tenant, name, kind);
+    const forMs = isCallback ? CALLBACKS_REMEMBERED_FOR_MS : REMEMBERED_FOR_MS;
+    this.#remember(key, { keys, until: now + forMs });
     keys.catch(() => this.#remembered.delete(key));
     return keys;
   }

@@ -1,59 +1,27 @@
 /** Outbound webhooks from an event to its receiver, over real HTTP. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { Session } from '#platform/postgres/session.ts';
 import { dumpTables, setBack } from '../../../../tests/redelivery.ts';
 import { faultOf, type Received } from '../../../../tests/webhook-receiver.ts';
+import { aProcessForEach } from '../../../../tests/webhook-tests.ts';
 import {
   paymentId,
   TENANT,
   TRACE,
   type WebhookProcess,
-  WebhookWorld,
+  type WebhookWorld,
 } from '../../../../tests/webhook-world.ts';
+import { findDueEndpoints } from './claim-store.ts';
 
 let world: WebhookWorld;
 let process: WebhookProcess;
 
-beforeAll(async () => {
-  world = await WebhookWorld.open();
+aProcessForEach((opened, started) => {
+  world = opened;
+  process = started;
 });
 
-beforeEach(async () => {
-  world.resetClock();
-  world.receiver.conduct = () => ({ status: 204 });
-  process = await world.process();
-});
-
-afterEach(async () => {
-  // What waits for a receiver of one test is no other's.
-  await world.stopProcesses();
-  await world.owner.query(`update notification.endpoints set status = 'deleted'`);
-});
-
-afterAll(() => world.close());
-
-interface Answered {
-  readonly status: number;
-  readonly body: Record<string, unknown> & {
-    readonly id: string;
-    readonly secret: string;
-    readonly code: string;
-  };
-}
-
-async function call(
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
-  url: string,
-  body?: object,
-  tenant = TENANT,
-): Promise<Answered> {
-  const answer = await process.app.inject({
-    method,
-    url,
-    ...(body === undefined ? {} : { payload: body }),
-    headers: { authorization: `Bearer ${tenant}`, host: 'localhost' },
-  });
-  return { status: answer.statusCode, body: answer.body === '' ? ({} as Answered['body']) : answer.json() };
-}
+const call: WebhookProcess['call'] = (...asked) => process.call(...asked);
 
 let paths = 0;
 
@@ -277,6 +245,8 @@ describe('an endpoint', () => {
   test('sends again what it has of the longest time that can be asked for', async () => {
     const endpoint = await givenEndpoint();
     const longest = { from: '0000-01-01T00:00:00Z', to: '9999-12-31T23:59:59-23:59' };
+    const reversed = await call('POST', `${endpoint.url}/replays`, { from: longest.to, to: longest.from });
+    expect([reversed.status, reversed.body['code']]).toEqual([422, 'webhooks.range_reversed']);
     const replay = await call('POST', `${endpoint.url}/replays`, longest);
     expect(replay.status).toBe(202);
     expect((await call('GET', `${endpoint.url}/replays/${replay.body.id}`)).body).toMatchObject({
@@ -386,7 +356,39 @@ test('U3: events that are delivered again to the consumer change nothing', async
     expect(after[`notification.${table}`]).toEqual(before[`notification.${table}`]);
 });
 
+test('D3: what waits at an endpoint that is disabled or deleted is looked for no more, and takes no turn from others', async () => {
+  const [enabled, disabled, deleted] = [await givenEndpoint(), await givenEndpoint(), await givenEndpoint()];
+  world.receiver.conduct = () => ({ status: 503 });
+  await world.say(paymentId(), ['payment.completed']);
+  for (const { path } of [enabled, disabled, deleted])
+    await world.waitUntil(() => world.receiver.at(path).length > 0);
+  await world.stopProcesses();
+  await world.owner.query(
+    `update notification.endpoints e set status = v.status
+     from (values ($1, 'disabled'), ($2, 'deleted')) as v(url, status) where e.url = v.url`,
+    [disabled, deleted].map(({ path }) => world.receiver.url + path),
+  );
+  const session = new Session({ url: world.database.url, name: 'looks' });
+  const due = await findDueEndpoints(session, world.clock.now() + 24 * 3_600_000);
+  await session.close();
+  const { rows } = await world.owner.query<{ path: string }>(
+    'select url as path from notification.endpoints where endpoint_key = any ($1::bigint[])',
+    [due.map(String)],
+  );
+  expect(rows.map(({ path }) => path)).toEqual([world.receiver.url + enabled.path]);
+});
+
 describe('the API', () => {
+  test('U13: takes the secret of an endpoint from the vault, also if that was broken off when it was deleted', async () => {
+    const endpoint = await givenEndpoint();
+    const secrets = () =>
+      world.owner.query('select from vault.secrets where name like $1', [`%${endpoint.id}`]);
+    expect((await secrets()).rowCount).toBe(1);
+    await world.owner.query(`update notification.endpoints set status = 'deleted'`);
+    expect((await call('DELETE', endpoint.url)).status).toBe(404);
+    expect((await secrets()).rowCount).toBe(0);
+  });
+
   test('shows, lists, changes and deletes the caller’s own endpoints', async () => {
     const endpoint = await givenEndpoint({ description: 'ours' });
     expect((await call('GET', endpoint.url)).body).toMatchObject({

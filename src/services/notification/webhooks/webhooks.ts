@@ -82,6 +82,7 @@ export class Webhooks {
           partitions: options.log.partitions,
           now: clock.now(),
           random: options.random,
+          observer: options.observer,
           onDue: onQueued,
         }),
     });

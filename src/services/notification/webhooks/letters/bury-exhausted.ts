@@ -2,7 +2,7 @@
 
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
-import { buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
+import { type BuriedWork, buryGivenUp, type GivenUp } from '#platform/dead-letters/given-up.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -22,22 +22,22 @@ export interface GivenUpDelivery {
 const EVENT = /^(?<topic>[a-z_]+)\/(?<partition>\d+)\/(?<position>\d+)$/;
 const VERSION = /"type":"lastro\.[a-z_.]+\.v(\d+)"/;
 
-/** The events that tell of it. */
+/** What was buried, and the events that tell of it. */
 export async function buryExhausted(
   tx: Transaction,
   given: readonly GivenUpDelivery[],
   now: EpochMs,
-): Promise<EventDraft[]> {
+): Promise<{ readonly drafts: EventDraft[]; readonly buried: readonly BuriedWork[] }> {
   const known = await findExhausted(
     tx,
     given.map(({ claim }) => claim.uuid),
   );
-  buryGivenUp(
+  const buried = buryGivenUp(
     tx,
     given.flatMap((each) => letterOf(each, known.get(each.claim.uuid))),
     now,
   );
-  return given.map(exhaustedEvent);
+  return { drafts: given.map(exhaustedEvent), buried };
 }
 
 function letterOf({ claim, outcome }: GivenUpDelivery, known: Exhausted | undefined): GivenUp[] {
@@ -57,16 +57,21 @@ function letterOf({ claim, outcome }: GivenUpDelivery, known: Exhausted | undefi
         subject,
         type,
         version,
+        correlationId: claim.correlationId,
       },
       target: targetOf(claim),
       work: idOf('dlv', claim.uuid),
       failure: { code: codeOf(outcome), text: outcome.detail, status: outcome.answer?.status ?? null },
       attempts: claim.number,
       firstAt: known.first_at,
-      // What has been sent again waits for a person.
-      waitsFor: isAway(outcome) && known.repeats === null ? destinationOf(claim.endpoint.key) : null,
+      waitsFor: mayGoAgain({ claim, outcome }, known) ? destinationOf(claim.endpoint.key) : null,
     },
   ];
+}
+
+/** By itself: what has been sent again waits for a person. */
+function mayGoAgain({ outcome }: GivenUpDelivery, known: Exhausted): boolean {
+  return known.automatic_replay && isAway(outcome) && known.repeats === null;
 }
 
 function targetOf({ endpoint }: Claim): string {

@@ -7,9 +7,12 @@ import { statement, type Transaction } from '#platform/postgres/session.ts';
 /** By primary keys; the caller holds their lanes. */
 export const FIND_EXHAUSTED = statement(
   'notification.find_exhausted',
-  `select d.id, d.repeats, coalesce(a.started_at, d.created_at) as first_at
+  `select d.id, d.repeats, e.automatic_replay, coalesce(a.started_at, d.created_at) as first_at
    from ${batchRows('wanted', { id: 'uuid' })}
    cross join lateral (select * from notification.deliveries d where d.id = wanted.id offset 0) d
+   cross join lateral (
+     select * from notification.endpoints e where e.endpoint_key = d.endpoint_key offset 0
+   ) e
    left join lateral (
      select a.started_at from notification.delivery_attempts a where a.delivery = wanted.id and a.number = 1 offset 0
    ) a on true`,
@@ -19,6 +22,8 @@ export interface Exhausted {
   readonly id: string;
   /** Of what was sent again. */
   readonly repeats: string | null;
+  /** Of its endpoint. */
+  readonly automatic_replay: boolean;
   /** When it was tried first. */
   readonly first_at: EpochMs;
 }

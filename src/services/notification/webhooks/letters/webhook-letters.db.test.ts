@@ -1,12 +1,18 @@
 /** Deliveries that were given up, in the one place where everything is that has failed for good (U11, F4). */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Id, uuidOf } from '#kernel/ids.ts';
 import { executeGivenUp } from '#platform/dead-letters/given-up-orders.ts';
 import { outcomeOfAnswer } from '#platform/egress/outcome.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { paymentId, TENANT, type WebhookProcess, WebhookWorld } from '../../../../../tests/webhook-world.ts';
+import { aProcessForEach } from '../../../../../tests/webhook-tests.ts';
+import {
+  paymentId,
+  TENANT,
+  type WebhookProcess,
+  type WebhookWorld,
+} from '../../../../../tests/webhook-world.ts';
 import { type Claim, claimDue } from '../claim-store.ts';
-import { recordAnswers } from '../record.ts';
+import { type Answered, recordAnswers } from '../record.ts';
 import { RETRY_DELAYS_MS } from '../retry-schedule.ts';
 import { WebhookLetters } from './webhook-letters.ts';
 
@@ -19,45 +25,25 @@ let world: WebhookWorld;
 let process: WebhookProcess;
 let paths = 0;
 
-beforeAll(async () => {
-  world = await WebhookWorld.open();
+aProcessForEach((opened, started) => {
+  world = opened;
+  process = started;
 });
-
-beforeEach(async () => {
-  world.resetClock();
-  world.receiver.conduct = () => ({ status: 204 });
-  process = await world.process();
-});
-
-afterEach(async () => {
-  await world.stopProcesses();
-  await world.owner.query(`update notification.endpoints set status = 'deleted'`);
-});
-
-afterAll(() => world.close());
 
 type Body = Record<string, unknown>;
 
-async function call(method: 'GET' | 'POST' | 'PATCH', url: string, payload?: object, tenant = TENANT) {
-  const answer = await process.app.inject({
-    method,
-    url,
-    ...(payload === undefined ? {} : { payload }),
-    headers: { authorization: `Bearer ${tenant}`, host: 'localhost' },
-  });
-  return { status: answer.statusCode, body: answer.json<Body>() };
-}
+const call: WebhookProcess['call'] = (...asked) => process.call(...asked);
 
 interface Endpoint {
   readonly id: string;
   readonly path: string;
 }
 
-async function givenEndpoint(): Promise<Endpoint> {
+async function givenEndpoint(more: object = {}): Promise<Endpoint> {
   const path = `/letters-${++paths}`;
-  const asked = { url: world.receiver.url + path, events: ['payment.*'] };
+  const asked = { url: world.receiver.url + path, events: ['payment.*'], ...more };
   const { body } = await call('POST', '/v1/webhook-endpoints', asked);
-  return { id: String(body['id']), path };
+  return { id: body.id, path };
 }
 
 interface Letter {
@@ -147,14 +133,16 @@ test('U11: an exhausted delivery is an event and a dead letter, with its endpoin
   expect(rows.map(({ data }) => JSON.parse(data) as Body)).toMatchObject([
     { endpoint_id: endpoint.id, about: 'payment.completed', subject: letter.subject, attempts: 2 },
   ]);
+  const told = { group: 'webhooks', id: letter.id, target: endpoint.id, work: letter.work_id };
+  await expect.poll(() => world.buried, PATIENCE).toContainEqual(expect.objectContaining(told));
 });
 
 test('U11, U18: it is replayed under its message id and number; other data is refused, and another tenant', async () => {
   const endpoint = await givenEndpoint();
   const [letter] = (await givenUp(endpoint, 1, 404)) as [Letter];
-  expect((await order(letter.id, 'replay', { data: {} })).body['code']).toBe('dead_letters.not_editable');
+  expect((await order(letter.id, 'replay', { data: {} })).body.code).toBe('dead_letters.not_editable');
   const theirs = await call('POST', `/v1/dead-letters/${letter.id}/replay`, {}, 'stranger');
-  expect(theirs.body['code']).toBe('dead_letters.not_found');
+  expect(theirs.body.code).toBe('dead_letters.not_found');
   world.receiver.conduct = () => ({ status: 204 });
   expect((await order(letter.id, 'replay')).status).toBe(202);
   const end = await settled(letter.id);
@@ -162,7 +150,7 @@ test('U11, U18: it is replayed under its message id and number; other data is re
   await expect.poll(() => taken(endpoint).length, PATIENCE).toBe(1);
   const [first, , again] = world.receiver.at(endpoint.path);
   expect([again?.id, again?.sequence]).toEqual([first?.id, first?.sequence]);
-  expect((await order(letter.id, 'discard', { reason: 'late' })).body['code']).toBe('dead_letters.resolved');
+  expect((await order(letter.id, 'discard', { reason: 'late' })).body.code).toBe('dead_letters.resolved');
 });
 
 test('U1: what was decided under a key is the answer of its copies, before anything is said against an edit', async () => {
@@ -191,8 +179,7 @@ test('U11: many at an endpoint are replayed as a frozen set; what fails meanwhil
   expect(asked).toMatchObject({ status: 202, body: { total: 5 } });
   const [later] = (await givenUp(endpoint, 1, 404)) as [Letter];
   world.receiver.conduct = () => ({ status: 204 });
-  const progress = async () =>
-    (await call('GET', `/v1/dead-letters/replays/${String(asked.body['id'])}`)).body;
+  const progress = async () => (await call('GET', `/v1/dead-letters/replays/${asked.body.id}`)).body;
   await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 5, failed: 0 });
   expect((await read(later.id)).state).toBe('open');
   const states = await Promise.all(before.map(async ({ id }) => (await read(id)).state));
@@ -234,8 +221,7 @@ test('U4: an order whose process is killed is executed by another one, once', as
   const asked = await call('POST', '/v1/dead-letters/replays', { target: endpoint.id });
   process.kill();
   process = await world.process();
-  const progress = async () =>
-    (await call('GET', `/v1/dead-letters/replays/${String(asked.body['id'])}`)).body;
+  const progress = async () => (await call('GET', `/v1/dead-letters/replays/${asked.body.id}`)).body;
   await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 8 });
   const { rows } = await world.owner.query(
     `select count(*)::integer as made, count(distinct repeats)::integer as of from notification.deliveries d
@@ -288,8 +274,16 @@ function answerOf(status: number) {
   return outcomeOfAnswer(answer, { now: world.clock.now(), latencyMs: 1 });
 }
 
-test('U11: of two attempts at a delivery that end in one commit, the one whose lease was over buries nothing', async () => {
-  const endpoint = await givenEndpoint();
+interface Taken {
+  readonly subject: string;
+  readonly claims: readonly Claim[];
+  /** What became of them, in a commit of its own. */
+  readonly record: (answered: readonly Answered[]) => Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+/** A delivery whose next failure is its last, taken so often: each time by somebody whose lease is over at once. */
+async function givenTaken(times: number): Promise<Taken> {
   world.receiver.conduct = () => ({ status: 503 });
   const subject = paymentId();
   await world.say(subject, ['payment.completed']);
@@ -298,30 +292,66 @@ test('U11: of two attempts at a delivery that end in one commit, the one whose l
   const findLane = () => world.owner.query<{ endpoint_key: string }>(lane, [subject]);
   await expect.poll(async () => (await findLane()).rowCount, PATIENCE).toBe(1);
   await world.stopProcesses();
-  const [found] = (await findLane()).rows;
+  const endpointKey = BigInt((await findLane()).rows[0]?.endpoint_key ?? 0);
   const session = new Session({ url: world.database.url, name: 'records' });
   world.advance(24 * 3_600_000);
   const now = world.clock.now();
-  const take = () =>
-    claimDue(session, [{ endpointKey: BigInt(found?.endpoint_key ?? 0), room: 1 }], { now, leaseUntil: now });
-  const [[late], [own]] = [await take(), await take()] as [[Claim], [Claim]];
-  const answered = [
-    { claim: late, outcome: answerOf(404) },
-    { claim: own, outcome: answerOf(204) },
-  ];
-  const { partitions } = world.log;
-  await session.transaction((tx) =>
-    recordAnswers(tx, answered, { partitions, now, random: Math.random, onDue: () => undefined }),
-  );
-  await session.close();
-  const { rows } = await world.owner.query(
+  const claims: Claim[] = [];
+  while (claims.length < times) {
+    const [claim] = await claimDue(session, [{ endpointKey, room: 1 }], { now, leaseUntil: now });
+    claims.push({ ...(claim as Claim), failures: RETRY_DELAYS_MS.length });
+  }
+  const how = {
+    partitions: world.log.partitions,
+    now,
+    random: Math.random,
+    observer: {},
+    onDue: () => undefined,
+  };
+  return {
+    subject,
+    claims,
+    record: (answered) => session.transaction((tx) => recordAnswers(tx, answered, how)),
+    close: () => session.close(),
+  };
+}
+
+async function endOf(subject: string) {
+  const { rows } = await world.owner.query<{ status: string; letters: number }>(
     `select d.status, (select count(*)::integer from log.dead_letters l where l.subject = $1) as letters
      from notification.deliveries d join notification.lanes l using (lane_key) where l.subject = $1`,
     [subject],
   );
-  expect(rows).toEqual([{ status: 'delivered', letters: 0 }]);
+  return rows;
+}
+
+test('U11: of two attempts at a delivery that end in one commit, the one whose lease was over buries nothing', async () => {
+  const endpoint = await givenEndpoint();
+  const { subject, claims, record, close } = await givenTaken(2);
+  const [late, own] = claims as [Claim, Claim];
+  await record([
+    { claim: late, outcome: answerOf(404) },
+    { claim: own, outcome: answerOf(204) },
+  ]);
+  await close();
+  expect(await endOf(subject)).toEqual([{ status: 'delivered', letters: 0 }]);
   process = await world.process();
   expect(await lettersOf(endpoint)).toEqual([]);
+});
+
+test('U4: an outcome that is recorded again, since its commit was lost from sight, buries the delivery once', async () => {
+  await givenEndpoint();
+  const { subject, claims, record, close } = await givenTaken(1);
+  const answered = claims.map((claim) => ({ claim, outcome: answerOf(503) }));
+  await record(answered);
+  await record(answered);
+  await close();
+  expect(await endOf(subject)).toEqual([{ status: 'exhausted', letters: 1 }]);
+  const { rows } = await world.owner.query(
+    `select from notification.events where type = 'notification.exhausted' and causation = $1`,
+    [claims[0]?.event],
+  );
+  expect(rows).toHaveLength(1);
 });
 
 test('U11: what is redelivered, or sent again by time, waits for nobody any more', async () => {
@@ -361,6 +391,18 @@ test('U12: what was given up while the receiver was away is sent by itself when 
     await expect
       .poll(() => taken(endpoint).filter((each) => each.subject === subject).length, PATIENCE)
       .toBe(1);
+});
+
+test('U12: an endpoint that wants it so leaves what was given up to a person, until it wants it otherwise', async () => {
+  const endpoint = await givenEndpoint({ automatic_replay: false });
+  const [left] = (await givenUp(endpoint, 1)) as [Letter];
+  const at = `/v1/webhook-endpoints/${endpoint.id}`;
+  const { body } = await call('PATCH', at, { automatic_replay: true });
+  expect(body['automatic_replay']).toBe(true);
+  const [sent] = (await givenUp(endpoint, 1)) as [Letter];
+  expect(await read(left.id)).toMatchObject({ replayed_at_return: false });
+  expect(await read(sent.id)).toMatchObject({ replayed_at_return: true });
+  expect((await call('PATCH', at, { automatic_replay: null })).status).toBe(400);
 });
 
 test('U12: what has waited three days for its receiver waits for a person, and says so', async () => {
