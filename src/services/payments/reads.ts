@@ -30,7 +30,10 @@ const WAITING = `payments.reconciliations w cross join lateral (
   select * from payments.payments p where p.tenant = w.tenant and p.id = w.payment_id offset 0
 ) p`;
 
-/** How far an id's time may be behind `created_at`: it is made when the request comes, and that may wait, be tried for 8 s, and be in a process that is paused. */
+/**
+ * How far an id's time may be behind `created_at`: it is made when the request comes, and that may wait, be tried for 8 s, and be
+ * in a process that is paused.
+ */
 const ID_BEHIND_MS = 300_000;
 
 export class PaymentReads {
