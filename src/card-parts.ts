@@ -32,6 +32,7 @@ export interface SharedWithCards {
   readonly batchMax: number;
   readonly observer: BatchObserver;
   readonly onError: (error: unknown) => void;
+  readonly onWaited: (part: number) => void;
   readonly metrics: Metrics;
   readonly reads: ReadPool;
   readonly stops: Stops;

@@ -8,6 +8,7 @@ import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import { LagMonitor } from '#platform/batch/lag-monitor.ts';
 import { type BatchObserver, both } from '#platform/batch/observer.ts';
 import type { PartitionTurns } from '#platform/batch/partition-turns.ts';
+import { Precedence } from '#platform/batch/precedence.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import type { CommandQueue } from '#platform/http/command-route.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
@@ -45,6 +46,8 @@ export interface CommandWork<Body, Loaded, Effect> {
   readonly name?: string;
   /** How much longer than usual the next batch waits, in ms. */
   readonly delayMs?: () => number;
+  /** How many of those that wait its batches take; default all. */
+  readonly takes?: (waiting: number) => number;
   /** The prefix of its problems' codes; default the topic. */
   readonly problems?: string;
 }
@@ -56,6 +59,8 @@ export class EngineParts {
   readonly clock: Clock = systemClock;
   readonly metrics: Metrics = createMetrics();
   readonly observer: BatchObserver;
+  /** Of who waits by a deadline before who was told 202. */
+  readonly precedence = new Precedence();
   readonly #options: EngineOptions;
   #leases: LeaseKeeper | undefined;
 
@@ -132,6 +137,7 @@ export class EngineParts {
       name = `${topic}.intake`,
       delayMs = () => 0,
       problems = topic,
+      takes,
     }: CommandWork<Body, Loaded, Effect>,
   ): CommandQueue<Body> {
     const worker = new CommandWorker({
@@ -141,6 +147,7 @@ export class EngineParts {
       idempotency: new IdempotencyStore(topic),
       keyReused: keyReusedOf(problems),
       delayMs,
+      takes,
       ...this.machine(log, name),
     });
     this.#options.stops.add(() => worker.stop());

@@ -194,7 +194,13 @@ export class Parts {
       ...this.#shared(log),
       settings: this.#options.settings,
       onError: this.engine.onError('a call of a connector could not be looked after'),
-      commandsOf: (handler) => this.engine.commandWorker(log, { topic: 'hub', handler }),
+      commandsOf: (handler) =>
+        this.engine.commandWorker(log, {
+          topic: 'hub',
+          handler,
+          delayMs: () => this.engine.precedence.delayMs(),
+          takes: (waiting) => this.engine.precedence.takes(waiting),
+        }),
       workerOf: (consumer) => this.#worker(log, consumer),
       noteDestination: this.#noteDestination,
     });
@@ -291,7 +297,19 @@ export class Parts {
   paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
     const gateways = takesGatewayPayments(this.#options.settings);
     const handler = new PaymentIntake({ renderProblem: renderAnswer, gateways });
-    return this.engine.commandWorker(log, { topic: 'payments', handler, delayMs: () => lags.delayMs() });
+    const delayMs = (): number => Math.max(lags.delayMs(), this.engine.precedence.delayMs());
+    const gauge = this.engine.metrics.gauge({
+      name: 'lastro_intake_delay_seconds',
+      help: 'How long each next batch of payments waits here before it begins: their stages lag, or card transactions are nearly late.',
+      labels: [],
+    });
+    this.engine.metrics.beforeScrape(() => gauge.with({}).set(delayMs() / 1000));
+    return this.engine.commandWorker(log, {
+      topic: 'payments',
+      handler,
+      delayMs,
+      takes: (waiting) => this.engine.precedence.takes(waiting),
+    });
   }
 
   paymentChanges(log: EventLog): CommandQueue<ChangeOrder> {
@@ -325,6 +343,7 @@ export class Parts {
       ...this.#shared(log),
       batchMax: this.#options.settings.batchMax,
       onError: this.engine.onError('the cards could not be looked after'),
+      onWaited: (part) => this.engine.precedence.note(part),
       reach: reachOf(this.#options.settings),
       commandsOf: (handler) => this.engine.commandWorker(log, { topic: 'cards', handler }),
     });

@@ -120,7 +120,14 @@ export class CardFixture {
       session: openSession('card commands'),
       delayMs: () => 0,
     });
-    const cards = new Cards({ ...machine, ledger, openSession, newUuid: randomUUID, onError: noteFailure });
+    const cards = new Cards({
+      ...machine,
+      ledger,
+      openSession,
+      newUuid: randomUUID,
+      onError: noteFailure,
+      onWaited: () => undefined,
+    });
     commands.start();
     await cards.start();
     let stopped: Promise<void> | undefined;

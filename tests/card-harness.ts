@@ -56,6 +56,7 @@ async function main([url = '', signal = '', body = '', deadlineMs = '']: readonl
     batchMax: BATCH_MAX,
     observer: { committed: () => undefined, failed: () => undefined },
     onError: () => undefined,
+    onWaited: () => undefined,
   });
   await cards.start();
   signalAfterCommit(signal as NodeJS.Signals);

@@ -27,6 +27,7 @@ export interface CommandHooks {
   readonly onLoad?: () => Promise<void>;
   readonly batchMax?: number;
   readonly delayMs?: () => number;
+  readonly takes?: (waiting: number) => number;
 }
 
 /** A price that the database refuses to note, as data that no check at the edge has foreseen. */
@@ -134,6 +135,7 @@ export async function startOrdering(probe: Probe, hooks: CommandHooks = {}): Pro
     random: () => 0,
     batchMax: hooks.batchMax ?? 100,
     delayMs: hooks.delayMs ?? (() => 0),
+    takes: hooks.takes,
     observer: { committed: () => undefined, failed: (_worker, error) => onError(error) },
   });
   worker.start();

@@ -290,3 +290,22 @@ test('stopping answers what is waiting, and refuses at once what comes later', a
   await stopped;
   await expect(process.order(TEA, 'late')).rejects.toMatchObject({ transient: true });
 });
+
+test('K5: where others go first a batch takes a part of what waits, oldest first, and all are answered', async () => {
+  const seen: number[] = [];
+  const gate = new Gate();
+  const process = await start({
+    session: { beforeTransaction: () => gate.pass() },
+    takes: (waiting) => {
+      seen.push(waiting);
+      return Math.max(2, Math.ceil(waiting / 4));
+    },
+  });
+  const answering = Array.from({ length: 13 }, (_, n) => process.order(TEA, `k-${n}`));
+  await gate.reached;
+  gate.open();
+  expect(bodiesOf(await Promise.all(answering)).size).toBe(13);
+  const taken = seen.map((waiting, turn) => waiting - (seen[turn + 1] ?? 0));
+  expect(Math.max(...taken.slice(1))).toBeLessThanOrEqual(4);
+  expect(seen.length).toBeGreaterThanOrEqual(4);
+});

@@ -45,6 +45,8 @@ export interface CommandWorkerOptions<Body, Loaded, Effect> {
   readonly batchMax: number;
   /** Waited before each batch, in ms: how intake is slowed when the stages lag (backpressure). */
   readonly delayMs: () => number;
+  /** How many of the requests that wait a batch takes at most; default all. */
+  readonly takes?: ((waiting: number) => number) | undefined;
   readonly observer: BatchObserver;
 }
 

@@ -49,6 +49,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly paceMs: number;
   /** Waited before each batch, in ms: how intake is slowed when the stages lag (backpressure). */
   readonly delayMs: () => number;
+  /** How many of those that wait a batch takes at most, beside `batchMax`; default all. */
+  readonly takes?: ((waiting: number) => number) | undefined;
   readonly observer: BatchObserver;
   /** Loads, decides, and sends the writes and the append. Called again for the same items if the commit failed. */
   readonly apply: (tx: Transaction, items: readonly Item[]) => Promise<AppliedBatch<Outcome>>;
@@ -107,10 +109,11 @@ export class GroupCommit<Item, Outcome> {
       const delayMs = this.#stopping ? 0 : this.#options.delayMs();
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
       const startedAt = performance.now();
-      const batch = this.#queue.splice(0, this.#options.batchMax);
+      const { paceMs, batchMax, takes } = this.#options;
+      const most = this.#stopping ? undefined : takes?.(this.#queue.length);
+      const batch = this.#queue.splice(0, Math.min(batchMax, most ?? batchMax));
       const events = batch.length;
       await this.#settle(batch);
-      const { paceMs, batchMax } = this.#options;
       if (!this.#stopping) await restAfter({ events, startedAt, paceMs, isFull: events >= batchMax });
     }
   }

@@ -7,6 +7,8 @@ import type { Asked } from './authorize-card-transaction.ts';
 import { type Card, cardRef } from './card.ts';
 import type { Origin } from './render-events.ts';
 
+/** K5. Later the network has given up. */
+export const DEADLINE_MS = 100;
 /** For the commit and the way back: what cannot be decided before that is late. */
 const RESERVE_MS = 20;
 /** Of a deadline shorter than five times the reserve, the reserve is this part. */
@@ -44,6 +46,11 @@ export function isLate(asked: CardAuthorization, at: number): boolean {
   return (
     !isAnswerSent(asked) && at - arrivedAt > deadlineMs - Math.min(RESERVE_MS, deadlineMs / RESERVE_PART)
   );
+}
+
+/** How much of their time who waits has waited by then: 1 is all of it. A deadline of the caller's own counts where it is longer. */
+export function partWaited({ arrivedAt, deadlineMs }: CardAuthorization, at: number): number {
+  return (at - arrivedAt) / Math.max(deadlineMs, DEADLINE_MS);
 }
 
 /** Whether a decision can no longer be told. */

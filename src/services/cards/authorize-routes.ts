@@ -14,13 +14,12 @@ import { IDEMPOTENCY_KEY, REPLAYED } from '#platform/http/operation-docs.ts';
 import { ProblemError } from '#platform/http/problem-error.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { sendJsonText } from '#platform/http/send.ts';
+import { DEADLINE_MS } from './answer-way.ts';
 import type { Authorized, Authorizer } from './authorizer.ts';
 import { answerOf, type Code } from './card-transaction.ts';
 import { type Reading, readCardTransaction, unreadable } from './read-card-transaction.ts';
 import { CardAnswerDocument, CardPendingDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
 
-/** K5. Later the network has given up. */
-const DEADLINE_MS = 100;
 /** What a caller may ask for by X-Deadline-Ms. */
 const DEADLINE_MAX_MS = 30_000;
 

@@ -31,7 +31,7 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import { DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
-import { asCardSays, type CardAuthorization, isAnswerSent, isLate } from './answer-way.ts';
+import { asCardSays, type CardAuthorization, isAnswerSent, isLate, partWaited } from './answer-way.ts';
 import { Answers } from './answers.ts';
 import { authorizeCardTransaction, claimRef, undecided } from './authorize-card-transaction.ts';
 import { BatchPace } from './batch-pace.ts';
@@ -111,6 +111,8 @@ export interface AuthorizerOptions {
   readonly batchMax: number;
   readonly observer: BatchObserver;
   readonly lateReversals: Pick<LateReversals, 'reverse'>;
+  /** Which part of their time the slowest of a batch had to wait, of those that nothing but the load held up. */
+  readonly onWaited: (part: number) => void;
 }
 
 export class Authorizer {
@@ -278,6 +280,7 @@ export class Authorizer {
     const { told, notes, abandoned, confirmed, pending, segments } = sent;
     this.#answers.recorded({ pending, abandoned, confirmed });
     this.#notes.recorded(notes.length);
+    this.#noteWaits(told);
     const locked = this.#answer(told);
     if (segments !== undefined) this.#options.log.publish(await segments);
     const durationMs = performance.now() - startedAt;
@@ -362,6 +365,19 @@ export class Authorizer {
     return [...locked, ...contested, ...unhurried];
   }
 
+  #noteWaits(told: readonly Told[]): void {
+    const at = performance.now();
+    const parts = told.flatMap(({ waiting, asked }) =>
+      this.#isHeldUp(waiting) || isAnswerSent(asked) ? [] : [partWaited(asked, at)],
+    );
+    if (parts.length > 0) this.#options.onWaited(Math.max(...parts));
+  }
+
+  /** By what others have locked, or what is not certain yet: not by the load. */
+  #isHeldUp(waiting: Waiting): boolean {
+    return this.#locked.has(waiting) || this.#contested.has(waiting);
+  }
+
   #isPatient(waiting: Waiting): boolean {
     return isAnswerSent(waiting.asked) || this.#unhurried.has(waiting);
   }
@@ -375,6 +391,7 @@ export class Authorizer {
 
   #dropLate(waiting: Waiting): void {
     this.#drop(waiting, this.#locked.has(waiting) ? 'locked' : 'late');
+    if (!this.#isHeldUp(waiting)) this.#options.onWaited(1);
   }
 
   #drop(waiting: Waiting, reason: Reason): void {

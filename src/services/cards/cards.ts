@@ -18,6 +18,8 @@ export interface CardsOptions {
   readonly batchMax: number;
   readonly observer: BatchObserver;
   readonly onError: (error: unknown) => void;
+  /** Which part of their time the slowest card transactions have waited; 1 is all of it. */
+  readonly onWaited: (part: number) => void;
 }
 
 export class Cards {
