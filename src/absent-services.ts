@@ -1,6 +1,7 @@
 import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { sendProblem } from '#platform/http/send.ts';
+import type { RunningServices } from '#platform/log/running-services.ts';
 
 /** Whose a route is, by the route's own path; the first that matches. */
 const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
@@ -19,18 +20,31 @@ const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],
 ];
 
-/** The routes of a service that LASTRO_SERVICES leaves out answer 503 (DESIGN §7). A process that runs all pays nothing for it. */
-export function refuseAbsentServices(app: HttpApp, services: readonly string[]): void {
-  const absent = ROUTE_OWNERS.filter(([, service]) => !services.includes(service));
-  if (absent.length === 0) return;
-  app.addHook('onRequest', (request, reply, done) => {
+/** The keys are published by whoever has the one that signs. */
+const ANSWERED_BY_THE_SERVICE = /^\/\.well-known\/lastro-keys$/;
+
+/**
+ * A route of a service that runs nowhere answers 503 (DESIGN §7); where another process runs it, this one answers: what a route does is
+ * rows, read or written, and the service works on them where it is. A process that runs all pays nothing for it.
+ */
+export function refuseAbsentServices(
+  app: HttpApp,
+  { services, running }: { readonly services: readonly string[]; readonly running: RunningServices },
+): void {
+  if (ROUTE_OWNERS.every(([, service]) => services.includes(service))) return;
+  app.addHook('onRequest', async (request, reply) => {
     const path = request.routeOptions.url ?? '';
     const owner = ROUTE_OWNERS.find(([pattern]) => pattern.test(path))?.[1];
-    if (owner === undefined || services.includes(owner)) done();
-    else
-      sendProblem(
-        reply,
-        problem('service.unavailable', `The service ${owner} does not run in this process.`),
-      );
+    if (owner === undefined || services.includes(owner)) return undefined;
+    const isAnsweredHere = !ANSWERED_BY_THE_SERVICE.test(path) && (await running.has(owner));
+    if (isAnsweredHere) return undefined;
+    sendProblem(reply, problem('service.unavailable', detailOf(owner, path)));
+    return reply;
   });
+}
+
+function detailOf(owner: string, path: string): string {
+  return ANSWERED_BY_THE_SERVICE.test(path)
+    ? `The service ${owner}, which answers this, does not run in this process.`
+    : `The service ${owner} runs in no process.`;
 }

@@ -10,6 +10,7 @@ import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
+import { RunningServices } from '#platform/log/running-services.ts';
 import { findFreePort } from '#platform/processes/free-port.ts';
 import { registerSecretRoutes } from '#platform/vault/routes.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
@@ -105,7 +106,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   part.engine.openMaintenance();
 
   const app = await part.httpApp();
-  refuseAbsentServices(app, settings.services);
+  refuseAbsentServices(app, { services: settings.services, running: new RunningServices(part.reads) });
   registerPayments(app, part, { ...payments, changes, finalStates, refundEnds });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCards(app, cards);

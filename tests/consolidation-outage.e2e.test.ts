@@ -12,6 +12,8 @@ import { SeededRandom } from './seeded-random.ts';
 
 const BOOKS = ['north', 'south', 'east'];
 const DAYS = ['2026-01-14', '2026-01-15', '2026-01-16'];
+/** A lease lasts three seconds; then the processes are asked for again within one. */
+const PATIENCE = { timeout: 20_000, interval: 100 };
 const OTHERS = SERVICES.filter((service) => service !== 'consolidation').join(',');
 
 let home: LastroHome;
@@ -82,11 +84,10 @@ test('F2, U4, U8: killed while entries are recorded it fails none of them, and c
   expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
 });
 
-test('DESIGN §7: its routes answer 503 where it does not run, and with what it has counted where it does', async () => {
-  const elsewhere = await daysOf(others);
-  expect([elsewhere.status, elsewhere.json()['code']]).toEqual([503, 'service.unavailable']);
-  expect(elsewhere.headers.get('retry-after')).not.toBeNull();
+test('DESIGN §7: a process answers for a service that another one runs, with what that has counted', async () => {
   const here = await daysOf(consolidation);
+  const elsewhere = await daysOf(others);
+  expect([elsewhere.status, elsewhere.json()]).toEqual([200, here.json()]);
   const { data, lag_events } = here.json() as { data: Record<string, unknown>[]; lag_events: number };
   expect([here.status, lag_events]).toEqual([200, 0]);
   const rows = await rowsOf(home.database.url, RECOMPUTED);
@@ -97,11 +98,51 @@ test('DESIGN §7: its routes answer 503 where it does not run, and with what it 
   );
 });
 
+test('DESIGN §7: what one process is asked to do another one does', async () => {
+  let asked = 0;
+  const ask = (path: string, body: unknown): Promise<HttpAnswer> =>
+    http(`${consolidation.url}${path}`, { body, headers: { 'idempotency-key': `elsewhere-${++asked}` } });
+  const answers = [
+    await ask('/v1/accounts', { id: 'west', kind: 'cashbook', currency: 'BRL' }),
+    await ask('/v1/cash-entries', {
+      account_id: 'west',
+      direction: 'credit',
+      amount: 500,
+      occurred_on: DAYS[0],
+      description: 'Coffee beans',
+    }),
+    await ask('/v1/cards', { account: 'west-card', currency: 'BRL', balances: { CASH: 1000 } }),
+    await ask('/v1/card-transactions', { account: 'west-card', totalAmount: 1, mcc: '5999', merchant: 'X' }),
+    await ask('/v1/webhook-endpoints', { url: 'http://127.0.0.1:9/', events: ['payment.*'] }),
+  ];
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 200, 201]);
+  expect(answers[3]?.json()).toMatchObject({ code: '00' });
+});
+
 /** Of no service: the logs as they are, what every group may give up, every service's secrets, and the process itself. */
 const EVERYWHERE = /^\/(?:v1\/(?:events|dead-letters|secrets)|livez|readyz|metrics|problems)/;
 const OWN = /daily-balances/;
 
-test('DESIGN §7: no route of a service that does not run answers anything else', async () => {
+/** As soon as it has not been seen for longer than a lease lasts. */
+async function untilAbsent(ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
+  await expect.poll(async () => (await ask()).status, PATIENCE).toBe(503);
+  return ask();
+}
+
+test('DESIGN §7: the routes of a service that runs nowhere answer 503, until it runs again', async () => {
+  consolidation.kill('SIGKILL');
+  await consolidation.ended;
+  const absent = await untilAbsent(() => daysOf(others));
+  expect(absent.json()['code']).toBe('service.unavailable');
+  expect(absent.headers.get('retry-after')).not.toBeNull();
+  consolidation = await home.start({ SERVICES: 'consolidation' });
+  await expect.poll(async () => (await daysOf(others)).status, PATIENCE).toBe(200);
+});
+
+test('DESIGN §7: no route of services that run nowhere answers anything else', async () => {
+  others.kill('SIGKILL');
+  await others.ended;
+  await untilAbsent(() => http(`${consolidation.url}/v1/accounts`));
   const document = (await http(`${consolidation.url}/openapi.json`)).json() as {
     paths: Record<string, Record<string, unknown>>;
   };

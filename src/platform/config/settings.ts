@@ -200,7 +200,7 @@ export function settingDefinitions(services: readonly string[]) {
       fallback: services,
       fallbackText: 'all of them',
       meaning:
-        'The services that this process runs. The routes of one that it does not run answer 503 here. `access` is in every process, named or not.',
+        'The services that this process runs. The routes of one that runs in no process answer 503. `access` is in every process, named or not.',
     }),
   };
 }

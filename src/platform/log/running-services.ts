@@ -1,0 +1,43 @@
+/** Which services the living processes of an installation run, as they say with their leases. */
+import type { Reader } from '../postgres/read-pool.ts';
+import { LEASE_TTL_MS } from './lease-keeper.ts';
+
+/** The (few) processes, whole. Who has not been seen for as long as a lease lasts does not live. By the database's clock. */
+export const FIND_RUNNING_SERVICES = `
+  select distinct service from log.processes p cross join lateral unnest(p.services) as service
+  where p.seen_at > clock_timestamp() - make_interval(secs => $1::float8 / 1000)`;
+
+/** How long an answer holds: processes say so every second. */
+const HOLDS_MS = 1000;
+
+export class RunningServices {
+  readonly #reader: Reader;
+  #found: Promise<ReadonlySet<string>> | undefined;
+  /** On the clock of `performance`. */
+  #askedAt = 0;
+
+  constructor(reader: Reader) {
+    this.#reader = reader;
+  }
+
+  /** Whether some process runs it, as of a second ago at most. */
+  async has(service: string): Promise<boolean> {
+    if (this.#found === undefined || performance.now() - this.#askedAt >= HOLDS_MS) this.#ask();
+    return (await this.#found)?.has(service) ?? false;
+  }
+
+  #ask(): void {
+    this.#askedAt = performance.now();
+    const found = this.#find();
+    this.#found = found;
+    // Whoever waits for it hears of the failure; the next one asks again.
+    found.catch(() => {
+      if (this.#found === found) this.#found = undefined;
+    });
+  }
+
+  async #find(): Promise<ReadonlySet<string>> {
+    const rows = await this.#reader.query<{ service: string }>(FIND_RUNNING_SERVICES, [LEASE_TTL_MS]);
+    return new Set(rows.map(({ service }) => service));
+  }
+}
