@@ -12,7 +12,7 @@ import {
   startOrdering,
   UNDECIDABLE_PRICE,
 } from '../../../tests/command-probe.ts';
-import { Gate, Probe } from '../../../tests/probe.ts';
+import { Gate, openGates, Probe } from '../../../tests/probe.ts';
 import type { CommandOutcome } from './command-worker.ts';
 
 let probe: Probe;
@@ -26,6 +26,7 @@ beforeAll(async () => {
 beforeEach(() => probe.query('truncate probe.orders, probe.idempotency_keys, target.events, target.batches'));
 
 afterEach(async () => {
+  openGates();
   await Promise.all(processes.map((process) => process.stop()));
   processes = [];
 });
