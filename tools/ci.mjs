@@ -23,6 +23,8 @@ const POSTGRES_15_MS = 600_000;
 const BENCH_MS = 300_000;
 const TORTURE_MS = 420_000;
 const POLL_MS = 50;
+/** Of a test with a database or processes that fails; what then passes is named. */
+const TEST_RETRIES = '1';
 
 const HAPPY_PATH = [
   'payment.requested',
@@ -242,15 +244,24 @@ async function runTests(script, timeoutMs) {
   const folder = mkdtempSync(join(tmpdir(), 'lastro-ci-'));
   const report = join(folder, 'tests.json');
   const args = ['run', script, '--', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const command = launch('npm', args);
+  const command = launch('npm', args, { CI_TEST_RETRIES: TEST_RETRIES });
   await step(`npm run ${script}`, async () => ensure((await endOf(command, timeoutMs)) === 0, 'it failed'));
   if (existsSync(report)) {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
+    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
     totals.passed += numPassedTests;
     totals.failed += numFailedTests;
+    nameUnsteady(testResults);
   }
   rmSync(folder, { recursive: true, force: true });
   return command.output;
+}
+
+/** What has passed only at its second try is told, with what it failed by: it is a defect, of the test or of the product. */
+function nameUnsteady(testResults) {
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  for (const { fullName, status, failureMessages } of tests)
+    if (status === 'passed' && failureMessages.length > 0)
+      console.log(`UNSTEADY  ${fullName}\n          ${failureMessages[0].split('\n')[0]}`);
 }
 
 /** Its parts, too, as it lists them at its end. */
