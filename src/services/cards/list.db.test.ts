@@ -1,8 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
-import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { allPages, ListedRows } from '../../../tests/listed-rows.ts';
 import { CardReads, type CardTransactionFilter } from './reads.ts';
 
 const TENANT = 'acme';
@@ -11,28 +9,19 @@ const MINUTE = 60_000;
 /** Asked for at minute 7, and decided long after the others. */
 const LATE = 7;
 
-let database: TestDatabase;
-let owner: Client;
-let pool: ReadPool;
+let rows: ListedRows;
 
 /** One a minute, numbered from 0 on: every fifth is declined, every sixth unconfirmed, and the odd are of another account. */
 beforeAll(async () => {
-  database = await createPreparedDatabase();
-  owner = new Client({ connectionString: database.url });
-  await owner.connect();
-  pool = new ReadPool({ url: database.url, onError: () => {}, connections: 1 });
+  rows = await ListedRows.open();
   for (const n of Array.from({ length: 20 }, (_, each) => each)) await insert(n);
 });
 
-afterAll(async () => {
-  await pool.close();
-  await owner.end();
-  await database.drop();
-});
+afterAll(() => rows.close());
 
 async function insert(n: number): Promise<void> {
   const id = firstUuidAt(START + n * MINUTE);
-  await owner.query(
+  await rows.owner.query(
     `insert into cards.card_transactions (tenant, id, account, amount, currency, code, latency_ms, state, captured, reversed,
                                           decided_at)
      values ($1, $2, $3, $4, 'BRL', $5, 1, 'declined', 0, 0, $6)`,
@@ -45,22 +34,22 @@ async function insert(n: number): Promise<void> {
       new Date(START + (n === LATE ? 1000 : n) * MINUTE),
     ],
   );
-  if (n % 6 === 0) await owner.query('insert into cards.unconfirmed values ($1, $2, now())', [TENANT, id]);
+  if (n % 6 === 0)
+    await rows.owner.query('insert into cards.unconfirmed values ($1, $2, now())', [TENANT, id]);
 }
 
 function readsThrough(lookedThroughMax?: number): CardReads {
-  return new CardReads(pool, { findAccount: async () => undefined }, lookedThroughMax);
+  return new CardReads(rows.pool, { findAccount: async () => undefined }, lookedThroughMax);
 }
 
-async function allPages(reads: CardReads, filter: CardTransactionFilter, limit = 3): Promise<number[][]> {
-  const pages: number[][] = [];
-  let before: string | undefined;
-  do {
-    const page = await reads.listCardTransactions(TENANT, filter, { before, limit });
-    pages.push(page.cardTransactions.map(({ amountMinor }) => Number(amountMinor) - 1));
-    before = page.next;
-  } while (before !== undefined);
-  return pages;
+function pagesOf(reads: CardReads, filter: CardTransactionFilter): Promise<number[][]> {
+  return allPages(async (before) => {
+    const page = await reads.listCardTransactions(TENANT, filter, { before, limit: 3 });
+    return {
+      items: page.cardTransactions.map(({ amountMinor }) => Number(amountMinor) - 1),
+      next: page.next,
+    };
+  });
 }
 
 describe('a list of card transactions', () => {
@@ -74,7 +63,7 @@ describe('a list of card transactions', () => {
     ['of a time in which one was decided late', { from: START + 18 * MINUTE }, [19, 18, LATE]],
     ['of a time that ends before it starts', { from: START + MINUTE, to: START }, []],
   ])('%s has those and no others, newest first, on however many pages', async (_what, filter, expected) => {
-    const pages = await allPages(readsThrough(), filter);
+    const pages = await pagesOf(readsThrough(), filter);
     expect(pages.flat()).toEqual(expected);
     expect(pages).toHaveLength(Math.max(1, Math.ceil(expected.length / 3)));
   });
@@ -87,12 +76,12 @@ describe('a list of card transactions', () => {
   ])(
     '%s looks through a bounded number for a page, and goes on behind it',
     async (_what, filter, bound, expected) => {
-      expect(await allPages(readsThrough(bound), filter)).toEqual(expected);
+      expect(await pagesOf(readsThrough(bound), filter)).toEqual(expected);
     },
   );
 
   test('does not look through what is newer than the time asked for', async () => {
-    const [first] = await allPages(readsThrough(4), { to: START + 4 * MINUTE });
+    const [first] = await pagesOf(readsThrough(4), { to: START + 4 * MINUTE });
     expect(first).toEqual([3, 2, 1]);
   });
 

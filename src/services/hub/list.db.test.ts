@@ -1,28 +1,21 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
-import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { allPages, ListedRows } from '../../../tests/listed-rows.ts';
 import { type HookFilter, HubReads, type IntegrationFilter } from './reads.ts';
 
 const TENANT = 'acme';
 const COUNT = 20;
 
-let database: TestDatabase;
-let owner: Client;
-let pool: ReadPool;
+let rows: ListedRows;
 
 /**
  * Numbered from 0 on, the odd of another connector: every fifth integration has failed, and every fifth webhook was not authentic;
  * every seventh integration has the correlation id of the others of these.
  */
 beforeAll(async () => {
-  database = await createPreparedDatabase();
-  owner = new Client({ connectionString: database.url });
-  await owner.connect();
-  pool = new ReadPool({ url: database.url, onError: () => {}, connections: 1 });
+  rows = await ListedRows.open();
   const ids = Array.from({ length: COUNT }, (_, n) => firstUuidAt(n));
-  await owner.query(
+  await rows.owner.query(
     `insert into hub.integrations (tenant, id, connector, connector_version, entry, status, origin, correlation_id, created_at,
                                    updated_at)
      select $1, id, 'c-' || (n - 1) % 2, 1, 'api', case (n - 1) % 5 when 0 then 'failed' else 'delivered' end, id,
@@ -30,7 +23,7 @@ beforeAll(async () => {
      from unnest($2::uuid[]) with ordinality as given (id, n)`,
     [TENANT, ids],
   );
-  await owner.query(
+  await rows.owner.query(
     `insert into hub.received_hooks (tenant, id, connector, headers, body, verdict, correlation_id, received_at)
      select $1, id, 'c-' || (n - 1) % 2, '{}', '', case (n - 1) % 5 when 0 then 'invalid' else 'valid' end, 'cor', now()
      from unnest($2::uuid[]) with ordinality as given (id, n)`,
@@ -38,43 +31,25 @@ beforeAll(async () => {
   );
 });
 
-afterAll(async () => {
-  await pool.close();
-  await owner.end();
-  await database.drop();
-});
+afterAll(() => rows.close());
 
-interface Page {
-  readonly uuids: readonly string[];
-  readonly next: string | undefined;
-}
+const NUMBERS = new Map(Array.from({ length: COUNT }, (_, n) => [firstUuidAt(n), n]));
 
-/** By their numbers. */
-async function allPages(read: (before: string | undefined) => Promise<Page>): Promise<number[][]> {
-  const numbers = new Map(Array.from({ length: COUNT }, (_, n) => [firstUuidAt(n), n]));
-  const pages: number[][] = [];
-  let before: string | undefined;
-  do {
-    const page = await read(before);
-    pages.push(page.uuids.map((uuid) => numbers.get(uuid) ?? Number.NaN));
-    before = page.next;
-  } while (before !== undefined);
-  return pages;
-}
+const numberOf = ({ uuid }: { readonly uuid: string }): number => NUMBERS.get(uuid) ?? Number.NaN;
 
 function integrations(filter: IntegrationFilter, lookedThroughMax?: number): Promise<number[][]> {
-  const reads = new HubReads(pool, lookedThroughMax);
+  const reads = new HubReads(rows.pool, lookedThroughMax);
   return allPages(async (before) => {
     const page = await reads.list(TENANT, filter, { before, limit: 3 });
-    return { uuids: page.integrations.map(({ uuid }) => uuid), next: page.next };
+    return { items: page.integrations.map(numberOf), next: page.next };
   });
 }
 
 function hooks(filter: HookFilter, lookedThroughMax?: number): Promise<number[][]> {
-  const reads = new HubReads(pool, lookedThroughMax);
+  const reads = new HubReads(rows.pool, lookedThroughMax);
   return allPages(async (before) => {
     const page = await reads.listHooks(TENANT, filter, { before, limit: 3 });
-    return { uuids: page.hooks.map(({ uuid }) => uuid), next: page.next };
+    return { items: page.hooks.map(numberOf), next: page.next };
   });
 }
 
