@@ -341,6 +341,15 @@ export class Probe {
     for (const { redeliverer } of this.#processes) redeliverer.wake();
   }
 
+  /** How many of the workers' sessions are as the condition says, of `pg_stat_activity`. */
+  async workersThat(condition: string): Promise<number> {
+    const [row] = await this.query(
+      `select count(*)::int as count from pg_stat_activity
+       where datname = current_database() and application_name = 'lastro probe' and ${condition}`,
+    );
+    return row?.['count'] as number;
+  }
+
   /** Ends the connections of the workers' sessions as an administrator or a failover does. */
   async cutWorkers(): Promise<void> {
     await this.query(

@@ -89,23 +89,15 @@ test('U1: a copy that meets the first one in flight in another process waits for
   const original = first.order(TEA, 'k');
   await gate.reached;
   // What was sent may not have been done yet: then the copy would be the first one.
-  await expect.poll(() => sessionsThat("state = 'idle in transaction'"), PATIENCE).toBe(1);
+  await expect.poll(() => probe.workersThat("state = 'idle in transaction'"), PATIENCE).toBe(1);
   let isAnswered = false;
   const copy = second.order(TEA, 'k').finally(() => (isAnswered = true));
-  await expect.poll(() => sessionsThat("wait_event_type = 'Lock'"), PATIENCE).toBe(1);
+  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'"), PATIENCE).toBe(1);
   expect(isAnswered).toBe(false);
   gate.open();
   expect(bodiesOf(await Promise.all([original, copy])).size).toBe(1);
   expect((await copy).replayed).toBe(true);
 });
-
-async function sessionsThat(condition: string): Promise<number> {
-  const [row] = await probe.query(
-    `select count(*)::int as count from pg_stat_activity
-     where datname = current_database() and application_name = 'lastro probe' and ${condition}`,
-  );
-  return row?.['count'] as number;
-}
 
 test('R3: two processes that write the same keys in opposite order at the same moment end each with one effect, and none deadlocks', async () => {
   const [rounds, perRound] = [4, 40];

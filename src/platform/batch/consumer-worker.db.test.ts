@@ -102,7 +102,7 @@ test('R1: an owner that holds its locks makes the other wait, and the other then
   await probe.start({ onLoad: () => gate.pass() });
   await gate.reached;
   const waiting = await probe.start();
-  await expect.poll(() => lockWaits(), PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'"), PATIENCE).toBeGreaterThan(0);
   gate.open();
   expect(await faultsAfter(steps)).toEqual([]);
   await expect.poll(() => waiting.failures.some(isFence), PATIENCE).toBe(true);
@@ -116,20 +116,12 @@ test('W1: what another topic tells in a partition waits for the batch that is un
   await probe.append([{ key: 'key-1', step: 2 }], 'second');
   // It reads one event at a time, and the other topic first: no row is in both batches but by W1.
   const other = await probe.start({ topics: ['second', 'source'], batchMax: 1 });
-  await expect.poll(() => lockWaits(), PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'"), PATIENCE).toBeGreaterThan(0);
   expect(await probe.effects()).toEqual([]);
   gate.open();
   expect((await effectsReach(2)).map(({ step }) => step)).toEqual([1, 2]);
   await expect.poll(() => other.failures.some(isFence), PATIENCE).toBe(true);
 });
-
-async function lockWaits(): Promise<number> {
-  const [row] = await probe.query(
-    `select count(*)::int as waits from pg_stat_activity
-     where datname = current_database() and application_name = 'lastro probe' and wait_event_type = 'Lock'`,
-  );
-  return row?.['waits'] as number;
-}
 
 test('T3: of a partition that was given up while its batch was under way nothing is kept in memory', async () => {
   const gate = new Gate();
