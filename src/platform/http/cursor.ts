@@ -24,6 +24,14 @@ export function renderCursor(key: readonly string[]): string {
   return Buffer.from(JSON.stringify([VERSION, ...key])).toString('base64url');
 }
 
+/** The same of a place that may be none: the list ends there. */
+export function renderNext<Place>(
+  next: Place | undefined,
+  keyOf: (next: Place) => readonly string[],
+): string | null {
+  return next === undefined ? null : renderCursor(keyOf(next));
+}
+
 /**
  * The key in a cursor, which must have `parts` texts; undefined if there is no cursor. What the texts may be is for
  * the caller to check: a cursor is input like any other.
@@ -58,9 +66,7 @@ export function renderPage<Row>(
   cursorOf: (last: Row) => readonly string[],
 ): Page<Row> {
   const data = rows.slice(0, limit);
-  const last = data.at(-1);
-  const more = rows.length > limit && last !== undefined;
-  return { data, next_cursor: more ? renderCursor(cursorOf(last)) : null };
+  return { data, next_cursor: renderNext(rows.length > limit ? data.at(-1) : undefined, cursorOf) };
 }
 
 function decode(cursor: string): string[] | undefined {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -293,7 +293,7 @@ async function sendCardTransactions(
       limit: query.limit ?? DEFAULT_PAGE_LIMIT,
     },
   );
-  const next_cursor = next === undefined ? null : renderCursor([idOf('ctx', next)]);
+  const next_cursor = renderNext(next, (uuid) => [idOf('ctx', uuid)]);
   const page = { data: cardTransactions.map(renderCardTransaction), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }

@@ -5,7 +5,7 @@ import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { isCalendarDate } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -147,7 +147,7 @@ async function sendCashEntries(
     before: before.value,
     limit: query.limit ?? DEFAULT_PAGE_LIMIT,
   });
-  const next_cursor = next === undefined ? null : renderCursor([next.occurredOn, idOf('cen', next.uuid)]);
+  const next_cursor = renderNext(next, ({ occurredOn, uuid }) => [occurredOn, idOf('cen', uuid)]);
   reply.header('vary', 'accept');
   if (formatOf(request.headers.accept) === 'csv') {
     if (next_cursor !== null) reply.header('next-cursor', next_cursor);

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type IntegrationId, idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -131,7 +131,7 @@ function registerReading(app: HttpApp, { reads }: IntegrationRoutes): void {
       before: before === undefined ? undefined : uuidOf(before),
       limit: request.query.limit ?? DEFAULT_PAGE_LIMIT,
     });
-    const next_cursor = next === undefined ? null : renderCursor([idOf('int', next)]);
+    const next_cursor = renderNext(next, (uuid) => [idOf('int', uuid)]);
     const page = { data: integrations.map(renderIntegration), next_cursor };
     return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
   });

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -138,7 +138,7 @@ async function sendPayments(
     before: before === undefined ? undefined : uuidOf(before),
     limit: query.limit ?? DEFAULT_PAGE_LIMIT,
   });
-  const next_cursor = next === undefined ? null : renderCursor([idOf('pay', next)]);
+  const next_cursor = renderNext(next, (uuid) => [idOf('pay', uuid)]);
   const page = { data: payments.map(renderPayment), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { QueueFull } from '#platform/batch/group-commit.ts';
-import { malformedCursor, parseCursor, renderCursor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
@@ -139,7 +139,7 @@ function registerReading(app: HttpApp, reads: HubReads): void {
       before: before === undefined ? undefined : uuidOf(before),
       limit,
     });
-    const next_cursor = next === undefined ? null : renderCursor([idOf('hok', next)]);
+    const next_cursor = renderNext(next, (uuid) => [idOf('hok', uuid)]);
     const page = { data: hooks.map(renderHook), next_cursor };
     return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
   });
