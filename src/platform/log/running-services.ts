@@ -1,11 +1,18 @@
 /** Which services the living processes of an installation run, as they say with their leases. */
 import type { Reader } from '../postgres/read-pool.ts';
+import { statement } from '../postgres/session.ts';
 import { LEASE_TTL_MS } from './lease-keeper.ts';
 
 /** The (few) processes, whole. Who has not been seen for as long as a lease lasts does not live. By the database's clock. */
-export const FIND_RUNNING_SERVICES = `
-  select distinct service from log.processes p cross join lateral unnest(p.services) as service
-  where p.seen_at > clock_timestamp() - make_interval(secs => $1::float8 / 1000)`;
+export const FIND_RUNNING_SERVICES = statement(
+  'log.find_running_services',
+  `select distinct service from log.processes p cross join lateral unnest(p.services) as service
+   where p.seen_at > clock_timestamp() - make_interval(secs => ${LEASE_TTL_MS / 1000})`,
+);
+
+export interface RunningService {
+  readonly service: string;
+}
 
 /** How long an answer holds: processes say so every second. */
 const HOLDS_MS = 1000;
@@ -37,7 +44,7 @@ export class RunningServices {
   }
 
   async #find(): Promise<ReadonlySet<string>> {
-    const rows = await this.#reader.query<{ service: string }>(FIND_RUNNING_SERVICES, [LEASE_TTL_MS]);
+    const rows = await this.#reader.query<RunningService>(FIND_RUNNING_SERVICES.text, []);
     return new Set(rows.map(({ service }) => service));
   }
 }
