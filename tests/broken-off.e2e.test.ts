@@ -1,5 +1,5 @@
 /** Commands that somebody ends, and programs whose words nobody takes any more. */
-import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -30,6 +30,22 @@ test('a database that cannot be reached is told of with the setting that names i
     'the database that LASTRO_DATABASE_URL names cannot be used: connect ECONNREFUSED 127.0.0.1:1',
   );
   await expect(run).rejects.not.toThrow('hidden');
+});
+
+test('a key that cannot be written is not left valid, and one that nobody can read is not made', async () => {
+  const settings = { DATA_DIR: folder };
+  for (const [file, told] of [
+    ['/dev/full', /ended with 1:[^]*the key could not be written \(ENOSPC[^]*: it is revoked/],
+    ['/dev/null', /ended with 1:[^]*standard output is closed or \/dev\/null/],
+  ] as const) {
+    const output = openSync(file, 'w');
+    await expect(runLastro(['keys', 'create', '--name', file], settings, output)).rejects.toThrow(told);
+    closeSync(output);
+  }
+  const keys = (await runLastro(['keys', 'list'], settings)).split('\n').map((line) => line.split('\t'));
+  expect(keys.filter(([, name]) => name?.startsWith('/dev/'))).toEqual([
+    expect.arrayContaining(['/dev/full', expect.stringMatching(/^revoked /)]),
+  ]);
 });
 
 function isServerLeft(): boolean {
