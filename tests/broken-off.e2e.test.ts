@@ -23,6 +23,14 @@ test('verify and rebuild make no database where there is none, and say what does
   expect(existsSync(place)).toBe(false);
 });
 
+test.runIf(existsSync('/proc/self'))(
+  'a data folder in which nothing can be made is told of, and not waited for',
+  async () => {
+    const run = runLastro(['migrate'], { DATA_DIR: '/proc/lastro/data' });
+    await expect(run).rejects.toThrow('cannot write to the data folder /proc/lastro/data: Error: ENOENT');
+  },
+);
+
 test('a database that cannot be reached is told of with the setting that names it', async () => {
   const settings = { DATA_DIR: folder, DATABASE_URL: 'postgres://lastro:hidden@127.0.0.1:1/lastro' };
   const run = runLastro(['verify'], settings);
