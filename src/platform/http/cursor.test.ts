@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { malformedCursor, parseCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
+import { malformedCursor, parseCursor, parseCursorOf, renderCursor, renderPage, rowsFor } from './cursor.ts';
 
 const storable = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.length < 50);
 
@@ -13,6 +13,13 @@ test('a cursor comes back as the key that it was made of', () => {
       expect(parseCursor(cursor, key.length + 1).ok).toBe(false);
     }),
   );
+});
+
+test('a list whose keys could be those of another takes no cursor but its own', () => {
+  expect(parseCursorOf('accounts', renderCursor(['accounts', 'a']), 1)).toEqual({ ok: true, value: ['a'] });
+  expect(parseCursorOf('accounts', undefined, 1)).toEqual({ ok: true, value: undefined });
+  for (const key of [['connectors', 'a'], ['a'], ['accounts'], ['accounts', 'a', 'a']])
+    expect(parseCursorOf('accounts', renderCursor(key), 1).ok).toBe(false);
 });
 
 test('the place in a log of 256 partitions is read back, however far each of them is', () => {
