@@ -124,7 +124,7 @@ describe('on tables with many rows', () => {
     [
       'those of a connector and a verdict',
       (reads) => reads.listHooks('acme', { connector: 'c', verdict: 'invalid' }, page),
-      'received_hooks_pkey',
+      'received_hooks_connector',
     ],
   ];
 
