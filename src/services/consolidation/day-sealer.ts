@@ -32,7 +32,7 @@ import {
   type UnsealedDay,
 } from './seal-store.ts';
 import { inOrder, lockAccounts } from './store.ts';
-import { countWaiting } from './waiting-postings.ts';
+import { WaitingPostings } from './waiting-postings.ts';
 
 /** S1: what is recorded for a day in the hour after it is part of it, and still finds it open. */
 export const SEAL_AFTER_MS = 3_600_000;
@@ -62,14 +62,16 @@ export class DaySealer {
   /** The instant of the last mark that was passed. */
   #passedAt: EpochMs | undefined;
   #after = FIRST_PLACE;
+  readonly #waiting: WaitingPostings;
 
   constructor(options: DaySealerOptions) {
     this.#options = options;
+    this.#waiting = new WaitingPostings(options);
   }
 
   /** One page; in how many milliseconds the next is worth looking at. */
   async turn(): Promise<number> {
-    if (await countWaiting(this.#options)) return PAGE_REST_MS;
+    if (await this.#waiting.count()) return PAGE_REST_MS;
     if (this.#after === FIRST_PLACE) await this.#markLogs();
     if (this.#passedAt === undefined) return LOOK_MS;
     const page = await listUnsealed(this.#options.session, { after: this.#after, upTo: this.#passedAt });
