@@ -1,6 +1,7 @@
 /** The bench from beginning to end: prepare, load, compare, verify. What it starts is ended however it ends. */
 import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { SCENARIOS } from './chapters.ts';
 import { describeDatabase, describeMachine, describeRevision } from './measure/machine.ts';
 import { Progress } from './measure/progress.ts';
 import { faultsOfMeasurements, measure } from './measurements.ts';
@@ -22,7 +23,10 @@ export async function runBench(
   const progress = new Progress();
   const dataDir = openDataFolder(options, { resultsDir, name, cleanup });
   const logPath = join(resultsDir, name);
-  const stage = await setUp({ options, root, dataDir, progress, cleanup, logPath });
+  const needsProviders = SCENARIOS.some(
+    (scenario) => scenario.needsProviders === true && options.scenarios.includes(scenario.name),
+  );
+  const stage = await setUp({ options, needsProviders, root, dataDir, progress, cleanup, logPath });
   const described = await describe(stage);
   const measured = await measure(stage);
   const yardsticks = await compare(stage);

@@ -28,3 +28,8 @@ export function bytes(value: number | null): string {
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
+
+/** CPU of each of so many; null: not known. */
+export function cpuEach(us: number | null, count: number): string {
+  return us === null || count === 0 ? NOT_KNOWN : `${(us / count).toFixed(1)} µs`;
+}

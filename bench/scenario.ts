@@ -5,7 +5,7 @@
  * S1: it begins with nothing lagging, so every verdict that comes belongs to it.
  * S2: completed per second counts until the last verdict, not only while the load lasts.
  */
-import type { GatewayFigures } from './gateway-meter.ts';
+
 import { generateLoad, type RunningGenerator } from './load/generator-process.ts';
 import type { LoadPlan, LoadResult } from './load/load-plan.ts';
 import { type MeteredPids, type Usage, UsageMeter } from './measure/usage-meter.ts';
@@ -17,6 +17,7 @@ import {
   type Snapshot,
   type Worker,
 } from './product/completion-watch.ts';
+import type { GatewayFigures } from './product/gateway-meter.ts';
 import { countEnded } from './product/payment-ends.ts';
 
 const MEMORY_EVERY_MS = 500;

@@ -6,14 +6,20 @@
  * An arm begins when everything is worked off, what integrity had to catch up with from the arm before included.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { generateLoad } from './load/generator-process.ts';
-import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type ArmKind, type Pair, ratioOf, runPairs } from './measure/pairs.ts';
-import type { Spread } from './measure/spread.ts';
-import { CompletionWatch } from './product/completion-watch.ts';
-import { countCompleted } from './product/payment-ends.ts';
-import type { ScenarioContext } from './scenario.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import { generateLoad } from '../load/generator-process.ts';
+import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { ARM_MS, nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
+import { type ArmKind, armsOf, type Pair, ratioOf, renderSlowing, runPairs } from '../measure/pairs.ts';
+import type { Spread } from '../measure/spread.ts';
+import { CompletionWatch } from '../product/completion-watch.ts';
+import { countCompleted } from '../product/payment-ends.ts';
+import { NOT_KNOWN, whole } from '../report-format.ts';
+import type { ScenarioContext } from '../scenario.ts';
+import { restartProduct, type Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
+const EVERY_SERVICE_BUT_INTEGRITY = 'payments,validation,authorization,ledger,providers,notification';
 const CATCH_UP_POLL_MS = 100;
 /** Two looks of the product at its lag apart: the first may have been an old one. */
 const CAUGHT_UP_LOOKS = 3;
@@ -39,18 +45,47 @@ export interface IntegrityCostReport {
   readonly acceptedRatio: Spread | undefined;
 }
 
-export interface IntegrityCostOptions {
+interface IntegrityCostOptions {
   readonly pairs: number;
   readonly armMs: number;
   /** The product started anew, with integrity or without. */
   readonly start: (kind: ArmKind) => Promise<ScenarioContext>;
   /** Each time with a seed of its own. The first load of an arm fills caches and is not counted. */
-  readonly nextPlan: (part: 'warm-up' | 'measured') => LoadPlan;
+  readonly planOf: (part: 'warm-up' | 'measured') => LoadPlan;
   /** A checkpoint, so that no arm pays for another's writes. */
   readonly beforeLoad: () => Promise<void>;
 }
 
-export async function runIntegrityCost(options: IntegrityCostOptions): Promise<IntegrityCostReport> {
+export const INTEGRITY_COST = chapterOf<IntegrityCostReport>({
+  scenarios: [{ name: 'integrity', runs: 'full', measure: measureIntegrityCost }],
+  faults: (reports) => reports.flatMap(faultsOfIntegrityCost),
+  render: (reports) => reports.map(renderIntegrityCost),
+  record: (reports) => ({ integrityCost: oneOrAll(reports) }),
+});
+
+/** Afterwards the product is as it was, but for its port: providers would call back to the old one. */
+async function measureIntegrityCost(stage: Stage): Promise<IntegrityCostReport> {
+  const armMs = sizeOf(stage, ARM_MS);
+  const durations = { 'warm-up': sizeOf(stage, WARM_UP_MS), measured: armMs };
+  const report = await runIntegrityCost({
+    pairs: stage.options.pairs,
+    armMs,
+    start: async (kind) => {
+      const services = {
+        LASTRO_SERVICES: `${EVERY_SERVICE_BUT_INTEGRITY}${kind === 'with' ? ',integrity' : ''}`,
+      };
+      await restartProduct(stage, services);
+      return stage.context;
+    },
+    planOf: (part) => nextPlan(stage, { durationMs: durations[part], waitingConnections: 0 }),
+    beforeLoad: () => checkpoint(stage.serverUrl),
+  });
+  await restartProduct(stage, {});
+  for (const { accepted } of armsOf(report.pairs)) stage.stored += accepted;
+  return report;
+}
+
+async function runIntegrityCost(options: IntegrityCostOptions): Promise<IntegrityCostReport> {
   const pairs = await runPairs(options.pairs, (kind, index) => runArm(kind, index, options));
   return {
     armMs: options.armMs,
@@ -65,11 +100,11 @@ async function runArm(kind: ArmKind, index: number, options: IntegrityCostOption
   const watch = new CompletionWatch(api, ({ lagEvents }) =>
     onProgress(`pair ${index + 1}, ${kind} integrity: ${lagEvents} events waiting`),
   );
-  await generateLoad(options.nextPlan('warm-up'), () => undefined);
+  await generateLoad(options.planOf('warm-up'), () => undefined);
   await untilCaughtUp(watch, kind);
   await options.beforeLoad();
   const before = await watch.read();
-  const load = await generateLoad(options.nextPlan('measured'), () => undefined);
+  const load = await generateLoad(options.planOf('measured'), () => undefined);
   const { completionLagMs } = await watch.drain(before, 0);
   return {
     ...armOf(kind, load, completionLagMs),
@@ -124,4 +159,16 @@ function faultsOfArm(arm: IntegrityArm): string[] {
     [arm.dropped > 0, `${arm.dropped} requests without an answer`],
   ];
   return candidates.filter(([holds]) => holds).map(([, text]) => text);
+}
+
+function renderIntegrityCost({ completedRatio, acceptedRatio, pairs }: IntegrityCostReport): string {
+  const rate = (value: number | null) => (value === null ? NOT_KNOWN : whole(value));
+  return [
+    `payments slowed by the integrity service: ${renderSlowing(completedRatio)}, target < 10 %`,
+    `  the same, by payments accepted: ${renderSlowing(acceptedRatio)}`,
+    ...pairs.map(
+      (pair, index) =>
+        `  pair ${index + 1}, ${pair.first} first: completed/s ${rate(pair.without.completedPerSecond)} without, ${rate(pair.with.completedPerSecond)} with`,
+    ),
+  ].join('\n');
 }

@@ -4,39 +4,66 @@
  * before left.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { faultsOfEntries } from './cash-entries.ts';
-import { generateLoad } from './load/generator-process.ts';
-import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type ArmKind, type Pair, ratioOf, runPairs } from './measure/pairs.ts';
-import type { Spread } from './measure/spread.ts';
-import { CompletionWatch } from './product/completion-watch.ts';
-import { duration, line } from './report-format.ts';
-import type { ScenarioContext } from './scenario.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import { generateLoad } from '../load/generator-process.ts';
+import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { ARM_MS, nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
+import { type ArmKind, type Pair, ratioOf, runPairs } from '../measure/pairs.ts';
+import type { Spread } from '../measure/spread.ts';
+import { CompletionWatch } from '../product/completion-watch.ts';
+import { duration, line } from '../report-format.ts';
+import type { ScenarioContext } from '../scenario.ts';
+import { restartProduct, type Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
+import { faultsOfEntries, prepareEntries } from './cash-entries.ts';
 
-export const CONSOLIDATION_SCENARIO = 'consolidation';
-
+const EVERY_SERVICE_BUT_CONSOLIDATION =
+  'payments,validation,authorization,ledger,providers,notification,integrity,cards,hub,cashflow';
 const CATCH_UP_POLL_MS = 200;
 const CATCH_UP_TIMEOUT_MS = 120_000;
 
-export interface ConsolidationCostReport {
+interface ConsolidationCostReport {
   readonly pairs: readonly Pair<LoadResult>[];
   readonly p99Ratio: Spread | undefined;
   readonly p50Ratio: Spread | undefined;
 }
 
-export interface ConsolidationCostOptions {
+interface ConsolidationCostOptions {
   readonly pairs: number;
   /** The product started anew, with the consolidation or without. */
   readonly start: (kind: ArmKind) => Promise<ScenarioContext>;
   /** Each time with a seed of its own. The first load of an arm fills caches and is not counted. */
-  readonly nextPlan: (part: 'warm-up' | 'measured') => LoadPlan;
+  readonly planOf: (part: 'warm-up' | 'measured') => LoadPlan;
   /** A checkpoint, so that no arm pays for another's writes. */
   readonly beforeLoad: () => Promise<void>;
 }
 
-export async function runConsolidationCost(
-  options: ConsolidationCostOptions,
-): Promise<ConsolidationCostReport> {
+export const CONSOLIDATION_COST = chapterOf<ConsolidationCostReport>({
+  scenarios: [{ name: 'consolidation', runs: 'full', measure: measureConsolidationCost }],
+  faults: (reports) => reports.flatMap(faultsOfConsolidationCost),
+  render: (reports) => reports.map(renderConsolidationCost),
+  record: (reports) => ({ consolidationCost: oneOrAll(reports) }),
+});
+
+async function measureConsolidationCost(stage: Stage): Promise<ConsolidationCostReport> {
+  const durations = { 'warm-up': sizeOf(stage, WARM_UP_MS), measured: sizeOf(stage, ARM_MS) };
+  const plan = await prepareEntries(stage);
+  const ratePerSecond = stage.options.rate;
+  const report = await runConsolidationCost({
+    pairs: stage.options.pairs,
+    start: async (kind) => {
+      const more = kind === 'with' ? ',consolidation' : '';
+      await restartProduct(stage, { LASTRO_SERVICES: `${EVERY_SERVICE_BUT_CONSOLIDATION}${more}` });
+      return stage.context;
+    },
+    planOf: (part) => nextPlan(stage, { ...plan, ratePerSecond, durationMs: durations[part] }),
+    beforeLoad: () => checkpoint(stage.serverUrl),
+  });
+  await restartProduct(stage, {});
+  return report;
+}
+
+async function runConsolidationCost(options: ConsolidationCostOptions): Promise<ConsolidationCostReport> {
   const pairs = await runPairs(options.pairs, (kind, index) => runArm(kind, index, options));
   return {
     pairs,
@@ -48,10 +75,10 @@ export async function runConsolidationCost(
 async function runArm(
   kind: ArmKind,
   index: number,
-  { start, nextPlan, beforeLoad }: ConsolidationCostOptions,
+  { start, planOf, beforeLoad }: ConsolidationCostOptions,
 ): Promise<LoadResult> {
   const { api, onProgress } = await start(kind);
-  await generateLoad(nextPlan('warm-up'), () => undefined);
+  await generateLoad(planOf('warm-up'), () => undefined);
   if (kind === 'with')
     await untilCounted(
       new CompletionWatch(api, ({ lagEvents }) =>
@@ -59,7 +86,7 @@ async function runArm(
       ),
     );
   await beforeLoad();
-  return generateLoad(nextPlan('measured'), () => undefined);
+  return generateLoad(planOf('measured'), () => undefined);
 }
 
 async function untilCounted(watch: CompletionWatch): Promise<void> {
@@ -71,16 +98,13 @@ async function untilCounted(watch: CompletionWatch): Promise<void> {
 }
 
 /** What must hold whatever the speed. */
-export function faultsOfConsolidationCost({ pairs }: ConsolidationCostReport): string[] {
+function faultsOfConsolidationCost({ pairs }: ConsolidationCostReport): string[] {
   return pairs.flatMap((pair, index) =>
-    [pair.without, pair.with].flatMap((load) =>
-      faultsOfEntries(`${CONSOLIDATION_SCENARIO}, pair ${index + 1}`, load),
-    ),
+    [pair.without, pair.with].flatMap((load) => faultsOfEntries(`consolidation, pair ${index + 1}`, load)),
   );
 }
 
-export function renderConsolidationCost(report: ConsolidationCostReport | undefined): string {
-  if (report === undefined) return '';
+function renderConsolidationCost(report: ConsolidationCostReport): string {
   const arms = report.pairs.flatMap((pair) => [
     { kind: 'without', load: pair.without },
     { kind: 'with', load: pair.with },

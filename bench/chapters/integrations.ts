@@ -6,25 +6,33 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { DestinationReport } from './load/destination.ts';
-import { generateLoad, type RunningGenerator } from './load/generator-process.ts';
-import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type ArmKind, type Pair, ratioOf, renderSlowing, runPairs } from './measure/pairs.ts';
-import type { Spread } from './measure/spread.ts';
-import { type Usage, UsageMeter } from './measure/usage-meter.ts';
-import type { Api } from './product/api.ts';
-import { duration, line, NOT_KNOWN, sum, whole } from './report-format.ts';
-import type { ScenarioContext } from './scenario.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import type { DestinationReport } from '../load/destination.ts';
+import { generateLoad, type RunningGenerator } from '../load/generator-process.ts';
+import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { ARM_MS, nextPlan, sizeOf } from '../load-plans.ts';
+import { type ArmKind, type Pair, ratioOf, renderSlowing, runPairs } from '../measure/pairs.ts';
+import type { Spread } from '../measure/spread.ts';
+import { type Usage, UsageMeter } from '../measure/usage-meter.ts';
+import type { Api } from '../product/api.ts';
+import { cpuEach, duration, line, sum, whole } from '../report-format.ts';
+import type { ScenarioContext } from '../scenario.ts';
+import { restartProduct, type Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
-export const LIVE = 'bench-live';
-export const DEAD = 'bench-dead';
+const LIVE = 'bench-live';
+const DEAD = 'bench-dead';
 
-const DESTINATION = fileURLToPath(new URL('./load/destination.ts', import.meta.url));
+/** Under way at most: twice what a destination that answers in 20 ms has in a tenth of a second. */
+const UNFINISHED = { full: 3000, quick: 200 } as const;
+const DEAD_PER_SECOND = { full: 50, quick: 20 } as const;
+
+const DESTINATION = fileURLToPath(new URL('../load/destination.ts', import.meta.url));
 const LOOK_EVERY_MS = 100;
 /** Nothing more has come for so long: what was to come is there. */
 const STALLED_MS = 10_000;
 
-export interface IntegrationArm {
+interface IntegrationArm {
   readonly kind: ArmKind;
   readonly load: LoadResult;
   /** By the time until the last delivery. */
@@ -36,14 +44,14 @@ export interface IntegrationArm {
   readonly usage: Usage;
 }
 
-export interface IntegrationReport {
+interface IntegrationReport {
   readonly deadPerSecond: number;
   readonly pairs: readonly Pair<IntegrationArm>[];
   /** With a dead destination by without, of messages delivered a second: 1 is no difference. */
   readonly ratio: Spread | undefined;
 }
 
-export interface IntegrationOptions {
+interface IntegrationOptions {
   readonly pairs: number;
   readonly deadPerSecond: number;
   /** Each time with seeds of their own, or the keys would be replays. */
@@ -52,7 +60,33 @@ export interface IntegrationOptions {
   readonly beforeArm: () => Promise<void>;
 }
 
-export async function runIntegrations(
+export const INTEGRATIONS = chapterOf<IntegrationReport>({
+  scenarios: [{ name: 'integrations', runs: 'full', measure: measureIntegrations }],
+  faults: (reports) => reports.flatMap(faultsOfIntegrations),
+  render: (reports) => reports.map(renderIntegrations),
+  record: (reports) => ({ integrations: oneOrAll(reports) }),
+});
+
+/** In the sandbox's mode: elsewhere nothing is sent to this machine. */
+async function measureIntegrations(stage: Stage): Promise<IntegrationReport> {
+  const deadPerSecond = sizeOf(stage, DEAD_PER_SECOND);
+  await restartProduct(stage, { LASTRO_MODE: 'sandbox' });
+  const plan = { method: 'integration', durationMs: sizeOf(stage, ARM_MS), waitingConnections: 0 } as const;
+  const maxUnfinished = sizeOf(stage, UNFINISHED);
+  const report = await runIntegrations(stage.context, {
+    pairs: stage.options.pairs,
+    deadPerSecond,
+    nextPlans: () => ({
+      live: nextPlan(stage, { ...plan, connector: LIVE, maxUnfinished }),
+      dead: nextPlan(stage, { ...plan, connector: DEAD, ratePerSecond: deadPerSecond }),
+    }),
+    beforeArm: () => checkpoint(stage.serverUrl),
+  });
+  await restartProduct(stage, {});
+  return report;
+}
+
+async function runIntegrations(
   context: ScenarioContext,
   options: IntegrationOptions,
 ): Promise<IntegrationReport> {
@@ -178,7 +212,7 @@ class Destination {
 }
 
 /** What must hold whatever the speed. */
-export function faultsOfIntegrations({ pairs }: IntegrationReport): string[] {
+function faultsOfIntegrations({ pairs }: IntegrationReport): string[] {
   return pairs.flatMap((pair, index) =>
     [pair.without, pair.with].flatMap(({ kind, load, lost }) => {
       const at = `integrations, pair ${index + 1}, ${kind} a dead destination`;
@@ -193,20 +227,17 @@ export function faultsOfIntegrations({ pairs }: IntegrationReport): string[] {
   );
 }
 
-export function renderIntegrations(report: IntegrationReport | undefined): string {
-  if (report === undefined) return '';
+function renderIntegrations(report: IntegrationReport): string {
   const arms = report.pairs.flatMap((pair) => [pair.without, pair.with]);
   const row = (label: string, value: (arm: IntegrationArm) => string): string => line(label, arms.map(value));
-  const cpu = (us: number | null, { load }: IntegrationArm): string =>
-    us === null || load.accepted === 0 ? NOT_KNOWN : `${(us / load.accepted).toFixed(1)} µs`;
   return [
     row('integrations, a dead destination', ({ kind }) => kind),
     row('delivered/s', ({ deliveredPerSecond }) => whole(deliveredPerSecond)),
     row('to the 202, p50', ({ load }) => duration(load.acceptance.p50Ms)),
     row('to the 202, p99', ({ load }) => duration(load.acceptance.p99Ms)),
     row('requests that hang', ({ hung }) => whole(hung)),
-    row('Node CPU per message', (arm) => cpu(arm.usage.nodeCpuUs, arm)),
-    row('PostgreSQL CPU per message', (arm) => cpu(arm.usage.postgresCpuUs, arm)),
+    row('Node CPU per message', ({ usage, load }) => cpuEach(usage.nodeCpuUs, load.accepted)),
+    row('PostgreSQL CPU per message', ({ usage, load }) => cpuEach(usage.postgresCpuUs, load.accepted)),
     report.ratio === undefined ? '' : `a dead destination slows the others by ${renderSlowing(report.ratio)}`,
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { loaded } from '../load/load-result-fixture.ts';
 import { armOf, faultsOfIntegrityCost, type IntegrityArm } from './integrity-cost.ts';
-import { loaded } from './load/load-result-fixture.ts';
 
 describe('armOf', () => {
   const load = loaded({ accepted: 8000, acceptedInTime: 7900, elapsedMs: 10_000 });

@@ -3,20 +3,22 @@
  * many cards and over one; open loop for the latency, alone and beside a full load of payments.
  */
 
-import { cardAccount } from './load/card-request.ts';
-import { generateLoad } from './load/generator-process.ts';
-import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type Usage, UsageMeter } from './measure/usage-meter.ts';
-import { type Api, forEachConcurrently } from './product/api.ts';
-import { duration, line, NOT_KNOWN, sum, whole } from './report-format.ts';
-import type { ScenarioContext } from './scenario.ts';
+import { chapterOf } from '../chapter.ts';
+import { cardAccount } from '../load/card-request.ts';
+import { generateLoad } from '../load/generator-process.ts';
+import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
+import { type Usage, UsageMeter } from '../measure/usage-meter.ts';
+import { type Api, forEachConcurrently } from '../product/api.ts';
+import { cpuEach, duration, line, sum, whole } from '../report-format.ts';
+import type { ScenarioContext } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
-export const CARD_SCENARIOS = ['cards', 'cards-hot', 'cards-open', 'cards-beside'] as const;
-export type CardScenarioName = (typeof CARD_SCENARIOS)[number];
-
-export function isCardScenario(name: string): name is CardScenarioName {
-  return CARD_SCENARIOS.some((scenario) => scenario === name);
-}
+/** Beside a full load of payments, decisions a second. */
+const BESIDE_PER_SECOND = { full: 500, quick: 100 } as const;
+/** Cards that the decisions are spread over. */
+const CARDS_SPREAD_OVER = { full: 5000, quick: 100 } as const;
 
 /**
  * Of each balance, in minor units: enough for every request of a run over one card, so that nothing is declined for want of
@@ -28,8 +30,40 @@ const CONCURRENT_REQUESTS = 64;
 /** The network's patience (K5). */
 const DEADLINE_MS = 100;
 
-export interface CardReport {
-  readonly name: CardScenarioName;
+export const CARDS = chapterOf<CardReport>({
+  scenarios: [
+    { name: 'cards', runs: 'always', measure: (stage) => measureCards(stage, 'cards', {}) },
+    { name: 'cards-hot', runs: 'always', measure: (stage) => measureCards(stage, 'cards-hot', { cards: 1 }) },
+    {
+      name: 'cards-open',
+      runs: 'always',
+      measure: (stage) => measureCards(stage, 'cards-open', { ratePerSecond: stage.options.rate }),
+    },
+    {
+      name: 'cards-beside',
+      runs: 'always',
+      measure: (stage) =>
+        measureCards(stage, 'cards-beside', {
+          ratePerSecond: sizeOf(stage, BESIDE_PER_SECOND),
+          beside: nextPlan(stage, { waitingConnections: 0 }),
+        }),
+    },
+  ],
+  faults: faultsOfCards,
+  render: (reports) => [renderCards(reports)],
+  record: (cards) => ({ cards }),
+});
+
+interface CardLoad {
+  readonly cards?: number;
+  /** Null: as many as there can be. */
+  readonly ratePerSecond?: number | null;
+  /** Payments under way as long as the cards are. */
+  readonly beside?: LoadPlan;
+}
+
+interface CardReport {
+  readonly name: string;
   readonly load: LoadResult;
   readonly decidedPerSecond: number;
   readonly usage: Usage;
@@ -37,8 +71,20 @@ export interface CardReport {
   readonly besidePerSecond: number | undefined;
 }
 
+async function measureCards(
+  stage: Stage,
+  name: string,
+  { cards = sizeOf(stage, CARDS_SPREAD_OVER), ratePerSecond = null, beside }: CardLoad,
+): Promise<CardReport> {
+  const plan = { method: 'card', wallets: cards, waitingConnections: 0 } as const;
+  await prepareCards(stage.context.api, cards);
+  await generateLoad(nextPlan(stage, { ...plan, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
+  await checkpoint(stage.serverUrl);
+  return runCards(stage.context, name, { plan: nextPlan(stage, { ...plan, ratePerSecond }), beside });
+}
+
 /** What exists from an earlier run on the same data is left as it is. */
-export async function prepareCards(api: Api, cards: number): Promise<void> {
+async function prepareCards(api: Api, cards: number): Promise<void> {
   const accounts = Array.from({ length: cards }, (_, index) => cardAccount(index));
   await forEachConcurrently(accounts, CONCURRENT_REQUESTS, async (account) => {
     const balances = { FOOD: FUNDS_MINOR, MEAL: FUNDS_MINOR, CASH: FUNDS_MINOR };
@@ -48,10 +94,9 @@ export async function prepareCards(api: Api, cards: number): Promise<void> {
   });
 }
 
-/** `beside`: payments under way as long as the cards are. */
-export async function runCards(
+async function runCards(
   { pids, onProgress }: ScenarioContext,
-  name: CardScenarioName,
+  name: string,
   { plan, beside }: { readonly plan: LoadPlan; readonly beside: LoadPlan | undefined },
 ): Promise<CardReport> {
   const meter = new UsageMeter(pids);
@@ -72,7 +117,7 @@ export async function runCards(
 }
 
 /** What must hold whatever the speed. */
-export function faultsOfCards(reports: readonly CardReport[]): string[] {
+function faultsOfCards(reports: readonly CardReport[]): string[] {
   return reports.flatMap(({ name, load }) => {
     const others = sum(Object.values(load.unexpected));
     return [
@@ -83,13 +128,10 @@ export function faultsOfCards(reports: readonly CardReport[]): string[] {
   });
 }
 
-export function renderCards(reports: readonly CardReport[]): string {
-  if (reports.length === 0) return '';
+function renderCards(reports: readonly CardReport[]): string {
   const row = (label: string, value: (report: CardReport) => string): string =>
     line(label, reports.map(value));
   const code = (name: string) => (report: CardReport) => whole(report.load.finalStates[name] ?? 0);
-  const cpu = (us: number | null, { load }: CardReport): string =>
-    us === null || load.accepted === 0 ? NOT_KNOWN : `${(us / load.accepted).toFixed(1)} µs`;
   return [
     row('card transactions', ({ name }) => name),
     row('decisions/s', ({ decidedPerSecond }) => whole(decidedPerSecond)),
@@ -103,9 +145,9 @@ export function renderCards(reports: readonly CardReport[]): string {
     row('payments/s beside', ({ besidePerSecond }) =>
       besidePerSecond === undefined ? '-' : whole(besidePerSecond),
     ),
-    row('Node CPU per decision', (report) => cpu(report.usage.nodeCpuUs, report)),
-    row('PostgreSQL CPU per decision', (report) => cpu(report.usage.postgresCpuUs, report)),
-    row('generator CPU per decision', (report) => cpu(report.load.cpuUs, report)),
+    row('Node CPU per decision', (report) => cpuEach(report.usage.nodeCpuUs, report.load.accepted)),
+    row('PostgreSQL CPU per decision', (report) => cpuEach(report.usage.postgresCpuUs, report.load.accepted)),
+    row('generator CPU per decision', (report) => cpuEach(report.load.cpuUs, report.load.accepted)),
     `the network gives up after ${DEADLINE_MS} ms; with payments beside, CPU is of both`,
   ].join('\n');
 }

@@ -4,13 +4,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type DurationSummary, Histogram } from './load/histogram.ts';
-import { CURRENCY } from './load/payment-request.ts';
-import type { Api } from './product/api.ts';
-import { duration, line, whole } from './report-format.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import { type DurationSummary, Histogram } from '../load/histogram.ts';
+import { CURRENCY } from '../load/payment-request.ts';
+import { sizeOf } from '../load-plans.ts';
+import type { Api } from '../product/api.ts';
+import { duration, line, whole } from '../report-format.ts';
+import { restartProduct, type Stage } from '../stage.ts';
 
-export const LONG_ACCOUNT_SCENARIO = 'long-account';
-
+const POSTINGS = { full: 10_000_000, quick: 100_000 } as const;
 const ACCOUNT = 'bench-long';
 const YEARS = 5;
 const YEAR_DAYS = 365;
@@ -20,7 +22,7 @@ const READS = 1000;
 const KNOWN_POLL_MS = 100;
 const KNOWN_TIMEOUT_MS = 30_000;
 
-export interface LongAccountReport {
+interface LongAccountReport {
   readonly postings: number;
   /** Of the account, in the consolidation's table. */
   readonly days: number;
@@ -28,7 +30,24 @@ export interface LongAccountReport {
   readonly reads: DurationSummary;
 }
 
-export async function runLongAccount(
+/** It fills the disk. */
+export const LONG_ACCOUNT = chapterOf<LongAccountReport>({
+  scenarios: [{ name: 'long-account', runs: 'named', measure: measureLongAccount }],
+  faults: () => [],
+  render: (reports) => reports.map(renderLongAccount),
+  record: (reports) => ({ longAccount: oneOrAll(reports) }),
+});
+
+/** Without integrity, which would put right what has no event. */
+async function measureLongAccount(stage: Stage): Promise<LongAccountReport> {
+  await restartProduct(stage, { LASTRO_SERVICES: 'payments,validation,authorization,ledger,consolidation' });
+  const { api } = stage.context;
+  const report = await runLongAccount({ api, serverUrl: stage.serverUrl }, sizeOf(stage, POSTINGS));
+  await restartProduct(stage, {});
+  return report;
+}
+
+async function runLongAccount(
   { api, serverUrl }: { readonly api: Api; readonly serverUrl: string },
   postings: number,
 ): Promise<LongAccountReport> {
@@ -115,8 +134,7 @@ function dateOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
 }
 
-export function renderLongAccount(report: LongAccountReport | undefined): string {
-  if (report === undefined) return '';
+function renderLongAccount(report: LongAccountReport): string {
   const { postings, days, reads } = report;
   return [
     line('a long account', [whole(postings)]),

@@ -5,18 +5,26 @@
  * An arm begins with every payment ended, every provider well and every breaker closed. What of an arm's payments
  * hangs is healed after its measurement.
  */
-import { generateLoad } from './load/generator-process.ts';
-import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type ArmKind, type Pair, ratioOf, runPairs } from './measure/pairs.ts';
-import type { Spread } from './measure/spread.ts';
-import { areClosed, untilBreakers } from './product/breakers.ts';
-import { CompletionWatch, type Drained, type Snapshot } from './product/completion-watch.ts';
-import { countEnded, ENDINGS, listPayments } from './product/payment-ends.ts';
-import type { SandboxProvider } from './product/sandbox-provider.ts';
-import { PROVIDERS_STALLED_MS, type ScenarioContext } from './scenario.ts';
+import { generateLoad } from '../load/generator-process.ts';
+import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { ARM_MS, nextPlan, sizeOf } from '../load-plans.ts';
+import { type ArmKind, armsOf, type Pair, ratioOf, runPairs } from '../measure/pairs.ts';
+import type { Spread } from '../measure/spread.ts';
+import { areClosed, untilBreakers } from '../product/breakers.ts';
+import { CompletionWatch, type Drained, type Snapshot } from '../product/completion-watch.ts';
+import { countEnded, ENDINGS, listPayments } from '../product/payment-ends.ts';
+import type { SandboxProvider } from '../product/sandbox-provider.ts';
+import { PROVIDERS_STALLED_MS, type ScenarioContext } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
 /** A probe a second, and a charge that has to be answered. */
 const BREAKERS_CLOSED_MS = 30_000;
+
+/** Beside the load that is compared, so that there is always something to hang. */
+const GATEWAY_PER_SECOND = { full: 100, quick: 20 } as const;
+/** Payments by a provider end before the arm does, so that the last verdicts are those of the payments compared. */
+const GATEWAY_ENDS_EARLIER_MS = 1000;
 
 /** How the providers are, without and with what is measured. */
 export const PROVIDERS_ARE: Readonly<Record<ArmKind, string>> = { without: 'well', with: 'hung' };
@@ -49,7 +57,7 @@ export interface HungProviderReport {
   readonly acceptedRatio: Spread | undefined;
 }
 
-export interface HungProviderOptions {
+interface HungProviderOptions {
   readonly pairs: number;
   readonly armMs: number;
   readonly gatewayPerSecond: number;
@@ -59,7 +67,31 @@ export interface HungProviderOptions {
   readonly beforeArm: () => Promise<void>;
 }
 
-export async function runHungProvider(
+export async function measureHungProvider(stage: Stage): Promise<HungProviderReport> {
+  const { options, context, providers } = stage;
+  const armMs = sizeOf(stage, ARM_MS);
+  const gatewayPerSecond = sizeOf(stage, GATEWAY_PER_SECOND);
+  const report = await runHungProvider(context, providers, {
+    pairs: options.pairs,
+    armMs,
+    gatewayPerSecond,
+    nextPlans: () => ({
+      balance: nextPlan(stage, { durationMs: armMs, waitingConnections: 0 }),
+      gateway: nextPlan(stage, {
+        method: 'gateway',
+        durationMs: armMs - GATEWAY_ENDS_EARLIER_MS,
+        ratePerSecond: gatewayPerSecond,
+        waitingConnections: 0,
+      }),
+    }),
+    beforeArm: () => checkpoint(stage.serverUrl),
+  });
+  for (const { balanceAccepted, gatewayAccepted } of armsOf(report.pairs))
+    stage.stored += balanceAccepted + gatewayAccepted;
+  return report;
+}
+
+async function runHungProvider(
   context: ScenarioContext,
   providers: readonly SandboxProvider[],
   options: HungProviderOptions,

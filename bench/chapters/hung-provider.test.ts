@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { loaded } from '../load/load-result-fixture.ts';
+import type { Pair } from '../measure/pairs.ts';
+import type { Snapshot } from '../product/completion-watch.ts';
 import { type Arm, armOf, faultsOfHungProvider } from './hung-provider.ts';
-import { loaded } from './load/load-result-fixture.ts';
-import type { Pair } from './measure/pairs.ts';
-import type { Snapshot } from './product/completion-watch.ts';
 
 describe('armOf', () => {
   const measured = {
