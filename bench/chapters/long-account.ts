@@ -55,10 +55,13 @@ async function runLongAccount(
   await client.connect();
   try {
     await openAccount(api, client);
-    const days = await fill(client, postings);
-    return { postings, days, reads: await readYears(api) };
+    const months = await addMonths(client);
+    try {
+      return { postings, days: await fill(client, postings), reads: await readYears(api) };
+    } finally {
+      await clear(client, months);
+    }
   } finally {
-    await clear(client);
     await client.end();
   }
 }
@@ -83,8 +86,16 @@ async function openAccount(api: Api, client: pg.Client): Promise<void> {
   }
 }
 
-async function fill(client: pg.Client, postings: number): Promise<number> {
-  await client.query(`select ledger.add_posting_month(month::date) from ${MONTHS}`);
+/** The tables that were made: on data of somebody's own there are some already, and what is in those is not ours. */
+export async function addMonths(client: pg.Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ table: string; is_new: boolean }>(
+    `select 'ledger.postings_' || to_char(month, 'YYYYMM') as table, ledger.add_posting_month(month::date) as is_new from ${MONTHS}`,
+  );
+  return rows.filter(({ is_new }) => is_new).map(({ table }) => table);
+}
+
+/** How many days have a row. */
+export async function fill(client: pg.Client, postings: number): Promise<number> {
   await client.query(
     `insert into ledger.postings (account_key, posted_at, sequence, entry_id, amount, posted_after)
      select ${KEY}, ((${FROM}) + (${UP_TO} - (${FROM})) * ((n - 1)::float8 / $1::bigint)) at time zone 'UTC', n, gen_random_uuid(), 1, n
@@ -107,13 +118,12 @@ async function fill(client: pg.Client, postings: number): Promise<number> {
   return rowCount ?? 0;
 }
 
-async function clear(client: pg.Client): Promise<void> {
+/** `months`: the tables that only these postings are in. */
+export async function clear(client: pg.Client, months: readonly string[]): Promise<void> {
   await client.query(`delete from consolidation.days where account_key = ${DAYS_KEY}`);
   await client.query(`delete from consolidation.standings where account_key = ${DAYS_KEY}`);
-  const { rows } = await client.query<{ child: string }>(
-    `select 'ledger.postings_' || to_char(month, 'YYYYMM') as child from ${MONTHS}`,
-  );
-  for (const { child } of rows) await client.query(`drop table if exists ${child}`);
+  for (const table of months) await client.query(`drop table ${table}`);
+  await client.query(`delete from ledger.postings where account_key = ${KEY}`);
 }
 
 async function readYears(api: Api): Promise<DurationSummary> {
