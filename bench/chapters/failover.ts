@@ -7,7 +7,7 @@ import type { LoadPlan } from '../load/load-plan.ts';
 import { nextPlan, sizeOf } from '../load-plans.ts';
 import { backAtRate, type CountedAt, rateOver } from '../measure/back-at-rate.ts';
 import type { Api } from '../product/api.ts';
-import { untilBreakers } from '../product/breakers.ts';
+import { isOpen, untilBreakers } from '../product/breakers.ts';
 import { GatewayMeter } from '../product/gateway-meter.ts';
 import {
   countStatuses,
@@ -181,7 +181,7 @@ class Outage {
   }
 
   #isOpen(breakers: ReadonlyMap<string, string>): boolean {
-    return breakers.get(this.#provider.name) !== 'closed';
+    return isOpen(breakers.get(this.#provider.name));
   }
 
   /** Also those that were under way when it hung. */
