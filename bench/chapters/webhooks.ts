@@ -38,7 +38,7 @@ export const WEBHOOKS = chapterOf<WebhookReport>({
   record: (reports) => ({ webhooks: oneOrAll(reports) }),
 });
 
-interface WebhookPlan {
+export interface WebhookPlan {
   readonly durationMs: number;
   readonly tenants: number;
   /** Of each tenant, those that hang among them. */
@@ -48,7 +48,7 @@ interface WebhookPlan {
   readonly deliveriesPerSecond: number;
 }
 
-interface WebhookReport extends WebhookPlan {
+export interface WebhookReport extends WebhookPlan {
   readonly payments: number;
   readonly tally: WebhookTally;
   /** From the first payment to the last arrival. */
@@ -213,10 +213,11 @@ class Receiver {
 }
 
 /** What must hold whatever the speed: each payment at each endpoint that answers, once, in order. */
-function faultsOfWebhooks({ payments, endpoints, hung, tally }: WebhookReport): string[] {
+export function faultsOfWebhooks({ payments, endpoints, hung, tally }: WebhookReport): string[] {
   const wanted = payments * (endpoints - hung);
   return [
     ...(tally.delivered < wanted ? [`webhooks: ${wanted - tally.delivered} deliveries are missing`] : []),
+    ...(hung > 0 && tally.hung === 0 ? ['webhooks: nothing was sent to those that hang'] : []),
     ...(tally.outOfOrder > 0 ? [`webhooks: ${tally.outOfOrder} came before what is before them`] : []),
   ];
 }
@@ -228,6 +229,7 @@ function renderWebhooks(report: WebhookReport): string {
     line('endpoints, those that hang', [whole(tenants * endpoints), whole(tenants * hung)]),
     line('payments', [whole(payments)]),
     line('deliveries to the others', [whole(tally.delivered)]),
+    line('deliveries that came again', [whole(tally.repeated)]),
     line('deliveries/s', [whole((tally.delivered / elapsedMs) * 1000)]),
     line('from the event to its arrival, p50', [duration(tally.delay.p50Ms)]),
     line('from the event to its arrival, p99', [duration(tally.delay.p99Ms)]),
