@@ -11,14 +11,13 @@ import { ARM_MS, nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
 import { type ArmKind, type Pair, ratioOf, runPairs } from '../measure/pairs.ts';
 import type { Spread } from '../measure/spread.ts';
 import { CompletionWatch } from '../product/completion-watch.ts';
+import { servicesBut } from '../product/services.ts';
 import { duration, line } from '../report-format.ts';
 import type { ScenarioContext } from '../scenario.ts';
 import { restartProduct, type Stage } from '../stage.ts';
 import { checkpoint } from '../yardsticks/yardstick-database.ts';
 import { faultsOfEntries, prepareEntries } from './cash-entries.ts';
 
-const EVERY_SERVICE_BUT_CONSOLIDATION =
-  'payments,validation,authorization,ledger,providers,notification,integrity,cards,hub,cashflow';
 const CATCH_UP_POLL_MS = 200;
 const CATCH_UP_TIMEOUT_MS = 120_000;
 
@@ -52,8 +51,7 @@ async function measureConsolidationCost(stage: Stage): Promise<ConsolidationCost
   const report = await runConsolidationCost({
     pairs: stage.options.pairs,
     start: async (kind) => {
-      const more = kind === 'with' ? ',consolidation' : '';
-      await restartProduct(stage, { LASTRO_SERVICES: `${EVERY_SERVICE_BUT_CONSOLIDATION}${more}` });
+      await restartProduct(stage, servicesBut(kind === 'with' ? undefined : 'consolidation'));
       return stage.context;
     },
     planOf: (part) => nextPlan(stage, { ...plan, ratePerSecond, durationMs: durations[part] }),

@@ -14,12 +14,12 @@ import { type ArmKind, armsOf, type Pair, ratioOf, renderSlowing, runPairs } fro
 import type { Spread } from '../measure/spread.ts';
 import { CompletionWatch } from '../product/completion-watch.ts';
 import { countCompleted } from '../product/payment-ends.ts';
+import { servicesBut } from '../product/services.ts';
 import { NOT_KNOWN, whole } from '../report-format.ts';
 import type { ScenarioContext } from '../scenario.ts';
 import { restartProduct, type Stage } from '../stage.ts';
 import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
-const EVERY_SERVICE_BUT_INTEGRITY = 'payments,validation,authorization,ledger,providers,notification';
 const CATCH_UP_POLL_MS = 100;
 /** Two looks of the product at its lag apart: the first may have been an old one. */
 const CAUGHT_UP_LOOKS = 3;
@@ -71,10 +71,7 @@ async function measureIntegrityCost(stage: Stage): Promise<IntegrityCostReport> 
     pairs: stage.options.pairs,
     armMs,
     start: async (kind) => {
-      const services = {
-        LASTRO_SERVICES: `${EVERY_SERVICE_BUT_INTEGRITY}${kind === 'with' ? ',integrity' : ''}`,
-      };
-      await restartProduct(stage, services);
+      await restartProduct(stage, servicesBut(kind === 'with' ? undefined : 'integrity'));
       return stage.context;
     },
     planOf: (part) => nextPlan(stage, { durationMs: durations[part], waitingConnections: 0 }),
