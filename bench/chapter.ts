@@ -2,6 +2,7 @@
  * A chapter of the bench: scenarios whose figures have one form. How they are measured, what counts as a fault, and how they
  * are rendered is in the chapter alone; the rest of the bench reads the list of them (chapters.ts) and knows none by name.
  */
+import type { Judgement } from './judgement.ts';
 import type { Stage } from './stage.ts';
 
 export interface Scenario {
@@ -12,11 +13,6 @@ export interface Scenario {
    */
   readonly runs: 'always' | 'full' | 'named';
   readonly needsProviders?: true;
-}
-
-/** How strictly is judged: also that nothing was refused, where the load is far below what the product can take. */
-export interface Judgement {
-  readonly strict: boolean;
 }
 
 export interface ChapterDefinition<Finding> {

@@ -1,6 +1,7 @@
 /** The scenarios of a run, one after the other, each by its chapter. */
 import type { ChapterRun } from './chapter.ts';
 import { CHAPTERS } from './chapters.ts';
+import type { Judgement } from './judgement.ts';
 import { sizeOf, WARM_UP_MS } from './load-plans.ts';
 import { gatewayPlan, loadPayments } from './payment-load.ts';
 import { faultsOf } from './scenario.ts';
@@ -28,10 +29,7 @@ export async function measure(stage: Stage): Promise<Measurements> {
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
-export function faultsOfMeasurements(
-  { chapters, costs }: Measurements,
-  judgement: { readonly strict: boolean },
-): string[] {
+export function faultsOfMeasurements({ chapters, costs }: Measurements, judgement: Judgement): string[] {
   return [
     ...chapters.flatMap((chapter) => chapter.faults(judgement)),
     ...costs.flatMap(({ scenario }) => faultsOf(scenario, judgement)),

@@ -11,6 +11,11 @@ export function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** Null: not known. */
+export function perSecond(rate: number | null): string {
+  return rate === null ? NOT_KNOWN : whole(rate);
+}
+
 export function percent(ratio: number): string {
   return `${(ratio * 100).toFixed(0)} %`;
 }

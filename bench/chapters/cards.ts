@@ -4,14 +4,16 @@
  */
 
 import { chapterOf } from '../chapter.ts';
+import type { Judgement } from '../judgement.ts';
 import { cardAccount } from '../load/card-request.ts';
 import { generateLoad } from '../load/generator-process.ts';
-import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import type { LoadPlan } from '../load/load-plan.ts';
+import { answerRows, faultsOfLoad, unacceptedRows } from '../load-figures.ts';
 import { nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
-import { type Usage, UsageMeter } from '../measure/usage-meter.ts';
+import { type MeteredLoad, runMeteredLoad } from '../metered-load.ts';
 import { type Api, forEachConcurrently } from '../product/api.ts';
-import { cpuEach, duration, line, sum, whole } from '../report-format.ts';
-import type { ScenarioContext } from '../scenario.ts';
+import { countCompleted } from '../product/payment-ends.ts';
+import { cpuEach, duration, line, whole } from '../report-format.ts';
 import type { Stage } from '../stage.ts';
 import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
@@ -27,6 +29,8 @@ const CARDS_SPREAD_OVER = { full: 5000, quick: 100 } as const;
 const FUNDS_MINOR = 100_000_000_000;
 const CURRENCY = 'BRL';
 const CONCURRENT_REQUESTS = 64;
+/** Approved, and what a card that is well and funded may be told beside: too little money, too late. */
+const CODES: ReadonlySet<string> = new Set(['00', '51', '07']);
 /** The network's patience (K5). */
 const DEADLINE_MS = 100;
 
@@ -62,13 +66,12 @@ interface CardLoad {
   readonly beside?: LoadPlan;
 }
 
-interface CardReport {
+export interface CardReport extends Omit<MeteredLoad, 'perSecond'> {
   readonly name: string;
-  readonly load: LoadResult;
   readonly decidedPerSecond: number;
-  readonly usage: Usage;
-  /** Of the payments beside it; undefined where there were none. */
+  /** Of the payments beside it, with how many of those looked at have completed; undefined where there were none. */
   readonly besidePerSecond: number | undefined;
+  readonly besideCompleted: number | undefined;
 }
 
 async function measureCards(
@@ -80,7 +83,20 @@ async function measureCards(
   await prepareCards(stage.context.api, cards);
   await generateLoad(nextPlan(stage, { ...plan, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
   await checkpoint(stage.serverUrl);
-  return runCards(stage.context, name, { plan: nextPlan(stage, { ...plan, ratePerSecond }), beside });
+  const measured = await runMeteredLoad(stage.context, name, {
+    plan: nextPlan(stage, { ...plan, ratePerSecond }),
+    beside,
+  });
+  const { perSecond, beside: paid, ...metered } = measured;
+  stage.stored += paid?.accepted ?? 0;
+  return {
+    ...metered,
+    name,
+    decidedPerSecond: perSecond,
+    beside: paid,
+    besidePerSecond: paid && (paid.acceptedInTime / paid.elapsedMs) * 1000,
+    besideCompleted: paid && (await countCompleted(stage.context.api, paid.sampleIds)),
+  };
 }
 
 /** What exists from an earlier run on the same data is left as it is. */
@@ -94,41 +110,23 @@ async function prepareCards(api: Api, cards: number): Promise<void> {
   });
 }
 
-async function runCards(
-  { pids, onProgress }: ScenarioContext,
-  name: string,
-  { plan, beside }: { readonly plan: LoadPlan; readonly beside: LoadPlan | undefined },
-): Promise<CardReport> {
-  const meter = new UsageMeter(pids);
-  onProgress(`${name}: deciding`);
-  const payments = beside === undefined ? undefined : generateLoad(beside, () => undefined);
-  // Awaited below; until then a failure of it must not end the process.
-  payments?.catch(() => undefined);
-  const load = await generateLoad(plan, () => meter.start());
-  const usage = meter.stop();
-  const paid = await payments;
-  return {
-    name,
-    load,
-    decidedPerSecond: (load.acceptedInTime / load.elapsedMs) * 1000,
-    usage,
-    besidePerSecond: paid === undefined ? undefined : (paid.acceptedInTime / paid.elapsedMs) * 1000,
-  };
-}
-
 /** What must hold whatever the speed. */
-function faultsOfCards(reports: readonly CardReport[]): string[] {
-  return reports.flatMap(({ name, load }) => {
-    const others = sum(Object.values(load.unexpected));
+export function faultsOfCards(reports: readonly CardReport[], judgement: Judgement): string[] {
+  return reports.flatMap(({ name, load, beside, besideCompleted = 0 }) => {
+    const codes = Object.entries(load.finalStates).filter(([code]) => !CODES.has(code));
+    const paid = `${name}, the payments beside`;
+    const looked = beside?.sampleIds.length ?? 0;
     return [
-      ...(load.accepted === 0 ? [`${name}: nothing was decided`] : []),
-      ...(others > 0 ? [`${name}: ${others} answers other than 200`] : []),
-      ...(load.dropped > 0 ? [`${name}: ${load.dropped} requests without an answer`] : []),
+      ...faultsOfLoad(name, load, judgement),
+      ...codes.map(([code, count]) => `${name}: ${count} were decided by ${code}`),
+      ...(beside === undefined ? [] : faultsOfLoad(paid, beside, judgement)),
+      ...(besideCompleted < looked ? [`${paid}: of ${looked} only ${besideCompleted} completed`] : []),
     ];
   });
 }
 
 function renderCards(reports: readonly CardReport[]): string {
+  const loads = reports.map(({ load }) => load);
   const row = (label: string, value: (report: CardReport) => string): string =>
     line(label, reports.map(value));
   const code = (name: string) => (report: CardReport) => whole(report.load.finalStates[name] ?? 0);
@@ -138,13 +136,12 @@ function renderCards(reports: readonly CardReport[]): string {
     row('00', code('00')),
     row('51', code('51')),
     row('07', code('07')),
-    row('to the answer, p50', ({ load }) => duration(load.acceptance.p50Ms)),
-    row('to the answer, p99', ({ load }) => duration(load.acceptance.p99Ms)),
-    row('to the answer, p99.9', ({ load }) => duration(load.acceptance.p999Ms)),
-    row('to the answer, max', ({ load }) => duration(load.acceptance.maxMs)),
+    ...unacceptedRows(loads),
+    ...answerRows('to the answer', loads),
     row('payments/s beside', ({ besidePerSecond }) =>
       besidePerSecond === undefined ? '-' : whole(besidePerSecond),
     ),
+    row('lag after the load', ({ lagMs }) => duration(lagMs)),
     row('Node CPU per decision', (report) => cpuEach(report.usage.nodeCpuUs, report.load.accepted)),
     row('PostgreSQL CPU per decision', (report) => cpuEach(report.usage.postgresCpuUs, report.load.accepted)),
     row('generator CPU per decision', (report) => cpuEach(report.load.cpuUs, report.load.accepted)),

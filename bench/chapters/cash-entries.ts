@@ -3,12 +3,12 @@
 import { chapterOf } from '../chapter.ts';
 import { cashBook } from '../load/cash-request.ts';
 import { generateLoad } from '../load/generator-process.ts';
-import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import type { LoadPlan } from '../load/load-plan.ts';
+import { answerRows, faultsOfLoad, unacceptedRows } from '../load-figures.ts';
 import { nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
-import { type Usage, UsageMeter } from '../measure/usage-meter.ts';
+import { type MeteredLoad, runMeteredLoad } from '../metered-load.ts';
 import { type Api, forEachConcurrently } from '../product/api.ts';
-import { cpuEach, duration, line, sum, whole } from '../report-format.ts';
-import type { ScenarioContext } from '../scenario.ts';
+import { cpuEach, duration, line, whole } from '../report-format.ts';
 import type { Stage } from '../stage.ts';
 import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
@@ -27,23 +27,25 @@ export const CASH_ENTRIES = chapterOf<CashReport>({
       measure: (stage) => measureEntries(stage, 'cash-open', stage.options.rate),
     },
   ],
-  faults: (reports) => reports.flatMap(({ name, load }) => faultsOfEntries(name, load)),
+  faults: (reports, judgement) => reports.flatMap(({ name, load }) => faultsOfLoad(name, load, judgement)),
   render: (reports) => [renderCashEntries(reports)],
   record: (cashEntries) => ({ cashEntries }),
 });
 
-interface CashReport {
+interface CashReport extends Omit<MeteredLoad, 'perSecond' | 'beside'> {
   readonly name: string;
-  readonly load: LoadResult;
   readonly recordedPerSecond: number;
-  readonly usage: Usage;
 }
 
 async function measureEntries(stage: Stage, name: string, ratePerSecond: number | null): Promise<CashReport> {
   const plan = await prepareEntries(stage);
   await generateLoad(nextPlan(stage, { ...plan, durationMs: sizeOf(stage, WARM_UP_MS) }), () => undefined);
   await checkpoint(stage.serverUrl);
-  return runCashEntries(stage.context, name, nextPlan(stage, { ...plan, ratePerSecond }));
+  const measured = await runMeteredLoad(stage.context, name, {
+    plan: nextPlan(stage, { ...plan, ratePerSecond }),
+  });
+  const { load, perSecond, lagMs, usage } = measured;
+  return { name, load, recordedPerSecond: perSecond, lagMs, usage };
 }
 
 /** What the loads of entries have in common, the books being there. */
@@ -64,38 +66,16 @@ async function prepareBooks(api: Api, books: number): Promise<void> {
   });
 }
 
-async function runCashEntries(
-  { pids, onProgress }: ScenarioContext,
-  name: string,
-  plan: LoadPlan,
-): Promise<CashReport> {
-  const meter = new UsageMeter(pids);
-  onProgress(`${name}: recording`);
-  const load = await generateLoad(plan, () => meter.start());
-  const usage = meter.stop();
-  return { name, load, recordedPerSecond: (load.acceptedInTime / load.elapsedMs) * 1000, usage };
-}
-
-/** What must hold whatever the speed. */
-export function faultsOfEntries(name: string, load: LoadResult): string[] {
-  const others = sum(Object.values(load.unexpected));
-  return [
-    ...(load.accepted === 0 ? [`${name}: nothing was recorded`] : []),
-    ...(others > 0 ? [`${name}: ${others} answers other than 201`] : []),
-    ...(load.dropped > 0 ? [`${name}: ${load.dropped} requests without an answer`] : []),
-  ];
-}
-
 function renderCashEntries(reports: readonly CashReport[]): string {
+  const loads = reports.map(({ load }) => load);
   const row = (label: string, value: (report: CashReport) => string): string =>
     line(label, reports.map(value));
   return [
     row('cash entries', ({ name }) => name),
     row('recorded/s', ({ recordedPerSecond }) => whole(recordedPerSecond)),
-    row('refused', ({ load }) => whole(load.refused)),
-    row('to the answer, p50', ({ load }) => duration(load.acceptance.p50Ms)),
-    row('to the answer, p99', ({ load }) => duration(load.acceptance.p99Ms)),
-    row('to the answer, max', ({ load }) => duration(load.acceptance.maxMs)),
+    ...unacceptedRows(loads),
+    ...answerRows('to the answer', loads),
+    row('lag after the load', ({ lagMs }) => duration(lagMs)),
     row('Node CPU per entry', (report) => cpuEach(report.usage.nodeCpuUs, report.load.accepted)),
     row('PostgreSQL CPU per entry', (report) => cpuEach(report.usage.postgresCpuUs, report.load.accepted)),
     row('generator CPU per entry', (report) => cpuEach(report.load.cpuUs, report.load.accepted)),

@@ -3,23 +3,21 @@
  * differ by one setting, LASTRO_SERVICES; for each the product is started anew on the same data, and has counted what the arm
  * before left.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { chapterOf, oneOrAll } from '../chapter.ts';
+import type { Judgement } from '../judgement.ts';
 import { generateLoad } from '../load/generator-process.ts';
 import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { answerRows, faultsOfLoad, unacceptedRows } from '../load-figures.ts';
 import { ARM_MS, nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
 import { type ArmKind, type Pair, ratioOf, runPairs } from '../measure/pairs.ts';
 import type { Spread } from '../measure/spread.ts';
 import { CompletionWatch } from '../product/completion-watch.ts';
 import { servicesBut } from '../product/services.ts';
-import { duration, line } from '../report-format.ts';
+import { line } from '../report-format.ts';
 import type { ScenarioContext } from '../scenario.ts';
 import { restartProduct, type Stage } from '../stage.ts';
 import { checkpoint } from '../yardsticks/yardstick-database.ts';
-import { faultsOfEntries, prepareEntries } from './cash-entries.ts';
-
-const CATCH_UP_POLL_MS = 200;
-const CATCH_UP_TIMEOUT_MS = 120_000;
+import { prepareEntries } from './cash-entries.ts';
 
 interface ConsolidationCostReport {
   readonly pairs: readonly Pair<LoadResult>[];
@@ -39,7 +37,7 @@ interface ConsolidationCostOptions {
 
 export const CONSOLIDATION_COST = chapterOf<ConsolidationCostReport>({
   scenarios: [{ name: 'consolidation', runs: 'full', measure: measureConsolidationCost }],
-  faults: (reports) => reports.flatMap(faultsOfConsolidationCost),
+  faults: (reports, judgement) => reports.flatMap((report) => faultsOfConsolidationCost(report, judgement)),
   render: (reports) => reports.map(renderConsolidationCost),
   record: (reports) => ({ consolidationCost: oneOrAll(reports) }),
 });
@@ -65,8 +63,8 @@ async function runConsolidationCost(options: ConsolidationCostOptions): Promise<
   const pairs = await runPairs(options.pairs, (kind, index) => runArm(kind, index, options));
   return {
     pairs,
-    p99Ratio: ratioOf(pairs, ({ acceptance }) => acceptance.p99Ms ?? Number.NaN),
-    p50Ratio: ratioOf(pairs, ({ acceptance }) => acceptance.p50Ms ?? Number.NaN),
+    p99Ratio: ratioOf(pairs, ({ acceptance }) => acceptance.p99Ms),
+    p50Ratio: ratioOf(pairs, ({ acceptance }) => acceptance.p50Ms),
   };
 }
 
@@ -76,29 +74,21 @@ async function runArm(
   { start, planOf, beforeLoad }: ConsolidationCostOptions,
 ): Promise<LoadResult> {
   const { api, onProgress } = await start(kind);
+  const watch = new CompletionWatch(api, ({ lagEvents }) =>
+    onProgress(`pair ${index + 1}: ${lagEvents} events waiting`),
+  );
   await generateLoad(planOf('warm-up'), () => undefined);
-  if (kind === 'with')
-    await untilCounted(
-      new CompletionWatch(api, ({ lagEvents }) =>
-        onProgress(`pair ${index + 1}: ${lagEvents} events waiting`),
-      ),
-    );
+  if (kind === 'with') await watch.untilRest();
   await beforeLoad();
   return generateLoad(planOf('measured'), () => undefined);
 }
 
-async function untilCounted(watch: CompletionWatch): Promise<void> {
-  const deadline = performance.now() + CATCH_UP_TIMEOUT_MS;
-  while ((await watch.read()).lagEvents > 0) {
-    if (performance.now() > deadline) throw new Error('the consolidation does not catch up');
-    await delay(CATCH_UP_POLL_MS);
-  }
-}
-
 /** What must hold whatever the speed. */
-function faultsOfConsolidationCost({ pairs }: ConsolidationCostReport): string[] {
+function faultsOfConsolidationCost({ pairs }: ConsolidationCostReport, judgement: Judgement): string[] {
   return pairs.flatMap((pair, index) =>
-    [pair.without, pair.with].flatMap((load) => faultsOfEntries(`consolidation, pair ${index + 1}`, load)),
+    [pair.without, pair.with].flatMap((load) =>
+      faultsOfLoad(`consolidation, pair ${index + 1}`, load, judgement),
+    ),
   );
 }
 
@@ -107,12 +97,14 @@ function renderConsolidationCost(report: ConsolidationCostReport): string {
     { kind: 'without', load: pair.without },
     { kind: 'with', load: pair.with },
   ]);
-  const row = (label: string, value: (arm: (typeof arms)[number]) => string): string =>
-    line(label, arms.map(value));
+  const loads = arms.map(({ load }) => load);
   return [
-    row('entries, the consolidation', ({ kind }) => kind),
-    row('to the answer, p50', ({ load }) => duration(load.acceptance.p50Ms)),
-    row('to the answer, p99', ({ load }) => duration(load.acceptance.p99Ms)),
+    line(
+      'entries, the consolidation',
+      arms.map(({ kind }) => kind),
+    ),
+    ...unacceptedRows(loads),
+    ...answerRows('to the answer', loads),
     `p99 with it by p99 without: ${spreadText(report.p99Ratio)}, target 0.9 to 1.1`,
     `p50 with it by p50 without: ${spreadText(report.p50Ratio)}`,
   ].join('\n');

@@ -5,35 +5,28 @@
  * Payments are counted until no group but integrity has anything left, in both arms: without it nobody gives verdicts.
  * An arm begins when everything is worked off, what integrity had to catch up with from the arm before included.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { chapterOf, oneOrAll } from '../chapter.ts';
+import type { Judgement } from '../judgement.ts';
 import { generateLoad } from '../load/generator-process.ts';
 import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { faultsOfLoad, type Unaccepted, unacceptedRows } from '../load-figures.ts';
 import { ARM_MS, nextPlan, sizeOf, WARM_UP_MS } from '../load-plans.ts';
 import { type ArmKind, armsOf, type Pair, ratioOf, renderSlowing, runPairs } from '../measure/pairs.ts';
 import type { Spread } from '../measure/spread.ts';
 import { CompletionWatch } from '../product/completion-watch.ts';
 import { countCompleted } from '../product/payment-ends.ts';
 import { servicesBut } from '../product/services.ts';
-import { NOT_KNOWN, whole } from '../report-format.ts';
+import { line, perSecond } from '../report-format.ts';
 import type { ScenarioContext } from '../scenario.ts';
 import { restartProduct, type Stage } from '../stage.ts';
 import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
-const CATCH_UP_POLL_MS = 100;
-/** Two looks of the product at its lag apart: the first may have been an old one. */
-const CAUGHT_UP_LOOKS = 3;
-/** A backlog of an arm at some thousand payments a second, judged at some ten thousand. */
-const CATCH_UP_TIMEOUT_MS = 120_000;
-
-export interface IntegrityArm {
+export interface IntegrityArm extends Unaccepted {
   readonly kind: ArmKind;
   readonly accepted: number;
   readonly acceptedPerSecond: number;
   /** By the time until no group on the way of a payment had anything left; null where that was not seen. */
   readonly completedPerSecond: number | null;
-  readonly unexpected: Readonly<Record<string, number>>;
-  readonly dropped: number;
   readonly sampled: number;
   readonly sampledCompleted: number;
 }
@@ -58,7 +51,7 @@ interface IntegrityCostOptions {
 
 export const INTEGRITY_COST = chapterOf<IntegrityCostReport>({
   scenarios: [{ name: 'integrity', runs: 'full', measure: measureIntegrityCost }],
-  faults: (reports) => reports.flatMap(faultsOfIntegrityCost),
+  faults: (reports, judgement) => reports.flatMap((report) => faultsOfIntegrityCost(report, judgement)),
   render: (reports) => reports.map(renderIntegrityCost),
   record: (reports) => ({ integrityCost: oneOrAll(reports) }),
 });
@@ -87,7 +80,7 @@ async function runIntegrityCost(options: IntegrityCostOptions): Promise<Integrit
   return {
     armMs: options.armMs,
     pairs,
-    completedRatio: ratioOf(pairs, ({ completedPerSecond }) => completedPerSecond ?? Number.NaN),
+    completedRatio: ratioOf(pairs, ({ completedPerSecond }) => completedPerSecond),
     acceptedRatio: ratioOf(pairs, ({ acceptedPerSecond }) => acceptedPerSecond),
   };
 }
@@ -98,74 +91,77 @@ async function runArm(kind: ArmKind, index: number, options: IntegrityCostOption
     onProgress(`pair ${index + 1}, ${kind} integrity: ${lagEvents} events waiting`),
   );
   await generateLoad(options.planOf('warm-up'), () => undefined);
-  await untilCaughtUp(watch, kind);
+  await watch.untilRest({ isJudged: kind === 'with' });
   await options.beforeLoad();
   const before = await watch.read();
-  const load = await generateLoad(options.planOf('measured'), () => undefined);
-  const { completionLagMs } = await watch.drain(before, 0);
+  let startedAtMs = 0;
+  const load = await generateLoad(options.planOf('measured'), () => {
+    startedAtMs = performance.now();
+  });
+  const { restAtMs } = await watch.drain(before, 0);
   return {
-    ...armOf(kind, load, completionLagMs),
+    ...armOf(kind, load, restAtMs === null ? null : restAtMs - startedAtMs),
     sampled: load.sampleIds.length,
     sampledCompleted: await countCompleted(api, load.sampleIds),
   };
 }
 
-async function untilCaughtUp(watch: CompletionWatch, kind: ArmKind): Promise<void> {
-  const deadline = performance.now() + CATCH_UP_TIMEOUT_MS;
-  for (let looks = 0; looks < CAUGHT_UP_LOOKS; ) {
-    const { lagEvents, integrityLagEvents } = await watch.read();
-    const waiting = lagEvents + (kind === 'with' ? integrityLagEvents : 0);
-    looks = waiting === 0 ? looks + 1 : 0;
-    if (performance.now() > deadline) throw new Error(`${waiting} events still wait, ${kind} integrity`);
-    await delay(CATCH_UP_POLL_MS);
-  }
-}
-
+/** `completedAfterMs`: from the first payment until nothing on their way was left. */
 export function armOf(
   kind: ArmKind,
   load: LoadResult,
-  completionLagMs: number | null,
+  completedAfterMs: number | null,
 ): Omit<IntegrityArm, 'sampled' | 'sampledCompleted'> {
-  const { accepted, acceptedInTime, elapsedMs, unexpected, dropped } = load;
+  const { accepted, acceptedInTime, elapsedMs, refused, unexpected, dropped, unsent } = load;
   return {
     kind,
     accepted,
     acceptedPerSecond: (acceptedInTime / elapsedMs) * 1000,
-    completedPerSecond: completionLagMs === null ? null : (accepted / (elapsedMs + completionLagMs)) * 1000,
+    completedPerSecond:
+      completedAfterMs === null ? null : (accepted / Math.max(elapsedMs, completedAfterMs)) * 1000,
+    refused,
     unexpected,
     dropped,
+    unsent,
   };
 }
 
 /** What must hold whatever the speed. */
-export function faultsOfIntegrityCost({ pairs }: IntegrityCostReport): string[] {
+export function faultsOfIntegrityCost({ pairs }: IntegrityCostReport, judgement: Judgement): string[] {
   return pairs.flatMap((pair, index) =>
     [pair.without, pair.with].flatMap((arm) =>
-      faultsOfArm(arm).map((text) => `integrity, pair ${index + 1}, ${arm.kind} it: ${text}`),
+      faultsOfArm(`integrity, pair ${index + 1}, ${arm.kind} it`, arm, judgement),
     ),
   );
 }
 
-function faultsOfArm(arm: IntegrityArm): string[] {
-  const statuses = Object.entries(arm.unexpected).map(([status, count]) => `${count} × ${status}`);
+function faultsOfArm(at: string, arm: IntegrityArm, judgement: Judgement): string[] {
+  const { completedPerSecond, sampled, sampledCompleted } = arm;
   const candidates: [boolean, string][] = [
-    [arm.accepted === 0, 'no payment was accepted'],
-    [arm.completedPerSecond === null, 'something was left to do when nothing moved any more'],
-    [arm.sampledCompleted < arm.sampled, `of ${arm.sampled} payments only ${arm.sampledCompleted} completed`],
-    [statuses.length > 0, `unexpected answers: ${statuses.join(', ')}`],
-    [arm.dropped > 0, `${arm.dropped} requests without an answer`],
+    [completedPerSecond === null, 'something was left to do when nothing moved any more'],
+    [
+      sampledCompleted < sampled || sampled === 0,
+      `of ${sampled} payments only ${sampledCompleted} completed`,
+    ],
   ];
-  return candidates.filter(([holds]) => holds).map(([, text]) => text);
+  return [
+    ...candidates.filter(([holds]) => holds).map(([, text]) => `${at}: ${text}`),
+    ...faultsOfLoad(at, arm, judgement),
+  ];
 }
 
 function renderIntegrityCost({ completedRatio, acceptedRatio, pairs }: IntegrityCostReport): string {
-  const rate = (value: number | null) => (value === null ? NOT_KNOWN : whole(value));
   return [
     `payments slowed by the integrity service: ${renderSlowing(completedRatio)}, target < 10 %`,
     `  the same, by payments accepted: ${renderSlowing(acceptedRatio)}`,
     ...pairs.map(
       (pair, index) =>
-        `  pair ${index + 1}, ${pair.first} first: completed/s ${rate(pair.without.completedPerSecond)} without, ${rate(pair.with.completedPerSecond)} with`,
+        `  pair ${index + 1}, ${pair.first} first: completed/s ${perSecond(pair.without.completedPerSecond)} without, ${perSecond(pair.with.completedPerSecond)} with`,
     ),
+    line(
+      '  of the payments',
+      armsOf(pairs).map(({ kind }) => kind),
+    ),
+    ...unacceptedRows(armsOf(pairs), '  '),
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 /** Runs of payments, a column each. */
 import type { DurationSummary } from '../load/histogram.ts';
-import { bytes, cpuEach, duration, line, NOT_KNOWN, sum, whole } from '../report-format.ts';
+import { answerRows, unacceptedRows } from '../load-figures.ts';
+import { bytes, cpuEach, duration, line, NOT_KNOWN, whole } from '../report-format.ts';
 import type { ScenarioReport } from '../scenario.ts';
 
 export function renderPayments(scenarios: readonly ScenarioReport[]): string {
@@ -14,11 +15,12 @@ export function renderPayments(scenarios: readonly ScenarioReport[]): string {
     row('accepted/s', (scenario) => whole(scenario.acceptedPerSecond)),
     row('completed/s', (scenario) => whole(scenario.completedPerSecond)),
     row('payments accepted', ({ load }) => whole(load.accepted)),
-    row('refused (429, 503)', ({ load }) => whole(load.refused)),
-    row('other answers', ({ load }) => whole(sum(Object.values(load.unexpected)))),
-    row('dropped', ({ load }) => whole(load.dropped)),
+    ...unacceptedRows(scenarios.map(({ load }) => load)),
     row('lost, broken', ({ lost, broken }) => `${lost}, ${broken}`),
-    ...durationRows('to 202', scenarios, ({ load }) => load.acceptance),
+    ...answerRows(
+      'to 202',
+      scenarios.map(({ load }) => load),
+    ),
     ...durationRows('to final state', scenarios, ({ load }) => load.completion),
     row('final state not in time', ({ load }) => whole(load.incomplete)),
     row('lag after the load: completion', ({ completionLagMs }) => duration(completionLagMs)),

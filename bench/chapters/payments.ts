@@ -1,5 +1,6 @@
 /** Payments: as fast as they go, at a rate, to one account, and by providers that are well or hang. */
-import { chapterOf, type Judgement, oneOrAll } from '../chapter.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import type { Judgement } from '../judgement.ts';
 import type { LoadPlan } from '../load/load-plan.ts';
 import { WAITING_CONNECTIONS } from '../load-plans.ts';
 import { gatewayPlan, loadPayments } from '../payment-load.ts';
@@ -56,7 +57,12 @@ export const PAYMENTS = chapterOf<Finding>({
     failover: oneOrAll(failoversOf(findings)),
   }),
   completedPerSecond: (findings) =>
-    new Map(scenariosOf(findings).map(({ name, completedPerSecond }) => [name, completedPerSecond])),
+    // Of a scenario that was named more than once the first.
+    new Map(
+      scenariosOf(findings)
+        .toReversed()
+        .map(({ name, completedPerSecond }) => [name, completedPerSecond]),
+    ),
 });
 
 async function measure(stage: Stage, name: string, plan: Partial<LoadPlan>): Promise<Finding> {
@@ -71,7 +77,7 @@ async function measureGateway(stage: Stage): Promise<Finding> {
 }
 
 function faultsOfFinding(finding: Finding, judgement: Judgement): string[] {
-  if ('hungProvider' in finding) return faultsOfHungProvider(finding.hungProvider);
+  if ('hungProvider' in finding) return faultsOfHungProvider(finding.hungProvider, judgement);
   const { scenario } = finding;
   const { name, gateway, completed } = scenario;
   const failover = 'figures' in finding ? finding.figures : undefined;

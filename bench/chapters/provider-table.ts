@@ -1,8 +1,9 @@
 /** Payments by providers, each figure beside what is to be reached. */
 
+import type { Unaccepted } from '../load-figures.ts';
 import { renderSlowing } from '../measure/pairs.ts';
 import type { Waiting } from '../product/payment-ends.ts';
-import { duration, NOT_KNOWN, sum, whole } from '../report-format.ts';
+import { duration, NOT_KNOWN, perSecond, sum, whole } from '../report-format.ts';
 import type { ScenarioReport } from '../scenario.ts';
 import type { FailoverFigures } from './failover.ts';
 import { type HungProviderReport, PROVIDERS_ARE } from './hung-provider.ts';
@@ -61,8 +62,13 @@ function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderRe
     { label: '  the same, by payments accepted', value: renderSlowing(report.acceptedRatio) },
     ...pairs.map((pair, index) => ({
       label: `  pair ${index + 1}, ${PROVIDERS_ARE[pair.first]} first: completed/s`,
-      value: `${whole(pair.without.completedPerSecond)} well, ${whole(pair.with.completedPerSecond)} hung`,
+      value: `${perSecond(pair.without.completedPerSecond)} well, ${perSecond(pair.with.completedPerSecond)} hung`,
     })),
+    {
+      label: '  refused, dropped, never sent: well',
+      value: unacceptedOf(pairs.map((pair) => pair.without)),
+    },
+    { label: '  refused, dropped, never sent: hung', value: unacceptedOf(hung) },
     {
       label: `  ${whole(gatewayPerSecond)}/s by providers: all ended, after they were well`,
       value: Number.isFinite(slowest) ? `${duration(slowest)} at most` : 'not all',
@@ -70,9 +76,14 @@ function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderRe
   ];
 }
 
+function unacceptedOf(arms: readonly Unaccepted[]): string {
+  const of = (count: (arm: Unaccepted) => number): string => whole(sum(arms.map(count)));
+  return `${of(({ refused }) => refused)}, ${of(({ dropped }) => dropped)}, ${of(({ unsent }) => unsent)}`;
+}
+
 function failoverRows(figures: FailoverFigures): Row[] {
   const { provider, ratePerSecond, breakerOpenMs, backAtRateMs, trafficAgainMs, held, waiting } = figures;
-  const before = figures.beforePerSecond === null ? NOT_KNOWN : whole(figures.beforePerSecond);
+  const before = perSecond(figures.beforePerSecond);
   return [
     {
       label: `${provider} hangs: its breaker is open after`,

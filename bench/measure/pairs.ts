@@ -35,9 +35,16 @@ export function armsOf<Arm>(pairs: readonly Pair<Arm>[]): Arm[] {
   return pairs.flatMap((pair) => [pair.without, pair.with]);
 }
 
-/** With by without, of each pair: 1 is no difference. */
-export function ratioOf<Arm>(pairs: readonly Pair<Arm>[], figure: (arm: Arm) => number): Spread | undefined {
-  return spreadOf(pairs.map((pair) => figure(pair.with) / figure(pair.without)));
+/** With by without, of each pair of which both are known: 1 is no difference. */
+export function ratioOf<Arm>(
+  pairs: readonly Pair<Arm>[],
+  figure: (arm: Arm) => number | null,
+): Spread | undefined {
+  const ratios = pairs.flatMap((pair) => {
+    const [without, withIt] = [figure(pair.without), figure(pair.with)];
+    return without === null || withIt === null || without === 0 ? [] : [withIt / without];
+  });
+  return spreadOf(ratios);
 }
 
 /** What is missing to no difference, in per cent; below zero, the arms with it were the faster ones. */
