@@ -12,27 +12,58 @@ export interface Measurements {
   readonly chapters: readonly ChapterRun[];
   /** Cost of a payment at few and at many stored ones; empty unless asked for. */
   readonly costs: readonly CostPoint[];
+  /** By what the run ended early; what was measured before it stands. */
+  readonly failure: string | undefined;
+}
+
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<void>;
 }
 
 export async function measure(stage: Stage): Promise<Measurements> {
   const { fill, scenarios } = stage.options;
   const chapters = CHAPTERS.map((chapter) => chapter.begin());
   const costs: CostPoint[] = [];
-  await warmUp(stage);
-  if (fill !== undefined) costs.push(await measureCost(stage, FEW_STORED));
-  for (const name of scenarios) {
-    stage.progress.step(`measuring: ${name}`);
-    for (const chapter of chapters) await chapter.measure(stage, name);
+  const costAt = (stored: number): Step => ({
+    name: `the cost at ${stored} stored`,
+    run: async () => void costs.push(await measureCost(stage, stored)),
+  });
+  const failure = await runUntilFailure([
+    { name: 'warm-up', run: () => warmUp(stage) },
+    ...(fill === undefined ? [] : [costAt(FEW_STORED)]),
+    ...scenarios.map((name) => ({ name, run: () => measureScenario(stage, chapters, name) })),
+    ...(fill === undefined ? [] : [costAt(fill)]),
+  ]);
+  return { chapters, costs, failure };
+}
+
+/** What the first one fails by: the product is not what it was, so what would come after it is not measured. */
+export async function runUntilFailure(steps: readonly Step[]): Promise<string | undefined> {
+  for (const { name, run } of steps) {
+    try {
+      await run();
+    } catch (error) {
+      return `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    }
   }
-  if (fill !== undefined) costs.push(await measureCost(stage, fill));
-  return { chapters, costs };
+  return undefined;
+}
+
+async function measureScenario(stage: Stage, chapters: readonly ChapterRun[], name: string): Promise<void> {
+  stage.progress.step(`measuring: ${name}`);
+  for (const chapter of chapters) await chapter.measure(stage, name);
 }
 
 /** What must hold of all of it; `strict`: also that nothing was refused. */
-export function faultsOfMeasurements({ chapters, costs }: Measurements, judgement: Judgement): string[] {
+export function faultsOfMeasurements(
+  { chapters, costs, failure }: Measurements,
+  judgement: Judgement,
+): string[] {
   return [
     ...chapters.flatMap((chapter) => chapter.faults(judgement)),
     ...costs.flatMap(({ scenario }) => faultsOf(scenario, judgement)),
+    ...(failure === undefined ? [] : [failure]),
   ];
 }
 
