@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Id, idOf, newId } from '#kernel/ids.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
@@ -278,17 +277,10 @@ describe('two steps', () => {
     const free = await approved(1, { capture: false });
     const stateOf = async ({ uuid }: CardTransaction) =>
       (await fixture.reads.findCardTransaction(TENANT, uuid))?.state;
-    const other = new Client({ connectionString: fixture.url });
-    await other.connect();
-    await other.query('begin');
-    await other.query(
-      `select from ledger.balances b join ledger.accounts a on a.key = b.account_key
-       where a.tenant = $1 and a.id = $2 for no key update of b`,
-      [TENANT, `${first}:MEAL`],
-    );
+    const release = await fixture.lockingBalance(`${first}:MEAL`);
     await later.cards.watch.look();
     expect([await stateOf(free), await stateOf(locked)]).toEqual(['expired', 'held']);
-    await other.end();
+    await release();
     await later.cards.watch.look();
     expect(await stateOf(locked)).toBe('expired');
   });
