@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, sendOutcome, submitCommand } from '../http/command-route.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '../http/cursor.ts';
+import { parseIdCursor, renderPage, rowsFor } from '../http/cursor.ts';
 import type { HttpApp } from '../http/http-app.ts';
 import { parseInstant } from '../http/instants.ts';
 import { contextOf } from '../http/request-context.ts';
@@ -125,12 +125,10 @@ async function sendList(
   },
 ): Promise<FastifyReply> {
   const { limit = DEFAULT_PAGE_LIMIT, cursor: given, ...asked } = query;
-  const cursor = parseCursor(given, 1);
-  if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const before = cursor.value?.[0];
-  if (before !== undefined && !isId('dlt', before)) return sendProblem(reply, malformedCursor());
+  const before = parseIdCursor('dlt', given);
+  if (!before.ok) return sendProblem(reply, before.problem);
   const letters = await reads.list(contextOf(request).tenant, filterOf(asked), {
-    before: before === undefined ? undefined : uuidOf(before),
+    before: before.value,
     limit: rowsFor(limit),
   });
   const { data, next_cursor } = renderPage(letters, limit, (last) => [idOf('dlt', last.id)]);

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -281,21 +281,14 @@ async function sendCardTransactions(
   reads: CardReads,
   { request, reply, query }: Exchange & { readonly query: CardTransactionListQuery },
 ): Promise<FastifyReply> {
-  const cursor = parseCursor(query.cursor, 1);
-  if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const before = cursor.value?.[0];
-  if (before !== undefined && !isId('ctx', before)) return sendProblem(reply, malformedCursor());
-  const { cardTransactions, next } = await reads.listCardTransactions(
-    contextOf(request).tenant,
-    filterOf(query),
-    {
-      before: before === undefined ? undefined : uuidOf(before),
-      limit: query.limit ?? DEFAULT_PAGE_LIMIT,
-    },
-  );
+  const before = parseIdCursor('ctx', query.cursor);
+  if (!before.ok) return sendProblem(reply, before.problem);
+  const { tenant } = contextOf(request);
+  const page = { before: before.value, limit: query.limit ?? DEFAULT_PAGE_LIMIT };
+  const { cardTransactions, next } = await reads.listCardTransactions(tenant, filterOf(query), page);
   const next_cursor = renderNext(next, (uuid) => [idOf('ctx', uuid)]);
-  const page = { data: cardTransactions.map(renderCardTransaction), next_cursor };
-  return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
+  const document = { data: cardTransactions.map(renderCardTransaction), next_cursor };
+  return sendJsonText(reply, { status: 200, body: JSON.stringify(document) });
 }
 
 function filterOf({
