@@ -13,6 +13,7 @@ import { contextOf } from '#platform/http/request-context.ts';
 import {
   closed,
   DEFAULT_PAGE_LIMIT,
+  Instant,
   ProblemDocument,
   pageOf,
   pageQuery,
@@ -41,7 +42,6 @@ const READ = { scope: 'integrity:read' } as const;
 const WRITE = { scope: 'integrity:write', idempotencyKey: 'optional' } as const;
 const TAGS = ['integrity'];
 
-const Instant = Type.String({ format: 'date-time' });
 const MaybeInstant = Type.Union([Instant, Type.Null()]);
 const MaybeText = Type.Union([Type.String(), Type.Null()]);
 const Severity = Type.Enum(['critical', 'error', 'warning', 'info']);
