@@ -12,11 +12,12 @@ import type { Answers } from './answers.ts';
 import { authorizeCardTransaction, type CardBatch, undecided } from './authorize-card-transaction.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { confirm, markRepeated, markUnconfirmed, saveDecider } from './confirmation-store.ts';
+import { insertOpenHolds } from './hold-store.ts';
 import { loadCardBatch } from './load-card-batch.ts';
 import { decisionEvents } from './render-events.ts';
 import type { TakenRequests } from './request-queue.ts';
 import { RulesCache } from './rules-cache.ts';
-import { insertCardTransactions, insertOpenHolds } from './store.ts';
+import { insertCardTransactions } from './store.ts';
 import {
   approvedOf,
   draftsOf,
