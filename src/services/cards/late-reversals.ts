@@ -65,7 +65,7 @@ export class LateReversals {
   }
 
   /** The process stops: what cannot be given back in some seconds stays an approval that was not answered. */
-  tryOnceMore(): void {
+  noteStopping(): void {
     this.#stoppingSince = performance.now();
   }
 

@@ -10,8 +10,8 @@ import type { WaitingRequest } from './waiting-request.ts';
 
 /** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
 const NOTES_PART = 0.25;
-/** Also on a machine that seems to stand still. */
-const BATCH_MIN = 8;
+/** Also with a small batch. */
+const NOTES_MIN = 8;
 
 export interface Told {
   readonly waiting: WaitingRequest;
@@ -42,7 +42,7 @@ export interface Sent {
 }
 
 export function notesFor(requests: number, batchMax: number): number {
-  return requests === 0 ? batchMax : Math.max(BATCH_MIN, Math.floor(requests * NOTES_PART));
+  return requests === 0 ? batchMax : Math.max(NOTES_MIN, Math.floor(requests * NOTES_PART));
 }
 
 /** Whether nothing could be decided, and a settlement account is one reason. */
