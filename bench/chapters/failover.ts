@@ -3,27 +3,34 @@
  * elsewhere, what becomes of those that it had, and how soon it is trusted again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { GatewayMeter } from './gateway-meter.ts';
-import type { LoadPlan } from './load/load-plan.ts';
-import { backAtRate, type CountedAt, rateOver } from './measure/back-at-rate.ts';
-import type { Api } from './product/api.ts';
-import { untilBreakers } from './product/breakers.ts';
+import type { LoadPlan } from '../load/load-plan.ts';
+import { nextPlan, sizeOf } from '../load-plans.ts';
+import { backAtRate, type CountedAt, rateOver } from '../measure/back-at-rate.ts';
+import type { Api } from '../product/api.ts';
+import { isOpen, untilBreakers } from '../product/breakers.ts';
+import { GatewayMeter } from '../product/gateway-meter.ts';
 import {
   countStatuses,
   ENDINGS,
   explainWaiting,
   listPayments,
   type Waiting,
-} from './product/payment-ends.ts';
-import { firstChargeSince } from './product/provider-book.ts';
-import type { SandboxProvider } from './product/sandbox-provider.ts';
-import { runScenario, type ScenarioContext, type ScenarioReport } from './scenario.ts';
+} from '../product/payment-ends.ts';
+import { firstChargeSince } from '../product/provider-book.ts';
+import type { SandboxProvider } from '../product/sandbox-provider.ts';
+import { runScenario, type ScenarioContext, type ScenarioReport } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
 /** Verdicts come ten times a second, each a tenth of the second's payments. */
 const RATE = { share: 0.9, windowMs: 2000 };
 /** What an undisturbed payment takes, many times over: older ones without an end are held up. */
 const HELD_MS = 3000;
 const BOOK_EVERY_MS = 100;
+const TIMING: { readonly full: FailoverTiming; readonly quick: FailoverTiming } = {
+  full: { beforeMs: 5000, outageMs: 20_000, afterMs: 15_000 },
+  quick: { beforeMs: 3000, outageMs: 6000, afterMs: 8000 },
+};
 
 export interface FailoverTiming {
   /** Of the load, before the provider hangs; longer than a window of the rate. */
@@ -62,8 +69,23 @@ export function failoverDurationMs({ beforeMs, outageMs, afterMs }: FailoverTimi
   return beforeMs + outageMs + afterMs;
 }
 
+export async function measureFailover(stage: Stage): Promise<FailoverReport> {
+  const timing = sizeOf(stage, TIMING);
+  const ratePerSecond = stage.options.gatewayRate;
+  await checkpoint(stage.serverUrl);
+  const durationMs = failoverDurationMs(timing);
+  // Nobody waits for final states: those that a hung provider has would hold the last answers up.
+  const plan = nextPlan(stage, { method: 'gateway', durationMs, waitingConnections: 0 });
+  const report = await runFailover(stage.context, stage.providers, {
+    plan: { ...plan, ratePerSecond },
+    timing,
+  });
+  stage.stored += report.scenario.load.accepted;
+  return report;
+}
+
 /** The first provider hangs; the plan is an open loop of `failoverDurationMs`. */
-export async function runFailover(
+async function runFailover(
   context: ScenarioContext,
   providers: readonly SandboxProvider[],
   { plan, timing }: { plan: LoadPlan & { readonly ratePerSecond: number }; timing: FailoverTiming },
@@ -159,7 +181,7 @@ class Outage {
   }
 
   #isOpen(breakers: ReadonlyMap<string, string>): boolean {
-    return breakers.get(this.#provider.name) !== 'closed';
+    return isOpen(breakers.get(this.#provider.name));
   }
 
   /** Also those that were under way when it hung. */

@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CARD_SCENARIOS } from './cards.ts';
-import { CASH_SCENARIOS } from './cash-entries.ts';
-import { CONSOLIDATION_SCENARIO } from './consolidation-cost.ts';
-import { DAYS_SCENARIO } from './daily-balances.ts';
-import { parseOptions } from './options.ts';
+import { parseOptions } from './parse-options.ts';
 
 describe('parseOptions', () => {
   it('measures everything for a minute each when nothing is asked', () => {
@@ -19,12 +15,16 @@ describe('parseOptions', () => {
           'hung-provider',
           'failover',
           'integrity',
-          ...CARD_SCENARIOS,
+          'cards',
+          'cards-hot',
+          'cards-open',
+          'cards-beside',
           'integrations',
           'webhooks',
-          ...CASH_SCENARIOS,
-          CONSOLIDATION_SCENARIO,
-          DAYS_SCENARIO,
+          'cash-entries',
+          'cash-open',
+          'consolidation',
+          'daily-balances',
         ],
         pairs: 6,
         seconds: 60,
@@ -46,7 +46,19 @@ describe('parseOptions', () => {
     expect(parseOptions(['--quick'], 1)).toMatchObject({
       ok: true,
       value: {
-        scenarios: ['uniform', 'hot', 'open', 'gateway', ...CARD_SCENARIOS, ...CASH_SCENARIOS, DAYS_SCENARIO],
+        scenarios: [
+          'uniform',
+          'hot',
+          'open',
+          'gateway',
+          'cards',
+          'cards-hot',
+          'cards-open',
+          'cards-beside',
+          'cash-entries',
+          'cash-open',
+          'daily-balances',
+        ],
       },
     });
     expect(parseOptions(['--quick', '--scenario', 'failover', '--gateway-rate', '20'], 1)).toMatchObject({

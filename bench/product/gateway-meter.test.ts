@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseMetrics } from '../measure/prometheus-text.ts';
 import { callsOf, faultsOfBooks } from './gateway-meter.ts';
-import { parseMetrics } from './measure/prometheus-text.ts';
 
 const METRICS = `lastro_provider_call_duration_seconds_bucket{provider="alfa",operation="charge",outcome="approved",le="0.1"} 3
 lastro_provider_call_duration_seconds_count{provider="alfa",operation="charge",outcome="approved"} 40

@@ -6,13 +6,18 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ReceiverReport, WebhookTally } from './load/webhook-receiver.ts';
-import { type Usage, UsageMeter } from './measure/usage-meter.ts';
-import { type Api, forEachConcurrently } from './product/api.ts';
-import { duration, line, NOT_KNOWN, whole } from './report-format.ts';
-import type { ScenarioContext } from './scenario.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import type { ReceiverReport, WebhookTally } from '../load/webhook-receiver.ts';
+import { sizeOf } from '../load-plans.ts';
+import { type Usage, UsageMeter } from '../measure/usage-meter.ts';
+import { Api, forEachConcurrently } from '../product/api.ts';
+import { createApiKey } from '../product/product.ts';
+import { cpuEach, duration, line, whole } from '../report-format.ts';
+import type { ScenarioContext } from '../scenario.ts';
+import { restartProduct, type Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
-const RECEIVER = fileURLToPath(new URL('./load/webhook-receiver.ts', import.meta.url));
+const RECEIVER = fileURLToPath(new URL('../load/webhook-receiver.ts', import.meta.url));
 const CURRENCY = 'USD';
 const FUNDS_MINOR = 1_000_000_000;
 const CONCURRENT_REQUESTS = 16;
@@ -20,6 +25,18 @@ const CONCURRENT_REQUESTS = 16;
 const QUIET_MS = 2000;
 /** Until every process knows of the endpoints (src/services/notification/webhooks/subscribers.ts). */
 const KNOWN_AFTER_MS = 1500;
+
+const SIZES: Readonly<Record<'full' | 'quick', Omit<WebhookPlan, 'durationMs'>>> = {
+  full: { tenants: 10, endpoints: 100, hung: 10, deliveriesPerSecond: 3300 },
+  quick: { tenants: 2, endpoints: 10, hung: 1, deliveriesPerSecond: 200 },
+};
+
+export const WEBHOOKS = chapterOf<WebhookReport>({
+  scenarios: [{ name: 'webhooks', runs: 'full', measure: measureWebhooks }],
+  faults: (reports) => reports.flatMap(faultsOfWebhooks),
+  render: (reports) => reports.map(renderWebhooks),
+  record: (reports) => ({ webhooks: oneOrAll(reports) }),
+});
 
 export interface WebhookPlan {
   readonly durationMs: number;
@@ -39,11 +56,27 @@ export interface WebhookReport extends WebhookPlan {
   readonly usage: Usage;
 }
 
-export interface WebhookTenant {
+interface WebhookTenant {
   readonly api: Api;
 }
 
-export async function runWebhooks(
+/** In the sandbox's mode: elsewhere nothing is sent to this machine. Each tenant has a key of its own, as everywhere. */
+async function measureWebhooks(stage: Stage): Promise<WebhookReport> {
+  const { options, installation } = stage;
+  const plan = { ...sizeOf(stage, SIZES), durationMs: options.seconds * 1000 };
+  const names = Array.from({ length: plan.tenants }, (_, index) => `bench-hooks-${index}`);
+  const keys = await Promise.all(names.map((tenant) => createApiKey(installation, tenant)));
+  await restartProduct(stage, { LASTRO_MODE: 'sandbox' });
+  const { url } = stage.product;
+  await checkpoint(stage.serverUrl);
+  const tenants = keys.map((key) => ({ api: new Api({ url, key }) }));
+  const report = await runWebhooks(stage.context, tenants, plan);
+  await restartProduct(stage, {});
+  stage.stored += report.payments;
+  return report;
+}
+
+async function runWebhooks(
   { pids, onProgress }: ScenarioContext,
   tenants: readonly WebhookTenant[],
   plan: WebhookPlan,
@@ -184,26 +217,25 @@ export function faultsOfWebhooks({ payments, endpoints, hung, tally }: WebhookRe
   const wanted = payments * (endpoints - hung);
   return [
     ...(tally.delivered < wanted ? [`webhooks: ${wanted - tally.delivered} deliveries are missing`] : []),
+    ...(hung > 0 && tally.hung === 0 ? ['webhooks: nothing was sent to those that hang'] : []),
     ...(tally.outOfOrder > 0 ? [`webhooks: ${tally.outOfOrder} came before what is before them`] : []),
   ];
 }
 
-export function renderWebhooks(report: WebhookReport | undefined): string {
-  if (report === undefined) return '';
+function renderWebhooks(report: WebhookReport): string {
   const { tenants, endpoints, hung, payments, tally, elapsedMs, usage } = report;
-  const cpu = (us: number | null): string =>
-    us === null || tally.delivered === 0 ? NOT_KNOWN : `${(us / tally.delivered).toFixed(1)} µs`;
   return [
     line('webhooks', []),
     line('endpoints, those that hang', [whole(tenants * endpoints), whole(tenants * hung)]),
     line('payments', [whole(payments)]),
     line('deliveries to the others', [whole(tally.delivered)]),
+    line('deliveries that came again', [whole(tally.repeated)]),
     line('deliveries/s', [whole((tally.delivered / elapsedMs) * 1000)]),
     line('from the event to its arrival, p50', [duration(tally.delay.p50Ms)]),
     line('from the event to its arrival, p99', [duration(tally.delay.p99Ms)]),
     line('from the event to its arrival, max', [duration(tally.delay.maxMs)]),
     line('requests that hang', [whole(tally.hung)]),
-    line('Node CPU per delivery', [cpu(usage.nodeCpuUs)]),
-    line('PostgreSQL CPU per delivery', [cpu(usage.postgresCpuUs)]),
+    line('Node CPU per delivery', [cpuEach(usage.nodeCpuUs, tally.delivered)]),
+    line('PostgreSQL CPU per delivery', [cpuEach(usage.postgresCpuUs, tally.delivered)]),
   ].join('\n');
 }

@@ -4,13 +4,15 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { type DurationSummary, Histogram } from './load/histogram.ts';
-import { CURRENCY } from './load/payment-request.ts';
-import type { Api } from './product/api.ts';
-import { duration, line, whole } from './report-format.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import { type DurationSummary, Histogram } from '../load/histogram.ts';
+import { CURRENCY } from '../load/payment-request.ts';
+import { sizeOf } from '../load-plans.ts';
+import type { Api } from '../product/api.ts';
+import { duration, line, whole } from '../report-format.ts';
+import { restartProduct, type Stage } from '../stage.ts';
 
-export const LONG_ACCOUNT_SCENARIO = 'long-account';
-
+const POSTINGS = { full: 10_000_000, quick: 100_000 } as const;
 const ACCOUNT = 'bench-long';
 const YEARS = 5;
 const YEAR_DAYS = 365;
@@ -20,7 +22,7 @@ const READS = 1000;
 const KNOWN_POLL_MS = 100;
 const KNOWN_TIMEOUT_MS = 30_000;
 
-export interface LongAccountReport {
+interface LongAccountReport {
   readonly postings: number;
   /** Of the account, in the consolidation's table. */
   readonly days: number;
@@ -28,7 +30,24 @@ export interface LongAccountReport {
   readonly reads: DurationSummary;
 }
 
-export async function runLongAccount(
+/** It fills the disk. */
+export const LONG_ACCOUNT = chapterOf<LongAccountReport>({
+  scenarios: [{ name: 'long-account', runs: 'named', measure: measureLongAccount }],
+  faults: () => [],
+  render: (reports) => reports.map(renderLongAccount),
+  record: (reports) => ({ longAccount: oneOrAll(reports) }),
+});
+
+/** Without integrity, which would put right what has no event. */
+async function measureLongAccount(stage: Stage): Promise<LongAccountReport> {
+  await restartProduct(stage, { LASTRO_SERVICES: 'payments,validation,authorization,ledger,consolidation' });
+  const { api } = stage.context;
+  const report = await runLongAccount({ api, serverUrl: stage.serverUrl }, sizeOf(stage, POSTINGS));
+  await restartProduct(stage, {});
+  return report;
+}
+
+async function runLongAccount(
   { api, serverUrl }: { readonly api: Api; readonly serverUrl: string },
   postings: number,
 ): Promise<LongAccountReport> {
@@ -36,10 +55,13 @@ export async function runLongAccount(
   await client.connect();
   try {
     await openAccount(api, client);
-    const days = await fill(client, postings);
-    return { postings, days, reads: await readYears(api) };
+    const months = await addMonths(client);
+    try {
+      return { postings, days: await fill(client, postings), reads: await readYears(api) };
+    } finally {
+      await clear(client, months);
+    }
   } finally {
-    await clear(client);
     await client.end();
   }
 }
@@ -64,8 +86,16 @@ async function openAccount(api: Api, client: pg.Client): Promise<void> {
   }
 }
 
-async function fill(client: pg.Client, postings: number): Promise<number> {
-  await client.query(`select ledger.add_posting_month(month::date) from ${MONTHS}`);
+/** The tables that were made: on data of somebody's own there are some already, and what is in those is not ours. */
+export async function addMonths(client: pg.Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ table: string; is_new: boolean }>(
+    `select 'ledger.postings_' || to_char(month, 'YYYYMM') as table, ledger.add_posting_month(month::date) as is_new from ${MONTHS}`,
+  );
+  return rows.filter(({ is_new }) => is_new).map(({ table }) => table);
+}
+
+/** How many days have a row. */
+export async function fill(client: pg.Client, postings: number): Promise<number> {
   await client.query(
     `insert into ledger.postings (account_key, posted_at, sequence, entry_id, amount, posted_after)
      select ${KEY}, ((${FROM}) + (${UP_TO} - (${FROM})) * ((n - 1)::float8 / $1::bigint)) at time zone 'UTC', n, gen_random_uuid(), 1, n
@@ -88,13 +118,12 @@ async function fill(client: pg.Client, postings: number): Promise<number> {
   return rowCount ?? 0;
 }
 
-async function clear(client: pg.Client): Promise<void> {
+/** `months`: the tables that only these postings are in. */
+export async function clear(client: pg.Client, months: readonly string[]): Promise<void> {
   await client.query(`delete from consolidation.days where account_key = ${DAYS_KEY}`);
   await client.query(`delete from consolidation.standings where account_key = ${DAYS_KEY}`);
-  const { rows } = await client.query<{ child: string }>(
-    `select 'ledger.postings_' || to_char(month, 'YYYYMM') as child from ${MONTHS}`,
-  );
-  for (const { child } of rows) await client.query(`drop table if exists ${child}`);
+  for (const table of months) await client.query(`drop table ${table}`);
+  await client.query(`delete from ledger.postings where account_key = ${KEY}`);
 }
 
 async function readYears(api: Api): Promise<DurationSummary> {
@@ -115,8 +144,7 @@ function dateOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
 }
 
-export function renderLongAccount(report: LongAccountReport | undefined): string {
-  if (report === undefined) return '';
+function renderLongAccount(report: LongAccountReport): string {
   const { postings, days, reads } = report;
   return [
     line('a long account', [whole(postings)]),

@@ -2,10 +2,10 @@
  * What payments by providers took of the providers: calls, by the product's metrics, and charges, by the providers' own
  * books. Between `start` and `stop`, while no other payments by providers run.
  */
-import { type MetricSample, sumOf, valuesOf } from './measure/prometheus-text.ts';
-import type { Api } from './product/api.ts';
-import { type BooksFigures, sumBooks } from './product/provider-book.ts';
-import type { SandboxProvider } from './product/sandbox-provider.ts';
+import { type MetricSample, sumOf, valuesOf } from '../measure/prometheus-text.ts';
+import type { Api } from './api.ts';
+import { type BooksFigures, sumBooks } from './provider-book.ts';
+import type { SandboxProvider } from './sandbox-provider.ts';
 
 export const CALLS = 'lastro_provider_call_duration_seconds_count';
 

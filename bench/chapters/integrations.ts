@@ -6,20 +6,31 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { DestinationReport } from './load/destination.ts';
-import { generateLoad, type RunningGenerator } from './load/generator-process.ts';
-import type { LoadPlan, LoadResult } from './load/load-plan.ts';
-import { type ArmKind, type Pair, ratioOf, renderSlowing, runPairs } from './measure/pairs.ts';
-import type { Spread } from './measure/spread.ts';
-import { type Usage, UsageMeter } from './measure/usage-meter.ts';
-import type { Api } from './product/api.ts';
-import { duration, line, NOT_KNOWN, sum, whole } from './report-format.ts';
-import type { ScenarioContext } from './scenario.ts';
+import { chapterOf, oneOrAll } from '../chapter.ts';
+import type { Judgement } from '../judgement.ts';
+import type { DestinationReport, DestinationTally } from '../load/destination.ts';
+import { generateLoad, type RunningGenerator } from '../load/generator-process.ts';
+import type { LoadPlan, LoadResult } from '../load/load-plan.ts';
+import { answerRows, faultsOfLoad, unacceptedRows } from '../load-figures.ts';
+import { ARM_MS, nextPlan, sizeOf } from '../load-plans.ts';
+import { type ArmKind, armsOf, type Pair, ratioOf, renderSlowing, runPairs } from '../measure/pairs.ts';
+import type { Spread } from '../measure/spread.ts';
+import { type Usage, UsageMeter } from '../measure/usage-meter.ts';
+import type { Api } from '../product/api.ts';
+import { CompletionWatch } from '../product/completion-watch.ts';
+import { cpuEach, line, whole } from '../report-format.ts';
+import type { ScenarioContext } from '../scenario.ts';
+import { restartProduct, type Stage } from '../stage.ts';
+import { checkpoint } from '../yardsticks/yardstick-database.ts';
 
-export const LIVE = 'bench-live';
-export const DEAD = 'bench-dead';
+const LIVE = 'bench-live';
+const DEAD = 'bench-dead';
 
-const DESTINATION = fileURLToPath(new URL('./load/destination.ts', import.meta.url));
+/** Under way at most: twice what a destination that answers in 20 ms has in a tenth of a second. */
+const UNFINISHED = { full: 3000, quick: 200 } as const;
+const DEAD_PER_SECOND = { full: 50, quick: 20 } as const;
+
+const DESTINATION = fileURLToPath(new URL('../load/destination.ts', import.meta.url));
 const LOOK_EVERY_MS = 100;
 /** Nothing more has come for so long: what was to come is there. */
 const STALLED_MS = 10_000;
@@ -31,8 +42,12 @@ export interface IntegrationArm {
   readonly deliveredPerSecond: number;
   /** Accepted, and never delivered. */
   readonly lost: number;
+  /** Requests with a message that had been delivered. */
+  readonly repeated: number;
   /** Requests that the dead destination got. */
   readonly hung: number;
+  /** Of messages to the dead destination; undefined in an arm without. */
+  readonly dead: LoadResult | undefined;
   readonly usage: Usage;
 }
 
@@ -43,7 +58,7 @@ export interface IntegrationReport {
   readonly ratio: Spread | undefined;
 }
 
-export interface IntegrationOptions {
+interface IntegrationOptions {
   readonly pairs: number;
   readonly deadPerSecond: number;
   /** Each time with seeds of their own, or the keys would be replays. */
@@ -52,7 +67,33 @@ export interface IntegrationOptions {
   readonly beforeArm: () => Promise<void>;
 }
 
-export async function runIntegrations(
+export const INTEGRATIONS = chapterOf<IntegrationReport>({
+  scenarios: [{ name: 'integrations', runs: 'full', measure: measureIntegrations }],
+  faults: (reports, judgement) => reports.flatMap((report) => faultsOfIntegrations(report, judgement)),
+  render: (reports) => reports.map(renderIntegrations),
+  record: (reports) => ({ integrations: oneOrAll(reports) }),
+});
+
+/** In the sandbox's mode: elsewhere nothing is sent to this machine. */
+async function measureIntegrations(stage: Stage): Promise<IntegrationReport> {
+  const deadPerSecond = sizeOf(stage, DEAD_PER_SECOND);
+  await restartProduct(stage, { LASTRO_MODE: 'sandbox' });
+  const plan = { method: 'integration', durationMs: sizeOf(stage, ARM_MS), waitingConnections: 0 } as const;
+  const maxUnfinished = sizeOf(stage, UNFINISHED);
+  const report = await runIntegrations(stage.context, {
+    pairs: stage.options.pairs,
+    deadPerSecond,
+    nextPlans: () => ({
+      live: nextPlan(stage, { ...plan, connector: LIVE, maxUnfinished }),
+      dead: nextPlan(stage, { ...plan, connector: DEAD, ratePerSecond: deadPerSecond }),
+    }),
+    beforeArm: () => checkpoint(stage.serverUrl),
+  });
+  await restartProduct(stage, {});
+  return report;
+}
+
+async function runIntegrations(
   context: ScenarioContext,
   options: IntegrationOptions,
 ): Promise<IntegrationReport> {
@@ -98,14 +139,16 @@ async function putConnectors(api: Api, url: string): Promise<void> {
 
 async function runArm(
   kind: ArmKind,
-  { pids }: ScenarioContext,
+  { api, pids, onProgress }: ScenarioContext,
   { destination, options }: { readonly destination: Destination; readonly options: IntegrationOptions },
 ): Promise<IntegrationArm> {
   await options.beforeArm();
+  // What the arm before left for the dead destination is tried no more.
+  await new CompletionWatch(api, ({ lagEvents }) => onProgress(`${lagEvents} events waiting`)).untilRest();
   const before = await destination.read();
   const plans = options.nextPlans();
   const meter = new UsageMeter(pids);
-  const startedAt = performance.now();
+  let startedAt = 0;
   let generator: RunningGenerator | undefined;
   const watch = setInterval(() => {
     void destination.read().then(({ live }) => generator?.noteFinished(live - before.live));
@@ -115,18 +158,21 @@ async function runArm(
   beside?.catch(() => undefined);
   const load = await generateLoad(plans.live, (running) => {
     generator = running;
+    startedAt = performance.now();
     meter.start();
   }).finally(() => clearInterval(watch));
   const { delivered, lastAt } = await untilDelivered(destination, before.live, load.accepted);
   const usage = meter.stop();
-  await beside;
-  const { dead } = await destination.read();
+  const dead = await beside;
+  const after = await destination.read();
   return {
     kind,
     load,
     deliveredPerSecond: (delivered / (lastAt - startedAt)) * 1000,
     lost: load.accepted - delivered,
-    hung: dead - before.dead,
+    repeated: after.repeated - before.repeated,
+    hung: after.dead - before.dead,
+    dead,
     usage,
   };
 }
@@ -165,7 +211,7 @@ class Destination {
   }
 
   /** How many have come so far. */
-  async read(): Promise<{ live: number; dead: number }> {
+  async read(): Promise<DestinationTally> {
     this.#child.send({});
     const [report] = (await once(this.#child, 'message')) as [DestinationReport];
     if (!('live' in report)) throw new Error('the destination did not say what has come');
@@ -178,35 +224,33 @@ class Destination {
 }
 
 /** What must hold whatever the speed. */
-export function faultsOfIntegrations({ pairs }: IntegrationReport): string[] {
+export function faultsOfIntegrations({ pairs }: IntegrationReport, judgement: Judgement): string[] {
   return pairs.flatMap((pair, index) =>
-    [pair.without, pair.with].flatMap(({ kind, load, lost }) => {
+    armsOf([pair]).flatMap(({ kind, load, lost, hung, dead }) => {
       const at = `integrations, pair ${index + 1}, ${kind} a dead destination`;
-      const others = sum(Object.values(load.unexpected));
       return [
-        ...(load.accepted === 0 ? [`${at}: nothing was accepted`] : []),
+        ...faultsOfLoad(at, load, judgement),
+        ...(dead === undefined ? [] : faultsOfLoad(`${at}, those to it`, dead, judgement)),
+        ...(dead !== undefined && hung === 0 ? [`${at}: nothing was sent to it`] : []),
         ...(lost > 0 ? [`${at}: ${lost} accepted messages were not delivered`] : []),
-        ...(others > 0 ? [`${at}: ${others} answers other than 202`] : []),
-        ...(load.dropped > 0 ? [`${at}: ${load.dropped} requests without an answer`] : []),
       ];
     }),
   );
 }
 
-export function renderIntegrations(report: IntegrationReport | undefined): string {
-  if (report === undefined) return '';
-  const arms = report.pairs.flatMap((pair) => [pair.without, pair.with]);
+function renderIntegrations(report: IntegrationReport): string {
+  const arms = armsOf(report.pairs);
+  const loads = arms.map(({ load }) => load);
   const row = (label: string, value: (arm: IntegrationArm) => string): string => line(label, arms.map(value));
-  const cpu = (us: number | null, { load }: IntegrationArm): string =>
-    us === null || load.accepted === 0 ? NOT_KNOWN : `${(us / load.accepted).toFixed(1)} µs`;
   return [
     row('integrations, a dead destination', ({ kind }) => kind),
     row('delivered/s', ({ deliveredPerSecond }) => whole(deliveredPerSecond)),
-    row('to the 202, p50', ({ load }) => duration(load.acceptance.p50Ms)),
-    row('to the 202, p99', ({ load }) => duration(load.acceptance.p99Ms)),
+    ...unacceptedRows(loads),
+    ...answerRows('to the 202', loads),
+    row('delivered again', ({ repeated }) => whole(repeated)),
     row('requests that hang', ({ hung }) => whole(hung)),
-    row('Node CPU per message', (arm) => cpu(arm.usage.nodeCpuUs, arm)),
-    row('PostgreSQL CPU per message', (arm) => cpu(arm.usage.postgresCpuUs, arm)),
+    row('Node CPU per message', ({ usage, load }) => cpuEach(usage.nodeCpuUs, load.accepted)),
+    row('PostgreSQL CPU per message', ({ usage, load }) => cpuEach(usage.postgresCpuUs, load.accepted)),
     report.ratio === undefined ? '' : `a dead destination slows the others by ${renderSlowing(report.ratio)}`,
   ].join('\n');
 }

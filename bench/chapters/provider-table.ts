@@ -1,11 +1,12 @@
 /** Payments by providers, each figure beside what is to be reached. */
+
+import type { Unaccepted } from '../load-figures.ts';
+import { renderSlowing } from '../measure/pairs.ts';
+import type { Waiting } from '../product/payment-ends.ts';
+import { duration, NOT_KNOWN, perSecond, sum, whole } from '../report-format.ts';
+import type { ScenarioReport } from '../scenario.ts';
 import type { FailoverFigures } from './failover.ts';
 import { type HungProviderReport, PROVIDERS_ARE } from './hung-provider.ts';
-import { renderSlowing } from './measure/pairs.ts';
-import type { Spread } from './measure/spread.ts';
-import type { Waiting } from './product/payment-ends.ts';
-import { duration, NOT_KNOWN, sum, whole } from './report-format.ts';
-import type { ScenarioReport } from './scenario.ts';
 
 const LABEL_WIDTH = 54;
 const VALUE_WIDTH = 40;
@@ -20,15 +21,14 @@ interface Row {
 /** Empty where no payment was made by a provider. */
 export function renderGateway(report: {
   readonly scenarios: readonly ScenarioReport[];
-  readonly hungProvider: HungProviderReport | undefined;
-  readonly failover: FailoverFigures | undefined;
+  readonly hungProviders: readonly HungProviderReport[];
+  readonly failovers: readonly FailoverFigures[];
 }): string {
-  const { scenarios, hungProvider, failover } = report;
-  const gateway = scenarios.find(({ name }) => name === 'gateway');
+  const { scenarios, hungProviders, failovers } = report;
   const rows = [
-    ...(gateway === undefined ? [] : throughputRows(gateway)),
-    ...(hungProvider === undefined ? [] : hungProviderRows(hungProvider)),
-    ...(failover === undefined ? [] : failoverRows(failover)),
+    ...scenarios.filter(({ name }) => name === 'gateway').flatMap(throughputRows),
+    ...hungProviders.flatMap(hungProviderRows),
+    ...failovers.flatMap(failoverRows),
   ];
   if (rows.length === 0) return '';
   const head = renderRow({ label: 'payments by providers', value: 'measured', target: 'target' });
@@ -56,14 +56,19 @@ function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderRe
   return [
     {
       label: 'balance payments slowed by providers that hang',
-      value: slowing(report.completedRatio),
+      value: renderSlowing(report.completedRatio),
       target: '≤ 5 %',
     },
-    { label: '  the same, by payments accepted', value: slowing(report.acceptedRatio) },
+    { label: '  the same, by payments accepted', value: renderSlowing(report.acceptedRatio) },
     ...pairs.map((pair, index) => ({
       label: `  pair ${index + 1}, ${PROVIDERS_ARE[pair.first]} first: completed/s`,
-      value: `${whole(pair.without.completedPerSecond)} well, ${whole(pair.with.completedPerSecond)} hung`,
+      value: `${perSecond(pair.without.completedPerSecond)} well, ${perSecond(pair.with.completedPerSecond)} hung`,
     })),
+    {
+      label: '  refused, dropped, never sent: well',
+      value: unacceptedOf(pairs.map((pair) => pair.without)),
+    },
+    { label: '  refused, dropped, never sent: hung', value: unacceptedOf(hung) },
     {
       label: `  ${whole(gatewayPerSecond)}/s by providers: all ended, after they were well`,
       value: Number.isFinite(slowest) ? `${duration(slowest)} at most` : 'not all',
@@ -71,13 +76,14 @@ function hungProviderRows({ pairs, gatewayPerSecond, ...report }: HungProviderRe
   ];
 }
 
-function slowing(ratio: Spread | undefined): string {
-  return ratio === undefined ? NOT_KNOWN : renderSlowing(ratio);
+function unacceptedOf(arms: readonly Unaccepted[]): string {
+  const of = (count: (arm: Unaccepted) => number): string => whole(sum(arms.map(count)));
+  return `${of(({ refused }) => refused)}, ${of(({ dropped }) => dropped)}, ${of(({ unsent }) => unsent)}`;
 }
 
 function failoverRows(figures: FailoverFigures): Row[] {
   const { provider, ratePerSecond, breakerOpenMs, backAtRateMs, trafficAgainMs, held, waiting } = figures;
-  const before = figures.beforePerSecond === null ? NOT_KNOWN : whole(figures.beforePerSecond);
+  const before = perSecond(figures.beforePerSecond);
   return [
     {
       label: `${provider} hangs: its breaker is open after`,
