@@ -225,11 +225,13 @@ describe('two steps', () => {
     const held = await approved(6, { capture: false });
     await cards.cards.watch.look();
     expect(await heldOf('MEAL')).toBe(600n);
-    await Promise.all([later.cards.watch.look(), another.cards.watch.look()]);
-    expect(await fixture.reads.findCardTransaction(TENANT, held.uuid)).toMatchObject({
-      state: 'expired',
-      code: '00',
-    });
+    const read = () => fixture.reads.findCardTransaction(TENANT, held.uuid);
+    // Each leaves out what the other has locked: of two accounts either may have one, and look again.
+    await vi.waitUntil(async () => {
+      await Promise.all([later.cards.watch.look(), another.cards.watch.look()]);
+      return (await read())?.state !== 'held';
+    }, PATIENCE);
+    expect(await read()).toMatchObject({ state: 'expired', code: '00' });
     expect(await heldOf('MEAL')).toBe(0n);
     expect(await giveBack('capture', held, 422)).toMatchObject({ code: 'cards.not_held' });
     expect(await fixture.rows('select from cards.open_holds where id = $1', [held.uuid])).toEqual([]);
