@@ -1,6 +1,7 @@
 /** The bench from beginning to end: prepare, load, compare, verify. What it starts is ended however it ends. */
 import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { SCENARIOS } from './chapters.ts';
 import { describeDatabase, describeMachine, describeRevision } from './measure/machine.ts';
 import { Progress } from './measure/progress.ts';
 import { faultsOfMeasurements, measure } from './measurements.ts';
@@ -12,6 +13,7 @@ import type { BenchReport } from './report.ts';
 import { type Stage, setUp } from './stage.ts';
 import { runPeer, runPlainSql, type YardstickContext } from './yardsticks/yardstick-run.ts';
 
+const NO_YARDSTICKS = { plainSql: undefined, peer: undefined };
 /** Millions of payments are recomputed. */
 const VERIFY_TIMEOUT_MS = 3600 * 1000;
 
@@ -22,16 +24,19 @@ export async function runBench(
   const progress = new Progress();
   const dataDir = openDataFolder(options, { resultsDir, name, cleanup });
   const logPath = join(resultsDir, name);
-  const stage = await setUp({ options, root, dataDir, progress, cleanup, logPath });
+  const needsProviders = SCENARIOS.some(
+    (scenario) => scenario.needsProviders === true && options.scenarios.includes(scenario.name),
+  );
+  const stage = await setUp({ options, needsProviders, root, dataDir, progress, cleanup, logPath });
   const described = await describe(stage);
-  const measured = await measure(stage);
-  const yardsticks = await compare(stage);
+  const { failure, ...measured } = await measure(stage);
+  const yardsticks = failure === undefined ? await compare(stage) : NO_YARDSTICKS;
   progress.step('stopping');
   const stopStatus = await stage.product.stop();
   progress.step('verifying');
   const verify = await runVerify(stage);
   const faults = [
-    ...faultsOfMeasurements(measured, { strict: options.quick }),
+    ...faultsOfMeasurements({ ...measured, failure }, { strict: options.quick }),
     ...(stopStatus === 0 ? [] : [`the product ended with status ${stopStatus} when asked to stop`]),
     ...(verify.status === 0 ? [] : [`verify ended with status ${verify.status}`]),
   ];

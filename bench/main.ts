@@ -6,9 +6,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runBench } from './bench.ts';
-import { parseOptions, USAGE } from './options.ts';
+import { parseOptions, USAGE } from './parse-options.ts';
 import { Cleanup } from './product/cleanup.ts';
-import { renderReport } from './report.ts';
+import { recordOf, renderReport } from './report.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const RESULTS = join(ROOT, 'bench/results');
@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const options = parseOptions(args, Date.now() % SEEDS);
+  const options = parseOptions(args, 1 + (Date.now() % SEEDS));
   if (!options.ok) {
     process.stderr.write(`${options.fault}\n\n${USAGE}`);
     return 2;
@@ -29,7 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
   const name = new Date().toISOString().replaceAll(/[:.]/g, '-');
   mkdirSync(RESULTS, { recursive: true });
   const report = await runBench(options.value, { root: ROOT, resultsDir: RESULTS, name, cleanup });
-  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(recordOf(report), null, 2)}\n`);
   process.stdout.write(renderReport(report));
   return report.faults.length === 0 ? 0 : 1;
 }

@@ -11,6 +11,11 @@ export function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** Null: not known. */
+export function perSecond(rate: number | null): string {
+  return rate === null ? NOT_KNOWN : whole(rate);
+}
+
 export function percent(ratio: number): string {
   return `${(ratio * 100).toFixed(0)} %`;
 }
@@ -27,4 +32,9 @@ export function bytes(value: number | null): string {
 
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
+}
+
+/** CPU of each of so many; null: not known. */
+export function cpuEach(us: number | null, count: number): string {
+  return us === null || count === 0 ? NOT_KNOWN : `${(us / count).toFixed(1)} µs`;
 }

@@ -2,12 +2,15 @@
  * One scenario: load, then nothing until every payment has its verdict; what it took of the machine meanwhile, and
  * whether every accepted payment got where it should.
  *
- * S1: it begins with nothing lagging, so every verdict that comes belongs to it.
- * S2: completed per second counts until the last verdict, not only while the load lasts.
+ * S1: it begins when nothing lags, so every verdict that comes belongs to it.
+ * S2: completed per second counts from the first request until the last verdict on one clock, not only while the load lasts,
+ *     and also where verdicts are missing.
  */
-import type { GatewayFigures } from './gateway-meter.ts';
+
+import type { Judgement } from './judgement.ts';
 import { generateLoad, type RunningGenerator } from './load/generator-process.ts';
 import type { LoadPlan, LoadResult } from './load/load-plan.ts';
+import { faultsOfLoad } from './load-figures.ts';
 import { type MeteredPids, type Usage, UsageMeter } from './measure/usage-meter.ts';
 import type { Api } from './product/api.ts';
 import {
@@ -17,9 +20,10 @@ import {
   type Snapshot,
   type Worker,
 } from './product/completion-watch.ts';
+import type { GatewayFigures } from './product/gateway-meter.ts';
 import { countEnded } from './product/payment-ends.ts';
+import { sum } from './report-format.ts';
 
-const MEMORY_EVERY_MS = 500;
 /** Where somebody looks at when what has completed. A scrape costs the product 3 ms, so this is for a light load. */
 const CLOSE_WATCH_MS = 100;
 /** Where payments wait for a provider: it is asked every 30 s at last, so nothing may move for longer than that. */
@@ -90,12 +94,14 @@ export async function runScenario(
     },
     onSnapshot === undefined ? {} : { pollMs: CLOSE_WATCH_MS },
   );
+  await watch.untilRest(); // S1
   const before = await watch.read();
-  const memory = setInterval(() => meter.sample(), MEMORY_EVERY_MS);
+  let startedAtMs = 0;
   try {
     let beside: Promise<void> | undefined;
     const load = await generateLoad(plan, (running) => {
       if (plan.maxUnfinished !== null) generator = running;
+      startedAtMs = performance.now();
       meter.start();
       watch.start();
       beside = meanwhile?.();
@@ -112,6 +118,7 @@ export async function runScenario(
       name,
       plan,
       load,
+      startedAtMs,
       before,
       drained,
       usage,
@@ -119,15 +126,15 @@ export async function runScenario(
       maxLagEvents: watch.maxLagEvents,
     });
   } finally {
-    clearInterval(memory);
     await watch.stop();
   }
 }
 
-interface Measured {
+export interface Measured {
   readonly name: string;
   readonly plan: LoadPlan;
   readonly load: LoadResult;
+  readonly startedAtMs: number;
   readonly before: Snapshot;
   readonly drained: Drained;
   readonly usage: Usage;
@@ -135,13 +142,13 @@ interface Measured {
   readonly maxLagEvents: number;
 }
 
-function reportOf(measured: Measured): ScenarioReport {
-  const { load, before, drained, usage } = measured;
+export function reportOf(measured: Measured): ScenarioReport {
+  const { load, startedAtMs, before, drained, usage } = measured;
   const { apiKey: _, ...plan } = measured.plan;
   const { snapshot } = drained;
   const completed = snapshot.complete - before.complete;
   const broken = snapshot.broken - before.broken;
-  const untilLastVerdictMs = load.elapsedMs + Math.max(0, drained.integrityLagMs ?? 0); // S2
+  const untilLastVerdictMs = Math.max(load.elapsedMs, drained.lastVerdictAtMs - startedAtMs); // S2
   return {
     name: measured.name,
     plan,
@@ -179,21 +186,31 @@ function workerCosts(before: Snapshot, after: Snapshot, payments: number): Recor
 }
 
 /** What must hold of any run, whatever its speed; `strict`: also that nothing was refused. */
-export function faultsOf(report: ScenarioReport, { strict }: { strict: boolean }): string[] {
+export function faultsOf(report: ScenarioReport, { strict }: Judgement): string[] {
   const { name, load } = report;
-  const unexpected = Object.entries(load.unexpected).map(([status, count]) => `${count} × ${status}`);
+  const { accepted, incomplete, finalStates } = load;
+  const judged = report.completed + report.broken;
+  // What became of a request that was refused or not answered is not known: there may be a payment.
+  const others = load.refused + load.dropped + sum(Object.values(load.unexpected));
+  const ended = Object.entries(finalStates).filter(([state]) => state !== 'completed');
   const candidates: [boolean, string][] = [
-    [load.accepted === 0, 'no payment was accepted'],
+    [
+      judged > accepted + others,
+      `${judged} verdicts on ${accepted} payments: not all of them are of this load`,
+    ],
+    [
+      ended.length > 0,
+      `payments ended otherwise: ${ended.map(([state, count]) => `${count} ${state}`).join(', ')}`,
+    ],
+    [accepted > 0 && report.sampled === 0, 'no payment could be looked at'],
     [report.lost > 0, `${report.lost} accepted payments have no verdict`],
     [report.broken > 0, `${report.broken} payments are judged broken`],
     [
       report.sampledComplete < report.sampled,
       `of ${report.sampled} payments only ${report.sampledComplete} ended as they should`,
     ],
-    [unexpected.length > 0, `unexpected answers: ${unexpected.join(', ')}`],
-    [load.dropped > 0, `${load.dropped} requests without an answer`],
-    [strict && load.refused > 0, `${load.refused} requests refused below capacity`],
-    [strict && load.incomplete > 0, `${load.incomplete} requests did not see their final state`],
+    [strict && incomplete > 0, `${incomplete} requests did not see their final state`],
   ];
-  return candidates.filter(([holds]) => holds).map(([, text]) => `${name}: ${text}`);
+  const faults = candidates.filter(([holds]) => holds).map(([, text]) => `${name}: ${text}`);
+  return [...faultsOfLoad(name, load, { strict }), ...faults];
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Progress } from './measure/progress.ts';
 import { findPostmasterPid } from './measure/usage-meter.ts';
-import type { BenchOptions, ScenarioName } from './options.ts';
+import type { BenchOptions } from './options.ts';
 import { prepareAccounts } from './product/accounts.ts';
 import { Api } from './product/api.ts';
 import type { Cleanup } from './product/cleanup.ts';
@@ -20,7 +20,6 @@ const HOST = '127.0.0.1';
 const PROVIDERS = ['alfa', 'beta'] as const;
 /** What the figures of payments by providers are stated for. */
 export const PROVIDER_LATENCY_MS = 100;
-const WITH_PROVIDERS: ReadonlySet<ScenarioName> = new Set(['gateway', 'hung-provider', 'failover']);
 
 export interface Stage {
   readonly root: string;
@@ -46,6 +45,7 @@ export interface Stage {
 
 export interface StageOptions {
   readonly options: BenchOptions;
+  readonly needsProviders: boolean;
   readonly root: string;
   readonly dataDir: string;
   readonly progress: Progress;
@@ -148,10 +148,10 @@ function writeSigningKey(dataDir: string): string {
 
 /** With the settings by which the product finds them, and is found by them: they have to know where it will listen. */
 async function startProviders(
-  { options, dataDir, progress, cleanup, logPath }: StageOptions,
+  { needsProviders, dataDir, progress, cleanup, logPath }: StageOptions,
   installation: Installation,
 ): Promise<{ providers: readonly SandboxProvider[]; settings: Record<string, string> }> {
-  if (!options.scenarios.some((name) => WITH_PROVIDERS.has(name))) return { providers: [], settings: {} };
+  if (!needsProviders) return { providers: [], settings: {} };
   progress.step('starting payment providers');
   const port = await findFreePort();
   const providers = await Promise.all(

@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  const options = parseOptions(args, Date.now() % SEEDS);
+  const options = parseOptions(args, 1 + (Date.now() % SEEDS));
   if (!options.ok) {
     process.stderr.write(`${options.fault}\n\n${USAGE}`);
     return 2;

@@ -36,6 +36,8 @@ const finding = { rule: 'T7', subject: 'w', what: 'has too much' };
 test.each<[string, Partial<TortureReport>]>([
   ['a finding', { judgement: { ...WHOLE.judgement, findings: [finding] } }],
   ['logs and tables that differ', { verified: { ok: false, payments: 3, findings: ['balance w'] } }],
+  ['a run in which nothing completed', { judgement: { ...WHOLE.judgement, payments: { failed: 3 } } }],
+  ['a verification that has not looked at all', { verified: { ok: true, payments: 2, findings: [] } }],
   ['a process that ended unasked', { failures: ['a ended, and nobody had asked it to'] }],
   [
     'intake that never came back',

@@ -14,7 +14,7 @@ export interface TortureReport {
   readonly acknowledged: number;
   readonly resolutions: number;
   readonly seconds: number;
-  /** What `lastro verify` said: undefined if it was not to be read. */
+  /** What `lastro verify` said; of one that said nothing, how it ended. */
   readonly verified: {
     readonly ok: boolean;
     readonly payments: number;
@@ -29,9 +29,21 @@ export interface TortureReport {
 const SHOWN_MAX = 20;
 const INTAKE_TARGET_MS = 5000;
 
-export function isBroken({ judgement, verified, failures, recoveries }: TortureReport): boolean {
+export function isBroken(report: TortureReport): boolean {
+  const { judgement, verified, failures, recoveries } = report;
   const isAway = recoveries.some(({ intakeMs }) => intakeMs === undefined);
-  return judgement.findings.length > 0 || !verified.ok || failures.length > 0 || isAway;
+  const isWrong = judgement.findings.length > 0 || !verified.ok || failures.length > 0;
+  return isWrong || isAway || emptiness(report).length > 0;
+}
+
+/** Where next to nothing was there to be judged, that nothing was found says nothing. */
+function emptiness({ judgement, verified }: TortureReport): string[] {
+  const { completed = 0 } = judgement.payments;
+  const known = Object.values(judgement.payments).reduce((sum, count) => sum + count, 0);
+  return [
+    ...(completed === 0 ? ['no payment has completed'] : []),
+    ...(verified.payments < known ? [`verify has looked at ${verified.payments} of ${known} payments`] : []),
+  ];
 }
 
 export interface Spread {
@@ -65,6 +77,7 @@ export function renderReport(report: TortureReport): string {
     `lastro verify     ${verified.ok ? `${verified.payments} payments, logs and tables agree` : 'NOT VERIFIED'}`,
     ...renderWrong([
       ...failures,
+      ...emptiness(report),
       ...judgement.findings.map(({ rule, subject, what }) => `${rule} ${subject} ${what}`),
       ...verified.findings.map((finding) => `verify: ${finding}`),
     ]),

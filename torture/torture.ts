@@ -134,7 +134,7 @@ class Run {
     });
   }
 
-  /** Now and then, as persons do. */
+  /** Now and then, as persons do. A provider may be away for longer than a person waits: at the end nobody is. */
   async #lookForPerson(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#person
@@ -150,7 +150,6 @@ class Run {
       if (answer?.status !== 201) throw new Error(`${orders[index]?.key} was answered ${answer?.body}`);
   }
 
-  /** A provider may be away for longer than a person waits: at the end nobody is. */
   #note(what: string): void {
     appendFileSync(join(this.#stand.folder, 'faults.log'), `${new Date().toISOString()} ${what}\n`);
   }

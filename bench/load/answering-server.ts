@@ -4,12 +4,16 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  /** What the head says of the body, if not the truth: with more, the answer never comes to its end. */
+  readonly length?: number;
+}
+
 export interface AnsweringServerOptions {
   /** Status and body for the n-th request (from 1) with this head; undefined to cut the connection instead. */
-  readonly answer: (
-    head: string,
-    requests: number,
-  ) => { readonly status: number; readonly body: string } | undefined;
+  readonly answer: (head: string, requests: number) => Answer | undefined;
 }
 
 export class AnsweringServer {
@@ -55,6 +59,6 @@ export class AnsweringServer {
   }
 }
 
-function render({ status, body }: { status: number; body: string }): string {
-  return `HTTP/1.1 ${status} X\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+function render({ status, body, length = body.length }: Answer): string {
+  return `HTTP/1.1 ${status} X\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`;
 }

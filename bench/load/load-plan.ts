@@ -34,7 +34,7 @@ export interface LoadPlan {
 }
 
 export interface LoadResult {
-  /** From the first request to the end of the plan's time; answers to what was in flight are awaited after that. */
+  /** From the first request to the end of the plan's time, or to the last request, if that was sent later; answers to what was in flight are awaited after that. */
   readonly elapsedMs: number;
   /** Durably accepted: answered 202, or 200 with the final state, or with the code of a card transaction; an entry 201, a report 200. */
   readonly accepted: number;
@@ -50,12 +50,14 @@ export interface LoadResult {
   readonly acceptance: DurationSummary;
   /** From the intended send to the final state, of the waiting connections' requests that saw it. */
   readonly completion: DurationSummary;
-  /** Requests that waited for the final state and did not see it in time. */
+  /** Requests that waited for the final state and did not see it in time, or could not wait for those that did. */
   readonly incomplete: number;
   /** Final states seen, by status; of card transactions, codes. */
   readonly finalStates: Readonly<Record<string, number>>;
   /** Open loop: how late the latest request was sent, connections all being busy or the generator itself. */
   readonly sentLateMs: number;
+  /** Open loop: requests that were so late, the connections being busy, that they were never sent. */
+  readonly unsent: number;
   /** Some of the accepted payments, spread over the run. */
   readonly sampleIds: readonly string[];
   /** Of the generator's process while the load ran. */

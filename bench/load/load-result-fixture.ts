@@ -16,6 +16,7 @@ export function loaded(load: Partial<LoadResult>): LoadResult {
     incomplete: 0,
     finalStates: {},
     sentLateMs: 0,
+    unsent: 0,
     sampleIds: [],
     cpuUs: 0,
     peakRssBytes: 0,

@@ -62,6 +62,44 @@ describe('LoadRun', () => {
     expect(result.completion.count).toBe(0);
   });
 
+  it('counts what should have waited and found every connection that waits held up', async () => {
+    let held = 0;
+    server = new AnsweringServer({
+      // The first one waits for ever: an answer without its body.
+      answer: (head) => {
+        if (!head.includes('prefer: wait=')) return PENDING;
+        held += 1;
+        return { status: 200, body: '', length: 1 };
+      },
+    });
+    const plan = { durationMs: 500, ratePerSecond: 1000, connections: 4, waitingConnections: 1 };
+    const run = new LoadRun(planOf({ ...plan, port: await server.open() }), { patienceMs: 100 });
+    await run.open();
+    const result = await run.run();
+    expect(held).toBe(1);
+    expect(result).toMatchObject({ incomplete: 4, dropped: 1, completion: { count: 0 } });
+    expect(result.accepted).toBe(499);
+  });
+
+  it('counts what an open loop owed and never sent', async () => {
+    server = new AnsweringServer({
+      answer: (_, requests) => (requests <= 10 ? PENDING : { status: 202, body: '', length: 1 }),
+    });
+    const plan = { durationMs: 200, ratePerSecond: 500, connections: 1 };
+    const run = new LoadRun(planOf({ ...plan, port: await server.open() }), { patienceMs: 100 });
+    await run.open();
+    expect(await run.run()).toMatchObject({ accepted: 10, dropped: 1, unsent: 89 });
+  });
+
+  it('takes no answer for one in time that came after the last request', async () => {
+    const answer = (_: string, requests: number) => {
+      if (requests === 5) spin(50);
+      return PENDING;
+    };
+    const result = await load(answer, { durationMs: 10_000, connections: 1, maxRequests: 5 });
+    expect(result).toMatchObject({ accepted: 5, acceptedInTime: 4 });
+  });
+
   it('counts refusals and other answers by themselves', async () => {
     const answers = [
       { status: 503, body: '{}' },

@@ -39,25 +39,13 @@ export class Tally {
   /** Every so many accepted payments one id is kept; doubled, and half of the ids forgotten, when there are too many. */
   #sampleEvery = 1;
 
-  /** An answer to a request that was to be answered when durable: with 202, unless another status says so. */
+  /** An answer to a request that says by the status `done` that it was done. */
   answered(
     status: number,
     body: Buffer,
-    answer: { latencyMs: number; inTime: boolean; durable?: number },
+    { done, ...answer }: { latencyMs: number; inTime: boolean; done: number },
   ): void {
-    if (status === (answer.durable ?? 202)) {
-      this.#acceptance.record(answer.latencyMs);
-      this.#accept(body, answer.inTime);
-    } else this.#other(status);
-  }
-
-  /** An answer of which nothing but its status is looked at. */
-  answeredPlainly(
-    status: number,
-    body: Buffer,
-    { wanted, ...answer }: { latencyMs: number; inTime: boolean; wanted: number },
-  ): void {
-    if (status === wanted) {
+    if (status === done) {
       this.#acceptance.record(answer.latencyMs);
       this.#accept(body, answer.inTime);
     } else this.#other(status);
@@ -90,6 +78,11 @@ export class Tally {
   /** Requests that ended without a payment, as far as anybody knows. */
   get withoutPayment(): number {
     return this.#refused + this.#dropped + this.#unexpectedTotal;
+  }
+
+  /** A request that was to wait for its final state, and was sent without. */
+  couldNotWait(): void {
+    this.#incomplete += 1;
   }
 
   dropped(): void {

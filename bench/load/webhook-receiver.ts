@@ -6,10 +6,13 @@ import { createServer } from 'node:http';
 import { type DurationSummary, Histogram } from './histogram.ts';
 
 export interface WebhookTally {
+  /** Each event at each endpoint once. */
   readonly delivered: number;
   readonly delay: DurationSummary;
   /** Requests that nobody answers. */
   readonly hung: number;
+  /** What came again. */
+  readonly repeated: number;
   /** Of a subject at an endpoint, what came before what is before it. */
   readonly outOfOrder: number;
 }
@@ -21,6 +24,7 @@ export type ReceiverReport =
 
 let delays = new Histogram();
 let delivered = 0;
+let repeated = 0;
 let hung = 0;
 let outOfOrder = 0;
 const last = new Map<string, number>();
@@ -33,11 +37,16 @@ interface Told {
 
 function take(path: string, text: string): void {
   const { time, subject, sequence } = JSON.parse(text) as Told;
-  delays.record(Date.now() - Date.parse(time));
-  delivered += 1;
   const lane = `${path} ${subject}`;
   const number = Number(sequence);
-  if (number < (last.get(lane) ?? 0)) outOfOrder += 1;
+  const before = last.get(lane) ?? 0;
+  if (number === before) {
+    repeated += 1;
+    return;
+  }
+  delays.record(Date.now() - Date.parse(time));
+  delivered += 1;
+  if (number < before) outOfOrder += 1;
   last.set(lane, number);
 }
 
@@ -67,9 +76,10 @@ process.on('message', (asked: { readonly count?: true }) => {
     report({ count: delivered });
     return;
   }
-  report({ tally: { delivered, delay: delays.summary(), hung, outOfOrder } });
+  report({ tally: { delivered, delay: delays.summary(), repeated, hung, outOfOrder } });
   delays = new Histogram();
   delivered = 0;
+  repeated = 0;
   hung = 0;
   outOfOrder = 0;
   last.clear();

@@ -25,6 +25,15 @@ describe('ratioOf', () => {
     expect(ratio).toEqual({ median: 0.96, least: 0.95, most: 1.01, count: 3 });
   });
 
+  it('leaves out a pair of which an arm has no figure, and says how many are left', () => {
+    const pairs = [pairOf(1000, 960), { ...pairOf(0, 960) }, pairOf(1000, 980)];
+    expect(ratioOf(pairs, (perSecond) => perSecond)).toMatchObject({ median: 0.97, count: 2 });
+    expect(ratioOf(pairs, (perSecond) => (perSecond === 960 ? null : perSecond))).toMatchObject({
+      median: 0.98,
+      count: 1,
+    });
+  });
+
   it('says nothing of no pair', () => {
     expect(ratioOf([], (perSecond: number) => perSecond)).toBeUndefined();
   });

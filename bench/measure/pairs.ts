@@ -2,6 +2,7 @@
  * What something costs, by measuring without and with it in pairs whose order alternates: the machine's mood of the minute
  * is in both arms. The first arm of a pair tends to be the faster one, so an even number of pairs is the fair one.
  */
+import { NOT_KNOWN } from '../report-format.ts';
 import { type Spread, spreadOf } from './spread.ts';
 
 export const ARMS = ['without', 'with'] as const;
@@ -29,13 +30,26 @@ export async function runPairs<Arm>(
   return pairs;
 }
 
-/** With by without, of each pair: 1 is no difference. */
-export function ratioOf<Arm>(pairs: readonly Pair<Arm>[], figure: (arm: Arm) => number): Spread | undefined {
-  return spreadOf(pairs.map((pair) => figure(pair.with) / figure(pair.without)));
+/** Every arm, pair by pair, `without` first. */
+export function armsOf<Arm>(pairs: readonly Pair<Arm>[]): Arm[] {
+  return pairs.flatMap((pair) => [pair.without, pair.with]);
+}
+
+/** With by without, of each pair of which both are known: 1 is no difference. */
+export function ratioOf<Arm>(
+  pairs: readonly Pair<Arm>[],
+  figure: (arm: Arm) => number | null,
+): Spread | undefined {
+  const ratios = pairs.flatMap((pair) => {
+    const [without, withIt] = [figure(pair.without), figure(pair.with)];
+    return without === null || withIt === null || without === 0 ? [] : [withIt / without];
+  });
+  return spreadOf(ratios);
 }
 
 /** What is missing to no difference, in per cent; below zero, the arms with it were the faster ones. */
-export function renderSlowing(ratio: Spread): string {
+export function renderSlowing(ratio: Spread | undefined): string {
+  if (ratio === undefined) return NOT_KNOWN;
   const slowed = (value: number): string => ((1 - value) * 100).toFixed(1);
   const { median, least, most, count } = ratio;
   return `${slowed(median)} % (${slowed(most)} to ${slowed(least)}, ${count} pairs)`;

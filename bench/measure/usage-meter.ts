@@ -22,6 +22,8 @@ export interface MeteredPids {
   readonly providers: readonly number[];
 }
 
+const MEMORY_EVERY_MS = 500;
+
 interface Reading {
   readonly cpuUs: number;
   readonly rssBytes: number;
@@ -37,7 +39,7 @@ export function findPostmasterPid(dataDir: string): number | undefined {
   }
 }
 
-/** Between `start` and `stop`; `sample` in between notes the memory of the moment. */
+/** Between `start` and `stop`; in between it looks at the memory of the moment, or a peak would be one of its ends. */
 export class UsageMeter {
   readonly #pids: MeteredPids;
   #nodeStart: Reading | undefined;
@@ -45,6 +47,7 @@ export class UsageMeter {
   #providersStart: Reading | undefined;
   #nodePeak = 0;
   #postgresPeak = 0;
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(pids: MeteredPids) {
     this.#pids = pids;
@@ -56,16 +59,19 @@ export class UsageMeter {
     this.#providersStart = readTogether(this.#pids.providers);
     this.#nodePeak = 0;
     this.#postgresPeak = 0;
-    this.sample();
+    this.#sample();
+    clearInterval(this.#looking);
+    this.#looking = setInterval(() => this.#sample(), MEMORY_EVERY_MS).unref();
   }
 
-  sample(): void {
+  #sample(): void {
     this.#nodePeak = Math.max(this.#nodePeak, readProcess(this.#pids.node)?.rssBytes ?? 0);
     this.#postgresPeak = Math.max(this.#postgresPeak, readPostgres(this.#pids.postmaster)?.rssBytes ?? 0);
   }
 
   stop(): Usage {
-    this.sample();
+    clearInterval(this.#looking);
+    this.#sample();
     return {
       nodeCpuUs: difference(this.#nodeStart, readProcess(this.#pids.node)),
       postgresCpuUs: difference(this.#postgresStart, readPostgres(this.#pids.postmaster)),

@@ -33,5 +33,10 @@ export async function untilBreakers(
 }
 
 export function areClosed(breakers: ReadonlyMap<string, string>): boolean {
-  return [...breakers.values()].every((state) => state === 'closed');
+  return breakers.size > 0 && [...breakers.values()].every((state) => state === 'closed');
+}
+
+/** Of a provider that the product does not name nothing is known. */
+export function isOpen(state: string | undefined): boolean {
+  return state === 'open' || state === 'half_open';
 }

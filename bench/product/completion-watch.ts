@@ -2,6 +2,7 @@
  * How far the payments have come, by the product's own metrics: verdicts written, lag of each group, work of each
  * batch worker. A payment is complete when its verdict is: all six events are in the logs and agree.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type MetricSample, sumOf, valuesOf } from '../measure/prometheus-text.ts';
 import type { Api } from './api.ts';
 
@@ -18,6 +19,8 @@ const POLL_MS = 250;
 const DRAIN_POLL_MS = 50;
 /** The product looks at its lags ten times a second: two looks apart say that the first was not an old one. */
 const SAME_LAG_MS = 250;
+/** A backlog of a minute at some thousand payments a second, worked off at as many. */
+const REST_TIMEOUT_MS = 300_000;
 /** Without a new verdict for so long, none is coming: a payment of our own services takes far less. */
 const STALLED_MS = 30_000;
 
@@ -39,9 +42,13 @@ export interface Snapshot {
 
 export interface Drained {
   readonly snapshot: Snapshot;
-  /** From the end of the load until no group but integrity had anything left; null if that was not seen. */
+  /** Since when no group but integrity had anything left, on the clock of `performance`; null if that was not seen. */
+  readonly restAtMs: number | null;
+  /** The same, from the beginning of the look: the last answer. */
   readonly completionLagMs: number | null;
-  /** Until the last verdict; null if some are missing. */
+  /** When the last verdict was first seen, whether or not some are missing; far in the past if there was none. */
+  readonly lastVerdictAtMs: number;
+  /** From the last answer until the last verdict; null if some are missing. */
   readonly integrityLagMs: number | null;
 }
 
@@ -77,6 +84,8 @@ export class CompletionWatch {
   #timer: NodeJS.Timeout | undefined;
   #polling: Promise<unknown> = Promise.resolve();
   #maxLagEvents = 0;
+  #judged: number | undefined;
+  #lastVerdictAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(api: Api, onSnapshot: (snapshot: Snapshot) => void, { pollMs = POLL_MS } = {}) {
     this.#api = api;
@@ -86,17 +95,21 @@ export class CompletionWatch {
 
   async read(): Promise<Snapshot> {
     const snapshot = snapshotOf(await this.#api.metrics(), performance.now());
+    const judged = snapshot.complete + snapshot.broken;
+    if (this.#judged !== undefined && judged > this.#judged) this.#lastVerdictAtMs = snapshot.atMs;
+    this.#judged = Math.max(judged, this.#judged ?? 0);
     this.#maxLagEvents = Math.max(this.#maxLagEvents, snapshot.lagEvents);
     this.#onSnapshot(snapshot);
     return snapshot;
   }
 
-  /** The most that was waiting at any look. */
+  /** The most that was waiting at any look since `start`. */
   get maxLagEvents(): number {
     return this.#maxLagEvents;
   }
 
   start(): void {
+    this.#maxLagEvents = 0;
     this.#timer = setInterval(() => {
       // A look that fails is followed by the next; a product that is gone shows in the load and in `drain`.
       this.#polling = this.read().catch(() => undefined);
@@ -108,18 +121,32 @@ export class CompletionWatch {
     await this.#polling;
   }
 
-  /** Looks on until `expected` verdicts have come since `before`; ms from now, or null when no more come. */
+  /**
+   * Looks on until nothing lags, for what comes next to begin with nothing of what was before; `isJudged`: the group that
+   * judges included. Since when that was, on the clock of `performance`.
+   */
+  async untilRest({ isJudged = true } = {}): Promise<number> {
+    const startedAtMs = performance.now();
+    let restSinceMs: number | undefined;
+    for (;;) {
+      const { atMs, lagEvents, integrityLagEvents } = await this.read();
+      const waiting = lagEvents + (isJudged ? integrityLagEvents : 0);
+      restSinceMs = waiting > 0 ? undefined : (restSinceMs ?? atMs);
+      if (restSinceMs !== undefined && atMs - restSinceMs >= SAME_LAG_MS) return restSinceMs;
+      if (atMs - startedAtMs > REST_TIMEOUT_MS) throw new Error(`${waiting} events still wait`);
+      await delay(DRAIN_POLL_MS);
+    }
+  }
+
+  /** Looks on until `expected` verdicts have come since `before`; since when they have, or null when no more come. */
   async untilJudged(before: Snapshot, expected: number): Promise<number | null> {
     const startedAtMs = performance.now();
-    let latest = await this.read();
-    for (let movedAtMs = latest.atMs; latest.atMs - movedAtMs <= STALLED_MS; ) {
-      if (judgedSince(before, latest) >= expected) return latest.atMs - startedAtMs;
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-      const previous = latest;
-      latest = await this.read();
-      if (judgedSince(previous, latest) > 0) movedAtMs = latest.atMs;
+    for (;;) {
+      const latest = await this.read();
+      if (judgedSince(before, latest) >= expected) return this.#lastVerdictAtMs;
+      if (latest.atMs - Math.max(startedAtMs, this.#lastVerdictAtMs) > STALLED_MS) return null;
+      await delay(DRAIN_POLL_MS);
     }
-    return null;
   }
 
   /**
@@ -128,28 +155,23 @@ export class CompletionWatch {
    */
   async drain(before: Snapshot, expected: number, { stalledMs = STALLED_MS } = {}): Promise<Drained> {
     const endedAtMs = performance.now();
-    let idleSinceMs: number | undefined;
-    let completionLagMs: number | null = null;
-    let movedAtMs = endedAtMs;
-    let latest = await this.read();
+    let restSinceMs: number | undefined;
     for (;;) {
-      if (latest.lagEvents > 0) {
-        // What was rest was a pause: a payment that waits for a provider lags nowhere.
-        idleSinceMs = undefined;
-        completionLagMs = null;
-      } else {
-        idleSinceMs ??= latest.atMs;
-        if (latest.atMs - idleSinceMs >= SAME_LAG_MS) completionLagMs ??= idleSinceMs - endedAtMs;
-      }
-      const isJudged = judgedSince(before, latest) >= expected;
-      if (isJudged && completionLagMs !== null)
-        return { snapshot: latest, completionLagMs, integrityLagMs: movedAtMs - endedAtMs };
-      if (latest.atMs - movedAtMs > stalledMs)
-        return { snapshot: latest, completionLagMs, integrityLagMs: isJudged ? movedAtMs - endedAtMs : null };
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
-      const previous = latest;
-      latest = await this.read();
-      if (judgedSince(previous, latest) > 0) movedAtMs = latest.atMs;
+      const snapshot = await this.read();
+      // What was rest may have been a pause: a payment that waits for a provider lags nowhere.
+      restSinceMs = snapshot.lagEvents > 0 ? undefined : (restSinceMs ?? snapshot.atMs);
+      const isAtRest = restSinceMs !== undefined && snapshot.atMs - restSinceMs >= SAME_LAG_MS;
+      const isJudged = judgedSince(before, snapshot) >= expected;
+      const movedAtMs = Math.max(endedAtMs, this.#lastVerdictAtMs);
+      if ((isJudged && isAtRest) || snapshot.atMs - movedAtMs > stalledMs)
+        return {
+          snapshot,
+          restAtMs: isAtRest ? (restSinceMs ?? null) : null,
+          completionLagMs: isAtRest && restSinceMs !== undefined ? restSinceMs - endedAtMs : null,
+          lastVerdictAtMs: this.#lastVerdictAtMs,
+          integrityLagMs: isJudged ? movedAtMs - endedAtMs : null,
+        };
+      await delay(DRAIN_POLL_MS);
     }
   }
 }

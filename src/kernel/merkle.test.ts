@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InvariantViolation } from './fault.ts';
-import { type InclusionClaim, leafHash, merkleProof, merkleRoot, verifyMerkleProof } from './merkle.ts';
+import {
+  type InclusionClaim,
+  type LeafColumn,
+  leafHash,
+  merkleProof,
+  merkleRoot,
+  verifyMerkleProof,
+} from './merkle.ts';
 
 function sha256(...parts: readonly Uint8Array[]): Buffer {
   return createHash('sha256').update(Buffer.concat(parts)).digest();
@@ -45,6 +52,15 @@ const claims = fc
   .chain((size) => fc.tuple(fc.constant(size), fc.nat({ max: size - 1 })))
   .map(([size, index]) => claimOf(leavesOf(size), index));
 
+/** A column's length and bytes, or the length that stands for null. */
+function laidOut(column: LeafColumn): Uint8Array[] {
+  const length = Buffer.alloc(4, 0xff);
+  if (column === null) return [length];
+  const bytes = typeof column === 'string' ? Buffer.from(column) : column;
+  length.writeUInt32BE(bytes.length);
+  return [length, bytes];
+}
+
 describe('leafHash', () => {
   // Computed by PostgreSQL 18 with the statement of the file's head.
   test.each([
@@ -79,6 +95,20 @@ describe('leafHash', () => {
     ],
   ])('%s hashes as in SQL', (_case, columns, digest) => {
     expect(leafHash(columns).toString('hex')).toBe(digest);
+  });
+
+  test('whatever letters and lengths its columns have, they are laid out as the file says', () => {
+    const text = fc.string({
+      unit: fc.constantFrom('a', '\u007f', '\u0080', 'ÿ', 'ç', '€', '💶'),
+      maxLength: 5,
+    });
+    const letters = fc.integer({ min: 126, max: 260 }).map((length) => 'x'.repeat(length));
+    const column = fc.oneof(text, letters, fc.constant(null), fc.uint8Array({ maxLength: 5 }));
+    fc.assert(
+      fc.property(fc.array(column, { maxLength: 12 }), (columns) => {
+        expect(leafHash(columns)).toEqual(sha256(Buffer.of(0), ...columns.flatMap(laidOut)));
+      }),
+    );
   });
 
   test('two rows have one hash only if they are equal', () => {

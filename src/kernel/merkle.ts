@@ -14,7 +14,8 @@
  * Text must be storable (`text.ts`): a lone surrogate has no UTF-8 bytes.
  *
  * A batch hashes up to a thousand leaves before its commit. `crypto.hash` to a binary string is the fastest way
- * to a digest in Node 24: 210 ns for a node, 670 as a Buffer, 950 with createHash.
+ * to a digest in Node 24: 210 ns for a node, 670 as a Buffer, 950 with createHash. Columns are mostly short ASCII, and a
+ * call into the Buffer costs more than its bytes: neighbours are written as one text (1.2 to 1.5 times as fast).
  */
 import { hash } from 'node:crypto';
 import { invariant } from './fault.ts';
@@ -26,7 +27,11 @@ export const DIGEST_BYTES = 32;
 const LEAF = 0x00;
 const NODE = 0x01;
 const LENGTH_BYTES = 4;
-const NULL_LENGTH = 0xffffffff;
+const NULL_PREFIX = '\u00ff'.repeat(LENGTH_BYTES);
+/** The length prefixes of short columns, a character for a byte. */
+const SHORT_PREFIXES = Array.from({ length: 256 }, (_, length) => `\0\0\0${String.fromCharCode(length)}`);
+/** Its characters are its bytes. */
+const ASCII = /^[\0-\u007f]*$/;
 /** UTF-8 takes at most three bytes for each UTF-16 code unit. */
 const MAX_UTF8_PER_UNIT = 3;
 const EMPTY_ROOT = Buffer.from(hash('sha256', '', 'hex'), 'hex');
@@ -37,8 +42,7 @@ const nodeBytes = Buffer.alloc(1 + 2 * DIGEST_BYTES, NODE);
 /** SHA-256(0x00 ‖ length-prefixed columns): 32 bytes. */
 export function leafHash(columns: readonly LeafColumn[]): Buffer {
   reserve(maxLeafBytes(columns));
-  let end = 1;
-  for (const column of columns) end = writeColumn(column, end);
+  const end = writeColumns(columns, 1);
   return Buffer.from(hash('sha256', leafBytes.subarray(0, end), 'binary'), 'binary');
 }
 
@@ -136,8 +140,28 @@ function nodeAt(nodes: Buffer, index: number): Buffer {
   return nodes.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
 }
 
-function writeColumn(column: LeafColumn, at: number): number {
-  if (column === null) return leafBytes.writeUInt32BE(NULL_LENGTH, at);
+function writeColumns(columns: readonly LeafColumn[], at: number): number {
+  let end = at;
+  let run = '';
+  for (const column of columns) {
+    const text = shortText(column);
+    if (column !== null && text === undefined) {
+      end = writeColumn(column, end + leafBytes.write(run, end, 'latin1'));
+      run = '';
+    } else {
+      run += text ?? NULL_PREFIX;
+    }
+  }
+  return end + leafBytes.write(run, end, 'latin1');
+}
+
+function shortText(column: LeafColumn): string | undefined {
+  if (typeof column !== 'string' || !ASCII.test(column)) return undefined;
+  const prefix = SHORT_PREFIXES[column.length];
+  return prefix === undefined ? undefined : prefix + column;
+}
+
+function writeColumn(column: string | Uint8Array, at: number): number {
   const start = at + LENGTH_BYTES;
   const length = writeContent(column, start);
   leafBytes.writeUInt32BE(length, at);

@@ -29,9 +29,9 @@ export class CardRecollection {
   /** By id, all there are at the end; undefined: they were not read to the end. */
   listed: Map<string, CardTransactionDocument> | undefined;
   /** Of those, the ones that nobody may have been told of. */
+  readonly unconfirmed = new Set<string>();
   /** As they were seen last. */
   readonly verdicts = new Map<string, VerdictDocument>();
-  readonly unconfirmed = new Set<string>();
   readonly #listing = new Map<string, CardTransactionDocument>();
   readonly #tries = new Map<number, CardTry>();
   #isSettled = false;

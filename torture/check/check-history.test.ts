@@ -161,6 +161,16 @@ test('T6: cancelled, and nobody asked for it', async () => {
   expect(await findings(ended(told(), options))).toEqual(['T6 pay_1']);
 });
 
+test('T6: a payment that needs no provider has failed', async () => {
+  const failed = { ...PAID, status: 'failed', refunded: 0 };
+  const options = {
+    payments: [failed, CHARGED, CANCELLED],
+    refund: refundOf('rejected'),
+    balances: { ...BALANCES, w: 950, shop: 50 },
+  };
+  expect(await findings(ended(told(), options))).toEqual(['T6 pay_1']);
+});
+
 test('T7: a doubled debit', async () => {
   const found = await findings(ended(told(), { balances: { ...BALANCES, w: 780, shop: 220 } }));
   expect(found).toEqual(['T7 w', 'T7 shop']);

@@ -161,6 +161,12 @@ test('T11: a verdict that is not complete', async () => {
   expect(await rulesBroken(tale)).toEqual(['T11 ctx_1']);
 });
 
+test('T11: a card transaction without a verdict', async () => {
+  const tale = ended(asked(funded(), APPROVED), [ROW]);
+  tale.look(`${PATH}/ctx_1/verdict`, { code: 'not_found' }, 404);
+  expect(await rulesBroken(tale)).toEqual(['T11 ctx_1']);
+});
+
 test('T12: an approval is left unconfirmed', async () => {
   const tale = ended(asked(funded(), APPROVED), [ROW], { unconfirmed: [ROW] });
   expect(await rulesBroken(tale)).toEqual(['T12 ctx_1']);

@@ -95,7 +95,7 @@ function judgeReason(
   const asked = JSON.parse(request.body) as { readonly service_id: string };
   const isWrong =
     (status === 'cancelled' && !cancelled.has(id)) ||
-    (status === 'compensated' && method !== 'gateway') ||
+    ((status === 'compensated' || status === 'failed') && method !== 'gateway') ||
     (status === 'rejected') !== asked.service_id.startsWith('nobody') ||
     (status === COMPLETED && failure !== null);
   return isWrong ? [finding('T6', id, `is ${status}, for no reason: ${JSON.stringify(last)}`)] : [];

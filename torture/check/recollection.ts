@@ -156,8 +156,13 @@ export class Recollection {
     if (looked === undefined) throw new Error(`line ${this.#line} was seen by nobody`);
     if (status >= 500 && status !== UNAVAILABLE)
       this.#find('T1', looked.path, `was answered ${status} ${body}`);
-    if (status !== 200) return;
     const [, , kind = '', id = '', part] = (looked.path.split('?')[0] ?? '').split('/');
+    if (status !== 200) {
+      // A verdict is asked for of what was listed: that there is none is no reason not to judge it.
+      if (kind === 'card-transactions' && part === 'verdict' && status < 500)
+        this.#find('T11', id, `has no verdict: ${status} ${body}`);
+      return;
+    }
     const document: unknown = JSON.parse(body);
     if (kind === 'accounts') this.#seeAccount(document as AccountDocument);
     else if (kind === 'payments' && id === '') this.#seeList(looked, document as Page<PaymentDocument>);

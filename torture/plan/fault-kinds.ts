@@ -23,6 +23,7 @@ export const TARGETS = [
 ] as const;
 export type Target = (typeof TARGETS)[number];
 
+/** Those to whom the callers of a run give work; tests/torture-groups.test.ts holds them to the product's. */
 export const GROUPS = [
   'validation',
   'authorization',
@@ -30,6 +31,8 @@ export const GROUPS = [
   'providers',
   'payments',
   'notification',
+  'card-notification',
+  'consolidation',
   'integrity',
 ] as const;
 

@@ -12,7 +12,7 @@ import { Fault } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { type Counted, countPostings, type DaysFound, dayText, movementsOf } from './count-postings.ts';
+import { type Counted, countPostings, type DaysFound, movementsOf } from './count-postings.ts';
 import { KnownNames } from './known-names.ts';
 import { type AccountState, type LinedUp, lineUp } from './line-up.ts';
 import {
@@ -24,7 +24,7 @@ import {
   postingsOf,
   TOLD,
 } from './posting.ts';
-import { type AtHand, RememberedAccounts } from './remembered-accounts.ts';
+import { RememberedAccounts } from './remembered-accounts.ts';
 import { loadDays, lockAccounts, noteChange, reserveChange, saveCounted, saveFacts } from './store.ts';
 import { deleteWaiting, saveWaiting } from './waiting-store.ts';
 
@@ -112,13 +112,12 @@ export async function loadEvents(
   const arrivals = arrivalsIn(events);
   if (arrivals.size === 0) return { linedUp: [], days: new Map(), opened: [], change: 0n };
   remembered.begin();
-  const atHand = new Map<string, AtHand>();
-  const others = new Map(arrivals);
-  for (const [text, { name, postings }] of arrivals) {
-    const found = remembered.take(name, postings);
-    if (found === undefined) continue;
-    atHand.set(text, found);
-    others.delete(text);
+  const others = new Map<string, Arrival>();
+  const atHand: (LinedUp | undefined)[] = [];
+  for (const [text, arrival] of arrivals) {
+    const found = remembered.take(text, arrival.postings);
+    atHand.push(found);
+    if (found === undefined) others.set(text, arrival);
   }
   const names = [...others.values()].map(({ name }) => name);
   const unknown = names.filter((name) => !known.has(name));
@@ -127,14 +126,10 @@ export async function loadEvents(
     known.clear();
     throw new Fault('an account that was there is gone', { transient: true });
   }
-  const { linedUp, days, opened } = await loadLinedUp(tx, accounts, others);
-  const loaded = new Map(linedUp.map((each) => [nameText(each.account), each]));
-  return {
-    linedUp: [...arrivals.keys()].flatMap((text) => atHand.get(text)?.linedUp ?? loaded.get(text) ?? []),
-    days: new Map([...days, ...[...atHand.values()].map(({ day }) => [dayText(day), day] as const)]),
-    opened,
-    change,
-  };
+  const { linedUp: found, days, opened } = await loadLinedUp(tx, accounts, others);
+  const loaded = new Map(found.map((each) => [nameText(each.account), each]));
+  const linedUp = [...arrivals.keys()].map((text, index) => atHand[index] ?? (loaded.get(text) as LinedUp));
+  return { linedUp, days, opened, change };
 }
 
 /** What waits for the accounts, which are named in order, is counted as far as it can be; for who has no event to hand. */

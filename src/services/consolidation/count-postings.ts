@@ -2,7 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { CalendarDate } from './business-day.ts';
-import { type Beginning, countTo, type Day, type Movement, sumOf } from './day.ts';
+import { type Beginning, countTo, type Day, type DayOfAccount, type Movement, sumOf } from './day.ts';
 import type { DayReopened } from './events.ts';
 import type { AccountState, LinedUp } from './line-up.ts';
 import { dayOf, type Posting } from './posting.ts';
@@ -13,7 +13,7 @@ export interface DayRef {
   readonly day: CalendarDate;
 }
 
-/** By `dayText`, each day that the batch counts to. */
+/** By `dayText`, each day that the batch counts to, but for those of remembered accounts. */
 export type DaysFound = ReadonlyMap<string, Day | Beginning>;
 
 /** The days after one and before the next that is counted to, or all after it: their openings and closings move. */
@@ -27,9 +27,9 @@ export interface Shift {
 
 export interface Counted {
   /** Days that had no row. */
-  readonly begun: readonly (DayRef & Day)[];
+  readonly begun: readonly DayOfAccount[];
   /** Days as they are now. */
-  readonly changed: readonly (DayRef & Day)[];
+  readonly changed: readonly DayOfAccount[];
   readonly shifts: readonly Shift[];
   readonly standings: readonly Standing[];
   readonly reopened: readonly EventDraft<DayReopened>[];
@@ -41,6 +41,8 @@ export interface Standing {
   readonly lastDay: CalendarDate;
   /** Of an account that is remembered: the change number that it must still have. */
   readonly change: bigint | undefined;
+  /** The last one that was counted to, as it is now. */
+  readonly counted: DayOfAccount;
 }
 
 export function dayText({ key, day }: DayRef): string {
@@ -48,9 +50,10 @@ export function dayText({ key, day }: DayRef): string {
 }
 
 /** The days that the next postings count for, ascending. */
-export function movementsOf({ account, next }: LinedUp): Movement[] {
+export function movementsOf({ account, day: known, next }: LinedUp): Movement[] {
   const { facts } = account;
   if (facts === undefined || next.length === 0) return [];
+  if (known !== undefined) return [{ day: known.day, postings: next }];
   return [...Map.groupBy(next, (posting) => dayOf(posting, facts.timeZone))]
     .map(([day, postings]) => ({ day, postings }))
     .sort((a, b) => (a.day < b.day ? -1 : 1));
@@ -58,8 +61,8 @@ export function movementsOf({ account, next }: LinedUp): Movement[] {
 
 export function countPostings(linedUp: readonly LinedUp[], found: DaysFound, now: EpochMs): Counted {
   const counted = {
-    begun: [] as (DayRef & Day)[],
-    changed: [] as (DayRef & Day)[],
+    begun: [] as DayOfAccount[],
+    changed: [] as DayOfAccount[],
     shifts: [] as Shift[],
     standings: [] as Standing[],
     reopened: [] as EventDraft<DayReopened>[],
@@ -78,8 +81,8 @@ function countOne(
     readonly found: DaysFound;
     readonly now: EpochMs;
     readonly counted: {
-      begun: (DayRef & Day)[];
-      changed: (DayRef & Day)[];
+      begun: DayOfAccount[];
+      changed: DayOfAccount[];
       shifts: Shift[];
       standings: Standing[];
       reopened: EventDraft<DayReopened>[];
@@ -90,9 +93,11 @@ function countOne(
   const { key } = account;
   const movements = movementsOf(linedUp);
   let shiftMinor = 0n;
+  let last: DayOfAccount | undefined;
   for (const [index, movement] of movements.entries()) {
-    const before = found.get(dayText({ key, day: movement.day })) as Day | Beginning;
-    const day = { key, ...countTo(before, movement, { shiftMinor, now }) };
+    const before = linedUp.day ?? (found.get(dayText({ key, day: movement.day })) as Day | Beginning);
+    const day = countTo(before, movement, { key, shiftMinor, now });
+    last = day;
     if ('version' in before) {
       counted.changed.push(day);
       if (before.sealedAt !== null) counted.reopened.push(reopening(account, { before, day, movement }));
@@ -103,13 +108,13 @@ function countOne(
     const shift = shiftBehind(account, { movement, upTo: movements[index + 1], shiftMinor });
     if (shift !== undefined) counted.shifts.push(shift);
   }
-  const lastDay = movements.at(-1)?.day;
-  if (lastDay === undefined) return;
+  if (last === undefined) return;
   counted.standings.push({
     key,
     sequence: (next.at(-1) as Posting).sequence,
-    lastDay: account.lastDay !== null && account.lastDay > lastDay ? account.lastDay : lastDay,
+    lastDay: account.lastDay !== null && account.lastDay > last.day ? account.lastDay : last.day,
     change: account.change,
+    counted: last,
   });
 }
 

@@ -30,6 +30,11 @@ export interface Day extends Figures {
   readonly sealedAt: EpochMs | null;
 }
 
+/** A day, and whose it is. */
+export interface DayOfAccount extends Day {
+  readonly key: bigint;
+}
+
 /** What a batch adds to one day. */
 export interface Movement {
   readonly day: CalendarDate;
@@ -58,24 +63,27 @@ export function sumOf({ postings }: Movement): bigint {
 /** `shiftMinor`: what the same batch adds to days before it. */
 export function countTo(
   before: Day | Beginning,
-  movement: Movement,
-  { shiftMinor, now }: { readonly shiftMinor: bigint; readonly now: EpochMs },
-): Day {
-  const { day, postings } = movement;
-  const credits = postings.filter(({ amountMinor }) => amountMinor > 0n);
-  const creditsMinor = credits.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
-  const netMinor = sumOf(movement);
+  { day, postings }: Movement,
+  { key, shiftMinor, now }: { readonly key: bigint; readonly shiftMinor: bigint; readonly now: EpochMs },
+): DayOfAccount {
   const counted = 'version' in before ? before : NOTHING;
+  let { creditsMinor, debitsMinor, hash: link } = counted;
+  for (const posting of postings) {
+    if (posting.amountMinor > 0n) creditsMinor += posting.amountMinor;
+    else debitsMinor -= posting.amountMinor;
+    link = linkHash(link, posting);
+  }
   const openingMinor = before.openingMinor + shiftMinor;
   return {
+    key,
     day,
     version: ('version' in before ? before.version : before.keptVersion) + 1,
     openingMinor,
-    creditsMinor: counted.creditsMinor + creditsMinor,
-    debitsMinor: counted.debitsMinor + creditsMinor - netMinor,
+    creditsMinor,
+    debitsMinor,
     count: counted.count + BigInt(postings.length),
-    closingMinor: openingMinor + counted.creditsMinor - counted.debitsMinor + netMinor, // D1
-    hash: postings.reduce(linkHash, counted.hash), // D3
+    closingMinor: openingMinor + creditsMinor - debitsMinor, // D1
+    hash: link, // D3
     cause: (postings.at(-1) as Posting).cause,
     asOf: now,
     sealedAt: null, // D4

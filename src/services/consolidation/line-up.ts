@@ -6,6 +6,7 @@
  * L2: of an account that has not been told of nothing is counted: nobody knows its time zone.
  */
 import type { CalendarDate } from './business-day.ts';
+import type { DayOfAccount } from './day.ts';
 import type { AccountFacts, AccountName, Posting } from './posting.ts';
 
 /** An account as its batch finds it: locked, or remembered (remembered-accounts.ts). */
@@ -25,6 +26,8 @@ export interface AccountState extends AccountName {
 
 export interface LinedUp {
   readonly account: AccountState;
+  /** Of an account that is remembered: the day that all of the next postings count to. */
+  readonly day?: DayOfAccount;
   /** To be counted now, in the account's order. */
   readonly next: readonly Posting[];
   /** To wait from now on. */
@@ -32,6 +35,7 @@ export interface LinedUp {
 }
 
 export function lineUp(account: AccountState, arrived: readonly Posting[]): LinedUp {
+  if (areNext(account, arrived)) return { account, next: arrived, early: [] };
   const known = new Map(account.waiting.map((posting) => [posting.sequence, posting]));
   const fresh = new Map<bigint, Posting>();
   for (const posting of arrived)
@@ -47,4 +51,11 @@ export function lineUp(account: AccountState, arrived: readonly Posting[]): Line
     }
   }
   return { account, next, early: [...fresh.values()] };
+}
+
+/** As it is nearly always: nothing waits, and what has come is in order and follows. */
+function areNext({ facts, sequence, waiting }: AccountState, arrived: readonly Posting[]): boolean {
+  if (facts === undefined || waiting.length > 0) return false;
+  let last = sequence;
+  return arrived.every((posting) => posting.sequence === (last += 1n));
 }

@@ -57,22 +57,31 @@ export function nameText({ tenant, id }: AccountName): string {
 export function postingsOf(event: LogEvent): PostingOfAccount[] {
   const entry = entryOf(event);
   if (entry === undefined) return [];
-  const common = {
-    entryUuid: uuidOf(entry.entry_id as JournalEntryId),
-    effectiveOn: entry.effective_on ?? null,
-    cause: eventIdentity(event),
-    correlationId: event.correlationId,
-  };
+  const { tenant, correlationId } = event;
+  const entryUuid = uuidOf(entry.entry_id as JournalEntryId);
+  const effectiveOn = entry.effective_on ?? null;
+  const cause = eventIdentity(event);
   return entry.postings.map((told) => ({
-    account: { tenant: event.tenant, id: told.account_id },
+    account: { tenant, id: told.account_id },
     posting: {
-      ...common,
       sequence: BigInt(told.sequence),
-      amountMinor: told.direction === 'debit' ? -BigInt(told.amount) : BigInt(told.amount),
+      entryUuid,
+      amountMinor: BigInt(told.direction === 'debit' ? -told.amount : told.amount),
       postedAfterMinor: BigInt(told.posted_after),
-      postedAt: Date.parse(told.posted_at),
+      postedAt: instantOf(told.posted_at),
+      effectiveOn,
+      cause,
+      correlationId,
     },
   }));
+}
+
+/** The last one asked for: all entries of a commit are posted at one instant. */
+let lastInstant = { text: '', at: Number.NaN };
+
+function instantOf(text: string): EpochMs {
+  if (text !== lastInstant.text) lastInstant = { text, at: Date.parse(text) };
+  return lastInstant.at;
 }
 
 function entryOf({ type, data }: LogEvent): EntryPosted | undefined {
