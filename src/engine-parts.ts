@@ -37,6 +37,16 @@ export interface EngineOptions {
   readonly observer?: BatchObserver | undefined;
 }
 
+/** What holds a worker's batches back, so that others go first: precedence, backpressure. */
+export interface Restraint {
+  /** How much longer than usual the next batch waits, in ms. */
+  delayMs(): number;
+  /** How many of those that wait it takes. */
+  takes(waiting: number): number;
+}
+
+const UNRESTRAINED: Restraint = { delayMs: () => 0, takes: (waiting) => waiting };
+
 /** Which orders a worker takes, and how. */
 export interface CommandWork<Body, Loaded, Effect> {
   /** The schema of their keys, and the topic that they emit to. */
@@ -44,10 +54,7 @@ export interface CommandWork<Body, Loaded, Effect> {
   readonly handler: CommandHandler<Body, Loaded, Effect>;
   /** Of the worker; default `<topic>.intake`. */
   readonly name?: string;
-  /** How much longer than usual the next batch waits, in ms. */
-  readonly delayMs?: () => number;
-  /** How many of those that wait its batches take; default all. */
-  readonly takes?: (waiting: number) => number;
+  readonly restraint?: Restraint;
   /** The prefix of its problems' codes; default the topic. */
   readonly problems?: string;
 }
@@ -135,9 +142,8 @@ export class EngineParts {
       topic,
       handler,
       name = `${topic}.intake`,
-      delayMs = () => 0,
+      restraint = UNRESTRAINED,
       problems = topic,
-      takes,
     }: CommandWork<Body, Loaded, Effect>,
   ): CommandQueue<Body> {
     const worker = new CommandWorker({
@@ -146,8 +152,8 @@ export class EngineParts {
       handler,
       idempotency: new IdempotencyStore(topic),
       keyReused: keyReusedOf(problems),
-      delayMs,
-      takes,
+      delayMs: () => restraint.delayMs(),
+      takes: (waiting) => restraint.takes(waiting),
       ...this.machine(log, name),
     });
     this.#options.stops.add(() => worker.stop());

@@ -44,7 +44,7 @@ import { type CardParts, openCardParts } from './card-parts.ts';
 import { type CashParts, openCashParts } from './cash-parts.ts';
 import { ConsolidationParts } from './consolidation-parts.ts';
 import { DeadLetterParts } from './dead-letter-parts.ts';
-import { EngineParts } from './engine-parts.ts';
+import { EngineParts, type Restraint } from './engine-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
 import { type OpenedDatabase } from './open-database.ts';
@@ -198,8 +198,7 @@ export class Parts {
         this.engine.commandWorker(log, {
           topic: 'hub',
           handler,
-          delayMs: () => this.engine.precedence.delayMs(),
-          takes: (waiting) => this.engine.precedence.takes(waiting),
+          restraint: this.engine.precedence,
         }),
       workerOf: (consumer) => this.#worker(log, consumer),
       noteDestination: this.#noteDestination,
@@ -297,18 +296,21 @@ export class Parts {
   paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
     const gateways = takesGatewayPayments(this.#options.settings);
     const handler = new PaymentIntake({ renderProblem: renderAnswer, gateways });
-    const delayMs = (): number => Math.max(lags.delayMs(), this.engine.precedence.delayMs());
+    const { precedence } = this.engine;
+    const restraint: Restraint = {
+      delayMs: () => Math.max(lags.delayMs(), precedence.delayMs()),
+      takes: (waiting) => precedence.takes(waiting),
+    };
     const gauge = this.engine.metrics.gauge({
       name: 'lastro_intake_delay_seconds',
       help: 'How long each next batch of payments waits here before it begins: their stages lag, or card transactions are nearly late.',
       labels: [],
     });
-    this.engine.metrics.beforeScrape(() => gauge.with({}).set(delayMs() / 1000));
+    this.engine.metrics.beforeScrape(() => gauge.with({}).set(restraint.delayMs() / 1000));
     return this.engine.commandWorker(log, {
       topic: 'payments',
       handler,
-      delayMs,
-      takes: (waiting) => this.engine.precedence.takes(waiting),
+      restraint,
     });
   }
 

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
+import { vi } from 'vitest';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
@@ -31,6 +32,7 @@ import { createProductDatabase, type TestDatabase } from './database.ts';
 export const TENANT = 'acme';
 export const MEAL = '5811';
 
+const PATIENCE = { timeout: 10_000, interval: 10 };
 const PARTITIONS = 4;
 const BATCH_MAX = 500;
 /** A test is not about a slow machine, unless it says so. */
@@ -147,6 +149,42 @@ export class CardFixture {
   /** Rows of the owner, who may read everything. */
   async rows<Row extends Record<string, unknown>>(sql: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.owner.query<Row>(sql, values)).rows;
+  }
+
+  /** Another session holds the lock until the function that it gives is called. */
+  async locking(sql: string, values: unknown[] = [], { timeoutMs = 0 } = {}): Promise<() => Promise<void>> {
+    const other = new Client({ connectionString: this.url });
+    await other.connect();
+    await other.query(`set lock_timeout = ${timeoutMs}`);
+    await other.query('begin');
+    try {
+      await other.query(sql, values);
+    } catch (error) {
+      await other.end();
+      throw error;
+    }
+    return () => other.end();
+  }
+
+  /** As `locking`: the balance of one account. */
+  lockingBalance(accountId: string): Promise<() => Promise<void>> {
+    return this.locking(
+      `select from ledger.balances b join ledger.accounts a on a.key = b.account_key
+       where a.tenant = $1 and a.id = $2 for no key update of b`,
+      [TENANT, accountId],
+    );
+  }
+
+  /** When so many sessions wait for a lock, each in a statement with this text: those sessions. */
+  waitingIn(text: string, sessions = 1): Promise<number[]> {
+    return vi.waitUntil(async () => {
+      const waiting = await this.rows<{ pid: number }>(
+        `select pid from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock' and strpos(query, $1) > 0`,
+        [text],
+      );
+      return waiting.length >= sessions && waiting.map(({ pid }) => pid);
+    }, PATIENCE);
   }
 
   /** What each balance of the card has available, in minor units. */

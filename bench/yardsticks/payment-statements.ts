@@ -91,6 +91,43 @@ export const INSERT_VERDICTS: Statement = {
          from (select unnest($1::text[]) as subject, unnest($3::text[]) as stages) as v`,
 };
 
+/** Of a day that is counted to: what it was before. */
+export const INSERT_DAY_VERSIONS: Statement = {
+  name: 'day_versions',
+  text: `insert into consolidation.day_versions (account_key, day, version, opening, credits, debits, count, closing, hash,
+                                                 cause, as_of, replaced_at)
+         select account_key, $10::date, version, opening, credits, debits, count, closing, hash, cause, $11::timestamptz,
+                $11::timestamptz
+         from (select unnest($1::bigint[]) as account_key, unnest($2::integer[]) as version,
+                      unnest($3::bigint[]) as opening, unnest($4::bigint[]) as credits, unnest($5::bigint[]) as debits,
+                      unnest($6::bigint[]) as count, unnest($7::bigint[]) as closing, unnest($8::bytea[]) as hash,
+                      unnest($9::text[]) as cause) as v`,
+};
+
+export const UPDATE_DAYS: Statement = {
+  name: 'days',
+  text: `update consolidation.days d
+         set version = v.version, credits = v.credits, debits = v.debits, count = v.count, closing = v.closing,
+             hash = v.hash, cause = v.cause, as_of = $9::timestamptz
+         from (select unnest($1::bigint[]) as account_key, unnest($2::integer[]) as version,
+                      unnest($3::bigint[]) as credits, unnest($4::bigint[]) as debits, unnest($5::bigint[]) as count,
+                      unnest($6::bigint[]) as closing, unnest($7::bytea[]) as hash, unnest($8::text[]) as cause) as v
+         cross join lateral (
+           select t.ctid from consolidation.days t where t.account_key = v.account_key and t.day = $10::date offset 0
+         ) as found(at)
+         where d.ctid = found.at`,
+};
+
+export const UPDATE_STANDINGS: Statement = {
+  name: 'standings',
+  text: `update consolidation.standings s set sequence = v.sequence, change = s.change + 1
+         from (select unnest($1::bigint[]) as account_key, unnest($2::bigint[]) as sequence) as v
+         cross join lateral (
+           select t.ctid from consolidation.standings t where t.account_key = v.account_key offset 0
+         ) as found(at)
+         where s.ctid = found.at`,
+};
+
 /** The product's own function: moves the heads, chains the batches, inserts the events. */
 export function appendTo(topic: string): Statement {
   return {

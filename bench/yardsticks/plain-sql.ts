@@ -8,7 +8,7 @@
 import pg from 'pg';
 import { UsageMeter } from '../measure/usage-meter.ts';
 import { BATCH, type Batch, BatchMaker, CONNECTIONS } from './prepared-batches.ts';
-import { prepareSchema } from './yardstick-database.ts';
+import { FIRST_COUNT, prepareSchema } from './yardstick-database.ts';
 
 export interface PlainSqlJob {
   readonly url: string;
@@ -126,11 +126,18 @@ async function writeBatch(client: pg.Client, batch: Batch): Promise<void> {
 /** That it wrote what it says. */
 async function expectVerdicts([writer]: readonly Writer[], expected: number): Promise<void> {
   if (writer === undefined) return;
-  const { rows } = await writer.client.query<{ verdicts: string; completed: string; postings: string }>(
+  const { rows } = await writer.client.query<
+    Record<'verdicts' | 'completed' | 'postings' | 'counted', string>
+  >(
     `select (select count(*) from integrity.verdicts) as verdicts, (select count(*) from ledger.postings) as postings,
-            (select count(*) from payments.payments where status = 'completed') as completed`,
+            (select count(*) from payments.payments where status = 'completed') as completed,
+            (select sum(count - $1::int) from consolidation.days) as counted`,
+    [FIRST_COUNT],
   );
-  const counted = [rows[0]?.verdicts, rows[0]?.completed, Number(rows[0]?.postings) / 2].map(Number);
+  const [row] = rows;
+  const counted = [row?.verdicts, row?.completed, Number(row?.postings) / 2, Number(row?.counted) / 2].map(
+    Number,
+  );
   if (counted.some((count) => count !== expected))
     throw new Error(`the plain-SQL yardstick wrote ${counted.join(', ')} of ${expected} payments`);
 }

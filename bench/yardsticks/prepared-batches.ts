@@ -7,12 +7,13 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { newId, uuidOf } from '#kernel/ids.ts';
+import { DIGEST_BYTES } from '#kernel/merkle.ts';
 import { partitionOf } from '#kernel/partition-of.ts';
 import { Random } from '../load/random.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray, uuidArray } from './binary-arrays.ts';
 import * as statements from './payment-statements.ts';
 import * as texts from './payment-texts.ts';
-import { PARTITIONS, TENANT } from './yardstick-database.ts';
+import { FIRST_COUNT, PARTITIONS, TENANT } from './yardstick-database.ts';
 
 export const BATCH = 500;
 export const CONNECTIONS = 2;
@@ -31,6 +32,21 @@ interface Account {
   readonly partition: number;
   posted: number;
   sequence: number;
+  credits: number;
+  debits: number;
+  /** As the database has it. */
+  day: Day;
+}
+
+/** Of today, the figures of an account. */
+interface Day {
+  readonly version: number;
+  readonly credits: number;
+  readonly debits: number;
+  readonly count: number;
+  readonly closing: number;
+  readonly hash: Buffer;
+  readonly cause: string;
 }
 
 interface Payment extends texts.PaymentFacts {
@@ -88,6 +104,7 @@ export class BatchMaker {
       insertNotifications(payments, now),
       append('notification', 'notification.queued', texts.queuedText),
       insertVerdicts(payments, identities, now),
+      ...countDays(touched, now),
     ];
   }
 
@@ -95,8 +112,10 @@ export class BatchMaker {
     const amount = 1000 + this.#random.below(9000);
     wallet.posted -= amount;
     wallet.sequence += 1;
+    wallet.debits += amount;
     service.posted += amount;
     service.sequence += 1;
+    service.credits += amount;
     const id = newId('pay');
     return {
       id,
@@ -176,6 +195,17 @@ function accounts(prefix: string, firstKey: number, count: number, posted: numbe
       partition: partitionOf(TENANT, id, PARTITIONS),
       posted,
       sequence: 0,
+      credits: 0,
+      debits: 0,
+      day: {
+        version: 1,
+        credits: 0,
+        debits: 0,
+        count: FIRST_COUNT,
+        closing: posted,
+        hash: Buffer.alloc(DIGEST_BYTES),
+        cause: 'ledger/0/1',
+      },
     };
   });
 }
@@ -302,4 +332,52 @@ function insertVerdicts(
     now,
   ];
   return { statement: statements.INSERT_VERDICTS, values };
+}
+
+/** The daily balances of the accounts that a batch has posted to, as the consolidation counts them: one version a batch. */
+function countDays(touched: readonly Account[], now: Date): BoundStatement[] {
+  const replaced = touched.map((account) => ({ ...account.day, key: account.key }));
+  for (const account of touched) account.day = nextDay(account);
+  const keys = int8Array(touched.map(({ key }) => key));
+  const today = now.toISOString().slice(0, 10);
+  const days = touched.map(({ day }) => day);
+  const openings = replaced.map(({ closing, credits, debits }) => closing - credits + debits);
+  const versions = [
+    keys,
+    int4Array(replaced.map(({ version }) => version)),
+    int8Array(openings.map(BigInt)),
+    ...figuresOf(replaced),
+    today,
+    now,
+  ];
+  const current = [keys, int4Array(days.map(({ version }) => version)), ...figuresOf(days), now, today];
+  const standings = [keys, int8Array(touched.map(({ sequence }) => BigInt(sequence)))];
+  return [
+    { statement: statements.UPDATE_STANDINGS, values: standings },
+    { statement: statements.INSERT_DAY_VERSIONS, values: versions },
+    { statement: statements.UPDATE_DAYS, values: current },
+  ];
+}
+
+function nextDay({ day, posted, sequence, credits, debits }: Account): Day {
+  return {
+    version: day.version + 1,
+    credits,
+    debits,
+    count: FIRST_COUNT + sequence,
+    closing: posted,
+    hash: randomBytes(DIGEST_BYTES),
+    cause: `ledger/0/${sequence}`,
+  };
+}
+
+function figuresOf(days: readonly Day[]): Buffer[] {
+  return [
+    int8Array(days.map(({ credits }) => BigInt(credits))),
+    int8Array(days.map(({ debits }) => BigInt(debits))),
+    int8Array(days.map(({ count }) => BigInt(count))),
+    int8Array(days.map(({ closing }) => BigInt(closing))),
+    byteaArray(days.map(({ hash }) => hash)),
+    textArray(days.map(({ cause }) => cause)),
+  ];
 }

@@ -9,7 +9,9 @@ import pg from 'pg';
 export const PARTITIONS = 16;
 export const TENANT = 'bench';
 const LOG_SCHEMA = 'log';
-const POSTING_MONTHS = 2;
+const MONTHS = 2;
+/** Of the day that each account has already. */
+export const FIRST_COUNT = 1;
 
 /** What another database on the same server is called. */
 export function databaseUrl(serverUrl: string, name: string): string {
@@ -54,9 +56,10 @@ export async function prepareSchema(
              where c.relname = 'batches' and c.relkind = 'r') t, generate_series(0, $1::int - 1) as p`,
       [PARTITIONS],
     );
-    for (let month = 0; month < POSTING_MONTHS; month += 1) {
+    for (let month = 0; month < MONTHS; month += 1) {
       await client.query(
-        `select ledger.add_posting_month((date_trunc('month', now() at time zone 'UTC') + make_interval(months => $1))::date)`,
+        `select ledger.add_posting_month(first), consolidation.add_version_month(first)
+         from (select (date_trunc('month', now() at time zone 'UTC') + make_interval(months => $1))::date as first) as month`,
         [month],
       );
     }
@@ -79,6 +82,25 @@ async function insertAccounts(
   await client.query(
     `insert into ledger.balances (account_key, status, posted, held, sequence, last_posted_at)
      select key, 'open', case kind when 'wallet' then 1000000000000 else 0 end, 0, 0, now() from ledger.accounts`,
+  );
+  await insertDays(client);
+}
+
+/** In the middle of a day: each account has a day already, as after its first payment. */
+async function insertDays(client: pg.Client): Promise<void> {
+  await client.query(
+    `insert into consolidation.accounts (key, tenant, id, kind, currency, time_zone, opened_at) overriding system value
+     select key, tenant, id, kind, currency, time_zone, opened_at from ledger.accounts`,
+  );
+  await client.query(
+    `insert into consolidation.standings (account_key, sequence, last_day, change)
+     select key, 1, (now() at time zone 'UTC')::date, 1 from ledger.accounts`,
+  );
+  await client.query(
+    `insert into consolidation.days (account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of)
+     select account_key, (now() at time zone 'UTC')::date, 1, posted, 0, 0, $1::int, posted, '', 'ledger/0/1', now()
+     from ledger.balances`,
+    [FIRST_COUNT],
   );
 }
 

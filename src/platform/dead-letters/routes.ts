@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, sendOutcome, submitCommand } from '../http/command-route.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '../http/cursor.ts';
+import { parseIdCursor, renderPage, rowsFor } from '../http/cursor.ts';
 import type { HttpApp } from '../http/http-app.ts';
 import { parseInstant } from '../http/instants.ts';
 import { contextOf } from '../http/request-context.ts';
@@ -16,7 +16,7 @@ import type { DeadLetterOrder } from './dead-letter-orders.ts';
 import type { GivenUpReads } from './given-up.ts';
 import { objectionToEdit } from './given-up-edit.ts';
 import type { DeadLetterFilter, DeadLetterReads } from './reads.ts';
-import { renderReplay, type SetAction } from './replay.ts';
+import { renderReplay } from './replay.ts';
 import {
   DeadLetterDetail,
   DeadLetterDocument,
@@ -62,7 +62,8 @@ export function registerDeadLetterRoutes(app: HttpApp, routes: DeadLetterRoutes)
     action: 'discard',
     summary: 'Give up the event and all that waits behind it now',
   });
-  registerSets(app, routes);
+  registerSet(app, routes, REPLAYS);
+  registerSet(app, routes, DISCARDS);
 }
 
 function registerList(app: HttpApp, reads: DeadLetterReads): void {
@@ -124,12 +125,10 @@ async function sendList(
   },
 ): Promise<FastifyReply> {
   const { limit = DEFAULT_PAGE_LIMIT, cursor: given, ...asked } = query;
-  const cursor = parseCursor(given, 1);
-  if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const before = cursor.value?.[0];
-  if (before !== undefined && !isId('dlt', before)) return sendProblem(reply, malformedCursor());
+  const before = parseIdCursor('dlt', given);
+  if (!before.ok) return sendProblem(reply, before.problem);
   const letters = await reads.list(contextOf(request).tenant, filterOf(asked), {
-    before: before === undefined ? undefined : uuidOf(before),
+    before: before.value,
     limit: rowsFor(limit),
   });
   const { data, next_cursor } = renderPage(letters, limit, (last) => [idOf('dlt', last.id)]);
@@ -189,58 +188,55 @@ function registerGiveUp(
   });
 }
 
-function registerSets(app: HttpApp, routes: DeadLetterRoutes): void {
-  const replay = {
-    tags: TAGS,
-    summary: 'Replay all open dead letters that match, in the background',
-    description: `${FROZEN} Without a filter, all of the tenant.`,
-    body: ReplaySetBody,
-    response: { 202: ReplayDocument, ...REFUSALS },
-  };
-  app.post('/v1/dead-letters/replays', { config: WRITE, schema: replay }, async (request, reply) => {
-    const body = { operation: 'dead_letters.replay_set', ...request.body } as const;
-    await run(request, reply, { routes, body, id: newId('rpl') });
-    return reply;
-  });
-  const discard = {
-    tags: TAGS,
-    summary: 'Discard all open dead letters that match, in the background',
-    description: `${FROZEN} Each as if it were discarded by itself, for the same reason.`,
-    body: DiscardSetBody,
-    response: { 202: DiscardDocument, ...REFUSALS },
-  };
-  app.post('/v1/dead-letters/discards', { config: WRITE, schema: discard }, async (request, reply) => {
-    const body = { operation: 'dead_letters.discard_set', ...request.body } as const;
-    await run(request, reply, { routes, body, id: newId('rpl') });
-    return reply;
-  });
-  registerProgress(app, routes, { of: 'replay', document: ReplayDocument });
-  registerProgress(app, routes, { of: 'discard', document: DiscardDocument });
-}
-
 const FROZEN =
   'The set is what is open, matches and has no order pending when it is asked for; at most 10 000.';
+
+const REPLAYS = {
+  action: 'replay',
+  summary: 'Replay all open dead letters that match, in the background',
+  description: `${FROZEN} Without a filter, all of the tenant.`,
+  body: ReplaySetBody,
+  document: ReplayDocument,
+} as const;
+
+const DISCARDS = {
+  action: 'discard',
+  summary: 'Discard all open dead letters that match, in the background',
+  description: `${FROZEN} Each as if it were discarded by itself, for the same reason.`,
+  body: DiscardSetBody,
+  document: DiscardDocument,
+} as const;
+
+type SetRoutes = typeof REPLAYS | typeof DISCARDS;
+
+function registerSet(app: HttpApp, routes: DeadLetterRoutes, of: SetRoutes): void {
+  const { action, document, ...described } = of;
+  const schema = { tags: TAGS, ...described, response: { 202: document, ...REFUSALS } };
+  app.post(`/v1/dead-letters/${action}s`, { config: WRITE, schema }, async (request, reply) => {
+    const body = { operation: `dead_letters.${action}_set`, ...request.body } as const;
+    await run(request, reply, { routes, body, id: newId('rpl') });
+    return reply;
+  });
+  registerProgress(app, routes, of);
+}
 
 function registerProgress(
   app: HttpApp,
   { reads }: DeadLetterRoutes,
-  {
-    of,
-    document,
-  }: { readonly of: SetAction; readonly document: typeof ReplayDocument | typeof DiscardDocument },
+  { action, document }: Pick<SetRoutes, 'action' | 'document'>,
 ): void {
   const schema = {
     tags: TAGS,
-    summary: `How far a ${of} of many is`,
+    summary: `How far a ${action} of many is`,
     params: Params,
     response: { 200: document, ...REFUSALS },
   };
-  app.get(`/v1/dead-letters/${of}s/:id`, { config: READ, schema }, async (request, reply) => {
+  app.get(`/v1/dead-letters/${action}s/:id`, { config: READ, schema }, async (request, reply) => {
     const { id } = request.params;
     const { tenant } = contextOf(request);
-    const found = isId('rpl', id) ? await reads.findReplay(tenant, uuidOf(id), of) : undefined;
+    const found = isId('rpl', id) ? await reads.findReplay(tenant, uuidOf(id), action) : undefined;
     return found === undefined
-      ? sendProblem(reply, problem('dead_letters.replay_not_found', `There is no ${of} ${id}.`))
+      ? sendProblem(reply, problem('dead_letters.replay_not_found', `There is no ${action} ${id}.`))
       : sendJson(reply, renderReplay(found));
   });
 }

@@ -1,10 +1,7 @@
 import { type Static, Type } from 'typebox';
-import { closed, MAX_PAGE_LIMIT, pageOf, pageQuery, Reason } from '../http/schemas.ts';
+import { closed, Instant, MAX_PAGE_LIMIT, nullable, pageOf, pageQuery, Reason } from '../http/schemas.ts';
 import { type DeadLetterState, STATES } from './dead-letter.ts';
 
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-  Type.Union([schema, Type.Null()]);
-const Instant = Type.String({ format: 'date-time' });
 const State = Type.Unsafe<DeadLetterState>({ type: 'string', enum: [...STATES] });
 const Open = (description: string) => Type.Object({}, { additionalProperties: true, description });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { malformedCursor, parseCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
+import { idOf } from '#kernel/ids.ts';
+import { malformedCursor, parseCursor, parseIdCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
 
 const storable = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.length < 50);
 
@@ -18,6 +19,15 @@ test('a cursor comes back as the key that it was made of', () => {
 test('the place in a log of 256 partitions is read back, however far each of them is', () => {
   const place = Array.from({ length: 256 }, (_, partition) => String(2 ** 40 + partition));
   expect(parseCursor(renderCursor(place), place.length)).toEqual({ ok: true, value: place });
+});
+
+test('the cursor of a list of ids is read as the uuid, and no other id’s is taken', () => {
+  const uuid = '0198c0de-0000-7000-8000-000000000001';
+  const cursor = renderCursor([idOf('pay', uuid)]);
+  expect(parseIdCursor('pay', cursor)).toEqual({ ok: true, value: uuid });
+  expect(parseIdCursor('pay', undefined)).toEqual({ ok: true, value: undefined });
+  for (const wrong of [renderCursor([idOf('ref', uuid)]), renderCursor([uuid]), renderCursor([]), '!'])
+    expect(parseIdCursor('pay', wrong)).toEqual({ ok: false, problem: malformedCursor() });
 });
 
 test('what is wrong with a cursor is said of the parameter that holds it', () => {

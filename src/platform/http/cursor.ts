@@ -5,6 +5,7 @@
  */
 import type { Decision } from '#kernel/decision.ts';
 import { accepted, refused } from '#kernel/decision.ts';
+import { type IdPrefix, isId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { isStorableText } from '#kernel/text.ts';
@@ -44,6 +45,18 @@ export function parseCursor(
   const key = decode(cursor);
   if (key?.length !== parts + 1 || key[0] !== VERSION) return refused(malformedCursor());
   return accepted(key.slice(1));
+}
+
+/** The uuid in a cursor of a list that is ordered by ids of this prefix; undefined if there is no cursor. */
+export function parseIdCursor(
+  prefix: IdPrefix,
+  cursor: string | undefined,
+): Decision<string | undefined, Problem<'request.invalid_parameter'>> {
+  const key = parseCursor(cursor, 1);
+  if (!key.ok) return key;
+  const [id] = key.value ?? [];
+  if (id === undefined) return accepted(undefined);
+  return isId(prefix, id) ? accepted(uuidOf(id)) : refused(malformedCursor());
 }
 
 /** `parameter` is the one of the query that holds it. */

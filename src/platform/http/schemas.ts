@@ -22,6 +22,12 @@ export function closed<Members extends TProperties>(
   });
 }
 
+export function nullable<Schema extends TSchema>(schema: Schema) {
+  return Type.Union([schema, Type.Null()]);
+}
+
+export const Instant = Type.String({ format: 'date-time' });
+
 /** The most an amount may be: what every JSON reader keeps exactly (DESIGN §5). */
 export const MAX_AMOUNT_MINOR = Number.MAX_SAFE_INTEGER;
 

@@ -7,9 +7,10 @@ import type { Transaction } from '#platform/postgres/session.ts';
 import { type CardAuthorization, isTooLateToTell } from './answer-way.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { saveDecider } from './confirmation-store.ts';
-import { approvedOf, authorizedOf, type Certain, type Sent, type Waiting } from './deciding-batch.ts';
 import type { LateReversals } from './late-reversals.ts';
 import { lockFreeCardTransactions } from './store.ts';
+import { approvedOf, type Certain, type Sent } from './told.ts';
+import { authorizedOf, type WaitingRequest } from './waiting-request.ts';
 
 /** So many answers take milliseconds. */
 const MANY_ANSWERS = 50;
@@ -131,7 +132,7 @@ export class Answers {
     if (this.#confirmations.length < CONFIRMATIONS_MAX) this.#confirmations = [...this.#confirmations, told];
   }
 
-  #giveBack(waiting: Waiting, approved: CardTransaction): void {
+  #giveBack(waiting: WaitingRequest, approved: CardTransaction): void {
     this.#unanswered.set(approved.uuid, approved);
     this.#watch(
       this.#reverse(waiting, approved).catch((error: unknown) => {
@@ -142,7 +143,7 @@ export class Answers {
     );
   }
 
-  async #reverse(waiting: Waiting, approved: CardTransaction): Promise<void> {
+  async #reverse(waiting: WaitingRequest, approved: CardTransaction): Promise<void> {
     const { asked, resolve } = waiting;
     const after = await this.#options.lateReversals.reverse(approved, asked);
     // It stands, for a repeat that may have come too late as well.

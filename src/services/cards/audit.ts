@@ -6,6 +6,8 @@ import {
   type ExpectedRow,
 } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { CardKey } from './card-store.ts';
+import type { CardTransactionKey } from './store.ts';
 
 const CARD_TRANSACTIONS: Comparison = {
   key: { tenant: 'text', id: 'uuid' },
@@ -44,28 +46,18 @@ export function differingCardTransactions(
   return compareLookups(reader, CARD_TRANSACTIONS, expected);
 }
 
-export interface CardTransactionRef {
-  readonly tenant: string;
-  readonly uuid: string;
-}
-
 /** In the order of the primary key, after `after`. */
 export async function listCardTransactionRefs(
   reader: Reader,
-  after: CardTransactionRef | undefined,
+  after: CardTransactionKey | undefined,
   limit: number,
-): Promise<CardTransactionRef[]> {
-  return reader.query<CardTransactionRef>(
+): Promise<CardTransactionKey[]> {
+  return reader.query<CardTransactionKey>(
     `select t.tenant, t.id as uuid from cards.card_transactions t
      where $1::text is null or (t.tenant, t.id) > ($1, $2::uuid)
      order by t.tenant, t.id limit $3`,
     [after?.tenant ?? null, after?.uuid ?? null, limit],
   );
-}
-
-export interface ListedCard {
-  readonly tenant: string;
-  readonly account: string;
 }
 
 const CARDS: Comparison = {
@@ -81,12 +73,8 @@ export function differingCards(reader: Reader, expected: readonly ExpectedRow[])
 }
 
 /** In the order of the primary key, after `after`. */
-export function listCards(
-  reader: Reader,
-  after: ListedCard | undefined,
-  limit: number,
-): Promise<ListedCard[]> {
-  return reader.query<ListedCard>(
+export function listCards(reader: Reader, after: CardKey | undefined, limit: number): Promise<CardKey[]> {
+  return reader.query<CardKey>(
     `select c.tenant, c.account from cards.cards c
      where $1::text is null or (c.tenant, c.account) > ($1, $2)
      order by c.tenant, c.account limit $3`,

@@ -2,8 +2,9 @@
  * One card transaction decided, under the locks of its card's balances; pure. What is decided is applied to the batch, so
  * that the next one finds it done: of one account one at a time, whoever asks where (K5).
  *
- * The order: a repeat gets the first answer, or waits until it is certain → what comes too late is dropped → a card that somebody else has locked waits →
- * shape → id → card → amount → balance. A decision below "waits" is recorded, and holds for its id for ever (K6).
+ * The order: a repeat gets the first answer, or waits until it is certain → what comes too late is dropped → a card that
+ * somebody else has locked waits → shape → id → card → amount → balance. A decision below "waits" is recorded, and holds for
+ * its id for ever (K6).
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Currency } from '#kernel/currencies.ts';

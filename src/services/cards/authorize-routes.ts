@@ -4,6 +4,7 @@
  * known, or comes too often, is refused as everywhere (401, 403, 429): nothing of his could be recorded.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
 import { Fault } from '#kernel/fault.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import type { Reach } from '#platform/egress/reachable.ts';
@@ -49,50 +50,60 @@ export interface AuthorizeRoutes {
   readonly onAnswered: (code: Code) => void;
 }
 
+/** One of the two addresses: what it answers, and whether answers are sent from it. */
+interface Address {
+  readonly url: string;
+  readonly description: string;
+  readonly response: Readonly<Record<number, TSchema>>;
+  readonly render: Render;
+  readonly reach: Reach | undefined;
+}
+
 export function registerAuthorizeRoutes(app: HttpApp, routes: AuthorizeRoutes): void {
   void app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-    for (const { url, response, render, reach, description } of [
-      {
-        url: '/v1/card-transactions',
-        response: { 200: CardAnswerDocument, 202: CardPendingDocument },
-        render: renderAnswer,
-        reach: routes.reach,
-        description: DESCRIPTION + CALLBACK_DESCRIPTION,
-      },
-      {
-        url: '/transactions',
-        response: { 200: CodeDocument },
-        render: renderCode,
-        reach: undefined,
-        description: DESCRIPTION,
-      },
-    ]) {
-      scope.route({
-        method: 'POST',
-        url,
-        config: { scope: 'card_transactions:write', headers: HEADERS },
-        schema: {
-          tags: ['cards'],
-          summary: 'Decide a card transaction',
-          description,
-          body: CardTransactionBody,
-          response,
-        },
-        // The schema describes; what does not fit it is a `07`, which is decided like the others.
-        validatorCompiler: () => () => true,
-        handler: (request, reply) =>
-          authorize(routes, { request, reply, render, reading: readingOf(request, reach) }),
-        errorHandler(error, request, reply) {
-          if (!isAboutBody(error, request)) {
-            reply.send(error);
-            return;
-          }
-          void answerUnreadable(routes, { request, reply, render, reading: unreadable('body') });
-        },
-      });
-    }
+    registerAddress(scope, routes, {
+      url: '/v1/card-transactions',
+      description: DESCRIPTION + CALLBACK_DESCRIPTION,
+      response: { 200: CardAnswerDocument, 202: CardPendingDocument },
+      render: renderAnswer,
+      reach: routes.reach,
+    });
+    registerAddress(scope, routes, {
+      url: '/transactions',
+      description: DESCRIPTION,
+      response: { 200: CodeDocument },
+      render: renderCode,
+      reach: undefined,
+    });
+  });
+}
+
+function registerAddress(scope: HttpApp, routes: AuthorizeRoutes, address: Address): void {
+  const { url, description, response, render, reach } = address;
+  scope.route({
+    method: 'POST',
+    url,
+    config: { scope: 'card_transactions:write', headers: HEADERS },
+    schema: {
+      tags: ['cards'],
+      summary: 'Decide a card transaction',
+      description,
+      body: CardTransactionBody,
+      response,
+    },
+    // The schema describes; what does not fit it is a `07`, which is decided like the others.
+    validatorCompiler: () => () => true,
+    handler: (request, reply) =>
+      authorize(routes, { request, reply, render, reading: readingOf(request, reach) }),
+    errorHandler(error, request, reply) {
+      if (!isAboutBody(error, request)) {
+        reply.send(error);
+        return;
+      }
+      void answerUnreadable(routes, { request, reply, render, reading: unreadable('body') });
+    },
   });
 }
 

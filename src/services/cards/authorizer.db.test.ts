@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
@@ -39,46 +38,11 @@ async function codes(
   return counts;
 }
 
-/** Another session holds the lock until the function that it gives is called. */
-async function locking(sql: string, values: unknown[] = [], timeout = '0'): Promise<() => Promise<void>> {
-  const other = new Client({ connectionString: fixture.url });
-  await other.connect();
-  await other.query(`set lock_timeout = '${timeout}'`);
-  await other.query('begin');
-  try {
-    await other.query(sql, values);
-  } catch (error) {
-    await other.end();
-    throw error;
-  }
-  return () => other.end();
-}
-
 /** Keeps every reversal from its end: it writes to this table, a decision does not. What is to be confirmed is, before. */
 async function lockingReversals(): Promise<() => Promise<void>> {
   const unconfirmed = `select from cards.card_transactions where repeated_at is not null and confirmed_at is null`;
   await vi.waitUntil(async () => (await fixture.rows(unconfirmed)).length === 0, PATIENCE);
-  return locking('lock table cards.unconfirmed in access exclusive mode');
-}
-
-/** Until so many sessions wait for a lock, each in a statement that names it. */
-async function waitingFor(name: string, sessions: number): Promise<void> {
-  await vi.waitUntil(async () => {
-    const waiting = await fixture.rows(
-      `select from pg_stat_activity
-       where datname = current_database() and wait_event_type = 'Lock' and strpos(query, $1) > 0`,
-      [name],
-    );
-    return waiting.length >= sessions;
-  }, PATIENCE);
-}
-
-function lockedByAnother(accountId: string): Promise<() => Promise<void>> {
-  return locking(
-    `select from ledger.balances b join ledger.accounts a on a.key = b.account_key
-     where a.tenant = $1 and a.id = $2 for no key update of b`,
-    [TENANT, accountId],
-  );
+  return fixture.locking('lock table cards.unconfirmed in access exclusive mode');
 }
 
 describe('K5: one at a time per account', () => {
@@ -97,7 +61,7 @@ describe('K5: one at a time per account', () => {
     cards += 1;
     account = `card-${cards}`;
     await create({ MEAL: 100 });
-    const release = await lockedByAnother(`${locked}:MEAL`);
+    const release = await fixture.lockingBalance(`${locked}:MEAL`);
     const waiting = one.purchase({ account: locked, totalAmount: 1 }, { deadlineMs: 300 });
     const other = await one.purchase({ account, totalAmount: 1 });
     expect(other.cardTransaction.code).toBe('00');
@@ -111,7 +75,7 @@ describe('K5: one at a time per account', () => {
     cards += 1;
     account = `card-${cards}`;
     await create({ MEAL: 100 });
-    const release = await lockedByAnother(`${locked}:MEAL`);
+    const release = await fixture.lockingBalance(`${locked}:MEAL`);
     // More than any batch takes.
     const waiting = Array.from({ length: 1500 }, () =>
       one.purchase({ account: locked, totalAmount: 0.01 }, { deadlineMs: 3000 }),
@@ -144,7 +108,7 @@ describe('K5: one at a time per account', () => {
       balances: { MEAL: 100 },
     } as const;
     expect((await one.order(order)).answer.status).toBe(201);
-    const release = await lockedByAnother('card-settlement-BRL');
+    const release = await fixture.lockingBalance('card-settlement-BRL');
     const waiting = one.purchase({ account, totalAmount: 1 }, { deadlineMs: 600 });
     const started = performance.now();
     for (let bought = 0; bought < 5; bought += 1)
@@ -157,7 +121,7 @@ describe('K5: one at a time per account', () => {
   });
 
   test('K5: a card that is free again before the deadline is decided', async () => {
-    const release = await lockedByAnother(`${account}:CASH`);
+    const release = await fixture.lockingBalance(`${account}:CASH`);
     const waiting = one.purchase({ account, totalAmount: 1 });
     await one.purchase({ account: 'nobody', totalAmount: 1 });
     await release();
@@ -217,7 +181,7 @@ describe('K5: what was approved too late', () => {
   test('is given back while another, whose card somebody else has locked, waits', async () => {
     const origin = { correlationId: 'cor', causation: 'req', traceparent: null };
     const { cardTransaction: locked } = await one.purchase({ account, totalAmount: 1 });
-    const release = await lockedByAnother(`${account}:MEAL`);
+    const release = await fixture.lockingBalance(`${account}:MEAL`);
     const other = `free-${account}`;
     await one.order({ operation: 'cards.create', account: other, currency: 'BRL', balances: { MEAL: 100 } });
     const { cardTransaction: free } = await one.purchase({ account: other, totalAmount: 1 });
@@ -301,7 +265,7 @@ describe('K6: a repeated id', () => {
   test('that comes too late is looked for again if the batch that looked was undone', async () => {
     const body = { account, totalAmount: 1, id: 'a' };
     const first = await one.purchase(body);
-    const unlock = await locking('lock table cards.card_transactions in access exclusive mode');
+    const unlock = await fixture.locking('lock table cards.card_transactions in access exclusive mode');
     const before = two.failures.length;
     const repeat = two.purchase(body, { arrivedAt: performance.now() - 200, deadlineMs: 100 });
     await vi.waitUntil(() => two.failures.length > before, PATIENCE);
@@ -313,7 +277,7 @@ describe('K6: a repeated id', () => {
     const unlock = await lockingReversals();
     const body = { account, totalAmount: 1, id: 'a' };
     const gone = one.purchase(body, { isGone: () => true });
-    await waitingFor('delete from cards.unconfirmed', 1);
+    await fixture.waitingIn('delete from cards.unconfirmed');
     const late = { arrivedAt: performance.now() - 200, deadlineMs: 100 };
     const repeats = [two.purchase(body, late), one.purchase(body, late)];
     await two.purchase({ account: 'nobody', totalAmount: 1 });
@@ -330,11 +294,11 @@ describe('K6: a repeated id', () => {
     const unlock = await lockingReversals();
     // Late, it is only looked for, without the locks of the card that a decision needs.
     const repeat = two.purchase(body, { arrivedAt: performance.now() - 200, deadlineMs: 100 });
-    await waitingFor('delete from cards.unconfirmed', 1);
+    await fixture.waitingIn('delete from cards.unconfirmed');
     const card_transaction_id = idOf('ctx', cardTransaction.uuid);
     const reverse = () => one.order({ operation: 'card_transactions.reverse', card_transaction_id });
     const reversed = reverse();
-    await waitingFor('cards.card_transactions t', 1);
+    await fixture.waitingIn('cards.card_transactions t');
     await unlock();
     expect((await repeat).cardTransaction.code).toBe('00');
     expect((await reversed).answer.status).toBe(200);
@@ -365,11 +329,13 @@ describe('K6: a repeated id', () => {
     const claiming = `insert into cards.card_transactions
       (tenant, id, claim, code, latency_ms, state, captured, reversed, decided_at)
       values ($1, gen_random_uuid(), $2, '07', 0, 'declined', 0, 0, now())`;
-    const release = await locking(claiming, [TENANT, claimOf(high)]);
+    const release = await fixture.locking(claiming, [TENANT, claimOf(high)]);
     const asked = [high, low].map((id) => one.purchase({ account, totalAmount: 1, id }));
-    await waitingFor('insert into cards.card_transactions', 1);
+    await fixture.waitingIn('insert into cards.card_transactions');
     // Whoever waits for the higher one has the lower one.
-    await expect(locking(claiming, [TENANT, claimOf(low)], '50ms')).rejects.toThrow('lock timeout');
+    await expect(fixture.locking(claiming, [TENANT, claimOf(low)], { timeoutMs: 50 })).rejects.toThrow(
+      'lock timeout',
+    );
     await release();
     expect(await codes(asked)).toEqual({ '00': 2 });
   });
@@ -463,10 +429,10 @@ describe('K7, K9: every decision is recorded', () => {
 
 test('a card that is made while a command waits for another is topped up like any', async () => {
   const made = `made-${account}`;
-  const release = await lockedByAnother(`${account}:MEAL`);
+  const release = await fixture.lockingBalance(`${account}:MEAL`);
   const topUp = (of: string) => one.order({ operation: 'cards.top_up', account: of, balances: { MEAL: 1 } });
   const topUps = [topUp(account), topUp(made)];
-  await waitingFor('from ledger.balances', 1);
+  await fixture.waitingIn('from ledger.balances');
   const order = { operation: 'cards.create', account: made, currency: 'USD', balances: {} } as const;
   expect((await two.order(order)).answer.status).toBe(201);
   await release();
@@ -527,7 +493,7 @@ describe('K10: a card that has its answers sent', () => {
     const say = (said: string | null) =>
       fixture.rows('update cards.cards set callback_url = $1 where account = $2', [said, account]);
     const bought = async (said: string | null) => {
-      const release = await lockedByAnother(`${account}:CASH`);
+      const release = await fixture.lockingBalance(`${account}:CASH`);
       const waiting = one.purchase({ account, totalAmount: 1 }, { reach });
       await one.purchase({ account: 'nobody', totalAmount: 1 });
       await say(said);

@@ -3,37 +3,27 @@
  * merchant rules replaced.
  *
  * Order of locks (R3): the balances first; then the card transactions, which a repeat changes without the balances; what
- * changes under these locks is read behind them (R2), then idempotency keys and own rows. The decisions (authorizer.ts) take balances as they are free, so none waits for
- * another here.
+ * changes under these locks is read behind them (R2), then idempotency keys and own rows. The decisions (authorizer.ts) take
+ * balances as they are free, so none waits for another here.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Decision } from '#kernel/decision.ts';
 import { assertNever, Fault, invariant } from '#kernel/fault.ts';
-import { type CardTransactionId, type Id, type IdPrefix, idOf, uuidOf } from '#kernel/ids.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
+import { type CardTransactionId, type Id, type IdPrefix, uuidOf } from '#kernel/ids.ts';
+import type { Problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
-import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
+import type { Reach } from '#platform/egress/reachable.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
-import type { EventDraft, JsonObject } from '#platform/log/event.ts';
+import type { JsonObject } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import {
   type AccountRef,
   availableMinor,
   type Books,
-  type Entry,
   type Ledger,
   type NewAccount,
-  renderAccountOpened,
-  renderEntryPosted,
 } from '#services/ledger/contract.ts';
-import {
-  balanceAccountId,
-  balanceAccountIds,
-  type Card,
-  cardRef,
-  fundingAccountId,
-  settlementAccountId,
-} from './card.ts';
+import { balanceAccountId, balanceAccountIds, type Card, cardRef, fundingAccountId } from './card.ts';
 import { renderCard } from './card-document.ts';
 import type {
   BlockOrder,
@@ -44,30 +34,32 @@ import type {
   ReplaceRulesOrder,
   TopUpOrder,
 } from './card-orders.ts';
+import { type CardKey, findCards, insertCards, updateCards } from './card-store.ts';
 import { type CardTransaction, renderCardTransaction } from './card-transaction.ts';
-import { settleUnconfirmed } from './confirmation-store.ts';
+import {
+  accountOpened,
+  callbackSet,
+  cardBlocked,
+  cardCreated,
+  originOf,
+  rulesReplaced,
+  toppedUp,
+} from './command-events.ts';
 import { ACCOUNTS_OF_A_CARD, createCard, fund, sharedAccountIds } from './create-card.ts';
-import type {
-  CardBlocked,
-  CardCallbackSet,
-  CardCreated,
-  CardToppedUp,
-  MerchantRulesReplaced,
-} from './events.ts';
-import { capture, partiesOf, reverse, type Step } from './give-back.ts';
+import { accountsOf, capture, reverse, type Step } from './give-back.ts';
 import { findRepeatedRule } from './merchant-rules.ts';
-import type { CardProblemCode } from './problems.ts';
+import {
+  ambiguousRule,
+  callbackRefusal,
+  cardExists,
+  cardNotFound,
+  cardTransactionNotFound,
+  rulesChanged,
+} from './refusals.ts';
 import { stepEvent } from './render-events.ts';
 import { findRulesVersions, insertRules, type RulesVersion } from './rules-store.ts';
-import {
-  deleteOpenHolds,
-  findCards,
-  findCardTransactions,
-  insertCards,
-  lockCardTransactions,
-  updateCards,
-  updateCardTransactions,
-} from './store.ts';
+import { saveSteps } from './save-steps.ts';
+import { type CardTransactionKey, findCardTransactions, lockCardTransactions } from './store.ts';
 
 export interface CardCommandBatch {
   readonly books: Books;
@@ -83,11 +75,9 @@ type Effect =
   | { readonly kind: 'created'; readonly card: Card; readonly accounts: readonly NewAccount[] }
   | { readonly kind: 'changed'; readonly card: Card }
   | { readonly kind: 'step'; readonly step: Step }
-  | { readonly kind: 'rules'; readonly rules: RulesVersion }
-  | { readonly kind: 'none' };
+  | { readonly kind: 'rules'; readonly rules: RulesVersion };
 
 type CardVerdict = Verdict<Effect>;
-type Ordered<Order extends CardOrder> = Command<Order>;
 
 export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch, Effect> {
   readonly #ledger: Ledger;
@@ -102,17 +92,10 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
   }
 
   async load(tx: Transaction, commands: readonly Command<CardOrder>[]): Promise<CardCommandBatch> {
-    const cardKeys = commands.flatMap(({ tenant, body }) =>
-      'account' in body ? { tenant, account: body.account } : [],
-    );
-    const ids = commands.flatMap(({ tenant, body }) =>
-      'card_transaction_id' in body
-        ? { tenant, uuid: uuidOf(body.card_transaction_id as CardTransactionId) }
-        : [],
-    );
+    const subjects = subjectsOf(commands);
+    const { cardKeys, ids, creating } = subjects;
     // Without locks: whose accounts are to be locked does not change.
     const [known, asked] = await Promise.all([findCards(tx, cardKeys), findCardTransactions(tx, ids)]);
-    const creating = commands.filter(isCreating);
     const books = await this.#ledger.openBooks(tx, {
       accounts: [
         ...creating.flatMap(accountsToOpen),
@@ -121,17 +104,25 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
       ],
       holds: asked.filter(({ state }) => state === 'held').map(({ uuid }) => uuid),
     });
-    const tenants = new Set(commands.flatMap(({ tenant, body }) => ('rules' in body ? tenant : [])));
+    const locked = { cards: known.length, cardTransactions: asked.length };
+    return { books, ...(await this.#loadLocked(tx, subjects, locked)) };
+  }
+
+  /** `locked`: how many there were when the locks were chosen. */
+  async #loadLocked(
+    tx: Transaction,
+    { cardKeys, ids, tenants, creating }: Subjects,
+    locked: { readonly cards: number; readonly cardTransactions: number },
+  ) {
     const [cards, cardTransactions, rulesVersions, keys] = await Promise.all([
       findCards(tx, cardKeys),
       lockCardTransactions(tx, ids),
-      findRulesVersions(tx, [...tenants]),
+      findRulesVersions(tx, tenants),
       creating.length === 0 ? [] : this.#ledger.reserveKeys(tx, creating.length * ACCOUNTS_OF_A_CARD),
     ]);
-    if (cards.length > known.length || cardTransactions.length > asked.length)
+    if (cards.length > locked.cards || cardTransactions.length > locked.cardTransactions)
       throw new Fault('what a command is about was made after its locks were chosen', { transient: true });
     return {
-      books,
       cards: new Map(cards.map((card) => [cardRef(card), card])),
       cardTransactions: new Map(
         cardTransactions.map(({ cardTransaction: each }) => [`${each.tenant}/${each.uuid}`, each]),
@@ -175,7 +166,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
       tx,
       created.map(({ card }) => card),
     );
-    updateCards(tx, lastOfEach(changed, cardRef));
+    updateCards(tx, [...new Map(changed.map((card) => [cardRef(card), card])).values()]);
     saveSteps(
       tx,
       effects.flatMap((effect) => (effect.kind === 'step' ? effect.step : [])),
@@ -187,7 +178,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     );
   }
 
-  #create(batch: CardCommandBatch, command: Ordered<CreateCardOrder>, now: EpochMs): CardVerdict {
+  #create(batch: CardCommandBatch, command: Command<CreateCardOrder>, now: EpochMs): CardVerdict {
     const { tenant, body, id } = command;
     const unreachable = callbackRefusal(body.callback_url, this.#reach);
     if (unreachable !== undefined) return this.#refusal(unreachable);
@@ -198,26 +189,19 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     if (!made.ok) return this.#refusal(made.problem);
     const { card, accounts, funding } = made.value;
     batch.cards.set(cardRef(card), card);
-    const data: CardCreated = { account: card.account, currency: card.currency };
-    const created = draftOf(command, {
-      type: 'card.created',
-      subject: card.account,
-      key: card.account,
-      data,
-    });
     return {
       answer: { status: 201, body: JSON.stringify(documentOf(batch.books, card)) },
       effect: { kind: 'created', card, accounts },
       drafts: [
-        created,
+        cardCreated(command, card),
         ...(card.callbackUrl === null ? [] : [callbackSet(command, card)]),
         ...(funding === undefined ? [] : [toppedUp(command, card, funding)]),
       ],
-      elsewhere: accounts.map((account) => ({ topic: 'ledger', draft: openedDraft(command, account) })),
+      elsewhere: accounts.map((account) => ({ topic: 'ledger', draft: accountOpened(command, account) })),
     };
   }
 
-  #change(batch: CardCommandBatch, command: Ordered<ChangeCardOrder>): CardVerdict {
+  #change(batch: CardCommandBatch, command: Command<ChangeCardOrder>): CardVerdict {
     const { tenant, body } = command;
     const unreachable = callbackRefusal(body.callback_url, this.#reach);
     if (unreachable !== undefined) return this.#refusal(unreachable);
@@ -232,7 +216,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     };
   }
 
-  #topUp(batch: CardCommandBatch, command: Ordered<TopUpOrder>, now: EpochMs): CardVerdict {
+  #topUp(batch: CardCommandBatch, command: Command<TopUpOrder>, now: EpochMs): CardVerdict {
     const { tenant, body, id } = command;
     const card = batch.cards.get(cardRef({ tenant, account: body.account }));
     if (card === undefined) return this.#refusal(cardNotFound(body.account));
@@ -242,28 +226,26 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     invariant(funded.value !== undefined, 'a top-up of nothing is refused at the edge');
     return {
       answer: { status: 201, body: JSON.stringify(documentOf(batch.books, card)) },
-      effect: { kind: 'none' },
+      effect: undefined,
       drafts: [toppedUp(command, card, funded.value)],
     };
   }
 
-  #block(batch: CardCommandBatch, command: Ordered<BlockOrder>): CardVerdict {
+  #block(batch: CardCommandBatch, command: Command<BlockOrder>): CardVerdict {
     const { tenant, body } = command;
     const card = batch.cards.get(cardRef({ tenant, account: body.account }));
     if (card === undefined) return this.#refusal(cardNotFound(body.account));
     const status = body.operation === 'cards.block' ? 'blocked' : 'active';
     const isChanged = card.status !== status;
     card.status = status;
-    const data: CardBlocked = { account: card.account, status };
-    const type = body.operation === 'cards.block' ? 'card.blocked' : 'card.unblocked';
     return {
       answer: { status: 200, body: JSON.stringify(documentOf(batch.books, card)) },
       effect: isChanged ? { kind: 'changed', card } : undefined,
-      drafts: isChanged ? [draftOf(command, { type, subject: card.account, key: card.account, data })] : [],
+      drafts: isChanged ? [cardBlocked(command, card)] : [],
     };
   }
 
-  #giveBack(batch: CardCommandBatch, command: Ordered<GiveBackOrder>, now: EpochMs): CardVerdict {
+  #giveBack(batch: CardCommandBatch, command: Command<GiveBackOrder>, now: EpochMs): CardVerdict {
     const { tenant, body, id } = command;
     const ref = `${tenant}/${uuidOf(body.card_transaction_id as CardTransactionId)}`;
     const before = batch.cardTransactions.get(ref);
@@ -287,7 +269,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     };
   }
 
-  #replaceRules(batch: CardCommandBatch, command: Ordered<ReplaceRulesOrder>): CardVerdict {
+  #replaceRules(batch: CardCommandBatch, command: Command<ReplaceRulesOrder>): CardVerdict {
     const { tenant, body, actor = null } = command;
     const present = batch.rulesVersions.get(tenant) ?? 0;
     if (body.version !== present) return this.#refusal(rulesChanged(present));
@@ -295,16 +277,10 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     if (repeated !== undefined) return this.#refusal(ambiguousRule(repeated));
     const rules = { tenant, version: present + 1, rules: body.rules, actor };
     batch.rulesVersions.set(tenant, rules.version);
-    const data: MerchantRulesReplaced = {
-      version: rules.version,
-      rules: body.rules.map((rule) => ({ ...rule })),
-      actor,
-    };
-    const event = { type: 'merchant_rules.replaced', subject: 'merchant-rules', key: 'merchant-rules', data };
     return {
       answer: { status: 200, body: JSON.stringify({ version: rules.version, rules: body.rules }) },
       effect: { kind: 'rules', rules },
-      drafts: [draftOf(command, event)],
+      drafts: [rulesReplaced(command, rules)],
     };
   }
 
@@ -313,26 +289,29 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
   }
 }
 
-/** What steps changed of card transactions: of several of one the last is written. */
-export function saveSteps(tx: Transaction, steps: readonly Step[]): void {
-  const after = lastOfEach(
-    steps.map((step) => step.after),
-    ({ tenant, uuid }) => `${tenant}/${uuid}`,
-  );
-  updateCardTransactions(tx, after);
-  settleUnconfirmed(tx, after);
-  deleteOpenHolds(
-    tx,
-    steps.filter(({ kind }) => kind !== 'reversed').map((step) => step.after),
-  );
+/** What a batch of commands is about. */
+interface Subjects {
+  readonly cardKeys: readonly CardKey[];
+  /** Of card transactions. */
+  readonly ids: readonly CardTransactionKey[];
+  /** Whose rules are replaced. */
+  readonly tenants: readonly string[];
+  readonly creating: readonly Command<CardOrder>[];
 }
 
-function lastOfEach<Value>(values: readonly Value[], nameOf: (value: Value) => string): Value[] {
-  return [...new Map(values.map((value) => [nameOf(value), value])).values()];
-}
-
-function isCreating({ body }: Command<CardOrder>): boolean {
-  return body.operation === 'cards.create';
+function subjectsOf(commands: readonly Command<CardOrder>[]): Subjects {
+  return {
+    cardKeys: commands.flatMap(({ tenant, body }) =>
+      'account' in body ? { tenant, account: body.account } : [],
+    ),
+    ids: commands.flatMap(({ tenant, body }) =>
+      'card_transaction_id' in body
+        ? { tenant, uuid: uuidOf(body.card_transaction_id as CardTransactionId) }
+        : [],
+    ),
+    tenants: [...new Set(commands.flatMap(({ tenant, body }) => ('rules' in body ? tenant : [])))],
+    creating: commands.filter(({ body }) => body.operation === 'cards.create'),
+  };
 }
 
 function accountsToOpen({ tenant, body }: Command<CardOrder>): AccountRef[] {
@@ -347,91 +326,10 @@ function accountsOfCard({ tenant, account, currency }: Card): AccountRef[] {
   return [...balanceAccountIds(account), fundingAccountId(currency)].map((id) => ({ tenant, id }));
 }
 
-/** Of one that moved money. */
-export function accountsOf(cardTransaction: CardTransaction): AccountRef[] {
-  if (cardTransaction.state === 'declined') return [];
-  const { tenant } = cardTransaction;
-  const { accountId, currency } = partiesOf(cardTransaction);
-  return [
-    { tenant, id: accountId },
-    { tenant, id: settlementAccountId(currency) },
-  ];
-}
-
 function documentOf(books: Books, card: Card): JsonObject {
   return renderCard(card, (category) => {
     const balance = books.find(card.tenant, balanceAccountId(card.account, category));
     invariant(balance !== undefined, `card ${card.account} has no balance ${category}`);
     return { availableMinor: availableMinor(balance), heldMinor: balance.heldMinor };
-  });
-}
-
-function callbackRefusal(url: string | null | undefined, reach: Reach): CardProblem | undefined {
-  const refusal = typeof url === 'string' ? refusalOfUrl(url, reach) : undefined;
-  if (refusal === undefined) return undefined;
-  return problem('cards.callback_refused', refusal, {
-    errors: [{ pointer: '/callback_url', code: 'refused', detail: refusal }],
-  });
-}
-
-function callbackSet(command: Command, { account, callbackUrl }: Card): EventDraft {
-  const data: CardCallbackSet = { account, callback_url: callbackUrl, actor: command.actor ?? null };
-  return draftOf(command, { type: 'card.callback_set', subject: account, key: account, data });
-}
-
-function toppedUp(command: Command, { account }: Card, entry: Entry): EventDraft {
-  const subject = idOf('ctu', entry.cause);
-  const data: CardToppedUp = { account, top_up_id: subject, entry: renderEntryPosted(entry, subject) };
-  return draftOf(command, { type: 'card.topped_up', subject, key: account, data });
-}
-
-/** As the ledger's own requests tell it. */
-function openedDraft(command: Command, created: NewAccount): EventDraft {
-  const { id } = created.account;
-  return draftOf(command, {
-    type: 'account.opened',
-    subject: id,
-    key: id,
-    data: renderAccountOpened(created),
-  });
-}
-
-function draftOf(
-  command: Command,
-  event: { readonly type: string; readonly subject: string; readonly key: string; readonly data: JsonObject },
-): EventDraft {
-  return { ...event, version: 1, tenant: command.tenant, ...originOf(command) };
-}
-
-function originOf({ correlationId, requestId, traceparent }: Command) {
-  return { correlationId, causation: requestId, traceparent };
-}
-
-type CardProblem = Problem<CardProblemCode>;
-
-export function cardNotFound(account: string): CardProblem {
-  return problem('cards.card_not_found', `There is no card ${account}.`);
-}
-
-export function cardTransactionNotFound(id: string): CardProblem {
-  return problem('cards.card_transaction_not_found', `There is no card transaction ${id}.`);
-}
-
-function cardExists(account: string): CardProblem {
-  return problem('cards.card_exists', `There is a card ${account}.`, {
-    errors: [{ pointer: '/account', code: 'taken', detail: 'is taken' }],
-  });
-}
-
-function rulesChanged(present: number): CardProblem {
-  return problem('cards.rules_changed', `The merchant rules are of version ${present}.`, {
-    members: { version: present },
-  });
-}
-
-function ambiguousRule(index: number): CardProblem {
-  const detail = 'is about the same name as a rule before it';
-  return problem('cards.ambiguous_rule', `/rules/${index} ${detail}.`, {
-    errors: [{ pointer: `/rules/${index}`, code: 'ambiguous', detail }],
   });
 }

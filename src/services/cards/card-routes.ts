@@ -1,20 +1,19 @@
 /** The API of cards, of what was decided, and of merchant rules (DESIGN §6). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
-import { problem } from '#kernel/problem.ts';
 import { type CommandQueue, runCommand, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { etagOf, REPLACES_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
-import { cardNotFound, cardTransactionNotFound } from './card-commands.ts';
 import { renderCard } from './card-document.ts';
 import type { BlockOrder, CardOrder, ChangeCardOrder, GiveBackOrder } from './card-orders.ts';
 import { renderCardTransaction } from './card-transaction.ts';
 import type { CardReads, CardTransactionFilter } from './reads.ts';
+import { cardNotFound, cardTransactionNotFound, noSuchVersion, rulesVersionRequired } from './refusals.ts';
 import {
   BlockBody,
   CardDocument,
@@ -46,16 +45,19 @@ const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument };
 const LAST = 10;
 
 export function registerCardRoutes(app: HttpApp, routes: CardRoutes): void {
-  registerCards(app, routes);
+  registerCreating(app, routes);
+  registerToppingUp(app, routes);
+  registerReadingCards(app, routes);
   registerChanging(app, routes);
   registerBlocking(app, routes);
   registerGivingBack(app, routes);
-  registerDecisions(app, routes);
-  registerRules(app, routes);
+  registerReadingDecisions(app, routes);
+  registerReadingRules(app, routes);
+  registerReplacingRules(app, routes);
 }
 
-function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
-  const create = {
+function registerCreating(app: HttpApp, { commands }: CardRoutes): void {
+  const schema = {
     tags: ['cards'],
     summary: 'Create a card',
     description:
@@ -63,7 +65,7 @@ function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
     body: CreateCardBody,
     response: { 201: CardDocument, ...REFUSALS },
   };
-  app.post('/v1/cards', { config: WRITE, schema: create }, async (request, reply) => {
+  app.post('/v1/cards', { config: WRITE, schema }, async (request, reply) => {
     await runCommand(request, reply, commands, {
       operation: 'cards.create',
       body: { operation: 'cards.create', ...request.body },
@@ -71,14 +73,17 @@ function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
     });
     return reply;
   });
-  const topUp = {
+}
+
+function registerToppingUp(app: HttpApp, { commands }: CardRoutes): void {
+  const schema = {
     tags: ['cards'],
     summary: 'Top a card up',
     params: CardParams,
     body: TopUpBody,
     response: { 201: CardDocument, ...REFUSALS },
   };
-  app.post('/v1/cards/:account/top-ups', { config: MOVES_MONEY, schema: topUp }, async (request, reply) => {
+  app.post('/v1/cards/:account/top-ups', { config: MOVES_MONEY, schema }, async (request, reply) => {
     const { account } = request.params;
     await runCommand(request, reply, commands, {
       operation: 'cards.top_up',
@@ -87,13 +92,16 @@ function registerCards(app: HttpApp, { commands, reads }: CardRoutes): void {
     });
     return reply;
   });
-  const read = {
+}
+
+function registerReadingCards(app: HttpApp, { reads }: CardRoutes): void {
+  const schema = {
     tags: ['cards'],
     summary: 'Read a card',
     params: CardParams,
     response: { 200: CardWithTransactionsDocument, 404: ProblemDocument },
   };
-  app.get('/v1/cards/:account', { config: READ, schema: read }, async (request, reply) => {
+  app.get('/v1/cards/:account', { config: READ, schema }, async (request, reply) => {
     await sendCard(reads, { request, reply, account: request.params.account });
     return reply;
   });
@@ -174,7 +182,7 @@ function registerGivingBack(app: HttpApp, { commands }: CardRoutes): void {
   }
 }
 
-function registerDecisions(app: HttpApp, { reads }: CardRoutes): void {
+function registerReadingDecisions(app: HttpApp, { reads }: CardRoutes): void {
   const read = {
     tags: ['cards'],
     summary: 'Read a card transaction',
@@ -199,11 +207,11 @@ function registerDecisions(app: HttpApp, { reads }: CardRoutes): void {
   });
 }
 
-function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
-  const read = { tags: ['cards'], summary: 'Read the merchant rules', response: { 200: RulesDocument } };
+function registerReadingRules(app: HttpApp, { reads }: CardRoutes): void {
+  const schema = { tags: ['cards'], summary: 'Read the merchant rules', response: { 200: RulesDocument } };
   app.get(
     '/v1/merchant-rules',
-    { config: { ...READ, headers: SENDS_VERSION }, schema: read },
+    { config: { ...READ, headers: SENDS_VERSION }, schema },
     async (request, reply) => {
       const rules = await reads.findRules(contextOf(request).tenant);
       reply.header('etag', etagOf(rules.version));
@@ -211,7 +219,10 @@ function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
       return reply;
     },
   );
-  const replace = {
+}
+
+function registerReplacingRules(app: HttpApp, { commands }: CardRoutes): void {
+  const schema = {
     tags: ['cards'],
     summary: 'Replace the merchant rules',
     description:
@@ -221,7 +232,7 @@ function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
   };
   app.put(
     '/v1/merchant-rules',
-    { config: { ...WRITE, headers: REPLACES_VERSION }, schema: replace },
+    { config: { ...WRITE, headers: REPLACES_VERSION }, schema },
     async (request, reply) => {
       const given = request.headers['if-match'];
       if (given === undefined) return sendProblem(reply, rulesVersionRequired());
@@ -235,14 +246,6 @@ function registerRules(app: HttpApp, { commands, reads }: CardRoutes): void {
       return sendOutcome(reply, outcome.value);
     },
   );
-}
-
-function rulesVersionRequired() {
-  return problem('cards.rules_version_required', 'The request has no If-Match header.');
-}
-
-function noSuchVersion() {
-  return problem('cards.rules_changed', 'No version of the merchant rules has this ETag.');
 }
 
 interface Exchange {
@@ -281,21 +284,14 @@ async function sendCardTransactions(
   reads: CardReads,
   { request, reply, query }: Exchange & { readonly query: CardTransactionListQuery },
 ): Promise<FastifyReply> {
-  const cursor = parseCursor(query.cursor, 1);
-  if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const before = cursor.value?.[0];
-  if (before !== undefined && !isId('ctx', before)) return sendProblem(reply, malformedCursor());
-  const { cardTransactions, next } = await reads.listCardTransactions(
-    contextOf(request).tenant,
-    filterOf(query),
-    {
-      before: before === undefined ? undefined : uuidOf(before),
-      limit: query.limit ?? DEFAULT_PAGE_LIMIT,
-    },
-  );
+  const before = parseIdCursor('ctx', query.cursor);
+  if (!before.ok) return sendProblem(reply, before.problem);
+  const { tenant } = contextOf(request);
+  const page = { before: before.value, limit: query.limit ?? DEFAULT_PAGE_LIMIT };
+  const { cardTransactions, next } = await reads.listCardTransactions(tenant, filterOf(query), page);
   const next_cursor = renderNext(next, (uuid) => [idOf('ctx', uuid)]);
-  const page = { data: cardTransactions.map(renderCardTransaction), next_cursor };
-  return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
+  const document = { data: cardTransactions.map(renderCardTransaction), next_cursor };
+  return sendJsonText(reply, { status: 200, body: JSON.stringify(document) });
 }
 
 function filterOf({

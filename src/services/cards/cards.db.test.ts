@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Id, idOf, newId } from '#kernel/ids.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
@@ -226,11 +225,13 @@ describe('two steps', () => {
     const held = await approved(6, { capture: false });
     await cards.cards.watch.look();
     expect(await heldOf('MEAL')).toBe(600n);
-    await Promise.all([later.cards.watch.look(), another.cards.watch.look()]);
-    expect(await fixture.reads.findCardTransaction(TENANT, held.uuid)).toMatchObject({
-      state: 'expired',
-      code: '00',
-    });
+    const read = () => fixture.reads.findCardTransaction(TENANT, held.uuid);
+    // Each leaves out what the other has locked: of two accounts either may have one, and look again.
+    await vi.waitUntil(async () => {
+      await Promise.all([later.cards.watch.look(), another.cards.watch.look()]);
+      return (await read())?.state !== 'held';
+    }, PATIENCE);
+    expect(await read()).toMatchObject({ state: 'expired', code: '00' });
     expect(await heldOf('MEAL')).toBe(0n);
     expect(await giveBack('capture', held, 422)).toMatchObject({ code: 'cards.not_held' });
     expect(await fixture.rows('select from cards.open_holds where id = $1', [held.uuid])).toEqual([]);
@@ -278,17 +279,10 @@ describe('two steps', () => {
     const free = await approved(1, { capture: false });
     const stateOf = async ({ uuid }: CardTransaction) =>
       (await fixture.reads.findCardTransaction(TENANT, uuid))?.state;
-    const other = new Client({ connectionString: fixture.url });
-    await other.connect();
-    await other.query('begin');
-    await other.query(
-      `select from ledger.balances b join ledger.accounts a on a.key = b.account_key
-       where a.tenant = $1 and a.id = $2 for no key update of b`,
-      [TENANT, `${first}:MEAL`],
-    );
+    const release = await fixture.lockingBalance(`${first}:MEAL`);
     await later.cards.watch.look();
     expect([await stateOf(free), await stateOf(locked)]).toEqual(['expired', 'held']);
-    await other.end();
+    await release();
     await later.cards.watch.look();
     expect(await stateOf(locked)).toBe('expired');
   });

@@ -48,7 +48,7 @@ export class Cards {
   /** What is waiting is decided; what was approved too late is given back, if the database answers. */
   async stop(): Promise<void> {
     await this.watch.stop();
-    this.lateReversals.tryOnceMore();
+    this.lateReversals.noteStopping();
     await this.authorizer.stop();
     await this.lateReversals.stop();
   }

@@ -1,7 +1,7 @@
 /** The statements about who was told of an approval: repeats, confirmations, and what a process has not answered yet. */
 import type { EpochMs } from '#kernel/clock.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
+import { type Session, type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
 import { type CardTransactionKey, inOrder, keyColumns } from './store.ts';
 
 /** Locked before in this transaction. Once for each: a repeat of a repeat finds it done. By primary key. */
@@ -32,21 +32,25 @@ export const FORGET_UNCONFIRMED = statement(
    where u.ctid = found.at`,
 );
 
-/** Of a row called `t`: money is with a merchant or held for him, and no repeat is known to have been told. */
-export const STANDS_UNCONFIRMED = `t.code = '00' and t.confirmed_at is null
-     and (t.state = 'held' or (t.state = 'captured' and t.reversed < t.captured))`;
+/**
+ * Marks those that `named` names by tenant and id, as far as they are there and stand: money is with a merchant or held for him, and
+ * no repeat is known to have been told. Once each; whoever marks them first. By primary key.
+ */
+function marking(named: string, since: string): string {
+  return `insert into cards.unconfirmed (tenant, id, since)
+   select t.tenant, t.id, ${since}
+   from ${named}
+   cross join lateral (
+     select * from cards.card_transactions t where t.tenant = named.tenant and t.id = named.id offset 0
+   ) t
+   where t.code = '00' and t.confirmed_at is null
+     and (t.state = 'held' or (t.state = 'captured' and t.reversed < t.captured))
+   on conflict (tenant, id) do nothing`;
+}
 
-/** Those of them that are there and stand. Once each; whoever marks them first. By primary key. */
 export const MARK_UNCONFIRMED = statement(
   'cards.mark_unconfirmed',
-  `insert into cards.unconfirmed (tenant, id, since)
-   select t.tenant, t.id, $3::timestamptz
-   from ${batchRows('v', { tenant: 'text', id: 'uuid' })}
-   cross join lateral (
-     select * from cards.card_transactions t where t.tenant = v.tenant and t.id = v.id offset 0
-   ) t
-   where ${STANDS_UNCONFIRMED}
-   on conflict (tenant, id) do nothing`,
+  marking(batchRows('named', { tenant: 'text', id: 'uuid' }), '$3::timestamptz'),
 );
 
 /** The one row of this process; others only read it, and whoever buries the process skips it while it is locked. By primary key. */
@@ -56,6 +60,31 @@ export const SAVE_DECIDER = statement(
    values ($1::uuid, $2::text[], $3::uuid[], clock_timestamp())
    on conflict (process) do update
    set tenants = excluded.tenants, pending = excluded.pending, seen_at = excluded.seen_at`,
+);
+
+/**
+ * Rows of deciders that name approvals and were not written for ten seconds: a process that lives writes its row again within
+ * 50 ms of the answers. Locks those rows, skipping one that is being written. There is a row per process: a scan.
+ */
+export const BURY_DECIDERS = statement(
+  'cards.bury_deciders',
+  `with gone as materialized (
+     select d.process, d.tenants, d.pending from cards.deciders d
+     where d.seen_at < clock_timestamp() - interval '10 s' and d.pending <> '{}'
+     for update skip locked
+   ), buried as (
+     update cards.deciders d set tenants = '{}', pending = '{}' from gone where d.process = gone.process
+   )
+   ${marking(
+     '(select unnest(gone.tenants) as tenant, unnest(gone.pending) as id from gone) as named',
+     'clock_timestamp()',
+   )}`,
+);
+
+/** A day later nobody asks for the rows of processes that have ended. A row per process: a scan. */
+export const FORGET_DECIDERS = statement(
+  'cards.forget_deciders',
+  `delete from cards.deciders d where d.seen_at < clock_timestamp() - interval '1 day' and d.pending = '{}'`,
 );
 
 /** They are about to be told once more. */
@@ -84,4 +113,10 @@ export function saveDecider(
   pending: readonly CardTransactionKey[],
 ): void {
   tx.run(SAVE_DECIDER, [processUuid, ...keyColumns(pending)]);
+}
+
+/** What processes that are gone may not have answered is marked. */
+export async function buryDeciders(session: Session): Promise<void> {
+  await session.query(BURY_DECIDERS, []);
+  await session.query(FORGET_DECIDERS, []);
 }

@@ -1,10 +1,8 @@
 export {
-  type CardTransactionRef,
   countCardKeys,
   differingCards,
   differingCardTransactions,
   differingRules,
-  type ListedCard,
   listCards,
   listCardTransactionRefs,
   listRulesVersions,

@@ -24,9 +24,7 @@ import {
   settlementAccountId,
 } from './card.ts';
 import type { Balances, CreateCardOrder } from './card-orders.ts';
-import type { CardProblemCode } from './problems.ts';
-
-type CardProblem = Problem<CardProblemCode>;
+import type { CardProblem } from './refusals.ts';
 
 /** Accounts that one new card may open. */
 export const ACCOUNTS_OF_A_CARD = CATEGORIES.length + 2;

@@ -4,8 +4,8 @@
  */
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Books, Ledger } from '#services/ledger/contract.ts';
-import { accountsOf } from './card-commands.ts';
 import type { CardTransaction } from './card-transaction.ts';
+import { accountsOf } from './give-back.ts';
 import { type LockedCardTransaction, lockFreeCardTransactions } from './store.ts';
 
 export interface FreeCardTransactions {

@@ -7,14 +7,12 @@ import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { InvariantViolation, invariant } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import type { Books, Entry } from '#services/ledger/contract.ts';
+import type { AccountRef, Books, Entry } from '#services/ledger/contract.ts';
 import { spending } from './authorize-card-transaction.ts';
 import { balanceAccountId, settlementAccountId } from './card.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import type { CardReleased, CardReversed } from './events.ts';
-import type { CardProblemCode } from './problems.ts';
-
-type CardProblem = Problem<CardProblemCode>;
+import type { CardProblem } from './refusals.ts';
 
 /** A card transaction after a step, and what the step did with money. */
 export type Step =
@@ -126,6 +124,17 @@ export function partiesOf({ uuid, account, category, currency }: CardTransaction
   if (account === null || category === null || currency === null)
     throw new InvariantViolation(`${idOf('ctx', uuid)} moved money of nobody`);
   return { accountId: balanceAccountId(account, category), currency };
+}
+
+/** What one that moved money moved it between; none of one that did not. */
+export function accountsOf(cardTransaction: CardTransaction): AccountRef[] {
+  if (cardTransaction.state === 'declined') return [];
+  const { tenant } = cardTransaction;
+  const { accountId, currency } = partiesOf(cardTransaction);
+  return [
+    { tenant, id: accountId },
+    { tenant, id: settlementAccountId(currency) },
+  ];
 }
 
 function amountOf({ uuid, amountMinor }: CardTransaction): bigint {

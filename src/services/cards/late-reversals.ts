@@ -12,11 +12,11 @@ import type { EventDraft } from '#platform/log/event.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Books, Ledger } from '#services/ledger/contract.ts';
-import { saveSteps } from './card-commands.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { lockFree } from './free-card-transactions.ts';
 import { reverse, type Step } from './give-back.ts';
 import { type Origin, stepEvent } from './render-events.ts';
+import { saveSteps } from './save-steps.ts';
 import type { LockedCardTransaction } from './store.ts';
 
 /** Before another try of what somebody else has locked. */
@@ -65,7 +65,7 @@ export class LateReversals {
   }
 
   /** The process stops: what cannot be given back in some seconds stays an approval that was not answered. */
-  tryOnceMore(): void {
+  noteStopping(): void {
     this.#stoppingSince = performance.now();
   }
 

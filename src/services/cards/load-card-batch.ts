@@ -3,9 +3,10 @@ import type { Transaction } from '#platform/postgres/session.ts';
 import { type Account, type AccountRef, accountRef, type Ledger } from '#services/ledger/contract.ts';
 import { type Asked, balancesNeeded, type CardBatch } from './authorize-card-transaction.ts';
 import { balanceAccountId, CATEGORIES, cardRef, settlementAccountId } from './card.ts';
+import { type CardKey, findCards } from './card-store.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import type { RulesCache } from './rules-cache.ts';
-import { type CardKey, type Claim, findCards, findClaims, lockFreeCardTransactions } from './store.ts';
+import { type Claim, findClaims, lockFreeCardTransactions } from './store.ts';
 
 export interface CardSources {
   readonly ledger: Ledger;
@@ -35,13 +36,13 @@ export async function loadCardBatch(
   return {
     books,
     cards: new Map(cards.map((card) => [cardRef(card), card])),
-    ...(await settleClaims(tx, claims, [...batch, ...repeats])),
+    ...(await lockRepeated(tx, claims, [...batch, ...repeats])),
     rules: rulesOfTenants,
   };
 }
 
 /** A decline never changes. An approval that a repeat is to be told is locked, and read as it is then (R2). */
-async function settleClaims(
+async function lockRepeated(
   tx: Transaction,
   found: readonly CardTransaction[],
   asked: readonly Asked[],

@@ -1,11 +1,13 @@
 /** K5: whatever happens to the connection, `07` means not applied, and `00` means applied once. */
-import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 import { CutProxy } from '../../../tests/cut-proxy.ts';
 
 /** A statement that leaves in one piece with the commit behind it. */
 const DECISION = 'ledger.insert_entries';
+
+/** Keeps whoever decides from writing. */
+const LOCK_CARD_TRANSACTIONS = 'lock table cards.card_transactions in share mode';
 
 const PATIENCE = { timeout: 10_000, interval: 10 };
 
@@ -40,62 +42,55 @@ async function spent(): Promise<number> {
 }
 
 describe('K5: a commit that was lost from sight', () => {
-  test('is found out before anything is answered: it had happened', async () => {
+  /** What is asked, one unit of money, is in a batch that is committed, and of which nobody hears. */
+  async function committedUnheard<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     const lost = proxy.loseAnswerTo(DECISION);
-    const asked = cards.purchase({ account, totalAmount: 1 });
+    const asked = ask();
     await lost;
     await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
     proxy.restore();
     proxy.cut();
-    expect((await asked).cardTransaction.code).toBe('00');
+    return asked;
+  }
+
+  test('is found out before anything is answered: it had happened', async () => {
+    const asked = await committedUnheard(() => cards.purchase({ account, totalAmount: 1 }));
+    expect(asked.cardTransaction.code).toBe('00');
     expect(await spent()).toBe(100);
   });
 
   test('is found out, and what its caller can no longer hear of is given back', async () => {
-    const lost = proxy.loseAnswerTo(DECISION);
-    const asked = cards.purchase({ account, totalAmount: 1, id: 'a' }, { isGone: () => true });
-    await lost;
-    await vi.waitUntil(async () => (await spent()) === 100, PATIENCE);
-    proxy.restore();
-    proxy.cut();
-    expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'late' });
+    const gone = { isGone: () => true };
+    const asked = await committedUnheard(() => cards.purchase({ account, totalAmount: 1, id: 'a' }, gone));
+    expect(asked.cardTransaction).toMatchObject({ code: '07', reason: 'late' });
     expect(await spent()).toBe(0);
   });
 
+  /** What is asked is in a batch whose session the server ends while it waits to write. */
+  async function endedWhileWriting<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    const release = await fixture.locking(LOCK_CARD_TRANSACTIONS);
+    const asked = ask();
+    const sessions = await fixture.waitingIn('insert into cards.card_transactions');
+    await fixture.rows('select pg_terminate_backend(pid) from unnest($1::integer[]) as pid', [sessions]);
+    await release();
+    return asked;
+  }
+
   test('is kept from happening: the server ends the session that waits to write', async () => {
-    const locker = new Client({ connectionString: fixture.url });
-    await locker.connect();
-    await locker.query('begin');
-    await locker.query('lock table cards.card_transactions in share mode');
-    const asked = cards.purchase({ account, totalAmount: 1, id: 'a' });
-    const waiting = `select pid from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
-    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0, PATIENCE);
-    await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
-    await locker.end();
-    expect((await asked).cardTransaction).toMatchObject({ code: '07', reason: 'database', claimed: false });
+    const body = { account, totalAmount: 1, id: 'a' };
+    const { cardTransaction } = await endedWhileWriting(() => cards.purchase(body));
+    expect(cardTransaction).toMatchObject({ code: '07', reason: 'database', claimed: false });
     expect(await spent()).toBe(0);
     // Nothing was decided, so a repeat is.
-    expect(await direct.purchase({ account, totalAmount: 1, id: 'a' })).toMatchObject({
-      repeated: false,
-      cardTransaction: { code: '00' },
-    });
+    expect(await direct.purchase(body)).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
   });
 
   test('and did not happen is nobody’s approval, also not of a copy in the same batch', async () => {
-    const locker = new Client({ connectionString: fixture.url });
-    await locker.connect();
-    await locker.query('begin');
-    await locker.query('lock table cards.card_transactions in share mode');
     const body = { account, totalAmount: 1, id: 'a' };
-    const asked = [cards.purchase(body), cards.purchase(body)];
-    const waiting = `select pid from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock' and query like '%insert into cards.card_transactions%'`;
-    await vi.waitUntil(async () => (await fixture.rows(waiting)).length > 0, PATIENCE);
-    await fixture.rows(`select pg_terminate_backend(pid) from (${waiting}) as waiting`);
-    await locker.end();
-    const [first, copy] = await Promise.all(asked);
-    expect(first?.cardTransaction).toMatchObject({ code: '07', reason: 'database' });
+    const [first, copy] = await endedWhileWriting(() =>
+      Promise.all([cards.purchase(body), cards.purchase(body)]),
+    );
+    expect(first.cardTransaction).toMatchObject({ code: '07', reason: 'database' });
     // Nothing was decided, so the copy is.
     expect(copy).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
     expect(await spent()).toBe(100);
@@ -112,14 +107,11 @@ describe('K5: a commit that was lost from sight', () => {
     );
     await lost;
     await vi.waitUntil(async () => (await spent()) === 200, PATIENCE);
-    const locker = new Client({ connectionString: fixture.url });
-    await locker.connect();
-    await locker.query('begin');
-    await locker.query('lock table cards.card_transactions in share mode');
+    const release = await fixture.locking(LOCK_CARD_TRANSACTIONS);
     proxy.restore();
     proxy.cut();
     await stopping.stop();
-    await locker.end();
+    await release();
     expect(await outcome).toBe('no answer');
     const filter = { account, confirmation: 'unconfirmed' } as const;
     const listed = await fixture.reads.listCardTransactions(TENANT, filter, { before: undefined, limit: 9 });

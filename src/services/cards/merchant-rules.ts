@@ -43,7 +43,7 @@ export class MerchantRules {
 export const NO_RULES = new MerchantRules(0, []);
 
 /** Like a name, but that a space at the end of a prefix says where a word ends. */
-export function normalizePattern(pattern: string): string {
+function normalizePattern(pattern: string): string {
   return pattern.trimStart().replaceAll(/\s+/g, ' ').toUpperCase();
 }
 

@@ -5,11 +5,12 @@ import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { type CardFixture, openCards, TENANT } from '../../../tests/card-fixture.ts';
 import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import { listCards, listCardTransactionRefs, listRulesVersions } from './audit.ts';
+import * as cardStore from './card-store.ts';
 import * as confirmationStore from './confirmation-store.ts';
+import * as holdStore from './hold-store.ts';
 import { CardReads } from './reads.ts';
 import * as rulesStore from './rules-store.ts';
 import * as store from './store.ts';
-import * as watch from './watch.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 20_000;
@@ -20,9 +21,9 @@ const RULES = ['merchant_rules_pkey'];
 
 /** Each statement of the workers with the indexes it stands on, whatever the tables hold. */
 const HOT: readonly (readonly [Statement, readonly string[]])[] = [
-  [store.FIND_CARDS, CARD],
-  [store.INSERT_CARDS, []],
-  [store.UPDATE_CARDS, CARD],
+  [cardStore.FIND_CARDS, CARD],
+  [cardStore.INSERT_CARDS, []],
+  [cardStore.UPDATE_CARDS, CARD],
   [store.FIND_CLAIMS, ['card_transactions_claim']],
   [store.FIND_CARD_TRANSACTIONS, CARD_TRANSACTION],
   [store.LOCK_CARD_TRANSACTIONS, CARD_TRANSACTION],
@@ -35,17 +36,17 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [confirmationStore.MARK_REPEATED, CARD_TRANSACTION],
   [confirmationStore.MARK_UNCONFIRMED, CARD_TRANSACTION],
   [confirmationStore.SAVE_DECIDER, []],
-  [store.INSERT_OPEN_HOLDS, []],
-  [store.DELETE_OPEN_HOLDS, ['open_holds_pkey']],
+  [holdStore.INSERT_OPEN_HOLDS, []],
+  [holdStore.DELETE_OPEN_HOLDS, ['open_holds_pkey']],
   [rulesStore.FIND_RULES_VERSIONS, RULES],
   [rulesStore.FIND_RULES, RULES],
   [rulesStore.INSERT_RULES, []],
-  [watch.POSTPONE_HOLD, ['open_holds_pkey']],
-  [watch.FIND_DUE_HOLDS, ['open_holds_due']],
+  [holdStore.POSTPONE_HOLD, ['open_holds_pkey']],
+  [holdStore.FIND_DUE_HOLDS, ['open_holds_due']],
 ];
 
 /** Over a table that has a row per process: a scan is right. */
-const BOUNDED = [watch.BURY_DECIDERS, watch.FORGET_DECIDERS];
+const BOUNDED = [confirmationStore.BURY_DECIDERS, confirmationStore.FORGET_DECIDERS];
 
 let fixture: CardFixture;
 
@@ -61,7 +62,7 @@ function pinPlans(): void {
 }
 
 test('every statement of the service is pinned here', () => {
-  const statements = statementsOf(store, confirmationStore, rulesStore, watch);
+  const statements = statementsOf(store, cardStore, confirmationStore, holdStore, rulesStore);
   const pinned = new Set([...HOT.map(([{ name }]) => name), ...BOUNDED.map(({ name }) => name)]);
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

@@ -11,7 +11,7 @@ import { isCardAccount } from './card.ts';
 import { isMcc } from './categories.ts';
 import { isMerchant } from './merchant-name.ts';
 import { type AmountFault, parseAmount } from './parse-amount.ts';
-import { rawScalars } from './raw-member.ts';
+import { rawScalars } from './raw-scalars.ts';
 
 /** What can be wrong with what came in. */
 export type ReadFault = 'unreadable' | 'missing_field' | 'malformed_field' | AmountFault;

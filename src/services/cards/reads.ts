@@ -10,12 +10,13 @@ import {
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { balanceAccountIds, CATEGORIES, type Card, type Category } from './card.ts';
 import type { CardBalance } from './card-document.ts';
+import { cardOf } from './card-store.ts';
 import type { CardTransactionReading, Code, Confirmation } from './card-transaction.ts';
 import type { MerchantRule } from './merchant-rules.ts';
-import { CARD_TRANSACTION_COLUMNS, type CardTransactionRow, cardOf, cardTransactionOf } from './store.ts';
+import { CARD_TRANSACTION_COLUMNS, type CardTransactionRow, cardTransactionOf } from './store.ts';
 
 /** By primary key. */
-export const FIND_CARD = `
+const FIND_CARD = `
   select c.tenant, c.account, c.currency, c.status, c.callback_url, c.created_at
   from cards.cards c where c.tenant = $1 and c.account = $2`;
 
@@ -25,7 +26,7 @@ const READING = `${CARD_TRANSACTION_COLUMNS},
   ) as unconfirmed`;
 
 /** By primary key. */
-export const FIND_CARD_TRANSACTION = `
+const FIND_CARD_TRANSACTION = `
   select ${READING} from cards.card_transactions t where t.tenant = $1 and t.id = $2`;
 
 /** Few among many: by primary key of those that are unconfirmed, then by that of card transactions. */
@@ -34,7 +35,7 @@ const UNCONFIRMED = `cards.unconfirmed w cross join lateral (
 ) t`;
 
 /** The highest version: by primary key, backwards. */
-export const FIND_RULES = `
+const FIND_RULES = `
   select r.version, r.rules from cards.merchant_rules r where r.tenant = $1 order by r.version desc limit 1`;
 
 /** What the cards need of the ledger to be shown. */

@@ -1,13 +1,19 @@
 /** The shapes of the cards' API. */
-import { type Static, type TSchema, Type } from 'typebox';
-import { Amount, closed, MAX_AMOUNT_MINOR, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { type Static, Type } from 'typebox';
+import {
+  Amount,
+  closed,
+  Instant,
+  MAX_AMOUNT_MINOR,
+  nullable,
+  pageOf,
+  pageQuery,
+} from '#platform/http/schemas.ts';
 import { CARD_ACCOUNT_PATTERN, CATEGORIES, type Category } from './card.ts';
 import type { Balances } from './card-orders.ts';
 import { MERCHANT_MAX } from './merchant-name.ts';
 import { CALLBACK_URL_MAX } from './read-card-transaction.ts';
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Instant = Type.String({ format: 'date-time' });
 const AccountText = Type.String({
   pattern: CARD_ACCOUNT_PATTERN,
   description:

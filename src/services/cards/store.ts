@@ -1,48 +1,13 @@
-/** The statements about cards, card transactions and their holds. Each says what it locks and which index it relies on (how: docs/adr/0003). */
+/** The statements about card transactions. Each says what it locks and which index it relies on (how: docs/adr/0003). */
 import type { EpochMs } from '#kernel/clock.ts';
 import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { int4Array, int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
-import type { Card, CardStatus, Category } from './card.ts';
+import type { Category } from './card.ts';
+import type { CardKey } from './card-store.ts';
 import type { CardTransaction, CardTransactionState, Code, Reason } from './card-transaction.ts';
 import type { DecidedBy } from './choose-balance.ts';
-
-/** No lock: a card's status changes under the locks of its balances. By primary key. */
-export const FIND_CARDS = statement(
-  'cards.find_cards',
-  `select c.tenant, c.account, c.currency, c.status, c.callback_url, c.created_at
-   from ${batchRows('wanted', { tenant: 'text', account: 'text' })}
-   cross join lateral (
-     select * from cards.cards c where c.tenant = wanted.tenant and c.account = wanted.account offset 0
-   ) c`,
-);
-
-/** R3: the caller sorts by (tenant, account). A card that another process made meanwhile raises a unique violation. */
-export const INSERT_CARDS = statement(
-  'cards.insert_cards',
-  `insert into cards.cards (tenant, account, currency, status, callback_url, created_at)
-   select tenant, account, currency, status, callback_url, created_at
-   from ${batchRows('v', {
-     tenant: 'text',
-     account: 'text',
-     currency: 'text',
-     status: 'text',
-     callback_url: 'text',
-     created_at: 'timestamptz',
-   })}`,
-);
-
-/** Under the locks of the card's balances. By primary key. */
-export const UPDATE_CARDS = statement(
-  'cards.update_cards',
-  `update cards.cards c set status = v.status, callback_url = v.callback_url
-   from ${batchRows('v', { tenant: 'text', account: 'text', status: 'text', callback_url: 'text' })}
-   cross join lateral (
-     select t.ctid from cards.cards t where t.tenant = v.tenant and t.account = v.account offset 0
-   ) as found(at)
-   where c.ctid = found.at`,
-);
 
 /** Of a row called `t`. */
 export const CARD_TRANSACTION_COLUMNS = `t.tenant, t.id, t.account, t.external_id, t.claim is not null as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency,
@@ -165,41 +130,9 @@ export const UPDATE_CARD_TRANSACTIONS = statement(
    select cards.require_all(count(*), cardinality($2::uuid[])) from changed`,
 );
 
-export const INSERT_OPEN_HOLDS = statement(
-  'cards.insert_open_holds',
-  `insert into cards.open_holds (tenant, id, correlation_id, due_at)
-   select tenant, id, correlation_id, $4::timestamptz
-   from ${batchRows('v', { tenant: 'text', id: 'uuid', correlation_id: 'text' })}`,
-);
-
-/** By primary key. */
-export const DELETE_OPEN_HOLDS = statement(
-  'cards.delete_open_holds',
-  `delete from cards.open_holds h
-   using ${batchRows('v', { tenant: 'text', id: 'uuid' })}
-   cross join lateral (
-     select t.ctid from cards.open_holds t where t.tenant = v.tenant and t.id = v.id offset 0
-   ) as found(at)
-   where h.ctid = found.at`,
-);
-
-export interface CardKey {
-  readonly tenant: string;
-  readonly account: string;
-}
-
 export interface CardTransactionKey {
   readonly tenant: string;
   readonly uuid: string;
-}
-
-interface CardRow {
-  tenant: string;
-  account: string;
-  currency: string;
-  status: CardStatus;
-  callback_url: string | null;
-  created_at: EpochMs;
 }
 
 export interface CardTransactionRow {
@@ -226,10 +159,6 @@ export interface CardTransactionRow {
   decided_at: EpochMs;
 }
 
-export function cardOf({ created_at, callback_url, ...row }: CardRow): Card {
-  return { ...row, callbackUrl: callback_url, createdAt: created_at };
-}
-
 export function cardTransactionOf(row: CardTransactionRow): CardTransaction {
   return {
     tenant: row.tenant,
@@ -254,38 +183,6 @@ export function cardTransactionOf(row: CardTransactionRow): CardTransaction {
     reversedMinor: row.reversed,
     decidedAt: row.decided_at,
   };
-}
-
-export async function findCards(tx: Transaction, keys: readonly CardKey[]): Promise<Card[]> {
-  if (keys.length === 0) return [];
-  const rows = await tx.query<CardRow>(FIND_CARDS, [
-    textArray(keys.map(({ tenant }) => tenant)),
-    textArray(keys.map(({ account }) => account)),
-  ]);
-  return rows.map(cardOf);
-}
-
-export function insertCards(tx: Transaction, cards: readonly Card[]): void {
-  if (cards.length === 0) return;
-  const sorted = cards.toSorted((a, b) => (`${a.tenant}/${a.account}` < `${b.tenant}/${b.account}` ? -1 : 1)); // R3
-  tx.run(INSERT_CARDS, [
-    textArray(sorted.map(({ tenant }) => tenant)),
-    textArray(sorted.map(({ account }) => account)),
-    textArray(sorted.map(({ currency }) => currency)),
-    textArray(sorted.map(({ status }) => status)),
-    textArray(sorted.map(({ callbackUrl }) => callbackUrl)),
-    timestamptzArray(sorted.map(({ createdAt }) => createdAt)),
-  ]);
-}
-
-export function updateCards(tx: Transaction, cards: readonly Card[]): void {
-  if (cards.length === 0) return;
-  tx.run(UPDATE_CARDS, [
-    textArray(cards.map(({ tenant }) => tenant)),
-    textArray(cards.map(({ account }) => account)),
-    textArray(cards.map(({ status }) => status)),
-    textArray(cards.map(({ callbackUrl }) => callbackUrl)),
-  ]);
 }
 
 export async function findClaims(tx: Transaction, claims: readonly Claim[]): Promise<CardTransaction[]> {
@@ -418,20 +315,6 @@ export function updateCardTransactions(tx: Transaction, changed: readonly CardTr
     int8Array(sorted.map(({ capturedMinor }) => capturedMinor)),
     int8Array(sorted.map(({ reversedMinor }) => reversedMinor)),
   ]);
-}
-
-export function insertOpenHolds(
-  tx: Transaction,
-  holds: readonly (CardTransactionKey & { readonly correlationId: string })[],
-  dueAt: EpochMs,
-): void {
-  if (holds.length === 0) return;
-  const correlations = textArray(holds.map(({ correlationId }) => correlationId));
-  tx.run(INSERT_OPEN_HOLDS, [...keyColumns(holds), correlations, new Date(dueAt)]);
-}
-
-export function deleteOpenHolds(tx: Transaction, keys: readonly CardTransactionKey[]): void {
-  if (keys.length > 0) tx.run(DELETE_OPEN_HOLDS, keyColumns(inOrder(keys)));
 }
 
 /** As `batchRows` reads them. */

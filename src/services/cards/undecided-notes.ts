@@ -13,9 +13,11 @@ import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import type { Session } from '#platform/postgres/session.ts';
-import type { CardTransaction } from './card-transaction.ts';
-import { type Note, noteDrafts, recordedAt } from './deciding-batch.ts';
+import type { CardAuthorization } from './answer-way.ts';
+import { undecided } from './authorize-card-transaction.ts';
+import type { CardTransaction, Reason } from './card-transaction.ts';
 import { findCardTransactions, insertUnlessThere } from './store.ts';
+import { momentOf, type Note, noteDrafts, originOf, recordedAt } from './told.ts';
 
 /** Waiting to be written; how many more there were is told. */
 const WAITING_MAX = 5000;
@@ -51,9 +53,18 @@ export class UndecidedNotes {
     return this.#lost > 0 || this.#waiting.length > 0;
   }
 
-  add(note: Note): void {
+  /** Of a request that is told `07` now. */
+  make(asked: CardAuthorization, reason: Reason): Note {
+    const moment = momentOf(asked, { now: this.#options.clock.now(), at: performance.now() });
+    return { cardTransaction: undecided(asked, moment, reason), origin: originOf(asked) };
+  }
+
+  /** What it is told; recorded later. */
+  add(asked: CardAuthorization, reason: Reason): CardTransaction {
+    const note = this.make(asked, reason);
     if (this.#waiting.length < WAITING_MAX) this.#waiting.push(note);
     else this.#lost += 1;
+    return note.cardTransaction;
   }
 
   first(count: number): readonly Note[] {

@@ -6,18 +6,19 @@ import type { Clock } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
-import { type AppendedSegment } from '#platform/log/append.ts';
+import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
-import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
+import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
-import { saveSteps } from './card-commands.ts';
-import { STANDS_UNCONFIRMED } from './confirmation-store.ts';
+import { buryDeciders } from './confirmation-store.ts';
 import { lockFree } from './free-card-transactions.ts';
 import { release, type Step } from './give-back.ts';
+import { deleteOpenHolds, findDueHolds, type OpenHold, postponeHold } from './hold-store.ts';
 import { stepEvent } from './render-events.ts';
-import { deleteOpenHolds, findCardTransactions } from './store.ts';
+import { saveSteps } from './save-steps.ts';
+import { findCardTransactions } from './store.ts';
 
 /** A hold lasts days, and a dead process is noticed by its callers first. */
 const LOOK_MS = 2000;
@@ -25,48 +26,6 @@ const LOOK_MS = 2000;
 const POSTPONED_MS = 3_600_000;
 /** Holds given back in one go. */
 const DUE_MAX = 500;
-
-/** The oldest that are due, of every tenant. No lock; by the index on due_at. */
-export const FIND_DUE_HOLDS = statement(
-  'cards.find_due_holds',
-  `select h.tenant, h.id, h.correlation_id from cards.open_holds h where h.due_at <= $1::timestamptz order by h.due_at limit $2`,
-);
-
-/** No lock beyond the row's. By primary key. */
-export const POSTPONE_HOLD = statement(
-  'cards.postpone_hold',
-  `update cards.open_holds h set due_at = $3::timestamptz where h.tenant = $1 and h.id = $2`,
-);
-
-/**
- * Rows of deciders that name approvals and were not written for ten seconds: a process that lives writes its row again within
- * 50 ms of the answers. Locks those rows, skipping one that is being written. There is a row per process: a scan.
- * Of the approvals, those that no repeat has confirmed and nothing has given back are marked; by their primary key.
- */
-export const BURY_DECIDERS = statement(
-  'cards.bury_deciders',
-  `with gone as materialized (
-     select d.process, d.tenants, d.pending from cards.deciders d
-     where d.seen_at < clock_timestamp() - interval '10 s' and d.pending <> '{}'
-     for update skip locked
-   ), buried as (
-     update cards.deciders d set tenants = '{}', pending = '{}' from gone where d.process = gone.process
-   )
-   insert into cards.unconfirmed (tenant, id, since)
-   select t.tenant, t.id, clock_timestamp()
-   from (select unnest(gone.tenants) as tenant, unnest(gone.pending) as id from gone) as left_behind
-   cross join lateral (
-     select * from cards.card_transactions t where t.tenant = left_behind.tenant and t.id = left_behind.id offset 0
-   ) t
-   where ${STANDS_UNCONFIRMED}
-   on conflict (tenant, id) do nothing`,
-);
-
-/** A day later nobody asks for the rows of processes that have ended. A row per process: a scan. */
-export const FORGET_DECIDERS = statement(
-  'cards.forget_deciders',
-  `delete from cards.deciders d where d.seen_at < clock_timestamp() - interval '1 day' and d.pending = '{}'`,
-);
 
 export interface CardWatchOptions {
   readonly ledger: Ledger;
@@ -104,20 +63,18 @@ export class CardWatch {
 
   /** Once. */
   async look(): Promise<void> {
-    const { session } = this.#options;
-    await session.query(BURY_DECIDERS, []);
-    await session.query(FORGET_DECIDERS, []);
+    await buryDeciders(this.#options.session);
     await this.#expireHolds();
   }
 
   async #expireHolds(): Promise<void> {
     const { session, clock } = this.#options;
-    const due = await session.query<DueHold>(FIND_DUE_HOLDS, [new Date(clock.now()), DUE_MAX]);
+    const due = await findDueHolds(session, clock.now(), DUE_MAX);
     if (due.length > 0) await this.#expire(due);
   }
 
   /** One that cannot be given back keeps none of the others: they are halved until it stands alone. */
-  async #expire(due: readonly DueHold[]): Promise<void> {
+  async #expire(due: readonly OpenHold[]): Promise<void> {
     const { session, log } = this.#options;
     try {
       const segments = await session.transaction((tx) => this.#release(tx, due));
@@ -128,11 +85,12 @@ export class CardWatch {
     }
   }
 
-  async #isolate(due: readonly DueHold[], error: unknown): Promise<void> {
+  async #isolate(due: readonly OpenHold[], error: unknown): Promise<void> {
     const [only] = due;
     if (due.length === 1 && only !== undefined) {
-      this.#options.onError(error);
-      await this.#postpone(only);
+      const { session, clock, onError } = this.#options;
+      onError(error);
+      await postponeHold(session, only, clock.now() + POSTPONED_MS);
       return;
     }
     const middle = Math.ceil(due.length / 2);
@@ -140,17 +98,11 @@ export class CardWatch {
     await this.#expire(due.slice(middle));
   }
 
-  async #postpone({ tenant, id }: DueHold): Promise<void> {
-    const { session, clock } = this.#options;
-    await session.query(POSTPONE_HOLD, [tenant, id, new Date(clock.now() + POSTPONED_MS)]);
-  }
-
   /** Locks what nobody else has, then reads what of the holds is still there (R2); the next look finds the others. */
-  async #release(tx: Transaction, due: readonly DueHold[]): Promise<AppendedSegment[] | undefined> {
+  async #release(tx: Transaction, due: readonly OpenHold[]): Promise<AppendedSegment[] | undefined> {
     const { ledger, log, clock } = this.#options;
-    const keys = due.map(({ tenant, id }) => ({ tenant, uuid: id }));
-    const correlations = new Map(due.map(({ id, correlation_id }) => [id, correlation_id]));
-    const known = await findCardTransactions(tx, keys);
+    const correlations = new Map(due.map(({ uuid, correlationId }) => [uuid, correlationId]));
+    const known = await findCardTransactions(tx, due);
     const { books, free } = await lockFree(tx, ledger, known);
     const locked = [...free.values()].map(({ cardTransaction }) => cardTransaction);
     const held = locked.filter(({ state }) => state === 'held');
@@ -173,10 +125,4 @@ export class CardWatch {
     invariant(correlationId !== undefined, `the hold of ${uuid} is not due`);
     return stepEvent(step, uuid, { correlationId, causation: idOf('ctx', uuid), traceparent: null });
   }
-}
-
-interface DueHold {
-  tenant: string;
-  id: string;
-  correlation_id: string;
 }

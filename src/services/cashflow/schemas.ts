@@ -1,16 +1,14 @@
 /** The shapes of the cash flow's API. */
 import type { Readable } from 'node:stream';
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
-import { Amount, closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { Amount, closed, Instant, nullable, pageOf, pageQuery } from '#platform/http/schemas.ts';
 
 const DESCRIPTION_MAX = 500;
 const CATEGORY_MAX = 64;
 /** What a list looks for in descriptions. */
 const TEXT_MAX = 100;
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Instant = Type.String({ format: 'date-time' });
 const Direction = Type.Union([Type.Literal('debit'), Type.Literal('credit')], {
   description: 'A credit adds to the cash book, a debit takes from it.',
 });

@@ -15,7 +15,7 @@ import type { Session } from '#platform/postgres/session.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import { Caller, type PlaceOrder } from './calls/caller.ts';
 import { Dispatcher, PER_DESTINATION } from './calls/dispatcher.ts';
-import { Reports } from './calls/reports.ts';
+import { createReports, type Reports } from './calls/reports.ts';
 import { forgetCalls } from './calls/retention.ts';
 import { Secrets } from './calls/secrets.ts';
 import { Sweeper } from './calls/sweeper.ts';
@@ -24,7 +24,7 @@ import { registerConnectorRoutes } from './connector-routes.ts';
 import { Connectors } from './connectors.ts';
 import { Evaluator } from './evaluation/evaluator.ts';
 import { HookDesk } from './hooks/hook-desk.ts';
-import { HookIntake } from './hooks/hook-intake.ts';
+import { createHookIntake, type HookIntake } from './hooks/hook-intake.ts';
 import { registerHookRoutes } from './hooks/hook-routes.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
@@ -85,7 +85,7 @@ export class Hub {
     this.#egress = new Egress({ reach, perDestination: PER_DESTINATION });
     this.#secrets = new Secrets(vault);
     const connectors = this.#connectors;
-    this.#hooks = new HookIntake({ ...options, session: openSession('hub.hooks') });
+    this.#hooks = createHookIntake({ ...options, session: openSession('hub.hooks') });
     this.#desk = new HookDesk({
       connectors,
       secrets: this.#secrets,
@@ -94,7 +94,12 @@ export class Hub {
       limitPerSecond: options.hooksPerSecond,
     });
     const onCommitted = (committed: StepCommitted): void => this.#noteCommitted(committed);
-    this.#reports = new Reports({ ...options, session: openSession('hub.reports'), connectors, onCommitted });
+    this.#reports = createReports({
+      ...options,
+      session: openSession('hub.reports'),
+      connectors,
+      onCommitted,
+    });
     this.#dispatcher = new Dispatcher({
       ...options,
       connectors,

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type IntegrationId, idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -123,12 +123,10 @@ function registerReading(app: HttpApp, { reads }: IntegrationRoutes): void {
     response: { 200: IntegrationPage, 400: ProblemDocument },
   };
   app.get('/v1/integrations', { config: READ, schema: list }, async (request, reply) => {
-    const cursor = parseCursor(request.query.cursor, 1);
-    if (!cursor.ok) return sendProblem(reply, cursor.problem);
-    const before = cursor.value?.[0];
-    if (before !== undefined && !isId('int', before)) return sendProblem(reply, malformedCursor());
+    const before = parseIdCursor('int', request.query.cursor);
+    if (!before.ok) return sendProblem(reply, before.problem);
     const { integrations, next } = await reads.list(contextOf(request).tenant, filterOf(request.query), {
-      before: before === undefined ? undefined : uuidOf(before),
+      before: before.value,
       limit: request.query.limit ?? DEFAULT_PAGE_LIMIT,
     });
     const next_cursor = renderNext(next, (uuid) => [idOf('int', uuid)]);

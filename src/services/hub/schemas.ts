@@ -1,11 +1,9 @@
 /** The shapes of the hub's API, beside the connector's own (connector-schemas.ts). */
-import { type Static, type TSchema, Type } from 'typebox';
-import { closed, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
+import { type Static, Type } from 'typebox';
+import { closed, Instant, nullable, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
 import { ConnectorName } from './connector-schemas.ts';
 import { INTEGRATION_STATUSES, type IntegrationStatus } from './integration.ts';
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Instant = Type.String({ format: 'date-time' });
 const Status = Type.Unsafe<IntegrationStatus>({ type: 'string', enum: [...INTEGRATION_STATUSES] });
 
 export const ConnectorParams = Type.Object({ connector: ConnectorName });

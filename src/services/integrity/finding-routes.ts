@@ -7,12 +7,13 @@ import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import type { AskedOnce } from '#platform/batch/kept-answers.ts';
 import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import {
   closed,
   DEFAULT_PAGE_LIMIT,
+  Instant,
   ProblemDocument,
   pageOf,
   pageQuery,
@@ -41,7 +42,6 @@ const READ = { scope: 'integrity:read' } as const;
 const WRITE = { scope: 'integrity:write', idempotencyKey: 'optional' } as const;
 const TAGS = ['integrity'];
 
-const Instant = Type.String({ format: 'date-time' });
 const MaybeInstant = Type.Union([Instant, Type.Null()]);
 const MaybeText = Type.Union([Type.String(), Type.Null()]);
 const Severity = Type.Enum(['critical', 'error', 'warning', 'info']);
@@ -160,7 +160,7 @@ function registerReads(app: HttpApp, { reads }: FindingRoutes): void {
   };
   app.get('/v1/integrity/findings', { config: READ, schema: listed }, async (request, reply) => {
     const { query } = request;
-    const before = parsePlace(query);
+    const before = parseIdCursor('fnd', query.cursor);
     if (!before.ok) return sendProblem(reply, before.problem);
     const { limit, cursor: _, ...filter } = query;
     const found = await reads.list(contextOf(request).tenant, {
@@ -184,14 +184,6 @@ function registerReads(app: HttpApp, { reads }: FindingRoutes): void {
       ? sendProblem(reply, findingNotFound(id))
       : sendJson(reply, 200, renderReading(reading));
   });
-}
-
-function parsePlace({ cursor }: FindingListQuery): Decision<string | undefined> {
-  const key = parseCursor(cursor, 1);
-  if (!key.ok) return key;
-  const [id] = key.value ?? [];
-  if (id === undefined) return { ok: true, value: undefined };
-  return isId('fnd', id) ? { ok: true, value: uuidOf(id) } : { ok: false, problem: malformedCursor() };
 }
 
 type Change = (

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
@@ -62,17 +62,15 @@ async function sendRefunds(
   { reads, refunds }: RefundRoutes,
   { incoming, reply, id, query }: Asked & { readonly query: RefundListQuery },
 ): Promise<FastifyReply> {
-  const cursor = parseCursor(query.cursor, 1);
-  if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const before = cursor.value?.[0];
-  if (before !== undefined && !isId('ref', before)) return sendProblem(reply, malformedCursor());
+  const before = parseIdCursor('ref', query.cursor);
+  if (!before.ok) return sendProblem(reply, before.problem);
   const { tenant } = contextOf(incoming);
   if (!isId('pay', id)) return sendProblem(reply, paymentNotFound(id));
   const limit = query.limit ?? DEFAULT_PAGE_LIMIT;
   const [payment, found] = await Promise.all([
     reads.find(tenant, uuidOf(id)),
     refunds.list(tenant, uuidOf(id), {
-      before: before === undefined ? undefined : uuidOf(before),
+      before: before.value,
       limit: rowsFor(limit),
     }),
   ]);

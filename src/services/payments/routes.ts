@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
@@ -130,12 +130,10 @@ async function sendPayments(
   reads: PaymentReads,
   { incoming, reply, query }: { incoming: FastifyRequest; reply: FastifyReply; query: PaymentListQuery },
 ): Promise<FastifyReply> {
-  const cursor = parseCursor(query.cursor, 1);
-  if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const before = cursor.value?.[0];
-  if (before !== undefined && !isId('pay', before)) return sendProblem(reply, malformedCursor());
+  const before = parseIdCursor('pay', query.cursor);
+  if (!before.ok) return sendProblem(reply, before.problem);
   const { payments, next } = await reads.list(contextOf(incoming).tenant, filterOf(query), {
-    before: before === undefined ? undefined : uuidOf(before),
+    before: before.value,
     limit: query.limit ?? DEFAULT_PAGE_LIMIT,
   });
   const next_cursor = renderNext(next, (uuid) => [idOf('pay', uuid)]);

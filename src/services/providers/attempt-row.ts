@@ -11,7 +11,7 @@ import {
 } from '#platform/postgres/arrays.ts';
 import type { Attempt } from './attempt.ts';
 
-/** Every column, in the order of `columnsOf`. */
+/** Every column. */
 export const COLUMNS = {
   id: 'uuid',
   tenant: 'text',
@@ -53,7 +53,7 @@ export function columnsIn(alias: string): string {
     .join(', ');
 }
 
-/** What decisions change, in the order of `changingColumnsOf`, behind the id. */
+/** What decisions change. */
 export const CHANGING = {
   state: 'text',
   exposed: 'boolean',
@@ -139,57 +139,53 @@ export function attemptOf(row: AttemptRow): Attempt {
   };
 }
 
+type Encode = (attempts: readonly Attempt[]) => Buffer;
+
+const ENCODED: Readonly<Record<keyof typeof COLUMNS, Encode>> = {
+  id: (of) => uuidArray(of.map(({ uuid }) => uuid)),
+  tenant: (of) => textArray(of.map(({ tenant }) => tenant)),
+  subject: (of) => textArray(of.map(({ subject }) => subject)),
+  key: (of) => textArray(of.map(({ key }) => key)),
+  partition: (of) => int2Array(of.map(({ partition }) => partition)),
+  kind: (of) => textArray(of.map(({ kind }) => kind)),
+  purpose: (of) => textArray(of.map(({ purpose }) => purpose)),
+  charge_id: (of) => uuidArray(of.map(({ chargeUuid }) => chargeUuid)),
+  provider: (of) => textArray(of.map(({ provider }) => provider)),
+  others: (of) => textArray(of.map(({ others }) => JSON.stringify(others))),
+  number: (of) => int4Array(of.map(({ number }) => number)),
+  amount: (of) => int8Array(of.map(({ amount }) => amount)),
+  currency: (of) => textArray(of.map(({ currency }) => currency)),
+  state: (of) => textArray(of.map(({ state }) => state)),
+  exposed: (of) => boolArray(of.map(({ exposed }) => exposed)),
+  cancelling: (of) => boolArray(of.map(({ cancelling }) => cancelling)),
+  told_unknown: (of) => boolArray(of.map(({ toldUnknown }) => toldUnknown)),
+  told_unresolved: (of) => boolArray(of.map(({ toldUnresolved }) => toldUnresolved)),
+  contradictions: (of) => textArray(of.map(({ contradictions }) => contradictions.join(' '))),
+  send_before: (of) => timestamptzArray(of.map(({ sendBefore }) => sendBefore)),
+  due_at: (of) => timestamptzArray(of.map(({ dueAt }) => dueAt)),
+  calls: (of) => int4Array(of.map(({ calls }) => calls)),
+  heard: (of) => int4Array(of.map(({ heard }) => heard)),
+  tries: (of) => int4Array(of.map(({ tries }) => tries)),
+  deadline_at: (of) => timestamptzArray(of.map(({ deadlineAt }) => deadlineAt)),
+  correlation_id: (of) => textArray(of.map(({ correlationId }) => correlationId)),
+  traceparent: (of) => textArray(of.map(({ traceparent }) => traceparent)),
+  cause: (of) => textArray(of.map(({ cause }) => cause)),
+  provider_reference: (of) => textArray(of.map(({ providerReference }) => providerReference)),
+  created_at: (of) => timestamptzArray(of.map(({ createdAt }) => createdAt)),
+  updated_at: (of) => timestamptzArray(of.map(({ updatedAt }) => updatedAt)),
+};
+
 export function columnsOf(begun: readonly Attempt[]): Buffer[] {
-  return [
-    uuidArray(begun.map(({ uuid }) => uuid)),
-    textArray(begun.map(({ tenant }) => tenant)),
-    textArray(begun.map(({ subject }) => subject)),
-    textArray(begun.map(({ key }) => key)),
-    int2Array(begun.map(({ partition }) => partition)),
-    textArray(begun.map(({ kind }) => kind)),
-    textArray(begun.map(({ purpose }) => purpose)),
-    uuidArray(begun.map(({ chargeUuid }) => chargeUuid)),
-    textArray(begun.map(({ provider }) => provider)),
-    textArray(begun.map(({ others }) => JSON.stringify(others))),
-    int4Array(begun.map(({ number }) => number)),
-    int8Array(begun.map(({ amount }) => amount)),
-    textArray(begun.map(({ currency }) => currency)),
-    textArray(begun.map(({ state }) => state)),
-    boolArray(begun.map(({ exposed }) => exposed)),
-    boolArray(begun.map(({ cancelling }) => cancelling)),
-    boolArray(begun.map(({ toldUnknown }) => toldUnknown)),
-    boolArray(begun.map(({ toldUnresolved }) => toldUnresolved)),
-    textArray(begun.map(({ contradictions }) => contradictions.join(' '))),
-    timestamptzArray(begun.map(({ sendBefore }) => sendBefore)),
-    timestamptzArray(begun.map(({ dueAt }) => dueAt)),
-    int4Array(begun.map(({ calls }) => calls)),
-    int4Array(begun.map(({ heard }) => heard)),
-    int4Array(begun.map(({ tries }) => tries)),
-    timestamptzArray(begun.map(({ deadlineAt }) => deadlineAt)),
-    textArray(begun.map(({ correlationId }) => correlationId)),
-    textArray(begun.map(({ traceparent }) => traceparent)),
-    textArray(begun.map(({ cause }) => cause)),
-    textArray(begun.map(({ providerReference }) => providerReference)),
-    timestamptzArray(begun.map(({ createdAt }) => createdAt)),
-    timestamptzArray(begun.map(({ updatedAt }) => updatedAt)),
-  ];
+  return keysOf(COLUMNS).map((column) => ENCODED[column](begun));
 }
 
 /** Changed now, or when a clock that was ahead of ours had changed them before. */
 export function changingColumnsOf(changed: readonly Attempt[], now: EpochMs): Buffer[] {
-  return [
-    uuidArray(changed.map(({ uuid }) => uuid)),
-    textArray(changed.map(({ state }) => state)),
-    boolArray(changed.map(({ exposed }) => exposed)),
-    boolArray(changed.map(({ cancelling }) => cancelling)),
-    boolArray(changed.map(({ toldUnknown }) => toldUnknown)),
-    boolArray(changed.map(({ toldUnresolved }) => toldUnresolved)),
-    textArray(changed.map(({ contradictions }) => contradictions.join(' '))),
-    timestamptzArray(changed.map(({ dueAt }) => dueAt)),
-    int4Array(changed.map(({ heard }) => heard)),
-    int4Array(changed.map(({ tries }) => tries)),
-    textArray(changed.map(({ cause }) => cause)),
-    textArray(changed.map(({ providerReference }) => providerReference)),
-    timestamptzArray(changed.map(({ updatedAt }) => Math.max(now, updatedAt))),
-  ];
+  const updatedAt: Encode = (of) => timestamptzArray(of.map((each) => Math.max(now, each.updatedAt)));
+  const encoded = { ...ENCODED, updated_at: updatedAt };
+  return [encoded.id(changed), ...keysOf(CHANGING).map((column) => encoded[column](changed))];
+}
+
+function keysOf<Columns extends object>(columns: Columns): (keyof Columns)[] {
+  return Object.keys(columns) as (keyof Columns)[];
 }

@@ -6,7 +6,9 @@
  *     immediately before it leaves.
  * S3: what is under way is bounded; what does not fit stays in the table.
  */
+
 import type { Clock } from '#kernel/clock.ts';
+import { lastAnswers } from '#platform/egress/last-answers.ts';
 import type { Attempt, Operation } from './attempt.ts';
 import type { ProviderGate } from './provider-gate.ts';
 import type { CallReport, CallResult } from './report.ts';
@@ -14,8 +16,6 @@ import type { Reports } from './reports.ts';
 
 /** Calls, those that wait for their turn included. */
 const UNDER_WAY_MAX = 8192;
-/** Longer than the usual answer; what has not come by then is asked for by another process. */
-const LAST_ANSWERS_MS = 3000;
 
 export interface DispatcherOptions {
   readonly gates: ReadonlyMap<string, ProviderGate>;
@@ -91,12 +91,7 @@ export class Dispatcher {
   /** Waits for answers that are on their way, for a moment; then gives the calls up. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, LAST_ANSWERS_MS);
-    });
-    await Promise.race([this.#settled(), late]);
-    clearTimeout(timer);
+    await lastAnswers(this.#settled());
     await Promise.all([...this.#options.gates.values()].map((gate) => gate.close()));
     await this.#settled();
   }

@@ -20,7 +20,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { type HttpSender, httpSender } from './http-sender.ts';
 import { type GateStatus, ProviderGate } from './provider-gate.ts';
 import { AttemptReads } from './reads.ts';
-import { Reports } from './reports.ts';
+import { createReports, type Reports } from './reports.ts';
 import { registerProviderRoutes } from './routes.ts';
 import { type Routing, routingOf } from './routing.ts';
 import { Sweeper } from './sweeper.ts';
@@ -70,7 +70,7 @@ export class Providers {
       routing: this.#routing,
       deadlines: deadlinesOf(options),
     };
-    this.#reports = new Reports({
+    this.#reports = createReports({
       ...options,
       decisions,
       session: options.openSession('providers.reports'),

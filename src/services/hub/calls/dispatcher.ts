@@ -6,7 +6,9 @@
  *     A place is free when the answer is there, not when that is committed.
  * P3: what has waited for its turn so long that another process may have taken it is not sent.
  */
+
 import type { Clock } from '#kernel/clock.ts';
+import { lastAnswers } from '#platform/egress/last-answers.ts';
 import type { Connectors } from '../connectors.ts';
 import { versionRef } from '../connectors.ts';
 import { type Call, callRef, TURN_MS } from './call.ts';
@@ -23,8 +25,6 @@ const TAKEN_MAX = 8192;
 /** Of one destination: what is more waits in the table. */
 const QUEUE_MAX = 2048;
 const BUSY_RETRY_MS = 1000;
-/** What has not been answered by then is brought back by its row. */
-const LAST_ANSWERS_MS = 3000;
 
 export interface DispatcherOptions {
   readonly connectors: Connectors;
@@ -80,12 +80,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const lane of this.#lanes.values()) lane.queue.length = 0;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, LAST_ANSWERS_MS);
-    });
-    await Promise.race([Promise.all(this.#underWay), late]);
-    clearTimeout(timer);
+    await lastAnswers(Promise.all(this.#underWay));
   }
 
   // P2

@@ -1,13 +1,11 @@
 /** What came of calls, taken in batches: decided under the locks of their integrations, told in the same commit. */
 import { type Clock, type EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
-import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
-import type { BatchObserver } from '#platform/batch/observer.ts';
+import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import { buryGivenUp, type GivenUp, tellBuried } from '#platform/dead-letters/given-up.ts';
 import type { EventDraft } from '#platform/log/event.ts';
-import type { EventLog } from '#platform/log/event-log.ts';
-import type { Session, Transaction } from '#platform/postgres/session.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
 import { type Connectors, versionRef } from '../connectors.ts';
 import { type Integration, integrationRef, mayBecome } from '../integration.ts';
 import { type Failing, givenUpByCall } from '../letters/bury-failures.ts';
@@ -18,13 +16,9 @@ import { type Call, callRef } from './call.ts';
 import { renewCalls, updateCalls } from './call-store.ts';
 import { type CallEnd, type CallReport, endTry } from './decide-call.ts';
 
-export interface ReportsOptions {
-  readonly log: EventLog;
-  readonly session: Session;
+export interface ReportsOptions
+  extends Pick<GroupCommitOptions<CallReport, void>, 'log' | 'session' | 'random' | 'batchMax' | 'observer'> {
   readonly clock: Clock;
-  readonly random: () => number;
-  readonly batchMax: number;
-  readonly observer: BatchObserver;
   readonly connectors: Connectors;
   readonly onCommitted: (committed: StepCommitted) => void;
 }
@@ -32,68 +26,56 @@ export interface ReportsOptions {
 /** Someone may wait for it. */
 const PACE_MS = 10;
 
-export class Reports {
-  readonly #options: ReportsOptions;
-  readonly #batches: GroupCommit<CallReport, void>;
+export type Reports = GroupCommit<CallReport, void>;
 
-  constructor(options: ReportsOptions) {
-    this.#options = options;
-    this.#batches = new GroupCommit({
-      name: 'hub.reports',
-      ...options,
-      paceMs: PACE_MS,
-      delayMs: () => 0,
-      apply: (tx, reports) => this.#apply(tx, reports),
-    });
-  }
+export function createReports(options: ReportsOptions): Reports {
+  return new GroupCommit({
+    name: 'hub.reports',
+    ...options,
+    paceMs: PACE_MS,
+    delayMs: () => 0,
+    apply: (tx, reports) => applyReports(tx, reports, options),
+  });
+}
 
-  start(): void {
-    this.#batches.start();
+async function applyReports(
+  tx: Transaction,
+  reports: readonly CallReport[],
+  options: ReportsOptions,
+): Promise<AppliedBatch<void>> {
+  const { clock, log, connectors, random, observer, onCommitted } = options;
+  const reported = reports.map(({ call }) => call);
+  const locking = lockIntegrations(tx, reported); // R2: the calls are read behind the locks
+  const calls = await renewCalls(tx, reported);
+  const locked = await locking;
+  const definitions = await connectors.load(
+    calls.map(({ tenant, connector: name, connectorVersion: version }) => ({ tenant, name, version })),
+  );
+  const now = notBefore(locked, clock.now());
+  const batch = new ReportBatch(locked, calls);
+  for (const report of reports) {
+    const call = batch.callOf(report);
+    if (call === undefined) continue;
+    const { tenant, connector: name, connectorVersion: version } = call;
+    const definition = definitions.get(versionRef({ tenant, name, version }))?.definition;
+    if (definition === undefined) continue;
+    const end = endTry(call, report, { definition, now, random });
+    if (end !== undefined) batch.take(end, { definition, lookUp: report.outcome.lookUp });
   }
-
-  submit(report: CallReport): Promise<void> {
-    return this.#batches.submit(report);
-  }
-
-  stop(): Promise<void> {
-    return this.#batches.stop();
-  }
-
-  async #apply(tx: Transaction, reports: readonly CallReport[]): Promise<AppliedBatch<void>> {
-    const { clock, log, connectors, random, observer, onCommitted } = this.#options;
-    const reported = reports.map(({ call }) => call);
-    const locking = lockIntegrations(tx, reported); // R2: the calls are read behind the locks
-    const calls = await renewCalls(tx, reported);
-    const locked = await locking;
-    const definitions = await connectors.load(
-      calls.map(({ tenant, connector: name, connectorVersion: version }) => ({ tenant, name, version })),
-    );
-    const now = notBefore(locked, clock.now());
-    const batch = new ReportBatch(locked, calls);
-    for (const report of reports) {
-      const call = batch.callOf(report);
-      if (call === undefined) continue;
-      const { tenant, connector: name, connectorVersion: version } = call;
-      const definition = definitions.get(versionRef({ tenant, name, version }))?.definition;
-      if (definition === undefined) continue;
-      const end = endTry(call, report, { definition, now, random });
-      if (end !== undefined) batch.take(end, { definition, lookUp: report.outcome.lookUp });
-    }
-    updateIntegrations(tx, batch.integrations, now);
-    updateCalls(tx, batch.calls);
-    const buried = buryGivenUp(tx, batch.givenUp, now);
-    const { drafts } = batch;
-    const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
-    const { integrations } = batch;
-    return {
-      outcomes: reports.map(() => undefined),
-      segments,
-      committed() {
-        onCommitted({ integrations, calls: [] });
-        tellBuried(observer, buried);
-      },
-    };
-  }
+  updateIntegrations(tx, batch.integrations, now);
+  updateCalls(tx, batch.calls);
+  const buried = buryGivenUp(tx, batch.givenUp, now);
+  const { drafts } = batch;
+  const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
+  const { integrations } = batch;
+  return {
+    outcomes: reports.map(() => undefined),
+    segments,
+    committed() {
+      onCommitted({ integrations, calls: [] });
+      tellBuried(observer, buried);
+    },
+  };
 }
 
 /** Another process' clock may be ahead of ours. */

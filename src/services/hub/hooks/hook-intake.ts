@@ -8,12 +8,10 @@
 import { createHash } from 'node:crypto';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { newId, uuidOf } from '#kernel/ids.ts';
-import { type AppliedBatch, GroupCommit } from '#platform/batch/group-commit.ts';
-import type { BatchObserver } from '#platform/batch/observer.ts';
+import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
-import type { EventLog } from '#platform/log/event-log.ts';
-import type { Session, Transaction } from '#platform/postgres/session.ts';
+import type { Transaction } from '#platform/postgres/session.ts';
 import { begin } from '../hub-commands.ts';
 import type { Integration } from '../integration.ts';
 import {
@@ -46,56 +44,42 @@ export type HookTaken =
   /** Stored, and nothing begun. */
   | { readonly kind: 'stored' };
 
-export interface HookIntakeOptions {
-  readonly log: EventLog;
-  readonly session: Session;
+export interface HookIntakeOptions
+  extends Pick<
+    GroupCommitOptions<IncomingHook, HookTaken>,
+    'log' | 'session' | 'random' | 'batchMax' | 'observer'
+  > {
   readonly clock: Clock;
-  readonly random: () => number;
-  readonly batchMax: number;
-  readonly observer: BatchObserver;
 }
 
 /** As for requests. */
 const PACE_MS = 30;
 
-export class HookIntake {
-  readonly #options: HookIntakeOptions;
-  readonly #batches: GroupCommit<IncomingHook, HookTaken>;
+export type HookIntake = GroupCommit<IncomingHook, HookTaken>;
 
-  constructor(options: HookIntakeOptions) {
-    this.#options = options;
-    this.#batches = new GroupCommit({
-      name: 'hub.hooks',
-      ...options,
-      paceMs: PACE_MS,
-      delayMs: () => 0,
-      apply: (tx, hooks) => this.#apply(tx, hooks),
-    });
-  }
+export function createHookIntake(options: HookIntakeOptions): HookIntake {
+  return new GroupCommit({
+    name: 'hub.hooks',
+    ...options,
+    paceMs: PACE_MS,
+    delayMs: () => 0,
+    apply: (tx, hooks) => takeHooks(tx, hooks, options),
+  });
+}
 
-  start(): void {
-    this.#batches.start();
-  }
-
-  submit(hook: IncomingHook): Promise<HookTaken> {
-    return this.#batches.submit(hook);
-  }
-
-  stop(): Promise<void> {
-    return this.#batches.stop();
-  }
-
-  async #apply(tx: Transaction, hooks: readonly IncomingHook[]): Promise<AppliedBatch<HookTaken>> {
-    const { clock, log } = this.#options;
-    const known = await findReceived(tx, hooks.map(dedupOf));
-    const now = clock.now();
-    const decided = decideHooks(hooks, known, now);
-    insertReceived(tx, decided.received);
-    insertIntegrations(tx, decided.integrations, now);
-    const { drafts, outcomes } = decided;
-    const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
-    return { outcomes, segments };
-  }
+async function takeHooks(
+  tx: Transaction,
+  hooks: readonly IncomingHook[],
+  { clock, log }: HookIntakeOptions,
+): Promise<AppliedBatch<HookTaken>> {
+  const known = await findReceived(tx, hooks.map(dedupOf));
+  const now = clock.now();
+  const decided = decideHooks(hooks, known, now);
+  insertReceived(tx, decided.received);
+  insertIntegrations(tx, decided.integrations, now);
+  const { drafts, outcomes } = decided;
+  const segments = sendDrafts(tx, { topic: 'hub', partitions: log.partitions, occurredAt: now, drafts });
+  return { outcomes, segments };
 }
 
 interface DecidedHooks {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { QueueFull } from '#platform/batch/group-commit.ts';
-import { malformedCursor, parseCursor, renderNext } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
@@ -127,16 +127,14 @@ function registerReading(app: HttpApp, reads: HubReads): void {
   };
   app.get('/v1/hooks', { config: READ, schema }, async (request, reply) => {
     const { connector, verdict, cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-    const parsed = parseCursor(cursor, 1);
-    if (!parsed.ok) return sendProblem(reply, parsed.problem);
-    const before = parsed.value?.[0];
-    if (before !== undefined && !isId('hok', before)) return sendProblem(reply, malformedCursor());
+    const before = parseIdCursor('hok', cursor);
+    if (!before.ok) return sendProblem(reply, before.problem);
     const filter = {
       ...(connector === undefined ? {} : { connector }),
       ...(verdict === undefined ? {} : { verdict }),
     };
     const { hooks, next } = await reads.listHooks(contextOf(request).tenant, filter, {
-      before: before === undefined ? undefined : uuidOf(before),
+      before: before.value,
       limit,
     });
     const next_cursor = renderNext(next, (uuid) => [idOf('hok', uuid)]);

@@ -7,7 +7,7 @@ import { problem } from '#kernel/problem.ts';
 import type { AskedOnce } from '#platform/batch/kept-answers.ts';
 import type { Egress } from '#platform/egress/egress.ts';
 import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
@@ -109,8 +109,8 @@ function registerReading(app: HttpApp, endpoints: EndpointDesk): void {
   app.get('/v1/webhook-endpoints', { config: READ, schema: list }, async (request, reply) => {
     const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
     const before = parseIdCursor('whe', cursor);
-    if (before === null) return sendProblem(reply, malformedCursor());
-    const found = await endpoints.list(contextOf(request).tenant, before, rowsFor(limit));
+    if (!before.ok) return sendProblem(reply, before.problem);
+    const found = await endpoints.list(contextOf(request).tenant, before.value, rowsFor(limit));
     const { data, next_cursor } = renderPage(found, limit, (last) => [idOf('whe', last.uuid)]);
     const body = JSON.stringify({ data: data.map(renderEndpoint), next_cursor });
     return sendJsonText(reply, { status: 200, body });
@@ -231,15 +231,6 @@ export async function findEndpoint(
   id: string,
 ): Promise<Endpoint | undefined> {
   return isId('whe', id) ? endpoints.find(contextOf(request).tenant, uuidOf(id)) : undefined;
-}
-
-/** The uuid in a cursor of one id; undefined if there is no cursor, null if it is none of ours. */
-export function parseIdCursor(prefix: 'whe' | 'dlv', cursor: string | undefined): string | undefined | null {
-  const parsed = parseCursor(cursor, 1);
-  if (!parsed.ok) return null;
-  const [id] = parsed.value ?? [];
-  if (id === undefined) return undefined;
-  return isId(prefix, id) ? uuidOf(id) : null;
 }
 
 function sendEndpoint(reply: FastifyReply, endpoint: Endpoint): FastifyReply {

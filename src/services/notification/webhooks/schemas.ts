@@ -1,14 +1,12 @@
 /** The shapes of the webhooks' API. */
-import { type TSchema, Type } from 'typebox';
-import { closed, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { Type } from 'typebox';
+import { closed, Instant, nullable, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { EVENT_PATTERN } from './event-patterns.ts';
 
 const URL_MAX = 2048;
 const PATTERNS_MAX = 50;
 const DESCRIPTION_MAX = 500;
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Instant = Type.String({ format: 'date-time' });
 const Url = Type.String({
   minLength: 1,
   maxLength: URL_MAX,

@@ -7,6 +7,7 @@
  *     that hang take nothing from the others but their own few.
  * D4: nothing that is outside is waited for within a transaction.
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
@@ -14,6 +15,7 @@ import { restAfter } from '#platform/batch/pace.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
 import type { Egress } from '#platform/egress/egress.ts';
+import { lastAnswers } from '#platform/egress/last-answers.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { type Claim, claimDue, findDueEndpoints, type Room } from './claim-store.ts';
@@ -32,8 +34,6 @@ const CLAIM_PACE_MS = 15;
 const TURN_MS = 10_000;
 /** What has become due by the clock, or was queued by another process, is looked for so often. */
 const LOOK_MS = 500;
-/** What is on its way at the end is waited for so long. */
-const LAST_ANSWERS_MS = 3000;
 
 export interface SenderOptions {
   readonly session: Session;
@@ -112,10 +112,7 @@ export class Sender {
     this.#stopping = true;
     this.#signal.raise();
     await this.#running;
-    const last = new AbortController();
-    const late = delay(LAST_ANSWERS_MS, undefined, { signal: last.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(this.#sending), late]);
-    last.abort();
+    await lastAnswers(Promise.all(this.#sending));
     this.#isOver = true;
   }
 

@@ -1,34 +1,20 @@
-/** What the deciding batches are made of: who waits, what each is told, and what is written of it; pure. */
+/** What a deciding batch tells each request, what it takes along, and what is written of both; pure. */
 import type { EpochMs } from '#kernel/clock.ts';
-import { Fault } from '#kernel/fault.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
-import { DatabaseFault } from '#platform/postgres/faults.ts';
-import { type CardAuthorization, isAnswerSent, isLate, refOfCard } from './answer-way.ts';
+import { type CardAuthorization, isLate } from './answer-way.ts';
 import type { Moment, Outcome } from './authorize-card-transaction.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { decisionEvents, type Origin } from './render-events.ts';
+import type { WaitingRequest } from './waiting-request.ts';
 
 /** Records of what was not decided that a batch takes along, of its size: they must not crowd decisions out. */
 const NOTES_PART = 0.25;
-/** Also on a machine that seems to stand still. */
-const BATCH_MIN = 8;
-export interface Authorized {
-  readonly cardTransaction: CardTransaction;
-  readonly repeated: boolean;
-  /** The answer is sent, to where it was asked for (K10); nobody is to be told it here. */
-  readonly isSent: boolean;
-}
-
-export interface Waiting {
-  readonly asked: CardAuthorization;
-  readonly resolve: (authorized: Authorized) => void;
-  /** Neither `00` nor `07` would be true: what was approved too late could not be given back. */
-  readonly reject: (error: unknown) => void;
-}
+/** Also with a small batch. */
+const NOTES_MIN = 8;
 
 export interface Told {
-  readonly waiting: Waiting;
+  readonly waiting: WaitingRequest;
   /** As its card says in this batch how it is answered. */
   readonly asked: CardAuthorization;
   readonly outcome: Outcome;
@@ -56,30 +42,13 @@ export interface Sent {
 }
 
 export function notesFor(requests: number, batchMax: number): number {
-  return requests === 0 ? batchMax : Math.max(BATCH_MIN, Math.floor(requests * NOTES_PART));
+  return requests === 0 ? batchMax : Math.max(NOTES_MIN, Math.floor(requests * NOTES_PART));
 }
 
 /** Whether nothing could be decided, and a settlement account is one reason. */
 export function isWaitingForSettlement(told: readonly Told[]): boolean {
   const locked = told.flatMap(({ outcome }) => (outcome.kind === 'locked' ? outcome.what : []));
   return locked.length === told.length && locked.includes('settlement');
-}
-
-export function isLockTimeout(error: unknown): boolean {
-  return error instanceof DatabaseFault && error.state === '55P03';
-}
-
-export function cardOf({ asked }: Waiting): string | undefined {
-  return refOfCard(asked);
-}
-
-/** As the caller is told it. A repeat is told at once. */
-export function authorizedOf(
-  asked: CardAuthorization,
-  cardTransaction: CardTransaction,
-  { repeated = false } = {},
-): Authorized {
-  return { cardTransaction, repeated, isSent: !repeated && isAnswerSent(asked) };
 }
 
 export function momentOf(
@@ -120,14 +89,4 @@ export function recordedAt({ cardTransaction, origin }: Note, now: EpochMs): Not
 
 export function noteDrafts({ cardTransaction, origin }: Note): EventDraft[] {
   return decisionEvents(cardTransaction, undefined, origin);
-}
-
-/**
- * Whether the server has said that it undid the transaction: an error of a statement, or ROLLBACK as the answer to COMMIT.
- * A connection that is lost, or a server that goes down (class 57P), says nothing about a COMMIT that was sent.
- */
-export function isRolledBack(error: unknown): boolean {
-  if (error instanceof DatabaseFault)
-    return error.state !== undefined && !error.state.startsWith('57P') && !error.state.startsWith('08');
-  return error instanceof Fault;
 }
