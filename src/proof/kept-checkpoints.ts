@@ -17,5 +17,5 @@ export function parseKeptCheckpoints(text: string): readonly KeptCheckpoint[] | 
 
 function isCheckpoint(value: unknown): value is KeptCheckpoint {
   const { number, body } = (value ?? {}) as Partial<Record<keyof KeptCheckpoint, unknown>>;
-  return Number.isSafeInteger(number) && typeof body === 'string';
+  return Number.isSafeInteger(number) && Number(number) > 0 && typeof body === 'string';
 }
