@@ -62,6 +62,7 @@ export class ConsolidationParts {
       session: openSession('consolidation.sealing'),
       log,
       clock,
+      onError,
     });
     const chore = new Chore({
       work: async () => (this.#following.has(0) ? sealer.turn() : LOOK_MS),

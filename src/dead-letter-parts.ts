@@ -46,21 +46,26 @@ export class DeadLetterParts {
   readonly #works: GivenUpReads[] = [];
 
   constructor(shared: SharedWithDeadLetters) {
-    const { log, openSession, clock, observer, metrics, checks, stops } = shared;
+    const { log, openSession, clock, observer, metrics, checks } = shared;
     this.#shared = shared;
     this.#redeliverer = new Redeliverer({ log, session: openSession('redeliverer'), clock, observer });
-    stops.add(() => this.#redeliverer.stop());
-    this.#redeliverer.start();
     this.#returns = new Returns({
       session: openSession('returns'),
       clock,
       onOrdered: () => this.#redeliverer.wake(),
       onError: (error) => observer.failed('returns', error),
     });
-    stops.add(() => this.#returns.stop());
-    this.#returns.start();
     const groups = TOPOLOGY.groups.map(({ group }) => group);
     observeDeadLetters(metrics, groups, () => countDeadLetters(checks, groups));
+  }
+
+  /** When all is there that it works with, so that it is stopped before any of that. */
+  start(): void {
+    const { stops } = this.#shared;
+    stops.add(() => this.#redeliverer.stop());
+    this.#redeliverer.start();
+    stops.add(() => this.#returns.stop());
+    this.#returns.start();
   }
 
   /** Its dead letters are delivered to it again here. */

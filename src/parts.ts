@@ -373,10 +373,12 @@ export class Parts {
     };
   }
 
-  openLeases(log: EventLog, workers: readonly Worker[]): Promise<void> {
-    return this.engine.openLeases(log, workers, (group, partitions) =>
+  /** Behind all that works on what is owned, and so given back before any of that is stopped. */
+  async openLeases(log: EventLog, workers: readonly Worker[]): Promise<void> {
+    await this.engine.openLeases(log, workers, (group, partitions) =>
       this.#deadLetters?.own(group, partitions),
     );
+    this.#deadLetters?.start();
   }
 
   httpApp(): Promise<HttpApp> {

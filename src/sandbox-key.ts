@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolders } from '#platform/processes/make-folders.ts';
 import type { Access } from '#services/access/contract.ts';
 
 /** The sandbox's own key, in a file that only its user can read; made anew when it works no more. */
@@ -8,7 +9,7 @@ export async function ensureSandboxKey(access: Access, dataDir: string): Promise
   const kept = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
   const key = await access.ensureSandbox(kept);
   if (key !== kept) {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolders(dataDir);
     writeFileSync(file, `${key}\n`, { mode: 0o600 });
   }
   return key;

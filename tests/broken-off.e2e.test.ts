@@ -1,5 +1,5 @@
 /** Commands that somebody ends, and programs whose words nobody takes any more. */
-import { existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -23,6 +23,14 @@ test('verify and rebuild make no database where there is none, and say what does
   expect(existsSync(place)).toBe(false);
 });
 
+test.runIf(existsSync('/proc/self'))(
+  'a data folder in which nothing can be made is told of, and not waited for',
+  async () => {
+    const run = runLastro(['migrate'], { DATA_DIR: '/proc/lastro/data' });
+    await expect(run).rejects.toThrow('cannot write to the data folder /proc/lastro/data: Error: ENOENT');
+  },
+);
+
 test('a database that cannot be reached is told of with the setting that names it', async () => {
   const settings = { DATA_DIR: folder, DATABASE_URL: 'postgres://lastro:hidden@127.0.0.1:1/lastro' };
   const run = runLastro(['verify'], settings);
@@ -30,6 +38,22 @@ test('a database that cannot be reached is told of with the setting that names i
     'the database that LASTRO_DATABASE_URL names cannot be used: connect ECONNREFUSED 127.0.0.1:1',
   );
   await expect(run).rejects.not.toThrow('hidden');
+});
+
+test('a key that cannot be written is not left valid, and one that nobody can read is not made', async () => {
+  const settings = { DATA_DIR: folder };
+  for (const [file, told] of [
+    ['/dev/full', /ended with 1:[^]*the key could not be written \(ENOSPC[^]*: it is revoked/],
+    ['/dev/null', /ended with 1:[^]*standard output is closed or \/dev\/null/],
+  ] as const) {
+    const output = openSync(file, 'w');
+    await expect(runLastro(['keys', 'create', '--name', file], settings, output)).rejects.toThrow(told);
+    closeSync(output);
+  }
+  const keys = (await runLastro(['keys', 'list'], settings)).split('\n').map((line) => line.split('\t'));
+  expect(keys.filter(([, name]) => name?.startsWith('/dev/'))).toEqual([
+    expect.arrayContaining(['/dev/full', expect.stringMatching(/^revoked /)]),
+  ]);
 });
 
 function isServerLeft(): boolean {

@@ -12,7 +12,7 @@ import { PARTITIONS } from './engine.ts';
 
 export interface ConsolidationProcess {
   readonly sealer: DaySealer;
-  /** What its batches have failed with. */
+  /** What its batches have failed with, and what its sealer tells of. */
   readonly failures: readonly unknown[];
   stop(): Promise<void>;
 }
@@ -57,7 +57,13 @@ export async function startConsolidation(
     await log.close();
     await Promise.all([heads, session, sealing].map((each) => each.close()));
   };
-  return { sealer: new DaySealer({ session: sealing, log, clock }), failures, stop };
+  const sealer = new DaySealer({
+    session: sealing,
+    log,
+    clock,
+    onError: (error) => failures.push(error),
+  });
+  return { sealer, failures, stop };
 }
 
 /** Each day as its rows have it. */

@@ -84,8 +84,9 @@ export async function runAndSignal(
 export async function runLastro(
   args: readonly string[],
   settings: Readonly<Record<string, string>>,
+  stdout: 'pipe' | number = 'pipe',
 ): Promise<string> {
-  const { child, output } = spawnLastro(args, settings);
+  const { child, output } = spawnLastro(args, settings, stdout);
   let answer = '';
   child.stdout?.on('data', (chunk: Buffer) => (answer += chunk.toString()));
   const [code] = (await once(child, 'close')) as [number | null];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renderCursor } from '#platform/http/cursor.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
 import { verify } from '#proof/verify.ts';
 import {
@@ -501,6 +502,31 @@ describe('what bad input gets', () => {
       ),
     );
     expect(answers.map(({ status }) => status)).toEqual(answers.map((_, n) => [422, 400, 202][n % 3]));
+  });
+});
+
+describe('places in lists', () => {
+  /** Each is the key of a place in some list; the first, of none. */
+  const KEYS = [['no one’s'], ['wal-1234'], ['7'], ['7', '7'], ['2026-11-20', 'wal-1234'], ['ledger/0/1']];
+
+  test('no list goes on from a place that is not one of its own', async () => {
+    const { paths } = (await get('/openapi.json')).json() as {
+      paths: Record<string, { get?: { parameters?: readonly { name: string }[] } }>;
+    };
+    const lists = Object.entries(paths).filter(
+      ([path, { get: read }]) =>
+        !path.includes('{') && read?.parameters?.some(({ name }) => name === 'cursor') === true,
+    );
+    expect(lists.length).toBeGreaterThan(8);
+    const asked = lists.flatMap(([path]) => KEYS.map((key) => `${path}?cursor=${renderCursor(key)}`));
+    for (const path of asked) {
+      const answer = await get(path);
+      expect([path, answer.status, answer.json()['errors']]).toEqual([
+        path,
+        400,
+        [expect.objectContaining({ pointer: '/query/cursor', code: 'malformed_cursor' })],
+      ]);
+    }
   });
 });
 

@@ -1,21 +1,48 @@
 /** `lastro keys`: works beside running processes, on the same database. */
+import { fstatSync, statSync, writeSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { systemClock } from '#kernel/clock.ts';
 import { type ApiKeyId, isId } from '#kernel/ids.ts';
 import { type Access, createAccess } from '#services/access/contract.ts';
-import { say } from './environment.ts';
+import { fail, say } from './environment.ts';
 import { onInstallation, type TenantOption } from './on-installation.ts';
 
-/** The key alone goes to standard output, so that a script can capture it. */
-export function createKey(options: TenantOption & { name: string; scopes: string }): Promise<void> {
-  return withAccess(options, async (access, tenant) => {
+/**
+ * The key alone goes to standard output, so that a script can capture it. One that could not be written there is revoked: no
+ * key stays valid that nobody was given.
+ */
+export async function createKey(options: TenantOption & { name: string; scopes: string }): Promise<void> {
+  if (isNullDevice(STDOUT)) fail('standard output is closed or /dev/null, and a key is shown only once');
+  await withAccess(options, async (access, tenant) => {
     const made = await access.createTenant(tenant);
     if (!made.ok && made.problem.code !== 'access.tenant_exists') throw new Error(made.problem.detail);
     const scopes = options.scopes.split(',').map((scope) => scope.trim());
     const created = await access.createKey({ tenant, name: options.name, scopes });
     if (!created.ok) throw new Error(created.problem.detail);
-    say(`key ${created.value.id} of tenant ${tenant}; it is shown this once:`);
-    console.log(created.value.key);
+    const { id, key } = created.value;
+    say(`key ${id} of tenant ${tenant}; it is shown this once:`);
+    try {
+      writeWhole(STDOUT, `${key}\n`);
+    } catch (error) {
+      const revoked = await access.revokeKey({ tenant, id });
+      const outcome = revoked.ok ? 'it is revoked' : `revoke ${id}`;
+      const reason = (error as Error).message;
+      throw new Error(`the key could not be written (${reason}): ${outcome}`, { cause: error });
+    }
   });
+}
+
+const STDOUT = 1;
+
+/** Node puts the null device in the place of an output that is closed. */
+function isNullDevice(fd: number): boolean {
+  const output = fstatSync(fd);
+  return output.isCharacterDevice() && output.rdev === statSync(devNull).rdev;
+}
+
+/** Past the stream, which tells of a failure when the command has gone on. */
+function writeWhole(fd: number, text: string): void {
+  for (let rest = Buffer.from(text); rest.length > 0; ) rest = rest.subarray(writeSync(fd, rest));
 }
 
 export function listKeys(options: TenantOption): Promise<void> {

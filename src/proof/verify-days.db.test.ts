@@ -12,7 +12,7 @@ let sound: TestDatabase;
 
 const DAY_MS = 86_400_000;
 
-/** Two days of the past, one of today: all sealed by a clock that is ahead, but for the last. */
+/** Three days: the first two were sealed, by a clock that is ahead, and a late entry opened the first one again. */
 beforeAll(async () => {
   sound = await createProductDatabase();
   const engine = await startEngine(sound.url);
@@ -29,6 +29,7 @@ beforeAll(async () => {
   });
   for (let turn = 0; turn < 3; turn++) await process.sealer.turn();
   await process.stop();
+  await engine.transfer({ from: 'other', to: 'book', amountMinor: 5n }, { effective_on: '2026-03-01' });
   await engine.transfer({ from: 'other', to: 'book', amountMinor: 1n }, { effective_on: '2026-03-03' });
   await engine.settled();
   await engine.close();
@@ -47,7 +48,26 @@ function toDay(title: string, change: string, kind: string, day = '2026-03-02'):
   );
 }
 
+/** To what a day was when it was sealed. */
+function toVersion(title: string, change: string): Damage {
+  return toNamed(
+    title,
+    `update consolidation.day_versions set ${change}
+     where account_key = ${KEY} and day = '2026-03-01' and version = 1 returning 'acme/book/2026-03-01#1'`,
+    [['days', 'different_version']],
+  );
+}
+
 const DAMAGES: readonly Damage[] = [
+  toVersion('an edited credit of a version that was replaced', 'credits = credits + 1'),
+  toVersion('an edited closing of a version that was replaced', 'closing = closing + 1'),
+  toVersion('an edited hash of a version that was replaced', `hash = sha256('')`),
+  toVersion('a version whose seal was taken away', 'sealed_at = null'),
+  toNamed(
+    'another instant of opening',
+    `update consolidation.accounts set opened_at = opened_at + interval '1 second' where id = 'book' returning 'acme/book'`,
+    [['days', 'different_standing']],
+  ),
   toDay('an edited credit', 'credits = credits + 1, closing = closing + 1', 'different_day'),
   toDay('an edited debit', 'debits = debits + 1, closing = closing - 1', 'different_day'),
   toDay('an edited opening', 'opening = opening + 1, closing = closing + 1', 'different_day'),
@@ -128,6 +148,26 @@ test.concurrent.each(DAMAGES)('$title is found, and lastro rebuild mends it', as
     await forget(database.url, 'nobody');
     const { checks } = await verify({ url: database.url });
     expect(checks.flatMap((check) => check.findings)).toEqual([]);
+  } finally {
+    await database.drop();
+  }
+});
+
+test('a version that was sealed, opened again and deleted is found', async () => {
+  const database = await cloneTestDatabase(sound);
+  try {
+    await inflict(
+      database.url,
+      toNamed(
+        'a deleted version',
+        `delete from consolidation.day_versions where account_key = ${KEY} and day = '2026-03-01' returning version`,
+        [],
+      ),
+    );
+    const { checks } = await verify({ url: database.url });
+    const [finding, ...others] = checks.flatMap(({ findings }) => findings);
+    expect(finding).toMatchObject({ kind: 'missing_version', subject: 'acme/book/2026-03-01#1' });
+    expect(others).toEqual([]);
   } finally {
     await database.drop();
   }

@@ -271,16 +271,18 @@ function compareStanding(
     found,
   }: {
     readonly sums: DaySums;
-    readonly account: { readonly kind: string; readonly currency: string; readonly timeZone: string };
+    readonly account: NonNullable<AuditedAccount['account']>;
     readonly found: Found;
   },
 ): void {
-  const { sequence, lastDay, waiting, timeZone } = kept;
+  const { sequence, lastDay, waiting, timeZone, openedAt } = kept;
   if (sequence !== sums.lastSequence)
     found('different_standing', null, `${sequence} postings are counted, there are ${sums.lastSequence}`);
   const last = sums.days().at(-1)?.day ?? null;
   if (lastDay !== last)
     found('different_standing', null, `its last day is ${lastDay}, the postings say ${last}`);
+  if (openedAt !== null && openedAt !== account.openedAt)
+    found('different_standing', null, 'it was not opened when it says');
   if (timeZone !== null && FACTS.some((fact) => kept[fact] !== account[fact]))
     found('different_standing', null, 'its kind, currency or time zone is not that of the account');
   if (waiting !== null && waiting.first <= sequence)

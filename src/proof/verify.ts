@@ -15,6 +15,7 @@ import { verifyAccounts, verifyPostings } from './verify-accounts.ts';
 import { verifyCards } from './verify-cards.ts';
 import { verifyCashEntries } from './verify-cash-entries.ts';
 import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
+import { verifyDayVersions } from './verify-day-versions.ts';
 import { verifyDays } from './verify-days.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
@@ -133,7 +134,10 @@ async function verifyBooks({ lanes, installation, checks, runPhase }: Verified):
   await runPhase('accounts', countEvents(installation, ['ledger', 'authorization', 'cards']), (phase) =>
     verifyAccounts(lanes, { checks, phase, partitions: installation.partitions }),
   );
-  await runPhase('days', postings, (phase) => verifyDays(lanes[0] as Lane, { check: checks.days, phase }));
+  await runPhase('days', postings, async (phase) => {
+    await verifyDays(lanes[0] as Lane, { check: checks.days, phase });
+    await verifyDayVersions(lanes[0] as Lane, { check: checks.days, partitions: installation.partitions });
+  });
 }
 
 async function verifySagas({

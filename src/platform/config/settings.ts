@@ -170,7 +170,7 @@ const FIXED_SETTINGS = {
     max: 36_500,
     fallback: 90,
     meaning:
-      'Days for which deliveries of webhooks are kept, with their attempts, and calls of the hub that have ended. What could not be delivered by then, because its endpoint is disabled, is not sent any more. Payments, integrations, events and idempotency keys are kept for ever.',
+      'Days for which deliveries of webhooks are kept, with their attempts, calls of the hub that have ended, and webhooks that it received and took nothing of. What could not be delivered by then, because its endpoint is disabled, is not sent any more. Payments, integrations, events and idempotency keys are kept for ever.',
   }),
   bodyLimitBytes: wholeNumber({
     name: 'LASTRO_BODY_LIMIT',

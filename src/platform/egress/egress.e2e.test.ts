@@ -174,6 +174,18 @@ describe('a destination', () => {
     expect(await sender.send({ ...request, destination: 'other' })).toMatchObject({ kind: 'transient' });
   });
 
+  test('that is stopped is forgotten, the first before the last, where too many are to be remembered', async () => {
+    const port = await serve((_request, response) => void response.writeHead(500).end());
+    const sender = egress({ destinationsMax: 2 });
+    const fail = async (destination: string) => {
+      for (let call = 0; call < 5; call++)
+        await sender.send(to(`http://127.0.0.1:${port}/`, { destination }));
+    };
+    for (const destination of ['first', 'second', 'third']) await fail(destination);
+    expect(['second', 'third'].map((name) => sender.room(name))).toEqual([0, 0]);
+    expect(sender.room('first')).toBe(sender.room('never called'));
+  });
+
   test('is given a few requests at once, and no more', async () => {
     const port = await serveRaw(() => undefined);
     const sender = egress({ perDestination: 2 });

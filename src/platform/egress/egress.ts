@@ -27,8 +27,13 @@ const KEEP_ALIVE_MS = 3000;
 const ANSWER_KEPT_BYTES = 1024;
 /** A few at once are what one receiver takes well; more destinations, not more of one, make the rate. */
 const UNDER_WAY_PER_DESTINATION = 16;
-/** Destinations whose past is remembered; beyond it those are forgotten that have nothing under way and nothing against them. */
+/**
+ * Destinations whose past is remembered, beside those that have something under way: some 20 MB. Beyond it those are forgotten
+ * that have nothing against them; if there are none, some that are not called for a while, and will be called a few times more.
+ */
 const DESTINATIONS_MAX = 10_000;
+/** Of those, in one go: a look at all of them serves so many new ones. */
+const FORGOTTEN_PART = 0.1;
 
 /**
  * Sets of connections. For each request undici looks through all that there are to its host, those that hang before those that
@@ -59,12 +64,15 @@ export interface EgressOptions {
   readonly resolve?: Resolve;
   /** Requests to one destination under way at once. */
   readonly perDestination?: number;
+  /** Destinations that are remembered. */
+  readonly destinationsMax?: number;
 }
 
 export class Egress {
   readonly #reach: Reach;
   readonly #resolve: Resolve;
   readonly #limit: number;
+  readonly #destinationsMax: number;
   readonly #agents: readonly Agent[];
   #made = 0;
   readonly #destinations = new Map<string, Destination>();
@@ -74,10 +82,12 @@ export class Egress {
     reach,
     resolve = resolveBySystem,
     perDestination = UNDER_WAY_PER_DESTINATION,
+    destinationsMax = DESTINATIONS_MAX,
   }: EgressOptions) {
     this.#reach = reach;
     this.#resolve = resolve;
     this.#limit = perDestination;
+    this.#destinationsMax = destinationsMax;
     const options = {
       connect: pinnedConnector(reach, resolve), // E1
       pipelining: 1,
@@ -145,7 +155,7 @@ export class Egress {
   #destination(name: string): Destination {
     const known = this.#destinations.get(name);
     if (known !== undefined) return known;
-    if (this.#destinations.size >= DESTINATIONS_MAX) this.#forgetIdle();
+    if (this.#destinations.size >= this.#destinationsMax) this.#makeRoom();
     const destination = new Destination({
       number: this.#made++,
       limit: this.#limit,
@@ -157,8 +167,12 @@ export class Egress {
     return destination;
   }
 
-  #forgetIdle(): void {
-    for (const [name, destination] of this.#destinations)
-      if (destination.isIdle) this.#destinations.delete(name);
+  /** Those that were made first are forgotten first. */
+  #makeRoom(): void {
+    const resting = [...this.#destinations].filter(([, { underWay }]) => underWay === 0);
+    const idle = resting.filter(([, { isIdle }]) => isIdle);
+    const forgotten =
+      idle.length > 0 ? idle : resting.slice(0, Math.ceil(this.#destinationsMax * FORGOTTEN_PART));
+    for (const [name] of forgotten) this.#destinations.delete(name);
   }
 }

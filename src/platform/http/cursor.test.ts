@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
-import { malformedCursor, parseCursor, parseIdCursor, renderCursor, renderPage, rowsFor } from './cursor.ts';
+import {
+  malformedCursor,
+  parseCursor,
+  parseCursorOf,
+  parseIdCursor,
+  renderCursor,
+  renderPage,
+  rowsFor,
+} from './cursor.ts';
 
 const storable = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.length < 50);
 
@@ -14,6 +22,13 @@ test('a cursor comes back as the key that it was made of', () => {
       expect(parseCursor(cursor, key.length + 1).ok).toBe(false);
     }),
   );
+});
+
+test('a list whose keys could be those of another takes no cursor but its own', () => {
+  expect(parseCursorOf('accounts', renderCursor(['accounts', 'a']), 1)).toEqual({ ok: true, value: ['a'] });
+  expect(parseCursorOf('accounts', undefined, 1)).toEqual({ ok: true, value: undefined });
+  for (const key of [['connectors', 'a'], ['a'], ['accounts'], ['accounts', 'a', 'a']])
+    expect(parseCursorOf('accounts', renderCursor(key), 1).ok).toBe(false);
 });
 
 test('the place in a log of 256 partitions is read back, however far each of them is', () => {

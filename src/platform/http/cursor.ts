@@ -47,6 +47,21 @@ export function parseCursor(
   return accepted(key.slice(1));
 }
 
+/**
+ * The same of a list whose keys could be those of another, as names and numbers could: its cursors begin with the list's name.
+ * Ids say by their prefix what they are.
+ */
+export function parseCursorOf(
+  list: string,
+  cursor: string | undefined,
+  parts: number,
+): Decision<readonly string[] | undefined, Problem<'request.invalid_parameter'>> {
+  const key = parseCursor(cursor, parts + 1);
+  if (!key.ok || key.value === undefined) return key;
+  const [named, ...rest] = key.value;
+  return named === list ? accepted(rest) : refused(malformedCursor());
+}
+
 /** The uuid in a cursor of a list that is ordered by ids of this prefix; undefined if there is no cursor. */
 export function parseIdCursor(
   prefix: IdPrefix,

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { renderCloudEvent } from '../log/cloud-event.ts';
 import type { LogPages, LogPlace } from '../log/log-pages.ts';
-import { MAX_CURSOR_LENGTH, malformedCursor, parseCursor, renderCursor } from './cursor.ts';
+import { MAX_CURSOR_LENGTH, malformedCursor, parseCursorOf, renderCursor } from './cursor.ts';
 import type { HttpApp } from './http-app.ts';
 import { contextOf } from './request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, ProblemDocument } from './schemas.ts';
@@ -68,12 +68,17 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
       const page = await pages.read(topic, contextOf(request).tenant, place, limit);
       const body = {
         data: page.events.map(renderCloudEvent),
-        next_cursor: renderCursor(page.place.map(String)),
+        next_cursor: renderCursor([listOf(topic), ...page.place.map(String)]),
         has_more: page.more,
       };
       return sendJsonText(reply, { status: 200, body: JSON.stringify(body) });
     },
   );
+}
+
+/** A log of as many partitions has the same places. */
+function listOf(topic: string): string {
+  return `events of ${topic}`;
 }
 
 /** Where reading starts; undefined for what is neither a cursor nor an event of the topic. */
@@ -89,7 +94,7 @@ async function placeOf(
     if (named !== topic || Number(partition) >= heads.length) return undefined;
     return heads.map((head, index) => (index === Number(partition) ? Number(position) : head));
   }
-  const cursor = parseCursor(after, heads.length);
+  const cursor = parseCursorOf(listOf(topic), after, heads.length);
   if (!cursor.ok || cursor.value === undefined) return undefined;
   const place = cursor.value.map(Number);
   return place.every((at) => Number.isSafeInteger(at) && at >= 0) ? place : undefined;

@@ -91,7 +91,10 @@ export class EventLog {
       });
   }
 
-  /** Events after `after` up to and including `upTo` from the table, at most `limit`; decoded into the tail for the other readers. */
+  /**
+   * Events after `after` up to and including `upTo` from the table, at most `limit`, of each partition's one range; decoded into
+   * the tail for the other readers.
+   */
   async readTable(
     session: Session,
     topic: string,

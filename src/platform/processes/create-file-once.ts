@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolders } from './make-folders.ts';
 import { syncFolder } from './replace-file.ts';
 
 /**
@@ -9,7 +10,7 @@ import { syncFolder } from './replace-file.ts';
  */
 export function createFileOnce(file: string, content: string): void {
   const folder = dirname(file);
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   const unfinished = `${file}.${randomUUID()}`;
   writeFileSync(unfinished, content, { mode: 0o600, flush: true });
   try {

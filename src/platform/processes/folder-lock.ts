@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '#kernel/fault.ts';
+import { makeFolders } from './make-folders.ts';
 import { isAlive, ownIdentity, parseIdentity, renderIdentity } from './process-identity.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -31,7 +32,7 @@ export async function withFolderLock<Result>(
   { timeoutMs }: LockOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   const holder = `${renderIdentity(ownIdentity())}.${randomUUID()}`;
   const ticket = drawTicket(folder, holder);
   try {

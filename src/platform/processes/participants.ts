@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolders } from './make-folders.ts';
 import { isAlive, ownIdentity, parseIdentity, renderIdentity } from './process-identity.ts';
 
 /**
@@ -10,7 +11,7 @@ import { isAlive, ownIdentity, parseIdentity, renderIdentity } from './process-i
  * @param note the file's content, for the server to read; a single short line, which a reader sees whole or not at all
  */
 export function joinParticipants(folder: string, note = ''): { leave(): void } {
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   const path = join(folder, `${renderIdentity(ownIdentity())}.${randomUUID()}`);
   writeFileSync(path, note);
   return { leave: () => rmSync(path, { force: true }) };
@@ -18,7 +19,7 @@ export function joinParticipants(folder: string, note = ''): { leave(): void } {
 
 /** How many live users there are; the files of the dead are removed on the way. */
 export function countParticipants(folder: string): number {
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   return readdirSync(folder).filter((name) => {
     const identity = parseIdentity(name.slice(0, name.lastIndexOf('.')));
     const alive = identity !== undefined && isAlive(identity);

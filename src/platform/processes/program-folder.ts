@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findFreePort, isPortFree } from './free-port.ts';
+import { makeFolders } from './make-folders.ts';
 import { findProcess, isAlive, listProcesses, type ProcessIdentity } from './process-identity.ts';
 import { replaceFile } from './replace-file.ts';
 
@@ -30,7 +31,7 @@ export interface ProgramIdentity {
 }
 
 export function prepareProgramFolder(folder: string): ProgramFolder {
-  mkdirSync(folder, { recursive: true });
+  makeFolders(folder);
   const inside = (name: string): string => join(folder, name);
   return {
     folder,

@@ -85,6 +85,13 @@ describe('a list of card transactions', () => {
     expect(first).toEqual([3, 2, 1]);
   });
 
+  test('ends where everything further was asked for a day before the time', async () => {
+    const dayLater = START + 24 * 60 * MINUTE;
+    expect(await pagesOf(readsThrough(4), { from: dayLater + 14 * MINUTE })).toEqual([[], []]);
+    for (const filter of [{}, { account: 'card-1' }, { confirmation: 'unconfirmed' as const }])
+      expect(await pagesOf(readsThrough(4), { ...filter, from: dayLater + 20 * MINUTE })).toEqual([[]]);
+  });
+
   test('of another tenant is empty', async () => {
     const page = await readsThrough().listCardTransactions('globex', {}, { before: undefined, limit: 50 });
     expect(page).toEqual({ cardTransactions: [], next: undefined });

@@ -73,6 +73,12 @@ export interface CardTransactionRows {
   readonly next: string | undefined;
 }
 
+/**
+ * How far an id's time may be behind `decided_at`: it is made when the request comes, and what is answered by callback, or is to be
+ * noted as undecided, waits in memory as long as the database is away. No process is left alone with that for a day.
+ */
+const ID_BEHIND_MS = 86_400_000;
+
 export class CardReads {
   readonly #reader: Reader;
   readonly #balances: BalanceReads;
@@ -100,7 +106,7 @@ export class CardReads {
     return row === undefined ? undefined : readingOf(row);
   }
 
-  /** Newest first. By primary key, the index on the account, or among the unconfirmed; backwards. */
+  /** Newest first. By primary key, the index on the account, or among the unconfirmed; backwards, and no further than their ids' time. */
   async listCardTransactions(
     tenant: string,
     filter: CardTransactionFilter,
@@ -136,10 +142,6 @@ function balanceIn(account: Awaited<ReturnType<BalanceReads['findAccount']>>): C
   return { availableMinor: postedMinor - heldMinor, heldMinor };
 }
 
-/**
- * An id's time ends a list's, and does not begin it: the id is made when the request comes, and what is answered by callback may be
- * decided much later.
- */
 function searchFor(
   tenant: string,
   { account, code, confirmation, from, to }: CardTransactionFilter,
@@ -154,6 +156,7 @@ function searchFor(
     ...where(`${walked}.tenant = ?`, tenant),
     ...where(`${walked}.id < ?`, before),
     ...where(`${walked}.id < ?`, to === undefined ? undefined : firstUuidAt(to + ID_AHEAD_MS)),
+    ...where(`${walked}.id >= ?`, from === undefined ? undefined : firstUuidAt(from - ID_BEHIND_MS)),
     ...(unconfirmed ? [] : ofAccount),
   ];
   const matches = [

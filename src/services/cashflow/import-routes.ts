@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Id, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { requireIdempotencyKey } from '#platform/http/idempotency-key.ts';
 import { encodingRefusal } from '#platform/http/json-content.ts';
@@ -166,6 +166,9 @@ function findImport(reads: CashReads, request: FastifyRequest, id: string) {
     : Promise.resolve(undefined);
 }
 
+/** In the list's cursors. */
+const LINE_ERRORS = 'line errors';
+
 async function sendErrors(
   reads: CashReads,
   {
@@ -175,7 +178,7 @@ async function sendErrors(
     query,
   }: Exchange & { readonly id: string; readonly query: { limit?: number; cursor?: string } },
 ): Promise<FastifyReply> {
-  const cursor = parseCursor(query.cursor, 1);
+  const cursor = parseCursorOf(LINE_ERRORS, query.cursor, 1);
   if (!cursor.ok) return sendProblem(reply, cursor.problem);
   const [after = '0'] = cursor.value ?? [];
   if (!/^\d{1,9}$/.test(after)) return sendProblem(reply, malformedCursor());
@@ -186,7 +189,7 @@ async function sendErrors(
     after: Number(after),
     limit: rowsFor(limit),
   });
-  const { data, next_cursor } = renderPage(errors, limit, ({ line }) => [String(line)]);
+  const { data, next_cursor } = renderPage(errors, limit, ({ line }) => [LINE_ERRORS, String(line)]);
   const page = { data: data.map(renderLineError), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }

@@ -1,4 +1,5 @@
 /** What the tables hold of days, for who proves them against the books; see the ledger's audit. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { GROUP, READ_TOPICS } from './consumer.ts';
@@ -12,6 +13,8 @@ export interface AuditedDays {
   readonly kind: string | null;
   readonly currency: string | null;
   readonly timeZone: string | null;
+  /** Null of an account that was opened while this was not kept. */
+  readonly openedAt: EpochMs | null;
   /** Of the last posting that is counted; 0: none is. */
   readonly sequence: bigint;
   readonly lastDay: string | null;
@@ -23,7 +26,7 @@ export interface AuditedDays {
 
 /** Accounts by the unique index on names; the others by primary key. */
 const LIST_ACCOUNTS = `
-  select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, s.sequence, s.last_day, w.first, w.count
+  select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, a.opened_at, s.sequence, s.last_day, w.first, w.count
   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
   cross join lateral (
     select * from consolidation.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
@@ -37,6 +40,77 @@ const LIST_DAYS = `
   select d.account_key, d.day, d.version, d.opening, d.credits, d.debits, d.count, d.closing, encode(d.hash, 'hex') as hash,
          d.cause, d.as_of, d.sealed_at
   from consolidation.days d where d.account_key = any ($1::bigint[]) order by d.account_key, d.day`;
+
+/** A version of a day that a log told of. */
+export interface VersionRef {
+  readonly tenant: string;
+  readonly id: string;
+  readonly day: string;
+  readonly version: number;
+  /** Null: it may hold still. */
+  readonly replacedAt: EpochMs | null;
+}
+
+export interface AuditedVersion {
+  /** Null: it is not among those that were replaced. */
+  readonly row: Day | null;
+  /** It was replaced in a month that is here, and is not. */
+  readonly isMissing: boolean;
+}
+
+/**
+ * All by primary keys and the unique index on names; the versions in each month that is kept, but for one that holds still, as
+ * most do.
+ */
+const LIST_REPLACED = `
+  select v.day is not null as found, v.day, v.version, v.opening, v.credits, v.debits, v.count, v.closing,
+         encode(v.hash, 'hex') as hash, v.cause, v.as_of, v.sealed_at,
+         d.version > wanted.version and v.day is null and exists (
+           select from pg_inherits i
+           where i.inhparent = 'consolidation.day_versions'::regclass
+             and i.inhrelid = to_regclass('consolidation.day_versions_' || wanted.month)
+         ) as is_missing
+  from unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[])
+    with ordinality as wanted(tenant, id, day, version, month, place)
+  left join lateral (
+    select a.key from consolidation.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
+  ) a on true
+  left join lateral (
+    select d.version from consolidation.days d where d.account_key = a.key and d.day = wanted.day::date offset 0
+  ) d on true
+  left join lateral (
+    select * from consolidation.day_versions v
+    where v.account_key = a.key and v.day = wanted.day::date and v.version = wanted.version
+      and d.version is distinct from wanted.version
+    order by v.replaced_at desc limit 1
+  ) v on true
+  order by wanted.place`;
+
+type ReplacedRow = { is_missing: boolean | null } & (
+  | ({ found: true } & DayRow)
+  | ({ found: false } & { [column in keyof DayRow]: null })
+);
+
+/** One for each that is wanted, in their order. */
+export async function listReplacedVersions(
+  reader: Reader,
+  wanted: readonly VersionRef[],
+): Promise<AuditedVersion[]> {
+  if (wanted.length === 0) return [];
+  const rows = await reader.query<ReplacedRow>(LIST_REPLACED, [
+    textArray(wanted.map(({ tenant }) => tenant)),
+    textArray(wanted.map(({ id }) => id)),
+    textArray(wanted.map(({ day }) => day)),
+    wanted.map(({ version }) => version),
+    textArray(wanted.map(({ replacedAt }) => (replacedAt === null ? null : monthOf(replacedAt)))),
+  ]);
+  return rows.map((row) => ({ row: row.found ? dayFrom(row) : null, isMissing: row.is_missing === true }));
+}
+
+/** As the range tables are named. */
+function monthOf(at: EpochMs): string {
+  return new Date(at).toISOString().slice(0, 7).replace('-', '');
+}
 
 /** By `tenant/id`; an account that the logs have not told of is absent. */
 export async function listAuditedDays(
@@ -61,6 +135,7 @@ interface AccountRow {
   kind: string | null;
   currency: string | null;
   time_zone: string | null;
+  opened_at: EpochMs | null;
   sequence: bigint | null;
   last_day: string | null;
   first: bigint | null;
@@ -68,9 +143,18 @@ interface AccountRow {
 }
 
 function auditedDays(row: AccountRow, days: readonly Day[]): AuditedDays {
-  const { key, kind, currency, time_zone: timeZone, sequence, last_day: lastDay, first, count } = row;
-  const waiting = first === null ? null : { first, count };
-  return { key, kind, currency, timeZone, sequence: sequence ?? 0n, lastDay, days, waiting };
+  const { key, kind, currency, first, count } = row;
+  return {
+    key,
+    kind,
+    currency,
+    timeZone: row.time_zone,
+    openedAt: row.opened_at,
+    sequence: row.sequence ?? 0n,
+    lastDay: row.last_day,
+    days,
+    waiting: first === null ? null : { first, count },
+  };
 }
 
 export interface DayAccount {

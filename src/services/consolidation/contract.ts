@@ -1,10 +1,13 @@
 export {
   type AuditedDays,
+  type AuditedVersion,
   type DayAccount,
   isAllCounted,
   listAuditedDays,
   listDayAccounts,
+  listReplacedVersions,
   listStrayDays,
+  type VersionRef,
 } from './audit.ts';
 export type { Day } from './day.ts';
 export type { DayReopened, DaySealed } from './events.ts';

@@ -5,7 +5,7 @@
  * S1: a day is sealed when the group has passed, in every partition of every log that it reads, what stood there an hour
  *     after the day's end. A commit that was under way then carries an instant of a few seconds before it, not of an hour.
  * S2: no day of an account is sealed while a posting of it waits, or while an event that posts to it is a dead letter or was
- *     given up: what is missing may be that day's.
+ *     given up: what is missing may be that day's. Where such an event cannot be read, no day of its tenant is.
  * S3: a turn seals one page, in one commit with what tells of it.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
@@ -32,7 +32,7 @@ import {
   type UnsealedDay,
 } from './seal-store.ts';
 import { inOrder, lockAccounts } from './store.ts';
-import { countWaiting } from './waiting-postings.ts';
+import { WaitingPostings } from './waiting-postings.ts';
 
 /** S1: what is recorded for a day in the hour after it is part of it, and still finds it open. */
 export const SEAL_AFTER_MS = 3_600_000;
@@ -48,6 +48,8 @@ export interface DaySealerOptions {
   readonly session: Session;
   readonly log: EventLog;
   readonly clock: Clock;
+  /** Told of what stops the days of a whole tenant, as long as it is the same once. */
+  readonly onError: (error: unknown) => void;
 }
 
 interface Mark {
@@ -62,14 +64,17 @@ export class DaySealer {
   /** The instant of the last mark that was passed. */
   #passedAt: EpochMs | undefined;
   #after = FIRST_PLACE;
+  readonly #waiting: WaitingPostings;
+  #damageTold = '';
 
   constructor(options: DaySealerOptions) {
     this.#options = options;
+    this.#waiting = new WaitingPostings(options);
   }
 
   /** One page; in how many milliseconds the next is worth looking at. */
   async turn(): Promise<number> {
-    if (await countWaiting(this.#options)) return PAGE_REST_MS;
+    if (await this.#waiting.count()) return PAGE_REST_MS;
     if (this.#after === FIRST_PLACE) await this.#markLogs();
     if (this.#passedAt === undefined) return LOOK_MS;
     const page = await listUnsealed(this.#options.session, { after: this.#after, upTo: this.#passedAt });
@@ -96,7 +101,8 @@ export class DaySealer {
     const due = days.filter(({ day, timeZone }) => endOf(day, timeZone) + SEAL_AFTER_MS <= passedAt);
     if (due.length === 0) return false;
     const { session, log, clock } = this.#options;
-    const stopped = await findStopped(session, log);
+    const stopped = await findStopped(session);
+    this.#tell(stopped);
     const names = inOrder([...new Map(due.map((each) => [nameText(each), each])).values()]);
     const appended = await session.transaction(async (tx) => {
       const now = clock.now();
@@ -106,6 +112,12 @@ export class DaySealer {
     });
     if (appended.length > 0) log.publish(appended);
     return true;
+  }
+
+  #tell({ damaged }: Stopped): void {
+    const damage = damaged.map(({ message }) => message).join();
+    if (damage !== this.#damageTold) for (const gap of damaged) this.#options.onError(gap);
+    this.#damageTold = damage;
   }
 }
 

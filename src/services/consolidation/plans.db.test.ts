@@ -14,6 +14,8 @@ const ROWS = 20_000;
 const NAMES = 'accounts_tenant_id_key';
 /** By account and day; each month's. */
 const VERSIONS = 'versions';
+/** Those of a range of positions each. */
+const EVENTS = 'events_pkey';
 
 /** By which index each statement finds what it is after; `[]` for a plain insert. */
 const HOT = [
@@ -34,6 +36,7 @@ const HOT = [
   [sealing.LOAD_UNSEALED, ['days_unsealed']],
   [sealing.SEAL_DAYS, ['days_pkey']],
   [store.NOTE_CHANGE, ['standings_pkey']],
+  [sealing.FIND_STOPPING, ['abandoned_events_pkey', 'dead_letters_pkey', EVENTS, 'parked_keys_pkey']],
   [FIND_DUE, ['accounts_pkey', 'standings_pkey', 'waiting_pkey']],
   [LOOK_AT_ACCOUNTS, [NAMES, 'standings_pkey']],
   [LIST_DAYS, ['days_pkey']],
@@ -48,7 +51,9 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 function named(indexes: readonly string[]): string[] {
-  const names = indexes.map((index) => (/^day_versions_\d{6}_pkey$/.test(index) ? VERSIONS : index));
+  const names = indexes.map((index) =>
+    /^day_versions_\d{6}_pkey$/.test(index) ? VERSIONS : index.replace(/^events_\d{6}_pkey$/, EVENTS),
+  );
   return [...new Set(names)].toSorted();
 }
 
@@ -85,6 +90,10 @@ describe('on tables with many rows', () => {
        insert into consolidation.day_versions
        select account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of, sealed_at, now()
        from consolidation.days;
+       insert into log.dead_letters (id, consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                     error_code, error, attempts, state, failed_first_at, failed_last_at)
+       select gen_random_uuid(), 'consolidation', 0, n, 'ledger', n, 'acme', n, 'entry.posted', 1, 'x', 'x', 1, 'open', now(), now()
+       from generate_series(1, ${ROWS}) n;
        insert into consolidation.waiting
        select 1, n, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/1', 'cor' from generate_series(1, ${ROWS}) n`,
     ),

@@ -7,6 +7,7 @@
  *      locks: nothing is counted or sealed meanwhile.
  * RB2: what is replaced is kept as a version like any other. What is right stays as it is, with its version and its seal.
  * RB3: seals are what the consolidation's own log says last of a day, if it says so of the same hash.
+ * RB4: a version that was replaced is what the log told when it was sealed. It tells of no other.
  */
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
@@ -87,7 +88,7 @@ export class DaysRebuild {
     const changed = await run(CHANGE);
     const begun = await run(INSERT);
     counts.removed += await run(REMOVE);
-    const sealed = (await run(SEAL)) + (await run(UNSEAL));
+    const sealed = (await run(SEAL)) + (await run(UNSEAL)) + (await run(RESTORE_VERSIONS));
     const standing = (await run(REMOVE_STANDINGS)) + (await run(CORRECT_STANDINGS));
     counts.removed += await run(REMOVE_WAITING);
     counts.written += changed + begun + sealed + standing + (await run(INSERT_WAITING));
@@ -222,6 +223,38 @@ const UNSEAL = `
       and told.type = 'day.sealed' and told.hash = encode(d.hash, 'hex')
   )
   returning 1 as opened`;
+
+const EVENT_DAY = `a.key, (e.data::json->>'date')::date`;
+const EVENTS_OF_A = `consolidation.accounts a
+    join consolidation.events e on e.subject = a.id and e.tenant = a.tenant
+    where a.key = any ($1::bigint[])`;
+const TOLD_FIGURES = ['opening', 'credits', 'debits', 'count', 'closing'];
+const SET_TOLD = TOLD_FIGURES.map((figure) => `coalesce(told.${figure}, v.${figure})`).join(', ');
+
+/** RB4: by the log's index on subjects; versions by primary key, in each month that is kept. */
+const RESTORE_VERSIONS = `
+  with told as materialized (
+    select account_key, day, version, ${TOLD_FIGURES.map((figure) => `max(${figure}) as ${figure}`).join(', ')},
+           max(hash) as hash, min(at) as at
+    from (
+      select ${EVENT_DAY}, (e.data::json->>'version')::integer,
+             ${TOLD_FIGURES.map((figure) => `(e.data::json->>'${figure}')::bigint`).join(', ')},
+             e.data::json->>'hash', e.occurred_at
+      from ${EVENTS_OF_A} and e.type = 'day.sealed'
+      union all
+      select ${EVENT_DAY}, (e.data::json->>'sealed_version')::integer,
+             ${TOLD_FIGURES.map(() => 'null').join(', ')}, e.data::json->>'sealed_hash', e.occurred_at
+      from ${EVENTS_OF_A} and e.type = 'day.reopened'
+    ) events(account_key, day, version, ${TOLD_FIGURES.join(', ')}, hash, at)
+    group by account_key, day, version
+  )
+  update consolidation.day_versions v
+  set (${TOLD_FIGURES.join(', ')}, hash, sealed_at) = (select ${SET_TOLD}, decode(told.hash, 'hex'), coalesce(v.sealed_at, told.at))
+  from told
+  where v.account_key = told.account_key and v.day = told.day and v.version = told.version
+    and (${TOLD_FIGURES.map((figure) => `v.${figure}`).join(', ')}, encode(v.hash, 'hex'), v.sealed_at)
+      is distinct from (${SET_TOLD}, told.hash, coalesce(v.sealed_at, told.at))
+  returning 1 as restored`;
 
 const REMOVE_STANDINGS = `
   delete from consolidation.standings s

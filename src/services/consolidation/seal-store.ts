@@ -1,7 +1,7 @@
 /** The statements by which days are sealed. */
 import type { EpochMs } from '#kernel/clock.ts';
-import type { LogEvent } from '#platform/log/event.ts';
-import type { EventLog } from '#platform/log/event-log.ts';
+import type { JsonObject } from '#platform/log/event.ts';
+import { LogGap } from '#platform/log/event-log.ts';
 import { int2Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
@@ -71,13 +71,29 @@ export const SEAL_DAYS = statement(
    where d.ctid = found.at`,
 );
 
-/** Events that the group could not count, or was told to pass over: few. By the primary keys' prefix. */
+/**
+ * Events that the group could not count, or was told to pass over: few. By the primary keys' prefix, then by primary key of
+ * their dead letters and of the logs. `data` is null of one that its log lacks.
+ */
 export const FIND_STOPPING = statement(
   'consolidation.find_stopping',
-  `select k.topic, k.partition, k.position from log.parked_keys k
-   where k.consumer_group = '${GROUP}' and k.dead_letter is not null
-   union all
-   select a.topic, a.partition, a.position from log.abandoned_events a where a.consumer_group = '${GROUP}'`,
+  `select stopping.topic, stopping.partition, stopping.position, coalesce(e.tenant, letter.tenant) as tenant, e.data
+   from (
+     select k.topic, k.partition, k.position, k.dead_letter from log.parked_keys k
+     where k.consumer_group = '${GROUP}' and k.dead_letter is not null
+     union all
+     select a.topic, a.partition, a.position, a.dead_letter from log.abandoned_events a where a.consumer_group = '${GROUP}'
+   ) stopping
+   left join lateral (
+     select l.tenant from log.dead_letters l
+     where l.id = stopping.dead_letter and l.consumer_group = '${GROUP}' offset 0
+   ) letter on true
+   left join lateral (
+     ${READ_TOPICS.map(
+       (topic) => `select e.tenant, e.data from ${topic}.events e
+     where stopping.topic = '${topic}' and e.partition = stopping.partition and e.position = stopping.position`,
+     ).join(' union all ')}
+   ) e on true`,
 );
 
 export interface Place {
@@ -164,32 +180,39 @@ function refsOf(days: readonly DayRef[]): Buffer[] {
 export interface Stopped {
   readonly names: ReadonlySet<string>;
   readonly tenants: ReadonlySet<string>;
+  /** Events that are not there, or are no JSON. */
+  readonly damaged: readonly LogGap[];
 }
 
-export async function findStopped(session: Session, log: EventLog): Promise<Stopped> {
-  const rows = await session.query<PlaceRow>(FIND_STOPPING, []);
+interface StoppingRow extends PlaceRow {
+  readonly tenant: string | null;
+  readonly data: string | null;
+}
+
+/** Throws if nobody can say whose one is that its log lacks. */
+export async function findStopped(session: Session): Promise<Stopped> {
+  const rows = await session.query<StoppingRow>(FIND_STOPPING, []);
   const names = new Set<string>();
   const tenants = new Set<string>();
-  for (const event of await readEvents(session, log, rows)) {
-    const accounts = accountsNamedIn(event);
-    if (accounts.length === 0) tenants.add(event.tenant);
+  const damaged: LogGap[] = [];
+  for (const { topic, partition, position, tenant, data } of rows) {
+    const told = parsed(data);
+    const gap = new LogGap(topic, partition, Number(position), data === null ? 'missing' : 'unreadable');
+    if (tenant === null) throw gap;
+    if (told === undefined) damaged.push(gap);
+    const accounts = told === undefined ? [] : accountsNamedIn({ tenant, data: told });
+    if (accounts.length === 0) tenants.add(tenant);
     for (const name of accounts) names.add(nameText(name));
   }
-  return { names, tenants };
+  return { names, tenants, damaged };
 }
 
-/** Topic by topic, each with one statement. */
-async function readEvents(session: Session, log: EventLog, places: readonly PlaceRow[]): Promise<LogEvent[]> {
-  const byTopic = [...Map.groupBy(places, ({ topic }) => topic)];
-  const events = await Promise.all(
-    byTopic.map(([topic, own]) => {
-      const ranges = own.map(({ partition, position }) => ({
-        partition,
-        after: Number(position) - 1,
-        upTo: Number(position),
-      }));
-      return log.readTable(session, topic, ranges, 1);
-    }),
-  );
-  return events.flat();
+/** Undefined: it is none. */
+function parsed(data: string | null): JsonObject | undefined {
+  try {
+    const told: unknown = JSON.parse(data ?? '');
+    return typeof told === 'object' && told !== null ? (told as JsonObject) : undefined;
+  } catch {
+    return undefined; // who asks tells of it
+  }
 }

@@ -10,52 +10,96 @@ import { decide, loadNames, save } from './consumer.ts';
 import type { AccountName } from './posting.ts';
 import { inOrder } from './store.ts';
 
-/** Accounts with something waiting that a look passes, and at most as many whose postings it counts. */
-const ACCOUNTS_PAGE = 100;
+/** Accounts with something waiting that a look passes: some 10 ms. The next look goes on behind them. */
+const PASSED_MAX = 1_000;
+/** Of those, at most so many whose postings it counts. */
+const COUNTED_MAX = 100;
+/** Before every account's key. */
+const FIRST = 0n;
 
-/** Steps from one account with something waiting to the next along the primary key, however much waits for each. */
+/**
+ * Steps from one account with something waiting to the next along the primary key, however much waits for each. One row at
+ * least: where it has come to, null if it has met nobody.
+ */
 export const FIND_DUE = statement(
   'consolidation.find_due_waiting',
   `with recursive held(account_key) as (
-     (select w.account_key from consolidation.waiting w where w.account_key > 0 order by w.account_key limit 1)
+     (select w.account_key from consolidation.waiting w where w.account_key > $1::bigint order by w.account_key limit 1)
      union all
      select (select w.account_key from consolidation.waiting w where w.account_key > held.account_key
              order by w.account_key limit 1)
      from held where held.account_key is not null
-   ), named as (select account_key from held where account_key is not null limit ${ACCOUNTS_PAGE * 10})
-   select a.tenant, a.id
-   from named
-   cross join lateral (
-     select a.tenant, a.id from consolidation.accounts a where a.key = named.account_key and a.time_zone is not null offset 0
-   ) a
+   ), named as materialized (select account_key from held where account_key is not null limit ${PASSED_MAX})
+   select passed.last, passed.count, due.account_key, due.tenant, due.id
+   from (select max(account_key) as last, count(*)::integer as count from named) passed
    left join lateral (
-     select s.sequence from consolidation.standings s where s.account_key = named.account_key offset 0
-   ) s on true
-   cross join lateral (
-     select from consolidation.waiting w
-     where w.account_key = named.account_key and w.sequence = coalesce(s.sequence, 0) + 1 offset 0
-   ) w
-   limit ${ACCOUNTS_PAGE}`,
+     select named.account_key, a.tenant, a.id
+     from named
+     cross join lateral (
+       select a.tenant, a.id from consolidation.accounts a
+       where a.key = named.account_key and a.time_zone is not null offset 0
+     ) a
+     left join lateral (
+       select s.sequence from consolidation.standings s where s.account_key = named.account_key offset 0
+     ) s on true
+     cross join lateral (
+       select from consolidation.waiting w
+       where w.account_key = named.account_key and w.sequence = coalesce(s.sequence, 0) + 1 offset 0
+     ) w
+     order by named.account_key limit ${COUNTED_MAX}
+   ) due on true
+   order by due.account_key`,
 );
 
-/** Whether anything was counted: then there may be more. */
-export async function countWaiting({
-  session,
-  log,
-  clock,
-}: {
+type DueRow = { last: bigint | null; count: number } & (
+  | (AccountName & { account_key: bigint })
+  | { account_key: null }
+);
+
+export interface WaitingPostingsOptions {
   readonly session: Session;
   readonly log: EventLog;
   readonly clock: Clock;
-}): Promise<boolean> {
-  const due = await session.query<AccountName & Record<string, unknown>>(FIND_DUE, []);
-  if (due.length === 0) return false;
-  const appended = await session.transaction(async (tx) => {
-    const plan = decide(await loadNames(tx, inOrder(due)), clock.now());
-    save(tx, plan);
-    const { drafts, now } = plan;
-    return sendDrafts(tx, { topic: 'consolidation', partitions: log.partitions, occurredAt: now, drafts });
-  });
-  if (appended !== undefined) log.publish(appended);
-  return true;
+}
+
+export class WaitingPostings {
+  readonly #options: WaitingPostingsOptions;
+  /** The key of the account behind which the next look begins: those that wait for a person keep nobody else waiting. */
+  #after = FIRST;
+
+  constructor(options: WaitingPostingsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether anything was counted: then there may be more. */
+  async count(): Promise<boolean> {
+    const { session, log, clock } = this.#options;
+    const rows = await session.query<DueRow>(FIND_DUE, [this.#after]);
+    const due = rows.flatMap((row) => (row.account_key === null ? [] : row));
+    if (due.length > 0) {
+      const appended = await session.transaction(async (tx) => {
+        const plan = decide(await loadNames(tx, inOrder(due)), clock.now());
+        save(tx, plan);
+        const { drafts, now } = plan;
+        return sendDrafts(tx, {
+          topic: 'consolidation',
+          partitions: log.partitions,
+          occurredAt: now,
+          drafts,
+        });
+      });
+      if (appended !== undefined) log.publish(appended);
+    }
+    this.#after = placeBehind(rows[0], due) ?? FIRST;
+    return due.length > 0;
+  }
+}
+
+/** Undefined at the end: the next look begins anew. */
+function placeBehind(
+  passed: DueRow | undefined,
+  due: readonly { readonly account_key: bigint }[],
+): bigint | undefined {
+  if (due.length === COUNTED_MAX) return due.at(-1)?.account_key;
+  return passed?.count === PASSED_MAX ? (passed.last ?? undefined) : undefined;
 }

@@ -25,6 +25,7 @@ import { Connectors } from './connectors.ts';
 import { Evaluator } from './evaluation/evaluator.ts';
 import { HookDesk } from './hooks/hook-desk.ts';
 import { createHookIntake, type HookIntake } from './hooks/hook-intake.ts';
+import { forgetHooks } from './hooks/hook-retention.ts';
 import { registerHookRoutes } from './hooks/hook-routes.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
@@ -116,7 +117,8 @@ export class Hub {
     this.#sweeper = new Sweeper({ ...options, session, dispatcher: this.#dispatcher });
     this.#forgetting = forgettingChore({
       ...options,
-      forgetPage: () => forgetCalls({ ...options, session }),
+      forgetPage: async () =>
+        (await forgetCalls({ ...options, session })) || (await forgetHooks({ ...options, session })),
     });
     this.#overdue = new OverdueSweeper({ ...options, session: openSession('hub.overdue') });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));

@@ -86,6 +86,7 @@ describe('a list of webhooks', () => {
   });
 
   test('looks through a bounded number for a page, and goes on behind it', async () => {
-    expect(await hooks({ connector: 'c-1', verdict: 'invalid' }, 6)).toEqual([[15], [], [5], []]);
+    expect(await hooks({ connector: 'c-1', verdict: 'invalid' }, 6)).toEqual([[15], [5]]);
+    expect(await hooks({ verdict: 'invalid' }, 6)).toEqual([[15], [10], [5], [0]]);
   });
 });

@@ -12,6 +12,7 @@ import {
   HASTEN_CALLS,
   UPDATE_CALLS,
 } from './calls/call-store.ts';
+import { FORGET_HOOKS } from './hooks/hook-retention.ts';
 import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import { FIND_UNDOINGS, FORGET_UNDOINGS } from './overdue/undoing-store.ts';
@@ -45,6 +46,7 @@ const LOOK_UPS = [
   [DROP_UNDO, ['calls_pkey']],
   [FIND_BEGUN, ['integrations_pkey']],
   [FORGET_CALLS, ['calls_pkey']],
+  [FORGET_HOOKS, ['received_hooks_not_taken']],
   [FIND_UNDOINGS, ['undoings_since']],
   [FORGET_UNDOINGS, ['undoings_since']],
 ] as const;
@@ -62,6 +64,7 @@ test('every statement that is no insert is pinned', () => {
     ...STATEMENTS,
     ...CALL_STATEMENTS,
     DROP_UNDO,
+    FORGET_HOOKS,
     FIND_BEGUN,
     FIND_UNDOINGS,
     FORGET_UNDOINGS,
@@ -124,7 +127,7 @@ describe('on tables with many rows', () => {
     [
       'those of a connector and a verdict',
       (reads) => reads.listHooks('acme', { connector: 'c', verdict: 'invalid' }, page),
-      'received_hooks_pkey',
+      'received_hooks_connector',
     ],
   ];
 

@@ -122,7 +122,7 @@ export class HubReads {
     };
   }
 
-  /** Newest first; by primary key. */
+  /** Newest first; by primary key, or by the index on the connector. */
   async listHooks(tenant: string, filter: HookFilter, { before, limit }: PageOf): Promise<HookRows> {
     const search = hooksFor(tenant, filter, before);
     const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
@@ -170,8 +170,12 @@ function hooksFor(tenant: string, { connector, verdict }: HookFilter, before: st
     columns: 'h.*',
     from: 'hub.received_hooks h',
     alias: 'h',
-    keys: [...where('h.tenant = ?', tenant), ...where('h.id < ?', before)],
-    matches: [...where('h.connector = ?', connector), ...where('h.verdict = ?', verdict)],
+    keys: [
+      ...where('h.tenant = ?', tenant),
+      ...where('h.id < ?', before),
+      ...where('h.connector = ?', connector),
+    ],
+    matches: where('h.verdict = ?', verdict),
     walked: ['h.id'],
     values,
   };

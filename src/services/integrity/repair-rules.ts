@@ -162,6 +162,9 @@ export const REPAIR_RULES = {
   missing_day: STATE,
   different_day: STATE,
   extra_day: STATE,
+  different_version: STATE,
+  // No log tells what it was but for its figures when it was sealed: it stays lost.
+  missing_version: STATE,
   different_seal: STATE,
   different_standing: STATE,
   uncounted_posting: STATE,

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Static, TSchema } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renderCursor } from '#platform/http/cursor.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { isCalendarDate, isRfc3339 } from '#platform/http/instants.ts';
 import { ProblemDocument } from '#platform/http/schemas.ts';
@@ -716,6 +717,8 @@ describe('reading', () => {
 
   test.each([
     ['/v1/accounts?cursor=nonsense', '/query/cursor'],
+    [`/v1/accounts?cursor=${renderCursor(['pay_01j0000000e0080000000000001'])}`, '/query/cursor'],
+    [`/v1/accounts?cursor=${renderCursor(['connectors', 'a'])}`, '/query/cursor'],
     ['/v1/accounts/wal-full/postings?cursor=nonsense', '/query/cursor'],
     [
       `/v1/accounts/wal-full/postings?cursor=${Buffer.from('["v1","1","x"]').toString('base64url')}`,

@@ -3,7 +3,6 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -11,6 +10,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Fault } from '#kernel/fault.ts';
+import { makeFolders } from '../../processes/make-folders.ts';
 import { replaceFile } from '../../processes/replace-file.ts';
 
 /**
@@ -43,7 +43,7 @@ function folderIn(dataDir: string): string {
 export function prepareDataFolder(dataDir: string): DataFolder {
   const folder = folderIn(dataDir);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     if (process.getuid?.() === 0) [dirname(folder), folder].forEach(letOthersThrough);
   } catch (cause) {
     throw new Fault(`cannot write to the data folder ${resolve(dataDir)}: ${String(cause)}`, {

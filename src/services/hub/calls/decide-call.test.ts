@@ -64,6 +64,16 @@ describe('a try of a delivery', () => {
     expect(end(call({ tries: 2 }), { kind: 'transient', ...said }, PLAIN, 1)).toBeUndefined();
   });
 
+  test.each<CallOutcome>([
+    { kind: 'transient', ...said },
+    { kind: 'unknown', ...said },
+    { kind: 'not_called', ...said, retryAfterMs: 250 },
+  ])('that ended as $kind is noted once, however often it is reported', (outcome) => {
+    const noted = end(call(), outcome)?.call;
+    expect(noted?.history).toHaveLength(1);
+    expect(end(noted as Call, outcome, PLAIN, 1)).toBeUndefined();
+  });
+
   test('is the last one at its number of attempts, not before', () => {
     expect(end(call({ tries: 2 }), { kind: 'transient', ...said })?.said).toBeUndefined();
     expect(end(call({ tries: 3 }), { kind: 'transient', ...said })?.said).toMatchObject({

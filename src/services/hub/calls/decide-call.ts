@@ -2,7 +2,8 @@
  * What follows from the end of one try of a call. Pure.
  *
  * D1: what has ended has ended: a report about it changes nothing.
- * D2: an answer that says that it is done is believed whenever it comes; a failure only of the try that is the last one.
+ * D2: an answer that says that it is done is believed whenever it comes; a failure only of the try that is the last one,
+ *     and is not noted yet: one whose commit was lost from sight is reported again.
  * D3: nothing is given up as failed while nobody knows whether it was delivered, if it can be undone: then it is undone.
  */
 import type { EpochMs } from '#kernel/clock.ts';
@@ -52,7 +53,8 @@ export function endTry(call: Call, report: CallReport, on: DecidingOn): CallEnd 
   const { outcome } = report;
   const begunAs = report.call.tries;
   if (call.state === 'done') return undefined; // D1
-  if (outcome.kind !== 'delivered' && begunAs !== call.tries) return undefined; // D2
+  const isUnderWay = call.state === 'sending' && begunAs === call.tries;
+  if (outcome.kind !== 'delivered' && !isUnderWay) return undefined; // D2
   const noted = withTry(call, report);
   if (outcome.kind === 'delivered') return ended(noted, doneBy(noted, outcome, on));
   if (outcome.kind === 'permanent') return ended(noted, failedBy(noted, outcome, on));

@@ -1,9 +1,10 @@
-/** What is forgotten of calls. */
+/** What is forgotten of calls, and of webhooks. */
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
+import { forgetHooks } from '../hooks/hook-retention.ts';
 import { forgetCalls } from './retention.ts';
 
 const DAY_MS = 86_400_000;
@@ -44,4 +45,18 @@ test('calls that have ended are forgotten once they are older than what is kept,
   await forgetCalls({ session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
   const { rows } = await owner.query<{ state: string }>('select state from hub.calls order by integration');
   expect(rows.map(({ state }) => state)).toEqual(['waiting', 'done']);
+});
+
+test('webhooks that were not taken are forgotten likewise, and what tells a repeat never', async () => {
+  const id = (bornDaysAgo: number) => firstUuidAt(NOW - bornDaysAgo * DAY_MS);
+  await owner.query(
+    `insert into hub.received_hooks (tenant, id, connector, headers, body, verdict, dedup, integration, correlation_id, received_at)
+     values ('acme', $1, 'shop', '{}', 'old', 'invalid', null, null, 'cor', now()),
+            ('globex', $1, 'shop', '{}', 'taken', 'valid', 'evt_1', $1, 'cor', now()),
+            ('acme', $2, 'shop', '{}', 'new', 'stale', null, null, 'cor', now())`,
+    [id(KEPT_DAYS + 1), id(KEPT_DAYS - 1)],
+  );
+  await forgetHooks({ session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
+  const { rows } = await owner.query<{ body: Buffer }>('select body from hub.received_hooks order by id');
+  expect(rows.map(({ body }) => body.toString())).toEqual(['taken', 'new']);
 });

@@ -5,7 +5,7 @@ import { FORGOTTEN_AT_ONCE } from '#platform/batch/forgetting.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { FORGET_CALLS } from './call-store.ts';
 
-export interface CallRetentionOptions {
+export interface RetentionOptions {
   /** Statements that stand alone: it may be another's too. */
   readonly session: Session;
   readonly clock: Clock;
@@ -13,7 +13,7 @@ export interface CallRetentionOptions {
 }
 
 /** A page of them; whether there may be more. */
-export async function forgetCalls({ session, clock, retentionMs }: CallRetentionOptions): Promise<boolean> {
+export async function forgetCalls({ session, clock, retentionMs }: RetentionOptions): Promise<boolean> {
   const oldest = firstUuidAt(clock.now() - retentionMs);
   const forgotten = await session.query(FORGET_CALLS, [oldest, FORGOTTEN_AT_ONCE]);
   return forgotten.length === FORGOTTEN_AT_ONCE;

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { isId } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
-import { malformedCursor, parseCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
@@ -11,6 +11,9 @@ import type { CheckpointReads, StoredCheckpoint } from './checkpoint-reads.ts';
 import { CheckpointDocument, checkpointMembers, KeySet, receiptDocument } from './proof-schemas.ts';
 import type { PublishedKeys } from './published-keys.ts';
 import { type Receipts, renderStanding } from './receipts.ts';
+
+/** In the list's cursors. */
+const CHECKPOINTS = 'checkpoints';
 
 const tags = ['integrity'];
 
@@ -70,13 +73,13 @@ function registerList(app: HttpApp, checkpoints: CheckpointReads): void {
     },
     async (request, reply) => {
       const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-      const key = parseCursor(cursor, 1);
+      const key = parseCursorOf(CHECKPOINTS, cursor, 1);
       if (!key.ok) return sendProblem(reply, key.problem);
       const before = key.value?.[0];
       if (before !== undefined && !/^[1-9]\d{0,15}$/.test(before))
         return sendProblem(reply, malformedCursor());
       const rows = await checkpoints.list(before === undefined ? undefined : BigInt(before), rowsFor(limit));
-      const { data, next_cursor } = renderPage(rows, limit, ({ number }) => [String(number)]);
+      const { data, next_cursor } = renderPage(rows, limit, ({ number }) => [CHECKPOINTS, String(number)]);
       return sendJsonText(reply, {
         status: 200,
         body: JSON.stringify({ data: data.map(renderStored), next_cursor }),

@@ -1,0 +1,133 @@
+/**
+ * Proves the versions of days that were replaced, as far as the log told of them: one that was sealed has the figures and the
+ * hash of its `day.sealed`; one that was opened again has the hash that `day.reopened` names. What holds is proved by the
+ * postings. A page of events and the rows of their versions are of one snapshot.
+ */
+import type { JsonObject } from '#platform/log/event.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
+import {
+  type AuditedVersion,
+  type Day,
+  listReplacedVersions,
+  type VersionRef,
+} from '#services/consolidation/contract.ts';
+import { parseData, textOf } from './event-data.ts';
+import type { Lane } from './lane.ts';
+import { type Page, pages, reportTo } from './paged-findings.ts';
+import type { Check, Finding } from './report.ts';
+
+/** Events of one snapshot. */
+const PAGE = 1_000;
+
+export async function verifyDayVersions(
+  lane: Lane,
+  { check, partitions }: { readonly check: Check; readonly partitions: number },
+): Promise<void> {
+  for (let partition = 0; partition < partitions; partition++)
+    for await (const page of pages(lane, (reader, after: bigint | undefined) =>
+      comparePage(reader, { partition, after: after ?? 0n }),
+    ))
+      reportTo(check, page.findings);
+}
+
+interface EventRow {
+  position: bigint;
+  type: string;
+  subject: string;
+  tenant: string;
+  data: string;
+  occurred_at: number;
+}
+
+/** By primary key. */
+async function comparePage(
+  reader: Reader,
+  { partition, after }: { readonly partition: number; readonly after: bigint },
+): Promise<Page<bigint>> {
+  const rows = await reader.query<EventRow>(
+    `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from consolidation.events e
+     where e.partition = $1 and e.position > $2 order by e.position limit $3`,
+    [partition, after, PAGE],
+  );
+  const told = rows.map((row) => ({ row, version: toldBy(row) }));
+  const readable = told.flatMap(({ version }) => version ?? []);
+  const kept = await listReplacedVersions(reader, readable);
+  const unreadable = told.flatMap(({ row, version }): Finding[] => {
+    const detail = `the data of ${row.type} is not what such an event tells`;
+    const subject = `consolidation/${partition}/${row.position}`;
+    return version === undefined ? [{ kind: 'unreadable_event', subject, detail }] : [];
+  });
+  const different = readable.flatMap((version, index) => differenceOf(version, kept[index]) ?? []);
+  return {
+    // Days are what is counted.
+    findings: { looked: 0, listed: [...unreadable, ...different], unlisted: 0 },
+    passed: rows.length,
+    next: rows.length < PAGE ? undefined : rows.at(-1)?.position,
+  };
+}
+
+const FIGURES = ['openingMinor', 'creditsMinor', 'debitsMinor', 'count', 'closingMinor'] as const;
+type Figures = Pick<Day, (typeof FIGURES)[number]>;
+
+/** A version that was sealed. */
+interface ToldVersion extends VersionRef {
+  readonly hash: string | null;
+  readonly figures: Figures | undefined;
+}
+
+function toldBy({ type, subject, tenant, data, occurred_at }: EventRow): ToldVersion | undefined {
+  const told = parseData(data);
+  const day = textOf(told?.['date']);
+  if (told === undefined || day === null || !CALENDAR_DATE.test(day)) return undefined;
+  const isSealing = type === 'day.sealed';
+  const version = told[isSealing ? 'version' : 'sealed_version'];
+  if (!Number.isInteger(version)) return undefined;
+  return {
+    tenant,
+    id: subject,
+    day,
+    version: Number(version),
+    hash: textOf(told[isSealing ? 'hash' : 'sealed_hash']),
+    figures: isSealing ? figuresOf(told) : undefined,
+    // Of the commit that put another version in its place.
+    replacedAt: isSealing ? null : occurred_at,
+  };
+}
+
+const CALENDAR_DATE = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
+
+function figuresOf(told: JsonObject): Figures {
+  const figure = (name: string): bigint => (Number.isInteger(told[name]) ? BigInt(Number(told[name])) : -1n);
+  return {
+    openingMinor: figure('opening'),
+    creditsMinor: figure('credits'),
+    debitsMinor: figure('debits'),
+    count: figure('count'),
+    closingMinor: figure('closing'),
+  };
+}
+
+function differenceOf(told: ToldVersion, found: AuditedVersion | undefined): Finding | undefined {
+  const { tenant } = told;
+  const subject = `${tenant}/${told.id}/${told.day}#${told.version}`;
+  if (found === undefined || found.row === null)
+    return found?.isMissing === true
+      ? {
+          kind: 'missing_version',
+          subject,
+          tenant,
+          detail: 'it was sealed and opened again, and is not kept',
+        }
+      : undefined;
+  const { row } = found;
+  const wrong = FIGURES.flatMap((figure) =>
+    told.figures === undefined || row[figure] === told.figures[figure]
+      ? []
+      : [`${figure} is ${row[figure]}, the log says ${told.figures[figure]}`],
+  );
+  if (row.hash !== told.hash) wrong.push(`hash is ${row.hash}, the log says ${told.hash}`);
+  if (row.sealedAt === null) wrong.push('it is not sealed, the log says so');
+  return wrong.length === 0
+    ? undefined
+    : { kind: 'different_version', subject, tenant, detail: wrong.join('; ') };
+}

@@ -1,0 +1,132 @@
+/** What a process does beside counting: nobody who waits for a person keeps others from being counted and sealed. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { newId } from '#kernel/ids.ts';
+import { LogGap } from '#platform/log/event-log.ts';
+import { appendEvents } from '../../../tests/append-events.ts';
+import {
+  type ConsolidationProcess,
+  counted,
+  rowsOf,
+  startConsolidation,
+} from '../../../tests/consolidation-desk.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { PARTITIONS } from '../../../tests/engine.ts';
+
+let database: TestDatabase;
+let process: ConsolidationProcess;
+
+const DAY_MS = 86_400_000;
+
+beforeAll(async () => {
+  database = await createPreparedDatabase();
+});
+
+afterEach(() => process.stop());
+
+afterAll(() => database.drop());
+
+async function start(): Promise<void> {
+  process = await startConsolidation(database.url, {
+    partitions: Array.from({ length: PARTITIONS }, (_, partition) => partition),
+    clock: { now: () => Date.now() + 2 * DAY_MS },
+  });
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await process.sealer.turn();
+}
+
+test('C1: accounts that wait for a posting, however many, hide none whose posting is due', async () => {
+  await rowsOf(
+    database.url,
+    `with held as (
+       insert into consolidation.accounts (tenant, id, kind, currency, time_zone)
+       select 'acme', 'held-' || n, 'cashbook', 'USD', 'UTC' from generate_series(1, 1001) n returning key
+     ), due as (
+       insert into consolidation.accounts (tenant, id, kind, currency, time_zone)
+       select 'acme', 'due', 'cashbook', 'USD', 'UTC' from (select count(*) from held) behind returning key
+     )
+     insert into consolidation.waiting
+     select key, 2, gen_random_uuid(), 1, 1, now(), null::date, 'ledger/0/1', 'cor' from held
+     union all select key, 1, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/2', 'cor' from due`,
+  );
+  await start();
+  await turns(2);
+  const days = 'select a.id from consolidation.days d join consolidation.accounts a on a.key = d.account_key';
+  expect(await rowsOf(database.url, days)).toEqual([{ id: 'due' }]);
+  await rowsOf(database.url, 'truncate consolidation.waiting, consolidation.days, consolidation.standings');
+});
+
+/** Of the account on that day. All of a tenant are in one partition. */
+async function givenPosting(tenant: string, id: string, day: string, sequence = 1): Promise<void> {
+  const draft = { tenant, key: tenant, correlationId: 'cor', causation: 'req', traceparent: null };
+  const told = { account_id: id, currency: 'USD', direction: 'credit', amount: 5 };
+  const posting = { ...told, sequence, posted_after: 5 * sequence, posted_at: `${day}T12:00:00.000Z` };
+  const entry = newId('jen');
+  const opened = { account_id: id, kind: 'cashbook', currency: 'USD', time_zone: 'UTC', floor: null };
+  await appendEvents({ url: database.url, partitions: PARTITIONS }, 'ledger', [
+    { ...draft, type: 'account.opened', version: 1, subject: id, data: opened },
+    {
+      ...draft,
+      type: 'entry.posted',
+      version: 2,
+      subject: entry,
+      data: { entry_id: entry, cause: entry, purpose: 'manual', postings: [posting] },
+    },
+  ]);
+}
+
+/** Of the entries of an account: its group has given them up. */
+function giveUp(id: string): Promise<unknown> {
+  return rowsOf(
+    database.url,
+    `with letter as (
+       insert into log.dead_letters (id, consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                     error_code, error, attempts, state, failed_first_at, failed_last_at)
+       select gen_random_uuid(), 'consolidation', partition, subject, 'ledger', position, tenant, subject, type, version, 'x', 'x',
+              1, 'open', now(), now()
+       from ledger.events where type = 'entry.posted' and data like '%"' || $1 || '"%' returning *
+     )
+     insert into log.parked_keys (consumer_group, partition, parking_key, dead_letter, topic, position, parked_at)
+     select consumer_group, partition, parking_key, id, topic, position, now() from letter`,
+    [id],
+  );
+}
+
+function sealed(): Promise<Record<string, unknown>[]> {
+  return rowsOf(
+    database.url,
+    `select a.id, d.day::text from consolidation.days d join consolidation.accounts a on a.key = d.account_key
+     where d.sealed_at is not null order by 1, 2`,
+  );
+}
+
+test('S2: dead letters of one partition stop their own accounts, and a damaged one its tenant, and no other', async () => {
+  await start();
+  for (const id of ['first', 'second', 'third']) await givenPosting('acme', id, '2026-01-05');
+  await givenPosting('globex', 'other', '2026-01-05');
+  await counted(database.url);
+  await giveUp('first');
+  await giveUp('second');
+  await turns(4);
+  const whole = [
+    { id: 'other', day: '2026-01-05' },
+    { id: 'third', day: '2026-01-05' },
+  ];
+  expect(await sealed()).toEqual(whole);
+  await givenPosting('acme', 'third', '2026-01-06', 2);
+  await givenPosting('globex', 'other', '2026-01-06', 2);
+  await counted(database.url);
+  await rowsOf(
+    database.url,
+    `update ledger.events set data = 'no event' where type = 'entry.posted' and data like '%"first"%'`,
+  );
+  expect(process.failures).toEqual([]);
+  await turns(8);
+  expect(await sealed()).toEqual([
+    { id: 'other', day: '2026-01-05' },
+    { id: 'other', day: '2026-01-06' },
+    whole[1],
+  ]);
+  expect(process.failures).toEqual([expect.any(LogGap)]);
+});
