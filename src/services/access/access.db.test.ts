@@ -169,7 +169,7 @@ describe('refusals', () => {
       name: 'a',
       scopes: ['payment:write'],
     });
-    expect(created).toMatchObject({ problem: { detail: expect.stringContaining(SCOPES.join(', ')) } });
+    expect(created.ok ? '' : created.problem.detail).toContain(SCOPES.join(', '));
   });
 
   test.each(['', 'a'.repeat(101), 'a\0', '\ud800'])('access.invalid_key_name: %j', async (name) => {
