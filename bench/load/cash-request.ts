@@ -12,8 +12,8 @@ const MAX_AMOUNT = 999_999;
 const AMOUNT_DIGITS = 6;
 /** Of one length. */
 const DIRECTIONS = ['"debit" ', '"credit"'] as const;
-/** Not the future anywhere. */
-const OCCURRED_ON = '2026-01-15';
+/** Today, as books of which nothing else is said have it. */
+const DATES = new Intl.DateTimeFormat('en-CA', { timeZone: 'America/Sao_Paulo' });
 
 export function cashBook(index: number): string {
   return `bench-b-${String(index).padStart(BOOK_DIGITS, '0')}`;
@@ -60,6 +60,6 @@ export class CashRequest {
 }
 
 function renderRequest({ host, apiKey }: CashRequestOptions): Buffer {
-  const body = `{"account_id":"${cashBook(0)}","direction":${DIRECTIONS[0]},"amount":${MIN_AMOUNT},"occurred_on":"${OCCURRED_ON}","description":"What it was for","category":"costs-00"}`;
+  const body = `{"account_id":"${cashBook(0)}","direction":${DIRECTIONS[0]},"amount":${MIN_AMOUNT},"occurred_on":"${DATES.format()}","description":"What it was for","category":"costs-00"}`;
   return renderPost({ path: '/v1/cash-entries', host, apiKey, body });
 }

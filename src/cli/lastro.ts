@@ -51,7 +51,7 @@ keys
   .description('create a key and print it, once')
   .option('--tenant <id>', `whose key it is, made if it does not exist; ${BY_DEFAULT}`)
   .option('--name <text>', 'for people: who uses it', 'cli')
-  .option('--scopes <list>', 'comma-separated', '*')
+  .option('--scopes <list>', 'comma-separated; /openapi.json names the one of each route', '*')
   .action(async (options: { tenant?: string; name: string; scopes: string }) =>
     (await import('./keys.ts')).createKey(options),
   );

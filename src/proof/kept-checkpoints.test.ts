@@ -11,7 +11,9 @@ test('a page of checkpoints is read, and a single one', () => {
 test.each([
   ['null', 'it holds no checkpoints as the API gives them'],
   ['[]', 'it holds no checkpoints as the API gives them'],
+  ['{"data":[],"next_cursor":null}', 'it holds no checkpoints as the API gives them'],
   ['{"data":[null]}', 'it holds no checkpoints as the API gives them'],
+  ['{"number":0,"body":""}', 'it holds no checkpoints as the API gives them'],
   ['{"number":1.5,"body":""}', 'it holds no checkpoints as the API gives them'],
   ['', 'it is not JSON'],
   ['{"number":7,"body":"forged","body":"{}"}', '/body stands twice in one object'],

@@ -82,12 +82,20 @@ export interface ReceiptDocument {
   readonly checkpoints: readonly ReceiptCheckpoint[];
 }
 
+/** What was asked for within the first minute is a refusal, and easily saved as if it were the receipt. */
+const Refusal = Type.Object({ code: Type.String({ pattern: '^[a-z_]{1,40}\\.[a-z_]{1,40}$' }) });
+
+function refusalIn(value: unknown): string {
+  return Value.Check(Refusal, value) ? `a refusal of the API, ${value.code}, and ` : '';
+}
+
 /** The document, or what is wrong with its shape. */
 export function parseReceipt(text: string): ReceiptDocument | string {
   const evidence = parseEvidence(text);
   if (!evidence.ok) return evidence.fault;
   const { value } = evidence;
-  if (!Value.Check(Receipt, value)) return 'it is not a receipt of the format lastro.receipt.v1';
+  if (!Value.Check(Receipt, value))
+    return `it is ${refusalIn(value)}not a receipt of the format lastro.receipt.v1`;
   const { events, checkpoints } = value;
   const misdated = events.find(({ occurred_at }) => !isInstant(occurred_at));
   if (misdated !== undefined) return `${misdated.occurred_at} is no instant`;

@@ -136,7 +136,8 @@ class CheckpointWalk {
   readonly #trust: CheckpointTrust;
   readonly #check: Check;
   readonly #keys: PublicKeys;
-  readonly #kept: ReadonlyMap<number, KeptCheckpoint>;
+  /** By number. Copies of one that contradict each other are kept all: only one of them can be what is stored. */
+  readonly #kept: ReadonlyMap<number, readonly KeptCheckpoint[]>;
   readonly #logs = new LogsNow();
   #before: Predecessor | undefined;
   #rootBroken = false;
@@ -150,7 +151,7 @@ class CheckpointWalk {
     this.#trust = options.trust;
     this.#check = options.check;
     this.#keys = options.keys;
-    this.#kept = new Map(options.kept.map((checkpoint) => [checkpoint.number, checkpoint]));
+    this.#kept = Map.groupBy(options.kept, ({ number }) => number);
   }
 
   async run(lane: Lane, phase: Phase): Promise<void> {
@@ -169,7 +170,7 @@ class CheckpointWalk {
       pageSize.took(performance.now() - startedAt);
     }
     if (orphan !== undefined) this.#missing(orphan, 'where the logs stood at it is told, it is not there');
-    for (const { number } of this.#kept.values())
+    for (const number of this.#kept.keys())
       if (number > last) this.#missing(number, 'a copy was kept of it, it is not there');
   }
 
@@ -211,8 +212,8 @@ class CheckpointWalk {
   }
 
   #compareKept(number: number, body: string): void {
-    const kept = this.#kept.get(number);
-    if (kept !== undefined && kept.body !== body)
+    const kept = this.#kept.get(number) ?? [];
+    if (kept.some((copy) => copy.body !== body))
       this.#found('replaced_checkpoint', number, 'it is not what was kept of it');
   }
 

@@ -49,6 +49,14 @@ function withCheckpoint(change: (checkpoint: ReceiptCheckpoint) => object): Rece
 
 const OTHER_DIGEST = 'ab'.repeat(32);
 
+test('what the API answered in its place is named', () => {
+  const refusal = { type: '/problems/integrity.receipt_pending', code: 'integrity.receipt_pending' };
+  expect(faultOf(refusal)).toBe(
+    'it is a refusal of the API, integrity.receipt_pending, and not a receipt of the format lastro.receipt.v1',
+  );
+  expect(faultOf({ code: '\u001b[2J.x' })).toBe('it is not a receipt of the format lastro.receipt.v1');
+});
+
 test('a receipt proves each event, where it stands, and when that was signed', () => {
   const verdict = verifyReceipt(TEXT, KEYS);
   if (!verdict.ok) throw new Error(verdict.fault);

@@ -173,6 +173,13 @@ test('U14: checkpoints that were taken away with all that tells of them are miss
       { kind: 'wrong_signature', subject: 'checkpoint/1' },
       { kind: 'missing_checkpoint', subject: 'checkpoint/2' },
     ]);
+    // A copy that was taken after the forgery does not hide one that was taken before it.
+    const [genuine] = kept.checkpoints;
+    const forged = { number: 1, body: genuine?.body.replace('"at":"20', '"at":"19') ?? '' };
+    const mixed = await verify({ url: database.url, kept: { checkpoints: [...kept.checkpoints, forged] } });
+    expect(mixed.checks.find(({ name }) => name === 'checkpoints')?.findings).toContainEqual(
+      expect.objectContaining({ kind: 'replaced_checkpoint', subject: 'checkpoint/1' }),
+    );
   } finally {
     await owner.end();
     await database.drop();

@@ -8,10 +8,28 @@ import { contextOf } from './request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, ProblemDocument } from './schemas.ts';
 import { sendJsonText, sendProblem } from './send.ts';
 
+const CloudEventDocument = Type.Object(
+  {
+    specversion: Type.Literal('1.0'),
+    id: Type.String({ description: '`topic/partition/position`' }),
+    source: Type.String(),
+    type: Type.String({ description: 'Such as `lastro.payment.requested.v1`.' }),
+    subject: Type.String({ description: 'The id of what it is about.' }),
+    time: Type.String({ format: 'date-time' }),
+    datacontenttype: Type.Literal('application/json'),
+    tenantid: Type.String(),
+    partitionkey: Type.String(),
+    sequence: Type.String({ description: 'The position, padded so that it compares as text.' }),
+    correlationid: Type.String(),
+    causationid: Type.String({ description: 'The id of the event, or of the request, that caused it.' }),
+    traceparent: Type.Optional(Type.String()),
+    data: Type.Object({}, { additionalProperties: true }),
+  },
+  { description: 'A CloudEvent 1.0 in the JSON format.' },
+);
+
 const CloudEventPage = Type.Object({
-  data: Type.Array(
-    Type.Object({}, { additionalProperties: true, description: 'A CloudEvent 1.0 in the JSON format.' }),
-  ),
+  data: Type.Array(CloudEventDocument),
   next_cursor: Type.String({
     description: 'Give it as `after` to go on, now or later: a log has no last page.',
   }),

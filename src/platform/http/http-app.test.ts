@@ -184,7 +184,7 @@ describe('a refusal tells what to do', () => {
       method: 'cash',
       reference: 5,
       postings: [{ amount: 1 }, { amount: 1.5 }],
-      metadata: { a: 1, 'b/c~d': 'x'.repeat(501) },
+      metadata: { a: 1, 'b/c~d': 'x'.repeat(501), ['n'.repeat(65)]: 'x' },
     });
     expect(answer.statusCode).toBe(400);
     expect(
@@ -198,6 +198,7 @@ describe('a refusal tells what to do', () => {
       '/currency required',
       '/metadata/a wrong_type',
       '/metadata/b~1c~0d too_long',
+      `/metadata/${'n'.repeat(65)} invalid_name`,
       '/method not_allowed',
       '/postings/1/amount wrong_type',
       '/reference wrong_type',

@@ -152,7 +152,9 @@ function validationProblem(part: Part, errors: readonly ErrorObject[]): ProblemE
  * A union reports the faults of each of its branches and then itself. Kept are the faults inside the branches; where
  * no branch got further than the value's own type, the union says what it takes.
  */
-function withoutBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+function withoutBranches(all: readonly ErrorObject[]): readonly ErrorObject[] {
+  // What is wrong with a name says itself whose it is.
+  const errors: readonly ErrorObject[] = all.filter(({ keyword }) => keyword !== 'propertyNames');
   return errors
     .filter(isUnion)
     .reduce((left, union) => withoutBranchesOf(withoutOtherKinds(left, union), union), errors);
@@ -221,6 +223,20 @@ function isAboutKind(error: ErrorObject): boolean {
 }
 
 function fieldProblem(error: ErrorObject, root: string): FieldProblem {
+  const fault = valueProblem(error, root);
+  if (error.propertyName === undefined) return fault;
+  return {
+    pointer: fault.pointer + pointerStep(error.propertyName),
+    code: 'invalid_name',
+    detail: `has a name that is not allowed: it ${fault.detail}`,
+  };
+}
+
+function characters({ params }: ErrorObject): string {
+  return params['limit'] === 1 ? '1 character' : `${params['limit']} characters`;
+}
+
+function valueProblem(error: ErrorObject, root: string): FieldProblem {
   const at = root + error.instancePath;
   const named = (name: unknown) => at + pointerStep(String(name));
   switch (error.keyword) {
@@ -232,12 +248,6 @@ function fieldProblem(error: ErrorObject, root: string): FieldProblem {
         pointer: named(error.params['additionalProperty'] ?? error.params['unevaluatedProperty']),
         code: 'unknown_member',
         detail: 'is not known here',
-      };
-    case 'propertyNames':
-      return {
-        pointer: named(error.params['propertyName']),
-        code: 'invalid_name',
-        detail: 'is not a name that a member may have here',
       };
     case 'enum':
       return {
@@ -255,13 +265,13 @@ function fieldProblem(error: ErrorObject, root: string): FieldProblem {
       return {
         pointer: at,
         code: 'too_short',
-        detail: `must have at least ${error.params['limit']} characters`,
+        detail: `must have at least ${characters(error)}`,
       };
     case 'maxLength':
       return {
         pointer: at,
         code: 'too_long',
-        detail: `must have at most ${error.params['limit']} characters`,
+        detail: `must have at most ${characters(error)}`,
       };
     case 'format':
       return { pointer: at, code: 'wrong_format', detail: formatDetail(error) };

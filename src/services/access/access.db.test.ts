@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { createAccess, SANDBOX_TENANT, withoutSandbox } from './contract.ts';
+import { createAccess, SANDBOX_TENANT, SCOPES, withoutSandbox } from './contract.ts';
 import { FIND_KEYS } from './store.ts';
 
 const migrations = [{ schema: 'access', directory: new URL('./migrations/', import.meta.url) }];
@@ -162,6 +162,15 @@ describe('refusals', () => {
       expect(created).toMatchObject({ problem: { code: 'access.unknown_scope' } });
     },
   );
+
+  test('who names a scope that there is not is told which there are', async () => {
+    const created = await instance().access.createKey({
+      tenant: 'nobody',
+      name: 'a',
+      scopes: ['payment:write'],
+    });
+    expect(created.ok ? '' : created.problem.detail).toContain(SCOPES.join(', '));
+  });
 
   test.each(['', 'a'.repeat(101), 'a\0', '\ud800'])('access.invalid_key_name: %j', async (name) => {
     const created = await instance().access.createKey({ tenant: 'nobody', name, scopes: ['*'] });

@@ -8,7 +8,7 @@ import { EVERY_SCOPE, type Principal, type VerifyKey } from '#platform/http/prin
 import { type ApiKey, mintApiKey } from './api-key.ts';
 import { KeyCache } from './key-cache.ts';
 import type { AccessProblemCode } from './problems.ts';
-import { isScope } from './scopes.ts';
+import { isScope, SCOPES } from './scopes.ts';
 import { type AccessDatabase, type AccessStore, type ApiKeyRecord, createAccessStore } from './store.ts';
 
 /** The tenant of requests without credentials, in the sandbox (DESIGN §7). */
@@ -122,12 +122,18 @@ function refusalOf(key: NewKey, now: EpochMs): Problem<AccessProblemCode> | unde
 function unknownScope(scope: string | undefined): Problem<AccessProblemCode> {
   return problem(
     'access.unknown_scope',
-    scope === undefined ? 'A key needs at least one scope.' : `There is no scope ${JSON.stringify(scope)}.`,
+    scope === undefined
+      ? 'A key needs at least one scope.'
+      : `There is no scope ${JSON.stringify(scope)}; there are ${SCOPES.join(', ')}.`,
   );
 }
 
 function invalidTenantId(tenant: string): Problem<AccessProblemCode> {
-  return problem('access.invalid_tenant_id', `${JSON.stringify(tenant)} cannot be the id of a tenant.`);
+  const rule = '1 to 32 characters: a–z, 0–9 and -, the first not a -';
+  return problem(
+    'access.invalid_tenant_id',
+    `${JSON.stringify(tenant)} cannot be the id of a tenant; one has ${rule}.`,
+  );
 }
 
 function tenantExists(tenant: string): Problem<AccessProblemCode> {

@@ -30,7 +30,7 @@ export const accessProblems = {
     status: 422,
     title: 'There is no such scope',
     retryable: false,
-    remedy: 'Use the scopes that the list of scopes names, or `*` for every one.',
+    remedy: 'Use the scopes that `detail` lists, or `*` for every one.',
   },
   'access.expiry_in_the_past': {
     status: 422,

@@ -8,21 +8,9 @@ import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { CheckpointReads, StoredCheckpoint } from './checkpoint-reads.ts';
+import { CheckpointDocument, checkpointMembers, KeySet, receiptDocument } from './proof-schemas.ts';
 import type { PublishedKeys } from './published-keys.ts';
 import { type Receipts, renderStanding } from './receipts.ts';
-
-const checkpointMembers = {
-  number: Type.Integer(),
-  body: Type.String({ description: 'What is signed, byte for byte: RFC 8785 JSON in UTF-8.' }),
-  signature: Type.String({ description: 'Ed25519 over the bytes of `body`, in hexadecimal.' }),
-};
-
-const CheckpointDocument = Type.Object({
-  ...checkpointMembers,
-  logs: Type.Array(Type.Object({}, { additionalProperties: true }), {
-    description: 'Where each partition of each log stood: the leaves under `logs_root`, in order.',
-  }),
-});
 
 /** In the list's cursors. */
 const CHECKPOINTS = 'checkpoints';
@@ -56,7 +44,7 @@ function registerKeys(app: HttpApp, keys: PublishedKeys | undefined): void {
         tags,
         summary: 'The public keys of the checkpoints, as a JWK Set (RFC 7517)',
         response: {
-          200: Type.Object({ keys: Type.Array(Type.Object({}, { additionalProperties: true })) }),
+          200: KeySet,
           503: ProblemDocument,
         },
       },
@@ -169,7 +157,7 @@ function registerReceipt(app: HttpApp, { receipts, intervalMs }: CheckpointRoute
         description: '`./lastro verify-receipt FILE` checks it with nothing but the public key.',
         params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
         response: {
-          200: Type.Object({}, { additionalProperties: true }),
+          200: receiptDocument(idMember),
           404: ProblemDocument,
           409: ProblemDocument,
         },
