@@ -191,7 +191,9 @@ test('a sealed day that was moved, opened, sealed and opened again leaves versio
     await engine.close();
     const { checks } = await verify({ url: database.url });
     expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
-    expect(await rebuild({ url: database.url, models: ['days'] })).toMatchObject([{ written: 0, removed: 0 }]);
+    expect(await rebuild({ url: database.url, models: ['days'] })).toMatchObject([
+      { written: 0, removed: 0 },
+    ]);
   } finally {
     await database.drop();
   }
