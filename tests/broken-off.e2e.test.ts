@@ -23,6 +23,15 @@ test('verify and rebuild make no database where there is none, and say what does
   expect(existsSync(place)).toBe(false);
 });
 
+test.each([['nope'], ['rebuild', 'nope'], ['verify', '--nope']])(
+  'a command line that is not understood ends with 2: %s %s',
+  async (...args) => {
+    await expect(runLastro(args, { DATA_DIR: folder })).rejects.toThrow(
+      /ended with 2:\n(error|lastro): .*nope/,
+    );
+  },
+);
+
 test.runIf(existsSync('/proc/self'))(
   'a data folder in which nothing can be made is told of, and not waited for',
   async () => {

@@ -41,6 +41,11 @@ export function failWithoutVerdict(error: unknown): never {
   return failWith(2, error);
 }
 
+/** Of a command line that is not understood: the status that the parser's own refusals have (lastro.ts). */
+export function failToUnderstand(error: unknown): never {
+  return failWith(2, error);
+}
+
 function failWith(status: number, error: unknown): never {
   say(`lastro: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(status);

@@ -1,6 +1,6 @@
 /** `lastro rebuild`: makes the read models anew from the logs, while payments come in. */
 import { READ_MODELS, type ReadModelName, rebuild } from '#proof/rebuild.ts';
-import { fail } from './environment.ts';
+import { failToUnderstand } from './environment.ts';
 import { onDatabase } from './on-database.ts';
 
 export function rebuildCommand(names: readonly string[]): Promise<void> {
@@ -17,5 +17,5 @@ export function rebuildCommand(names: readonly string[]): Promise<void> {
 
 function modelNamed(name: string): ReadModelName {
   const model = READ_MODELS.find((known) => known === name);
-  return model ?? fail(new Error(`no read model ${name}; there are ${READ_MODELS.join(', ')}`));
+  return model ?? failToUnderstand(new Error(`no read model ${name}; there are ${READ_MODELS.join(', ')}`));
 }
