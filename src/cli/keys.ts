@@ -24,8 +24,8 @@ export async function createKey(options: TenantOption & { name: string; scopes: 
     try {
       writeWhole(STDOUT, `${key}\n`);
     } catch (error) {
-      const revoked = await access.revokeKey({ tenant, id });
-      const outcome = revoked.ok ? 'it is revoked' : `revoke ${id}`;
+      const revoked = await access.revokeKey({ tenant, id }).catch(() => undefined);
+      const outcome = revoked?.ok === true ? 'it is revoked' : `revoke ${id}`;
       const reason = (error as Error).message;
       throw new Error(`the key could not be written (${reason}): ${outcome}`, { cause: error });
     }

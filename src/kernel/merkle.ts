@@ -156,9 +156,9 @@ function writeColumns(columns: readonly LeafColumn[], at: number): number {
 }
 
 function shortText(column: LeafColumn): string | undefined {
-  if (typeof column !== 'string' || !ASCII.test(column)) return undefined;
+  if (typeof column !== 'string') return undefined;
   const prefix = SHORT_PREFIXES[column.length];
-  return prefix === undefined ? undefined : prefix + column;
+  return prefix === undefined || !ASCII.test(column) ? undefined : prefix + column;
 }
 
 function writeColumn(column: string | Uint8Array, at: number): number {

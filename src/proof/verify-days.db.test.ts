@@ -173,6 +173,32 @@ test('a version that was sealed, opened again and deleted is found', async () =>
   }
 });
 
+test('a sealed day that was moved, opened, sealed and opened again leaves versions that a rebuild finds right', async () => {
+  const database = await cloneTestDatabase(sound);
+  try {
+    const engine = await startEngine(database.url);
+    const process = await startConsolidation(database.url, {
+      partitions: [],
+      clock: { now: () => Date.now() + 2 * DAY_MS },
+    });
+    for (let round = 0; round < 2; round++) {
+      for (const day of ['2026-03-01', '2026-03-02'])
+        await engine.transfer({ from: 'other', to: 'book', amountMinor: 3n }, { effective_on: day });
+      await engine.settled();
+      for (let turn = 0; turn < 3; turn++) await process.sealer.turn();
+    }
+    await process.stop();
+    await engine.close();
+    const { checks } = await verify({ url: database.url });
+    expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
+    expect(await rebuild({ url: database.url, models: ['days'] })).toMatchObject([
+      { written: 0, removed: 0 },
+    ]);
+  } finally {
+    await database.drop();
+  }
+});
+
 /** An invented account is left to a person: what it was is not known. */
 async function forget(url: string, id: string): Promise<void> {
   const owner = new pg.Client({ connectionString: url });

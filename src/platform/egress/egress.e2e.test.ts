@@ -186,6 +186,19 @@ describe('a destination', () => {
     expect(sender.room('first')).toBe(sender.room('never called'));
   });
 
+  test('that is stopped is forgotten beside the few that are not, so that not every new one looks at all', async () => {
+    const port = await serve((incoming, response) =>
+      response.writeHead(incoming.url === '/fine' ? 200 : 500).end(),
+    );
+    const sender = egress({ destinationsMax: 11 });
+    const send = (path: string, destination: string) =>
+      sender.send(to(`http://127.0.0.1:${port}${path}`, { destination }));
+    const broken = Array.from({ length: 10 }, (_, each) => `broken ${each}`);
+    for (const name of broken) for (let call = 0; call < 5; call++) await send('/', name);
+    for (const name of ['first', 'second']) await send('/fine', name);
+    expect(broken.filter((name) => sender.room(name) > 0)).toEqual(['broken 0']);
+  });
+
   test('is given a few requests at once, and no more', async () => {
     const port = await serveRaw(() => undefined);
     const sender = egress({ perDestination: 2 });

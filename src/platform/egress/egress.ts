@@ -29,10 +29,10 @@ const ANSWER_KEPT_BYTES = 1024;
 const UNDER_WAY_PER_DESTINATION = 16;
 /**
  * Destinations whose past is remembered, beside those that have something under way: some 20 MB. Beyond it those are forgotten
- * that have nothing against them; if there are none, some that are not called for a while, and will be called a few times more.
+ * that have nothing against them; if these are few, also some that are not called for a while, and will be called a few times more.
  */
 const DESTINATIONS_MAX = 10_000;
-/** Of those, in one go: a look at all of them serves so many new ones. */
+/** Of those, at least so many in one go: a look at all of them serves as many new ones. */
 const FORGOTTEN_PART = 0.1;
 
 /**
@@ -171,8 +171,9 @@ export class Egress {
   #makeRoom(): void {
     const resting = [...this.#destinations].filter(([, { underWay }]) => underWay === 0);
     const idle = resting.filter(([, { isIdle }]) => isIdle);
-    const forgotten =
-      idle.length > 0 ? idle : resting.slice(0, Math.ceil(this.#destinationsMax * FORGOTTEN_PART));
+    const stopped = resting.filter(([, { isIdle }]) => !isIdle);
+    const least = Math.ceil(this.#destinationsMax * FORGOTTEN_PART);
+    const forgotten = [...idle, ...stopped.slice(0, Math.max(0, least - idle.length))];
     for (const [name] of forgotten) this.#destinations.delete(name);
   }
 }

@@ -59,6 +59,15 @@ describe('K5: a commit that was lost from sight', () => {
     expect(await spent()).toBe(100);
   });
 
+  test('C2: leaves no approval among those that nobody was told of, once it is answered', async () => {
+    const { cardTransaction } = await committedUnheard(() => cards.purchase({ account, totalAmount: 1 }));
+    const naming = 'select from cards.deciders where $1::uuid = any (pending)';
+    await vi.waitUntil(
+      async () => (await fixture.rows(naming, [cardTransaction.uuid])).length === 0,
+      PATIENCE,
+    );
+  });
+
   test('is found out, and what its caller can no longer hear of is given back', async () => {
     const gone = { isGone: () => true };
     const asked = await committedUnheard(() => cards.purchase({ account, totalAmount: 1, id: 'a' }, gone));
@@ -83,6 +92,17 @@ describe('K5: a commit that was lost from sight', () => {
     expect(await spent()).toBe(0);
     // Nothing was decided, so a repeat is.
     expect(await direct.purchase(body)).toMatchObject({ repeated: false, cardTransaction: { code: '00' } });
+  });
+
+  test('C7: and did not happen tells no repeat of an approval: it is told by one that marks it', async () => {
+    const body = { account, totalAmount: 1, id: 'a' };
+    const { cardTransaction } = await direct.purchase(body);
+    const [, repeat] = await endedWhileWriting(() =>
+      Promise.all([cards.purchase({ account, totalAmount: 1 }), cards.purchase(body)]),
+    );
+    expect(repeat).toMatchObject({ repeated: true, cardTransaction: { code: '00' } });
+    const marked = 'select from cards.card_transactions where id = $1 and repeated_at is not null';
+    expect(await fixture.rows(marked, [cardTransaction.uuid])).toHaveLength(1);
   });
 
   test('and did not happen is nobody’s approval, also not of a copy in the same batch', async () => {

@@ -109,9 +109,9 @@ export async function loadEvents(
   events: readonly LogEvent[],
   { names: known, accounts: remembered }: Memory,
 ): Promise<Loaded> {
+  remembered.begin();
   const arrivals = arrivalsIn(events);
   if (arrivals.size === 0) return { linedUp: [], days: new Map(), opened: [], change: 0n };
-  remembered.begin();
   const others = new Map<string, Arrival>();
   const atHand: (LinedUp | undefined)[] = [];
   for (const [text, arrival] of arrivals) {

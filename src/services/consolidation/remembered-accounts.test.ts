@@ -1,6 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { BatchTransaction } from './batch-transaction.ts';
+import { loadEvents } from './consumer.ts';
 import { countPostings, dayText, movementsOf } from './count-postings.ts';
 import type { Day } from './day.ts';
+import { KnownNames } from './known-names.ts';
 import { type AccountState, lineUp } from './line-up.ts';
 import { nameText, type Posting } from './posting.ts';
 import { RememberedAccounts } from './remembered-accounts.ts';
@@ -27,6 +30,14 @@ function posting(sequence: number, postedAt = NOON): Posting {
     correlationId: 'cor',
   };
 }
+
+/** A batch without postings asks the database for nothing. */
+const UNASKED: BatchTransaction = {
+  query: () => Promise.reject(new Error('the database was asked')),
+  run: () => {
+    throw new Error('the database was asked');
+  },
+};
 
 let memory: RememberedAccounts;
 
@@ -109,6 +120,15 @@ describe('an account is locked and loaded', () => {
     expect(memory.take(TEXT, [posting(2)])).toBeUndefined();
     memory = new RememberedAccounts();
     commit(locked({ lastDay: '2026-03-11' }), [posting(1)], 40n);
+    memory.begin();
+    expect(memory.take(TEXT, [posting(2)])).toBeUndefined();
+  });
+
+  test('RA2: that was remembered before a batch that failed, also if one that posts nothing commits between', async () => {
+    commit(locked(), [posting(1)], 40n);
+    memory.begin(); // fails
+    const nothing = await loadEvents(UNASKED, [], { names: new KnownNames(), accounts: memory });
+    memory.committed({ ...nothing, standings: [] });
     memory.begin();
     expect(memory.take(TEXT, [posting(2)])).toBeUndefined();
   });

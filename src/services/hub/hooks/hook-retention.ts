@@ -1,4 +1,4 @@
-/** Webhooks that were not authentic are forgotten in the end. What was taken tells a repeat, and stays. */
+/** Webhooks of which nothing was taken, not authentic or no text, are forgotten in the end. What was taken tells a repeat, and stays. */
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { FORGOTTEN_AT_ONCE } from '#platform/batch/forgetting.ts';
 import { statement } from '#platform/postgres/session.ts';
