@@ -6,6 +6,7 @@
  * A row and its events are of one commit, so each page is one snapshot.
  */
 import { idOf } from '#kernel/ids.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { listCards, listCardTransactionRefs, listRulesVersions } from '#services/cards/contract.ts';
 import { listCardEntries, listCardHolds, type WalkedRows } from '#services/ledger/contract.ts';
@@ -100,7 +101,7 @@ async function notificationsBackwards(reader: Reader, after: unknown): Promise<P
   return {
     findings: extraOf('card_notification', extra),
     passed: rows.length,
-    next: rows.length < PAGE ? undefined : rows.at(-1),
+    next: placeBehind(rows, PAGE),
   };
 }
 
@@ -111,7 +112,7 @@ function rulesBackwards(told: RulesTold): Backwards {
     return {
       findings: extraOf('rules', extra.map(rulesRef)),
       passed: rows.length,
-      next: rows.length < PAGE ? undefined : rows.at(-1),
+      next: placeBehind(rows, PAGE),
     };
   };
 }
@@ -134,7 +135,7 @@ function backwards<Row>(
     return {
       findings: extraOf(noun, extra.map(nameOf)),
       passed: rows.length,
-      next: rows.length < PAGE ? undefined : rows.at(-1),
+      next: placeBehind(rows, PAGE),
     };
   };
 }

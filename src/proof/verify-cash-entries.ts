@@ -8,6 +8,7 @@
 import { type Id, idOf, isId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
   type CashEntryRef,
@@ -90,7 +91,7 @@ async function compareEvents(
       await compareJournal(reader, told),
     ]),
     passed: rows.length,
-    next: rows.length < PAGE ? undefined : rows.at(-1)?.position,
+    next: placeBehind(rows, PAGE)?.position,
   };
 }
 
@@ -203,7 +204,7 @@ async function findUntoldRows(reader: Reader, after: CashEntryRef | undefined): 
       extra.map(({ uuid }) => idOf('cen', uuid)),
     ),
     passed: rows.length,
-    next: rows.length < PAGE ? undefined : rows.at(-1),
+    next: placeBehind(rows, PAGE),
   };
 }
 

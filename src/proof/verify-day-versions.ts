@@ -4,6 +4,7 @@
  * postings. A page of events and the rows of their versions are of one snapshot.
  */
 import type { JsonObject } from '#platform/log/event.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
   type AuditedVersion,
@@ -62,7 +63,7 @@ async function comparePage(
     // Days are what is counted.
     findings: { looked: 0, listed: [...unreadable, ...different], unlisted: 0 },
     passed: rows.length,
-    next: rows.length < PAGE ? undefined : rows.at(-1)?.position,
+    next: placeBehind(rows, PAGE)?.position,
   };
 }
 

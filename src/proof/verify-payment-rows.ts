@@ -1,6 +1,7 @@
 /** The other way round: each row of the payments table has its event. The pages of payments follow the logs. */
 import { idOf } from '#kernel/ids.ts';
 import { textArray } from '#platform/postgres/arrays.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { balancePayment } from '#sagas/balance-payment.ts';
 import { countPaymentRows, listPaymentIds, type RowRef } from '#services/payments/contract.ts';
@@ -52,7 +53,7 @@ async function areSoMany(lane: Lane, { payments, upTo }: ProvedRows, phase: Phas
     counted += page.counted;
     phase.advance(page.counted + page.beyond.length);
     pageSize.took(performance.now() - startedAt);
-    after = page.last;
+    after = page.counted + page.beyond.length < limit ? undefined : page.last;
     if (after === undefined) return counted === payments;
   }
 }
@@ -74,7 +75,7 @@ async function lookUpRows(lane: Lane, { check, phase }: PaymentRowsProof): Promi
     }
     phase.advance(listed.length);
     pageSize.took(performance.now() - startedAt);
-    after = listed.at(-1);
+    after = placeBehind(listed, limit);
     if (after === undefined) return;
   }
 }

@@ -1,5 +1,6 @@
 /** The list of payments that wait for a person, by which an operator finds them, is what their statuses make it. */
 import { idOf } from '#kernel/ids.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { listReconciliations, type RowRef } from '#services/payments/contract.ts';
 import { expectedPayment } from './expected-rows.ts';
@@ -33,7 +34,7 @@ export async function verifyReconciliations(
       if (page.settled.get(subject) !== false) continue;
       check.found(differenceFinding('reconciliation', subject, { key: {}, kind: 'extra', detail: '' }));
     }
-    after = page.rows.at(-1);
+    after = placeBehind(page.rows, PAGE);
     if (after === undefined) break;
   }
   await findMissing(
@@ -56,7 +57,7 @@ async function findMissing(
     for (let after: RowRef | undefined; ; ) {
       const rows = await listReconciliations(reader, after, PAGE);
       for (const { uuid } of rows) listed.add(idOf('pay', uuid));
-      after = rows.at(-1);
+      after = placeBehind(rows, PAGE);
       if (after === undefined) break;
     }
     return subjects.filter((subject) => settled.get(subject) === true && !listed.has(subject));

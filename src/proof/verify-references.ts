@@ -3,6 +3,7 @@
  * one it named is found with its page.
  */
 import { idOf, type PaymentId } from '#kernel/ids.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type HeldReference, listReferences } from '#services/payments/contract.ts';
 import { namedReference, unpaidEnding } from './expected-rows.ts';
@@ -25,11 +26,12 @@ export async function verifyReferences(
   for (let after: HeldReference | undefined; ; ) {
     const startedAt = performance.now();
     const cursor = after;
-    const { held, findings } = await lane.snapshot((reader) => readPage(reader, cursor, pageSize.rows));
+    const limit = pageSize.rows;
+    const { held, findings } = await lane.snapshot((reader) => readPage(reader, cursor, limit));
     for (const finding of findings) check.found(finding);
     phase.advance(held.length);
     pageSize.took(performance.now() - startedAt);
-    after = held.at(-1);
+    after = placeBehind(held, limit);
     if (after === undefined) return;
   }
 }

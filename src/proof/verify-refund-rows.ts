@@ -3,6 +3,7 @@
  * payments with refunds. What the logs tell of is compared with the rows page by page, and payment by payment.
  */
 import { idOf } from '#kernel/ids.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { listRefundIds, listRefundTotals, type RowRef, sumRefunds } from '#services/payments/contract.ts';
 import type { Lane } from './lane.ts';
@@ -43,7 +44,7 @@ async function* pages(
     const cursor = after;
     const page = await lane.snapshot((reader) => read(reader, cursor));
     yield page;
-    after = page.rows.at(-1);
+    after = placeBehind(page.rows, PAGE);
     if (after === undefined) return;
   }
 }

@@ -15,6 +15,7 @@ import type {
   Timeline,
 } from '#platform/log/read-model.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { RefundRequested } from './events.ts';
 import { type RefundChange, refundChangeOf } from './refund-status.ts';
 import type { RowRef } from './row-ref.ts';
@@ -192,7 +193,7 @@ export async function removeForgedRefunds(
       textArray(removed.map((row) => row.tenant)),
       uuidArray(removed.map((row) => row.payment_id)),
     ]);
-  return { next: cursorAt(rows.at(-1)), checked: rows.length, removed: removed.length };
+  return { next: cursorAt(placeBehind(rows, limit)), checked: rows.length, removed: removed.length };
 }
 
 /** Makes the totals that there are what the refunds say: the next ones by primary key. After the refunds themselves. */
@@ -207,7 +208,7 @@ export async function correctRefundTotals(
     textArray(rows.map((row) => row.tenant)),
     uuidArray(rows.map((row) => row.id)),
   ]);
-  return { next: cursorAt(rows.at(-1)), checked: rows.length, written };
+  return { next: cursorAt(placeBehind(rows, limit)), checked: rows.length, written };
 }
 
 function cursorAt(row: { readonly tenant: string; readonly id: string } | undefined): RowRef | undefined {

@@ -9,6 +9,7 @@ import type {
   Timeline,
 } from '#platform/log/read-model.ts';
 import { int8Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
+import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { PaymentRequested } from './events.ts';
 import { type StatusChange, statusChangeOf } from './payment-status.ts';
 import type { RowRef } from './row-ref.ts';
@@ -137,7 +138,7 @@ export async function removeForgedPayments(
     uuidArray(rows.map((row) => row.id)),
     textArray(rows.map((row) => idOf('pay', row.id))),
   ]);
-  const last = rows.at(-1);
+  const last = placeBehind(rows, limit);
   if (last === undefined) await tx.query(FORGET_STRAYS, []);
   const next = last === undefined ? undefined : { tenant: last.tenant, uuid: last.id };
   return { next, checked: rows.length, removed: removed.length };

@@ -501,13 +501,11 @@ async function remake(tx: ModelTransaction): Promise<number> {
   const bounds = { after: null, upTo: null };
   const payments = await paymentsModel.correct(tx, { ...bounds, timelines: await timelines('pay_') });
   const refunds = await refundsModel.correct(tx, { ...bounds, timelines: await timelines('ref_') });
-  const strays = await removeForgedPayments(
-    tx,
-    { tenant: 'zzz', uuid: '00000000-0000-0000-0000-000000000000' },
-    1_000,
-  );
+  const strays = await removeForgedPayments(tx, undefined, 1_000);
   const forged = await removeForgedRefunds(tx, undefined, 1_000);
   const totals = await correctRefundTotals(tx, undefined, 1_000);
+  // U15: rows that come meanwhile, as they do in production, would otherwise be walked after for ever.
+  expect([strays.next, forged.next, totals.next]).toEqual([undefined, undefined, undefined]);
   return payments.written + refunds.written + strays.removed + forged.removed + totals.written;
 }
 
