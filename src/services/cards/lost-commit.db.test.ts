@@ -62,10 +62,7 @@ describe('K5: a commit that was lost from sight', () => {
   test('C2: leaves no approval among those that nobody was told of, once it is answered', async () => {
     const { cardTransaction } = await committedUnheard(() => cards.purchase({ account, totalAmount: 1 }));
     const naming = 'select from cards.deciders where $1::uuid = any (pending)';
-    await vi.waitUntil(
-      async () => (await fixture.rows(naming, [cardTransaction.uuid])).length === 0,
-      PATIENCE,
-    );
+    await expect.poll(() => fixture.rows(naming, [cardTransaction.uuid]), PATIENCE).toEqual([]);
   });
 
   test('is found out, and what its caller can no longer hear of is given back', async () => {
