@@ -57,6 +57,35 @@ test('C1: accounts that wait for a posting, however many, hide none whose postin
   await rowsOf(database.url, 'truncate consolidation.waiting, consolidation.days, consolidation.standings');
 });
 
+test('C3: what cannot be counted for one account keeps no other from being counted, and is told once', async () => {
+  await rowsOf(
+    database.url,
+    `with full_up as (
+       insert into consolidation.accounts (tenant, id, kind, currency, time_zone)
+       select 'acme', id, 'cashbook', 'USD', 'UTC' from unnest(array['full', 'sound']) as id returning key, id
+     ), day as (
+       insert into consolidation.days (account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of)
+       select key, '2026-01-01', 1, 0, 9223372036854775000, 0, 1, 9223372036854775000, '', 'ledger/0/1', now()
+       from full_up where id = 'full'
+     ), standing as (
+       insert into consolidation.standings select key, 1, '2026-01-01', 1 from full_up where id = 'full'
+     )
+     insert into consolidation.waiting
+     select key, case id when 'full' then 2 else 1 end, gen_random_uuid(), 1000, 1000, now(), null::date, 'ledger/0/2', 'cor'
+     from full_up`,
+  );
+  await start();
+  await turns(3);
+  const versions = `select a.id, max(d.version) as version from consolidation.days d
+                   join consolidation.accounts a on a.key = d.account_key group by a.id order by a.id`;
+  expect(await rowsOf(database.url, versions)).toEqual([
+    { id: 'full', version: 1 },
+    { id: 'sound', version: 1 },
+  ]);
+  expect(process.failures.map(String)).toEqual([expect.stringContaining('acme/full cannot be counted')]);
+  await rowsOf(database.url, 'truncate consolidation.waiting, consolidation.days, consolidation.standings');
+});
+
 /** Of the account on that day. All of a tenant are in one partition. */
 async function givenPosting(tenant: string, id: string, day: string, sequence = 1): Promise<void> {
   const draft = { tenant, key: tenant, correlationId: 'cor', causation: 'req', traceparent: null };

@@ -3,11 +3,13 @@
  * (WAITING_PAGE), as behind a dead letter that was replayed after a long time. Counted here, page by page.
  */
 import type { Clock } from '#kernel/clock.ts';
+import { Fault } from '#kernel/fault.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
+import { isTransient } from '#platform/postgres/faults.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
 import { decide, loadNames, save } from './consumer.ts';
-import type { AccountName } from './posting.ts';
+import { type AccountName, nameText } from './posting.ts';
 import { inOrder } from './store.ts';
 
 /** Accounts with something waiting that a look passes: some 10 ms. The next look goes on behind them. */
@@ -60,12 +62,18 @@ export interface WaitingPostingsOptions {
   readonly session: Session;
   readonly log: EventLog;
   readonly clock: Clock;
+  /** Told once of each account whose postings cannot be counted. */
+  readonly onError: (error: unknown) => void;
 }
+
+/** Accounts that were told of; what is forgotten is told again. */
+const TOLD_MAX = 1_000;
 
 export class WaitingPostings {
   readonly #options: WaitingPostingsOptions;
   /** The key of the account behind which the next look begins: those that wait for a person keep nobody else waiting. */
   #after = FIRST;
+  readonly #told = new Set<string>();
 
   constructor(options: WaitingPostingsOptions) {
     this.#options = options;
@@ -73,30 +81,55 @@ export class WaitingPostings {
 
   /** Whether anything was counted: then there may be more. */
   async count(): Promise<boolean> {
-    const { session, log, clock } = this.#options;
-    const rows = await session.query<DueRow>(FIND_DUE, [this.#after]);
+    const rows = await this.#options.session.query<DueRow>(FIND_DUE, [this.#after]);
     const due = rows.flatMap((row) => (row.account_key === null ? [] : row));
-    if (due.length > 0) {
-      const appended = await session.transaction(async (tx) => {
-        const plan = decide(await loadNames(tx, inOrder(due)), clock.now());
-        save(tx, plan);
-        const { drafts, now } = plan;
-        return sendDrafts(tx, {
-          topic: 'consolidation',
-          partitions: log.partitions,
-          occurredAt: now,
-          drafts,
-        });
-      });
-      if (appended !== undefined) log.publish(appended);
+    const isCounted = due.length > 0 && (await this.#countEach(due));
+    this.#after = placeOfNextLook(rows[0], due) ?? FIRST;
+    return isCounted;
+  }
+
+  /** C3: together, or in halves where that fails by what is in it, until one stands alone. */
+  async #countEach(due: readonly AccountName[]): Promise<boolean> {
+    try {
+      await this.#countTogether(due);
+      return true;
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      const [only] = due;
+      if (due.length === 1 && only !== undefined) {
+        this.#tell(only, error);
+        return false;
+      }
     }
-    this.#after = placeBehind(rows[0], due) ?? FIRST;
-    return due.length > 0;
+    const middle = Math.ceil(due.length / 2);
+    const isFirstCounted = await this.#countEach(due.slice(0, middle));
+    return (await this.#countEach(due.slice(middle))) || isFirstCounted;
+  }
+
+  #tell(name: AccountName, cause: unknown): void {
+    const text = nameText(name);
+    if (this.#told.has(text)) return;
+    if (this.#told.size >= TOLD_MAX) this.#told.clear();
+    this.#told.add(text);
+    this.#options.onError(
+      new Fault(`what waits for account ${text} cannot be counted`, { transient: false, cause }),
+    );
+  }
+
+  async #countTogether(due: readonly AccountName[]): Promise<void> {
+    const { session, log, clock } = this.#options;
+    const appended = await session.transaction(async (tx) => {
+      const plan = decide(await loadNames(tx, inOrder(due)), clock.now());
+      save(tx, plan);
+      const { drafts, now } = plan;
+      return sendDrafts(tx, { topic: 'consolidation', partitions: log.partitions, occurredAt: now, drafts });
+    });
+    if (appended !== undefined) log.publish(appended);
   }
 }
 
 /** Undefined at the end: the next look begins anew. */
-function placeBehind(
+function placeOfNextLook(
   passed: DueRow | undefined,
   due: readonly { readonly account_key: bigint }[],
 ): bigint | undefined {
