@@ -13,19 +13,20 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import type { Vault } from '#platform/vault/vault.ts';
+import { FORGET_CALLS } from './calls/call-store.ts';
 import { Caller, type PlaceOrder } from './calls/caller.ts';
 import { Dispatcher, PER_DESTINATION } from './calls/dispatcher.ts';
 import { createReports, type Reports } from './calls/reports.ts';
-import { forgetCalls } from './calls/retention.ts';
 import { Secrets } from './calls/secrets.ts';
 import { Sweeper } from './calls/sweeper.ts';
 import type { LastroPart } from './connector.ts';
 import { registerConnectorRoutes } from './connector-routes.ts';
 import { Connectors } from './connectors.ts';
 import { Evaluator } from './evaluation/evaluator.ts';
+import { forgetOld } from './forget-old.ts';
+import { FORGET_HOOKS } from './hooks/forget-hooks.ts';
 import { HookDesk } from './hooks/hook-desk.ts';
 import { createHookIntake, type HookIntake } from './hooks/hook-intake.ts';
-import { forgetHooks } from './hooks/hook-retention.ts';
 import { registerHookRoutes } from './hooks/hook-routes.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
@@ -118,7 +119,8 @@ export class Hub {
     this.#forgetting = forgettingChore({
       ...options,
       forgetPage: async () =>
-        (await forgetCalls({ ...options, session })) || (await forgetHooks({ ...options, session })),
+        (await forgetOld(FORGET_CALLS, { ...options, session })) ||
+        (await forgetOld(FORGET_HOOKS, { ...options, session })),
     });
     this.#overdue = new OverdueSweeper({ ...options, session: openSession('hub.overdue') });
     this.#egress.onBack((destination) => this.#sweeper.noteBack(destination));

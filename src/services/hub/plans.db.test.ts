@@ -12,7 +12,7 @@ import {
   HASTEN_CALLS,
   UPDATE_CALLS,
 } from './calls/call-store.ts';
-import { FORGET_HOOKS } from './hooks/hook-retention.ts';
+import { FORGET_HOOKS } from './hooks/forget-hooks.ts';
 import { DROP_UNDO } from './letters/letter-store.ts';
 import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
 import { FIND_UNDOINGS, FORGET_UNDOINGS } from './overdue/undoing-store.ts';

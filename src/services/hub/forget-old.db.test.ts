@@ -3,9 +3,10 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
-import { forgetHooks } from '../hooks/hook-retention.ts';
-import { forgetCalls } from './retention.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { FORGET_CALLS } from './calls/call-store.ts';
+import { forgetOld } from './forget-old.ts';
+import { FORGET_HOOKS } from './hooks/forget-hooks.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2026, 5, 1);
@@ -42,7 +43,7 @@ test('calls that have ended are forgotten once they are older than what is kept,
   await given('enrichment', 'done', KEPT_DAYS + 1);
   await given('delivery', 'waiting', KEPT_DAYS + 1);
   await given('delivery', 'done', KEPT_DAYS - 1);
-  await forgetCalls({ session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
+  await forgetOld(FORGET_CALLS, { session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
   const { rows } = await owner.query<{ state: string }>('select state from hub.calls order by integration');
   expect(rows.map(({ state }) => state)).toEqual(['waiting', 'done']);
 });
@@ -56,7 +57,7 @@ test('webhooks that were not taken are forgotten likewise, and what tells a repe
             ('acme', $2, 'shop', '{}', 'new', 'stale', null, null, 'cor', now())`,
     [id(KEPT_DAYS + 1), id(KEPT_DAYS - 1)],
   );
-  await forgetHooks({ session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
+  await forgetOld(FORGET_HOOKS, { session, clock: { now: () => NOW }, retentionMs: KEPT_DAYS * DAY_MS });
   const { rows } = await owner.query<{ body: Buffer }>('select body from hub.received_hooks order by id');
   expect(rows.map(({ body }) => body.toString())).toEqual(['taken', 'new']);
 });
