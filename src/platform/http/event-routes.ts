@@ -5,7 +5,7 @@ import type { LogPages, LogPlace } from '../log/log-pages.ts';
 import { MAX_CURSOR_LENGTH, malformedCursor, parseCursorOf, renderCursor } from './cursor.ts';
 import type { HttpApp } from './http-app.ts';
 import { contextOf } from './request-context.ts';
-import { closed, DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, ProblemDocument } from './schemas.ts';
+import { closed, DEFAULT_PAGE_LIMIT, Instant, MAX_PAGE_LIMIT, ProblemDocument } from './schemas.ts';
 import { sendJsonText, sendProblem } from './send.ts';
 
 const CloudEventDocument = Type.Object(
@@ -15,7 +15,7 @@ const CloudEventDocument = Type.Object(
     source: Type.String(),
     type: Type.String({ description: 'Such as `lastro.payment.requested.v1`.' }),
     subject: Type.String({ description: 'The id of what it is about.' }),
-    time: Type.String({ format: 'date-time' }),
+    time: Instant,
     datacontenttype: Type.Literal('application/json'),
     tenantid: Type.String(),
     partitionkey: Type.String(),

@@ -4,7 +4,7 @@ import { toRfc3339 } from '#kernel/clock.ts';
 import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '../http/http-app.ts';
 import { contextOf } from '../http/request-context.ts';
-import { closed, ProblemDocument } from '../http/schemas.ts';
+import { closed, Instant, ProblemDocument } from '../http/schemas.ts';
 import { sendJsonText, sendProblem } from '../http/send.ts';
 import { SECRETS_MAX, type Vault } from './vault.ts';
 
@@ -21,8 +21,8 @@ const Body = closed(
 );
 const SecretDocument = Type.Object({
   name: Name,
-  created_at: Type.String({ format: 'date-time' }),
-  updated_at: Type.String({ format: 'date-time' }),
+  created_at: Instant,
+  updated_at: Instant,
 });
 const SecretList = Type.Object({ data: Type.Array(SecretDocument), next_cursor: Type.Null() });
 

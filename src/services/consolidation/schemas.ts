@@ -1,12 +1,11 @@
 /** The shapes of the API of days. */
 import { type TSchema, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
-import { closed, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { closed, Instant, nullable, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 
 /** Accounts of one report. */
 export const ACCOUNTS_MAX = 100;
 
-const Instant = Type.String({ format: 'date-time' });
 const Day = Type.String({ format: 'date' });
 const AccountId = Type.String({ pattern: ACCOUNT_ID_PATTERN });
 
@@ -119,7 +118,7 @@ export const DayVersions = pageOf(
   Type.Object({
     ...figures,
     as_of: Instant,
-    sealed_at: Type.Union([Instant, Type.Null()]),
+    sealed_at: nullable(Instant),
     hash: Type.String({ description: 'SHA-256 over the day’s postings in their order, hexadecimal.' }),
     cause: Type.String({ description: 'The event that made the version: topic/partition/position.' }),
   }),

@@ -14,6 +14,7 @@ import {
   closed,
   DEFAULT_PAGE_LIMIT,
   Instant,
+  nullable,
   ProblemDocument,
   pageOf,
   pageQuery,
@@ -42,8 +43,8 @@ const READ = { scope: 'integrity:read' } as const;
 const WRITE = { scope: 'integrity:write', idempotencyKey: 'optional' } as const;
 const TAGS = ['integrity'];
 
-const MaybeInstant = Type.Union([Instant, Type.Null()]);
-const MaybeText = Type.Union([Type.String(), Type.Null()]);
+const MaybeInstant = nullable(Instant);
+const MaybeText = nullable(Type.String());
 const Severity = Type.Enum(['critical', 'error', 'warning', 'info']);
 const State = Type.Enum(['open', 'repairing', 'parked', 'acknowledged', 'repaired', 'resolved'], {
   description: '`parked`: waits for a person. `repaired` and `resolved` are closed.',
@@ -109,7 +110,7 @@ export const StandingDocument = Type.Object({
     }),
   ),
   open_findings: Type.Array(Type.Object({ kind: Type.String(), severity: Severity, count: Type.Integer() })),
-  oldest_unresolved_age_ms: Type.Union([Type.Integer(), Type.Null()]),
+  oldest_unresolved_age_ms: nullable(Type.Integer()),
   as_of: Instant,
 });
 

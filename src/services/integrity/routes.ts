@@ -5,7 +5,15 @@ import { problem } from '#kernel/problem.ts';
 import { malformedCursor, parseCursor, renderPage } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { closed, MAX_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import {
+  closed,
+  Instant,
+  MAX_PAGE_LIMIT,
+  nullable,
+  ProblemDocument,
+  pageOf,
+  pageQuery,
+} from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { renderTimelineEvent } from '#platform/log/timeline.ts';
@@ -19,7 +27,7 @@ const TimelinePage = pageOf(
     id: Type.String({ description: '`topic/partition/position`' }),
     type: Type.String(),
     topic: Type.String(),
-    occurred_at: Type.String({ format: 'date-time' }),
+    occurred_at: Instant,
     correlation_id: Type.String(),
     causation: Type.String(),
     data: Type.Object({}, { additionalProperties: true }),
@@ -41,11 +49,11 @@ const verdictMembers = {
       stage: Type.String(),
       event: Type.String(),
       type: Type.String(),
-      at: Type.String({ format: 'date-time' }),
+      at: Instant,
     }),
   ),
   findings: Type.Array(Type.Object({ kind: Type.String(), event: Type.String(), detail: Type.String() })),
-  verified_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+  verified_at: nullable(Instant),
 };
 
 /** What has a saga. */

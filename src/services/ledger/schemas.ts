@@ -1,7 +1,16 @@
 /** The shapes of the ledger's API. */
-import { type Static, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
-import { Amount, closed, MAX_AMOUNT_MINOR, Metadata, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import {
+  Amount,
+  closed,
+  Instant,
+  MAX_AMOUNT_MINOR,
+  Metadata,
+  nullable,
+  pageOf,
+  pageQuery,
+} from '#platform/http/schemas.ts';
 import { ACCOUNT_KINDS } from './account.ts';
 import type { AccountKind } from './books.ts';
 import { ENTRY_PURPOSES, type EntryPurpose } from './entry-id.ts';
@@ -13,14 +22,11 @@ const NAME_MAX = 200;
 const DESCRIPTION_MAX = 500;
 const REFERENCE_MAX = 255;
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-
 /** A balance: an integer of minor units, negative where the account may go below zero. */
 const SignedAmount = Type.Integer({ minimum: -MAX_AMOUNT_MINOR, maximum: MAX_AMOUNT_MINOR });
 /** A new account has nothing: a floor above 0 would be broken from the start. */
 const Floor = Type.Integer({ minimum: -MAX_AMOUNT_MINOR, maximum: 0 });
 const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
-const Instant = Type.String({ format: 'date-time' });
 const Kind = Type.Unsafe<AccountKind>({ type: 'string', enum: [...ACCOUNT_KINDS] });
 const Direction = Type.Union([Type.Literal('debit'), Type.Literal('credit')]);
 

@@ -3,7 +3,7 @@ import { isId } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { ProblemDocument } from '#platform/http/schemas.ts';
+import { Instant, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { NotificationReads } from './reads.ts';
 
@@ -14,7 +14,7 @@ const NotificationList = Type.Object({
       subject: Type.String(),
       type: Type.String(),
       payload: Type.Object({}, { additionalProperties: true }),
-      created_at: Type.String({ format: 'date-time' }),
+      created_at: Instant,
     }),
   ),
   next_cursor: Type.Null(),

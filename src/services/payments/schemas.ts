@@ -1,11 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
-import { Amount, closed, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
+import { Amount, closed, Instant, nullable, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
 import { PAYMENT_STATUSES, type PaymentStatus } from './payment.ts';
 import { REFUND_STATUSES, type RefundStatus } from './refund.ts';
-
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-  Type.Union([schema, Type.Null()]);
 
 const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
 /** Three capital letters; whether ISO 4217 knows them is decided with the payment. */
@@ -60,7 +57,7 @@ export const PaymentDocument = Type.Object({
   metadata: nullable(Type.Object({}, { additionalProperties: true })),
   refunded: Type.Integer({ description: 'Minor units given back so far.' }),
   failure: nullable(Type.Object({ code: Type.String(), detail: Type.String() })),
-  created_at: Type.String({ format: 'date-time' }),
+  created_at: Instant,
   updated_at: Type.String({
     format: 'date-time',
     description: 'When its status or failure changed last. Its refunds have times of their own.',
@@ -75,8 +72,8 @@ export const PaymentListQuery = closed({
   wallet_id: Type.Optional(AccountIdText),
   service_id: Type.Optional(AccountIdText),
   reference: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-  created_from: Type.Optional(Type.String({ format: 'date-time' })),
-  created_to: Type.Optional(Type.String({ format: 'date-time' })),
+  created_from: Type.Optional(Instant),
+  created_to: Type.Optional(Instant),
 });
 export type PaymentListQuery = Static<typeof PaymentListQuery>;
 
@@ -120,8 +117,8 @@ export const RefundDocument = Type.Object({
   currency: Type.String(),
   reason: nullable(Type.String()),
   failure: nullable(Type.Object({ code: Type.String(), detail: Type.String() })),
-  created_at: Type.String({ format: 'date-time' }),
-  updated_at: Type.String({ format: 'date-time' }),
+  created_at: Instant,
+  updated_at: Instant,
 });
 
 export const RefundPage = pageOf(RefundDocument);

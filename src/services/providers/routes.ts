@@ -8,7 +8,7 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import { QueueFull } from '#platform/batch/group-commit.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { ProblemDocument } from '#platform/http/schemas.ts';
+import { Instant, nullable, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { CallbackDesk } from './callbacks.ts';
 import type { GateStatus } from './provider-gate.ts';
@@ -34,7 +34,7 @@ const ProviderList = Type.Object({
   next_cursor: Type.Null(),
 });
 
-const Nullable = Type.Union([Type.String(), Type.Null()]);
+const Nullable = nullable(Type.String());
 const AttemptList = Type.Object({
   data: Type.Array(
     Type.Object({
@@ -48,9 +48,9 @@ const AttemptList = Type.Object({
       currency: Type.String(),
       charge_id: Nullable,
       provider_reference: Nullable,
-      created_at: Type.String({ format: 'date-time' }),
-      updated_at: Type.String({ format: 'date-time' }),
-      deadline_at: Type.String({ format: 'date-time' }),
+      created_at: Instant,
+      updated_at: Instant,
+      deadline_at: Instant,
       next_step_at: Nullable,
     }),
   ),

@@ -1,5 +1,6 @@
 /** What an auditor is given, as the API document describes it. `src/proof/receipt-document.ts` has what a verifier takes. */
 import { Type } from 'typebox';
+import { Instant, nullable } from '#platform/http/schemas.ts';
 
 const Digest = Type.String({ description: 'SHA-256, in hexadecimal.' });
 const Path = Type.Array(Digest, { description: 'The Merkle path, from the leaf to the root.' });
@@ -36,10 +37,10 @@ const ReceiptEvent = Type.Object({
   tenant: Type.String(),
   key: Type.String(),
   data: Type.String({ description: 'The JSON that was hashed, byte for byte.' }),
-  occurred_at: Type.String({ format: 'date-time' }),
+  occurred_at: Instant,
   correlation_id: Type.String(),
   causation: Type.String(),
-  traceparent: Type.Union([Type.String(), Type.Null()]),
+  traceparent: nullable(Type.String()),
   batch: Type.Object({ first: Type.Integer(), count: Type.Integer(), root: Digest, chain: Digest }),
   path: Path,
   checkpoint: Type.Integer({ description: 'The number of the one that covers it.' }),
