@@ -47,11 +47,15 @@ export type Asking = Partial<
   Pick<CardAuthorization, 'deadlineMs' | 'isGone' | 'arrivedAt' | 'tenant'> & { readonly reach: Reach }
 >;
 
+type Balances = NonNullable<Extract<CardOrder, { readonly operation: 'cards.create' }>['balances']>;
+
 export interface CardProcess {
   readonly cards: Cards;
   /** Cents are hundredths: `purchase({totalAmount: 1.5})`. */
   purchase(body: Purchase, asking?: Asking): Promise<Authorized>;
   order(body: CardOrder, idempotencyKey?: string): Promise<CommandOutcome>;
+  /** Makes a card in BRL that no other test has, with these balances in minor units: its account. */
+  newCard(balances: Balances): Promise<string>;
   /** What its batches met and tried again after. */
   readonly failures: readonly unknown[];
   stop(): Promise<void>;
@@ -175,6 +179,13 @@ export class CardFixture {
     );
   }
 
+  /** Keeps every reversal from its end: it writes to this table, a decision does not. What is to be confirmed is, before. */
+  async lockingReversals(): Promise<() => Promise<void>> {
+    const unconfirmed = `select from cards.card_transactions where repeated_at is not null and confirmed_at is null`;
+    await vi.waitUntil(async () => (await this.rows(unconfirmed)).length === 0, PATIENCE);
+    return this.locking('lock table cards.unconfirmed in access exclusive mode');
+  }
+
   /** When so many sessions wait for a lock, each in a statement with this text: those sessions. */
   waitingIn(text: string, sessions = 1): Promise<number[]> {
     return vi.waitUntil(async () => {
@@ -193,6 +204,13 @@ export class CardFixture {
     if (card === undefined) throw new Error(`no card ${account}`);
     const available = (category: 'FOOD' | 'MEAL' | 'CASH') => Number(card.balanceOf(category).availableMinor);
     return { FOOD: available('FOOD'), MEAL: available('MEAL'), CASH: available('CASH') };
+  }
+
+  /** What is recorded of the card's transactions. */
+  recorded(account: string): Promise<{ code: string; reason: string | null; external_id: string | null }[]> {
+    return this.rows('select code, reason, external_id from cards.card_transactions where account = $1', [
+      account,
+    ]);
   }
 
   /** What `verify` finds wrong, and how much of the cards it has looked at. */
@@ -220,22 +238,39 @@ export class CardFixture {
 function askingOf(
   cards: Cards,
   commands: { submit(command: Command<CardOrder>): Promise<CommandOutcome> },
-): Pick<CardProcess, 'purchase' | 'order'> {
+): Pick<CardProcess, 'purchase' | 'order' | 'newCard'> {
+  const order: CardProcess['order'] = (body, idempotencyKey) =>
+    commands.submit({
+      operation: body.operation,
+      tenant: TENANT,
+      idempotencyKey,
+      id: newId(body.operation.startsWith('card_transactions') ? 'crv' : 'ctu'),
+      requestId: newId('req'),
+      correlationId: newId('cor'),
+      traceparent: null,
+      actor: 'key_of_a_person',
+      body,
+    });
   return {
+    order,
     purchase: (body, asking = {}) => cards.authorizer.authorize(asked(body, asking)),
-    order: (body, idempotencyKey) =>
-      commands.submit({
-        operation: body.operation,
-        tenant: TENANT,
-        idempotencyKey,
-        id: newId(body.operation.startsWith('card_transactions') ? 'crv' : 'ctu'),
-        requestId: newId('req'),
-        correlationId: newId('cor'),
-        traceparent: null,
-        actor: 'key_of_a_person',
-        body,
-      }),
+    newCard: async (balances) => {
+      const account = `card-${(cardsMade += 1)}`;
+      const { answer } = await order({ operation: 'cards.create', account, currency: 'BRL', balances });
+      if (answer.status !== 201) throw new Error(answer.body);
+      return account;
+    },
   };
+}
+
+let cardsMade = 0;
+
+/** How many of the answers have each code. */
+export async function codesOf(answers: readonly Promise<Authorized>[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { cardTransaction } of await Promise.all(answers))
+    counts[cardTransaction.code] = (counts[cardTransaction.code] ?? 0) + 1;
+  return counts;
 }
 
 export function openCards(): Promise<CardFixture> {

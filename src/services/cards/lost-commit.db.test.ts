@@ -17,7 +17,6 @@ let proxy: CutProxy;
 let cards: CardProcess;
 let direct: CardProcess;
 let account = '';
-let made = 0;
 
 beforeAll(async () => {
   fixture = await openCards();
@@ -31,10 +30,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  made += 1;
-  account = `card-${made}`;
-  const order = { operation: 'cards.create', account, currency: 'BRL', balances: { MEAL: 1000 } } as const;
-  await direct.order(order);
+  account = await direct.newCard({ MEAL: 1000 });
 });
 
 async function spent(): Promise<number> {
