@@ -11,6 +11,7 @@ import {
   dueBy,
   RECHECKS_MAX,
   roundDelayMs,
+  SLOWEST_ASKING,
   THROTTLE_WAIT_MAX_MS,
 } from './schedule.ts';
 
@@ -128,14 +129,20 @@ export function askLater({ attempts, attempt, context }: Case, wantedMs = 0): vo
 }
 
 /**
- * What has ended is only made sure of: a decline that the provider contradicted, a person's word. When it is asked again;
- * null if that was the last time.
+ * What has ended is only made sure of: a decline that the provider contradicted, a person's word. When it is asked again
+ * after what it has answered; null if that was the last time.
  */
 export function askOnceMore({ attempts, attempt, context }: Case): EpochMs | null {
   const tries = attempt.tries + 1;
   const dueAt = tries >= RECHECKS_MAX ? null : context.now + askingDelayMs(tries, context.random);
   attempts.change(attempt, { tries, dueAt });
   return dueAt;
+}
+
+/** It has not said anything, so that does not count: it is asked on, ever more rarely, until it does. */
+export function askUntilHeard({ attempts, attempt, context }: Case): void {
+  const tries = Math.max(attempt.tries, Math.min(attempt.tries + 1, SLOWEST_ASKING));
+  attempts.change(attempt, { tries, dueAt: context.now + askingDelayMs(tries, context.random) });
 }
 
 /** D4 */

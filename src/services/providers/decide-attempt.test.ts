@@ -412,6 +412,35 @@ describe('a person’s word that something is charged', () => {
   });
 });
 
+describe('a provider that is away while it is asked about what has ended', () => {
+  test.each(['declined', 'reversed', 'resolved_charged', 'resolved_not_charged'] as const)(
+    'is asked on about what stands as %s, and then has its say',
+    (state) => {
+      const operation = state === 'resolved_not_charged' ? 'void' : 'inquire';
+      const ended = attemptIn(state, { dueAt: NOW });
+      for (const result of [UNSENT, UNCLEAR, ERROR, BUSY, { kind: 'throttled', retryAfterMs: 1 } as const]) {
+        const attempts = new Attempts([ended]);
+        for (let asked = 0; asked < 100; asked++)
+          decideAttempt(
+            attempts,
+            { subject: PAYMENT, uuid: ended.uuid, report: called(operation, result) },
+            contextOf(),
+          );
+        const [left] = attempts.of(PAYMENT);
+        expect([left?.state, (left?.dueAt ?? 0) - NOW]).toEqual([state, 15_000]);
+        expect(decide(left ?? ended, called(operation, PENDING)).dueInMs).toBe(15_000);
+      }
+    },
+  );
+
+  test('is given up when nobody is configured who could answer, or who could void', () => {
+    const ofNobody = attemptIn('resolved_charged', { provider: 'none', dueAt: NOW, tries: 9 });
+    expect(decide(ofNobody, called('inquire', UNSENT)).dueInMs).toBeNull();
+    const unvoidable = attemptIn('resolved_not_charged', { dueAt: NOW, tries: 9 });
+    expect(decide(unvoidable, called('void', UNCLEAR), contextOf({ canVoid: false })).dueInMs).toBeNull();
+  });
+});
+
 test('a new round that would begin after the deadline does not', () => {
   const late = attemptIn('sending', { others: [], tries: 3, deadlineAt: NOW + 250 });
   expect(decide(late, called('charge', UNSENT)).told).toEqual(['closed', 'exhausted']);

@@ -1,8 +1,17 @@
 /** A call about a charge has ended without a statement of the provider (D2). Pure. */
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
-import { type Attempt, isOpen, type Operation } from './attempt.ts';
-import { askLater, askOnceMore, callOffCharge, close, doubt, giveUp, turnTo } from './charge-ends.ts';
+import { type Attempt, isOpen, type Operation, operationOf } from './attempt.ts';
+import {
+  askLater,
+  askOnceMore,
+  askUntilHeard,
+  callOffCharge,
+  close,
+  doubt,
+  giveUp,
+  turnTo,
+} from './charge-ends.ts';
 import type { ProviderTerms } from './configuration.ts';
 import { contradict } from './contradict.ts';
 import type { Case } from './decision-context.ts';
@@ -61,6 +70,10 @@ export function endChargeCall(call: Case, result: CallEnd, operation: Operation)
 
 /** What a person has said is charged, and the provider knows nothing of to the end, is for a person again. */
 function recheck(call: Case, result: CallEnd): void {
+  if (result.kind !== 'not_found' && mayStillSay(call)) {
+    askUntilHeard(call);
+    return;
+  }
   const isLast = askOnceMore(call) === null;
   const { attempts, attempt } = call;
   if (isLast && result.kind === 'not_found' && attempt.state === 'resolved_charged')
@@ -69,6 +82,12 @@ function recheck(call: Case, result: CallEnd): void {
       'not_found',
       {},
     );
+}
+
+/** Whether it is away, and not out of the file, or without the void that it is asked for. */
+function mayStillSay({ attempt, context }: Case): boolean {
+  const terms = context.routing.termsOf(attempt.provider);
+  return terms !== undefined && (terms.canVoid || operationOf(attempt) !== 'void');
 }
 
 function endCharge(call: Case, result: CallEnd): void {

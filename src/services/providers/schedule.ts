@@ -34,10 +34,12 @@ export const THROTTLE_WAIT_MAX_MS = 5000;
 export const COMPENSATIONS_MAX = 5;
 /** Nobody else gives an unexpected charge back, so it is tried for a week. */
 export const UNEXPECTED_REFUNDS_MAX = 200;
-/** Tries to hear what a provider means that has contradicted itself. */
+/** Answers without a last word that are taken of a provider about what has ended. */
 export const RECHECKS_MAX = 10;
 
 const ASKING_S = [1, 2, 4, 8, 15, 30] as const;
+/** From so many questions on, the pauses grow no more. Fewer than RECHECKS_MAX: who answers then is asked again. */
+export const SLOWEST_ASKING = ASKING_S.length - 1;
 const UNSENT = { firstMs: 250, maxMs: 4000 };
 const ERRORS = { firstMs: 200, maxMs: 2000 };
 const ROUNDS = { firstMs: 500, maxMs: 8000 };
