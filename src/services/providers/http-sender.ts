@@ -5,6 +5,7 @@
 import { Pool } from 'undici';
 import { InvariantViolation } from '#kernel/fault.ts';
 import type { ProviderTerms } from './configuration.ts';
+import { connectWithin } from './connect-within.ts';
 import type { GatewayAnswer, GatewayRequest } from './gateway-protocol.ts';
 
 /** The request never left this machine: no connection was made. */
@@ -40,7 +41,7 @@ export function httpSender({ url, apiKey, concurrency, timeoutMs }: ProviderTerm
     headersTimeout: 0,
     bodyTimeout: 0,
     // Half of it: then there is time to hear that nothing was sent.
-    connect: { timeout: Math.ceil(timeoutMs / 2) },
+    connect: connectWithin(Math.ceil(timeoutMs / 2)),
   });
   const authorization = `Bearer ${apiKey}`;
   return {
