@@ -119,6 +119,12 @@ test('DESIGN §7: what one process is asked to do another one does', async () =>
   expect(answers[3]?.json()).toMatchObject({ code: '00' });
 });
 
+test('DESIGN §7: a callback that comes to a process without the providers is to be sent again', async () => {
+  const answer = await http(`${consolidation.url}/v1/provider-callbacks/alfa`, { body: {} });
+  expect([answer.status, answer.json()['code']]).toEqual([503, 'service.unavailable']);
+  expect(answer.headers.get('retry-after')).not.toBeNull();
+});
+
 /** Of no service: the logs as they are, what every group may give up, every service's secrets, and the process itself. */
 const EVERYWHERE = /^\/(?:v1\/(?:events|dead-letters|secrets)|livez|readyz|metrics|problems)/;
 const OWN = /daily-balances/;
