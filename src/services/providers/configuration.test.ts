@@ -55,6 +55,11 @@ describe('the providers file', () => {
       ['/providers/alfa/url'],
     ],
     [
+      'an address with a port that there is not',
+      { providers: { alfa: { ...ALFA, url: 'https://alfa.example:99999' } }, routes: [] },
+      ['/providers/alfa/url'],
+    ],
+    [
       'a secret that is short',
       { providers: { alfa: { ...ALFA, webhook_secret: 'whsec_x' } }, routes: [] },
       ['/providers/alfa/webhook_secret'],

@@ -117,6 +117,9 @@ export function parseProvidersFile(
     ...Object.keys(written.providers)
       .filter((name) => name === NOBODY)
       .map((name) => fault(`/providers/${name}`, 'is the name of the attempt that is made at nobody')),
+    ...Object.entries(written.providers)
+      .filter(([, { url }]) => !URL.canParse(url))
+      .map(([name]) => fault(`/providers/${name}/url`, 'is no URL')),
     ...written.routes.flatMap((route, index) => faultsOfRoute(route, index, written.providers)),
   ];
   if (faults.length > 0) return refused(faults);
