@@ -6,6 +6,13 @@ import type { SeenEvent } from './seen-event.ts';
 
 const PAYMENT = 'pay_01h455vb4pex5vsknk084sn02q';
 const AT = 1_700_000_000_000;
+const CHARGED = [
+  'payment.requested',
+  'payment.validated',
+  'payment.authorized',
+  'provider.approved',
+  'payment.charged',
+] as const;
 
 /** Each caused by the one before it. */
 function line(method: 'balance' | 'gateway', ...types: readonly string[]): SeenEvent[] {
@@ -38,6 +45,16 @@ test('what waits for a provider is never overdue: the providers’ service says 
 test('a stage that answered is not overdue', () => {
   const seen = line('balance', 'payment.requested', 'payment.validated');
   expect(kinds(seen, 86_400_000)).toEqual(['overdue_stage topic/0/2']);
+});
+
+test('a refused counter-entry, which is asked for again after a pause, is not overdue; a refused posting is', () => {
+  const refused = line('gateway', ...CHARGED, 'posting.refused');
+  expect(kinds(refused, 86_400_000)).toEqual(['overdue_stage topic/0/6']);
+  const asked = line('gateway', ...CHARGED, 'posting.refused', 'payment.compensating', 'posting.refused');
+  const again = asked.map((event) =>
+    event.type === 'payment.compensating' ? { ...event, mark: 'reverse_posting' } : event,
+  );
+  expect(kinds(again, 86_400_000)).toEqual([]);
 });
 
 test('the finding names the stage, who owes it, and since when', () => {

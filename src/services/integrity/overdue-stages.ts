@@ -11,7 +11,7 @@ export function overdueStages(subject: string, seen: readonly SeenEvent[], now: 
   const saga = sagaOf(subject, seen);
   if (saga === undefined) return [];
   return growTree(saga, seen)
-    .filter(({ answered }) => !answered)
+    .filter(({ answered, event }) => !answered && !isAskedForAgain(event, seen))
     .flatMap(({ event }) =>
       stagesOwing(saga, event)
         .filter(
@@ -23,4 +23,10 @@ export function overdueStages(subject: string, seen: readonly SeenEvent[], now: 
           detail: `${name} is due at ${service} since ${toRfc3339(event.at)}; it has ${deadlineMs} ms.`,
         })),
     );
+}
+
+/** A counter-entry that was refused is asked for again after a pause, which may be long, or put before a person. */
+function isAskedForAgain({ type, causation }: SeenEvent, seen: readonly SeenEvent[]): boolean {
+  if (type !== 'posting.refused') return false;
+  return seen.find(({ identity }) => identity === causation)?.type === 'payment.compensating';
 }
