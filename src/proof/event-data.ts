@@ -3,6 +3,7 @@
  * Undefined means that the data is not what its type promises.
  */
 import type { EpochMs } from '#kernel/clock.ts';
+import { parseExactly } from '#kernel/exact-integer.ts';
 import { type Id, type IdPrefix, isId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 
@@ -59,7 +60,7 @@ export interface TracedEntry {
 
 export function parseData(text: string): JsonObject | undefined {
   try {
-    const value = JSON.parse(text) as JsonValue;
+    const value = parseExactly(text) as JsonValue;
     return isObject(value) ? value : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;

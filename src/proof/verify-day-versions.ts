@@ -3,12 +3,12 @@
  * hash of its `day.sealed`; one that was opened again has the hash that `day.reopened` names. What holds is proved by the
  * postings. A page of events and the rows of their versions are of one snapshot.
  */
+import { integerOf } from '#kernel/exact-integer.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
   type AuditedVersion,
-  type Day,
   listReplacedVersions,
   type VersionRef,
 } from '#services/consolidation/contract.ts';
@@ -68,7 +68,8 @@ async function comparePage(
 }
 
 const FIGURES = ['openingMinor', 'creditsMinor', 'debitsMinor', 'count', 'closingMinor'] as const;
-type Figures = Pick<Day, (typeof FIGURES)[number]>;
+/** Undefined is no integer. */
+type Figures = { readonly [figure in (typeof FIGURES)[number]]: bigint | undefined };
 
 /** A version that was sealed. */
 interface ToldVersion extends VersionRef {
@@ -98,7 +99,7 @@ function toldBy({ type, subject, tenant, data, occurred_at }: EventRow): ToldVer
 const CALENDAR_DATE = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
 
 function figuresOf(told: JsonObject): Figures {
-  const figure = (name: string): bigint => (Number.isInteger(told[name]) ? BigInt(Number(told[name])) : -1n);
+  const figure = (name: string): bigint | undefined => integerOf(told[name]);
   return {
     openingMinor: figure('opening'),
     creditsMinor: figure('credits'),
@@ -124,7 +125,7 @@ function differenceOf(told: ToldVersion, found: AuditedVersion | undefined): Fin
   const wrong = FIGURES.flatMap((figure) =>
     told.figures === undefined || row[figure] === told.figures[figure]
       ? []
-      : [`${figure} is ${row[figure]}, the log says ${told.figures[figure]}`],
+      : [`${figure} is ${row[figure]}, the log says ${told.figures[figure] ?? 'none'}`],
   );
   if (row.hash !== told.hash) wrong.push(`hash is ${row.hash}, the log says ${told.hash}`);
   if (row.sealedAt === null) wrong.push('it is not sealed, the log says so');

@@ -1,6 +1,9 @@
 /** Every kind of damage that can be done to daily balances is found, and the day that it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { integerOf } from '#kernel/exact-integer.ts';
+import { LogPages } from '#platform/log/log-pages.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { startConsolidation } from '../../tests/consolidation-desk.ts';
 import { type Damage, inflict, toNamed } from '../../tests/damage.ts';
 import { cloneTestDatabase, createProductDatabase, type TestDatabase } from '../../tests/database.ts';
@@ -198,6 +201,52 @@ test('a sealed day that was moved, opened, sealed and opened again leaves versio
     await database.drop();
   }
 });
+
+test('a day whose sums no number holds is sealed, told digit by digit, opened again, and a rebuild finds it right', async () => {
+  const database = await cloneTestDatabase(sound);
+  const most = 2n ** 53n - 1n - 20n;
+  try {
+    const engine = await startEngine(database.url);
+    const process = await startConsolidation(database.url, {
+      partitions: [],
+      clock: { now: () => Date.now() + 2 * DAY_MS },
+    });
+    const seal = async (): Promise<void> => {
+      await engine.settled();
+      for (let turn = 0; turn < 3; turn++) await process.sealer.turn();
+    };
+    for (let round = 0; round < 3; round++) {
+      await engine.transfer({ from: 'other', to: 'book', amountMinor: most }, { effective_on: '2026-03-01' });
+      await engine.transfer({ from: 'book', to: 'other', amountMinor: most }, { effective_on: '2026-03-02' });
+    }
+    await seal();
+    await engine.transfer({ from: 'other', to: 'book', amountMinor: 1n }, { effective_on: '2026-03-01' });
+    await seal();
+    await process.stop();
+    await engine.close();
+    expect(await toldClosings(database.url)).toEqual([7n, 12n + 3n * most, 13n + 3n * most]);
+    const { checks } = await verify({ url: database.url });
+    expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
+    expect(await rebuild({ url: database.url, models: ['days'] })).toMatchObject([
+      { written: 0, removed: 0 },
+    ]);
+  } finally {
+    await database.drop();
+  }
+});
+
+/** Of 1 March of `book`, as who reads the log from the outside is told. */
+async function toldClosings(url: string): Promise<unknown[]> {
+  const reader = new ReadPool({ url, onError: () => undefined });
+  try {
+    const { events } = await new LogPages(reader).read('consolidation', 'acme', [], 500);
+    return events
+      .filter(({ subject, data }) => subject === 'book' && data['date'] === '2026-03-01')
+      .flatMap(({ data }) => integerOf(data['closing']) ?? []);
+  } finally {
+    await reader.close();
+  }
+}
 
 /** An invented account is left to a person: what it was is not known. */
 async function forget(url: string, id: string): Promise<void> {

@@ -191,7 +191,11 @@ export interface EventRow {
   traceparent: string | null;
 }
 
-export function decodeEvent(topic: string, row: EventRow): LogEvent {
+export function decodeEvent(
+  topic: string,
+  row: EventRow,
+  parse: (text: string) => unknown = JSON.parse,
+): LogEvent {
   return {
     topic,
     partition: row.partition,
@@ -201,7 +205,7 @@ export function decodeEvent(topic: string, row: EventRow): LogEvent {
     subject: row.subject,
     tenant: row.tenant,
     key: row.key,
-    data: JSON.parse(row.data) as JsonObject,
+    data: parse(row.data) as JsonObject,
     occurredAt: row.occurred_at,
     correlationId: row.correlation_id,
     causation: row.causation,

@@ -1,6 +1,6 @@
 import type { EpochMs } from '#kernel/clock.ts';
 
-/** JSON as `JSON.parse` gives it. Amounts in events are integers of minor units, within 2^53−1. */
+/** JSON as `JSON.parse` gives it. Amounts in events are integers of minor units, within 2^53−1; sums may be beyond (kernel/exact-integer.ts). */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {
   readonly [member: string]: JsonValue;

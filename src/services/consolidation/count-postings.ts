@@ -1,5 +1,6 @@
 /** What a batch makes of the days of the accounts that it has lined up: pure. */
 import type { EpochMs } from '#kernel/clock.ts';
+import { renderInteger } from '#kernel/exact-integer.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { CalendarDate } from './business-day.ts';
 import { type Beginning, countTo, type Day, type DayOfAccount, type Movement, sumOf } from './day.ts';
@@ -150,7 +151,7 @@ function reopening(
       version: day.version,
       sealed_version: before.version,
       sealed_hash: before.hash,
-      moved: Number(sumOf(movement)),
+      moved: renderInteger(sumOf(movement)),
       cause: first.cause,
     },
     correlationId: first.correlationId,

@@ -9,7 +9,7 @@
  * S3: a turn seals one page, in one commit with what tells of it.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
-import { renderAmount } from '#kernel/money.ts';
+import { renderInteger } from '#kernel/exact-integer.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
@@ -165,11 +165,11 @@ function sealing({ tenant, id, facts }: AccountState, day: Day): EventDraft<DayS
       date: day.day,
       version: day.version,
       currency: facts?.currency ?? '',
-      opening: renderAmount(day.openingMinor),
-      credits: Number(day.creditsMinor),
-      debits: Number(day.debitsMinor),
+      opening: renderInteger(day.openingMinor),
+      credits: renderInteger(day.creditsMinor),
+      debits: renderInteger(day.debitsMinor),
       count: Number(day.count),
-      closing: renderAmount(day.closingMinor),
+      closing: renderInteger(day.closingMinor),
       hash: day.hash,
     },
     correlationId: day.cause,

@@ -1,14 +1,16 @@
 /** Events of the consolidation's log, as data. Their schemas, which are permanent, are the files of `events/`. */
+import type { ExactInteger } from '#kernel/exact-integer.ts';
+
 export type DaySealed = {
   readonly account_id: string;
   readonly date: string;
   readonly version: number;
   readonly currency: string;
-  readonly opening: number;
-  readonly credits: number;
-  readonly debits: number;
+  readonly opening: ExactInteger;
+  readonly credits: ExactInteger;
+  readonly debits: ExactInteger;
   readonly count: number;
-  readonly closing: number;
+  readonly closing: ExactInteger;
   readonly hash: string;
 };
 
@@ -18,6 +20,6 @@ export type DayReopened = {
   readonly version: number;
   readonly sealed_version: number;
   readonly sealed_hash: string;
-  readonly moved: number;
+  readonly moved: ExactInteger;
   readonly cause: string;
 };
