@@ -35,8 +35,16 @@ const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor']);
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const ESCAPED_IN_NAMES = /["\\\u0000-\u001f\u007f]/;
 
+export interface JsonBodyOptions {
+  /** J3 is left to who reads from the text the digits of the numbers that he acts on, and ignores all others. */
+  readonly roundsNumbers?: boolean;
+}
+
 /** The value of a JSON body, or what is wrong with it, every fault of it. */
-export function parseJsonBody(bytes: Buffer): Decision<unknown, Problem<EdgeProblemCode>> {
+export function parseJsonBody(
+  bytes: Buffer,
+  { roundsNumbers = false }: JsonBodyOptions = {},
+): Decision<unknown, Problem<EdgeProblemCode>> {
   if (!isUtf8(bytes)) return refused(problem('request.malformed_json', 'The body is not valid UTF-8.')); // J1
   const text = bytes.toString('utf8');
   const scan = scanJson(text);
@@ -47,7 +55,7 @@ export function parseJsonBody(bytes: Buffer): Decision<unknown, Problem<EdgeProb
   } catch (error) {
     return refused(malformed(error));
   }
-  const faults = faultsOf({ text, scan, value });
+  const faults = faultsOf({ text, scan, value, roundsNumbers });
   return faults.length === 0 ? accepted(value) : refused(faulty(faults));
 }
 
@@ -86,10 +94,15 @@ function tooDeep(depth: number): Problem<EdgeProblemCode> {
   );
 }
 
-function faultsOf(body: { text: string; scan: JsonScan; value: unknown }): readonly FieldProblem[] {
-  const { text, scan, value } = body;
+function faultsOf(body: {
+  text: string;
+  scan: JsonScan;
+  value: unknown;
+  roundsNumbers: boolean;
+}): readonly FieldProblem[] {
+  const { text, scan, value, roundsNumbers } = body;
   const repeated = scan.members === countMembers(value) ? [] : repeatedNames(text); // J4
-  const rounded = scan.delicateNumbers ? roundedNumbers(text) : []; // J3
+  const rounded = scan.delicateNumbers && !roundsNumbers ? roundedNumbers(text) : []; // J3
   const suspicious = scan.escapes || text.includes('__proto__') || text.includes('"constructor"');
   const unusable: FieldProblem[] = [];
   if (suspicious) inspect(value, '', unusable); // J2, J5

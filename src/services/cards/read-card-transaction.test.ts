@@ -32,6 +32,14 @@ describe('K1: what a card transaction may look like', () => {
     expect(read(aliased)).toEqual(read({ ...RIGHT, id: 'a' }));
   });
 
+  test.each(['12345678901234567890', '1e400', '1.00000000000000000001'])(
+    'K8: a member that nobody knows may be a number that no double keeps: %s',
+    (number) => {
+      const text = JSON.stringify({ ...RIGHT, id: 'a' });
+      expect(read(text.replace('{', `{"trace":${number},`))).toEqual(read(text));
+    },
+  );
+
   test('K6: an id may come in the body or in the header, and the body’s comes first', () => {
     expect(read(RIGHT, 'k').received.externalId).toBe('k');
     expect(read({ ...RIGHT, id: 'a' }, 'k').received.externalId).toBe('a');
@@ -53,6 +61,9 @@ describe('K1: what a card transaction may look like', () => {
         `{"x":"a \\" {","account":"1","nested":{"totalAmount":7},"totalAmount": ${literal} ,"mcc":"1234","merchant":"A"}`,
       ).request;
     expect(amountOf('90071992547409.91')).toMatchObject({ hundredths: 9_007_199_254_740_991n });
+    expect(amountOf('1.00000000000000000001')).toMatchObject({ reason: 'amount_has_too_many_decimals' });
+    expect(amountOf('12345678901234567')).toMatchObject({ reason: 'amount_too_large' });
+    expect(amountOf('1e400')).toMatchObject({ reason: 'malformed_amount' });
     expect(amountOf('0.10000000000000001')).toEqual({
       reason: 'amount_has_too_many_decimals',
       detail: '0.10000000000000001',
@@ -87,6 +98,11 @@ describe('K7: what is wrong is told', () => {
     ['capture as a text', { ...RIGHT, capture: 'false' }, 'malformed_field'],
     ['an amount as a text', { ...RIGHT, totalAmount: '100' }, 'malformed_amount'],
     ['two amounts', { ...RIGHT, amount: 1 }, 'malformed_amount'],
+    [
+      'two amounts that one double stands for',
+      '{"account":"1","totalAmount":1,"amount":1.00000000000000000001,"mcc":"1234","merchant":"A"}',
+      'malformed_amount',
+    ],
     ['three decimals', { ...RIGHT, totalAmount: 0.001 }, 'amount_has_too_many_decimals'],
     ['nothing to pay', { ...RIGHT, totalAmount: 0 }, 'amount_not_positive'],
     ['less than nothing', { ...RIGHT, totalAmount: -1 }, 'amount_not_positive'],
@@ -101,6 +117,12 @@ describe('K7: what is wrong is told', () => {
       externalId: 'a',
       mcc: '5811',
       merchant: RIGHT.merchant,
+    });
+    const text = JSON.stringify({ ...RIGHT, id: 'a' });
+    expect(read(text.replace(/"totalAmount":100/, '"totalAmount":1e400')).received).toMatchObject({
+      account: '123',
+      externalId: 'a',
+      digest: expect.any(String) as string,
     });
   });
 });

@@ -75,7 +75,7 @@ export interface ReadBy {
 }
 
 export function readCardTransaction(bytes: Buffer, by: ReadBy = {}): Reading {
-  const parsed = parseJsonBody(bytes);
+  const parsed = parseJsonBody(bytes, { roundsNumbers: true }); // K8: the amount is read from the text
   if (!parsed.ok) return unreadable(parsed.problem.code);
   const body = parsed.value;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return unreadable('not an object');
@@ -92,7 +92,7 @@ function readMembers(body: Members, text: string, { key, reach }: ReadBy): Readi
   const externalId = isExternalId(id) ? id : null;
   const raw = rawScalars(text);
   const amount = either(body, 'totalAmount', 'amount');
-  const literal = amount === DISAGREEING ? undefined : (raw.get('totalAmount') ?? raw.get('amount'));
+  const literal = amount === DISAGREEING ? undefined : amountLiteral(raw);
   const callbackUrl = reach === undefined ? null : callbackOf(body['callback_url'], reach);
   const request =
     (callbackUrl === undefined ? malformed('callback_url') : undefined) ??
@@ -122,6 +122,13 @@ function either(body: Members, name: string, alias: string): unknown {
   if (value !== undefined && other !== undefined && value !== other) return DISAGREEING;
   return value ?? other;
 }
+/** Undefined if its two names say different amounts, be it in digits that no number holds. */
+function amountLiteral(raw: ReadonlyMap<string, string>): string | undefined {
+  const [literal, other] = [raw.get('totalAmount'), raw.get('amount')];
+  if (literal === undefined || other === undefined) return literal ?? other;
+  return parseAmount(literal) === parseAmount(other) ? literal : undefined;
+}
+
 /** Of no type that a member may have. */
 const DISAGREEING = Symbol('two names that say different things');
 
@@ -164,10 +171,13 @@ function isExternalId(value: unknown): value is string {
   );
 }
 
-/** As a uuid: 16 bytes of SHA-256. What is decided by its meaning, so that names and `100.0` for `100` do not matter. */
+/**
+ * As a uuid: 16 bytes of SHA-256. What is decided by its meaning, so that names and `100.0` for `100` do not matter; what is
+ * not as JSON, in which a number beyond all doubles is null.
+ */
 function digestOf(request: CardRequest | Refusal, body: Members): string {
   const meaning = isRefusal(request)
-    ? canonicalJson(body)
+    ? canonicalJson(JSON.parse(JSON.stringify(body)))
     : `${request.account}\n${request.hundredths}\n${request.mcc}\n${request.capture}\n${request.merchant}`;
   const hex = hash('sha256', meaning, 'hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
