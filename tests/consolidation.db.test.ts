@@ -1,9 +1,12 @@
 /** Days over a real database: whatever is done to the processes and the order of events, they are what the postings add up to. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
+import { partitionOf } from '#kernel/partition-of.ts';
+import type { EventDraft } from '#platform/log/event.ts';
 import { FENCED } from '#platform/postgres/faults.ts';
 import { rebuild } from '#proof/rebuild.ts';
 import { verify } from '#proof/verify.ts';
+import { WAITING_PAGE } from '#services/consolidation/store.ts';
 import { appendEvents } from './append-events.ts';
 import {
   type ConsolidationProcess,
@@ -312,4 +315,45 @@ describe('lastro rebuild days', () => {
     expect(await rowsOf(database.url, FIGURES)).toEqual(before);
     expect(await again()).toMatchObject([{ written: 0, removed: 0 }]);
   });
+
+  test('U15: postings that a later partition lets go at once, more than a batch looks at, are all counted before anything is compared', async () => {
+    await engine.openAccounts([{ id: 'crowded', kind: 'cashbook', time_zone: 'UTC' }]);
+    const [crowd, first] = keysOfTwoPartitions();
+    const rest = Array.from({ length: WAITING_PAGE + 600 }, (_, index) => posting(crowd, index + 2));
+    // So far down its partition that the others are all read before it.
+    const before = Array.from({ length: 3 * rest.length }, () => ({
+      ...posting(first, 0),
+      type: 'posting.refused',
+    }));
+    const to = { url: database.url, partitions: PARTITIONS };
+    await appendEvents(to, 'ledger', [...rest, ...before, posting(first, 1)]);
+    const process = await start({ partitions: all() });
+    await counted(database.url);
+    await seal(process);
+    const FIGURES_OF_CROWDED = STORED.replace('order by', `where a.id = 'crowded' order by`);
+    const days = await rowsOf(database.url, FIGURES_OF_CROWDED);
+    expect(days).toMatchObject([{ count: String(rest.length + 1) }]);
+    expect(await rebuild({ url: database.url, models: ['days'] })).toMatchObject([
+      { written: 0, removed: 0 },
+    ]);
+    expect(await rowsOf(database.url, FIGURES_OF_CROWDED)).toEqual(days);
+    expect(await rowsOf(database.url, 'select from consolidation.waiting')).toEqual([]);
+  });
+
+  function keysOfTwoPartitions(): readonly [string, string] {
+    const [one = '', ...others] = Array.from({ length: PARTITIONS + 1 }, (_, index) => `payer-${index}`);
+    const place = (key: string): number => partitionOf(TENANT, key, PARTITIONS);
+    return [one, others.find((key) => place(key) !== place(one)) ?? ''];
+  }
+
+  /** The account's own, told by whoever paid. */
+  function posting(key: string, sequence: number): EventDraft {
+    const entry = newId('jen');
+    const posted_at = '2026-01-07T12:00:00.000Z';
+    const line = { account_id: 'crowded', currency: 'USD', direction: 'credit', amount: 1 };
+    const postings = [{ ...line, sequence, posted_after: sequence, posted_at }];
+    const data = { entry_id: entry, cause: entry, purpose: 'manual', postings };
+    const origin = { correlationId: 'cor', causation: 'req', traceparent: null };
+    return { type: 'entry.posted', version: 2, subject: entry, tenant: TENANT, key, data, ...origin };
+  }
 });

@@ -4,6 +4,8 @@
  *
  * BD1: what the group has not counted, because it is a dead letter or was given up, is not counted here either.
  * BD2: accounts of an event that cannot be counted here are left as they are: somebody may have had it counted with other data.
+ * BD3: postings that wait in the rebuild's tables although the ones before them are counted, since a batch looks at some of what
+ *      waits alone, are counted before anything is compared.
  */
 import { randomUUID } from 'node:crypto';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
@@ -11,7 +13,13 @@ import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
 import { asFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { type AccountName, accountsNamedIn, DaysRebuild } from '#services/consolidation/contract.ts';
+import {
+  type AccountName,
+  accountsNamedIn,
+  DaysRebuild,
+  type DueAccounts,
+  FIRST_KEY,
+} from '#services/consolidation/contract.ts';
 import { schemaOf } from './installation.ts';
 import type { Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
@@ -155,7 +163,8 @@ class Followed {
       }));
       await this.#countSkipped(uncounted);
       await this.#follow(positions, uncounted);
-      if (this.#targets(positions, REST_MAX).length === 0) return;
+      const isFollowed = this.#targets(positions, REST_MAX).length === 0;
+      if (isFollowed && !(await this.#countWaiting())) return;
     }
   }
 
@@ -179,7 +188,21 @@ class Followed {
         if (isTransient(asFault(error))) throw error;
         throw new NotAtOnce();
       });
+    if (await this.#isAnyDue(tx)) throw new NotAtOnce(); // BD3
     return { targets, skipped, replayed: replayed.map(([identity]) => identity) };
+  }
+
+  async #isAnyDue(tx: ModelTransaction): Promise<boolean> {
+    for (let after: bigint | undefined = FIRST_KEY; after !== undefined; ) {
+      const { due, next }: DueAccounts = await this.#rebuild.findDue(tx, after);
+      if (due.some((name) => !this.#isLeft(name))) return true;
+      after = next;
+    }
+    return false;
+  }
+
+  #isLeft({ tenant, id }: AccountName): boolean {
+    return this.left.some((left) => left.tenant === tenant && left.id === id);
   }
 
   counted({ targets, skipped, replayed }: Rest): void {
@@ -224,6 +247,37 @@ class Followed {
       byTopic.map(([topic, ranges]) => readEvents(reader, { topic, types: DaysRebuild.types, ranges })),
     );
     return read.flat();
+  }
+
+  /** BD3: one look at all of them; whether anything was counted. */
+  async #countWaiting(): Promise<boolean> {
+    let isAnyCounted = false;
+    for (let after: bigint | undefined = FIRST_KEY; after !== undefined; ) {
+      const from: bigint = after;
+      const { due, next } = await this.#lane.transaction((tx) => this.#rebuild.findDue(tx, from));
+      const names = due.filter((name) => !this.#isLeft(name));
+      await this.#countWaitingOf(names);
+      isAnyCounted ||= names.length > 0;
+      after = next;
+    }
+    return isAnyCounted;
+  }
+
+  /** Halved until the account that fails stands alone: it is left as it is (BD2). */
+  async #countWaitingOf(names: readonly AccountName[]): Promise<void> {
+    if (names.length === 0) return;
+    try {
+      await this.#lane.transaction((tx) => this.#rebuild.countWaiting(tx, names, Date.now()));
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      if (names.length === 1) {
+        this.left.push(...names);
+        return;
+      }
+      const half = Math.ceil(names.length / 2);
+      await this.#countWaitingOf(names.slice(0, half));
+      await this.#countWaitingOf(names.slice(half));
+    }
   }
 
   /** Halved until the event that fails stands alone (BD2). */

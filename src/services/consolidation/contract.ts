@@ -14,3 +14,4 @@ export type { DayReopened, DaySealed } from './events.ts';
 export { type AccountName, accountsNamedIn } from './posting.ts';
 export { type ConsolidationProblemCode, consolidationProblems } from './problems.ts';
 export { DaysRebuild } from './rebuild.ts';
+export { type DueAccounts, FIRST_KEY } from './waiting-postings.ts';

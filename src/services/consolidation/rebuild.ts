@@ -8,14 +8,17 @@
  * RB2: what is replaced is kept as a version like any other. What is right stays as it is, with its version and its seal.
  * RB3: seals are what the consolidation's own log says last of a day, if it says so of the same hash.
  * RB4: a version that was replaced is what the log told when it was sealed. It tells of no other.
+ * RB5: nothing is compared while a posting of the rebuild's own waits that could be counted.
  */
+import type { EpochMs } from '#kernel/clock.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
 import type { Row, Statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { decide, GROUP, loadEvents, noMemory, READ_TOPICS, save } from './consumer.ts';
+import { decide, GROUP, loadEvents, loadNames, noMemory, READ_TOPICS, save } from './consumer.ts';
 import { type AccountName, nameText, openedBy, TOLD } from './posting.ts';
-import { lockAccounts, saveFacts } from './store.ts';
+import { inOrder, lockAccounts, saveFacts } from './store.ts';
+import { type DueAccounts, findDue } from './waiting-postings.ts';
 
 export class RebuildSuperseded extends Error {}
 
@@ -69,6 +72,20 @@ export class DaysRebuild {
     const now = events.reduce((latest, { occurredAt }) => Math.max(latest, occurredAt), 0);
     const plan = decide(await loadEvents(batch.tx, events, noMemory()), now);
     save(batch.tx, plan);
+    await batch.sent();
+  }
+
+  /** RB5: the accounts, behind a key, for which more waited than a batch looks at; none of them is missing a posting. */
+  async findDue(tx: ModelTransaction, after: bigint): Promise<DueAccounts> {
+    await this.#assertCurrent(tx);
+    return findDue(batchOf(tx).tx, after);
+  }
+
+  /** Counts what waits for the accounts, as far as one batch looks. */
+  async countWaiting(tx: ModelTransaction, names: readonly AccountName[], now: EpochMs): Promise<void> {
+    await this.#assertCurrent(tx);
+    const batch = batchOf(tx);
+    save(batch.tx, decide(await loadNames(batch.tx, inOrder(names)), now));
     await batch.sent();
   }
 

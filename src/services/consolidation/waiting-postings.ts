@@ -8,6 +8,7 @@ import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
+import type { BatchTransaction } from './batch-transaction.ts';
 import { decide, loadNames, save } from './consumer.ts';
 import { type AccountName, nameText } from './posting.ts';
 import { inOrder } from './store.ts';
@@ -16,9 +17,6 @@ import { inOrder } from './store.ts';
 const PASSED_MAX = 1_000;
 /** Of those, at most so many whose postings it counts. */
 const COUNTED_MAX = 100;
-/** Before every account's key. */
-const FIRST = 0n;
-
 /**
  * Steps from one account with something waiting to the next along the primary key, however much waits for each. One row at
  * least: where it has come to, null if it has met nobody.
@@ -58,6 +56,21 @@ type DueRow = { last: bigint | null; count: number } & (
   | { account_key: null }
 );
 
+/** Accounts whose waiting postings can be counted, of those behind `after`; the next look begins behind `next`, or anew. */
+export interface DueAccounts {
+  readonly due: readonly AccountName[];
+  readonly next: bigint | undefined;
+}
+
+/** Before every account's key. */
+export const FIRST_KEY = 0n;
+
+export async function findDue(tx: Pick<BatchTransaction, 'query'>, after: bigint): Promise<DueAccounts> {
+  const rows = await tx.query<DueRow>(FIND_DUE, [after]);
+  const due = rows.flatMap((row) => (row.account_key === null ? [] : row));
+  return { due, next: placeOfNextLook(rows[0], due) };
+}
+
 export interface WaitingPostingsOptions {
   readonly session: Session;
   readonly log: EventLog;
@@ -72,7 +85,7 @@ const TOLD_MAX = 1_000;
 export class WaitingPostings {
   readonly #options: WaitingPostingsOptions;
   /** The key of the account behind which the next look begins: those that wait for a person keep nobody else waiting. */
-  #after = FIRST;
+  #after = FIRST_KEY;
   readonly #told = new Set<string>();
 
   constructor(options: WaitingPostingsOptions) {
@@ -81,10 +94,9 @@ export class WaitingPostings {
 
   /** Whether anything was counted: then there may be more. */
   async count(): Promise<boolean> {
-    const rows = await this.#options.session.query<DueRow>(FIND_DUE, [this.#after]);
-    const due = rows.flatMap((row) => (row.account_key === null ? [] : row));
+    const { due, next } = await findDue(this.#options.session, this.#after);
     const isCounted = due.length > 0 && (await this.#countEach(due));
-    this.#after = placeOfNextLook(rows[0], due) ?? FIRST;
+    this.#after = next ?? FIRST_KEY;
     return isCounted;
   }
 
