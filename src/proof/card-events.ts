@@ -1,5 +1,6 @@
 /** What the cards' events say, read with distrust: of a card transaction as a row, of a hold, of what moved. */
 import type { EpochMs } from '#kernel/clock.ts';
+import { derivedUuid } from '#kernel/derived-uuid.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
 import { entryOf, parseData, type TracedEntry, textOf } from './event-data.ts';
@@ -90,7 +91,7 @@ export function expectedCardTransaction(uuid: string, events: readonly CardEvent
     id: uuid,
     account: textOf(data['account']),
     external_id: textOf(data['external_id']),
-    claimed: data['claimed'] === true ? 'true' : 'false',
+    claim: claimOf(tenant, data),
     digest: textOf(data['digest']),
     mcc: textOf(data['mcc']),
     merchant: textOf(data['merchant']),
@@ -103,7 +104,15 @@ export function expectedCardTransaction(uuid: string, events: readonly CardEvent
     latency_ms: wholeOf(data['latency_ms']),
     decided_at: occurredAt,
     ...later,
+    expires: later.state === 'held' ? 'in time' : null,
   };
+}
+
+/** What keeps the network's id from being decided twice. */
+function claimOf(tenant: string, { account, external_id: externalId, claimed }: JsonObject): string | null {
+  return claimed === true && typeof account === 'string' && typeof externalId === 'string'
+    ? derivedUuid(tenant, account, externalId)
+    : null;
 }
 
 export function isDecision({ type }: Pick<CardEvent, 'type'>): boolean {

@@ -150,6 +150,7 @@ const DAMAGES: readonly Damage[] = [
     ['an edited latency', 'latency_ms = latency_ms + 1'],
     ['an edited instant', `decided_at = decided_at + interval '1 ms'`],
     ['an id given up', 'claim = null'],
+    ['an id that may be used again', 'claim = gen_random_uuid()'],
     ['another state', `state = 'released'`],
   ].map(([title = '', change = '']) =>
     toOne(
@@ -205,6 +206,12 @@ const DAMAGES: readonly Damage[] = [
   toOne('ctx', 'a deleted hold', `delete from ledger.holds where id = ${HELD} returning id`, [
     ['cards', 'missing_hold'],
   ]),
+  ...[
+    ['a hold that nobody gives back', 'delete from cards.open_holds'],
+    ['a hold that is never given back', `update cards.open_holds set due_at = 'infinity'`],
+  ].map(([title = '', change = '']) =>
+    toOne('ctx', title, `${change} where id = ${HELD} returning id`, DIFFERENT),
+  ),
   toOne(
     'ctx',
     'an invented hold of a card',

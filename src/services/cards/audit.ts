@@ -9,12 +9,15 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { CardKey } from './card-store.ts';
 import type { CardTransactionKey } from './store.ts';
 
+/** What a hold lasts, and a day for clocks that differ. One that waits longer sets money aside and nobody looks at it. */
+const HOLD_DAYS_MAX = 8;
+
 const CARD_TRANSACTIONS: Comparison = {
   key: { tenant: 'text', id: 'uuid' },
   columns: {
     account: 'text',
     external_id: 'text',
-    claimed: 'text',
+    claim: 'uuid',
     digest: 'uuid',
     mcc: 'text',
     merchant: 'text',
@@ -31,10 +34,15 @@ const CARD_TRANSACTIONS: Comparison = {
     captured: 'bigint',
     reversed: 'bigint',
     decided_at: 'instant',
+    expires: 'text',
   },
-  actual: `select t.account, t.external_id, (t.claim is not null)::text as claimed, t.digest, t.mcc, t.merchant, t.amount, t.currency, t.code,
+  actual: `select t.account, t.external_id, t.claim, t.digest, t.mcc, t.merchant, t.amount, t.currency, t.code,
                   t.category, t.decided_by, t.reason, t.detail, t.rules_version::bigint, t.latency_ms::bigint, t.state,
-                  t.captured, t.reversed, t.decided_at
+                  t.captured, t.reversed, t.decided_at,
+                  case when t.state <> 'held' then null when exists (
+                    select from cards.open_holds h
+                    where h.tenant = t.tenant and h.id = t.id and h.due_at <= greatest(t.decided_at, now()) + interval '${HOLD_DAYS_MAX} days'
+                  ) then 'in time' else 'never' end as expires
            from cards.card_transactions t where t.tenant = expected.tenant and t.id = expected.id`,
 };
 
