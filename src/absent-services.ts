@@ -1,3 +1,4 @@
+import type { onRequestAsyncHookHandler } from 'fastify';
 import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { sendProblem } from '#platform/http/send.ts';
@@ -25,22 +26,39 @@ const ANSWERED_BY_THE_SERVICE = /^\/(?:\.well-known\/lastro-keys|v1\/provider-ca
 
 /**
  * A route of a service that runs nowhere answers 503 (DESIGN §7); where another process runs it, this one answers: what a route does is
- * rows, read or written, and the service works on them where it is. A process that runs all pays nothing for it.
+ * rows, read or written, and the service works on them where it is. Asked behind the route's own guard: who may not call it is told so
+ * whatever runs, and the refusal is measured as the route's. A process that runs all pays nothing for it.
  */
 export function refuseAbsentServices(
   app: HttpApp,
-  { services, running }: { readonly services: readonly string[]; readonly running: RunningServices },
+  {
+    services,
+    running,
+  }: { readonly services: readonly string[]; readonly running: Pick<RunningServices, 'has'> },
 ): void {
-  if (ROUTE_OWNERS.every(([, service]) => services.includes(service))) return;
-  app.addHook('onRequest', async (request, reply) => {
-    const path = request.routeOptions.url ?? '';
-    const owner = ROUTE_OWNERS.find(([pattern]) => pattern.test(path))?.[1];
-    if (owner === undefined || services.includes(owner)) return undefined;
-    const isAnsweredHere = !ANSWERED_BY_THE_SERVICE.test(path) && (await running.has(owner));
-    if (isAnsweredHere) return undefined;
+  app.addHook('onRoute', (route) => {
+    const owner = ROUTE_OWNERS.find(([pattern]) => pattern.test(route.url))?.[1];
+    if (owner === undefined || services.includes(owner)) return;
+    const refusal = refuseUnlessRun({ path: route.url, owner, running });
+    route.onRequest = [...[route.onRequest ?? []].flat(), refusal];
+  });
+}
+
+function refuseUnlessRun({
+  path,
+  owner,
+  running,
+}: {
+  readonly path: string;
+  readonly owner: string;
+  readonly running: Pick<RunningServices, 'has'>;
+}): onRequestAsyncHookHandler {
+  const isAnsweredByOthers = !ANSWERED_BY_THE_SERVICE.test(path);
+  return async (_request, reply) => {
+    if (isAnsweredByOthers && (await running.has(owner))) return undefined;
     sendProblem(reply, problem('service.unavailable', detailOf(owner, path)));
     return reply;
-  });
+  };
 }
 
 function detailOf(owner: string, path: string): string {
