@@ -93,6 +93,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJsonContent);
   await registerOpenApi(app, options.version);
+  passOverExpectations(app);
   await addHooks(app, options);
   registerOperationalRoutes(app, options);
   await registerDocsPages(app);
@@ -124,6 +125,11 @@ function createFastify(options: HttpAppOptions, problems: ProblemRegistry): Fast
       handleError(error, request, reply);
     },
   });
+}
+
+/** RFC 9110 §10.1.1: an expectation that is not known may be passed over. Node would answer 417 without a body (E1, E2). */
+function passOverExpectations({ server }: FastifyInstance): void {
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
 async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<void> {

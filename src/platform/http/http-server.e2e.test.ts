@@ -48,6 +48,16 @@ async function exchange(port: number, bytes: string | Uint8Array): Promise<strin
   return received();
 }
 
+test('an expectation that is not known is passed over', async () => {
+  const { port } = await givenServer();
+  const answer = await exchange(
+    port,
+    'GET /v1/things/1 HTTP/1.1\r\nHost: localhost\r\nExpect: wonders\r\nConnection: close\r\n\r\n',
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(answer).toMatch(/x-correlation-id: cor_/);
+});
+
 const codeOf = (answer: string) => /"code":"([^"]+)"/.exec(answer)?.[1];
 
 test('request.malformed: bytes that are no request are answered as a problem, and the connection is closed', async () => {
