@@ -256,6 +256,24 @@ const TO_ATTEMPTS: readonly Damage[] = [
     [['attempts', 'different_attempt']],
   ),
   toNamed(
+    'a charge that is made a refund',
+    `update providers.attempts set kind = 'refund' where subject = ${CHARGING} returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a charge for another purpose',
+    `update providers.attempts set purpose = 'compensation' where state = 'approved' and subject = ${told('providers', 'provider.approved')}
+     returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a refund of the charge of another payment',
+    `update providers.attempts a set charge_id = (
+       select c.id from providers.attempts c where c.kind = 'charge' and c.id <> a.charge_id and c.state = 'approved' order by c.id limit 1)
+     where a.kind = 'refund' and a.state = 'pending' and not a.told_unresolved returning a.subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
     'a charge under way that is never due',
     `update providers.attempts set due_at = null where subject = ${CHARGING} returning subject`,
     [['attempts', 'stalled_attempt']],

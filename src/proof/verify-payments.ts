@@ -31,6 +31,7 @@ import {
   verdictDifferences,
 } from './compare-payments.ts';
 import { expectedNotifications, kindOf } from './expected-rows.ts';
+import { judgeIdentities } from './judge-attempt-identities.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import { judgeNotifications } from './judge-notifications.ts';
 import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
@@ -230,6 +231,7 @@ class PaymentWalk {
     for (const { timeline } of sagas) {
       const own = bySubject.get(timeline.subject) ?? [];
       judgeAttempts({ timeline, attempts: own, isTakenUp }, this.#checks.attempts);
+      judgeIdentities(timeline, own, this.#checks.attempts);
     }
     strayAttempts({ timelines: sagas.map(({ timeline }) => timeline), attempts }, this.#checks.attempts);
   }
