@@ -120,10 +120,11 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, deadLetters.routes());
   registerEventRoutes(app, TOPOLOGY.topics, new LogPages(part.reads));
+  // Before it listens: whoever is let in finds the wallet that pays.
+  if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
   for (const waiting of [finalStates, refundEnds, hub.ends]) stops.add(async () => waiting.stop());
-  if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }
