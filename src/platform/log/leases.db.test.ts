@@ -126,6 +126,22 @@ test('who leaves is followed at once; who dies, when its leases have run out', a
   expect(await tend('bee')).toHaveLength(16);
 });
 
+test('who died before the clock of the database was set back is followed as soon as anybody, and who lives keeps its share', async () => {
+  await tend('ant');
+  await tend('bee');
+  await tend('ant');
+  await tend('bee');
+  await probe.query(`update log.leases set expires_at = expires_at + interval '1 day'`);
+  await probe.query(`update log.processes set seen_at = seen_at + interval '1 day'`);
+  expect(await tend('bee')).toHaveLength(8);
+  // By the dates that `bee` gave them: an hour, which is what a lease lasts here.
+  await probe.query(
+    `update log.leases set expires_at = expires_at - interval '61 minutes' where owner = 'ant'`,
+  );
+  await probe.query(`update log.processes set seen_at = seen_at - interval '61 minutes' where id = 'ant'`);
+  expect(await tend('bee')).toHaveLength(16);
+});
+
 test('a process that comes back after its leases were taken has none of them', async () => {
   await tend('ant');
   await expire('ant');
