@@ -290,11 +290,11 @@ describe('two steps', () => {
 
 describe('K5: an approval that may not have been answered', () => {
   /** As if its process had died after the commit of the purchase, before the answer. */
-  async function leftBehind(more: Record<string, unknown> = {}): Promise<CardTransaction> {
+  async function leftBehind(more: Record<string, unknown> = {}, agoS: number = 11): Promise<CardTransaction> {
     const bought = await approved(1, more);
     await fixture.rows(
-      `insert into cards.deciders values (gen_random_uuid(), array[$1], array[$2::uuid], now() - interval '11 s')`,
-      [TENANT, bought.uuid],
+      `insert into cards.deciders values (gen_random_uuid(), array[$1], array[$2::uuid], now() - make_interval(secs => $3))`,
+      [TENANT, bought.uuid, agoS],
     );
     await cards.cards.watch.look();
     return bought;
@@ -318,6 +318,11 @@ describe('K5: an approval that may not have been answered', () => {
     });
     expect(await later.purchase({ account, totalAmount: 1, id: 'x' })).toMatchObject({ repeated: true });
     await vi.waitUntil(async () => (await unconfirmed()).length === 0, PATIENCE);
+  });
+
+  test('is listed although the clock was set back since', async () => {
+    const bought = await leftBehind({}, -3600);
+    expect(await unconfirmed()).toEqual([bought.uuid]);
   });
 
   test('is listed until a reversal settles it', async () => {

@@ -63,14 +63,14 @@ export const SAVE_DECIDER = statement(
 );
 
 /**
- * Rows of deciders that name approvals and were not written for ten seconds: a process that lives writes its row again within
- * 50 ms of the answers. Locks those rows, skipping one that is being written. There is a row per process: a scan.
+ * Rows of deciders that name approvals and were not written for ten seconds, or were before the clock was set back: a process
+ * that lives writes its row again within 50 ms of the answers. Locks those rows, skipping one that is being written. There is a row per process: a scan.
  */
 export const BURY_DECIDERS = statement(
   'cards.bury_deciders',
   `with gone as materialized (
      select d.process, d.tenants, d.pending from cards.deciders d
-     where d.seen_at < clock_timestamp() - interval '10 s' and d.pending <> '{}'
+     where d.seen_at not between clock_timestamp() - interval '10 s' and clock_timestamp() + interval '10 s' and d.pending <> '{}'
      for update skip locked
    ), buried as (
      update cards.deciders d set tenants = '{}', pending = '{}' from gone where d.process = gone.process
