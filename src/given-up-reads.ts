@@ -11,7 +11,7 @@ import { HubLetterReads } from '#services/hub/letters/hub-letters.ts';
 import { HubReads } from '#services/hub/reads.ts';
 import { WebhookLetterReads } from '#services/notification/webhooks/letters/webhook-letters.ts';
 
-/** Its threads are started by an edit alone. */
+/** Its processes are started by an edit alone. */
 export function givenUpReads(pool: ReadPool, evaluator = new Evaluator()): readonly GivenUpReads[] {
   const hub = new HubLetterReads({ reads: new HubReads(pool), connectors: new Connectors(pool), evaluator });
   return [hub, new WebhookLetterReads(pool)];

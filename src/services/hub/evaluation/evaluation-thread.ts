@@ -9,7 +9,7 @@ import { type JobResult, unpackJobs, type Work } from './job.ts';
 
 if (parentPort === null) throw new InvariantViolation('the evaluation runs in a thread');
 const port = parentPort;
-/** The number of the job that is worked on: whoever kills the thread knows by it which one was at fault. */
+/** The number of the job that is worked on, from 1: whoever kills the thread knows by it which one was at fault. */
 const progress = new Int32Array(workerData as SharedArrayBuffer);
 
 port.on('message', (work: Work) => void perform(work));
@@ -20,7 +20,7 @@ async function perform(work: Work): Promise<void> {
   // One of a source is enough to know of it: the others are tried with a later batch, where it is not among them.
   const stopped = new Map<string, JobResult>();
   for (const [index, job] of unpackJobs(work).entries()) {
-    Atomics.store(progress, 0, index);
+    Atomics.store(progress, 0, index + 1);
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be timed
     const result = stopped.get(job.source) ?? (await evaluateJob(job));
     if (result.kind === 'overrun') stopped.set(job.source, result);

@@ -1,4 +1,4 @@
-/** H8: what tenants write is bounded, whatever it does. Real threads. */
+/** H8: what tenants write is bounded, whatever it does. Real processes. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { Fault } from '#kernel/fault.ts';
 import { Evaluator } from './evaluator.ts';
@@ -57,6 +57,19 @@ describe('an expression', () => {
     expect(results.map(({ kind }) => kind)).toEqual(['values', 'overrun', 'values']);
     const [again] = await evaluator.run([value(source)]);
     expect(again).toMatchObject({ kind: 'overrun' });
+  });
+
+  test.each([
+    ['makes a list of 2^27 items at once', '$count($split($pad("a", 200000000), ""))'],
+    [
+      'doubles a text, and reads it',
+      '($d := function($t, $n) { $n = 0 ? $t : $d($t & $t, $n - 1) }; $length($d("0123456789", 25)))',
+    ],
+  ])('that %s ends no process but its own, and nobody beside it is harmed (E1)', async (_what, source) => {
+    const results = await evaluator.run([value('1'), value(source), value('2'), value(source)]);
+    expect(results.map(({ kind }) => kind)).toEqual(['values', 'overrun', 'values', 'overrun']);
+    expect(await evaluator.run([value(source)])).toMatchObject([{ kind: 'overrun' }]);
+    expect(await evaluator.run([value('3')])).toMatchObject([{ kind: 'values', values: ['3'] }]);
   });
 
   test('reaches nothing of the process', async () => {

@@ -1,4 +1,4 @@
-/** How far an event is carried through the steps, by the real evaluation in its threads. */
+/** How far an event is carried through the steps, by the real evaluation in its processes. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import type { ConnectorDefinition } from '../connector.ts';

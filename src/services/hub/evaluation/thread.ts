@@ -1,0 +1,160 @@
+/**
+ * A thread for tenants' expressions, watched from the thread that has started it: whatever a job does there, this one goes on.
+ *
+ * T1: a job that takes longer than JOB_MAX_MS, or more than HEAP_MAX_MB, is stopped by ending its thread, whatever it is
+ *     doing: a recursion, a regular expression, a list that grows.
+ * T2: what a thread was working on beside it is given to the next thread.
+ * T3: nothing else is begun before a thread has ended: one that is ended within a step can still end the whole process by it, and
+ *     whoever looks from outside takes what it has asked for last as the cause.
+ */
+import { Worker } from 'node:worker_threads';
+import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type Job, type JobResult, packJobs } from './job.ts';
+
+const LOOK_EVERY_MS = 25;
+/** Until it has begun: what it loads is ours, and takes seconds where the machine has much else to do. */
+const START_MAX_MS = 30_000;
+/** A thread that has just been started compiles everything anew. */
+const FIRST_JOB_MAX_MS = 2000;
+/** A step that cannot be interrupted for so long does not end: then the process has to. */
+const END_MAX_MS = 5000;
+const STACK_MB = 4;
+const YOUNG_MB = 16;
+
+/** Started when it is needed, and again after it was ended. */
+export class Thread {
+  readonly #onStuck: () => void;
+  #worker: Worker | undefined;
+  #progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  #isWarm = false;
+  #hears: Hearing | undefined;
+  #works = 0;
+
+  constructor(onStuck: () => void) {
+    this.#onStuck = onStuck;
+  }
+
+  async perform(jobs: readonly Job[]): Promise<readonly JobResult[]> {
+    const results: JobResult[] = [];
+    // T2: what comes before the job that was stopped is cheap to do again, what comes behind it is still to be done.
+    let left = jobs;
+    while (left.length > 0) {
+      // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
+      const ended = await this.#attempt(left);
+      if (ended.kind === 'done') {
+        results.push(...ended.results);
+        break;
+      }
+      // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
+      const before = ended.at === 0 ? [] : await this.#before(left.slice(0, ended.at));
+      const source = left[ended.at]?.source;
+      const stopped: JobResult = { kind: 'overrun', detail: ended.detail };
+      results.push(...before, stopped);
+      const behind = left.slice(ended.at + 1);
+      // Up to the next of another source; those of the same one behind that are few (evaluator.ts, V3).
+      const next = behind.findIndex((job) => job.source !== source);
+      const alike = next === -1 ? behind.length : next;
+      results.push(...behind.slice(0, alike).map(() => stopped));
+      left = behind.slice(alike);
+    }
+    return results;
+  }
+
+  /** They came through a moment ago. */
+  async #before(jobs: readonly Job[]): Promise<readonly JobResult[]> {
+    const ended = await this.#attempt(jobs);
+    return ended.kind === 'done'
+      ? ended.results
+      : jobs.map(() => ({ kind: 'overrun', detail: ended.detail }) as const);
+  }
+
+  #attempt(jobs: readonly Job[]): Promise<Attempt> {
+    const worker = this.#started();
+    const id = ++this.#works;
+    const progress = this.#progress;
+    Atomics.store(progress, 0, 0);
+    return new Promise((resolve) => {
+      const stop = (detail: string): void => {
+        const at = Math.max(Math.min(Atomics.load(progress, 0), jobs.length) - 1, 0);
+        clearInterval(watch);
+        void this.#end(worker).then(() => resolve({ kind: 'stopped', at, detail }));
+      };
+      const watch = this.#watch(progress, () => stop(`It took more than ${JOB_MAX_MS} ms.`));
+      this.#hears = {
+        done: (done) => {
+          if (done.id !== id) return;
+          clearInterval(watch);
+          this.#isWarm = true;
+          resolve({ kind: 'done', results: done.results });
+        },
+        ended: stop,
+      };
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread of ours, no window
+      worker.postMessage(packJobs(id, jobs));
+    });
+  }
+
+  /** T1: the same job for too long. */
+  #watch(progress: Int32Array, stop: () => void): NodeJS.Timeout {
+    let at = 0;
+    let since = performance.now();
+    let isFirst = !this.#isWarm;
+    return setInterval(() => {
+      const now = Atomics.load(progress, 0);
+      if (now !== at) {
+        isFirst &&= at === 0;
+        at = now;
+        since = performance.now();
+      } else if (performance.now() - since > maxMs(now, isFirst)) stop();
+    }, LOOK_EVERY_MS);
+  }
+
+  #started(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    this.#progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    this.#isWarm = false;
+    const worker = new Worker(new URL('./evaluation-thread.ts', import.meta.url), {
+      workerData: this.#progress.buffer,
+      env: {},
+      resourceLimits: {
+        maxOldGenerationSizeMb: HEAP_MAX_MB,
+        maxYoungGenerationSizeMb: YOUNG_MB,
+        stackSizeMb: STACK_MB,
+      },
+    });
+    worker.on('message', (done: Done) => this.#of(worker)?.done(done));
+    worker.on('error', (error: Error) =>
+      this.#of(worker)?.ended(`It took too much memory: ${error.message}`),
+    );
+    worker.on('exit', () => this.#of(worker)?.ended('Its thread has ended.'));
+    worker.unref();
+    this.#worker = worker;
+    return worker;
+  }
+
+  /** What a thread says that was ended is heard by nobody. */
+  #of(worker: Worker): Hearing | undefined {
+    return this.#worker === worker ? this.#hears : undefined;
+  }
+
+  /** T3 */
+  async #end(worker: Worker): Promise<void> {
+    this.#worker = undefined;
+    const stuck = setTimeout(this.#onStuck, END_MAX_MS);
+    await worker.terminate();
+    clearTimeout(stuck);
+  }
+}
+
+function maxMs(progress: number, isFirst: boolean): number {
+  if (progress === 0) return START_MAX_MS;
+  return isFirst ? FIRST_JOB_MAX_MS : JOB_MAX_MS;
+}
+
+interface Hearing {
+  readonly done: (done: Done) => void;
+  readonly ended: (detail: string) => void;
+}
+
+type Attempt =
+  | { readonly kind: 'done'; readonly results: readonly JobResult[] }
+  | { readonly kind: 'stopped'; readonly at: number; readonly detail: string };
