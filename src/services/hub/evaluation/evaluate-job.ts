@@ -184,7 +184,9 @@ function positionOf(error: unknown): number | undefined {
 
 const DETAIL_MAX = 500;
 
+/** What a tenant lets `$error` say is kept with the integration: as text that can be (R6). */
 function messageOf(error: unknown): string {
   const { message } = error as { message?: unknown };
-  return (typeof message === 'string' && message !== '' ? message : String(error)).slice(0, DETAIL_MAX);
+  const text = typeof message === 'string' && message !== '' ? message : String(error);
+  return text.slice(0, DETAIL_MAX).replaceAll('\0', '\u{fffd}').toWellFormed();
 }

@@ -31,6 +31,13 @@ describe('an expression', () => {
     ]);
   });
 
+  test('that fails with a NUL, or half a character, says so in text that can be stored (R6)', async () => {
+    const halved = `$error("${'a'.repeat(499)}\\ud83d\\ude00")`;
+    const results = await evaluator.run([value(String.raw`$error("a\u0000b")`), value(halved)]);
+    const details = results.map((result) => (result.kind === 'faulty' ? result.detail : ''));
+    expect(details).toEqual(['a\u{fffd}b', `${'a'.repeat(499)}\u{fffd}`]);
+  });
+
   test('that gives a number which no amount may be fails: beyond 2^53−1, and infinite', async () => {
     const sources = [
       '9007199254740991',
