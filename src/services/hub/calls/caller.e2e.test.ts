@@ -5,7 +5,7 @@ import { Egress } from '#platform/egress/egress.ts';
 import { closeServer, listenOnLoopback, urlOf } from '../../../../tests/loopback-server.ts';
 import type { ConnectorDefinition } from '../connector.ts';
 import type { Call, CallStep } from './call.ts';
-import { Caller } from './caller.ts';
+import { Caller, type CallerOptions } from './caller.ts';
 
 let server: Server;
 let egress: Egress;
@@ -19,7 +19,8 @@ beforeAll(async () => {
   server.on('request', (request, response) => {
     asked.push(request.url ?? '');
     response.statusCode = request.url?.startsWith('/away') === true ? 503 : 200;
-    response.end('{}');
+    const { authorization } = request.headers;
+    response.end(authorization === undefined ? '{}' : echoOf(authorization, request.url));
   });
   egress = new Egress({ reach: 'anywhere' });
 });
@@ -33,15 +34,24 @@ beforeEach(() => {
   noted.length = 0;
   failures.length = 0;
   asked.length = 0;
+  caller = new Caller(options());
+});
+
+function options(): CallerOptions {
   const nobody = async () => Promise.reject(new Error('nobody is asked'));
-  caller = new Caller({
+  return {
     egress,
     secrets: { load: nobody },
     orders: { payment: nobody, card_top_up: nobody, cash_entry: nobody },
     note: (...what) => noted.push(what),
     onError: (error) => void failures.push(error),
-  });
-});
+  };
+}
+
+/** What is shown of an answer ends within the secret. */
+function echoOf(authorization: string, url = ''): string {
+  return url.startsWith('/away') ? `${'x'.repeat(290)} ${authorization}` : '{"amount":12345}';
+}
 
 function definition(): ConnectorDefinition {
   const lookUp = (at: string, cacheMs: number) => ({
@@ -114,4 +124,27 @@ test('H8: a key that would lead out of the path of a look-up is one that nothing
   const keys = ['', '.', '..', '\ud800', '../a', '%2e%2e'];
   for (const key of keys) await caller.perform(call('enrichment', [key, null]), definition());
   expect(asked).toEqual(['/near/..%2Fa', '/near/%252e%252e']);
+});
+
+test('H6: a secret that comes back is not seen, no part of it either, and breaks no document that looks like it', async () => {
+  const proven = (name: string) => ({
+    authentication: { type: 'header' as const, name: 'authorization', secret: name },
+  });
+  const { enrichment: [near] = [], destinations } = definition();
+  const away = { type: 'http', method: 'POST', url: `${urlOf(server)}/away`, ...proven('long') } as const;
+  const asking = {
+    ...definition(),
+    enrichment: [{ ...near, ...proven('digits') }],
+    destinations: { ...destinations, main: away },
+  };
+  const secrets: Record<string, string> = { digits: '12345', long: 'sesame-open-thyself' };
+  const knowing = new Caller({
+    ...options(),
+    secrets: { load: async (_tenant, name) => secrets[name] ?? '' },
+  });
+  const found = await knowing.perform(call('enrichment', ['1']), asking as ConnectorDefinition);
+  expect(found).toMatchObject({ found: [{ value: '{"amount":12345}' }] });
+  const refused = await knowing.perform(call('delivery'), asking as ConnectorDefinition);
+  expect(refused.detail).toContain('xxx [secret]');
+  expect(refused.detail).not.toContain('sesame');
 });

@@ -7,6 +7,7 @@ import { idOf } from '#kernel/ids.ts';
 import type { Egress } from '#platform/egress/egress.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
+import type { JsonValue } from '#platform/log/event.ts';
 import type {
   CallAuthentication,
   ConnectorDefinition,
@@ -18,7 +19,7 @@ import { type Found, lookUpTables } from '../enrich.ts';
 import { type NoteDestination, noteAsked } from '../letters/caller-watch.ts';
 import { type Call, TIMEOUT_DEFAULT_MS } from './call.ts';
 import type { CallOutcome } from './decide-call.ts';
-import { type Secrets, withoutSecrets } from './secrets.ts';
+import { documentWithoutSecrets, type Secrets, withoutSecrets } from './secrets.ts';
 
 /** What an order of a connector is asked for under: a key of its own for each integration, the same for its replays. */
 export interface LastroOrder {
@@ -146,10 +147,10 @@ export class Caller {
     noteAsked(this.#options.note, { ...call, lookUp: index }, isMissing ? 'delivered' : outcome.kind);
     if (outcome.kind !== 'delivered' && !isMissing)
       return { outcome: { ...renderOutcome(withoutDoubt(outcome), proof.secrets), lookUp: index } };
-    const value = isMissing || outcome.answer === undefined ? null : documentIn(outcome.answer);
-    if (value === undefined)
+    const found =
+      isMissing || outcome.answer === undefined ? null : documentIn(outcome.answer, proof.secrets);
+    if (found === undefined)
       return { outcome: { kind: 'permanent', detail: UNREADABLE, latencyMs: outcome.latencyMs } };
-    const found = value === null ? null : withoutSecrets(value, proof.secrets);
     this.#keep(ref, found, lookUp.cache_ms ?? 0);
     return { value: found };
   }
@@ -174,10 +175,13 @@ function withoutDoubt(outcome: EgressOutcome): EgressOutcome {
   return outcome.kind === 'unknown' ? { ...outcome, kind: 'transient' } : outcome;
 }
 
-function documentIn({ body, isCut }: { readonly body: Buffer; readonly isCut: boolean }): string | undefined {
+function documentIn(
+  { body, isCut }: { readonly body: Buffer; readonly isCut: boolean },
+  secrets: readonly string[],
+): string | undefined {
   if (isCut) return undefined;
   const parsed = parseJsonBody(body);
-  return parsed.ok ? JSON.stringify(parsed.value) : undefined;
+  return parsed.ok ? JSON.stringify(documentWithoutSecrets(parsed.value as JsonValue, secrets)) : undefined;
 }
 
 function headersOf({ step, origin, correlationId, traceparent }: Call): Record<string, string> {
@@ -232,8 +236,8 @@ async function proofOf(
 
 function renderOutcome(outcome: EgressOutcome, secrets: readonly string[]): CallOutcome {
   const { kind, latencyMs, answer } = outcome;
-  const said = kind === 'delivered' || answer === undefined ? '' : shown(answer.body);
-  const detail = withoutSecrets(`${outcome.detail} ${said}`.trim(), secrets);
+  const said = kind === 'delivered' || answer === undefined ? '' : shown(answer.body, secrets);
+  const detail = `${withoutSecrets(outcome.detail, secrets)} ${said}`.trim();
   const ended = { detail, latencyMs, ...(answer === undefined ? {} : { status: answer.status }) };
   switch (kind) {
     case 'delivered': {
@@ -255,9 +259,10 @@ function renderOutcome(outcome: EgressOutcome, secrets: readonly string[]): Call
   }
 }
 
-/** What people can read of it. */
-function shown(body: Buffer): string {
-  return body.toString('utf8').replaceAll('\0', '').toWellFormed().slice(0, ANSWER_SHOWN).toWellFormed();
+/** What people can read of it. Cut behind the secrets: half of one is no longer found. */
+function shown(body: Buffer, secrets: readonly string[]): string {
+  const text = withoutSecrets(body.toString('utf8').replaceAll('\0', '').toWellFormed(), secrets);
+  return text.slice(0, ANSWER_SHOWN).toWellFormed();
 }
 
 /** Whoever takes something usually says by which `id` it goes from now on. */

@@ -1,5 +1,6 @@
 /** The values of secrets at the moment of a call; nowhere else are they in clear, and never longer than a moment. */
 import { Fault } from '#kernel/fault.ts';
+import type { JsonValue } from '#platform/log/event.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 
 /** So a secret that was replaced is used within a second, and a thousand calls ask the vault once. */
@@ -33,13 +34,30 @@ export class Secrets {
   }
 }
 
-/** A text in which a secret has come back, without it. */
+/** A text in which a secret has come back, without it: as it is, and as JSON or a URL writes it. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce(
-    (left, secret) => (secret.length < SHORTEST ? left : left.replaceAll(secret, '[secret]')),
-    text,
-  );
+  return secrets
+    .filter(({ length }) => length >= SHORTEST)
+    .flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
+    .reduce((left, written) => left.replaceAll(written, '[secret]'), text);
 }
 
 /** What is shorter is in every text. */
 const SHORTEST = 4;
+
+/** A document in which a secret has come back, without it in texts and names. What looks alike but is no text stays, so that it is JSON. */
+export function documentWithoutSecrets(value: JsonValue, secrets: readonly string[]): JsonValue {
+  if (typeof value === 'string') return withoutSecrets(value, secrets);
+  if (typeof value !== 'object' || value === null) return value;
+  if (isList(value)) return value.map((each) => documentWithoutSecrets(each, secrets));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [
+      withoutSecrets(name, secrets),
+      documentWithoutSecrets(member, secrets),
+    ]),
+  );
+}
+
+function isList(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
