@@ -301,9 +301,13 @@ test('H4: an expression that loops is stopped and dead-lettered, and others go o
   const { body } = await hub.send('loop', { a: 1 });
   expect((await hub.send('erp', invoice('i-10'), WAIT)).body['status']).toBe('delivered');
   await vi.waitUntil(async () => {
-    const letters = await hub.call('GET', '/v1/dead-letters');
+    const letters = await hub.call('GET', '/v1/dead-letters?target=loop');
     return (letters.body['data'] as { subject: string }[]).some(({ subject }) => subject === body['id']);
   }, PATIENT);
+  expect((await hub.call('GET', `/v1/integrations/${String(body['id'])}`)).body).toMatchObject({
+    status: 'failed',
+    failure: { step: 'rules', code: 'hub.expression_overrun' },
+  });
 });
 
 test('H8: a message becomes an entry of a cash book', async () => {

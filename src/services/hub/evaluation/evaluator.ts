@@ -5,8 +5,8 @@
  *     that brings down more than its thread by that has brought down a process that has nothing but it (evaluating-process.ts).
  * V2: what was worked on beside it is worked on again: nobody pays for another's loop but in time.
  * V3: of jobs with one source that are handed over together one is stopped, and the others with it. A source that was
- *     stopped three times for one message alone is not tried again for a while: each try costs everybody JOB_MAX_MS. How often
- *     it was tried with others is not counted: that depends on how batches fall, and its first message is to be a dead letter.
+ *     stopped three times for one message alone is shunned, by that message too, and not tried again for a while: each try
+ *     costs everybody JOB_MAX_MS. How often it was tried with others is not counted: that depends on how batches fall.
  * V4: what a process that stops has not worked on is no fault of a message: another process works on it.
  */
 import { Fault } from '#kernel/fault.ts';
@@ -17,7 +17,10 @@ import type { Job, JobResult } from './job.ts';
 const PROCESSES = 2;
 /** Jobs handed over at a time. */
 const JOBS_PER_WORK = 256;
-/** V3. As often as a consumer tries an event alone: then that one is a dead letter, and those behind it are not held up. */
+/**
+ * V3. As often as a consumer tries an event alone, so that the third try is the tenant's end of it: as dead letters of a group
+ * a few tenants' loops would use up what that may park, and it would stand still for all.
+ */
 const SHUNNED_AT = 3;
 const SHUNNED_FOR_MS = 30_000;
 const SHUNNED_MAX = 1000;
@@ -51,10 +54,9 @@ export class Evaluator {
     await Promise.all(
       parts.map(async (part) => {
         const found = await this.#submit(part.map(({ job }) => job));
-        for (const [at, { index }] of part.entries()) results[index] = found[at];
         const stopped = part.filter((_job, at) => found[at]?.kind === 'overrun');
-        if (isShared) return;
-        for (const source of new Set(stopped.map(({ job }) => job.source))) this.#note(source);
+        if (!isShared) for (const source of new Set(stopped.map(({ job }) => job.source))) this.#note(source);
+        for (const [at, { index, job }] of part.entries()) results[index] = this.#judged(job, found[at]);
       }),
     );
     if (this.#closed) throw new Fault('the process is stopping', { transient: true }); // V4
@@ -89,6 +91,12 @@ export class Evaluator {
     if (this.#shunned.size >= SHUNNED_MAX) this.#shunned.clear();
     const count = (this.#shunned.get(source)?.count ?? 0) + 1;
     this.#shunned.set(source, { count, until: performance.now() + SHUNNED_FOR_MS });
+  }
+
+  /** What was stopped, as that which is not tried again for now if it is so by this. */
+  #judged(job: Job, found: JobResult | undefined): JobResult | undefined {
+    const isShunned = found?.kind === 'overrun' && this.#shunnedResult(job) !== undefined;
+    return isShunned ? { ...found, isShunned } : found;
   }
 
   #shunnedResult({ source }: Job): JobResult | undefined {

@@ -40,7 +40,7 @@ export type JobResult =
   | { readonly kind: 'values'; readonly values: readonly string[] }
   /** The expression does not compile, or fails on the message. `position`: in the text of the expression. */
   | { readonly kind: 'faulty'; readonly at: string; readonly detail: string; readonly position?: number }
-  /** It was stopped; or not tried, because its source has been stopped so often just now. */
+  /** It was stopped. `isShunned`: as often as it may be just now, or so often that it was not tried. */
   | { readonly kind: 'overrun'; readonly detail: string; readonly isShunned?: true };
 
 /** Jobs as a thread is handed them: what many have in common is copied once. */

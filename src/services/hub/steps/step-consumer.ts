@@ -4,7 +4,7 @@
  * S1: an event is answered once: only where the integration stands where the event left it (H3). Delivered again it changes
  *     nothing.
  * S2: what a tenant has written runs before the transaction, in another process, bounded. What is stopped there fails the event
- *     alone: it becomes a dead letter, and nothing else is held up.
+ *     alone, which is tried again alone; at the third time the integration has failed, and nothing else is held up.
  * S3: a step calls nobody. What has to be asked outside is a call: a row of this commit, whose request leaves after it.
  * S4: an event is carried through the steps behind it in the same commit, as far as nobody has to be asked: each says what it
  *     would have said, caused by what made it due. Whatever is in the way is left to the step's own group (carry.ts).
