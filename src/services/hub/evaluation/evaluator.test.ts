@@ -130,6 +130,18 @@ test('a source is left alone when it was stopped for one message three times, wh
   });
 });
 
+test('a source that was stopped among others is not tried among others again before it came through alone (V3)', async () => {
+  const source = '$count($match(text, /^(a+)+$/))';
+  const [loops, ends] = ['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', 'aaa'].map((text) =>
+    value(source, { text }),
+  ) as [Job, Job];
+  const tried = async (job: Job, isShared: boolean) => (await evaluator.run([job], { isShared }))[0];
+  expect(await tried(loops, true)).toMatchObject({ kind: 'overrun' });
+  expect(await tried(ends, true)).toMatchObject({ kind: 'overrun' });
+  expect(await tried(ends, false)).toMatchObject({ kind: 'values' });
+  expect(await tried(ends, true)).toMatchObject({ kind: 'values' });
+});
+
 test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
   const stopping = new Evaluator();
   const loop = value('($f := function($n) { $f($n + 4) }; $f(0))');

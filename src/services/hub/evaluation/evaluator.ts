@@ -6,7 +6,8 @@
  * V2: what was worked on beside it is worked on again: nobody pays for another's loop but in time.
  * V3: of jobs with one source that are handed over together one is stopped, and the others with it. A source that was
  *     stopped three times for one message alone is shunned, by that message too, and not tried again for a while: each try
- *     costs everybody JOB_MAX_MS. How often it was tried with others is not counted: that depends on how batches fall.
+ *     costs everybody JOB_MAX_MS. How often it was tried with others is not counted: that depends on how batches fall. But
+ *     until it has come through alone it is not tried with others again: they are halved until it stands alone all the same.
  * V4: what a process that stops has not worked on is no fault of a message: another process works on it.
  */
 import { Fault } from '#kernel/fault.ts';
@@ -35,6 +36,8 @@ export class Evaluator {
   readonly #queue: Waiting[] = [];
   readonly #processes: readonly EvaluatingProcess[];
   readonly #shunned = new Map<string, { readonly count: number; readonly until: number }>();
+  /** Sources that were stopped among others, until when. */
+  readonly #suspects = new Map<string, number>();
   #closed = false;
 
   constructor() {
@@ -46,7 +49,9 @@ export class Evaluator {
    * doing: the process stops (V4), or can start no other.
    */
   async run(jobs: readonly Job[], { isShared = false } = {}): Promise<readonly JobResult[]> {
-    const results = jobs.map((job) => this.#shunnedResult(job));
+    const results = jobs.map(
+      (job) => this.#shunnedResult(job) ?? (isShared ? this.#suspectResult(job) : undefined),
+    );
     const open = jobs.flatMap((job, index) => (results[index] === undefined ? { job, index } : []));
     const parts = Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, part) =>
       open.slice(part * JOBS_PER_WORK, (part + 1) * JOBS_PER_WORK),
@@ -54,8 +59,11 @@ export class Evaluator {
     await Promise.all(
       parts.map(async (part) => {
         const found = await this.#submit(part.map(({ job }) => job));
-        const stopped = part.filter((_job, at) => found[at]?.kind === 'overrun');
-        if (!isShared) for (const source of new Set(stopped.map(({ job }) => job.source))) this.#note(source);
+        const isStopped = Map.groupBy(part, (_each, at) => found[at]?.kind === 'overrun');
+        for (const source of sourcesOf(isStopped.get(false))) this.#suspects.delete(source);
+        for (const source of sourcesOf(isStopped.get(true)))
+          if (isShared) this.#suspect(source);
+          else this.#note(source);
         for (const [at, { index, job }] of part.entries()) results[index] = this.#judged(job, found[at]);
       }),
     );
@@ -99,6 +107,15 @@ export class Evaluator {
     return isShunned ? { ...found, isShunned } : found;
   }
 
+  #suspect(source: string): void {
+    if (this.#suspects.size >= SHUNNED_MAX) this.#suspects.clear();
+    this.#suspects.set(source, performance.now() + SHUNNED_FOR_MS);
+  }
+
+  #suspectResult({ source }: Job): JobResult | undefined {
+    return (this.#suspects.get(source) ?? 0) > performance.now() ? SUSPECT : undefined;
+  }
+
   #shunnedResult({ source }: Job): JobResult | undefined {
     const shunned = this.#shunned.get(source);
     if (shunned === undefined) return undefined;
@@ -107,6 +124,12 @@ export class Evaluator {
     return undefined;
   }
 }
+
+function sourcesOf(jobs: readonly { readonly job: Job }[] = []): ReadonlySet<string> {
+  return new Set(jobs.map(({ job }) => job.source));
+}
+
+const SUSPECT: JobResult = { kind: 'overrun', detail: 'It was stopped just now, and is tried alone.' };
 
 const SHUNNED: JobResult = {
   kind: 'overrun',

@@ -11,10 +11,8 @@ import { Worker } from 'node:worker_threads';
 import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type Job, type JobResult, packJobs } from './job.ts';
 
 const LOOK_EVERY_MS = 25;
-/** Until it has begun: what it loads is ours, and takes seconds where the machine has much else to do. */
+/** Until it has begun: what it loads and tries first is ours, and takes seconds where the machine has much else to do. */
 const START_MAX_MS = 30_000;
-/** A thread that has just been started compiles everything anew. */
-const FIRST_JOB_MAX_MS = 2000;
 /** A step that cannot be interrupted for so long does not end: then the process has to. */
 const END_MAX_MS = 5000;
 const STACK_MB = 4;
@@ -25,7 +23,6 @@ export class Thread {
   readonly #onStuck: () => void;
   #worker: Worker | undefined;
   #progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  #isWarm = false;
   #hears: Hearing | undefined;
   #works = 0;
 
@@ -83,7 +80,6 @@ export class Thread {
         done: (done) => {
           if (done.id !== id) return;
           clearInterval(watch);
-          this.#isWarm = true;
           resolve({ kind: 'done', results: done.results });
         },
         ended: stop,
@@ -97,21 +93,18 @@ export class Thread {
   #watch(progress: Int32Array, stop: () => void): NodeJS.Timeout {
     let at = 0;
     let since = performance.now();
-    let isFirst = !this.#isWarm;
     return setInterval(() => {
       const now = Atomics.load(progress, 0);
       if (now !== at) {
-        isFirst &&= at === 0;
         at = now;
         since = performance.now();
-      } else if (performance.now() - since > maxMs(now, isFirst)) stop();
+      } else if (performance.now() - since > (now === 0 ? START_MAX_MS : JOB_MAX_MS)) stop();
     }, LOOK_EVERY_MS);
   }
 
   #started(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     this.#progress = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    this.#isWarm = false;
     const worker = new Worker(new URL('./evaluation-thread.ts', import.meta.url), {
       workerData: this.#progress.buffer,
       env: {},
@@ -143,11 +136,6 @@ export class Thread {
     await worker.terminate();
     clearTimeout(stuck);
   }
-}
-
-function maxMs(progress: number, isFirst: boolean): number {
-  if (progress === 0) return START_MAX_MS;
-  return isFirst ? FIRST_JOB_MAX_MS : JOB_MAX_MS;
 }
 
 interface Hearing {

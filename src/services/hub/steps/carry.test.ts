@@ -112,7 +112,8 @@ test('H4: one that loops in the step itself is no answer, but stopped', async ()
 test('H4: one that loops three times alone has failed, and takes nothing of what its group may bury', async () => {
   const carrier = carrierOf({ ...PLAIN, rules: [{ when: `(3; ${LOOP})`, refuse: 'never' }] });
   const validated = { ...requested({ order: 'o-1' }), type: 'integration.validated' };
-  for (const _try of [1, 2]) expect((await carried(carrier, validated, rulesStep)).stopped).toBeDefined();
+  for (const tries of [1, 2])
+    expect((await carried(carrier, validated, rulesStep)).stopped, `try ${tries}`).toBeDefined();
   const way = await carried(carrier, validated, rulesStep);
   expect(way.stopped).toBeUndefined();
   expect(way.answers.map(({ end }) => end)).toMatchObject([
