@@ -35,8 +35,6 @@ export interface HookDeskOptions {
 /** Of one connector in a minute: what somebody sends who is not authentic fills no table. */
 const UNAUTHENTIC_KEPT_PER_MINUTE = 60;
 const COUNTED_MAX = 10_000;
-/** Longer than any sender's; it stands in an index. */
-const ID_MAX = 255;
 const HEADER_MAX = 2048;
 const HEADERS_MAX = 64;
 const RETRY_AFTER_S = 1;
@@ -91,14 +89,13 @@ function incoming(
   },
 ): IncomingHook {
   const { tenant, name, version } = connector;
-  const id = idOfHook(arrived, entry.signature, entry.id_header);
   return {
     connector: { tenant, name, version, entry: 'webhook' },
     headers: keptHeaders(arrived, entry, secret),
     body: arrived.body,
     message: messageOf(arrived.body),
     verdict,
-    id: id === undefined || (id.length <= ID_MAX && isStorableText(id)) ? id : undefined,
+    id: idOfHook(arrived, entry.signature, entry.id_header),
     correlationId: arrived.correlationId,
     traceparent: arrived.traceparent,
   };

@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import { TOLERANCE_MS } from '#platform/http/webhook-signature.ts';
 import type { SignatureScheme } from '../connector.ts';
-import { type HookHeaders, verdictOf } from './verify-signature.ts';
+import { type HookHeaders, idOfHook, verdictOf } from './verify-signature.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 const SECRET = `whsec_${Buffer.from('a secret of enough bytes').toString('base64')}`;
@@ -99,4 +99,15 @@ describe('the other schemes', () => {
     expect(verdict(key, { 'x-key': `${SECRET} ` })).toBe('invalid');
     expect(verdict(key, {})).toBe('invalid');
   });
+});
+
+test.each([
+  ['of 255 characters', 'a'.repeat(255), true],
+  ['of 256', 'a'.repeat(256), false],
+  ['that is empty', '', false],
+  ['that cannot be stored', 'a\0', false],
+])('an id %s', (_what, id, isTaken) => {
+  const scheme = { scheme: 'standard_webhooks', secret: 'shop' } as const;
+  const found = idOfHook({ headers: { 'webhook-id': id }, body: BODY }, scheme, undefined);
+  expect(found).toBe(isTaken ? id : undefined);
 });

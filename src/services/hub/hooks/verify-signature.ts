@@ -2,6 +2,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
+import { isStorableText } from '#kernel/text.ts';
 import {
   isDigest,
   isSeconds,
@@ -12,6 +13,8 @@ import {
 import type { SignatureScheme } from '../connector.ts';
 import type { HookVerdict } from '../store.ts';
 
+/** Longer than any sender's; it stands in an index. */
+const ID_MAX = 255;
 /** In any case (RFC 9110 §11.1). */
 const BASIC = /^basic +(\S+)$/i;
 
@@ -48,7 +51,7 @@ export function verdictOf(
   }
 }
 
-/** The sender's own id of it, by its scheme. */
+/** The sender's own id of it, by its scheme; nothing if it is none that can be kept. */
 export function idOfHook(
   { headers }: SignedHook,
   { scheme }: SignatureScheme,
@@ -56,7 +59,7 @@ export function idOfHook(
 ): string | undefined {
   const name = idHeader ?? (scheme === 'standard_webhooks' ? 'webhook-id' : undefined);
   const id = name === undefined ? undefined : headers[name.toLowerCase()];
-  return id === '' ? undefined : id;
+  return id !== undefined && id !== '' && id.length <= ID_MAX && isStorableText(id) ? id : undefined;
 }
 
 function standardWebhooks(
