@@ -82,7 +82,9 @@ export function openHubParts(shared: SharedWithHub): HubParts {
     letters: hub.letters,
     start() {
       hub.start();
-      return hub.consumers.map((consumer) => workerOf(consumer));
+      const workers = hub.consumers.map((consumer) => workerOf(consumer));
+      stops.add(() => hub.stopEvaluating());
+      return workers;
     },
     registerRoutes: (app) => hub.registerRoutes(app, commands),
   };

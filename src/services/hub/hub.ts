@@ -152,6 +152,11 @@ export class Hub {
     this.#forgetting.start();
   }
 
+  /** Before the consumers: what tenants wrote may take minutes, and is evaluated again where the events are taken up. */
+  async stopEvaluating(): Promise<void> {
+    await this.#evaluator.close();
+  }
+
   /** After the consumers. */
   async stop(): Promise<void> {
     await this.#overdue.stop();
