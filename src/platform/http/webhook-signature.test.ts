@@ -21,6 +21,19 @@ test('one of several signatures is enough', () => {
   expect(isAuthentic({ ...MESSAGE, signature }, SECRET, NOW)).toBe(true);
 });
 
+test('what was signed is not read as another time and body by an id with a dot', () => {
+  const body = '{"note": ".1614265330.{}"}';
+  const signed = `${MESSAGE.id}.${MESSAGE.timestamp}.${body}`;
+  const signature = `v1,${createHmac('sha256', Buffer.from(SECRET.slice('whsec_'.length), 'base64'))
+    .update(signed)
+    .digest('base64')}`;
+  const message = { ...MESSAGE, signature, body: Buffer.from(body) };
+  expect(isAuthentic(message, SECRET, NOW)).toBe(true);
+  const id = signed.slice(0, signed.lastIndexOf('.1614265330.'));
+  const shifted = { ...message, id, body: Buffer.from('{}"}') };
+  expect(isAuthentic(shifted, SECRET, NOW)).toBe(false);
+});
+
 describe('not authentic is', () => {
   const signed = (body: string) =>
     `v1,${createHmac('sha256', 'another').update(`${MESSAGE.id}.${MESSAGE.timestamp}.${body}`).digest('base64')}`;
