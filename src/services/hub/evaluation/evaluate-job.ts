@@ -120,20 +120,32 @@ async function evaluate(source: string, input: JsonValue, at: string): Promise<J
 
 /** As it is carried on: what no message can hold, a function or a NUL, fails here. */
 function textOf(value: JsonValue, at: string): string {
+  const lost = lostIn(value);
+  if (lost !== undefined) throw new Faulty(at, new TypeError(`gives ${lost}`));
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined || !(isPlain(text) || isStorableJson(JSON.parse(text))))
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
   if (Buffer.byteLength(text) > MESSAGE_MAX_BYTES)
     throw new Faulty(at, new RangeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`));
-  if (!isExact(value)) throw new Faulty(at, new TypeError('gives a number that cannot be kept exactly'));
   return text;
 }
 
-/** As of a body that comes in (json-body.ts, J3): an amount that was rounded, or has become null, must not go on. */
-function isExact(value: JsonValue | undefined): boolean {
+/**
+ * What would go on as something else: a number that was rounded, or would be null, as of a body that comes in (json-body.ts, J3);
+ * a function, which JSONata writes as an object.
+ */
+function lostIn(value: unknown): string | undefined {
+  if (typeof value === 'function') return 'a function';
   if (typeof value === 'number')
-    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
-  return typeof value !== 'object' || value === null || Object.values(value).every(isExact);
+    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+      ? undefined
+      : 'a number that cannot be kept exactly';
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const each of Object.values(value)) {
+    const lost = lostIn(each);
+    if (lost !== undefined) return lost;
+  }
+  return undefined;
 }
 
 /** Whether it can be seen at a glance that it may be stored: what may not is written as an escape, and it is not deep. */

@@ -53,6 +53,15 @@ describe('an expression', () => {
     ]);
   });
 
+  test.each(['$string', '{"a": [$sum]}', 'function($x) { $x }', '{"a": function($x) { $x }}'])(
+    'that gives a function fails: %s',
+    async (source) => {
+      expect(await evaluator.run([value(source)])).toMatchObject([
+        { kind: 'faulty', at: '/0', detail: 'gives a function' },
+      ]);
+    },
+  );
+
   test.each([
     ['loops by recursion', '($f := function($n) { $f($n + 1) }; $f(0))'],
     ['grows a list', '($f := function($l) { $f($append($l, $l)) }; $f([1..1000]))'],
