@@ -172,6 +172,20 @@ const TO_READ_MODELS: readonly Damage[] = [
   ),
   toOne(
     'pay',
+    'a payment to be undone, as nobody has asked',
+    `update payments.refund_totals set undo_requested_at = now() where ctid = (select ctid from payments.refund_totals where undo_requested_at is null and promised > 0 limit 1)
+     returning payment_id`,
+    [['refunds', 'different_undo_request']],
+  ),
+  toOne(
+    'pay',
+    'a payment that a person wanted undone, and no longer',
+    `update payments.refund_totals set undo_requested_at = null where ctid = (select ctid from payments.refund_totals where undo_requested_at is not null limit 1)
+     returning payment_id`,
+    [['refunds', 'different_undo_request']],
+  ),
+  toOne(
+    'pay',
     'totals of refunds that are gone',
     'delete from payments.refund_totals where payment_id = (select payment_id from payments.refunds limit 1) returning payment_id',
     [['refunds', 'missing_refund_totals']],

@@ -57,6 +57,7 @@ import { type Checks, differenceFinding } from './report.ts';
 import { sagaMapFor } from './saga-map.ts';
 import type { ProvedRows } from './verify-payment-rows.ts';
 import { verifyReconciliations, waitsForPerson } from './verify-reconciliations.ts';
+import { isToBeUndone, verifyUndoRequests, verifyUndoRequestsOf } from './verify-undo-requests.ts';
 
 /** A page is looked at in the database as a whole, and here as far as it is not plain. */
 const PAGE = { first: 1_000, least: 100, most: 8_000 };
@@ -115,6 +116,8 @@ class PaymentWalk {
   readonly #book = new RefundBook();
   /** Payments that wait for a person. */
   readonly #waiting: SagaTimeline['subject'][] = [];
+  /** Payments that a person wanted undone as a whole. */
+  readonly #undone: SagaTimeline['subject'][] = [];
   #payments = 0;
   #refunds = 0;
   #running = 0;
@@ -135,9 +138,12 @@ class PaymentWalk {
 
   /** Of one range alone, as it is now. */
   async judgeRange(lane: Lane, range: IdRange): Promise<void> {
-    this.#judge(await lane.snapshot((reader) => readPage(reader, [range])));
+    const page = await lane.snapshot((reader) => readPage(reader, [range]));
+    this.#judge(page);
     await verifyRefunds(lane, this.#book, this.#checks.refunds);
     await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
+    const payments = page.sagas.filter(isPayment).map(({ timeline }) => timeline.subject);
+    await verifyUndoRequestsOf(lane, payments, this.#checks.refunds);
   }
 
   get counts(): PaymentCounts {
@@ -162,6 +168,7 @@ class PaymentWalk {
     for (const range of STRAY_SUBJECTS) await this.#findStrays(lane, range);
     await verifyRefunds(lane, this.#book, this.#checks.refunds);
     await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
+    await verifyUndoRequests(lane, this.#undone, this.#checks.refunds);
   }
 
   async #walk(lane: Lane): Promise<void> {
@@ -218,6 +225,7 @@ class PaymentWalk {
     for (const { timeline } of sagas) {
       this.#book.enter(timeline);
       if (waitsForPerson(timeline)) this.#waiting.push(timeline.subject);
+      if (isToBeUndone(timeline)) this.#undone.push(timeline.subject);
     }
     for (const difference of differences) this.#report(difference);
     const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));

@@ -183,6 +183,7 @@ export const REPAIR_RULES = {
   missing_refund_totals: { severity: 'error', repair: { way: 'recount' } },
   different_refund_totals: { severity: 'error', repair: { way: 'recount' } },
   extra_refund_totals: { severity: 'error', repair: { way: 'recount' } },
+  different_undo_request: STATE,
   missing_verdict: rebuilt('verdicts', 'warning'),
   different_verdict: rebuilt('verdicts'),
   extra_verdict: rebuilt('verdicts'),

@@ -1,4 +1,5 @@
 /** What the tables of refunds hold, for who proves it against the logs; see the ledger's audit. */
+import type { EpochMs } from '#kernel/clock.ts';
 import { textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import {
   type Comparison,
@@ -92,6 +93,50 @@ export async function listRefundTotals(
     promisedMinor: row.promised,
     refundedMinor: row.refunded,
   }));
+}
+
+/** `uuid`: of a payment that a person wants undone as a whole, since when. */
+export interface UndoRequest extends RowRef {
+  readonly undoRequestedAt: EpochMs;
+}
+
+/** By primary key, after the cursor. */
+export async function listUndoRequests(
+  reader: Reader,
+  after: RowRef | undefined,
+  limit: number,
+): Promise<UndoRequest[]> {
+  const rows = await reader.query<UndoRow>(
+    `select t.tenant, t.payment_id, t.undo_requested_at from payments.refund_totals t
+     where t.undo_requested_at is not null and ($1::text is null or (t.tenant, t.payment_id) > ($1::text, $2::uuid))
+     order by t.tenant, t.payment_id limit $3`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit],
+  );
+  return rows.map(undoRequest);
+}
+
+interface UndoRow {
+  tenant: string;
+  payment_id: string;
+  undo_requested_at: EpochMs;
+}
+
+function undoRequest({ tenant, payment_id, undo_requested_at }: UndoRow): UndoRequest {
+  return { tenant, uuid: payment_id, undoRequestedAt: undo_requested_at };
+}
+
+/** Of these payments; by primary key. */
+export async function undoRequestsOf(reader: Reader, payments: readonly RowRef[]): Promise<UndoRequest[]> {
+  const rows = await reader.query<UndoRow>(
+    `select t.tenant, t.payment_id, t.undo_requested_at
+     from unnest($1::text[], $2::uuid[]) as wanted(tenant, id)
+     cross join lateral (
+       select * from payments.refund_totals t where t.tenant = wanted.tenant and t.payment_id = wanted.id offset 0
+     ) t
+     where t.undo_requested_at is not null`,
+    [textArray(payments.map(({ tenant }) => tenant)), uuidArray(payments.map(({ uuid }) => uuid))],
+  );
+  return rows.map(undoRequest);
 }
 
 /** What the rows of refunds add up to, of the payments that have any; by the index on payments. */

@@ -18,7 +18,9 @@ export {
   listReconciliations,
   listRefundIds,
   listRefundTotals,
+  listUndoRequests,
   sumRefunds,
+  undoRequestsOf,
 } from './audit-refunds.ts';
 export {
   type CancelRequested,
