@@ -15,6 +15,7 @@ import type { Range } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
+import type { RowRef } from '#services/payments/contract.ts';
 import { type AuditedAttempt, listAttempts } from '#services/providers/contract.ts';
 import { AbandonedEvents } from './abandoned-events.ts';
 import { type Ask, openAsksOf } from './asked-attempts.ts';
@@ -57,7 +58,7 @@ import { type Checks, differenceFinding } from './report.ts';
 import { sagaMapFor } from './saga-map.ts';
 import type { ProvedRows } from './verify-payment-rows.ts';
 import { verifyReconciliations, waitsForPerson } from './verify-reconciliations.ts';
-import { isToBeUndone, verifyUndoRequests, verifyUndoRequestsOf } from './verify-undo-requests.ts';
+import { isToBeUndone, verifyUndoRequests } from './verify-undo-requests.ts';
 
 /** A page is looked at in the database as a whole, and here as far as it is not plain. */
 const PAGE = { first: 1_000, least: 100, most: 8_000 };
@@ -117,7 +118,7 @@ class PaymentWalk {
   /** Payments that wait for a person. */
   readonly #waiting: SagaTimeline['subject'][] = [];
   /** Payments that a person wanted undone as a whole. */
-  readonly #undone: SagaTimeline['subject'][] = [];
+  readonly #undone: RowRef[] = [];
   #payments = 0;
   #refunds = 0;
   #running = 0;
@@ -142,8 +143,8 @@ class PaymentWalk {
     this.#judge(page);
     await verifyRefunds(lane, this.#book, this.#checks.refunds);
     await verifyReconciliations(lane, this.#waiting, this.#checks.payments);
-    const payments = page.sagas.filter(isPayment).map(({ timeline }) => timeline.subject);
-    await verifyUndoRequestsOf(lane, payments, this.#checks.refunds);
+    const payments = page.sagas.filter(isPayment).flatMap(({ timeline }) => rowRefsOf(timeline));
+    await verifyUndoRequests(lane, payments, this.#checks.refunds);
   }
 
   get counts(): PaymentCounts {
@@ -225,7 +226,7 @@ class PaymentWalk {
     for (const { timeline } of sagas) {
       this.#book.enter(timeline);
       if (waitsForPerson(timeline)) this.#waiting.push(timeline.subject);
-      if (isToBeUndone(timeline)) this.#undone.push(timeline.subject);
+      if (isToBeUndone(timeline)) this.#undone.push(...rowRefsOf(timeline));
     }
     for (const difference of differences) this.#report(difference);
     const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
@@ -285,6 +286,11 @@ class PaymentWalk {
 
 function isPayment({ timeline }: JudgedSaga): boolean {
   return kindOf(timeline) === 'pay';
+}
+
+/** None without events, which say whose it is. */
+function rowRefsOf({ uuid, events: [first] }: SagaTimeline): RowRef[] {
+  return first === undefined ? [] : [{ tenant: first.tenant, uuid }];
 }
 
 /** P2. A counter-entry that was refused is asked for again after a pause: nothing is missing meanwhile. */

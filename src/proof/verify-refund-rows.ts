@@ -5,17 +5,24 @@
 import { idOf } from '#kernel/ids.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { listRefundIds, listRefundTotals, type RowRef, sumRefunds } from '#services/payments/contract.ts';
+import {
+  type ListedRefundTotals,
+  listRefundIds,
+  listRefundTotals,
+  type RowRef,
+  sumRefunds,
+} from '#services/payments/contract.ts';
 import type { Lane } from './lane.ts';
 import { readTimelinesOf } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding } from './report.ts';
+import { verifyUndoRequests } from './verify-undo-requests.ts';
 
 const PAGE = 2_000;
 
 /** Rows as listed, and those of them that nothing stands behind. */
-interface Page {
-  readonly rows: readonly RowRef[];
+interface Page<Row extends RowRef> {
+  readonly rows: readonly Row[];
   readonly forged: readonly RowRef[];
 }
 
@@ -32,14 +39,19 @@ export async function verifyRefundRows(
   for await (const { rows, forged } of pages(lane, readTotals)) {
     phase.advance(rows.length);
     for (const { uuid, tenant } of forged) extra('refund_totals', idOf('pay', uuid), tenant);
+    await verifyUndoRequests(
+      lane,
+      rows.filter(({ isToBeUndone }) => isToBeUndone),
+      check,
+    );
   }
 }
 
 /** Each of one instant: rows and their events, refunds and their totals, are changed in the same commits. */
-async function* pages(
+async function* pages<Row extends RowRef>(
   lane: Lane,
-  read: (reader: Reader, after: RowRef | undefined) => Promise<Page>,
-): AsyncGenerator<Page> {
+  read: (reader: Reader, after: RowRef | undefined) => Promise<Page<Row>>,
+): AsyncGenerator<Page<Row>> {
   for (let after: RowRef | undefined; ; ) {
     const cursor = after;
     const page = await lane.snapshot((reader) => read(reader, cursor));
@@ -49,7 +61,7 @@ async function* pages(
   }
 }
 
-async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<Page> {
+async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<Page<RowRef>> {
   const rows = await listRefundIds(reader, after, PAGE);
   const subjects = rows.map(({ uuid }) => idOf('ref', uuid));
   const timelines = await readTimelinesOf(reader, subjects, ['payments']);
@@ -61,7 +73,7 @@ async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<P
   return { rows, forged: rows.filter((row) => !told.has(refOf(row))) };
 }
 
-async function readTotals(reader: Reader, after: RowRef | undefined): Promise<Page> {
+async function readTotals(reader: Reader, after: RowRef | undefined): Promise<Page<ListedRefundTotals>> {
   const rows = await listRefundTotals(reader, after, PAGE);
   const summed = new Set((await sumRefunds(reader, rows)).map(refOf));
   const forged = rows.filter(

@@ -2,12 +2,10 @@
  * Since when a person wants a whole payment undone: while that stands, nothing of it is given back in part. What the row of its
  * refunds says is what the logs tell.
  */
-
 import type { EpochMs } from '#kernel/clock.ts';
-import { idOf, type PaymentId } from '#kernel/ids.ts';
-import { placeBehind } from '#platform/postgres/place-behind.ts';
+import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { listUndoRequests, type RowRef, undoRequestsOf } from '#services/payments/contract.ts';
+import { type RowRef, undoRequestsOf } from '#services/payments/contract.ts';
 import { textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
 import { readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
@@ -23,31 +21,16 @@ export function isToBeUndone({ events }: Pick<SagaTimeline, 'events'>): boolean 
   return events.some(asksForUndo);
 }
 
-/** `asked`: those of which the logs say so, as they were met. What has changed since is looked at as it is now. */
+/** Of these payments: those that the logs, or the rows, say it of, as they were met. They are looked at as they are now. */
 export async function verifyUndoRequests(
   lane: Lane,
-  asked: readonly SagaTimeline['subject'][],
+  payments: readonly RowRef[],
   check: Check,
 ): Promise<void> {
-  await verifyUndoRequestsOf(lane, asked, check);
-  for (let after: RowRef | undefined; ; ) {
-    const cursor = after;
-    const { rows, faults } = await lane.snapshot((reader) => judgeListed(reader, cursor));
-    report(faults, check);
-    after = placeBehind(rows, PAGE);
-    if (after === undefined) return;
-  }
-}
-
-/** Of these payments alone. */
-export async function verifyUndoRequestsOf(
-  lane: Lane,
-  subjects: readonly SagaTimeline['subject'][],
-  check: Check,
-): Promise<void> {
-  for (let at = 0; at < subjects.length; at += PAGE) {
-    const page = subjects.slice(at, at + PAGE);
-    report(await lane.snapshot((reader) => judgeOf(reader, page)), check);
+  for (let at = 0; at < payments.length; at += PAGE) {
+    const page = payments.slice(at, at + PAGE);
+    for (const { subject, detail } of await lane.snapshot((reader) => judgePage(reader, page)))
+      check.found(differenceFinding('undo_request', subject, { key: {}, kind: 'different', detail }));
   }
 }
 
@@ -56,35 +39,16 @@ interface Fault {
   readonly detail: string;
 }
 
-function report(faults: readonly Fault[], check: Check): void {
-  for (const { subject, detail } of faults)
-    check.found(differenceFinding('undo_request', subject, { key: {}, kind: 'different', detail }));
-}
-
 /** What the logs tell of each, and its row. */
-async function judgeOf(reader: Reader, subjects: readonly SagaTimeline['subject'][]): Promise<Fault[]> {
+async function judgePage(reader: Reader, payments: readonly RowRef[]): Promise<Fault[]> {
+  const subjects = payments.map(({ uuid }) => idOf('pay', uuid));
   const timelines = await readTimelinesOf(reader, subjects, TOPICS);
-  const refs = timelines.flatMap(({ uuid, events: [first] }) =>
-    first ? [{ tenant: first.tenant, uuid }] : [],
-  );
-  const rows = await undoRequestsOf(reader, refs);
+  const eventsOf = new Map(timelines.map(({ uuid, events }) => [uuid, events]));
+  const rows = await undoRequestsOf(reader, payments);
   const requestedAt = new Map(rows.map(({ uuid, undoRequestedAt }) => [uuid, undoRequestedAt]));
-  return timelines.flatMap((timeline) => faultsOf(timeline, requestedAt.get(timeline.uuid) ?? null));
-}
-
-/** A page of the rows that say so: what the logs tell of each. */
-async function judgeListed(
-  reader: Reader,
-  after: RowRef | undefined,
-): Promise<{ readonly rows: readonly RowRef[]; readonly faults: readonly Fault[] }> {
-  const rows = await listUndoRequests(reader, after, PAGE);
-  const subjects = rows.map(({ uuid }): PaymentId => idOf('pay', uuid));
-  const timelines = await readTimelinesOf(reader, subjects, TOPICS);
-  const byUuid = new Map(timelines.map((timeline) => [timeline.uuid, timeline]));
-  const faults = rows.flatMap(({ uuid, undoRequestedAt }) =>
-    faultsOf(byUuid.get(uuid) ?? { subject: idOf('pay', uuid), events: [] }, undoRequestedAt),
+  return payments.flatMap(({ uuid }) =>
+    faultsOf({ subject: idOf('pay', uuid), events: eventsOf.get(uuid) ?? [] }, requestedAt.get(uuid) ?? null),
   );
-  return { rows, faults };
 }
 
 /** A request that is refused is taken from the row when the payments' group passes that, which may be later. */

@@ -66,6 +66,8 @@ export interface ListedRefundTotals extends RowRef {
   readonly capturedMinor: bigint;
   readonly promisedMinor: bigint;
   readonly refundedMinor: bigint;
+  /** Whether a person wants the payment undone as a whole. */
+  readonly isToBeUndone: boolean;
 }
 
 /** Totals by primary key, after the cursor. A row of zeros is of a payment without refunds, whose charge was denied. */
@@ -80,8 +82,11 @@ export async function listRefundTotals(
     captured: bigint;
     promised: bigint;
     refunded: bigint;
+    is_to_be_undone: boolean;
   }>(
-    `select t.tenant, t.payment_id, t.captured, t.promised, t.refunded from payments.refund_totals t
+    `select t.tenant, t.payment_id, t.captured, t.promised, t.refunded,
+            t.undo_requested_at is not null as is_to_be_undone
+     from payments.refund_totals t
      where $1::text is null or (t.tenant, t.payment_id) > ($1::text, $2::uuid)
      order by t.tenant, t.payment_id limit $3`,
     [after?.tenant ?? null, after?.uuid ?? null, limit],
@@ -92,6 +97,7 @@ export async function listRefundTotals(
     capturedMinor: row.captured,
     promisedMinor: row.promised,
     refundedMinor: row.refunded,
+    isToBeUndone: row.is_to_be_undone,
   }));
 }
 
@@ -100,34 +106,9 @@ export interface UndoRequest extends RowRef {
   readonly undoRequestedAt: EpochMs;
 }
 
-/** By primary key, after the cursor. */
-export async function listUndoRequests(
-  reader: Reader,
-  after: RowRef | undefined,
-  limit: number,
-): Promise<UndoRequest[]> {
-  const rows = await reader.query<UndoRow>(
-    `select t.tenant, t.payment_id, t.undo_requested_at from payments.refund_totals t
-     where t.undo_requested_at is not null and ($1::text is null or (t.tenant, t.payment_id) > ($1::text, $2::uuid))
-     order by t.tenant, t.payment_id limit $3`,
-    [after?.tenant ?? null, after?.uuid ?? null, limit],
-  );
-  return rows.map(undoRequest);
-}
-
-interface UndoRow {
-  tenant: string;
-  payment_id: string;
-  undo_requested_at: EpochMs;
-}
-
-function undoRequest({ tenant, payment_id, undo_requested_at }: UndoRow): UndoRequest {
-  return { tenant, uuid: payment_id, undoRequestedAt: undo_requested_at };
-}
-
 /** Of these payments; by primary key. */
 export async function undoRequestsOf(reader: Reader, payments: readonly RowRef[]): Promise<UndoRequest[]> {
-  const rows = await reader.query<UndoRow>(
+  const rows = await reader.query<{ tenant: string; payment_id: string; undo_requested_at: EpochMs }>(
     `select t.tenant, t.payment_id, t.undo_requested_at
      from unnest($1::text[], $2::uuid[]) as wanted(tenant, id)
      cross join lateral (
@@ -136,14 +117,18 @@ export async function undoRequestsOf(reader: Reader, payments: readonly RowRef[]
      where t.undo_requested_at is not null`,
     [textArray(payments.map(({ tenant }) => tenant)), uuidArray(payments.map(({ uuid }) => uuid))],
   );
-  return rows.map(undoRequest);
+  return rows.map((row) => ({
+    tenant: row.tenant,
+    uuid: row.payment_id,
+    undoRequestedAt: row.undo_requested_at,
+  }));
 }
 
 /** What the rows of refunds add up to, of the payments that have any; by the index on payments. */
 export async function sumRefunds(
   reader: Reader,
   payments: readonly RowRef[],
-): Promise<Omit<ListedRefundTotals, 'capturedMinor'>[]> {
+): Promise<Omit<ListedRefundTotals, 'capturedMinor' | 'isToBeUndone'>[]> {
   const rows = await reader.query<{ tenant: string; id: string; promised: bigint; refunded: bigint }>(
     `select listed.tenant, listed.id, summed.promised, summed.refunded
      from unnest($1::text[], $2::uuid[]) as listed(tenant, id)

@@ -18,7 +18,6 @@ export {
   listReconciliations,
   listRefundIds,
   listRefundTotals,
-  listUndoRequests,
   sumRefunds,
   undoRequestsOf,
 } from './audit-refunds.ts';
