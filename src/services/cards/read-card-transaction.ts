@@ -122,15 +122,16 @@ function either(body: Members, name: string, alias: string): unknown {
   if (value !== undefined && other !== undefined && value !== other) return DISAGREEING;
   return value ?? other;
 }
+
+/** Of no type that a member may have. */
+const DISAGREEING = Symbol('two names that say different things');
+
 /** Undefined if its two names say different amounts, be it in digits that no number holds. */
 function amountLiteral(raw: ReadonlyMap<string, string>): string | undefined {
   const [literal, other] = [raw.get('totalAmount'), raw.get('amount')];
   if (literal === undefined || other === undefined) return literal ?? other;
   return parseAmount(literal) === parseAmount(other) ? literal : undefined;
 }
-
-/** Of no type that a member may have. */
-const DISAGREEING = Symbol('two names that say different things');
 
 function missing(members: Members): Refusal | undefined {
   const name = Object.keys(members).find((each) => members[each] === undefined || members[each] === null);
