@@ -35,7 +35,7 @@ export class NotificationReads {
     return told.map(({ partition, position, payload, createdAt }) => {
       const parsed = JSON.parse(payload) as JsonObject;
       return {
-        id: idOf('ntf', derivedUuid('cards', `${partition}`, `${position}`)),
+        id: idOf('ntf', derivedUuid('cards', `${partition}`, `${position}`, subject)),
         subject,
         type: parsed['type'] ?? null,
         payload: parsed,

@@ -92,7 +92,7 @@ function renderDelivery(endpoint: Endpoint, row: DeliveryRow, attempts: readonly
   return {
     id: idOf('dlv', row.id),
     endpoint_id: idOf('whe', endpoint.uuid),
-    message_id: messageIdOf(row.event),
+    message_id: messageIdOf(row),
     event: row.event,
     type: row.type,
     subject: row.subject,

@@ -21,7 +21,7 @@ export function destinationOf(endpointKey: bigint): string {
 export function requestOf(claim: Claim, keys: readonly SigningKey[], now: EpochMs): EgressRequest {
   const { endpoint, correlationId, traceparent } = claim;
   const body = bodyOf(claim);
-  const id = messageIdOf(claim.event);
+  const id = messageIdOf(claim);
   return {
     destination: destinationOf(endpoint.key),
     method: 'POST',
@@ -43,7 +43,10 @@ export function bodyOf({ body, sequence }: Pick<Claim, 'body' | 'sequence'>): st
   return `${body.slice(0, -1)},"sequence":"${String(sequence).padStart(SEQUENCE_DIGITS, '0')}"}`;
 }
 
-/** `webhook-id`: the same for each attempt and each repeat, so that a receiver knows what it has seen. */
-export function messageIdOf(event: string): string {
-  return idOf('msg', derivedUuid('webhook', event));
+/**
+ * `webhook-id`: the same for each attempt and each repeat, so that a receiver knows what it has seen. Of the subject too: an
+ * event's place alone is given again by another installation, and by this one when it was put back to a backup.
+ */
+export function messageIdOf({ event, subject }: Pick<Claim, 'event' | 'subject'>): string {
+  return idOf('msg', derivedUuid('webhook', event, subject));
 }
