@@ -38,18 +38,21 @@ export class Connectors {
   /** Each of the versions, by `versionRef`; they are there, since something refers to them. By primary key. */
   async load(refs: readonly VersionRef[]): Promise<ReadonlyMap<string, Connector>> {
     const wanted = new Map(refs.map((ref) => [versionRef(ref), ref]));
-    const missing = [...wanted].flatMap(([key, ref]) => (this.#kept.has(key) ? [] : ref));
-    if (missing.length > 0) await this.#read(missing);
     const found = new Map<string, Connector>();
-    for (const key of wanted.keys()) {
-      const connector = this.#kept.get(key);
-      if (connector === undefined) throw new Fault(`the connector ${key} is gone`, { transient: false });
-      found.set(key, connector);
+    const missing: VersionRef[] = [];
+    for (const [key, ref] of wanted) {
+      const kept = this.#kept.get(key);
+      if (kept === undefined) missing.push(ref);
+      else found.set(key, kept);
     }
+    if (missing.length > 0)
+      for (const connector of await this.#read(missing)) found.set(versionRef(connector), connector);
+    for (const key of wanted.keys())
+      if (!found.has(key)) throw new Fault(`the connector ${key} is gone`, { transient: false });
     return found;
   }
 
-  async #read(missing: readonly VersionRef[]): Promise<void> {
+  async #read(missing: readonly VersionRef[]): Promise<readonly Connector[]> {
     const rows = await this.#reader.query<ConnectorRow>(
       `select ${COLUMNS} from unnest($1::text[], $2::text[], $3::integer[]) as wanted(tenant, name, version)
        join hub.connectors c using (tenant, name, version)`,
@@ -59,11 +62,10 @@ export class Connectors {
         missing.map(({ version }) => version),
       ],
     );
-    if (this.#kept.size + rows.length > KEPT_MAX) this.#kept.clear();
-    for (const row of rows) {
-      const connector = connectorOf(row);
-      this.#kept.set(versionRef(connector), connector);
-    }
+    const read = rows.map(connectorOf);
+    if (this.#kept.size + read.length > KEPT_MAX) this.#kept.clear();
+    for (const connector of read) this.#kept.set(versionRef(connector), connector);
+    return read;
   }
 
   /** The newest version, or the one asked for. By primary key. */
