@@ -3,14 +3,5 @@
  * beginning with punctuation. So it needs no escaping in a URL, a pointer, a CSV field or a log line. Case
  * matters. Unique per tenant.
  */
-declare const accountIdBrand: unique symbol;
-export type AccountId = string & { readonly [accountIdBrand]: true };
-
-/** Also the `pattern` of the request schemas. */
+/** The `pattern` of the request schemas. */
 export const ACCOUNT_ID_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$';
-
-const ACCOUNT_ID = new RegExp(ACCOUNT_ID_PATTERN);
-
-export function isAccountId(text: string): text is AccountId {
-  return ACCOUNT_ID.test(text);
-}

@@ -49,22 +49,12 @@ export type PaymentId = Id<'pay'>;
 export type RefundId = Id<'ref'>;
 export type AttemptId = Id<'att'>;
 export type JournalEntryId = Id<'jen'>;
-export type HoldId = Id<'hld'>;
-export type NotificationId = Id<'ntf'>;
 export type ApiKeyId = Id<'key'>;
-export type ProcessId = Id<'prc'>;
-export type RequestId = Id<'req'>;
 export type CardTransactionId = Id<'ctx'>;
-export type CardReversalId = Id<'crv'>;
-export type TopUpId = Id<'ctu'>;
 export type CashEntryId = Id<'cen'>;
-export type ImportId = Id<'imp'>;
-export type FindingId = Id<'fnd'>;
 export type AuditId = Id<'adt'>;
 /** Of what goes through a connector. */
 export type IntegrationId = Id<'int'>;
-/** Of a webhook as it was received. */
-export type ReceivedHookId = Id<'hok'>;
 export type DeadLetterId = Id<'dlt'>;
 /** Of an order to hand an event to a group once more. */
 export type RedeliveryId = Id<'rdl'>;

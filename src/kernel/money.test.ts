@@ -2,16 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CURRENCIES, type Currency, exponentOf, isCurrency } from './currencies.ts';
 import { InvariantViolation } from './fault.ts';
-import {
-  addMinor,
-  formatMoney,
-  isInMoneyRange,
-  MAX_AMOUNT_MINOR,
-  parseAmountMinor,
-  renderAmount,
-  subtractMinor,
-  sumMinor,
-} from './money.ts';
+import { formatMoney, isInMoneyRange, MAX_AMOUNT_MINOR, renderAmount } from './money.ts';
 
 const minors = fc.bigInt({ min: -MAX_AMOUNT_MINOR, max: MAX_AMOUNT_MINOR });
 const currencies = fc.constantFrom(...CURRENCIES);
@@ -21,78 +12,23 @@ function currencyOf(code: string): Currency {
   return code;
 }
 
-describe('checked arithmetic', () => {
-  test.each([
-    [MAX_AMOUNT_MINOR - 1n, 1n],
-    [MAX_AMOUNT_MINOR, 0n],
-    [MAX_AMOUNT_MINOR, -1n],
-  ])('%i + %i is in range, on either side of zero', (a, b) => {
-    expect(addMinor(a, b)).toBe(a + b);
-    expect(subtractMinor(-a, b)).toBe(-a - b);
+describe('the range of money', () => {
+  test.each([MAX_AMOUNT_MINOR, -MAX_AMOUNT_MINOR, 0n])('%i is in it', (minor) => {
+    expect(isInMoneyRange(minor)).toBe(true);
   });
 
-  test('one more than 2^53 - 1 is a violation, on either side of zero', () => {
-    expect(() => addMinor(MAX_AMOUNT_MINOR, 1n)).toThrow(InvariantViolation);
-    expect(() => addMinor(-MAX_AMOUNT_MINOR, -1n)).toThrow(InvariantViolation);
-    expect(() => subtractMinor(-MAX_AMOUNT_MINOR, 1n)).toThrow(InvariantViolation);
-    expect(() => subtractMinor(MAX_AMOUNT_MINOR, -1n)).toThrow(InvariantViolation);
-    expect(() => sumMinor([MAX_AMOUNT_MINOR, 1n])).toThrow(InvariantViolation);
-  });
-
-  test('is exact, or throws: never a rounded or wrapped result', () => {
-    fc.assert(
-      fc.property(minors, minors, (a, b) => {
-        if (isInMoneyRange(a + b)) expect(addMinor(a, b)).toBe(a + b);
-        else expect(() => addMinor(a, b)).toThrow(InvariantViolation);
-        if (isInMoneyRange(a - b)) expect(subtractMinor(a, b)).toBe(a - b);
-        else expect(() => subtractMinor(a, b)).toThrow(InvariantViolation);
-      }),
-    );
-  });
-
-  test('a sum may pass the limit on the way, as debits and credits of an entry do', () => {
-    expect(sumMinor([MAX_AMOUNT_MINOR, MAX_AMOUNT_MINOR, -MAX_AMOUNT_MINOR])).toBe(MAX_AMOUNT_MINOR);
-    expect(sumMinor([])).toBe(0n);
+  test.each([MAX_AMOUNT_MINOR + 1n, -MAX_AMOUNT_MINOR - 1n])('%i is not', (minor) => {
+    expect(isInMoneyRange(minor)).toBe(false);
   });
 });
 
 describe('amounts on the wire', () => {
-  test.each([
-    ['1', 1n],
-    ['1230', 1230n],
-    ['9007199254740991', MAX_AMOUNT_MINOR],
-    ['1e3', 1000n],
-    ['1230.0', 1230n],
-    ['1230.00000000000000001', 1230n],
-  ])('%s is an amount', (json, amount) => {
-    expect(parseAmountMinor(JSON.parse(json))).toBe(amount);
-  });
-
-  test.each([
-    '0',
-    '-0',
-    '-1',
-    '0.5',
-    '12.30',
-    '9007199254740992',
-    '9007199254740993',
-    '1e999',
-    '"1230"',
-    'null',
-    'true',
-    '[1]',
-    '{}',
-  ])('%s is no amount', (json) => {
-    expect(parseAmountMinor(JSON.parse(json))).toBeUndefined();
-  });
-
   test('every amount and balance survives the way through JSON', () => {
     fc.assert(
       fc.property(minors, (minor) => {
         const read: unknown = JSON.parse(JSON.stringify({ amount: renderAmount(minor) }));
         expect(read).toEqual({ amount: Number(minor) });
         expect(BigInt(renderAmount(minor))).toBe(minor);
-        if (minor >= 1n) expect(parseAmountMinor(renderAmount(minor))).toBe(minor);
       }),
     );
   });

@@ -32,5 +32,3 @@ export const integrityProblems = {
     remedy: 'Use a new key for a new request; `errors` names the fields that differ.',
   },
 } as const satisfies ProblemRegistry;
-
-export type IntegrityProblemCode = keyof typeof integrityProblems;
