@@ -9,8 +9,9 @@ import { leafHash, merkleRoot } from '#kernel/merkle.ts';
 import { partitionOf } from '#kernel/partition-of.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
-import { type Statement, statement, type Transaction } from '../postgres/session.ts';
+import { statement, type Transaction } from '../postgres/session.ts';
 import type { EventDraft, LogEvent } from './event.ts';
+import { perTopic } from './per-topic.ts';
 
 /** Events of one transaction for one topic, laid out by partition. */
 export interface PreparedAppend {
@@ -197,13 +198,3 @@ const appendAt = perTopic((topic) =>
     `select log.require_firsts("${topic}".append(${APPEND_ARGUMENTS}), $16::bigint[])`,
   ),
 );
-
-/** A statement is prepared under its name once per connection, and its text made once per topic. */
-function perTopic(make: (topic: string) => Statement): (topic: string) => Statement {
-  const made = new Map<string, Statement>();
-  return (topic) => {
-    const known = made.get(topic) ?? make(topic);
-    made.set(topic, known);
-    return known;
-  };
-}

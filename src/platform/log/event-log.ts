@@ -5,9 +5,10 @@
 import { InvariantViolation, invariant } from '#kernel/fault.ts';
 import { int2Array, int8Array } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
-import { type Session, type Statement, statement } from '../postgres/session.ts';
+import { type Session, statement } from '../postgres/session.ts';
 import type { AppendedSegment } from './append.ts';
 import type { JsonObject, LogEvent } from './event.ts';
+import { perTopic } from './per-topic.ts';
 import { TopicTail } from './tail.ts';
 import { WAKE_UP_CHANNEL } from './wake-up.ts';
 
@@ -222,24 +223,17 @@ function readableEvent(topic: string, row: EventRow): LogEvent {
   }
 }
 
-const rangeStatements = new Map<string, Statement>();
-
 /** By primary key, a range per partition; in (partition, position) order, which is the order within a partition. */
-function readRanges(topic: string): Statement {
-  let prepared = rangeStatements.get(topic);
-  if (prepared === undefined) {
-    prepared = statement(
-      `${topic}.read_ranges`,
-      `select e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.data, e.occurred_at,
-              e.correlation_id, e.causation, e.traceparent
-       from ${batchRows('range', { partition: 'smallint', after: 'bigint', up_to: 'bigint' })}
-       cross join lateral (
-         select * from "${topic}".events e
-         where e.partition = range.partition and e.position > range.after and e.position <= range.up_to
-         order by e.position
-       ) e`,
-    );
-    rangeStatements.set(topic, prepared);
-  }
-  return prepared;
-}
+const readRanges = perTopic((topic) =>
+  statement(
+    `${topic}.read_ranges`,
+    `select e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.data, e.occurred_at,
+            e.correlation_id, e.causation, e.traceparent
+     from ${batchRows('range', { partition: 'smallint', after: 'bigint', up_to: 'bigint' })}
+     cross join lateral (
+       select * from "${topic}".events e
+       where e.partition = range.partition and e.position > range.after and e.position <= range.up_to
+       order by e.position
+     ) e`,
+  ),
+);

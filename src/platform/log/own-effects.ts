@@ -1,10 +1,8 @@
 import { textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
-import { type Statement, statement, type Transaction } from '../postgres/session.ts';
+import { statement, type Transaction } from '../postgres/session.ts';
 import { eventIdentity, type LogEvent } from './event.ts';
-
-const statements = new Map<string, Statement>();
-const causationStatements = new Map<string, Statement>();
+import { perTopic } from './per-topic.ts';
 
 /**
  * Which of the subjects have an event in the topic. How a service without state of its own knows, when an event is
@@ -20,18 +18,13 @@ export async function subjectsIn(
   return new Set(rows.map((row) => row.subject));
 }
 
-export function subjectsStatement(topic: string): Statement {
-  let prepared = statements.get(topic);
-  if (prepared === undefined) {
-    prepared = statement(
-      `${topic}.subjects_in`,
-      `select e.subject from ${batchRows('wanted', { subject: 'text' })}
-       cross join lateral (select e.subject from "${topic}".events e where e.subject = wanted.subject limit 1) e`,
-    );
-    statements.set(topic, prepared);
-  }
-  return prepared;
-}
+export const subjectsStatement = perTopic((topic) =>
+  statement(
+    `${topic}.subjects_in`,
+    `select e.subject from ${batchRows('wanted', { subject: 'text' })}
+     cross join lateral (select e.subject from "${topic}".events e where e.subject = wanted.subject limit 1) e`,
+  ),
+);
 
 /**
  * Which of the events have caused one in the topic, about their own subject; as identities. For a service that answers
@@ -50,18 +43,13 @@ export async function causationsIn(
   return new Set(rows.map((row) => row.causation));
 }
 
-export function causationsStatement(topic: string): Statement {
-  let prepared = causationStatements.get(topic);
-  if (prepared === undefined) {
-    prepared = statement(
-      `${topic}.causations_in`,
-      `select e.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
-       cross join lateral (
-         select e.causation from "${topic}".events e
-         where e.subject = wanted.subject and e.causation = wanted.causation limit 1
-       ) e`,
-    );
-    causationStatements.set(topic, prepared);
-  }
-  return prepared;
-}
+export const causationsStatement = perTopic((topic) =>
+  statement(
+    `${topic}.causations_in`,
+    `select e.causation from ${batchRows('wanted', { subject: 'text', causation: 'text' })}
+     cross join lateral (
+       select e.causation from "${topic}".events e
+       where e.subject = wanted.subject and e.causation = wanted.causation limit 1
+     ) e`,
+  ),
+);

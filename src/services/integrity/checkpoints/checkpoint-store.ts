@@ -1,8 +1,9 @@
 /** What the making of a checkpoint reads and writes. Nothing here locks a head, or reads a table without an index. */
 import { handledUpTo } from '#platform/dead-letters/parked-keys.ts';
+import { perTopic } from '#platform/log/per-topic.ts';
 import { byteaArray, int2Array, int4Array, int8Array, textArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { type Session, type Statement, statement } from '#platform/postgres/session.ts';
+import { type Session, statement } from '#platform/postgres/session.ts';
 import { BATCH_LEAF_SQL, type LogStanding } from './checkpoint.ts';
 import type { Voucher } from './key-vouchers.ts';
 import { bytesOf, type SigningKey } from './signing-key.ts';
@@ -128,13 +129,9 @@ const FIND_INSTALLATION = statement(
   'select id from integrity.installation_ids',
 );
 
-const pageStatements = new Map<string, Statement>();
-
 /** By the batches' primary key, so many from each partition. Hashed where they lie: 32 bytes of each come out. */
-export function readBatchPages(topic: string): Statement {
-  const known = pageStatements.get(topic);
-  if (known !== undefined) return known;
-  const made = statement(
+export const readBatchPages = perTopic((topic) =>
+  statement(
     `integrity.${topic}_batch_pages`,
     `select stretch.partition, page.*
      from ${batchRows('stretch', { partition: 'smallint', after: 'bigint', chain: 'bytea', head: 'bigint' })}
@@ -155,10 +152,8 @@ export function readBatchPages(topic: string): Statement {
          window in_order as (order by first)
        ) as hashed
      ) as page`,
-  );
-  pageStatements.set(topic, made);
-  return made;
-}
+  ),
+);
 
 export async function findLastCheckpoint(session: Session): Promise<LastRow | undefined> {
   const [row] = await session.query<{ number: bigint; body: string; signature: Buffer; age_ms: number }>(
