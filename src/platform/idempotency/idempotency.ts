@@ -11,6 +11,8 @@ import { differingPointers } from '#kernel/canonical-json.ts';
 import type { EpochMs } from '#kernel/clock.ts';
 import { int2Array, textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
+import type { Range } from '../postgres/ranges.ts';
+import type { Reader } from '../postgres/read-pool.ts';
 import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
 
 /** A decided answer: what the edge sends, to the byte. */
@@ -81,4 +83,14 @@ export class IdempotencyStore {
       new Date(at),
     ]);
   }
+}
+
+/** How many keys a service has in a range of their digests; by primary key. For a proof: they are sourced from no log. */
+export async function countKeys(reader: Reader, schema: string, { after, upTo }: Range): Promise<number> {
+  const [row] = await reader.query<{ count: number }>(
+    `select count(*)::float8 as count from ${schema}.idempotency_keys
+     where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,
+    [after, upTo],
+  );
+  return row?.count ?? 0;
 }

@@ -115,16 +115,3 @@ export async function listRulesVersions(
     [after?.tenant ?? null, after?.version ?? null, limit],
   );
 }
-
-/** Keys are only counted. */
-export async function countCardKeys(
-  reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
-): Promise<number> {
-  const [row] = await reader.query<{ count: number }>(
-    `select count(*)::float8 as count from cards.idempotency_keys
-     where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,
-    [range.after, range.upTo],
-  );
-  return row?.count ?? 0;
-}

@@ -1,5 +1,4 @@
 export {
-  countCardKeys,
   differingCards,
   differingCardTransactions,
   differingRules,

@@ -69,16 +69,3 @@ export async function findKnownCashEntries(
   );
   return new Set(rows.map(({ ref }) => ref));
 }
-
-/** Keys are only counted. */
-export async function countCashKeys(
-  reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
-): Promise<number> {
-  const [row] = await reader.query<{ count: number }>(
-    `select count(*)::float8 as count from cashflow.idempotency_keys
-     where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,
-    [range.after, range.upTo],
-  );
-  return row?.count ?? 0;
-}

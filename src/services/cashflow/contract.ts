@@ -1,6 +1,5 @@
 export {
   type CashEntryRef,
-  countCashKeys,
   differingCashEntries,
   findKnownCashEntries,
   listCashEntryRefs,

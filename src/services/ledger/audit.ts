@@ -475,13 +475,3 @@ export function differingEntryIds(
 ): Promise<Differences> {
   return compareRanges(reader, ENTRY_IDS, { ranges, expected });
 }
-
-/** Keys are not sourced from any log: only counted. A range of their digests, all of them by default. */
-export async function countLedgerKeys(reader: Reader, range: Range): Promise<number> {
-  const [row] = await reader.query<{ count: number }>(
-    `select count(*)::float8 as count from ledger.idempotency_keys
-     where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,
-    [range.after, range.upTo],
-  );
-  return row?.count ?? 0;
-}

@@ -13,7 +13,6 @@ export {
   AUDITED_ENTRY_IDS,
   AUDITED_HOLDS,
   type AuditedAccount,
-  countLedgerKeys,
   differingCardHolds,
   differingEntries,
   differingEntryIds,

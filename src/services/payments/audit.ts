@@ -144,16 +144,3 @@ export async function countPaymentRows(
   const last = rows.find(({ is_last }) => is_last);
   return { counted: last?.counted ?? 0, beyond: rows.filter(({ is_last }) => !is_last), last };
 }
-
-/** Keys decide, and are sourced from no log: only counted. A range of their digests. */
-export async function countPaymentKeys(
-  reader: Reader,
-  range: { readonly after: string | null; readonly upTo: string | null },
-): Promise<number> {
-  const [row] = await reader.query<{ count: number }>(
-    `select count(*)::float8 as count from payments.idempotency_keys
-     where ($1::uuid is null or digest > $1) and ($2::uuid is null or digest <= $2)`,
-    [range.after, range.upTo],
-  );
-  return row?.count ?? 0;
-}

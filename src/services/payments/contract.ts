@@ -1,7 +1,6 @@
 export {
   AUDITED_PAYMENTS,
   AUDITED_REFERENCES,
-  countPaymentKeys,
   countPaymentRows,
   differingPayments,
   differingReferences,
