@@ -2,6 +2,7 @@
 import { type TSchema, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
 import { closed, Instant, nullable, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
+import { ACCOUNT_KINDS } from '#services/ledger/contract.ts';
 
 /** Accounts of one report. */
 export const ACCOUNTS_MAX = 100;
@@ -33,7 +34,7 @@ export const SumQuery = closed({
   ),
   kind: Type.Optional(
     Type.String({
-      enum: ['wallet', 'service', 'external', 'card', 'cashbook'],
+      enum: [...ACCOUNT_KINDS],
       description: `Instead of accounts: all of a kind, up to ${ACCOUNTS_MAX}. Needs \`currency\`.`,
     }),
   ),

@@ -4,8 +4,6 @@ import { renderAmount } from '#kernel/money.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { type Account, availableMinor, type Balance } from './books.ts';
 
-export const ACCOUNT_KINDS = ['wallet', 'service', 'external', 'card', 'cashbook'] as const;
-
 /** What no decision about money asks for. */
 export interface AccountProfile {
   readonly name: string | null;

@@ -16,7 +16,8 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import type { EntryPurpose } from './entry-id.ts';
 import type { LedgerProblemCode } from './problems.ts';
 
-export type AccountKind = 'wallet' | 'service' | 'external' | 'card' | 'cashbook';
+export const ACCOUNT_KINDS = ['wallet', 'service', 'external', 'card', 'cashbook'] as const;
+export type AccountKind = (typeof ACCOUNT_KINDS)[number];
 
 /** What never changes about an account. */
 export interface Account {

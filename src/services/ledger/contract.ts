@@ -30,7 +30,7 @@ export {
   walkPostings,
 } from './audit.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';
-export { accountRef, availableMinor, Books } from './books.ts';
+export { ACCOUNT_KINDS, accountRef, availableMinor, Books } from './books.ts';
 export {
   correctBalance,
   type LockedBalance,

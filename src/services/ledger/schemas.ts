@@ -11,8 +11,7 @@ import {
   pageOf,
   pageQuery,
 } from '#platform/http/schemas.ts';
-import { ACCOUNT_KINDS } from './account.ts';
-import type { AccountKind } from './books.ts';
+import { ACCOUNT_KINDS, type AccountKind } from './books.ts';
 import { ENTRY_PURPOSES, type EntryPurpose } from './entry-id.ts';
 
 /** How many accounts one entry may touch is bounded by what it may lock (DESIGN §5). */
