@@ -3,8 +3,8 @@
  * by whoever counted the failure; here it is only its time that has come. Any process may do it: a row is taken by one.
  */
 import type { Clock } from '#kernel/clock.ts';
-import { backoffMs } from '#platform/batch/backoff.ts';
-import { type AppendedSegment, prepareAppend, sendAppend } from '#platform/log/append.ts';
+import { Chore } from '#platform/batch/chore.ts';
+import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
@@ -37,53 +37,37 @@ export interface AskAgainOptions {
 
 export class AskAgain {
   readonly #options: AskAgainOptions;
-  #timer: NodeJS.Timeout | undefined;
-  #turn: Promise<void> = Promise.resolve();
-  #failures = 0;
+  readonly #chore: Chore;
 
   constructor(options: AskAgainOptions) {
     this.#options = options;
+    this.#chore = new Chore({
+      ...options,
+      pauseMs: LOOK_MS,
+      work: async () => {
+        await this.#askDue();
+        return LOOK_MS;
+      },
+    });
   }
 
   start(): void {
-    const pauseMs = LOOK_MS + (this.#failures === 0 ? 0 : backoffMs(this.#failures, this.#options.random));
-    this.#timer = setTimeout(() => {
-      this.#turn = this.#look();
-    }, pauseMs);
+    this.#chore.start();
   }
 
   /** Finishes what is being asked for. */
-  async stop(): Promise<void> {
-    clearTimeout(this.#timer);
-    await this.#turn;
-    clearTimeout(this.#timer);
-  }
-
-  async #look(): Promise<void> {
-    try {
-      await this.#askDue();
-      this.#failures = 0;
-    } catch (error) {
-      this.#failures++;
-      this.#options.onError(error);
-    }
-    this.start();
+  stop(): Promise<void> {
+    return this.#chore.stop();
   }
 
   async #askDue(): Promise<void> {
     const { session, log, clock } = this.#options;
-    let segments: Promise<AppendedSegment[]> | undefined;
-    await session.transaction(async (tx) => {
+    const segments = await session.transaction(async (tx) => {
       const now = clock.now();
       const rows = await tx.query<{ ask: string }>(TAKE_DUE, [new Date(now), BATCH_MAX]);
-      if (rows.length === 0) return;
       const drafts = rows.map(({ ask }) => JSON.parse(ask) as EventDraft);
-      const { partitions } = log;
-      segments = sendAppend(
-        tx,
-        prepareAppend({ topic: 'authorization', partitions, occurredAt: now, drafts }),
-      );
+      return sendDrafts(tx, { topic: 'authorization', partitions: log.partitions, occurredAt: now, drafts });
     });
-    if (segments !== undefined) log.publish(await segments);
+    if (segments !== undefined) log.publish(segments);
   }
 }

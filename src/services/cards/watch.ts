@@ -5,6 +5,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
+import { Chore } from '#platform/batch/chore.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
@@ -32,33 +33,32 @@ export interface CardWatchOptions {
   readonly log: EventLog;
   readonly session: Session;
   readonly clock: Clock;
+  readonly random: () => number;
   readonly onError: (error: unknown) => void;
 }
 
 export class CardWatch {
   readonly #options: CardWatchOptions;
-  #timer: NodeJS.Timeout | undefined;
-  /** While it looks. */
-  #looking: Promise<void> | undefined;
+  readonly #chore: Chore;
 
   constructor(options: CardWatchOptions) {
     this.#options = options;
+    this.#chore = new Chore({
+      ...options,
+      pauseMs: LOOK_MS,
+      work: async () => {
+        await this.look();
+        return LOOK_MS;
+      },
+    });
   }
 
   start(): void {
-    this.#timer ??= setInterval(() => this.#lookUnlessLooking(), LOOK_MS);
+    this.#chore.start();
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#looking;
-  }
-
-  /** A database that is slow is not asked more and more. */
-  #lookUnlessLooking(): void {
-    this.#looking ??= this.look()
-      .catch(this.#options.onError)
-      .finally(() => (this.#looking = undefined));
+  stop(): Promise<void> {
+    return this.#chore.stop();
   }
 
   /** Once. */

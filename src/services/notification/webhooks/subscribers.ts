@@ -2,6 +2,7 @@
  * Which tenants have endpoints at all, as this process last read it: events of the others cost nothing. What was made by
  * another process is known within a second, so an endpoint is told of what happens from a second after it was made.
  */
+import { Chore } from '#platform/batch/chore.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 
 const REFRESH_MS = 1000;
@@ -18,27 +19,33 @@ const LIST_TENANTS = `
 
 export class Subscribers {
   readonly #reader: Reader;
-  readonly #onError: (error: unknown) => void;
+  readonly #chore: Chore;
   #tenants: ReadonlySet<string> = new Set();
-  #timer: NodeJS.Timeout | undefined;
-  #reading: Promise<void> = Promise.resolve();
 
-  constructor(options: { readonly reader: Reader; readonly onError: (error: unknown) => void }) {
+  constructor(options: {
+    readonly reader: Reader;
+    readonly random: () => number;
+    readonly onError: (error: unknown) => void;
+  }) {
     this.#reader = options.reader;
-    this.#onError = options.onError;
+    this.#chore = new Chore({
+      ...options,
+      pauseMs: REFRESH_MS,
+      work: async () => {
+        await this.refresh();
+        return REFRESH_MS;
+      },
+    });
   }
 
   /** Before the first event is judged. */
   async start(): Promise<void> {
     await this.refresh();
-    this.#timer = setInterval(() => {
-      this.#reading = this.refresh().catch(this.#onError);
-    }, REFRESH_MS);
+    this.#chore.start();
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#reading;
+  stop(): Promise<void> {
+    return this.#chore.stop();
   }
 
   has(tenant: string): boolean {
