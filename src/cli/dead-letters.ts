@@ -22,6 +22,7 @@ import { givenUpReads, requireEditable } from '../given-up-reads.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
 import { say } from './environment.ts';
+import { givenLimit } from './given-limit.ts';
 import { givenReason } from './given-reason.ts';
 import { type Installation, onInstallation, type TenantOption } from './on-installation.ts';
 
@@ -47,15 +48,10 @@ export interface OrderOptions extends TenantOption {
   readonly data?: string;
 }
 
-/** As many as a page of the API has. */
-const LIST_MAX = 500;
-
 export function listDeadLetters({ state, group, target, limit, ...options }: ListOptions): Promise<void> {
   return onInstallation(options, async ({ pool, tenant }) => {
     const reads = new DeadLetterReads(pool);
-    const rows = Number(limit);
-    if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
-      throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
+    const rows = givenLimit(limit);
     const known = stateOf(state);
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
     const filter = { state: known, ...withoutUndefined({ group, target }) };

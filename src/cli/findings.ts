@@ -3,18 +3,13 @@ import { userInfo } from 'node:os';
 import { idOf } from '#kernel/ids.ts';
 import { changeFinding, type FindingChange, listLiveFindings, readFinding } from '../operator-desk.ts';
 import { say } from './environment.ts';
+import { givenLimit } from './given-limit.ts';
 import { givenReason } from './given-reason.ts';
 import { onPool } from './on-installation.ts';
 
-/** As many as a page of the API has. */
-const LIST_MAX = 500;
-
 export function listFindings({ limit }: { readonly limit: string }): Promise<void> {
   return onPool(async ({ pool }) => {
-    const rows = Number(limit);
-    if (!Number.isInteger(rows) || rows < 1 || rows > LIST_MAX)
-      throw new Error(`--limit is a number from 1 to ${LIST_MAX}`);
-    const findings = await listLiveFindings(pool, rows);
+    const findings = await listLiveFindings(pool, givenLimit(limit));
     for (const { uuid, severity, state, kind, subject, whose, detail } of findings)
       console.log([idOf('fnd', uuid), severity, state, kind, subject, whose, detail].join('\t'));
     if (findings.length === 0) say('none');
