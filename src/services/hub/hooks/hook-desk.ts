@@ -11,6 +11,7 @@ import { type Secrets, withoutSecrets } from '../calls/secrets.ts';
 import type { Connector, ConnectorEntry } from '../connector.ts';
 import type { Connectors } from '../connectors.ts';
 import { MESSAGE_MAX_BYTES } from '../evaluation/job.ts';
+import { tooLarge } from '../message-size.ts';
 import type { HookIntake, HookTaken, IncomingHook } from './hook-intake.ts';
 import { type HookHeaders, idOfHook, type SignedHook, verdictOf } from './verify-signature.ts';
 
@@ -68,8 +69,8 @@ export class HookDesk {
     if (limitPerSecond > 0 && this.#authentic.count(key) > limitPerSecond) return refused(tooMany());
     const taken = await intake.submit(hook);
     if (taken.kind !== 'stored') return accepted(taken);
-    if (body.length > MESSAGE_MAX_BYTES) return refused(tooLarge(body.length));
-    return refused(problem('request.malformed_json', 'The body is not valid UTF-8, or holds a NUL.'));
+    const malformed = problem('request.malformed_json', 'The body is not valid UTF-8, or holds a NUL.');
+    return refused(tooLarge(body) ?? malformed);
   }
 }
 
@@ -159,11 +160,4 @@ function tooMany(): Problem {
   return problem('request.rate_limited', 'The connector is sent more webhooks than it takes.', {
     members: { retry_after_seconds: RETRY_AFTER_S },
   });
-}
-
-function tooLarge(bytes: number): Problem {
-  return problem(
-    'hub.message_too_large',
-    `The message has ${bytes} bytes; at most ${MESSAGE_MAX_BYTES} are taken.`,
-  );
 }
