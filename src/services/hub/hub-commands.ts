@@ -27,7 +27,6 @@ import {
   type Integration,
   type IntegrationRef,
   integrationRef,
-  mayBecome,
   mayBeReplayed,
   originOfReplay,
   renderIntegration,
@@ -223,7 +222,7 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const ref = refOf(tenant, body.integration_id);
     const found = integrations.get(ref);
     if (found === undefined) return this.#refused(integrationNotFound(body.integration_id));
-    if (!mayBecome(found.status, 'undoing') || found.status !== 'delivered')
+    if (found.status !== 'delivered')
       return this.#refusal('hub.not_undoable', `${body.integration_id} is ${found.status}.`);
     const undoing: Integration = { ...found, status: 'undoing' };
     integrations.set(ref, undoing);
