@@ -93,8 +93,12 @@ function decideChanges(events: readonly LogEvent[], now: EpochMs): Pick<Plan, 'c
   for (const own of byPayment.values()) {
     const last = own.at(-1) as LogEvent;
     const mayWait = events.length >= UNDER_LOAD_EVENTS && now - last.occurredAt < INTERMEDIATE_KEPT_MS;
-    if (last.type === 'payment.authorized' && mayWait) retained.push(last);
-    else changes.push(...[statusChangeOf(own) ?? []].flat());
+    if (last.type === 'payment.authorized' && mayWait) {
+      retained.push(last);
+      continue;
+    }
+    const change = statusChangeOf(own);
+    if (change !== undefined) changes.push(change);
   }
   return { changes, retained };
 }
