@@ -23,7 +23,10 @@ export interface PaymentRequest {
 /** References taken, as `referenceKey` → the payment's uuid. */
 export type TakenReferences = Map<string, string>;
 
-export function referenceKey(tenant: string, order: PaymentOrder): string | undefined {
+export function referenceKey(
+  tenant: string,
+  order: Pick<PaymentOrder, 'wallet_id' | 'service_id' | 'reference'>,
+): string | undefined {
   if (order.reference === undefined || order.reference === null) return undefined;
   // Neither tenants nor account ids contain a slash, so the reference may contain anything.
   return `${tenant}/${order.wallet_id}/${order.service_id}/${order.reference}`;

@@ -93,13 +93,13 @@ export const UPDATE_STATUSES = statement(
    where p.ctid = found.at`,
 );
 
-const ENDED = batchRows('changed', { tenant: 'text', id: 'uuid' });
+const CHANGED = batchRows('changed', { tenant: 'text', id: 'uuid' });
 
 /** Who waits for a person is found by the payment's own row, behind UPDATE_STATUSES. By primary key. */
 export const NOTE_RECONCILIATIONS = statement(
   'payments.note_reconciliations',
   `insert into payments.reconciliations (tenant, payment_id)
-   select p.tenant, p.id from ${ENDED}
+   select p.tenant, p.id from ${CHANGED}
    cross join lateral (
      select p.tenant, p.id from payments.payments p
      where p.tenant = changed.tenant and p.id = changed.id and p.status = 'reconciliation_required' offset 0
@@ -111,7 +111,7 @@ export const NOTE_RECONCILIATIONS = statement(
 export const FORGET_RECONCILIATIONS = statement(
   'payments.forget_reconciliations',
   `delete from payments.reconciliations r
-   using ${ENDED}
+   using ${CHANGED}
    cross join lateral (
      select t.ctid from payments.reconciliations t
      where t.tenant = changed.tenant and t.payment_id = changed.id offset 0
@@ -184,8 +184,7 @@ function byReference(a: Payment, b: Payment): number {
 }
 
 function referenceOf({ tenant, walletId, serviceId, reference }: Payment): string {
-  const order = { wallet_id: walletId, service_id: serviceId, reference: reference ?? '' } as PaymentOrder;
-  return referenceKey(tenant, order) ?? '';
+  return referenceKey(tenant, { wallet_id: walletId, service_id: serviceId, reference }) ?? '';
 }
 
 export function updateStatuses(tx: Transaction, changes: readonly StatusChange[]): void {
