@@ -83,10 +83,19 @@ export function authorizeCardTransaction(batch: CardBatch, asked: Asked, moment:
 
 type Decided = Extract<Outcome, { kind: 'decided' }>;
 
-/** Tenant, account and external id; undefined without an id that a repeat could give. Neither of the first two has a slash. */
+/** Undefined without an id that a repeat could give. */
 export function claimRef({ tenant, reading: { received } }: Asked): string | undefined {
   const { account, externalId } = received;
-  return account === null || externalId === null ? undefined : `${tenant}/${account}/${externalId}`;
+  return account === null || externalId === null ? undefined : claimRefOf({ tenant, account, externalId });
+}
+
+/** Neither tenants nor accounts have a slash. */
+export function claimRefOf({
+  tenant,
+  account,
+  externalId,
+}: Pick<CardTransaction, 'tenant' | 'account' | 'externalId'>): string {
+  return `${tenant}/${account}/${externalId}`;
 }
 
 function findClaim(batch: CardBatch, asked: Asked): CardTransaction | undefined {

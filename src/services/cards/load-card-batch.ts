@@ -1,7 +1,7 @@
 /** What a batch of decisions needs: the balances that are free, locked, and behind the locks what depends on them (R2). */
 import type { Transaction } from '#platform/postgres/session.ts';
 import { type Account, type AccountRef, accountRef, type Ledger } from '#services/ledger/contract.ts';
-import { type Asked, balancesNeeded, type CardBatch } from './authorize-card-transaction.ts';
+import { type Asked, balancesNeeded, type CardBatch, claimRefOf } from './authorize-card-transaction.ts';
 import { balanceAccountId, CATEGORIES, cardRef, settlementAccountId } from './card.ts';
 import { type CardKey, findCards } from './card-store.ts';
 import type { CardTransaction } from './card-transaction.ts';
@@ -55,10 +55,6 @@ async function lockRepeated(
     claims: new Map([...found, ...locked].map((each) => [claimRefOf(each), each])),
     certain: new Set([...declined, ...locked].map(({ uuid }) => uuid)),
   };
-}
-
-function claimRefOf({ tenant, account, externalId }: CardTransaction): string {
-  return `${tenant}/${account}/${externalId}`;
 }
 
 function partition<Value>(values: readonly Value[], isFirst: (value: Value) => boolean): [Value[], Value[]] {
