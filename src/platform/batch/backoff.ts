@@ -1,4 +1,4 @@
-/** Exponential backoff with full jitter: the wait before attempt n (from 1), in ms (U10). Randomness is an input: `random()` in [0, 1). */
+/** The wait before attempt n (from 1), in ms: exponential, with jitter over its upper half (U10). `random()` in [0, 1). */
 export function backoffMs(
   attempt: number,
   random: () => number,

@@ -66,8 +66,8 @@ function telling(
   return follow(event, { type, version: termsVersion(terms), data: { ...terms, ...more } });
 }
 
-/** The same for types that gateway payments alone know: they have one version. */
-function tellingOnce(
+/** The same for types that came with payments by gateway: they have one version, whatever the method. */
+function tellingFirstVersion(
   event: LogEvent,
   type: string,
   { terms }: PaymentSaga,
@@ -106,7 +106,7 @@ function charged(
   { saga, provider }: { readonly saga: PaymentSaga; readonly provider: string | null },
 ): EventDraft {
   sagas.movePayment(saga, 'charged');
-  return tellingOnce(event, 'payment.charged', saga, { hold_id: idOf('hld', saga.uuid), provider });
+  return tellingFirstVersion(event, 'payment.charged', saga, { hold_id: idOf('hld', saga.uuid), provider });
 }
 
 function giveUp(event: LogEvent<Failure>, turn: Turn, state: 'declined' | 'failed'): EventDraft | undefined {
@@ -126,7 +126,7 @@ function callOff(event: LogEvent, turn: Turn): EventDraft | undefined {
 function calledOff(event: LogEvent, { sagas, books }: Turn, saga: PaymentSaga): EventDraft {
   giveBack(saga, books);
   sagas.movePayment(saga, 'cancelled');
-  return tellingOnce(event, 'payment.cancelled', saga);
+  return tellingFirstVersion(event, 'payment.cancelled', saga);
 }
 
 /** G1: what is held stays held. */
@@ -135,7 +135,7 @@ function reconcile(event: LogEvent<ProviderUnresolved>, turn: Turn): EventDraft 
   if (saga === undefined) return undefined;
   turn.sagas.movePayment(saga, 'reconciling');
   const { detail } = event.data;
-  return tellingOnce(event, 'payment.reconciliation_required', saga, {
+  return tellingFirstVersion(event, 'payment.reconciliation_required', saga, {
     code: 'payments.outcome_unknown',
     detail,
   });
@@ -190,7 +190,7 @@ function cancel(event: LogEvent, turn: Turn): EventDraft | undefined {
   if (saga === undefined || !isOpen) return cancelRefused(event, turn);
   if (saga.terms.method === 'balance') giveBack(saga, books);
   sagas.movePayment(saga, 'cancelling');
-  return tellingOnce(event, 'payment.cancelling', saga);
+  return tellingFirstVersion(event, 'payment.cancelling', saga);
 }
 
 function cancelRefused(event: LogEvent, { sagas }: Turn): EventDraft {
@@ -207,7 +207,7 @@ function resolve(event: LogEvent<ResolutionAdmitted>, turn: Turn): EventDraft | 
   const saga = sagaOf(event, turn, { gateway: resolvable(event.data) });
   if (saga === undefined) return resolutionRefused(event, turn);
   turn.sagas.movePayment(saga, saga.state === 'reconciling' ? 'resolving' : 'revoking');
-  return tellingOnce(event, 'payment.charge_resolved', saga, { outcome, reason, actor, regarding });
+  return tellingFirstVersion(event, 'payment.charge_resolved', saga, { outcome, reason, actor, regarding });
 }
 
 /** What was said of an unknown charge does not undo a payment that a late answer has completed since. */
