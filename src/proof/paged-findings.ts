@@ -17,10 +17,11 @@ export interface Page<Cursor> {
   readonly next: Cursor | undefined;
 }
 
-export async function* pages<Cursor>(
+/** Each of one instant, until one says that there is no next. */
+export async function* pages<Cursor, Read extends Pick<Page<Cursor>, 'next'>>(
   lane: Lane,
-  read: (reader: Reader, after: Cursor | undefined) => Promise<Page<Cursor>>,
-): AsyncGenerator<Page<Cursor>> {
+  read: (reader: Reader, after: Cursor | undefined) => Promise<Read>,
+): AsyncGenerator<Read> {
   for (let after: Cursor | undefined; ; ) {
     const cursor = after;
     const page = await lane.snapshot((reader) => read(reader, cursor));

@@ -20,7 +20,7 @@ import {
   readTimelines,
 } from './compare-card-events.ts';
 import type { Lane } from './lane.ts';
-import { extraOf, joined, type Page, pages, reportTo } from './paged-findings.ts';
+import { extraOf, type Findings, joined, pages, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
 import type { Check } from './report.ts';
 import { RulesTold, type RulesVersion, rulesRef } from './rules-told.ts';
@@ -51,11 +51,12 @@ export async function verifyCards(lane: Lane, { check, phase, partitions }: Card
       reportTo(check, page.findings);
     }
   }
-  const ways: readonly Backwards[] = [...BACKWARDS, rulesBackwards(rulesTold)];
-  for (const read of ways) for await (const page of pages(lane, read)) reportTo(check, page.findings);
+  for (const read of [...BACKWARDS, rulesBackwards(rulesTold)])
+    for await (const { findings } of read(lane)) reportTo(check, findings);
 }
 
-type Backwards = (reader: Reader, after: unknown) => Promise<Page<unknown>>;
+/** The pages of a table, each with what is extra in it. */
+type Backwards = (lane: Lane) => AsyncGenerator<{ readonly findings: Findings }>;
 
 /** By primary key. */
 async function readEvents(
@@ -71,7 +72,7 @@ async function readEvents(
 }
 
 /** From the tables to the log: what no event tells of. */
-const BACKWARDS = [
+const BACKWARDS: readonly Backwards[] = [
   backwards(listCardTransactionRefs, 'card_transaction', {
     subjectOf: ({ uuid }) => idOf('ctx', uuid),
     isTold: ({ tenant }, events) => events.some((event) => isDecision(event) && event.tenant === tenant),
@@ -94,27 +95,22 @@ const BACKWARDS = [
     causes: ['ctx'],
   }),
   notificationsBackwards,
-] as const satisfies readonly Backwards[];
+];
 
-async function notificationsBackwards(reader: Reader, after: unknown): Promise<Page<unknown>> {
-  const { rows, extra } = await listExtraCardNotifications(reader, after as CardEventPlace | undefined, PAGE);
-  return {
-    findings: extraOf('card_notification', extra),
-    passed: rows.length,
-    next: placeBehind(rows, PAGE),
-  };
+function notificationsBackwards(lane: Lane) {
+  return pages(lane, async (reader, after: CardEventPlace | undefined) => {
+    const { rows, extra } = await listExtraCardNotifications(reader, after, PAGE);
+    return { findings: extraOf('card_notification', extra), next: placeBehind(rows, PAGE) };
+  });
 }
 
 function rulesBackwards(told: RulesTold): Backwards {
-  return async (reader, after) => {
-    const rows = await listRulesVersions(reader, after as RulesVersion | undefined, PAGE);
-    const extra = await told.untold(reader, rows);
-    return {
-      findings: extraOf('rules', extra.map(rulesRef)),
-      passed: rows.length,
-      next: placeBehind(rows, PAGE),
-    };
-  };
+  return (lane) =>
+    pages(lane, async (reader, after: RulesVersion | undefined) => {
+      const rows = await listRulesVersions(reader, after, PAGE);
+      const extra = await told.untold(reader, rows);
+      return { findings: extraOf('rules', extra.map(rulesRef)), next: placeBehind(rows, PAGE) };
+    });
 }
 
 interface Telling<Row> {
@@ -127,17 +123,14 @@ function backwards<Row>(
   list: (reader: Reader, after: Row | undefined, limit: number) => Promise<readonly Row[]>,
   noun: string,
   { subjectOf, isTold, nameOf }: Telling<Row>,
-) {
-  return async (reader: Reader, after: unknown): Promise<Page<unknown>> => {
-    const rows = await list(reader, after as Row | undefined, PAGE);
-    const timelines = await readTimelines(reader, [...new Set(rows.map(subjectOf))]);
-    const extra = rows.filter((row) => !isTold(row, timelines.get(subjectOf(row)) ?? []));
-    return {
-      findings: extraOf(noun, extra.map(nameOf)),
-      passed: rows.length,
-      next: placeBehind(rows, PAGE),
-    };
-  };
+): Backwards {
+  return (lane) =>
+    pages(lane, async (reader, after: Row | undefined) => {
+      const rows = await list(reader, after, PAGE);
+      const timelines = await readTimelines(reader, [...new Set(rows.map(subjectOf))]);
+      const extra = rows.filter((row) => !isTold(row, timelines.get(subjectOf(row)) ?? []));
+      return { findings: extraOf(noun, extra.map(nameOf)), next: placeBehind(rows, PAGE) };
+    });
 }
 
 function walk(
@@ -152,25 +145,21 @@ function walk(
     readonly nameOf: (uuid: string) => string;
     readonly causes: readonly ('ctx' | 'ctu')[];
   },
-) {
-  return async (reader: Reader, after: unknown): Promise<Page<unknown>> => {
-    const { rows, last } = await list(reader, (after as string | undefined) ?? null, WALK);
-    const subjectsOf = ({ cause }: { readonly cause: string }) => causes.map((prefix) => idOf(prefix, cause));
-    const timelines = await readTimelines(reader, rows.flatMap(subjectsOf));
-    const extra = rows.filter(
-      (row) =>
-        !isTold(
-          row.uuid,
-          subjectsOf(row).flatMap((subject) => timelines.get(subject) ?? []),
+): Backwards {
+  const subjectsOf = ({ cause }: { readonly cause: string }) => causes.map((prefix) => idOf(prefix, cause));
+  return (lane) =>
+    pages(lane, async (reader, after: string | undefined) => {
+      const { rows, last } = await list(reader, after ?? null, WALK);
+      const timelines = await readTimelines(reader, rows.flatMap(subjectsOf));
+      const eventsOf = (row: { readonly cause: string }) =>
+        subjectsOf(row).flatMap((subject) => timelines.get(subject) ?? []);
+      const extra = rows.filter((row) => !isTold(row.uuid, eventsOf(row)));
+      return {
+        findings: extraOf(
+          noun,
+          extra.map(({ uuid }) => nameOf(uuid)),
         ),
-    );
-    return {
-      findings: extraOf(
-        noun,
-        extra.map(({ uuid }) => nameOf(uuid)),
-      ),
-      passed: rows.length,
-      next: last,
-    };
-  };
+        next: last,
+      };
+    });
 }

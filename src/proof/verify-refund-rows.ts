@@ -1,6 +1,7 @@
 /**
  * The other way round: each row of a refund has its event, and totals that promise or have given back something are of
- * payments with refunds. What the logs tell of is compared with the rows page by page, and payment by payment.
+ * payments with refunds. What the logs tell of is compared with the rows page by page, and payment by payment. Rows and
+ * their events, refunds and their totals, are changed in the same commits: each page is of one instant.
  */
 import { idOf } from '#kernel/ids.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
@@ -13,6 +14,7 @@ import {
   sumRefunds,
 } from '#services/payments/contract.ts';
 import type { Lane } from './lane.ts';
+import { pages } from './paged-findings.ts';
 import { readTimelinesOf } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding } from './report.ts';
@@ -21,9 +23,10 @@ import { verifyUndoRequests } from './verify-undo-requests.ts';
 const PAGE = 2_000;
 
 /** Rows as listed, and those of them that nothing stands behind. */
-interface Page<Row extends RowRef> {
+interface Listed<Row extends RowRef> {
   readonly rows: readonly Row[];
   readonly forged: readonly RowRef[];
+  readonly next: RowRef | undefined;
 }
 
 export async function verifyRefundRows(
@@ -47,21 +50,7 @@ export async function verifyRefundRows(
   }
 }
 
-/** Each of one instant: rows and their events, refunds and their totals, are changed in the same commits. */
-async function* pages<Row extends RowRef>(
-  lane: Lane,
-  read: (reader: Reader, after: RowRef | undefined) => Promise<Page<Row>>,
-): AsyncGenerator<Page<Row>> {
-  for (let after: RowRef | undefined; ; ) {
-    const cursor = after;
-    const page = await lane.snapshot((reader) => read(reader, cursor));
-    yield page;
-    after = placeBehind(page.rows, PAGE);
-    if (after === undefined) return;
-  }
-}
-
-async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<Page<RowRef>> {
+async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<Listed<RowRef>> {
   const rows = await listRefundIds(reader, after, PAGE);
   const subjects = rows.map(({ uuid }) => idOf('ref', uuid));
   const timelines = await readTimelinesOf(reader, subjects, ['payments']);
@@ -70,16 +59,17 @@ async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<P
       events.filter(({ type }) => type === 'refund.requested').map(({ tenant }) => refOf({ tenant, uuid })),
     ),
   );
-  return { rows, forged: rows.filter((row) => !told.has(refOf(row))) };
+  const forged = rows.filter((row) => !told.has(refOf(row)));
+  return { rows, forged, next: placeBehind(rows, PAGE) };
 }
 
-async function readTotals(reader: Reader, after: RowRef | undefined): Promise<Page<ListedRefundTotals>> {
+async function readTotals(reader: Reader, after: RowRef | undefined): Promise<Listed<ListedRefundTotals>> {
   const rows = await listRefundTotals(reader, after, PAGE);
   const summed = new Set((await sumRefunds(reader, rows)).map(refOf));
   const forged = rows.filter(
     (row) => !summed.has(refOf(row)) && (row.promisedMinor !== 0n || row.refundedMinor !== 0n),
   );
-  return { rows, forged };
+  return { rows, forged, next: placeBehind(rows, PAGE) };
 }
 
 function refOf({ tenant, uuid }: RowRef): string {
