@@ -14,6 +14,7 @@ import { DayReads } from '#services/consolidation/reads.ts';
 import { ReportCache } from '#services/consolidation/report-cache.ts';
 import { Reports } from '#services/consolidation/reports.ts';
 import { registerDayRoutes } from '#services/consolidation/routes.ts';
+import { followedBy, type LeasedWorker } from './leased-worker.ts';
 import type { Stops } from './stops.ts';
 
 /** Between looks whether this process is the one that seals. */
@@ -25,12 +26,6 @@ export interface ConsolidationContext {
   readonly stops: Stops;
   readonly openSession: (name: string) => Session;
   readonly onError: (error: unknown) => void;
-}
-
-interface LeasedWorker {
-  readonly group: string;
-  /** `until`: for certain, on the clock of `performance`. */
-  own(partitions: readonly number[], until?: number): void;
 }
 
 export class ConsolidationParts {
@@ -49,11 +44,7 @@ export class ConsolidationParts {
   ): LeasedWorker {
     const worker = workerOf(consolidationConsumer());
     this.#startSealing(log);
-    const own = (partitions: readonly number[], until = 0): void => {
-      this.#following.note(partitions, until);
-      worker.own(partitions, until);
-    };
-    return { group: worker.group, own };
+    return followedBy(this.#following, worker);
   }
 
   #startSealing(log: EventLog): void {

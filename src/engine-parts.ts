@@ -22,9 +22,9 @@ import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
 import { deadLetterTelemetry } from '#platform/telemetry/dead-letter-telemetry.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#platform/telemetry/metrics.ts';
+import type { LeasedWorker } from './leased-worker.ts';
 import { keyReusedOf } from './problems.ts';
 import type { Stops } from './stops.ts';
-import type { Worker } from './straight-through-parts.ts';
 import { CRITICAL_GROUPS, TOPOLOGY } from './topology.ts';
 
 export interface EngineOptions {
@@ -124,7 +124,7 @@ export class EngineParts {
     log: EventLog,
     consumer: Consumer<Loaded, Plan>,
     turns?: PartitionTurns,
-  ): Worker {
+  ): LeasedWorker {
     const worker = new ConsumerWorker({
       consumer,
       ...this.machine(log, consumer.group),
@@ -184,7 +184,7 @@ export class EngineParts {
     return lags;
   }
 
-  async openLeases(log: EventLog, workers: readonly Worker[], onOwned: OnOwned): Promise<void> {
+  async openLeases(log: EventLog, workers: readonly LeasedWorker[], onOwned: OnOwned): Promise<void> {
     const byGroup = new Map(workers.map((worker) => [worker.group, worker]));
     const keeper = new LeaseKeeper({
       session: this.session('leases'),

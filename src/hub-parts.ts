@@ -28,6 +28,7 @@ import type { Integration } from '#services/hub/integration.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { PaymentOrderBody } from '#services/payments/schemas.ts';
+import type { LeasedWorker } from './leased-worker.ts';
 import { reachOf, retentionMsOf } from './outbound-policy.ts';
 import { renderAnswer } from './problems.ts';
 import type { Stops } from './stops.ts';
@@ -52,13 +53,7 @@ export interface SharedWithHub {
   readonly stops: Stops;
   readonly noteDestination: (destination: string, isDelivered: boolean) => void;
   readonly commandsOf: (handler: HubCommands) => CommandQueue<HubOrder>;
-  readonly workerOf: <Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>) => Worker;
-}
-
-/** A consumer's worker, as a process shares the partitions among them. */
-interface Worker {
-  readonly group: string;
-  own(partitions: readonly number[], until?: number): void;
+  readonly workerOf: <Loaded, Plan extends ConsumerPlan>(consumer: Consumer<Loaded, Plan>) => LeasedWorker;
 }
 
 export interface HubParts {
@@ -66,7 +61,7 @@ export interface HubParts {
   readonly ends: { stop(): void };
   readonly letters: GivenUpWork;
   /** Where the process runs the service. */
-  start(): Worker[];
+  start(): LeasedWorker[];
   registerRoutes(app: HttpApp): void;
 }
 

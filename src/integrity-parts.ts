@@ -22,6 +22,7 @@ import { VerdictReads } from '#services/integrity/reads.ts';
 import { registerIntegrityRoutes } from '#services/integrity/routes.ts';
 import { findingTelemetry } from '#services/integrity/telemetry.ts';
 import { integrityProof } from './integrity-proof.ts';
+import { followedBy, type LeasedWorker } from './leased-worker.ts';
 import { keyReusedOf } from './problems.ts';
 import type { Stops } from './stops.ts';
 import { TOPOLOGY } from './topology.ts';
@@ -35,12 +36,6 @@ export interface IntegrityContext {
   readonly stops: Stops;
   readonly openSession: (name: string) => Session;
   readonly onError: (error: unknown) => void;
-}
-
-interface LeasedWorker {
-  readonly group: string;
-  /** `until`: for certain, on the clock of `performance`. */
-  own(partitions: readonly number[], until?: number): void;
 }
 
 export class IntegrityParts {
@@ -74,11 +69,7 @@ export class IntegrityParts {
 
   /** The worker of the consumer, whose leases say who does the chores. */
   noting(worker: LeasedWorker): LeasedWorker {
-    const own = (partitions: readonly number[], until = 0): void => {
-      this.#following.note(partitions, until);
-      worker.own(partitions, until);
-    };
-    return { group: worker.group, own };
+    return followedBy(this.#following, worker);
   }
 
   /** Its routes are there in every process; it works where integrity is started. */

@@ -47,13 +47,14 @@ import { DeadLetterParts } from './dead-letter-parts.ts';
 import { EngineParts, type Restraint } from './engine-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
+import { followedBy, type LeasedWorker } from './leased-worker.ts';
 import { type OpenedDatabase } from './open-database.ts';
 import { reachOf } from './outbound-policy.ts';
 import { overload } from './overload.ts';
 import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
 import { takesGatewayPayments } from './provider-configuration.ts';
 import type { Stops } from './stops.ts';
-import { sharedWithPassage, type Worker } from './straight-through-parts.ts';
+import { sharedWithPassage } from './straight-through-parts.ts';
 import { makeWebhooks } from './webhook-parts.ts';
 
 export interface StartOptions {
@@ -207,20 +208,21 @@ export class Parts {
     return hub;
   }
 
-  startProviders(log: EventLog, providers: Providers): Worker {
+  startProviders(log: EventLog, providers: Providers): LeasedWorker {
     this.#stops.add(() => providers.stop());
     providers.start();
     const worker = this.#worker(log, providers.consumer);
-    const own = (partitions: readonly number[], until = 0): void => {
-      this.#charging.note(partitions, until);
-      providers.own(partitions);
-      worker.own(partitions, until);
-    };
-    return { group: worker.group, own };
+    return followedBy(this.#charging, {
+      group: worker.group,
+      own(partitions) {
+        providers.own(partitions);
+        worker.own(partitions);
+      },
+    });
   }
 
   /** Its routes are there in every process; it works where the service runs, with a worker of its own. */
-  async webhooks(log: EventLog, vault: Vault, workers: Worker[]) {
+  async webhooks(log: EventLog, vault: Vault, workers: LeasedWorker[]) {
     const webhooks = makeWebhooks({
       ...this.#options,
       ...this.engine.machine(log, 'webhooks.desk'),
@@ -240,7 +242,7 @@ export class Parts {
   }
 
   /** `onChanged` hears of payments and refunds whose status was changed. */
-  consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): Worker[] {
+  consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): LeasedWorker[] {
     const { services } = this.#options.settings;
     const countEnds = paymentTelemetry(this.engine.metrics);
     const onStatuses = (changes: readonly Changed[]): void => {
@@ -268,13 +270,13 @@ export class Parts {
     log: EventLog,
     consumer: Consumer<Loaded, Plan>,
     turns?: PartitionTurns,
-  ): Worker {
+  ): LeasedWorker {
     const worker = this.engine.worker(log, consumer, turns);
     this.#deadLetters?.serve(consumer);
     return worker;
   }
 
-  withStraightThrough(log: EventLog, workers: readonly Worker[]): readonly Worker[] {
+  withStraightThrough(log: EventLog, workers: readonly LeasedWorker[]): readonly LeasedWorker[] {
     return sharedWithPassage(workers, this.#ledger, (passage, onYield) => {
       const worker = new PassageWorker({ passage, ...this.engine.machine(log, passage.name), onYield });
       this.#stops.add(() => worker.stop());
@@ -374,7 +376,7 @@ export class Parts {
   }
 
   /** Behind all that works on what is owned, and so given back before any of that is stopped. */
-  async openLeases(log: EventLog, workers: readonly Worker[]): Promise<void> {
+  async openLeases(log: EventLog, workers: readonly LeasedWorker[]): Promise<void> {
     await this.engine.openLeases(log, workers, (group, partitions) =>
       this.#deadLetters?.own(group, partitions),
     );

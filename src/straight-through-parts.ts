@@ -6,13 +6,8 @@ import { postFor } from '#services/ledger/post-order.ts';
 import type { LedgerStore } from '#services/ledger/store.ts';
 import { answer, partiesOf } from '#services/validation/answer-request.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
+import type { LeasedWorker } from './leased-worker.ts';
 import { CRITICAL_GROUPS } from './topology.ts';
-
-export interface Worker {
-  readonly group: string;
-  /** `until`: for certain, on the clock of `performance`. */
-  own(partitions: readonly number[], until?: number): void;
-}
 
 type StartPassage = (
   passage: ReturnType<typeof straightThrough>,
@@ -21,10 +16,10 @@ type StartPassage = (
 
 /** The workers as the leases are to see them. */
 export function sharedWithPassage(
-  workers: readonly Worker[],
+  workers: readonly LeasedWorker[],
   ledger: LedgerStore,
   start: StartPassage,
-): readonly Worker[] {
+): readonly LeasedWorker[] {
   const stages = new Map(
     workers.filter(({ group }) => CRITICAL_GROUPS.includes(group)).map((worker) => [worker.group, worker]),
   );

@@ -46,6 +46,7 @@ const COMPOSITION = new Set([
   'straight-through-parts.ts',
   'integrity-parts.ts',
   'integrity-proof.ts',
+  'leased-worker.ts',
   'main.ts',
   'open-database.ts',
   'outbound-policy.ts',
