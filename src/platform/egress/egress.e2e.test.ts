@@ -107,6 +107,7 @@ describe('an answer', () => {
     const port = await serve((_request, response) => void response.writeHead(200).write('begun'));
     expect(await egress().send(to(`http://127.0.0.1:${port}/`, { timeoutMs: 200 }))).toMatchObject({
       kind: 'delivered',
+      answer: { isBrokenOff: true },
     });
     const endless = await serve((_request, response) => {
       const pour = () => {

@@ -58,16 +58,16 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     if (missing > 0) this.#chunks.push(chunk.subarray(0, missing));
     this.#received += chunk.length;
     if (this.#received <= Math.max(READ_MAX_BYTES, this.#limits.maxAnswerBytes)) return;
-    this.#endAnswered();
+    this.#endAnswered({ isBrokenOff: false });
     controller.abort(new Error('The rest of the answer is not wanted.'));
   }
 
   onResponseEnd(): void {
-    this.#endAnswered();
+    this.#endAnswered({ isBrokenOff: false });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#head !== undefined) this.#endAnswered();
+    if (this.#head !== undefined) this.#endAnswered({ isBrokenOff: true });
     else if (error instanceof AddressRefused || error instanceof errors.InvalidArgumentError)
       // The target is refused, or it cannot be written as a request: a header with a line break.
       this.endAs('permanent', error.message);
@@ -82,7 +82,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   #giveUp(): void {
     const { timeoutMs } = this.#limits;
-    if (this.#head !== undefined) this.#endAnswered();
+    if (this.#head !== undefined) this.#endAnswered({ isBrokenOff: true });
     else if (this.#controller === undefined)
       this.endAs('transient', `It could not be reached in ${timeoutMs} ms.`);
     else this.endAs('unknown', `It was not answered within ${timeoutMs} ms.`);
@@ -90,10 +90,10 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   /** A status that has come is the answer, even if the rest does not. */
-  #endAnswered(): void {
+  #endAnswered({ isBrokenOff }: { readonly isBrokenOff: boolean }): void {
     if (this.#head === undefined) return;
     const body = Buffer.concat(this.#chunks);
-    const answer: EgressAnswer = { ...this.#head, body, isCut: this.#received > body.length };
+    const answer: EgressAnswer = { ...this.#head, body, isCut: this.#received > body.length, isBrokenOff };
     this.#end(outcomeOfAnswer(answer, { now: Date.now(), latencyMs: performance.now() - this.#startedAt }));
   }
 

@@ -9,6 +9,8 @@ export interface EgressAnswer {
   readonly body: Buffer;
   /** Whether there was more than that. */
   readonly isCut: boolean;
+  /** Whether its end has not come: what there is of it may be less than was said. */
+  readonly isBrokenOff: boolean;
 }
 
 interface Ended {

@@ -19,6 +19,10 @@ beforeAll(async () => {
   server.on('request', (request, response) => {
     asked.push(request.url ?? '');
     response.statusCode = request.url?.startsWith('/away') === true ? 503 : 200;
+    if (request.url?.startsWith('/broken') === true) {
+      response.writeHead(200, { 'content-length': 5 }).write('12', () => response.destroy());
+      return;
+    }
     const { authorization } = request.headers;
     response.end(authorization === undefined ? '{}' : echoOf(authorization, request.url));
   });
@@ -124,6 +128,14 @@ test('H8: a key that would lead out of the path of a look-up is one that nothing
   const keys = ['', '.', '..', '\ud800', '../a', '%2e%2e'];
   for (const key of keys) await caller.perform(call('enrichment', [key, null]), definition());
   expect(asked).toEqual(['/near/..%2Fa', '/near/%252e%252e']);
+});
+
+test('U13: what a look-up is answered that breaks off is not taken, and it is asked again', async () => {
+  const { enrichment: [near] = [], ...others } = definition();
+  const asking = { ...others, enrichment: [{ ...near, url: `${urlOf(server)}/broken/{key}` }] };
+  const outcome = await caller.perform(call('enrichment', ['1']), asking as ConnectorDefinition);
+  expect(outcome).toMatchObject({ kind: 'transient', lookUp: 0, detail: 'Its answer broke off. 12' });
+  expect(noted).toEqual([['hub/acme/erp//0', false]]);
 });
 
 test('H6: a secret that comes back is not seen, no part of it either, and breaks no document that looks like it', async () => {

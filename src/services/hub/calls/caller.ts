@@ -135,7 +135,7 @@ export class Caller {
     if (kept !== undefined && kept.until > performance.now()) return kept;
     const { egress, secrets } = this.#options;
     const proof = await proofOf(lookUp.authentication, (name) => secrets.load(tenant, name));
-    const outcome = await egress.send({
+    const answered = await egress.send({
       method: 'GET',
       url: lookUp.url.replaceAll('{key}', encodeURIComponent(key)),
       headers: { accept: 'application/json', ...headersOf(call), ...proof.headers },
@@ -143,10 +143,11 @@ export class Caller {
       maxAnswerBytes: LOOK_UP_MAX_BYTES,
       destination: `${tenant}/${connector}//${index}`,
     });
+    const outcome = outcomeOfQuestion(answered);
     const isMissing = outcome.kind === 'permanent' && [404, 410].includes(outcome.answer?.status ?? 0);
     noteAsked(this.#options.note, { ...call, lookUp: index }, isMissing ? 'delivered' : outcome.kind);
     if (outcome.kind !== 'delivered' && !isMissing)
-      return { outcome: { ...renderOutcome(withoutDoubt(outcome), proof.secrets), lookUp: index } };
+      return { outcome: { ...renderOutcome(outcome, proof.secrets), lookUp: index } };
     const found =
       isMissing || outcome.answer === undefined ? null : documentIn(outcome.answer, proof.secrets);
     if (found === undefined)
@@ -170,9 +171,12 @@ function keyIn(keys: readonly (string | null)[], index: number): string | null {
   return key === null || ['', '.', '..'].includes(key) || !key.isWellFormed() ? null : key;
 }
 
-/** A question that nobody answered has changed nothing: it is asked again. */
-function withoutDoubt(outcome: EgressOutcome): EgressOutcome {
-  return outcome.kind === 'unknown' ? { ...outcome, kind: 'transient' } : outcome;
+/** A question has changed nothing: what nobody answered, or not to the end, is asked again. */
+function outcomeOfQuestion(outcome: EgressOutcome): EgressOutcome {
+  if (outcome.kind === 'unknown') return { ...outcome, kind: 'transient' };
+  return outcome.kind === 'delivered' && outcome.answer.isBrokenOff
+    ? { ...outcome, kind: 'transient', detail: 'Its answer broke off.' }
+    : outcome;
 }
 
 function documentIn(

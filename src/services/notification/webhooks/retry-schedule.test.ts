@@ -11,7 +11,7 @@ const NOW = 1_000_000;
 const answered = (status: number) => ({
   detail: '',
   latencyMs: 5,
-  answer: { status, headers: {}, body: Buffer.alloc(0), isCut: false },
+  answer: { status, headers: {}, body: Buffer.alloc(0), isCut: false, isBrokenOff: false },
 });
 const FAILED: EgressOutcome = { kind: 'transient', ...answered(503) };
 

@@ -270,7 +270,7 @@ test('U4: an order whose commit is lost has done nothing, and is executed by one
 });
 
 function answerOf(status: number) {
-  const answer = { status, headers: {}, body: Buffer.alloc(0), isCut: false };
+  const answer = { status, headers: {}, body: Buffer.alloc(0), isCut: false, isBrokenOff: false };
   return outcomeOfAnswer(answer, { now: world.clock.now(), latencyMs: 1 });
 }
 
