@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
 import {
   malformedCursor,
+  NamedList,
   parseCursor,
   parseCursorOf,
   parseIdCursor,
@@ -29,6 +30,15 @@ test('a list whose keys could be those of another takes no cursor but its own', 
   expect(parseCursorOf('accounts', undefined, 1)).toEqual({ ok: true, value: undefined });
   for (const key of [['connectors', 'a'], ['a'], ['accounts'], ['accounts', 'a', 'a']])
     expect(parseCursorOf('accounts', renderCursor(key), 1).ok).toBe(false);
+});
+
+test('a list by names follows the pages that it has made', () => {
+  const list = new NamedList('accounts');
+  const { data, next_cursor } = list.page(['a', 'b', 'c'], 2, (name) => name);
+  expect(data).toEqual(['a', 'b']);
+  expect(list.keyIn(next_cursor ?? undefined)).toEqual({ ok: true, value: 'b' });
+  expect(list.keyIn(undefined)).toEqual({ ok: true, value: undefined });
+  expect(new NamedList('connectors').keyIn(next_cursor ?? undefined).ok).toBe(false);
 });
 
 test('the place in a log of 256 partitions is read back, however far each of them is', () => {

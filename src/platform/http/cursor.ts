@@ -97,6 +97,26 @@ export function renderPage<Row>(
   return { data, next_cursor: renderNext(rows.length > limit ? data.at(-1) : undefined, cursorOf) };
 }
 
+/** A list that is followed by names or numbers: its cursors begin with its own name, and no others are taken (`parseCursorOf`). */
+export class NamedList {
+  readonly #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** The text in a cursor of the list; undefined if there is no cursor. */
+  keyIn(cursor: string | undefined): Decision<string | undefined, Problem<'request.invalid_parameter'>> {
+    const key = parseCursorOf(this.#name, cursor, 1);
+    return key.ok ? accepted(key.value?.[0]) : key;
+  }
+
+  /** As `renderPage`. */
+  page<Row>(rows: readonly Row[], limit: number, keyOf: (last: Row) => string): Page<Row> {
+    return renderPage(rows, limit, (last) => [this.#name, keyOf(last)]);
+  }
+}
+
 function decode(cursor: string): string[] | undefined {
   if (cursor.length > MAX_CURSOR_LENGTH || !/^[A-Za-z0-9_-]+$/.test(cursor)) return undefined;
   try {

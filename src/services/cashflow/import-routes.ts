@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Id, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { malformedCursor, parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { requireIdempotencyKey } from '#platform/http/idempotency-key.ts';
 import { encodingRefusal } from '#platform/http/json-content.ts';
@@ -166,8 +166,7 @@ function findImport(reads: CashReads, request: FastifyRequest, id: string) {
     : Promise.resolve(undefined);
 }
 
-/** In the list's cursors. */
-const LINE_ERRORS = 'line errors';
+const LINE_ERRORS = new NamedList('line errors');
 
 async function sendErrors(
   reads: CashReads,
@@ -178,9 +177,9 @@ async function sendErrors(
     query,
   }: Exchange & { readonly id: string; readonly query: { limit?: number; cursor?: string } },
 ): Promise<FastifyReply> {
-  const cursor = parseCursorOf(LINE_ERRORS, query.cursor, 1);
+  const cursor = LINE_ERRORS.keyIn(query.cursor);
   if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const [after = '0'] = cursor.value ?? [];
+  const { value: after = '0' } = cursor;
   if (!/^\d{1,9}$/.test(after)) return sendProblem(reply, malformedCursor());
   const found = await findImport(reads, request, id);
   if (found === undefined) return sendProblem(reply, importNotFound(id));
@@ -189,7 +188,7 @@ async function sendErrors(
     after: Number(after),
     limit: rowsFor(limit),
   });
-  const { data, next_cursor } = renderPage(errors, limit, ({ line }) => [LINE_ERRORS, String(line)]);
+  const { data, next_cursor } = LINE_ERRORS.page(errors, limit, ({ line }) => String(line));
   const page = { data: data.map(renderLineError), next_cursor };
   return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
 }

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Decision } from '#kernel/decision.ts';
 import { problem } from '#kernel/problem.ts';
-import { malformedCursor, parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { CSV_TYPE, formatOf } from '#platform/http/row-format.ts';
@@ -126,22 +126,19 @@ function registerVersions(app: HttpApp, { reports, reads }: DayRoutes): void {
     const { key } = account;
     const rows =
       key === undefined ? [] : await reads.listVersions(key, { day, below, limit: rowsFor(limit) });
-    const { data, next_cursor } = renderPage(rows, limit, ({ version }) => [VERSIONS, String(version)]);
+    const { data, next_cursor } = VERSIONS.page(rows, limit, ({ version }) => String(version));
     const body = `{"data":[${data.map(renderVersion).join(',')}],"next_cursor":${JSON.stringify(next_cursor)}}`;
     return sendJsonText(reply, { status: 200, body });
   });
 }
 
-/** In the list's cursors. */
-const VERSIONS = 'versions';
+const VERSIONS = new NamedList('versions');
 
 function versionIn(cursor: string | undefined): number | undefined {
-  const key = parseCursorOf(VERSIONS, cursor, 1);
+  const key = VERSIONS.keyIn(cursor);
   if (!key.ok) return undefined;
-  const [version] = key.value ?? [String(ANY_VERSION)];
-  return version !== undefined && /^[1-9]\d{0,9}$/.test(version)
-    ? Math.min(Number(version), ANY_VERSION)
-    : undefined;
+  const { value: version = String(ANY_VERSION) } = key;
+  return /^[1-9]\d{0,9}$/.test(version) ? Math.min(Number(version), ANY_VERSION) : undefined;
 }
 
 async function send({

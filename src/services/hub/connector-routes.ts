@@ -3,7 +3,7 @@
 import { newId } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
-import { parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
@@ -24,8 +24,7 @@ export interface ConnectorRoutes {
   readonly refusalOf: (url: string) => string | undefined;
 }
 
-/** In the list's cursors. */
-const CONNECTORS = 'connectors';
+const CONNECTORS = new NamedList('connectors');
 
 const READ = { scope: 'connectors:read' } as const;
 const WRITE = { scope: 'connectors:write', idempotencyKey: 'optional' } as const;
@@ -103,13 +102,13 @@ function registerReads(app: HttpApp, connectors: Connectors): void {
   };
   app.get('/v1/connectors', { config: READ, schema: list }, async (request, reply) => {
     const { limit = DEFAULT_PAGE_LIMIT, cursor } = request.query;
-    const after = parseCursorOf(CONNECTORS, cursor, 1);
+    const after = CONNECTORS.keyIn(cursor);
     if (!after.ok) return sendProblem(reply, after.problem);
     const found = await connectors.list(contextOf(request).tenant, {
-      after: after.value?.[0] ?? '',
+      after: after.value ?? '',
       limit: rowsFor(limit),
     });
-    const { data, next_cursor } = renderPage(found, limit, ({ name }) => [CONNECTORS, name]);
+    const { data, next_cursor } = CONNECTORS.page(found, limit, ({ name }) => name);
     const page = { data: data.map(renderConnector), next_cursor };
     return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
   });

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { newId } from '#kernel/ids.ts';
 import { type CommandQueue, runCommand } from '#platform/http/command-route.ts';
-import { parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -127,19 +127,18 @@ async function sendAccount(
     : sendJson(reply, renderAccount(found));
 }
 
-/** In its cursors. */
-const ACCOUNTS = 'accounts';
+const ACCOUNTS = new NamedList('accounts');
 
 async function sendAccounts(
   reads: LedgerReads,
   { request, reply, query }: Asked<{ limit?: number; cursor?: string }>,
 ): Promise<FastifyReply> {
-  const cursor = parseCursorOf(ACCOUNTS, query.cursor, 1);
+  const cursor = ACCOUNTS.keyIn(query.cursor);
   if (!cursor.ok) return sendProblem(reply, cursor.problem);
-  const [after = ''] = cursor.value ?? [];
+  const { value: after = '' } = cursor;
   const { limit = DEFAULT_PAGE_LIMIT } = query;
   const accounts = await reads.listAccounts(contextOf(request).tenant, { after, limit: rowsFor(limit) });
-  const { data, next_cursor } = renderPage(accounts, limit, ({ account }) => [ACCOUNTS, account.id]);
+  const { data, next_cursor } = ACCOUNTS.page(accounts, limit, ({ account }) => account.id);
   return sendJson(reply, { data: data.map(renderAccount), next_cursor });
 }
 

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { isId } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
-import { malformedCursor, parseCursorOf, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { malformedCursor, NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
@@ -12,8 +12,7 @@ import { CheckpointDocument, checkpointMembers, KeySet, receiptDocument } from '
 import type { PublishedKeys } from './published-keys.ts';
 import { type Receipts, renderStanding } from './receipts.ts';
 
-/** In the list's cursors. */
-const CHECKPOINTS = 'checkpoints';
+const CHECKPOINTS = new NamedList('checkpoints');
 
 const tags = ['integrity'];
 
@@ -73,13 +72,13 @@ function registerList(app: HttpApp, checkpoints: CheckpointReads): void {
     },
     async (request, reply) => {
       const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-      const key = parseCursorOf(CHECKPOINTS, cursor, 1);
+      const key = CHECKPOINTS.keyIn(cursor);
       if (!key.ok) return sendProblem(reply, key.problem);
-      const before = key.value?.[0];
+      const before = key.value;
       if (before !== undefined && !/^[1-9]\d{0,15}$/.test(before))
         return sendProblem(reply, malformedCursor());
       const rows = await checkpoints.list(before === undefined ? undefined : BigInt(before), rowsFor(limit));
-      const { data, next_cursor } = renderPage(rows, limit, ({ number }) => [CHECKPOINTS, String(number)]);
+      const { data, next_cursor } = CHECKPOINTS.page(rows, limit, ({ number }) => String(number));
       return sendJsonText(reply, {
         status: 200,
         body: JSON.stringify({ data: data.map(renderStored), next_cursor }),
