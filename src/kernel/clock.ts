@@ -18,3 +18,8 @@ export function toRfc3339(at: EpochMs): string {
   if (lastRendered.at !== at) lastRendered = { at, text: new Date(at).toISOString() };
   return lastRendered.text;
 }
+
+/** The same of what may not have happened. */
+export function toRfc3339OrNull(at: EpochMs | null): string | null {
+  return at === null ? null : toRfc3339(at);
+}

@@ -1,5 +1,5 @@
 /** A dead letter as read, and as rendered. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '../log/event.ts';
 import { toldFailure } from './told-failure.ts';
@@ -105,7 +105,7 @@ export function renderDeadLetter(
           },
     failed_first_at: toRfc3339(letter.failed_first_at),
     failed_last_at: toRfc3339(letter.failed_last_at),
-    resolved_at: letter.resolved_at === null ? null : toRfc3339(letter.resolved_at),
+    resolved_at: toRfc3339OrNull(letter.resolved_at),
   };
 }
 

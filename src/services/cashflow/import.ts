@@ -1,5 +1,5 @@
 /** An import: the lines of a file recorded as cash entries, in the background. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { FieldProblem } from '#kernel/problem.ts';
@@ -152,7 +152,7 @@ export function renderImport(present: Import): JsonObject {
     failed: present.failed,
     errors_listed: present.errorsListed,
     created_at: toRfc3339(present.createdAt),
-    finished_at: present.finishedAt === null ? null : toRfc3339(present.finishedAt),
+    finished_at: toRfc3339OrNull(present.finishedAt),
   };
 }
 

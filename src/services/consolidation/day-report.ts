@@ -1,6 +1,6 @@
 /** The days of a range, those without movement included, of one account or of several together; and how they are written. */
 
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import type { RowFormat } from '#platform/http/row-format.ts';
 import { type CalendarDate, datesBetween } from './business-day.ts';
 import type { Day } from './day.ts';
@@ -65,7 +65,7 @@ export function daysBetween(
 }
 
 function restingSince(openedAt: EpochMs | null): ReportedFigures {
-  return carrying(0n, openedAt === null ? null : toRfc3339(openedAt));
+  return carrying(0n, toRfc3339OrNull(openedAt));
 }
 
 function restingBehind({ closingMinor, asOf }: DayOfReport): ReportedFigures {

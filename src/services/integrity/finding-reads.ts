@@ -1,5 +1,5 @@
 /** What callers read of findings: single ones with their history, lists, the standing of a tenant. No locks; by tenant. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { handledUpTo } from '#platform/dead-letters/parked-keys.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
@@ -220,8 +220,8 @@ export function renderFinding(finding: StoredFinding): JsonObject {
     seen: finding.seen,
     first_seen_at: toRfc3339(finding.firstSeenAt),
     last_seen_at: toRfc3339(finding.lastSeenAt),
-    next_attempt_at: instantOf(finding.nextAttemptAt),
-    closed_at: instantOf(finding.closedAt),
+    next_attempt_at: toRfc3339OrNull(finding.nextAttemptAt),
+    closed_at: toRfc3339OrNull(finding.closedAt),
     closed_by: finding.closedBy,
     reason: finding.reason,
   };
@@ -241,7 +241,7 @@ export function renderStanding(
 ): JsonObject {
   const { countedAt, ...counts } = sagas;
   return {
-    sagas: { ...counts, counted_at: instantOf(countedAt) },
+    sagas: { ...counts, counted_at: toRfc3339OrNull(countedAt) },
     verified_up_to: verifiedUpTo.map(({ topic, upTo, partitions }) => ({
       topic,
       at: toRfc3339(upTo ?? now),
@@ -251,8 +251,4 @@ export function renderStanding(
     oldest_unresolved_age_ms: oldestSeenAt === null ? null : Math.max(0, now - oldestSeenAt),
     as_of: toRfc3339(now),
   };
-}
-
-function instantOf(at: EpochMs | null): string | null {
-  return at === null ? null : toRfc3339(at);
 }

@@ -1,7 +1,7 @@
 /** The API of findings and audits. */
 import type { FastifyReply } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type Clock, systemClock, toRfc3339 } from '#kernel/clock.ts';
+import { type Clock, systemClock, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import type { Decision } from '#kernel/decision.ts';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
@@ -274,8 +274,8 @@ function renderAudit(audit: Audit): JsonObject {
     progress: { phase, done, total },
     requested_by: requestedBy,
     requested_at: toRfc3339(requestedAt),
-    started_at: startedAt === null ? null : toRfc3339(startedAt),
-    ended_at: endedAt === null ? null : toRfc3339(endedAt),
+    started_at: toRfc3339OrNull(startedAt),
+    ended_at: toRfc3339OrNull(endedAt),
     failure,
   };
 }

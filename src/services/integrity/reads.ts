@@ -1,5 +1,5 @@
 /** A saga's verdict: the stored one, or while it runs, what its events say so far. From the logs alone. */
-import { type Clock, type EpochMs, systemClock, toRfc3339 } from '#kernel/clock.ts';
+import { type Clock, type EpochMs, systemClock, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { readTimeline } from '#platform/log/timeline.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
@@ -102,6 +102,6 @@ export function renderVerdict(about: JsonObject, reading: VerdictReading): JsonO
       at: toRfc3339(at),
     })),
     findings: reading.findings.map(({ kind, event, detail }) => ({ kind, event, detail })),
-    verified_at: reading.verifiedAt === null ? null : toRfc3339(reading.verifiedAt),
+    verified_at: toRfc3339OrNull(reading.verifiedAt),
   };
 }

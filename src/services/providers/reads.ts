@@ -1,5 +1,5 @@
 /** What is read of attempts without a lock. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { readTimeline } from '#platform/log/timeline.ts';
@@ -67,10 +67,6 @@ function renderAttempt(attempt: Attempt): JsonObject {
     created_at: toRfc3339(attempt.createdAt),
     updated_at: toRfc3339(attempt.updatedAt),
     deadline_at: toRfc3339(attempt.deadlineAt),
-    next_step_at: instantOrNull(dueAt),
+    next_step_at: toRfc3339OrNull(dueAt),
   };
-}
-
-function instantOrNull(at: EpochMs | null): string | null {
-  return at === null ? null : toRfc3339(at);
 }

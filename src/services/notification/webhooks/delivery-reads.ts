@@ -1,5 +1,5 @@
 /** What the owner of an endpoint sees of its deliveries. No locks. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
@@ -98,11 +98,11 @@ function renderDelivery(endpoint: Endpoint, row: DeliveryRow, attempts: readonly
     subject: row.subject,
     sequence: row.sequence,
     status: row.status,
-    next_attempt_at: row.status === 'pending' ? instantOf(row.due_at) : null,
+    next_attempt_at: row.status === 'pending' ? toRfc3339OrNull(row.due_at) : null,
     repeats: row.repeats === null ? null : idOf('dlv', row.repeats),
     correlation_id: row.correlation_id,
     created_at: toRfc3339(row.created_at),
-    finished_at: instantOf(row.finished_at),
+    finished_at: toRfc3339OrNull(row.finished_at),
     attempts: attempts.map(renderAttempt),
   };
 }
@@ -111,10 +111,6 @@ function renderAttempt({ delivery: _delivery, ...attempt }: AttemptRow): JsonObj
   return {
     ...attempt,
     started_at: toRfc3339(attempt.started_at),
-    finished_at: instantOf(attempt.finished_at),
+    finished_at: toRfc3339OrNull(attempt.finished_at),
   };
-}
-
-function instantOf(at: EpochMs | null): string | null {
-  return at === null ? null : toRfc3339(at);
 }

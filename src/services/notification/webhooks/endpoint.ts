@@ -1,5 +1,5 @@
 /** An endpoint of a tenant, as it is kept and as its owner sees it. */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
+import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import type { Scheme } from './signature.ts';
@@ -88,7 +88,7 @@ export function renderEndpoint(endpoint: Endpoint): JsonObject {
     automatic_replay: endpoint.automaticReplay,
     status: endpoint.status,
     disabled_reason: endpoint.disabledReason,
-    failing_since: endpoint.failingSince === null ? null : toRfc3339(endpoint.failingSince),
+    failing_since: toRfc3339OrNull(endpoint.failingSince),
     created_at: toRfc3339(endpoint.createdAt),
     updated_at: toRfc3339(endpoint.updatedAt),
   };

@@ -3,7 +3,7 @@
  * ones is fixed when it is asked for: deliveries up to then, each once, without those that are repeats themselves.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
-import { toRfc3339 } from '#kernel/clock.ts';
+import { toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
@@ -254,6 +254,6 @@ function render(endpoint: Endpoint, row: ReplayRow): JsonObject {
     total: row.total,
     queued: row.queued,
     created_at: toRfc3339(row.created_at),
-    finished_at: row.finished_at === null ? null : toRfc3339(row.finished_at),
+    finished_at: toRfc3339OrNull(row.finished_at),
   };
 }
