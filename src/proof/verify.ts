@@ -47,8 +47,8 @@ export interface VerifyOptions {
 }
 
 /**
- * What is verified. `sagas`: payments and refunds with all that is kept of them; `books`: entries, postings, accounts,
- * currencies, daily balances; `log`: the chain.
+ * What is verified. `sagas`: payments and refunds with all that is kept of them, cards, cash entries; `books`: entries,
+ * postings, accounts, currencies, daily balances; `log`: the chain, and the checkpoints that are signed over it.
  */
 export const VERIFY_SCOPES = ['everything', 'log', 'books', 'sagas'] as const;
 export type VerifyScope = (typeof VERIFY_SCOPES)[number];
