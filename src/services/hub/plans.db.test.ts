@@ -1,55 +1,43 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
-import { fillTables, hotPlan, readPlan } from '../../../tests/query-plan.ts';
-import {
-  CALL_STATEMENTS,
-  CLAIM_CALLS,
-  END_CALLS,
-  FIND_CALLED,
-  FIND_STANDINGS,
-  FORGET_CALLS,
-  HASTEN_CALLS,
-  UPDATE_CALLS,
-} from './calls/call-store.ts';
-import { FORGET_HOOKS } from './hooks/forget-hooks.ts';
-import { DROP_UNDO } from './letters/letter-store.ts';
-import { FIND_BEGUN, READ_STANDING } from './overdue/overdue-store.ts';
-import { FIND_UNDOINGS, FORGET_UNDOINGS } from './overdue/undoing-store.ts';
+import { fillTables, hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
+import * as callStore from './calls/call-store.ts';
+import * as hooks from './hooks/forget-hooks.ts';
+import * as letterStore from './letters/letter-store.ts';
+import * as overdueStore from './overdue/overdue-store.ts';
+import * as undoingStore from './overdue/undoing-store.ts';
 import { HubReads } from './reads.ts';
-import {
-  FIND_CURRENT_CONNECTORS,
-  FIND_LAST_EVENTS,
-  FIND_RECEIVED,
-  FIND_RECEIVED_BYTES,
-  LOCK_INTEGRATIONS,
-  STATEMENTS,
-  UPDATE_INTEGRATIONS,
-} from './store.ts';
+import * as store from './store.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 20_000;
 
 /** By which index each statement of the steps finds what it is after; the others insert. */
 const LOOK_UPS = [
-  [FIND_CURRENT_CONNECTORS, ['connectors_pkey']],
-  [LOCK_INTEGRATIONS, ['integrations_pkey']],
-  [UPDATE_INTEGRATIONS, ['integrations_pkey']],
-  [FIND_RECEIVED, ['received_hooks_dedup']],
-  [FIND_RECEIVED_BYTES, ['received_hooks_bytes']],
-  [FIND_STANDINGS, ['calls_pkey']],
-  [FIND_CALLED, ['calls_pkey']],
-  [UPDATE_CALLS, ['calls_pkey']],
-  [END_CALLS, ['calls_pkey']],
-  [CLAIM_CALLS, ['calls_due']],
-  [HASTEN_CALLS, ['calls_due']],
-  [DROP_UNDO, ['calls_pkey']],
-  [FIND_BEGUN, ['integrations_pkey']],
-  [FORGET_CALLS, ['calls_pkey']],
-  [FORGET_HOOKS, ['received_hooks_not_taken']],
-  [FIND_UNDOINGS, ['undoings_since']],
-  [FORGET_UNDOINGS, ['undoings_since']],
+  [store.FIND_CURRENT_CONNECTORS, ['connectors_pkey']],
+  [store.LOCK_INTEGRATIONS, ['integrations_pkey']],
+  [store.UPDATE_INTEGRATIONS, ['integrations_pkey']],
+  [store.FIND_RECEIVED, ['received_hooks_dedup']],
+  [store.FIND_RECEIVED_BYTES, ['received_hooks_bytes']],
+  [callStore.FIND_STANDINGS, ['calls_pkey']],
+  [callStore.FIND_CALLED, ['calls_pkey']],
+  [callStore.UPDATE_CALLS, ['calls_pkey']],
+  [callStore.END_CALLS, ['calls_pkey']],
+  [callStore.CLAIM_CALLS, ['calls_due']],
+  [callStore.HASTEN_CALLS, ['calls_due']],
+  [letterStore.DROP_UNDO, ['calls_pkey']],
+  [overdueStore.FIND_BEGUN, ['integrations_pkey']],
+  [callStore.FORGET_CALLS, ['calls_pkey']],
+  [hooks.FORGET_HOOKS, ['received_hooks_not_taken']],
+  [undoingStore.FIND_UNDOINGS, ['undoings_since']],
+  [undoingStore.FORGET_UNDOINGS, ['undoings_since']],
 ] as const;
+
+/** What several indexes serve, by turns. */
+const JOINS = [overdueStore.READ_STANDING, store.FIND_LAST_EVENTS];
+/** Some hundred rows, read whole. */
+const WHOLE = [overdueStore.READ_POSITIONS];
 
 let database: TestDatabase;
 
@@ -60,16 +48,10 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test('every statement that is no insert is pinned', () => {
-  const others = [
-    ...STATEMENTS,
-    ...CALL_STATEMENTS,
-    DROP_UNDO,
-    FORGET_HOOKS,
-    FIND_BEGUN,
-    FIND_UNDOINGS,
-    FORGET_UNDOINGS,
-  ].filter(({ text }) => !/^\s*insert/.test(text));
-  expect(others.map(({ name }) => name).toSorted()).toEqual(LOOK_UPS.map(([{ name }]) => name).toSorted());
+  const statements = statementsOf(store, callStore, letterStore, hooks, overdueStore, undoingStore);
+  const others = statements.filter(({ text }) => !/^\s*insert/.test(text));
+  const pinned = [...LOOK_UPS.map(([statement]) => statement), ...JOINS, ...WHOLE];
+  expect(others.map(({ name }) => name).toSorted()).toEqual(pinned.map(({ name }) => name).toSorted());
 });
 
 function pinPlans(): void {
@@ -78,9 +60,8 @@ function pinPlans(): void {
     expect({ indexes: plan.indexes, faults: plan.faults }).toEqual({ indexes, faults: [] });
   });
 
-  test('what stands still is looked up, with its last event', async () => {
-    expect(await hotPlan(database.url, READ_STANDING)).toMatchObject({ faults: [] });
-    expect(await hotPlan(database.url, FIND_LAST_EVENTS)).toMatchObject({ faults: [] });
+  test.each(JOINS)('$name looks up, whatever it is given', async (statement) => {
+    expect(await hotPlan(database.url, statement)).toMatchObject({ faults: [] });
   });
 }
 

@@ -5,7 +5,7 @@ import type { LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import { byteaArray, int4Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
+import { statement, type Transaction } from '#platform/postgres/session.ts';
 import { type ConnectorRef, connectorRef } from './connector.ts';
 import type { Entry } from './events.ts';
 import {
@@ -134,17 +134,6 @@ export const INSERT_RECEIVED = statement(
      received_at: 'timestamptz',
    })}`,
 );
-
-export const STATEMENTS: readonly Statement[] = [
-  FIND_CURRENT_CONNECTORS,
-  INSERT_CONNECTORS,
-  LOCK_INTEGRATIONS,
-  INSERT_INTEGRATIONS,
-  UPDATE_INTEGRATIONS,
-  FIND_RECEIVED,
-  FIND_RECEIVED_BYTES,
-  INSERT_RECEIVED,
-];
 
 export interface CurrentConnector extends ConnectorRef {
   readonly version: number;

@@ -2,7 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { boolArray, int4Array, textArray, timestamptzArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
-import { type Session, type Statement, statement, type Transaction } from '#platform/postgres/session.ts';
+import { type Session, statement, type Transaction } from '#platform/postgres/session.ts';
 import {
   type Call,
   type CallRequest,
@@ -125,17 +125,6 @@ export const FORGET_CALLS = statement(
    ))
    returning 1 as forgotten`,
 );
-
-export const CALL_STATEMENTS: readonly Statement[] = [
-  FIND_STANDINGS,
-  FIND_CALLED,
-  INSERT_CALLS,
-  UPDATE_CALLS,
-  END_CALLS,
-  CLAIM_CALLS,
-  HASTEN_CALLS,
-  FORGET_CALLS,
-];
 
 interface CallRow {
   integration: string;
