@@ -11,6 +11,10 @@ test.each([
   ['application/json, text/csv', 'json'],
   ['text/csv, application/json', 'csv'],
   ['text/csv, */*;q=0.1', 'csv'],
+  ['text/csv, */*', 'csv'],
+  ['*/*, text/csv', 'csv'],
+  ['application/*, text/csv', 'json'],
+  ['text/csv;q=0.5, */*', 'json'],
 ] as const)('what accepts %s is answered in %s', (accept, format) => {
   expect(formatOf(accept)).toBe(format);
 });
