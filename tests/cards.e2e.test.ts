@@ -270,7 +270,14 @@ describe('cards', () => {
       captured: 300,
     });
     expect((await post(`/v1/card-transactions/${held}/capture`, {})).status).toBe(409);
-    expect((await post('/v1/card-transactions/ctx_nothing/reversal', {})).status).toBe(404);
+    for (const step of ['reversal', 'capture']) {
+      const url = `${other.url}/v1/card-transactions/ctx_nothing/${step}`;
+      const headers = { 'idempotency-key': `of-nothing-${step}` };
+      const [first, again] = [await http(url, { body: {}, headers }), await http(url, { body: {}, headers })];
+      expect([first.status, first.headers.get('idempotency-replayed')]).toEqual([404, null]);
+      expect([again.text, again.headers.get('idempotency-replayed')]).toEqual([first.text, 'true']);
+      expect((await http(url, { body: {} })).json()['code']).toBe('request.missing_idempotency_key');
+    }
     expect((await cardOf('steps')).balances['MEAL']).toBe(1000 - 400 + 150 - 300);
     const postings = await http(`${other.url}/v1/accounts/steps:MEAL/postings`);
     const entries = (postings.json() as { data: { entry_id: string }[] }).data.map(

@@ -182,8 +182,13 @@ describe('F5: what is refused, and how', () => {
     const reused = await post('/v1/cash-entries', { ...ENTRY, amount: 1 }, { 'idempotency-key': 'reused' });
     expect([reused.status, reused.json()['code']]).toEqual([422, 'cashflow.idempotency_key_reused']);
     expect((await http(`${lastro.url}/v1/cash-entries/cen_nothing`)).status).toBe(404);
-    expect((await post('/v1/cash-entries/cen_nothing/reversal', {})).json()['code']).toBe(
-      'cashflow.cash_entry_not_found',
+    const nothing = '/v1/cash-entries/cen_nothing/reversal';
+    const unknown = await post(nothing, {}, { 'idempotency-key': 'of-nothing' });
+    expect(unknown.json()['code']).toBe('cashflow.cash_entry_not_found');
+    const repeated = await post(nothing, {}, { 'idempotency-key': 'of-nothing' });
+    expect([repeated.text, repeated.headers.get('idempotency-replayed')]).toEqual([unknown.text, 'true']);
+    expect((await http(`${lastro.url}${nothing}`, { body: {} })).json()['code']).toBe(
+      'request.missing_idempotency_key',
     );
     const { id } = (await post('/v1/cash-entries', ENTRY)).json();
     const early = await post(`/v1/cash-entries/${String(id)}/reversal`, { occurred_on: '2026-01-14' });

@@ -9,7 +9,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Decision } from '#kernel/decision.ts';
 import { assertNever, Fault, invariant } from '#kernel/fault.ts';
-import { type CardTransactionId, type Id, type IdPrefix, uuidOf } from '#kernel/ids.ts';
+import { type Id, type IdPrefix, isId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
 import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
 import type { Reach } from '#platform/egress/reachable.ts';
@@ -64,7 +64,7 @@ import { type CardTransactionKey, findCardTransactions, lockCardTransactions } f
 export interface CardCommandBatch {
   readonly books: Books;
   readonly cards: Map<string, Card>;
-  /** By tenant and uuid. */
+  /** By `cardTransactionRef`. */
   readonly cardTransactions: Map<string, CardTransaction>;
   /** By tenant; absent before the first. */
   readonly rulesVersions: Map<string, number>;
@@ -125,7 +125,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
     return {
       cards: new Map(cards.map((card) => [cardRef(card), card])),
       cardTransactions: new Map(
-        cardTransactions.map(({ cardTransaction: each }) => [`${each.tenant}/${each.uuid}`, each]),
+        cardTransactions.map(({ cardTransaction: each }) => [cardTransactionRef(each), each]),
       ),
       rulesVersions,
       keys,
@@ -246,9 +246,9 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
   }
 
   #giveBack(batch: CardCommandBatch, command: Command<GiveBackOrder>, now: EpochMs): CardVerdict {
-    const { tenant, body, id } = command;
-    const ref = `${tenant}/${uuidOf(body.card_transaction_id as CardTransactionId)}`;
-    const before = batch.cardTransactions.get(ref);
+    const { body, id } = command;
+    const key = askedAbout(command);
+    const before = key === undefined ? undefined : batch.cardTransactions.get(cardTransactionRef(key));
     if (before === undefined) return this.#refusal(cardTransactionNotFound(body.card_transaction_id));
     const amountMinor = body.amount === undefined ? undefined : BigInt(body.amount);
     const reversalUuid = uuidOf(id as Id<IdPrefix>);
@@ -258,7 +258,7 @@ export class CardCommands implements CommandHandler<CardOrder, CardCommandBatch,
         : reverse(batch.books, before, { uuid: reversalUuid, amountMinor, because: 'requested' }, now);
     if (!step.ok) return this.#refusal(step.problem);
     const { after } = step.value;
-    batch.cardTransactions.set(ref, after);
+    batch.cardTransactions.set(cardTransactionRef(after), after);
     return {
       answer: {
         status: 200,
@@ -305,13 +305,24 @@ function subjectsOf(commands: readonly Command<CardOrder>[]): Subjects {
       'account' in body ? { tenant, account: body.account } : [],
     ),
     ids: commands.flatMap(({ tenant, body }) =>
-      'card_transaction_id' in body
-        ? { tenant, uuid: uuidOf(body.card_transaction_id as CardTransactionId) }
-        : [],
+      'card_transaction_id' in body ? (askedAbout({ tenant, body }) ?? []) : [],
     ),
     tenants: [...new Set(commands.flatMap(({ tenant, body }) => ('rules' in body ? tenant : [])))],
     creating: commands.filter(({ body }) => body.operation === 'cards.create'),
   };
+}
+
+/** Undefined if what stands in the address is no id of a card transaction. */
+function askedAbout({
+  tenant,
+  body,
+}: Pick<Command<GiveBackOrder>, 'tenant' | 'body'>): CardTransactionKey | undefined {
+  const { card_transaction_id: id } = body;
+  return isId('ctx', id) ? { tenant, uuid: uuidOf(id) } : undefined;
+}
+
+function cardTransactionRef({ tenant, uuid }: CardTransactionKey): string {
+  return `${tenant}/${uuid}`;
 }
 
 function accountsToOpen({ tenant, body }: Command<CardOrder>): AccountRef[] {

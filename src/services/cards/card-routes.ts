@@ -173,9 +173,7 @@ function registerGivingBack(app: HttpApp, { commands }: CardRoutes): void {
       response: { 200: CardTransactionDocument, ...REFUSALS },
     };
     app.post(`/v1/card-transactions/:id/${path}`, { config: GIVES_BACK, schema }, async (request, reply) => {
-      const { id } = request.params;
-      if (!isId('ctx', id)) return sendProblem(reply, cardTransactionNotFound(id));
-      const body: GiveBackOrder = { operation, card_transaction_id: id, ...request.body };
+      const body: GiveBackOrder = { operation, card_transaction_id: request.params.id, ...request.body };
       await runCommand<CardOrder>(request, reply, commands, { operation, body, id: newId('crv') });
       return reply;
     });

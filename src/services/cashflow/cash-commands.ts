@@ -91,15 +91,15 @@ export class CashCommands implements CommandHandler<CashOrder, CashBatch, Effect
   }
 
   #reverse(batch: CashBatch, command: Ordered<ReverseOrder>, now: EpochMs): CashVerdict {
-    const { tenant, id, body } = command;
-    const ref = cashEntryRef({ tenant, uuid: uuidOf(body.cash_entry_id as CashEntryId) });
-    const original = batch.originals.get(ref);
+    const { id, body } = command;
+    const key = originalOf(command);
+    const original = key === undefined ? undefined : batch.originals.get(cashEntryRef(key));
     if (original === undefined) return this.#refusal(cashEntryNotFound(body.cash_entry_id));
     const uuid = uuidOf(id as CashEntryId);
     const request = { uuid, reason: body.reason ?? null, occurredOn: body.occurred_on ?? null };
     const reversed = reverseCashEntry(batch, original, request, now);
     if (!reversed.ok) return this.#refusal(reversed.problem);
-    batch.originals.set(ref, { ...original, reversedBy: uuid });
+    batch.originals.set(cashEntryRef(original), { ...original, reversedBy: uuid });
     return told(reversed.value, command);
   }
 
@@ -159,8 +159,18 @@ function recordedIn({ tenant, body }: Command<CashOrder>) {
 }
 
 function reversedBy({ tenant, body }: Command<CashOrder>): CashEntryKey[] {
-  if (body.operation !== 'cash_entries.reverse' || !isId('cen', body.cash_entry_id)) return [];
-  return [{ tenant, uuid: uuidOf(body.cash_entry_id) }];
+  if (body.operation !== 'cash_entries.reverse') return [];
+  const key = originalOf({ tenant, body });
+  return key === undefined ? [] : [key];
+}
+
+/** Undefined if what stands in the address is no id of a cash entry. */
+function originalOf({
+  tenant,
+  body,
+}: Pick<Ordered<ReverseOrder>, 'tenant' | 'body'>): CashEntryKey | undefined {
+  const { cash_entry_id: id } = body;
+  return isId('cen', id) ? { tenant, uuid: uuidOf(id) } : undefined;
 }
 
 function filesOf({ tenant, body }: Command<CashOrder>): string[] {

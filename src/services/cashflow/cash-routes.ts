@@ -77,11 +77,9 @@ function registerCommands(app: HttpApp, { commands }: CashRoutes): void {
     '/v1/cash-entries/:id/reversal',
     { config: MOVES_MONEY, schema: reverse },
     async (request, reply) => {
-      const { id } = request.params;
-      if (!isId('cen', id)) return sendProblem(reply, cashEntryNotFound(id));
       await runCommand<CashOrder>(request, reply, commands, {
         operation: 'cash_entries.reverse',
-        body: { operation: 'cash_entries.reverse', cash_entry_id: id, ...request.body },
+        body: { operation: 'cash_entries.reverse', cash_entry_id: request.params.id, ...request.body },
         id: newId('cen'),
       });
       return reply;
