@@ -505,6 +505,13 @@ describe('what bad input gets', () => {
   });
 });
 
+test('the API document has each path once, whatever its parameters are called', async () => {
+  const { paths } = (await get('/openapi.json')).json() as { paths: Record<string, object> };
+  const shapes = Object.keys(paths).map((path) => path.replaceAll(/\{[^}]+\}/g, '{}'));
+  expect(shapes.filter((shape, index) => shapes.indexOf(shape) !== index)).toEqual([]);
+  expect(Object.keys(paths['/v1/integrations/{connector}'] ?? {}).toSorted()).toEqual(['get', 'post']);
+});
+
 describe('places in lists', () => {
   /** Each is the key of a place in some list; the first, of none. */
   const KEYS = [['no one’s'], ['wal-1234'], ['7'], ['7', '7'], ['2026-11-20', 'wal-1234'], ['ledger/0/1']];

@@ -2,6 +2,7 @@ import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import { joinPaths } from './join-paths.ts';
 import { describeOperation } from './operation-docs.ts';
 import { markOptionalBodies } from './optional-bodies.ts';
 import { STATIC_HEADERS } from './static-headers.ts';
@@ -49,6 +50,7 @@ export async function registerOpenApi(app: FastifyInstance, version: string): Pr
     transformObject: (made) => {
       if ('swaggerObject' in made) return made.swaggerObject;
       markOptionalBodies(made.openapiObject);
+      joinPaths(made.openapiObject);
       return made.openapiObject;
     },
   });

@@ -8,7 +8,13 @@ const Status = Type.Unsafe<IntegrationStatus>({ type: 'string', enum: [...INTEGR
 
 export const ConnectorParams = Type.Object({ connector: ConnectorName });
 export const ConnectorNameParams = Type.Object({ name: ConnectorName });
-export const IdParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
+export const IdParams = Type.Object({
+  id: Type.String({
+    minLength: 1,
+    maxLength: 64,
+    description: '`int_…` of an integration, `hok_…` of a webhook.',
+  }),
+});
 export const HookParams = Type.Object({
   tenant: Type.String({ minLength: 1, maxLength: 64 }),
   connector: Type.String({ minLength: 1, maxLength: 64 }),
