@@ -11,8 +11,16 @@ import { requireIdempotencyKey } from './idempotency-key.ts';
 import type { ReadinessCheck } from './operational-routes.ts';
 import type { VerifyKey } from './principal.ts';
 import { contextOf } from './request-context.ts';
-import { Amount, closed, Metadata, ProblemDocument, pageQuery } from './schemas.ts';
+import { Amount, closed, ProblemDocument, pageQuery } from './schemas.ts';
 import { sendParts, sendProblem } from './send.ts';
+
+/** Members whose names are bound, too. */
+const NamedTexts = Type.Unsafe<Record<string, string>>({
+  type: 'object',
+  maxProperties: 50,
+  propertyNames: { minLength: 1, maxLength: 64, pattern: '^[^"\\\\\\u0000-\\u001f\\u007f]*$' },
+  additionalProperties: { type: 'string', maxLength: 500 },
+});
 
 export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 
@@ -102,7 +110,7 @@ const Thing = closed({
   method: Type.Optional(Type.Union([Type.Literal('balance'), Type.Literal('gateway')])),
   reference: Type.Optional(Type.Union([Type.String({ maxLength: 10 }), Type.Null()])),
   postings: Type.Optional(Type.Array(closed({ amount: Amount }), { maxItems: 500 })),
-  metadata: Type.Optional(Metadata),
+  metadata: Type.Optional(NamedTexts),
 });
 
 function addThings(app: HttpApp): void {

@@ -73,16 +73,6 @@ export function Reason(description: string) {
   });
 }
 
-/** Named texts of the caller's own, which we keep and give back: at most 50, of at most 500 characters. */
-export const Metadata = Type.Unsafe<Record<string, string>>({
-  type: 'object',
-  maxProperties: 50,
-  propertyNames: { minLength: 1, maxLength: 64, pattern: '^[^"\\\\\\u0000-\\u001f\\u007f]*$' },
-  additionalProperties: { type: 'string', maxLength: 500 },
-  description:
-    'Texts of your own, kept and given back as they are. A name has no quote, backslash or control character.',
-});
-
 /** What every refusal looks like (RFC 9457). */
 export const ProblemDocument = Type.Object(
   {

@@ -4,6 +4,7 @@ import { type CommandQueue, runCommand } from '#platform/http/command-route.ts';
 import { NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
+import { metadataTooLarge } from '#platform/http/metadata.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -38,6 +39,8 @@ export function registerAccountCommands(app: HttpApp, commands: CommandQueue<Led
     response: { 201: AccountDocument, ...REFUSALS },
   };
   app.post('/v1/accounts', { config: WRITE, schema: open }, async (request, reply) => {
+    const obstacle = metadataTooLarge(request.body.metadata);
+    if (obstacle !== undefined) return sendProblem(reply, obstacle);
     await runCommand(request, reply, commands, {
       operation: 'accounts.create',
       body: { operation: 'accounts.create', ...request.body },

@@ -149,7 +149,7 @@ describe('opening an account', () => {
       name: 'Ana',
       floor: -500,
       time_zone: 'Europe/Lisbon',
-      metadata: { b: '2', a: '1' },
+      metadata: { b: 2, a: { of: ['any', true, null], n: 1.5 } },
     };
     const opened = await post('/v1/accounts', order);
     expect(bodyOf(opened, AccountDocument, 201)).toEqual({
@@ -215,6 +215,7 @@ describe('opening an account', () => {
     ['a fractional floor', { ...ORDER, floor: 0.5 }, '/floor'],
     ['a floor that is a text', { ...ORDER, floor: '0' }, '/floor'],
     ['metadata that is a list', { ...ORDER, metadata: [] }, '/metadata'],
+    ['metadata of 16385 characters', { ...ORDER, metadata: { a: 'x'.repeat(16_377) } }, '/metadata'],
     ['a member it does not know', { ...ORDER, balance: 1 }, '/balance'],
   ])('is refused for %s', async (_case, body, pointer) => {
     expect(refusalOf(await post('/v1/accounts', body))).toEqual([

@@ -1,12 +1,12 @@
 /** The shapes of the ledger's API. */
 import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
+import { Metadata } from '#platform/http/metadata.ts';
 import {
   Amount,
   closed,
   Instant,
   MAX_AMOUNT_MINOR,
-  Metadata,
   nullable,
   pageOf,
   pageQuery,

@@ -1,13 +1,13 @@
 /** The payments API (DESIGN §6). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
 import { type Admission, type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
 import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import { sendFinalOr } from '#platform/http/final-answer.ts';
 import type { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
+import { metadataTooLarge } from '#platform/http/metadata.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
@@ -16,7 +16,6 @@ import { type Payment, type PaymentOrder, renderPayment } from './payment.ts';
 import { REQUEST_PAYMENT } from './payment-intake.ts';
 import type { PaymentFilter, PaymentReads } from './reads.ts';
 import {
-  METADATA_MAX,
   PaymentDocument,
   PaymentListQuery,
   PaymentOrderBody,
@@ -97,9 +96,8 @@ async function requestPayment(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const order = incoming.body as PaymentOrder;
-  if (order.metadata !== undefined && JSON.stringify(order.metadata).length > METADATA_MAX) {
-    return sendProblem(reply, metadataTooLarge());
-  }
+  const obstacle = metadataTooLarge(order.metadata);
+  if (obstacle !== undefined) return sendProblem(reply, obstacle);
   const outcome = await submitCommand<PaymentOrder>(incoming, routes.intake, {
     operation: REQUEST_PAYMENT,
     body: order,
@@ -108,13 +106,6 @@ async function requestPayment(
   });
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   return sendFinalOr(incoming, reply, outcome.value, { states: routes.finalStates, render: renderPayment });
-}
-
-function metadataTooLarge(): Problem {
-  const detail = `has more than ${METADATA_MAX} characters`;
-  return problem('request.invalid', `/metadata ${detail}.`, {
-    errors: [{ pointer: '/metadata', code: 'too_long', detail }],
-  });
 }
 
 async function sendPayment(

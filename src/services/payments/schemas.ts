@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { ACCOUNT_ID_PATTERN } from '#kernel/account-id.ts';
+import { Metadata } from '#platform/http/metadata.ts';
 import { Amount, closed, Instant, nullable, pageOf, pageQuery, Reason } from '#platform/http/schemas.ts';
 import { PAYMENT_STATUSES, type PaymentStatus } from './payment.ts';
 import { REFUND_STATUSES, type RefundStatus } from './refund.ts';
@@ -7,17 +8,6 @@ import { REFUND_STATUSES, type RefundStatus } from './refund.ts';
 const AccountIdText = Type.String({ pattern: ACCOUNT_ID_PATTERN, description: 'The id of an account.' });
 /** Three capital letters; whether ISO 4217 knows them is decided with the payment. */
 const CurrencyText = Type.String({ minLength: 1, maxLength: 8, description: 'ISO 4217, such as BRL.' });
-
-/** Properties the caller keeps with a payment. Characters of JSON: it stands in the payment, its event, its stored answer and its stored request, hundreds to a batch. */
-export const METADATA_MAX = 16_384;
-const PaymentMetadata = Type.Object(
-  {},
-  {
-    additionalProperties: true,
-    maxProperties: 50,
-    description: `Kept and given back as it is; at most ${METADATA_MAX} characters of JSON.`,
-  },
-);
 
 /** Answers render what was not given as null, and callers send it back so. */
 const absentOrNull = <T extends Parameters<typeof nullable>[0]>(schema: T) => Type.Optional(nullable(schema));
@@ -37,7 +27,7 @@ export const PaymentOrderBody = closed(
       }),
     ),
     description: absentOrNull(Type.String({ minLength: 1, maxLength: 500 })),
-    metadata: absentOrNull(PaymentMetadata),
+    metadata: absentOrNull(Metadata),
   },
   'A payment from a wallet to a service.',
 );
@@ -54,7 +44,7 @@ export const PaymentDocument = Type.Object({
   method: Type.String(),
   reference: nullable(Type.String()),
   description: nullable(Type.String()),
-  metadata: nullable(Type.Object({}, { additionalProperties: true })),
+  metadata: nullable(Metadata),
   refunded: Type.Integer({ description: 'Minor units given back so far.' }),
   failure: nullable(Type.Object({ code: Type.String(), detail: Type.String() })),
   created_at: Instant,
