@@ -49,7 +49,7 @@ export async function loadTurn(
   // Whose account holds a refund's amount is known from its saga: of the rare ones one more round trip.
   if (events.some(isRefund)) {
     const rows = await findTurnRows(tx, events);
-    const accounts = holders.flatMap((event) => holderOf(event, rows.sagas) ?? []);
+    const accounts = holders.flatMap((event) => lockedBy(event, rows.sagas));
     return { ...rows, books: await ledger.openBooks(tx, { accounts, holds }) };
   }
   const accounts = holders.map(({ tenant, key }) => ({ tenant, id: key }));
@@ -96,11 +96,15 @@ function isRefusedReversal(event: LogEvent): boolean {
   return event.type === 'posting.refused' && isReversal(event);
 }
 
-/** A payment's amount is held on its wallet, which is the event's key; a refund's on the service. */
-function holderOf(event: LogEvent, sagas: Sagas): AccountRef | undefined {
+/**
+ * A payment's amount is held on its wallet, which is the event's key; a refund's on the service. A refund begins with its
+ * wallet locked too: it must be open then.
+ */
+function lockedBy(event: LogEvent, sagas: Sagas): AccountRef[] {
   const { tenant, key } = event;
-  if (!isRefund(event)) return { tenant, id: key };
-  const told = (event.data as Partial<RefundTerms>).service_id;
-  const service = told ?? sagas.findRefund(uuidIn(event))?.terms.service_id;
-  return service === undefined ? undefined : { tenant, id: service };
+  if (!isRefund(event)) return [{ tenant, id: key }];
+  const told = event.data as Partial<RefundTerms>;
+  const service = told.service_id ?? sagas.findRefund(uuidIn(event))?.terms.service_id;
+  const wallet = event.type === 'refund.validated' ? told.wallet_id : undefined;
+  return [service, wallet].flatMap((id) => (id === undefined ? [] : { tenant, id }));
 }

@@ -158,6 +158,19 @@ describe('a refund', () => {
     });
   });
 
+  test.each(['balance', 'gateway'] as const)(
+    'into a wallet that was closed meanwhile is declined before anybody is asked for a %s payment’s',
+    (method) => {
+      const s = paid(method);
+      s.balance('wallet').status = 'closed';
+      expect(s.coordinate(makeRefund(s, 'validated'))).toMatchObject({
+        type: 'refund.declined',
+        data: { code: 'ledger.account_closed' },
+      });
+      expect(s.balance('service').heldMinor).toBe(0n);
+    },
+  );
+
   test.each([
     { over: -1, type: 'refund.authorized' },
     { over: 0, type: 'refund.authorized' },

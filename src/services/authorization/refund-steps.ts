@@ -2,7 +2,8 @@
  * The steps of a refund's saga. The amount is held on the account that gives it back before anybody is asked, so that of
  * refunds that race for one balance those that fit are made (D5).
  *
- * What a provider has given back cannot be taken again: if the ledger then refuses to post it, a person has to look.
+ * What a provider has given back cannot be taken again. So the wallet is looked at under its lock before anybody is asked,
+ * and is not closed until the refund has ended; if the ledger refuses to post it all the same, a person has to look.
  */
 import { idOf, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
@@ -50,6 +51,7 @@ function authorize(event: LogEvent<RefundTerms>, { sagas, books }: Turn): EventD
     tenant: event.tenant,
     accountId: terms.service_id,
     amountMinor: BigInt(terms.amount),
+    payeeId: terms.wallet_id,
   });
   sagas.beginRefund({ ...saga, state: held.ok ? 'authorized' : 'declined' });
   if (held.ok)

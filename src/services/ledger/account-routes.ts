@@ -52,7 +52,7 @@ export function registerAccountCommands(app: HttpApp, commands: CommandQueue<Led
   const close = {
     tags: ['accounts'],
     summary: 'Close an account',
-    description: 'For ever. Its balance must be zero and nothing held.',
+    description: 'For ever. Its balance must be zero, nothing held, and no refund on its way to it.',
     params: AccountParams,
     body: CloseAccountBody,
     response: { 200: AccountDocument, ...REFUSALS },

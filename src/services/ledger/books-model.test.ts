@@ -38,7 +38,10 @@ class Model {
     string,
     { floor: bigint | null; currency: string; closed: boolean; posted: bigint }
   >();
-  readonly holds = new Map<string, { account: string; amount: bigint; state: Hold['state'] }>();
+  readonly holds = new Map<
+    string,
+    { account: string; payee?: string; amount: bigint; state: Hold['state'] }
+  >();
   readonly entries = new Set<string>();
 
   heldOf(account: string): bigint {
@@ -71,13 +74,13 @@ class Model {
     }
   }
 
-  #reserve({ hold, account, amount }: Extract<Step, { kind: 'reserve' }>): string {
+  #reserve({ hold, account, payee, amount }: Extract<Step, { kind: 'reserve' }>): string {
     if (this.holds.has(hold)) return 'already';
-    const absent = this.#absent(account);
+    const absent = this.#absent(account) ?? (payee === undefined ? undefined : this.#absent(payee));
     if (absent !== undefined) return absent;
     if (!this.#bears(account, amount)) return 'ledger.insufficient_funds';
     if (this.heldOf(account) + amount > MAX_AMOUNT_MINOR) return 'ledger.amount_out_of_range';
-    this.holds.set(hold, { account, amount, state: 'open' });
+    this.holds.set(hold, { account, amount, state: 'open', ...(payee === undefined ? {} : { payee }) });
     return 'held';
   }
 
@@ -124,6 +127,8 @@ class Model {
     if (absent !== undefined) return absent;
     const account = this.accounts.get(id);
     if (account?.posted !== 0n || this.heldOf(id) !== 0n) return 'ledger.account_not_empty';
+    const isAwaited = [...this.holds.values()].some(({ payee, state }) => payee === id && state === 'open');
+    if (isAwaited) return 'ledger.account_not_empty'; // B6
     account.closed = true;
     return 'ok';
   }
@@ -170,7 +175,7 @@ class Model {
 }
 
 type Step =
-  | { kind: 'reserve'; hold: string; account: string; amount: bigint }
+  | { kind: 'reserve'; hold: string; account: string; payee: string | undefined; amount: bigint }
   | { kind: 'release'; hold: string; how: 'released' | 'expired' }
   | { kind: 'capture'; hold: string; entry: string; to: string }
   | { kind: 'post'; entry: string; lines: Lines }
@@ -180,8 +185,9 @@ type Step =
 function act(books: Books, step: Step, now: number): string {
   switch (step.kind) {
     case 'reserve': {
-      const { hold: id, account, amount: amountMinor } = step;
-      return outcomeOf(books.reserve({ id, tenant: TENANT, accountId: account, amountMinor }));
+      const { hold: id, account, payee, amount: amountMinor } = step;
+      const to = payee === undefined ? {} : { payeeId: payee };
+      return outcomeOf(books.reserve({ id, tenant: TENANT, accountId: account, amountMinor, ...to }));
     }
     case 'release':
       return outcomeOf(books.release(step.hold, step.how));
@@ -236,7 +242,13 @@ const lines = fc
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant('reserve' as const), hold: holdId, account: accountId, amount }),
+    arbitrary: fc.record({
+      kind: fc.constant('reserve' as const),
+      hold: holdId,
+      account: accountId,
+      payee: fc.option(accountId, { nil: undefined }),
+      amount,
+    }),
   },
   {
     weight: 2,
@@ -374,7 +386,7 @@ function expectGapless({ postings, balances }: Kept): void {
 
 const REPEATED: Readonly<Record<string, string>> = { held: 'already', released: 'already', ok: 'already' };
 
-test('whatever is asked, in batches of any size: the books decide as the model does, keep B1 to B5, and save exactly what changed', () => {
+test('whatever is asked, in batches of any size: the books decide as the model does, keep B1 to B6, and save exactly what changed', () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(batches, (run) => {

@@ -260,6 +260,49 @@ describe('a closed or unknown account', () => {
   });
 });
 
+describe('B6: an account waits for what is to be paid to it', () => {
+  const promise = (books: Books, payeeId: string) =>
+    books.reserve({ id: 'promise', tenant: TENANT, accountId: 'a', amountMinor: 30n, payeeId });
+  const accounts: readonly Given[] = [
+    { id: 'a', postedMinor: 100n },
+    { id: 'b' },
+    { id: 'c' },
+    { id: 'gone', status: 'closed' },
+  ];
+
+  test.each([
+    ['b', 'held'],
+    ['gone', 'ledger.account_closed'],
+    ['nobody', 'ledger.account_not_found'],
+  ])('held for %s: %s', (payee, expected) => {
+    const books = given(...accounts);
+    expect(outcomeOf(promise(books, payee))).toBe(expected);
+    expect(availableIn(books, 'a')).toBe(expected === 'held' ? 70n : 100n);
+  });
+
+  test('it is not closed before, and nobody else waits', () => {
+    const books = given(...accounts);
+    promise(books, 'b');
+    const closed = books.closeAccount(TENANT, 'b');
+    expect(outcomeOf(closed)).toBe('ledger.account_not_empty');
+    expect(closed).toMatchObject({ problem: { members: { account_id: 'b' } } });
+    expect(outcomeOf(books.closeAccount(TENANT, 'c'))).toBe('ok');
+  });
+
+  test('it is closed once nothing comes any more, and not before it has passed on what came', () => {
+    const released = given(...accounts);
+    promise(released, 'b');
+    released.release('promise');
+    expect(outcomeOf(released.closeAccount(TENANT, 'b'))).toBe('ok');
+    const captured = given(...accounts);
+    promise(captured, 'b');
+    captured.capture('promise', draft(pay('a', 30n, 'b')), NOW);
+    expect(outcomeOf(captured.closeAccount(TENANT, 'b'))).toBe('ledger.account_not_empty');
+    captured.post(draft(pay('b', 30n, 'c'), 'on'), NOW);
+    expect(outcomeOf(captured.closeAccount(TENANT, 'b'))).toBe('ok');
+  });
+});
+
 describe('B4: a hold ends once', () => {
   const capture = (books: Books) => books.capture('h-a', draft(pay('a', 30n, 'b')), NOW);
   const release = (books: Books) => books.release('h-a');

@@ -7,6 +7,7 @@
  * B3: an account's sequence has no gap, and posted_at never goes back along it.
  * B4: a hold ends once; the amount it held is given back in the same step.
  * B5: doing again what was done changes nothing and says so.
+ * B6: an account is not closed while a hold is open that is to be paid to it, nor is one placed for a closed account.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { accepted, type Decision, refused } from '#kernel/decision.ts';
@@ -48,6 +49,8 @@ export interface Hold {
   readonly amountMinor: bigint;
   /** Absent: a payment's or a refund's. */
   readonly owner?: 'card';
+  /** Of the account that waits for the amount; absent where none does (B6). */
+  readonly payeeKey?: bigint;
   state: HoldState;
 }
 
@@ -116,18 +119,25 @@ export class Books {
     return this.#holds.get(id);
   }
 
-  /** Sets an amount aside: available falls, posted does not. */
+  /**
+   * Sets an amount aside: available falls, posted does not. `payeeId`: who must still be there when it is captured, since
+   * what happens in between cannot be undone (B6).
+   */
   reserve(hold: {
     id: string;
     tenant: string;
     accountId: string;
     amountMinor: bigint;
     owner?: 'card';
+    payeeId?: string;
   }): Decision<HoldOutcome, LedgerProblem> {
     if (this.#holds.has(hold.id)) return accepted('already');
-    const balance = this.find(hold.tenant, hold.accountId);
-    if (balance === undefined) return refused(accountNotFound(hold.accountId));
-    if (balance.status === 'closed') return refused(accountClosed(hold.accountId));
+    const { tenant, accountId, payeeId } = hold;
+    const holder = this.#findOpen(tenant, accountId);
+    if (!holder.ok) return holder;
+    const payee = payeeId === undefined ? undefined : this.#findOpen(tenant, payeeId);
+    if (payee?.ok === false) return payee;
+    const balance = holder.value;
     if (!canSpend(balance, hold.amountMinor)) return refused(insufficientFunds(balance, hold.amountMinor));
     // Below zero without a floor, what is held may pass the range before what is available does.
     if (!isInMoneyRange(balance.heldMinor + hold.amountMinor)) return refused(outOfRange(balance));
@@ -137,6 +147,7 @@ export class Books {
       amountMinor: hold.amountMinor,
       state: 'open',
       ...(hold.owner === undefined ? {} : { owner: hold.owner }),
+      ...(payee === undefined ? {} : { payeeKey: payee.value.account.key }),
     };
     balance.heldMinor += hold.amountMinor;
     this.#holds.set(hold.id, opened);
@@ -176,10 +187,9 @@ export class Books {
     if (this.#entryIds.has(entry.id)) return accepted('already');
     const lines: Line[] = [];
     for (const { accountId, amountMinor } of entry.postings) {
-      const balance = this.find(entry.tenant, accountId);
-      if (balance === undefined) return refused(accountNotFound(accountId));
-      if (balance.status === 'closed') return refused(accountClosed(accountId));
-      lines.push({ balance, amountMinor });
+      const party = this.#findOpen(entry.tenant, accountId);
+      if (!party.ok) return party;
+      lines.push({ balance: party.value, amountMinor });
     }
     const obstacle = unbalanced(lines) ?? outOfBounds(lines);
     if (obstacle !== undefined) return refused(obstacle);
@@ -206,13 +216,17 @@ export class Books {
     return accepted(balance);
   }
 
-  /** Closes an account that holds nothing. */
+  /** Closes an account that holds nothing and waits for nothing. The holds that are to be paid to it must have been asked for. */
   closeAccount(tenant: string, accountId: string): Decision<Balance, LedgerProblem> {
-    const balance = this.find(tenant, accountId);
-    if (balance === undefined) return refused(accountNotFound(accountId));
-    if (balance.status === 'closed') return refused(accountClosed(accountId));
+    const open = this.#findOpen(tenant, accountId);
+    if (!open.ok) return open;
+    const balance = open.value;
     if (balance.postedMinor !== 0n || balance.heldMinor !== 0n) {
       const detail = `Account ${accountId} has posted ${balance.postedMinor} and held ${balance.heldMinor}; both must be 0.`;
+      return refused(problem('ledger.account_not_empty', detail, { members: { account_id: accountId } }));
+    }
+    if (this.#isAwaiting(balance)) {
+      const detail = `Money is on its way to account ${accountId}: a refund that has not ended yet.`;
       return refused(problem('ledger.account_not_empty', detail, { members: { account_id: accountId } }));
     }
     balance.status = 'closed';
@@ -233,6 +247,19 @@ export class Books {
       holdsClosed: this.#closed,
       entries: this.#entries,
     };
+  }
+
+  #findOpen(tenant: string, accountId: string): Decision<Balance, LedgerProblem> {
+    const balance = this.find(tenant, accountId);
+    if (balance === undefined) return refused(accountNotFound(accountId));
+    return balance.status === 'closed' ? refused(accountClosed(accountId)) : accepted(balance);
+  }
+
+  // B6
+  #isAwaiting({ account }: Balance): boolean {
+    for (const { payeeKey, state } of this.#holds.values())
+      if (payeeKey === account.key && state === 'open') return true;
+    return false;
   }
 
   #enter(balance: Balance): void {

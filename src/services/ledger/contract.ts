@@ -56,6 +56,14 @@ export interface AccountGlance {
   readonly status: 'open' | 'closed';
 }
 
+export interface WantedBooks {
+  readonly accounts: readonly AccountRef[];
+  readonly holds?: readonly string[];
+  readonly entries?: readonly string[];
+  /** Of the accounts, those that may be closed: of each an open hold that is to be paid to it is loaded, if there is one. */
+  readonly closing?: readonly AccountRef[];
+}
+
 export interface Ledger {
   /** Without locks, for decisions that a later one under the lock confirms. Keys are `accountRef`s; an unknown account is absent. */
   glance(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, AccountGlance>>;
@@ -63,10 +71,7 @@ export interface Ledger {
    * Locks the balances (those with a floor first, each group ascending: R3) and loads holds and entries behind the
    * locks (R2). The accounts of the holds must be among `accounts`.
    */
-  openBooks(
-    tx: Transaction,
-    wanted: { accounts: readonly AccountRef[]; holds?: readonly string[]; entries?: readonly string[] },
-  ): Promise<Books>;
+  openBooks(tx: Transaction, wanted: WantedBooks): Promise<Books>;
   /** What never changes of accounts, by ref; unknown ones are absent. A round trip for those never met before. */
   resolve(tx: Transaction, accounts: readonly AccountRef[]): Promise<ReadonlyMap<string, Account>>;
   /** What no decision about money asks for: names, time zones. By ref; unknown accounts are absent. No lock; a time zone never changes. */

@@ -47,9 +47,10 @@ export class LedgerCommands implements CommandHandler<LedgerOrder, LedgerBatch, 
   }
 
   async load(tx: Transaction, commands: readonly Command<LedgerOrder>[]): Promise<LedgerBatch> {
+    const closing = commands.filter(isClosing).flatMap(accountsOf);
     const [books, profiles, keys] = await Promise.all([
-      this.#store.openBooks(tx, { accounts: commands.flatMap(accountsOf) }),
-      this.#store.findProfiles(tx, commands.filter(isClosing).flatMap(accountsOf)),
+      this.#store.openBooks(tx, { accounts: commands.flatMap(accountsOf), closing }),
+      this.#store.findProfiles(tx, closing),
       this.#store.reserveKeys(tx, commands.filter(isOpening).length),
     ]);
     return { books, profiles, keys };

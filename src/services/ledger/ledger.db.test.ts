@@ -105,6 +105,14 @@ async function loadedBehind<Loaded>(
   return loading;
 }
 
+/** 10 of an account outside, held for this one, and not committed yet. */
+function promising(refund: string, accountId: string) {
+  return holding(ledger.session('promiser'), accountId, (books) => {
+    const promise = { id: refund, tenant: TENANT, amountMinor: 10n };
+    expect(books.reserve({ ...promise, accountId: 'outside', payeeId: accountId }).ok).toBe(true);
+  });
+}
+
 function transferDraft(from: string, to: string, amountMinor: bigint, id: string) {
   return {
     id,
@@ -184,6 +192,39 @@ describe('R2: who waits for a lock loads what its holder has left', () => {
     await ledger.somebodyWaits();
     await holder.commit();
     expect(codeOf(await closing)).toBe('ledger.account_not_empty');
+  });
+
+  test('nor one that a refund was promised while it waited, until that has ended (B6)', async () => {
+    const id = await givenAccount();
+    const refund = uuidOf(newId('ref'));
+    const promised = await promising(refund, id);
+    const closing = other.order({ operation: 'accounts.close', account_id: id });
+    await ledger.somebodyWaits();
+    await promised.commit();
+    expect(codeOf(await closing)).toBe('ledger.account_not_empty');
+    const again = { operation: 'accounts.close', account_id: id } as const;
+    expect(codeOf(await other.order(again))).toBe('ledger.account_not_empty');
+    const ended = await holding(
+      ledger.session('holder'),
+      id,
+      (books) => expect(books.release(refund).ok).toBe(true),
+      {
+        holds: [refund],
+      },
+    );
+    await ended.commit();
+    expect(statusOf(await other.order(again))).toBe(200);
+  });
+
+  test('a refund is not promised to an account that was closed while it waited (B6)', async () => {
+    const id = await givenAccount();
+    const close = (books: Books) => expect(books.closeAccount(TENANT, id).ok).toBe(true);
+    const books = await loadedBehind(id, close, (tx) =>
+      other.store.openBooks(tx, { accounts: [ref('outside'), ref(id)] }),
+    );
+    const promise = { id: uuidOf(newId('ref')), tenant: TENANT, amountMinor: 10n };
+    const held = books.reserve({ ...promise, accountId: 'outside', payeeId: id });
+    expect(held).toMatchObject({ ok: false, problem: { code: 'ledger.account_closed' } });
   });
 
   test('a batch of events decides by it: a hold that was released while it waited is not captured', async () => {

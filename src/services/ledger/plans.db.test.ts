@@ -28,6 +28,8 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.INSERT_BALANCES, []],
   [store.INSERT_HOLDS, []],
   [store.INSERT_OWNED_HOLDS, []],
+  [store.INSERT_AWAITED, []],
+  [store.FIND_AWAITED, ['awaited_pkey', 'holds_pkey']],
   [store.INSERT_ENTRIES, []],
   [store.INSERT_POSTINGS, []],
   [
@@ -38,6 +40,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
 
 /** Of a row found by its primary key: at most one is thrown away. */
 const FILTERS: Readonly<Record<string, readonly string[]>> = {
+  [store.FIND_AWAITED.name]: ["(state = 'open'::text)"],
   [store.CLOSE_HOLDS.name]: ["(state = 'open'::text)"],
 };
 
@@ -131,6 +134,7 @@ async function fill(): Promise<void> {
   await owner.query(
     `insert into ledger.holds select gen_random_uuid(), n, 1, 'open', now() from generate_series(1, ${ROWS}) n`,
   );
+  await owner.query('insert into ledger.awaited select account_key, id from ledger.holds');
   await owner.query(
     `insert into ledger.entries select gen_random_uuid(), $1, gen_random_uuid(), 'manual', now()
     from generate_series(1, ${ROWS}) n`,

@@ -21,9 +21,9 @@ export const ledgerProblems = {
   },
   'ledger.account_not_empty': {
     status: 409,
-    title: 'The account has a balance or a hold',
+    title: 'The account has a balance or a hold, or money is on its way to it',
     retryable: true,
-    remedy: 'Move the balance away and wait for open holds to end, then close it.',
+    remedy: 'Move the balance away and wait for open holds and refunds to end, then close it.',
   },
   'ledger.unknown_currency': {
     status: 422,

@@ -16,7 +16,7 @@ import {
   type Hold,
   type HoldState,
 } from './books.ts';
-import type { AccountGlance, AccountRef, Ledger } from './contract.ts';
+import type { AccountGlance, AccountRef, Ledger, WantedBooks } from './contract.ts';
 
 /** By the unique index on (tenant, id). */
 export const FIND_ACCOUNTS = statement(
@@ -117,6 +117,30 @@ export const INSERT_OWNED_HOLDS = statement(
    select id, account_key, amount, state, $5::timestamptz, case when state = 'open' then null else $5::timestamptz end, owner
    from ${batchRows('v', { id: 'uuid', account_key: 'bigint', amount: 'bigint', state: 'text' })}
    cross join (select $6::text as owner) as whose`,
+);
+
+/** Under the locks of both accounts. */
+export const INSERT_AWAITED = statement(
+  'ledger.insert_awaited',
+  `insert into ledger.awaited (payee_key, hold_id) select payee_key, hold_id
+   from ${batchRows('v', { payee_key: 'bigint', hold_id: 'uuid' })}`,
+);
+
+/**
+ * A hold that is to be paid to each of the accounts, where one is open. After the lock of the account, without which no such
+ * hold is placed (B6, R2). By primary key, and by the holds'.
+ */
+export const FIND_AWAITED = statement(
+  'ledger.find_awaited',
+  `select h.id, h.account_key, h.amount, h.state, wanted.payee_key
+   from ${batchRows('wanted', { payee_key: 'bigint' })}
+   cross join lateral (
+     select open_hold.* from ledger.awaited a
+     cross join lateral (
+       select * from ledger.holds t where t.id = a.hold_id and t.state = 'open' offset 0
+     ) open_hold
+     where a.payee_key = wanted.payee_key limit 1
+   ) h`,
 );
 
 /** By primary key, under the lock of the hold's account; touches no indexed column (HOT). */
@@ -230,6 +254,13 @@ export interface BalanceRow {
   last_posted_at: EpochMs;
 }
 
+interface HoldRow {
+  id: string;
+  account_key: bigint;
+  amount: bigint;
+  state: HoldState;
+}
+
 export class LedgerStore implements Ledger {
   readonly #directory = new AccountDirectory();
 
@@ -247,17 +278,16 @@ export class LedgerStore implements Ledger {
     return glances;
   }
 
-  async openBooks(
-    tx: Transaction,
-    wanted: { accounts: readonly AccountRef[]; holds?: readonly string[]; entries?: readonly string[] },
-  ): Promise<Books> {
+  async openBooks(tx: Transaction, wanted: WantedBooks): Promise<Books> {
     const accounts = await this.resolve(tx, wanted.accounts);
-    const [balances, holds, entryIds] = await Promise.all([
+    const closing = (wanted.closing ?? []).flatMap((account) => accounts.get(accountRef(account)) ?? []);
+    const [balances, holds, awaited, entryIds] = await Promise.all([
       this.#lockBalances(tx, [...accounts.values()]),
       this.#loadHolds(tx, wanted.holds ?? []),
+      this.#findAwaited(tx, closing),
       this.#findEntries(tx, wanted.entries ?? []),
     ]);
-    return new Books({ balances, holds, entryIds });
+    return new Books({ balances, holds: [...holds, ...awaited], entryIds });
   }
 
   async openFreeBooks(
@@ -393,16 +423,16 @@ export class LedgerStore implements Ledger {
 
   async #loadHolds(tx: Transaction, ids: readonly string[]): Promise<Hold[]> {
     if (ids.length === 0) return [];
-    const rows = await tx.query<{ id: string; account_key: bigint; amount: bigint; state: HoldState }>(
-      LOAD_HOLDS,
-      [uuidArray(ids)],
-    );
-    return rows.map((row) => ({
-      id: row.id,
-      accountKey: row.account_key,
-      amountMinor: row.amount,
-      state: row.state,
-    }));
+    const rows = await tx.query<HoldRow>(LOAD_HOLDS, [uuidArray(ids)]);
+    return rows.map(holdOf);
+  }
+
+  async #findAwaited(tx: Transaction, payees: readonly Account[]): Promise<Hold[]> {
+    if (payees.length === 0) return [];
+    const rows = await tx.query<HoldRow & { payee_key: bigint }>(FIND_AWAITED, [
+      int8Array(payees.map(({ key }) => key)),
+    ]);
+    return rows.map((row) => ({ ...holdOf(row), payeeKey: row.payee_key }));
   }
 
   async #findEntries(tx: Transaction, ids: readonly string[]): Promise<string[]> {
@@ -410,6 +440,10 @@ export class LedgerStore implements Ledger {
     const rows = await tx.query<{ id: string }>(FIND_ENTRIES, [uuidArray(ids)]);
     return rows.map((row) => row.id);
   }
+}
+
+function holdOf({ id, account_key, amount, state }: HoldRow): Hold {
+  return { id, accountKey: account_key, amountMinor: amount, state };
 }
 
 function hasFloor({ floorMinor }: Account): boolean {
@@ -439,6 +473,12 @@ function insertHolds(tx: Transaction, holds: readonly Hold[], now: EpochMs): voi
   const others = owned.length === 0 ? holds : holds.filter(({ owner }) => owner === undefined);
   if (others.length > 0) tx.run(INSERT_HOLDS, [...holdColumns(others), new Date(now)]);
   if (owned.length > 0) tx.run(INSERT_OWNED_HOLDS, [...holdColumns(owned), new Date(now), 'card']);
+  const awaited = holds.filter(({ payeeKey, state }) => payeeKey !== undefined && state === 'open');
+  if (awaited.length === 0) return;
+  tx.run(INSERT_AWAITED, [
+    int8Array(awaited.map(({ payeeKey }) => payeeKey ?? null)),
+    uuidArray(awaited.map(({ id }) => id)),
+  ]);
 }
 
 function holdColumns(holds: readonly Hold[]): Buffer[] {
