@@ -115,7 +115,7 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   part.consolidation.registerRoutes(app, lags);
   webhooks.registerRoutes(app);
-  providers.registerRoutes(app);
+  providers.registerRoutes(app, part.refundResolutions(log));
   hub.registerRoutes(app);
   registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, deadLetters.routes());

@@ -38,6 +38,8 @@ import { type Changed, paymentStatusConsumer } from '#services/payments/status-c
 import { paymentTelemetry } from '#services/payments/telemetry.ts';
 import type { Configuration } from '#services/providers/configuration.ts';
 import { Providers } from '#services/providers/providers.ts';
+import { RefundResolutions } from '#services/providers/refund-resolutions.ts';
+import type { RefundResolutionOrder } from '#services/providers/resolve-refund.ts';
 import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
@@ -323,6 +325,11 @@ export class Parts {
       topic: 'payments',
       handler,
     });
+  }
+
+  refundResolutions(log: EventLog): CommandQueue<RefundResolutionOrder> {
+    const handler = new RefundResolutions({ renderProblem: renderAnswer });
+    return this.engine.commandWorker(log, { topic: 'providers', handler });
   }
 
   paymentAdmission(lags: LagMonitor): Admission<PaymentOrder> {

@@ -6,7 +6,11 @@ import { Client } from 'pg';
 import { vi } from 'vitest';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
+import type { Problem } from '#kernel/problem.ts';
+import { CommandWorker } from '#platform/batch/command-worker.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
+import type { CommandQueue } from '#platform/http/command-route.ts';
+import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
@@ -17,6 +21,8 @@ import { Session } from '#platform/postgres/session.ts';
 import type { Configuration, ProviderTerms } from '#services/providers/configuration.ts';
 import type { HttpSender } from '#services/providers/http-sender.ts';
 import { Providers } from '#services/providers/providers.ts';
+import { RefundResolutions } from '#services/providers/refund-resolutions.ts';
+import type { RefundResolutionOrder } from '#services/providers/resolve-refund.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { ModelGateway } from './model-gateway.ts';
@@ -38,6 +44,8 @@ export interface ProcessOptions {
   readonly concurrency?: number;
   readonly settlesWithinMs?: number;
   readonly chargeDeadlineMs?: number;
+  /** In the file that it read; default both. */
+  readonly known?: readonly string[];
 }
 
 export interface ProviderParts {
@@ -142,6 +150,7 @@ export class ProvidersFixture {
   readonly #sessions: Session[];
   readonly #writer: Session;
   readonly #processes: ProviderProcess[] = [];
+  readonly #commands: { stop(): Promise<void> }[] = [];
 
   private constructor(options: {
     database: TestDatabase;
@@ -188,9 +197,34 @@ export class ProvidersFixture {
     });
     const everything = { currencies: null, minAmount: 1, maxAmount: Number.MAX_SAFE_INTEGER };
     return {
-      providers: [provider('alfa', this.alfa), provider('beta', this.beta)],
+      providers: [provider('alfa', this.alfa), provider('beta', this.beta)].filter(
+        ({ name }) => options.known?.includes(name) !== false,
+      ),
       routes: options.routes ?? [{ ...everything, providers: ['alfa', 'beta'] }],
     };
+  }
+
+  /** The worker of what persons say of refunds. */
+  refundResolutions(renderProblem: (problem: Problem) => Answer): CommandQueue<RefundResolutionOrder> {
+    const session = new Session({ url: this.database.url, name: 'providers.intake' });
+    this.#sessions.push(session);
+    const worker = new CommandWorker({
+      name: 'providers.intake',
+      topic: 'providers',
+      handler: new RefundResolutions({ renderProblem }),
+      idempotency: new IdempotencyStore('providers'),
+      keyReused: () => ({ status: 422, body: '{}' }),
+      log: this.#log,
+      session,
+      clock: systemClock,
+      random: Math.random,
+      batchMax: 100,
+      delayMs: () => 0,
+      observer: { committed: () => undefined, failed: (_worker, error) => rethrow(error) },
+    });
+    worker.start();
+    this.#commands.push(worker);
+    return worker;
   }
 
   /** A process of the service, with connections of its own. */
@@ -311,6 +345,7 @@ export class ProvidersFixture {
 
   async close(): Promise<void> {
     await this.stopProcesses();
+    await Promise.all(this.#commands.map((worker) => worker.stop()));
     await this.#log.close();
     await Promise.all(this.#sessions.map((session) => session.close()));
     await this.reader.close();

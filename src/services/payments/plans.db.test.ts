@@ -85,6 +85,12 @@ describe('on tables with many rows', () => {
       (reader) => new RefundReads(reader).list(TENANT, uuid, page),
       ['refunds_payment'],
     ],
+    ['a page of refunds', (reader) => new RefundReads(reader).listAll(TENANT, page), [REFUND]],
+    [
+      'a page of refunds that wait for a person',
+      (reader) => new RefundReads(reader).listInDoubt(TENANT, page),
+      ['refunds_in_doubt'],
+    ],
     [
       'a page of what waits for a person',
       (reader) =>

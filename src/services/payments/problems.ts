@@ -74,7 +74,8 @@ export const paymentProblems = {
     status: 409,
     title: 'What became of the refund is not known',
     retryable: false,
-    remedy: 'Nothing has to be done: the provider is still asked, and the refund ends with its answer.',
+    remedy:
+      'The provider is still asked, and the refund ends with its answer. If it has none to give, find out there, and say so by `POST /v1/refunds/{id}/resolution`.',
   },
   'payments.not_in_reconciliation': {
     status: 409,
@@ -82,6 +83,12 @@ export const paymentProblems = {
     retryable: false,
     remedy:
       'Resolve payments that are `reconciliation_required`; of a completed gateway payment without refunds say `not_charged`, `regarding` its `completion`.',
+  },
+  'refunds.not_in_reconciliation': {
+    status: 409,
+    title: 'The refund is not in doubt at a provider',
+    retryable: false,
+    remedy: 'Resolve refunds that are `reconciliation_required` with `refunds.outcome_unknown`.',
   },
   'refunds.not_found': {
     status: 404,

@@ -18,6 +18,12 @@ interface RefundRow {
   updated_at: EpochMs;
 }
 
+/** Where a page goes on: behind the refund of this uuid. */
+interface RefundPlace {
+  readonly before: string | undefined;
+  readonly limit: number;
+}
+
 export class RefundReads {
   readonly #reader: Reader;
 
@@ -34,12 +40,29 @@ export class RefundReads {
     return rows[0] === undefined ? undefined : refundOf(rows[0]);
   }
 
+  /** As `list`, of all payments. By primary key. */
+  async listAll(tenant: string, { before, limit }: RefundPlace): Promise<Refund[]> {
+    const rows = await this.#reader.query<RefundRow>(
+      `select * from payments.refunds
+       where tenant = $1 and id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') order by id desc limit $3`,
+      [tenant, before ?? null, limit],
+    );
+    return rows.map(refundOf);
+  }
+
+  /** The same of those that wait for a person. By the index of them. */
+  async listInDoubt(tenant: string, { before, limit }: RefundPlace): Promise<Refund[]> {
+    const rows = await this.#reader.query<RefundRow>(
+      `select * from payments.refunds
+       where status = 'reconciliation_required'
+         and tenant = $1 and id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') order by id desc limit $3`,
+      [tenant, before ?? null, limit],
+    );
+    return rows.map(refundOf);
+  }
+
   /** Up to `limit` refunds of a payment, older than `before` (a uuid; ids rise with time), newest first. By the index on payments. */
-  async list(
-    tenant: string,
-    paymentUuid: string,
-    page: { readonly before: string | undefined; readonly limit: number },
-  ): Promise<Refund[]> {
+  async list(tenant: string, paymentUuid: string, page: RefundPlace): Promise<Refund[]> {
     const rows = await this.#reader.query<RefundRow>(
       `select * from payments.refunds
        where payment_id = $1 and tenant = $2 and ($3::uuid is null or id < $3) order by id desc limit $4`,

@@ -9,9 +9,9 @@ import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { paymentNotFound } from './changeable-payment.ts';
 import type { PaymentReads } from './reads.ts';
-import { renderRefund } from './refund.ts';
+import { type Refund, renderRefund } from './refund.ts';
 import type { RefundReads } from './refund-reads.ts';
-import { PaymentParams, RefundDocument, RefundListQuery, RefundPage } from './schemas.ts';
+import { AllRefundsQuery, PaymentParams, RefundDocument, RefundListQuery, RefundPage } from './schemas.ts';
 
 export interface RefundRoutes {
   readonly reads: PaymentReads;
@@ -32,6 +32,8 @@ export function registerRefundRoutes(app: HttpApp, routes: RefundRoutes): void {
     return reply;
   });
 
+  registerAllRefunds(app, routes.refunds);
+
   const list = {
     tags: ['payments'],
     summary: 'List the refunds of a payment, newest first',
@@ -42,6 +44,35 @@ export function registerRefundRoutes(app: HttpApp, routes: RefundRoutes): void {
   app.get('/v1/payments/:id/refunds', { config: READ, schema: list }, async (incoming, reply) => {
     await sendRefunds(routes, { incoming, reply, id: incoming.params.id, query: incoming.query });
     return reply;
+  });
+}
+
+function registerAllRefunds(app: HttpApp, refunds: RefundReads): void {
+  const schema = {
+    tags: ['payments'],
+    summary: 'List refunds, newest first',
+    description: 'All, or with `status` those that wait for a person: of these `failure` says why.',
+    querystring: AllRefundsQuery,
+    response: { 200: RefundPage, 400: ProblemDocument },
+  };
+  app.get('/v1/refunds', { config: READ, schema }, async (incoming, reply) => {
+    const { status, cursor, limit = DEFAULT_PAGE_LIMIT } = incoming.query;
+    const before = parseIdCursor('ref', cursor);
+    if (!before.ok) return sendProblem(reply, before.problem);
+    const { tenant } = contextOf(incoming);
+    const place = { before: before.value, limit: rowsFor(limit) };
+    const found = await (status === undefined
+      ? refunds.listAll(tenant, place)
+      : refunds.listInDoubt(tenant, place));
+    return sendPage(reply, found, limit);
+  });
+}
+
+function sendPage(reply: FastifyReply, found: readonly Refund[], limit: number): FastifyReply {
+  const { data, next_cursor } = renderPage(found, limit, (last) => [idOf('ref', last.uuid)]);
+  return sendJsonText(reply, {
+    status: 200,
+    body: JSON.stringify({ data: data.map(renderRefund), next_cursor }),
   });
 }
 
@@ -75,7 +106,5 @@ async function sendRefunds(
     }),
   ]);
   if (payment === undefined) return sendProblem(reply, paymentNotFound(id));
-  const { data, next_cursor } = renderPage(found, limit, (last) => [idOf('ref', last.uuid)]);
-  const page = { data: data.map(renderRefund), next_cursor };
-  return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
+  return sendPage(reply, found, limit);
 }

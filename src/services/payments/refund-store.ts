@@ -100,7 +100,7 @@ export const UPDATE_TOTALS = statement(
    where t.ctid = found.at`,
 );
 
-/** By primary key, behind the fence (R1): nobody else updates refunds; touches no indexed column (HOT). */
+/** By primary key, behind the fence (R1): nobody else updates refunds. The status is in the predicate of an index. */
 export const UPDATE_REFUNDS = statement(
   'payments.update_refunds',
   `update payments.refunds r

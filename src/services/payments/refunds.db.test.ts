@@ -186,6 +186,45 @@ describe('a refund', () => {
     });
   });
 
+  test('that waits for a person is in the list of those, until it has ended', async () => {
+    const id = await paid({ method: 'gateway' });
+    const made = await Promise.all(
+      [1, 2, 3].map(async (amount) =>
+        idIn((await desk.post(`/v1/payments/${id}/refunds`, { amount })).json()),
+      ),
+    );
+    await desk.settled();
+    const doubted = made.slice(0, 2);
+    const data = { ...terms(), payment_id: id, code: 'refunds.outcome_unknown', detail: 'alfa is gone.' };
+    await desk.say(...doubted.map((subject) => ({ type: 'refund.reconciliation_required', subject, data })));
+    const listed = async (query: string, asked = {}): Promise<string[]> =>
+      (await desk.get(`/v1/refunds?${query}`, asked)).json<{ data: JsonObject[] }>().data.map(idIn);
+    expect(await listed('status=reconciliation_required')).toEqual(doubted.toSorted().toReversed());
+    const page = (await desk.get('/v1/refunds?status=reconciliation_required&limit=1')).json<{
+      data: JsonObject[];
+      next_cursor: string;
+    }>();
+    expect(page.data).toMatchObject([
+      {
+        status: 'reconciliation_required',
+        failure: { code: 'refunds.outcome_unknown', detail: 'alfa is gone.' },
+      },
+    ]);
+    const next = `status=reconciliation_required&limit=1&cursor=${page.next_cursor}`;
+    expect([...page.data.map(idIn), ...(await listed(next))]).toEqual(doubted.toSorted().toReversed());
+    expect(await listed('status=reconciliation_required', { tenant: 'globex' })).toEqual([]);
+    expect(await listed('limit=500')).toEqual(expect.arrayContaining(made));
+
+    await desk.say({
+      type: 'refund.failed',
+      subject: doubted[0] ?? '',
+      data: { ...data, code: 'providers.refund_refused', detail: 'Their letter.' },
+    });
+    expect(await listed('status=reconciliation_required')).toEqual(doubted.slice(1));
+    expect((await desk.get('/v1/refunds?status=failed')).statusCode).toBe(400);
+    expect((await desk.get('/v1/refunds', { scopes: 'payments:write' })).statusCode).toBe(403);
+  });
+
   test('whose accounts cannot take it is rejected, gives its promise back, and is told of', async () => {
     await desk.engine.openAccounts([{ id: 'shutting', kind: 'service' }]);
     const id = await paid({ service_id: 'shutting' });

@@ -115,3 +115,11 @@ export const RefundPage = pageOf(RefundDocument);
 
 export const RefundListQuery = closed(pageQuery);
 export type RefundListQuery = Static<typeof RefundListQuery>;
+
+export const AllRefundsQuery = closed({
+  ...pageQuery,
+  status: Type.Optional(
+    Type.Literal('reconciliation_required', { description: 'Those that wait for a person.' }),
+  ),
+});
+export type AllRefundsQuery = Static<typeof AllRefundsQuery>;

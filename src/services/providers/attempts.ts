@@ -70,12 +70,12 @@ export class Attempts {
   }
 
   /** What its `detail` says may come from outside. */
-  tell(attempt: Attempt, type: string, data: JsonObject): void {
+  tell(attempt: Attempt, type: string, data: JsonObject, version = 1): void {
     const { detail } = data;
     const { tenant, subject, key, correlationId, traceparent, cause } = attempt;
     this.#drafts.push({
       type,
-      version: 1,
+      version,
       subject,
       tenant,
       key,

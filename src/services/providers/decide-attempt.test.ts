@@ -565,6 +565,18 @@ describe('a refund', () => {
     expect(decide(given, report)).toMatchObject({ states, told });
   });
 
+  test('whose provider is out of the file says so when it is late', () => {
+    const attempts = new Attempts([refund('sending', { provider: 'gone', deadlineAt: NOW })]);
+    const [about] = attempts.of(PAYMENT);
+    const report = called('refund', NOT_CALLED);
+    decideAttempt(attempts, { subject: PAYMENT, uuid: about?.uuid ?? '', report }, contextOf());
+    const detail =
+      'gone is not in the providers file any more, and cannot be asked whether it gave the money back.';
+    expect(attempts.changes().drafts).toMatchObject([
+      { type: 'provider.refund_unresolved', data: { detail } },
+    ]);
+  });
+
   test('of a compensation is given up after five', () => {
     const all = [5, 1, 2, 3, 4].map((number) =>
       refund(number === 5 ? 'pending' : 'refused', { purpose: 'compensation', number }),

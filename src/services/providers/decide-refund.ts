@@ -165,7 +165,10 @@ function tellIfOverdue({ attempts, context }: Case, attempt: Attempt): void {
   if (attempt.toldUnresolved || !isOpen(attempt) || context.now < attempt.deadlineAt) return;
   const told = attempts.change(attempt, { toldUnresolved: true });
   if (told.purpose === 'unexpected') return;
-  const detail = `${told.provider} has not said in time whether it gave the money back; it goes on being asked.`;
+  const detail =
+    context.routing.termsOf(told.provider) === undefined
+      ? `${told.provider} is not in the providers file any more, and cannot be asked whether it gave the money back.`
+      : `${told.provider} has not said in time whether it gave the money back; it goes on being asked.`;
   attempts.tell(told, 'provider.refund_unresolved', { ...attemptData(told), detail });
   attempts.follow(told, 'provider.refund_unresolved');
 }

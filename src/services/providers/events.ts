@@ -31,7 +31,8 @@ export type ProviderResolved = {
   readonly provider: string | null;
   readonly detail: string;
 };
-export type ProviderRefunded = ProviderApproved;
+/** `detail`: whose word it is, if it is a person's. */
+export type ProviderRefunded = ProviderApproved & { readonly detail?: string };
 export type ProviderRefundRefused = ProviderDeclined;
 export type ProviderRefundUnresolved = ProviderUnknown;
 export type ChargedUnexpectedly = Pick<Attempt, keyof Attempt> & {

@@ -45,6 +45,12 @@ export const providerProblems = {
     remedy:
       'Sign id, timestamp and body by Standard Webhooks with the provider’s secret, within five minutes.',
   },
+  'providers.idempotency_key_reused': {
+    status: 422,
+    title: 'The idempotency key was used with another body',
+    retryable: false,
+    remedy: 'Use a new key for a new request; `errors` names the fields that differ.',
+  },
 } as const satisfies ProblemRegistry;
 
 export type ProviderProblemCode = keyof typeof providerProblems;

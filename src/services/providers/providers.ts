@@ -5,6 +5,7 @@
 import type { Clock } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
+import type { CommandQueue } from '#platform/http/command-route.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
@@ -20,7 +21,9 @@ import { Dispatcher } from './dispatcher.ts';
 import { type HttpSender, httpSender } from './http-sender.ts';
 import { type GateStatus, ProviderGate } from './provider-gate.ts';
 import { AttemptReads } from './reads.ts';
+import { registerRefundResolution } from './refund-resolution-route.ts';
 import { createReports, type Reports } from './reports.ts';
+import type { RefundResolutionOrder } from './resolve-refund.ts';
 import { registerProviderRoutes } from './routes.ts';
 import { type Routing, routingOf } from './routing.ts';
 import { Sweeper } from './sweeper.ts';
@@ -122,7 +125,8 @@ export class Providers {
     await this.#reports.stop();
   }
 
-  registerRoutes(app: HttpApp): void {
+  registerRoutes(app: HttpApp, resolutions: CommandQueue<RefundResolutionOrder>): void {
+    registerRefundResolution(app, resolutions);
     registerProviderRoutes(app, {
       callbacks: this.#callbacks,
       reads: this.#reads,

@@ -51,7 +51,7 @@ export class AttemptReads {
   }
 }
 
-function renderAttempt(attempt: Attempt): JsonObject {
+export function renderAttempt(attempt: Attempt): JsonObject {
   const { chargeUuid, dueAt } = attempt;
   return {
     id: attemptId(attempt),

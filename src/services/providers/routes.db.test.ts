@@ -38,7 +38,7 @@ beforeAll(async () => {
     readiness: [],
     version: '1.2.3',
   });
-  process.providers.registerRoutes(app);
+  process.providers.registerRoutes(app, { submit: () => Promise.reject(new Error('says nobody')) });
   await app.ready();
 });
 

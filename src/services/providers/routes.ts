@@ -8,11 +8,12 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import { QueueFull } from '#platform/batch/group-commit.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
-import { Instant, nullable, ProblemDocument } from '#platform/http/schemas.ts';
+import { ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { CallbackDesk } from './callbacks.ts';
 import type { GateStatus } from './provider-gate.ts';
 import type { AttemptReads } from './reads.ts';
+import { AttemptDocument } from './schemas.ts';
 
 export interface ProviderRoutes {
   readonly callbacks: CallbackDesk;
@@ -34,28 +35,7 @@ const ProviderList = Type.Object({
   next_cursor: Type.Null(),
 });
 
-const Nullable = nullable(Type.String());
-const AttemptList = Type.Object({
-  data: Type.Array(
-    Type.Object({
-      id: Type.String({ description: '`att_…`, the idempotency key at the provider.' }),
-      kind: Type.Enum(['charge', 'refund']),
-      purpose: Type.Enum(['payment', 'refund', 'compensation', 'unexpected']),
-      number: Type.Integer(),
-      provider: Type.String(),
-      state: Type.String(),
-      amount: Type.Integer(),
-      currency: Type.String(),
-      charge_id: Nullable,
-      provider_reference: Nullable,
-      created_at: Instant,
-      updated_at: Instant,
-      deadline_at: Instant,
-      next_step_at: Nullable,
-    }),
-  ),
-  next_cursor: Type.Null(),
-});
+const AttemptList = Type.Object({ data: Type.Array(AttemptDocument), next_cursor: Type.Null() });
 
 const TaggedProviders = { tags: ['providers'] };
 /** Our documents have some hundred bytes. */
