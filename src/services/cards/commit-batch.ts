@@ -18,7 +18,7 @@ import { BatchDecider, type BatchDeciderOptions } from './decide-batch.ts';
 import type { RequestQueue, TakenRequests } from './request-queue.ts';
 import { approvedOf, type Certain, isWaitingForSettlement, type Sent, type Told } from './told.ts';
 import type { UndecidedNotes } from './undecided-notes.ts';
-import { authorizedOf, isEndless, isHeldUp, type WaitingRequest } from './waiting-request.ts';
+import { authorizedOf, giveUpEndless, isHeldUp, type WaitingRequest } from './waiting-request.ts';
 import { WarmedUp } from './warm-up.ts';
 
 /**
@@ -235,13 +235,4 @@ export class BatchCommitter {
     }
     return this.#answer(applied);
   }
-}
-
-/**
- * What no deadline ends. Of what is contested nobody will know any more what became of what it repeats: neither code would be
- * certainly true. Of what would be sent nothing is owed.
- */
-function giveUpEndless(batch: readonly WaitingRequest[], error: unknown): readonly WaitingRequest[] {
-  for (const waiting of batch) if (isEndless(waiting)) waiting.reject(error);
-  return batch.filter((waiting) => !isEndless(waiting));
 }

@@ -45,10 +45,10 @@ export function notesFor(requests: number, batchMax: number): number {
   return requests === 0 ? batchMax : Math.max(NOTES_MIN, Math.floor(requests * NOTES_PART));
 }
 
-/** Whether nothing could be decided, and a settlement account is one reason. */
+/** Whether nothing could be decided, and a settlement account is one reason. What is a repeat, or too late, needs none. */
 export function isWaitingForSettlement(told: readonly Told[]): boolean {
-  const locked = told.flatMap(({ outcome }) => (outcome.kind === 'locked' ? outcome.what : []));
-  return locked.length === told.length && locked.includes('settlement');
+  const isIdle = told.every(({ outcome }) => outcome.kind !== 'decided');
+  return isIdle && told.some(({ outcome }) => outcome.kind === 'locked' && outcome.what === 'settlement');
 }
 
 export function momentOf(

@@ -43,6 +43,15 @@ export function isEndless(waiting: WaitingRequest): boolean {
   return waiting.isContested || isPatient(waiting);
 }
 
+/**
+ * What no deadline ends. Of what is contested nobody will know any more what became of what it repeats: neither code would be
+ * certainly true. Of what would be sent nothing is owed.
+ */
+export function giveUpEndless(batch: readonly WaitingRequest[], error: unknown): readonly WaitingRequest[] {
+  for (const waiting of batch) if (isEndless(waiting)) waiting.reject(error);
+  return batch.filter((waiting) => !isEndless(waiting));
+}
+
 /** Whether it must not be dropped for being late: it may be a repeat (C6), or of a card that has its answers sent (K10). */
 export function isToBeLookedFor({ asked, isContested, wasLookedFor }: WaitingRequest): boolean {
   return isContested || ((claimRef(asked) !== undefined || asked.reading.isSentAsCardSays) && !wasLookedFor);
