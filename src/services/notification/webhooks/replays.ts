@@ -1,6 +1,8 @@
 /**
  * Deliveries of an endpoint sent again, by the time they were queued, their type and their subject, in the background. Which
  * ones is fixed when it is asked for: deliveries up to then, each once, without those that are repeats themselves.
+ *
+ * Tenants take turns, a page each; of one tenant's the oldest goes first. So nobody waits for the whole of what another asked for.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
@@ -66,13 +68,17 @@ export const INSERT_REPLAY = statement(
    returning ${COLUMNS}`,
 );
 
-/** One that runs, at an endpoint that is enabled; what another process works on is left to it. By the partial index. */
+/**
+ * The oldest that runs, at an endpoint that is enabled, of a tenant that is none of these; what another process works on is left to
+ * it. By the partial index, in its order.
+ */
 export const TAKE_REPLAY = statement(
   'notification.take_replay',
   `select r.id, r.endpoint_key, r.events, r.subject, r.after, r.up_to, e.tenant, e.forgotten_sequence
    from notification.replays r
    cross join lateral (
-     select * from notification.endpoints e where e.endpoint_key = r.endpoint_key and e.status = 'enabled' offset 0
+     select * from notification.endpoints e
+     where e.endpoint_key = r.endpoint_key and e.status = 'enabled' and e.tenant <> all ($1::text[]) offset 0
    ) e
    where r.finished_at is null and r.created_at > '-infinity'
    order by r.created_at limit 1 for no key update of r skip locked`,
@@ -128,6 +134,8 @@ export interface ReplaysOptions {
 export class Replays {
   readonly #options: ReplaysOptions;
   readonly #signal = new Signal();
+  /** Tenants that had their page in this round. */
+  readonly #served = new Set<string>();
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
@@ -203,13 +211,24 @@ export class Replays {
   async #page(): Promise<boolean> {
     const { session, clock, onQueued } = this.#options;
     const now = clock.now();
-    const key = await session.transaction(async (tx) => {
-      const [replay] = await tx.query<RunningRow>(TAKE_REPLAY, []);
-      if (replay !== undefined) await queuePage(tx, replay, now);
-      return replay?.endpoint_key;
+    const replay = await session.transaction(async (tx) => {
+      const taken = await this.#take(tx);
+      if (taken !== undefined) await queuePage(tx, taken, now);
+      return taken;
     });
-    if (key !== undefined) onQueued([key]);
-    return key !== undefined;
+    if (replay === undefined) return false;
+    this.#served.add(replay.tenant);
+    onQueued([replay.endpoint_key]);
+    return true;
+  }
+
+  /** Of the next tenant of this round, or of the first of the next. */
+  async #take(tx: Transaction): Promise<RunningRow | undefined> {
+    const [next] = await tx.query<RunningRow>(TAKE_REPLAY, [textArray([...this.#served])]);
+    if (next !== undefined || this.#served.size === 0) return next;
+    this.#served.clear();
+    const [first] = await tx.query<RunningRow>(TAKE_REPLAY, [textArray([])]);
+    return first;
   }
 }
 
