@@ -45,9 +45,8 @@ async function applyReports(
 ): Promise<AppliedBatch<void>> {
   const { clock, log, connectors, random, observer, onCommitted } = options;
   const reported = reports.map(({ call }) => call);
-  const locking = lockIntegrations(tx, reported); // R2: the calls are read behind the locks
-  const calls = await renewCalls(tx, reported);
-  const locked = await locking;
+  // R2: the calls are read behind the locks
+  const [locked, calls] = await Promise.all([lockIntegrations(tx, reported), renewCalls(tx, reported)]);
   const definitions = await connectors.load(
     calls.map(({ tenant, connector: name, connectorVersion: version }) => ({ tenant, name, version })),
   );

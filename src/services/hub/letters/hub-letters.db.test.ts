@@ -9,6 +9,7 @@ import { Session } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
 import { ask } from '../../../../tests/redelivery.ts';
 import { givenStanding } from '../../../../tests/standing-integration.ts';
+import { unheardInFailing } from '../../../../tests/unheard-failures.ts';
 import { Connectors } from '../connectors.ts';
 import { HubCommands, type ReplayOrder } from '../hub-commands.ts';
 import { STANDS_STILL_AFTER_MS } from '../integration.ts';
@@ -205,4 +206,10 @@ describe('O1: what stands still is ended by discarding its dead letter', () => {
     await discard({ ...moved.event, position: moved.event.position - 1 }, 'hub.delivery');
     expect(await stateOf(moved.uuid)).toMatchObject({ status: 'undoing' });
   });
+});
+
+test('U10: a discard whose statements all fail is heard of as a whole', async () => {
+  const { event } = await givenStanding(installation);
+  const order = orderAbout(event, 'hub.validation');
+  expect(await unheardInFailing(session, (tx) => letters.giveUp(tx, order))).toEqual([]);
 });

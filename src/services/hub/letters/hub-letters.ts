@@ -136,15 +136,14 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
   async giveUp(tx: Transaction, order: GivenUpOrder): Promise<(() => Promise<void>) | undefined> {
     const { tenant, work, event, now } = order;
     const ref = { tenant, uuid: uuidOf(work as IntegrationId) };
-    const locking = lockIntegrations(tx, [ref]);
-    const [events, called] = await Promise.all([
+    const [[found], events, called] = await Promise.all([
+      lockIntegrations(tx, [ref]),
       findLastEvents(tx, [ref]),
       findCalled(
         tx,
         CALL_STEPS.map((step) => ({ uuid: ref.uuid, step })),
       ),
     ]);
-    const [found] = await locking;
     const last = events.get(integrationRef(ref));
     if (found === undefined || last === undefined || !isAbout(event, last)) return undefined;
     if (called.has(`${ref.uuid}/${missingStep(found.status)}`)) return undefined; // it is under way

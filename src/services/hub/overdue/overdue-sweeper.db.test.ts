@@ -1,4 +1,5 @@
 /** Stages of the hub that will not answer any more, over its tables and its log. */
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type IntegrationId, newId, uuidOf } from '#kernel/ids.ts';
 import { buryGivenUp } from '#platform/dead-letters/given-up.ts';
@@ -9,6 +10,7 @@ import { createPreparedDatabase, type TestDatabase } from '../../../../tests/dat
 import { finishOrders } from '../../../../tests/finish-orders.ts';
 import { ask } from '../../../../tests/redelivery.ts';
 import { givenStanding as standing } from '../../../../tests/standing-integration.ts';
+import { unheardFailures } from '../../../../tests/unheard-failures.ts';
 import { STANDS_STILL_AFTER_MS } from '../integration.ts';
 import { OverdueSweeper } from './overdue-sweeper.ts';
 import { noteUndoings } from './undoing-store.ts';
@@ -210,4 +212,18 @@ test('O1: two processes that find the same lost at once make one dead letter of 
   }
   await other.close();
   expect(await letters(lost)).toHaveLength(1);
+});
+
+test('U10: a look that waits in vain for the lost is heard of as a whole', async () => {
+  aheadMs = 0;
+  const lost = await givenStanding();
+  const holder = new Client({ connectionString: database.url });
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from hub.integrations where id = $1 for update', [uuidOf(lost)]);
+  aheadMs = STANDS_STILL_AFTER_MS + 60_000;
+  const sweeper = sweeping();
+  expect(await unheardFailures(() => lookUntilLost(sweeper))).toEqual([]);
+  await holder.end();
+  expect(await letters(lost)).toEqual([]);
 });

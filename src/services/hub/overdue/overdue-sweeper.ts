@@ -203,10 +203,13 @@ export class OverdueSweeper {
     if (lost.length === 0) return { letters: [], done: [] };
     const refs = lost.map(({ remembered }) => remembered);
     const works = refs.map(({ tenant, uuid }) => ({ tenant, work: idOf('int', uuid) }));
-    const locking = lockIntegrations(tx, refs);
-    // Behind the locks (R2): what another process has buried meanwhile is there.
-    const [standing, open] = await Promise.all([readStanding(tx, refs), findOpenWork(tx, works)]);
-    const integrations = new Map((await locking).map((each) => [integrationRef(each), each]));
+    // Read behind the locks (R2): what another process has buried meanwhile is there.
+    const [locked, standing, open] = await Promise.all([
+      lockIntegrations(tx, refs),
+      readStanding(tx, refs),
+      findOpenWork(tx, works),
+    ]);
+    const integrations = new Map(locked.map((each) => [integrationRef(each), each]));
     const current = new Set(standing.map(standingRef));
     const buried = new Set(open.map(({ work, group }) => `${work} ${group}`));
     const done = lost.filter((each) => current.has(standingRef({ ...each.remembered, ...each.standing })));

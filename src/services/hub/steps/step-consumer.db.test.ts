@@ -4,6 +4,7 @@ import { newId } from '#kernel/ids.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
+import { unheardInFailing } from '../../../../tests/unheard-failures.ts';
 import type { ConnectorDefinition } from '../connector.ts';
 import { versionRef } from '../connectors.ts';
 import { Evaluator } from '../evaluation/evaluator.ts';
@@ -84,4 +85,11 @@ test('R3: a batch with one that is carried locks the heads of all of it at once,
 
 test('R3: a batch in which none is carried leaves the heads to its append', async () => {
   expect(await lockedHeads([requested(0, {}), requested(2, {})])).toEqual([]);
+});
+
+test('U10: a batch whose statements all fail is heard of as a whole', async () => {
+  const events = [requested(0, { order: 'o-1' })];
+  const { prepare, load } = consumer();
+  await prepare?.(events, { isAlone: false });
+  expect(await unheardInFailing(session, (tx) => load(tx, events))).toEqual([]);
 });

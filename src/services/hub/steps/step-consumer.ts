@@ -92,22 +92,23 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
     },
     async load(tx, events) {
       const refs = events.map((event) => refOf(event));
-      const integrations = lockIntegrations(tx, refs);
       const { calls } = step;
-      const called =
+      const taken = new Map(events.flatMap((event) => wayOf(event, ways)));
+      const [integrations, called, heads] = await Promise.all([
+        lockIntegrations(tx, refs),
         calls === undefined
           ? new Set<string>()
           : findCalled(
               tx,
               refs.map(({ uuid }) => ({ uuid, step: calls })),
-            );
-      const taken = new Map(events.flatMap((event) => wayOf(event, ways)));
-      const heads = lockHeadsFor(tx, events, taken);
+            ),
+        lockHeadsFor(tx, events, taken),
+      ]);
       return {
-        integrations: new Map((await integrations).map((each) => [integrationRef(each), each])),
+        integrations: new Map(integrations.map((each) => [integrationRef(each), each])),
         ways: taken,
-        called: await called,
-        heads: new Map((await heads).map(({ partition, position }) => [partition, position])),
+        called,
+        heads: new Map(heads.map(({ partition, position }) => [partition, position])),
       };
     },
     decide: (loaded, events, now) => decideAll(step, { loaded, events, now, context }),
