@@ -24,7 +24,7 @@ const LISTED_MAX = 500;
 
 export function integrityProof(url: string, paces: typeof PACES = PACES): Proof & { close(): Promise<void> } {
   const restoration = new Restoration(url);
-  const cards = new Lane(url, paces.cards);
+  const cards = new Lane(url, { pace: paces.cards });
   return {
     audit: (options) => audit({ url, pace: paces[options.pace] }, options),
     rebuild: (model, about) => restoration.rebuild(model, about),

@@ -11,6 +11,7 @@ import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { HeldPartitions } from '#platform/log/held-partitions.ts';
+import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
@@ -69,6 +70,8 @@ export interface StartOptions {
   /** Hears of every batch beside the metrics. */
   readonly observer?: BatchObserver;
 }
+
+const TAKES_NO_WRITES = 'takes no writes';
 
 /** Makes each part once, with what they share, and notes how it is stopped. */
 export class Parts {
@@ -405,10 +408,16 @@ export class Parts {
     });
   }
 
-  #reachDatabase(): Promise<string | undefined> {
-    return this.#checks.query('select 1', []).then(
-      () => undefined,
-      () => 'cannot be reached',
-    );
+  /** Nothing is acknowledged where nothing can be written. */
+  async #reachDatabase(): Promise<string | undefined> {
+    try {
+      const [row] = await this.#checks.query<{ transaction_read_only: string }>(
+        'show transaction_read_only',
+        [],
+      );
+      return row?.transaction_read_only === 'on' ? TAKES_NO_WRITES : undefined;
+    } catch (error) {
+      return error instanceof DatabaseFault && error.readOnly ? TAKES_NO_WRITES : 'cannot be reached';
+    }
   }
 }

@@ -9,6 +9,7 @@ export class CutProxy {
   readonly #pairs = new Set<{ readonly client: Socket; readonly server: Socket }>();
   #onAsked: ((bytes: Buffer) => void) | undefined;
   #isSilent = false;
+  #isStandby = false;
 
   private constructor(server: Server, targetUrl: string) {
     this.#server = server;
@@ -49,6 +50,11 @@ export class CutProxy {
     this.#isSilent = true;
   }
 
+  /** From now on who connects is told that the server is a standby, as while a name leads to one behind a failover. */
+  becomeStandby(): void {
+    this.#isStandby = true;
+  }
+
   /** What the client has sent reaches the server, no answer comes back, and then the connection is lost. */
   async loseAnswerTo(text: string): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -64,6 +70,7 @@ export class CutProxy {
   /** Lets answers through again, for connections to come. */
   restore(): void {
     this.#isSilent = false;
+    this.#isStandby = false;
   }
 
   async close(): Promise<void> {
@@ -82,7 +89,7 @@ export class CutProxy {
       server.write(bytes);
     });
     server.on('data', (bytes) => {
-      if (!this.#isSilent) client.write(bytes);
+      if (!this.#isSilent) client.write(this.#isStandby ? asOfStandby(bytes) : bytes);
     });
     for (const [from, to] of [
       [client, server],
@@ -95,4 +102,12 @@ export class CutProxy {
       });
     }
   }
+}
+
+/** ParameterStatus of the protocol: its length, the name and the value, each ended by a zero. */
+const PRIMARY = '\0\0\0\x17in_hot_standby\0off\0';
+const STANDBY = '\0\0\0\x16in_hot_standby\0on\0';
+
+function asOfStandby(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString('latin1').replace(PRIMARY, STANDBY), 'latin1');
 }

@@ -1,11 +1,13 @@
-/** A process that is started before its database is there waits for it. */
+/** A process whose database is not there yet, or is another server now, waits for it. */
 
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { CutProxy } from './cut-proxy.ts';
 import { LastroHome } from './lastro-home.ts';
 import { http, startLastroProcess } from './lastro-process.ts';
+
+const PATIENCE = { timeout: 10_000, interval: 50 };
 
 let home: LastroHome;
 let proxy: CutProxy;
@@ -51,4 +53,29 @@ test('a start before the database is there takes requests as soon as it is', asy
   expect(process.output()).toContain('waiting for the database');
   process.kill('SIGTERM');
   expect(await process.ended).toMatchObject({ code: 0 });
+});
+
+test('a process that is led to a standby by a failover says so, and is back with the primary', async () => {
+  const failover = await CutProxy.open(home.database.url);
+  const process = await startLastroProcess({
+    DATABASE_URL: failover.url,
+    DATA_DIR: home.folder,
+    SERVICES: 'notification',
+  });
+  const readiness = async () => {
+    const answer = await http(`${process.url}/readyz`);
+    return { status: answer.status, body: answer.json() };
+  };
+  failover.becomeStandby();
+  failover.cut();
+  const reasons = [{ name: 'database', reason: 'takes no writes' }];
+  await vi.waitFor(
+    async () => expect(await readiness()).toEqual({ status: 503, body: { status: 'unready', reasons } }),
+    PATIENCE,
+  );
+  failover.restore();
+  await vi.waitFor(async () => expect((await readiness()).status).toBe(200), PATIENCE);
+  process.kill('SIGTERM');
+  expect(await process.ended).toMatchObject({ code: 0 });
+  await failover.close();
 });

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { Fault } from '#kernel/fault.ts';
 import type { ModelTransaction } from '#platform/log/read-model.ts';
-import { Connection } from '#platform/postgres/connection.ts';
+import { Connection, type ServerWanted } from '#platform/postgres/connection.ts';
 import { asFault, isTransient } from '#platform/postgres/faults.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { connectionOptions } from '#platform/postgres/session.ts';
@@ -26,6 +26,13 @@ export interface Pace {
 /** As fast as it goes. */
 export const UNPACED: Pace = { pageMs: TARGET_MS, restRatio: 0 };
 
+export interface LaneOptions {
+  readonly pace?: Pace | undefined;
+  /** Ends a rest. */
+  readonly signal?: AbortSignal | undefined;
+  readonly server?: ServerWanted;
+}
+
 /** On a machine that is busy pages take longer, and so do rests; a pass is to end all the same. */
 const REST_MAX_MS = 2000;
 
@@ -35,11 +42,10 @@ export class Lane implements Reader {
   readonly #signal: AbortSignal | undefined;
   #restedAt = performance.now();
 
-  /** `signal` ends a rest. */
-  constructor(url: string, pace: Pace = UNPACED, signal?: AbortSignal) {
+  constructor(url: string, { pace = UNPACED, signal, server }: LaneOptions = {}) {
     this.pace = pace;
     this.#signal = signal;
-    this.#connection = new Connection(connectionOptions({ url, name: 'proof' }, 'reads'));
+    this.#connection = new Connection(connectionOptions({ url, name: 'proof' }, 'reads'), server);
   }
 
   async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {

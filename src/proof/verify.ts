@@ -55,7 +55,7 @@ export type VerifyScope = (typeof VERIFY_SCOPES)[number];
 
 export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   const { url, pace, signal, connections = LANES } = options;
-  const lanes = Array.from({ length: connections }, () => new Lane(url, pace, signal));
+  const lanes = Array.from({ length: connections }, () => new Lane(url, { pace, signal, server: 'any' }));
   try {
     return await verifyInLanes(lanes, options);
   } finally {

@@ -1,13 +1,19 @@
 /** One pipelined connection, opened when first needed and again after it was lost. */
 import pg from 'pg';
 import { asFault, isTransient } from './faults.ts';
+import { PrimaryClient } from './primary-client.ts';
+
+/** `any`: a standby too, for who only reads and is soon done. */
+export type ServerWanted = 'primary' | 'any';
 
 export class Connection {
   readonly #config: pg.ClientConfig;
+  readonly #Client: typeof pg.Client;
   #client: Promise<pg.Client> | undefined;
 
-  constructor(config: pg.ClientConfig) {
+  constructor(config: pg.ClientConfig, wanted: ServerWanted = 'primary') {
     this.#config = config;
+    this.#Client = wanted === 'any' ? pg.Client : PrimaryClient;
   }
 
   open(): Promise<pg.Client> {
@@ -33,7 +39,7 @@ export class Connection {
   }
 
   async #connect(forget: () => void): Promise<pg.Client> {
-    const client = new pg.Client({ ...this.#config, pipeline: true });
+    const client = new this.#Client({ ...this.#config, pipeline: true });
     client.on('error', forget);
     client.on('end', forget);
     try {

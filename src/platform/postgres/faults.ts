@@ -21,7 +21,8 @@ const TRANSIENT_STATES = new Set([
   '25P02',
   FENCED,
 ]);
-const READ_ONLY = '25006';
+/** SQLSTATE read_only_sql_transaction */
+export const READ_ONLY = '25006';
 const OVERWHELMED_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
 /** Connection exceptions, insufficient resources, system errors outside PostgreSQL. */
 const TRANSIENT_CLASSES = new Set(['08', '53', '58']);

@@ -1,6 +1,7 @@
 /** Connections for reads that hold no lock: pages, single resources, timelines. Planned per query by its values, unlike the hot sessions. */
 import pg from 'pg';
 import { asFault } from './faults.ts';
+import { PrimaryClient } from './primary-client.ts';
 import { connectionOptions } from './session.ts';
 
 /** Reads wait for a connection rather than crowd out the sessions that move money. */
@@ -19,6 +20,7 @@ export class ReadPool implements Reader {
   constructor(options: { url: string; onError: (error: unknown) => void; connections?: number }) {
     this.#pool = new pg.Pool({
       ...connectionOptions({ url: options.url, name: 'reads' }, 'reads'),
+      Client: PrimaryClient,
       max: options.connections ?? MAX_CONNECTIONS,
     });
     // While closing, a server that stops before the last goodbye has arrived is no loss.

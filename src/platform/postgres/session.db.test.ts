@@ -2,8 +2,10 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CutProxy } from '../../../tests/cut-proxy.ts';
 import { Probe } from '../../../tests/probe.ts';
+import { Connection } from './connection.ts';
 import { DatabaseFault } from './faults.ts';
-import { Session, statement, type Transaction } from './session.ts';
+import { ReadPool } from './read-pool.ts';
+import { connectionOptions, Session, statement, type Transaction } from './session.ts';
 
 const PATIENCE = { timeout: 10_000, interval: 10 };
 
@@ -47,6 +49,11 @@ async function faultOf(work: Promise<unknown>): Promise<unknown> {
     () => 'no fault',
     (error: unknown) => error,
   );
+}
+
+/** Of connections that are opened from now on. */
+async function takeWrites(change: string): Promise<void> {
+  await probe.query(`do $$ begin execute format('alter database %I ${change}', current_database()); end $$`);
 }
 
 /** That the session works, whatever was before, on one connection. */
@@ -273,6 +280,43 @@ describe('R7', () => {
       const fault = await faultOf(session.query(statement(`tests.${text}`, text), []));
       expect({ text, fault }).toMatchObject({ text, fault: { state: '42501' } });
     }
+  });
+});
+
+describe('behind a failover', () => {
+  test('a standby is not stayed with: the next connection finds the primary', async () => {
+    proxy.becomeStandby();
+    const fault = { state: '25006', transient: true, message: 'the server is a standby: it takes no writes' };
+    expect(await faultOf(session.query(DIVIDE, [1]))).toMatchObject(fault);
+    const onError = vi.fn<(error: unknown) => void>();
+    const reads = new ReadPool({ url: proxy.url, onError, connections: 1 });
+    expect(await faultOf(reads.query('select 1', []))).toMatchObject(fault);
+    await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+    proxy.restore();
+    expect(await reads.query('select 1 as one', [])).toEqual([{ one: 1 }]);
+    await reads.close();
+    await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+    await worksAgain();
+  });
+
+  test('a proof may be made of a standby', async () => {
+    proxy.becomeStandby();
+    const connection = new Connection(connectionOptions({ url: proxy.url, name: 'copy' }, 'reads'), 'any');
+    const client = await connection.open();
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await connection.close();
+  });
+
+  test.each([
+    ['a statement', () => session.query(NOTE, [1, 'alone'])],
+    ['a transaction', () => session.transaction((tx) => tx.query(NOTE, [1, 'within']))],
+  ])('%s that a read-only server has refused is tried on another connection', async (_what, write) => {
+    await takeWrites('set default_transaction_read_only = on');
+    const first = await faultOf(write());
+    await takeWrites('reset default_transaction_read_only');
+    expect(first).toMatchObject({ state: '25006', transient: true });
+    await write();
+    expect(await notes()).toEqual([{ id: 1 }]);
   });
 });
 

@@ -119,9 +119,7 @@ export class Session {
       return result;
     } catch (error) {
       const first = await tx.rollback();
-      const fault = asFault(first ?? error);
-      if (fault instanceof DatabaseFault && fault.readOnly) await this.close();
-      throw fault;
+      throw await this.#leave(asFault(first ?? error));
     }
   }
 
@@ -131,8 +129,14 @@ export class Session {
       const client = await this.#connection.open();
       return (await client.query({ ...query, values: [...values] })).rows as R[];
     } catch (error) {
-      throw asFault(error);
+      throw await this.#leave(asFault(error));
     }
+  }
+
+  /** A server that takes no writes is left: the next connection may find the one that does. */
+  async #leave(fault: Error): Promise<Error> {
+    if (fault instanceof DatabaseFault && fault.readOnly) await this.close();
+    return fault;
   }
 
   close(): Promise<void> {
