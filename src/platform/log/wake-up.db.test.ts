@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Session } from '#platform/postgres/session.ts';
+import { CutProxy } from '../../../tests/cut-proxy.ts';
 import { Probe } from '../../../tests/probe.ts';
 import { prepareAppend, sendAppend } from './append.ts';
 import { EventLog } from './event-log.ts';
@@ -104,3 +105,19 @@ async function listeners(): Promise<number> {
   );
   return rows.length;
 }
+
+test('a connection on which nobody could listen is not left open', async () => {
+  const proxy = await CutProxy.open(probe.url);
+  const lost = proxy.loseAnswerTo('listen');
+  const onError = vi.fn<(error: unknown) => void>();
+  const listener = new WakeUpListener({ url: proxy.url, onWake: () => undefined, onError });
+  const opening = listener.open();
+  await lost;
+  await opening;
+  expect(onError).toHaveBeenCalledOnce();
+  await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+  proxy.restore();
+  await expect.poll(() => proxy.connections, PATIENCE).toBe(1);
+  await listener.close();
+  await proxy.close();
+}, 30_000);

@@ -2,7 +2,7 @@
  * Hears of other processes' appends: one connection that listens, opened again when it is lost. A notification says
  * only that it is worth looking; what it is lost with costs a poll's interval (event-log.ts).
  */
-import pg from 'pg';
+import { PrimaryClient } from '../postgres/primary-client.ts';
 import { connectionOptions } from '../postgres/session.ts';
 
 export const WAKE_UP_CHANNEL = 'lastro_log';
@@ -16,7 +16,7 @@ export interface WakeUpOptions {
 
 export class WakeUpListener {
   readonly #options: WakeUpOptions;
-  #client: pg.Client | undefined;
+  #client: PrimaryClient | undefined;
   #reopen: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -25,7 +25,7 @@ export class WakeUpListener {
   }
 
   async open(): Promise<void> {
-    const client = new pg.Client(connectionOptions({ url: this.#options.url, name: 'wake-up' }, 'reads'));
+    const client = new PrimaryClient(connectionOptions({ url: this.#options.url, name: 'wake-up' }, 'reads'));
     this.#client = client;
     client.on('notification', this.#options.onWake);
     client.on('error', this.#options.onError);
@@ -35,6 +35,8 @@ export class WakeUpListener {
       await client.query(`listen ${WAKE_UP_CHANNEL}`);
     } catch (error) {
       this.#options.onError(error);
+      // Without a goodbye: who did not answer would not answer that either.
+      client.connection.stream.destroy();
       this.#reopenLater();
     }
   }
