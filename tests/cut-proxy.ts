@@ -10,6 +10,7 @@ export class CutProxy {
   #onAsked: ((bytes: Buffer) => void) | undefined;
   #isSilent = false;
   #isStandby = false;
+  #vanishesAtGoodbye = false;
 
   private constructor(server: Server, targetUrl: string) {
     this.#server = server;
@@ -22,7 +23,7 @@ export class CutProxy {
   /** On a free port, or on the one that is named. */
   static async open(targetUrl: string, port = 0): Promise<CutProxy> {
     const target = new URL(targetUrl);
-    const server = createServer();
+    const server = createServer({ allowHalfOpen: true });
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
     const proxy = new CutProxy(server, targetUrl);
@@ -67,8 +68,14 @@ export class CutProxy {
     });
   }
 
+  /** From now on the host has vanished for a client that says goodbye: nobody hears that, and the connection is not ended. */
+  vanishAtGoodbye(): void {
+    this.#vanishesAtGoodbye = true;
+  }
+
   /** Lets answers through again, for connections to come. */
   restore(): void {
+    this.#vanishesAtGoodbye = false;
     this.#isSilent = false;
     this.#isStandby = false;
   }
@@ -84,9 +91,14 @@ export class CutProxy {
   #join(client: Socket, server: Socket): void {
     const pair = { client, server };
     this.#pairs.add(pair);
+    let hasVanished = false;
     client.on('data', (bytes) => {
       this.#onAsked?.(bytes);
-      server.write(bytes);
+      hasVanished = this.#vanishesAtGoodbye && bytes.includes(GOODBYE);
+      if (!hasVanished) server.write(bytes);
+    });
+    client.on('end', () => {
+      if (!hasVanished) client.end();
     });
     server.on('data', (bytes) => {
       if (!this.#isSilent) client.write(this.#isStandby ? asOfStandby(bytes) : bytes);
@@ -103,6 +115,9 @@ export class CutProxy {
     }
   }
 }
+
+/** Terminate. */
+const GOODBYE = 'X\0\0\0\x04';
 
 /** ParameterStatus of the protocol: its length, the name and the value, each ended by a zero. */
 const PRIMARY = '\0\0\0\x17in_hot_standby\0off\0';

@@ -26,6 +26,13 @@ export class Connection {
     return opening;
   }
 
+  /** The next one is another. It says goodbye without waiting: a server that is being replaced may be gone before it hears that. */
+  leave(): void {
+    const opening = this.#client;
+    this.#client = undefined;
+    opening?.then((client) => void client.end(), whoOpensHears);
+  }
+
   async close(): Promise<void> {
     const opening = this.#client;
     this.#client = undefined;
@@ -50,4 +57,9 @@ export class Connection {
       throw asFault(error);
     }
   }
+}
+
+/** A connection that could not be opened has failed for who asked for it, and has nothing to be left. */
+function whoOpensHears(): void {
+  return;
 }

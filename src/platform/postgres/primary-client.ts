@@ -30,7 +30,7 @@ export class PrimaryClient extends pg.Client {
   async #connect(): Promise<this> {
     await super.connect();
     if (!this.#isStandby) return this;
-    await this.end();
+    void this.end(); // without waiting: it may be gone before it hears that
     throw new DatabaseFault('the server is a standby: it takes no writes', {
       transient: true,
       state: READ_ONLY,

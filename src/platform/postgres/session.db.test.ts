@@ -310,6 +310,24 @@ describe('behind a failover', () => {
   test.each([
     ['a statement', () => session.query(NOTE, [1, 'alone'])],
     ['a transaction', () => session.transaction((tx) => tx.query(NOTE, [1, 'within']))],
+  ])(
+    '%s that a server has refused which then vanishes is tried on another connection at once',
+    async (_what, write) => {
+      await takeWrites('set default_transaction_read_only = on');
+      proxy.vanishAtGoodbye();
+      const first = await faultOf(write());
+      await takeWrites('reset default_transaction_read_only');
+      expect(first).toMatchObject({ state: '25006', transient: true });
+      await write();
+      proxy.restore();
+      proxy.cut();
+      expect(await notes()).toEqual([{ id: 1 }]);
+    },
+  );
+
+  test.each([
+    ['a statement', () => session.query(NOTE, [1, 'alone'])],
+    ['a transaction', () => session.transaction((tx) => tx.query(NOTE, [1, 'within']))],
   ])('%s that a read-only server has refused is tried on another connection', async (_what, write) => {
     await takeWrites('set default_transaction_read_only = on');
     const first = await faultOf(write());

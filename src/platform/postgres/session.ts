@@ -119,7 +119,7 @@ export class Session {
       return result;
     } catch (error) {
       const first = await tx.rollback();
-      throw await this.#leave(asFault(first ?? error));
+      throw this.#leaving(asFault(first ?? error));
     }
   }
 
@@ -129,13 +129,13 @@ export class Session {
       const client = await this.#connection.open();
       return (await client.query({ ...query, values: [...values] })).rows as R[];
     } catch (error) {
-      throw await this.#leave(asFault(error));
+      throw this.#leaving(asFault(error));
     }
   }
 
   /** A server that takes no writes is left: the next connection may find the one that does. */
-  async #leave(fault: Error): Promise<Error> {
-    if (fault instanceof DatabaseFault && fault.readOnly) await this.close();
+  #leaving(fault: Error): Error {
+    if (fault instanceof DatabaseFault && fault.readOnly) this.#connection.leave();
     return fault;
   }
 
