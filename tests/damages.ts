@@ -273,6 +273,11 @@ const TO_THE_BOOKS: readonly Damage[] = [
     `update ledger.accounts set floor = null where id = 'wallet' returning 'acme/wallet'`,
     [['accounts', 'different_account']],
   ),
+  toNamed(
+    'a time zone that is none',
+    `update ledger.accounts set time_zone = 'nowhere' where id = 'wallet' returning 'acme/wallet'`,
+    [['accounts', 'different_account']],
+  ),
   toNamed('a deleted account', `delete from ledger.accounts where id = 'closing' returning 'acme/closing'`, [
     ['accounts', 'missing_account'],
   ]),

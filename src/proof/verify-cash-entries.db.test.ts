@@ -1,27 +1,15 @@
 /** Every kind of damage that can be done to what cash entries left behind is found, and what it was done to is named (U14). */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { idOf } from '#kernel/ids.ts';
-import { openCash } from '../../tests/cash-fixture.ts';
 import { type Damage, type ExpectedFinding, inflict } from '../../tests/damage.ts';
 import { cloneTestDatabase, type TestDatabase } from '../../tests/database.ts';
+import { recordCash } from '../../tests/recorded-cash.ts';
 import { verify } from './verify.ts';
 
 let sound: TestDatabase;
 
 beforeAll(async () => {
-  const fixture = await openCash();
-  await fixture.openAccounts([{ id: 'book', kind: 'cashbook', currency: 'BRL' }]);
-  const cash = await fixture.process();
-  await cash.record({ description: 'one', category: 'Food' });
-  await cash.record({ description: 'two', direction: 'debit' });
-  const { document } = await cash.record({ description: 'wrong' });
-  await cash.reverse(document['id'], { reason: 'Typed twice' });
-  cash.importer.start();
-  const sent = await cash.send('direction,amount,occurred_on,description\ncredit,7,2026-01-15,line\n', {
-    accountId: 'book',
-  });
-  await fixture.finished(sent.document['id']);
-  sound = await fixture.leave();
+  sound = await recordCash();
 });
 
 afterAll(() => sound.drop());
@@ -99,6 +87,16 @@ const DAMAGES: readonly Damage[] = [
     `insert into ledger.entries select gen_random_uuid(), tenant, cause, purpose, posted_at, description, reference, effective_on
      from ledger.entries where id = ${ONE} returning id`,
     (uuid) => ({ check: 'cash entries', kind: 'extra_entry', subject: idOf('jen', uuid) }),
+  ),
+  ...[
+    ['a day that is none, in the log', '2026-01-15', 'soon'],
+    ['a text that no column can have, in the log', '"one"', '"o\\u0000e"'],
+  ].map(([title = '', told, instead]) =>
+    toEntry(
+      title,
+      `update cashflow.events set data = replace(data, '${told}', '${instead}') where ${SUBJECT_OF_ONE} returning ${ONE}`,
+      'different_cash_entry',
+    ),
   ),
   toUuid(
     'a journal entry that the ledger’s log does not tell of',

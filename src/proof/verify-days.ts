@@ -114,7 +114,8 @@ async function comparePage(
 ): Promise<void> {
   const sums = new Map<bigint, DaySums>();
   const countedOf = new Map(page.accounts.map((each) => [each.key, keptOf(page, each)?.sequence ?? 0n]));
-  await eachPosting(lane, { after, last, phase: proof.phase }, (posting) => {
+  const timeZones = [...new Set(page.accounts.flatMap(({ account }) => account?.timeZone ?? []))];
+  await eachPosting(lane, { after, last, timeZones, phase: proof.phase }, (posting) => {
     if (posting.sequence > (countedOf.get(posting.accountKey) ?? 0n)) return;
     let sum = sums.get(posting.accountKey);
     if (sum === undefined) sums.set(posting.accountKey, (sum = new DaySums()));
@@ -129,13 +130,23 @@ function keptOf({ kept }: Page, { account }: AuditedAccount): AuditedDays | unde
 
 async function eachPosting(
   lane: Lane,
-  { after, last, phase }: { readonly after: bigint; readonly last: bigint; readonly phase: Phase },
+  {
+    after,
+    last,
+    timeZones,
+    phase,
+  }: {
+    readonly after: bigint;
+    readonly last: bigint;
+    readonly timeZones: readonly string[];
+    readonly phase: Phase;
+  },
   add: (posting: DatedPosting) => void,
 ): Promise<void> {
   const pageSize = new PageSize(POSTINGS_PAGE, lane.pace.pageMs);
   for (let cursor = datedAfter(after); ; ) {
     const startedAt = performance.now();
-    const walked = await listDatedPostings(lane, cursor, { lastKey: last, limit: pageSize.rows });
+    const walked = await listDatedPostings(lane, cursor, { lastKey: last, limit: pageSize.rows, timeZones });
     pageSize.took(performance.now() - startedAt);
     for (const posting of walked.postings) add(posting);
     phase.advance(walked.postings.length);

@@ -8,7 +8,10 @@ import { int8Array, textArray, timestamptzArray, uuidArray } from './arrays.ts';
 import { type Range, type RangedRows, rowsInRanges } from './ranges.ts';
 import type { Reader } from './read-pool.ts';
 
-/** `instant`: epoch milliseconds. `date`: a calendar date as text. */
+/**
+ * `instant`: epoch milliseconds. `date`: a calendar date as text, of columns alone: they are compared as texts, as what should
+ * be may come from who knows where, and be no date.
+ */
 export type ColumnKind = 'text' | 'uuid' | 'bigint' | 'instant' | 'date';
 
 type ColumnValue = string | bigint | number | null;
@@ -107,19 +110,21 @@ function differenceSql({ key, columns }: Compared, joined: string, keyOf: (name:
   const keys = Object.keys(key);
   const names = Object.keys(columns);
   const keyMembers = keys.map((name) => `'${name}', ${keyOf(name)}::text`);
+  const actual = (name: string) =>
+    columns[name] === 'date' ? `to_char(actual.${name}, 'YYYY-MM-DD')` : `actual.${name}`;
+  const expected = (name: string) => `expected.${name}`;
   const details = names.map(
-    (name) => `case when actual.${name} is distinct from expected.${name} then
-      format('${name} is %s, not %s', coalesce(actual.${name}::text, 'null'), coalesce(expected.${name}::text, 'null')) end`,
+    (name) => `case when ${actual(name)} is distinct from expected.${name} then
+      format('${name} is %s, not %s', coalesce(${actual(name)}::text, 'null'), coalesce(expected.${name}::text, 'null')) end`,
   );
-  const row = (side: string) =>
-    `row(${[...names.map((name) => `${side}.${name}`), `${side}.present`].join(', ')})`;
+  const row = (valueOf: (name: string) => string) => `row(${[...names, 'present'].map(valueOf).join(', ')})`;
   return `
     select jsonb_build_object(${keyMembers.join(', ')}) as key,
            case when actual.present is null then 'missing' when expected.present is null then 'extra' else 'different' end as kind,
            case when actual.present and expected.present then concat_ws('; ', ${details.join(', ')}) else '' end as detail,
            (count(*) over ())::integer as total
     from ${joined}
-    where ${row('expected')} is distinct from ${row('actual')}
+    where ${row(expected)} is distinct from ${row(actual)}
     limit ${LISTED_MAX}`;
 }
 
@@ -135,8 +140,7 @@ const SQL_TYPES: Readonly<Record<ColumnKind, string>> = {
 function unnested({ key, columns }: Compared, before: number): string {
   const all = Object.entries({ ...key, ...columns });
   const arrays = all.map(([, kind], index) => `$${before + index + 1}::${SQL_TYPES[kind]}[]`);
-  const selected = all.map(([name, kind]) => (kind === 'date' ? `e.${name}::date as ${name}` : `e.${name}`));
-  return `(select true as present, ${selected.join(', ')}
+  return `(select true as present, e.*
      from unnest(${arrays.join(', ')}) as e(${all.map(([name]) => name).join(', ')})) as expected`;
 }
 
@@ -159,8 +163,13 @@ function arrayOf(kind: ColumnKind, values: readonly ColumnValue[]): Buffer {
       return uuidArray(values as readonly (string | null)[]);
     case 'text':
     case 'date':
-      return textArray(values as readonly (string | null)[]);
+      return textArray((values as readonly (string | null)[]).map(storable));
     default:
       return assertNever(kind);
   }
+}
+
+/** JSON can tell a NUL, and no column has one: what replaces it differs from them as well. */
+function storable(text: string | null): string | null {
+  return text?.includes('\0') === true ? text.replaceAll('\0', '\ufffd') : text;
 }

@@ -1,5 +1,7 @@
 /** Postings with the day that each counts for, for who proves what was made of them; see `audit.ts`. */
+import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { isTimeZone } from './time-zone.ts';
 
 export interface DatedPosting {
   readonly accountKey: bigint;
@@ -20,10 +22,14 @@ export interface DatedCursor {
   readonly sequence: bigint;
 }
 
-/** By the postings' primary key; accounts and entries by theirs. */
+/**
+ * By the postings' primary key; accounts and entries by theirs. A time zone that is none ends the statement: who has forged one
+ * would see to it that no day is looked at.
+ */
 const LIST = `
   select p.account_key, p.posted_at::text as posted_at, p.sequence, p.entry_id, p.amount, p.posted_after,
-         coalesce(e.effective_on, (p.posted_at at time zone a.time_zone)::date) as day
+         coalesce(e.effective_on, (p.posted_at at time zone
+           case when a.time_zone = any ($6::text[]) then a.time_zone else 'UTC' end)::date) as day
   from (
     select * from ledger.postings p
     where (p.account_key, p.posted_at, p.sequence) > ($1, $2::timestamptz, $3) and p.account_key <= $4
@@ -38,13 +44,27 @@ export function datedAfter(accountKey: bigint): DatedCursor {
   return { accountKey, postedAt: 'infinity', sequence: 0n };
 }
 
+export interface DatedPage {
+  readonly lastKey: bigint;
+  readonly limit: number;
+  /** Of the accounts. Postings of one whose time zone is none count for a day of UTC. */
+  readonly timeZones: readonly string[];
+}
+
 /** The next ones of accounts up to and including `lastKey`; `next` is undefined when there are no more. */
 export async function listDatedPostings(
   reader: Reader,
   { accountKey, postedAt, sequence }: DatedCursor,
-  { lastKey, limit }: { readonly lastKey: bigint; readonly limit: number },
+  { lastKey, limit, timeZones }: DatedPage,
 ): Promise<{ readonly postings: readonly DatedPosting[]; readonly next: DatedCursor | undefined }> {
-  const rows = await reader.query<DatedRow>(LIST, [accountKey, postedAt, sequence, lastKey, limit]);
+  const rows = await reader.query<DatedRow>(LIST, [
+    accountKey,
+    postedAt,
+    sequence,
+    lastKey,
+    limit,
+    textArray(timeZones.filter(isTimeZone)),
+  ]);
   const last = rows.at(-1);
   return {
     postings: rows.map((row) => ({
