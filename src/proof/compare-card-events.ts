@@ -30,7 +30,15 @@ export interface EventsPage {
   readonly unreadable: readonly EventRow[];
 }
 
-export type EventRow = CardEventRow & { readonly partition: number };
+export type EventRow = CardEventRow & {
+  readonly partition: number;
+  readonly key: string;
+  readonly correlation_id: string;
+};
+
+/** Of an `EventRow`. */
+export const EVENT_COLUMNS =
+  'e.partition, e.position, e.type, e.subject, e.tenant, e.key, e.correlation_id, e.data, e.occurred_at';
 
 export function pageOf(rows: readonly EventRow[]): EventsPage {
   const events: PlacedCardEvent[] = [];
@@ -45,7 +53,8 @@ export function pageOf(rows: readonly EventRow[]): EventsPage {
 
 function placedEventOf(row: EventRow): PlacedCardEvent | undefined {
   const event = cardEventOf(row);
-  return event && { ...event, partition: row.partition, position: Number(row.position) };
+  const { partition, position, key, correlation_id: correlationId } = row;
+  return event && { ...event, partition, position: Number(position), key, correlationId };
 }
 
 /** What the events of a page began, with all that came of it, against the tables; `isAll`: whatever they are about. */
@@ -155,7 +164,7 @@ async function readTimelinesBeside(
     last: own.at(-1)?.position,
   }));
   const elsewhere = await reader.query<EventRow>(
-    `select e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at
+    `select ${EVENT_COLUMNS}
      from (select unnest($1::text[]) as subject) as wanted
      cross join lateral (select * from cards.events e where e.subject = wanted.subject offset 0) e
      where not exists (

@@ -3,7 +3,7 @@ import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingEntries } from '#services/ledger/contract.ts';
 import { entryIn } from './card-events.ts';
-import { compareEvents, type EventRow, pageOf } from './compare-card-events.ts';
+import { compareEvents, EVENT_COLUMNS, type EventRow, pageOf } from './compare-card-events.ts';
 import { expectedEntry } from './follow-accounts.ts';
 import { found, joined } from './paged-findings.ts';
 import type { Finding } from './report.ts';
@@ -52,7 +52,7 @@ function readStretches(reader: Reader, stretches: readonly Stretch[], limit: num
   return reader.query<EventRow>(
     `select e.* from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as s(partition, after, up_to)
      cross join lateral (
-       select e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from cards.events e
+       select ${EVENT_COLUMNS} from cards.events e
        where e.partition = s.partition and e.position > s.after and e.position <= s.up_to order by e.position limit $4
      ) e order by e.partition, e.position`,
     [

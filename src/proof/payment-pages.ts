@@ -179,8 +179,11 @@ export function readTimelinesOf(
 
 function columnsOf(topic: SagaTopic): string {
   return `e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at, e.causation,
-          ${topic === 'payments' ? 'e.correlation_id' : 'null as correlation_id'}`;
+          ${CORRELATED.has(topic) ? 'e.correlation_id' : 'null as correlation_id'}`;
 }
+
+/** What a row, or a notification, has the correlation id of. */
+const CORRELATED: ReadonlySet<SagaTopic> = new Set(['payments', 'validation', 'authorization']);
 
 async function timelinesFrom(
   topics: readonly SagaTopic[],
@@ -213,7 +216,8 @@ function enter(timelines: Map<string, Mutable<SagaTimeline>>, topic: string, row
     timelines.set(subject, timeline);
   }
   const position = Number(row.position);
-  timeline.correlationId ??= row.correlation_id ?? undefined;
+  const correlationId = row.correlation_id ?? undefined;
+  if (topic === 'payments') timeline.correlationId ??= correlationId;
   timeline.events.push({
     topic,
     partition: row.partition,
@@ -223,6 +227,7 @@ function enter(timelines: Map<string, Mutable<SagaTimeline>>, topic: string, row
     tenant: row.tenant,
     at: row.occurred_at,
     causation: row.causation,
+    correlationId,
     data: parseData(row.data),
   });
 }

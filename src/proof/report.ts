@@ -56,7 +56,7 @@ export const CHECKS = {
   'cash entries': 'each is what its event says, and so is its journal entry',
   days: 'each daily balance and its hash is what the postings add up to, and what is sealed was told to be',
   verdicts: 'each verdict is what its events and the saga definition make it',
-  notifications: 'one for each ending, about that ending',
+  notifications: 'one for each ending, which says what the ending says; and so does what is sent to webhooks',
   'idempotency keys': 'counted only: they are sourced from no log',
 } as const;
 

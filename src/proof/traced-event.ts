@@ -12,6 +12,8 @@ export interface TracedEvent {
   readonly tenant: string;
   readonly at: EpochMs;
   readonly causation: string;
+  /** Of what is told to somebody, and of requests; not read of the others. */
+  readonly correlationId?: string | undefined;
   /** Undefined: not JSON. */
   readonly data: JsonObject | undefined;
 }

@@ -7,11 +7,11 @@ import {
   listCardNotifications,
   type StoredCardNotification,
 } from '#services/notification/contract.ts';
-import { amountOf, type CardEvent, capturedBy } from './card-events.ts';
-import { parseData } from './event-data.ts';
+import { expectedCardPayload, type ToldCardEvent } from './expected-card-payload.ts';
+import { payloadFaults } from './payload-faults.ts';
 import type { Finding } from './report.ts';
 
-export interface PlacedCardEvent extends CardEvent, CardEventPlace {}
+export interface PlacedCardEvent extends ToldCardEvent, CardEventPlace {}
 
 /** What the group has still to pass, and what it has left behind a dead letter, is no finding. */
 export async function compareCardNotifications(
@@ -26,15 +26,9 @@ export async function compareCardNotifications(
   );
   const different = due.flatMap((event) => {
     const notification = told.get(placeOf(event));
-    return notification === undefined || tells(notification, event)
-      ? []
-      : [
-          finding(
-            'different',
-            event,
-            `what was told of ${event.type} at ${placeOf(event)} is not what it says`,
-          ),
-        ];
+    const faults = notification === undefined ? [] : faultsOf(notification, event);
+    const what = `what was told of ${event.type} at ${placeOf(event)}`;
+    return faults.length === 0 ? [] : [finding('different', event, `${what}: ${faults.join('; ')}`)];
   });
   return [
     ...missing.map((event) =>
@@ -56,19 +50,11 @@ function keyOf({ partition, position }: { readonly partition: number; readonly p
   return placeOf({ partition, position: Number(position) });
 }
 
-function tells(
-  { tenant, payload }: StoredCardNotification,
-  { type, subject, ...event }: PlacedCardEvent,
-): boolean {
-  const told = parseData(payload);
-  const data = parseData(JSON.stringify(told?.['data'] ?? null));
-  const amountMinor = type === 'card.captured' ? capturedBy(event.data) : amountOf(event.data['amount']);
-  return (
-    tenant === event.tenant &&
-    told?.['type'] === type &&
-    data?.['card_transaction_id'] === subject &&
-    data['amount'] === amountMinor
-  );
+function faultsOf({ tenant, payload }: StoredCardNotification, event: PlacedCardEvent): string[] {
+  return [
+    ...(tenant === event.tenant ? [] : [`tenant is ${tenant}, not ${event.tenant}`]),
+    ...payloadFaults(payload, expectedCardPayload(event)),
+  ];
 }
 
 /** Of what was not told, what should have been. By primary keys, and the index on the identities of what waits. */

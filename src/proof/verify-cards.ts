@@ -14,6 +14,7 @@ import type { CardEventPlace } from '#services/notification/contract.ts';
 import { type CardEvent, entryUuidsOf, expectedCardHold, isDecision } from './card-events.ts';
 import {
   compareEvents,
+  EVENT_COLUMNS,
   type EventRow,
   type EventsPage,
   pageOf,
@@ -64,7 +65,7 @@ async function readEvents(
   { partition, after }: { readonly partition: number; readonly after: bigint },
 ): Promise<EventsPage> {
   const rows = await reader.query<EventRow>(
-    `select e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from cards.events e
+    `select ${EVENT_COLUMNS} from cards.events e
      where e.partition = $1 and e.position > $2 order by e.position limit $3`,
     [partition, after, PAGE],
   );

@@ -31,10 +31,11 @@ import {
   type NamedDifferences,
   verdictDifferences,
 } from './compare-payments.ts';
+import { readEditedData } from './edited-data.ts';
 import { expectedNotifications, kindOf } from './expected-rows.ts';
 import { judgeIdentities } from './judge-attempt-identities.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
-import { judgeNotifications } from './judge-notifications.ts';
+import { type EditedData, judgeNotifications, unlikeEndings } from './judge-notifications.ts';
 import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
 import { inAllLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
@@ -72,6 +73,7 @@ interface Page {
   readonly sagas: readonly JudgedSaga[];
   readonly differences: readonly NamedDifferences[];
   readonly told: readonly AuditedNotification[];
+  readonly edited: EditedData;
   readonly attempts: readonly AuditedAttempt[];
   /** How many payments were compared with their rows. */
   readonly withRow: number;
@@ -218,7 +220,7 @@ class PaymentWalk {
   }
 
   #judge(page: Page): void {
-    const { sagas, differences, told } = page;
+    const { sagas, differences, told, edited } = page;
     const payments = sagas.filter(isPayment).length;
     this.#payments += payments;
     this.#refunds += sagas.length - payments;
@@ -230,7 +232,7 @@ class PaymentWalk {
     }
     for (const difference of differences) this.#report(difference);
     const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
-    judgeNotifications({ expected, told }, this.#checks.notifications);
+    judgeNotifications({ expected, told }, this.#checks.notifications, edited);
     this.#judgeAttempts(page);
   }
 
@@ -340,6 +342,8 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
     compareHolds(reader, ranges, sagas),
     compareEntries(reader, ranges, { sagas, manualEntries }),
   ]);
+  const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
+  const unlike = unlikeEndings({ expected, told }).flatMap(({ ending }) => ending ?? []);
   return {
     positions,
     abandoned,
@@ -347,6 +351,7 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
     withRow: payments.looked,
     differences: [payments, ...differences, ...coordinated, ...verdicts],
     told,
+    edited: await readEditedData(reader, 'notification', unlike),
     attempts,
   };
 }

@@ -69,6 +69,7 @@ test('progress is told by phase, to the end of each', async () => {
     'payment rows',
     'refund rows',
     'references',
+    'messages',
     'cards',
     'cash entries',
     'keys',

@@ -16,6 +16,7 @@ import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyDayVersions } from './verify-day-versions.ts';
 import { verifyDays } from './verify-days.ts';
 import { verifyLog } from './verify-log.ts';
+import { verifyMessages } from './verify-messages.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
 import { verifyReferences } from './verify-references.ts';
@@ -158,6 +159,9 @@ async function verifySagas({
   );
   await runPhase('references', checks.references.report().checked, (phase) =>
     verifyReferences(lane, { check: checks.references, phase }),
+  );
+  await runPhase('messages', 0, () =>
+    verifyMessages(lane, { check: checks.notifications, topics: installation.topics }),
   );
   await runPhase('cards', countEvents(installation, ['cards']), (phase) =>
     verifyCards(lane, { check: checks.cards, phase, partitions: installation.partitions }),

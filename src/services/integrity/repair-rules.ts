@@ -143,6 +143,10 @@ export const REPAIR_RULES = {
   missing_card_notification: { severity: 'warning' },
   different_card_notification: { severity: 'warning' },
   extra_card_notification: { severity: 'warning' },
+  // What was sent is with its receiver.
+  different_message: { severity: 'error' },
+  extra_message: { severity: 'error' },
+  stalled_delivery: { severity: 'warning' },
   missing_card: STATE,
   different_card: STATE,
   extra_card: STATE,

@@ -7,3 +7,4 @@ export {
 } from './card-store.ts';
 export type { NotificationQueued } from './events.ts';
 export { notificationsModel } from './rebuild.ts';
+export { type AuditedMessage, listLanes, listMessages } from './webhooks/audit.ts';

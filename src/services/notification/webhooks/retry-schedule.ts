@@ -22,7 +22,7 @@ export const RETRY_DELAYS_MS: readonly number[] = [
 /** Added to a wait, of it: so that what failed together does not come back together. */
 const JITTER = 0.1;
 /** What a receiver may ask for. */
-const RETRY_AFTER_MAX_MS = DAY;
+export const RETRY_AFTER_MAX_MS = DAY;
 /** Of an endpoint at which nothing succeeds: then it is disabled. */
 export const DISABLE_AFTER_MS = 5 * DAY;
 
