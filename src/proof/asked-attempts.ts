@@ -33,7 +33,7 @@ const ENDS: Readonly<Record<Ask['purpose'], readonly string[]>> = {
 };
 
 /** What is asked of the providers and has no end that they told of: of each purpose the first ask, the others change nothing. */
-export function openAsksOf({ events }: SagaTimeline): Ask[] {
+export function openAsksOf({ events }: Pick<SagaTimeline, 'events'>): Ask[] {
   const asks = new Map<string, Ask>();
   for (const event of events) {
     const purpose = purposeOf(event);

@@ -106,8 +106,27 @@ function definitionOf(sagas: typeof PAYMENT_SAGAS, { method }: Terms): string | 
 
 /** What is still to be undone has a row, from the first step to the end. */
 export function expectedCompensation(timeline: SagaTimeline): ExpectedRow | undefined {
-  const begun = ownEvents(timeline).find(({ type }) => type === 'payment.compensating');
+  const asked = lastCompensating(timeline);
   const isOver = timeline.events.some(({ type }) => type === 'payment.compensated');
-  if (begun === undefined || isOver) return undefined;
-  return { payment_id: timeline.uuid, code: textOf(begun.data?.['code']) };
+  if (asked === undefined || isOver) return undefined;
+  return {
+    payment_id: timeline.uuid,
+    code: textOf(asked.data?.['code']),
+    detail: textOf(asked.data?.['detail']),
+    steps: JSON.stringify(stepsFrom(textOf(asked.data?.['step']))),
+  };
+}
+
+/** What was asked for last to undo the payment. */
+export function lastCompensating(timeline: SagaTimeline): TracedEvent | undefined {
+  return ownEvents(timeline).findLast(({ type }) => type === 'payment.compensating');
+}
+
+/** All that can be undone of a payment, the last first. */
+const UNDONE = PAYMENT_SAGAS.gateway.stages.flatMap(({ compensation }) => compensation ?? []).toReversed();
+
+/** The one that was asked for, and those behind it. A posting is reversed where the charge stands no more. */
+function stepsFrom(step: string | null): readonly string[] {
+  const steps = UNDONE.slice(UNDONE.findIndex((each) => each === step));
+  return step === 'reverse_posting' ? steps.filter((each) => each !== 'refund_charge') : steps;
 }

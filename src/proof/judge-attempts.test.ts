@@ -45,6 +45,11 @@ function attempt(change: Partial<AuditedAttempt> = {}): AuditedAttempt {
     partition: 0,
     due: 'set',
     isDeadlineTooLate: false,
+    key: 'w',
+    cause: 'authorization/0/1',
+    toldUnknown: false,
+    toldUnresolved: false,
+    contradictions: [],
     ...change,
   };
 }

@@ -13,6 +13,7 @@
 import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { Range } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { type AuditedRetry, listRetries } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
 import type { RowRef } from '#services/payments/contract.ts';
@@ -34,8 +35,10 @@ import {
 import { readEditedData } from './edited-data.ts';
 import { expectedNotifications, kindOf } from './expected-rows.ts';
 import { judgeIdentities } from './judge-attempt-identities.ts';
+import { judgeWords } from './judge-attempt-words.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
 import { type EditedData, judgeNotifications, unlikeEndings } from './judge-notifications.ts';
+import { judgeRetry } from './judge-retries.ts';
 import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
 import { inAllLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
@@ -51,6 +54,7 @@ import {
   type SagaTimeline,
   STRAY_SUBJECTS,
   subjectsOf,
+  uuidsOf,
 } from './payment-pages.ts';
 import { findPlain, nothingPlain, type PlainPayments } from './plain-payments.ts';
 import type { Phase } from './progress.ts';
@@ -75,6 +79,7 @@ interface Page {
   readonly told: readonly AuditedNotification[];
   readonly edited: EditedData;
   readonly attempts: readonly AuditedAttempt[];
+  readonly retries: readonly AuditedRetry[];
   /** How many payments were compared with their rows. */
   readonly withRow: number;
 }
@@ -234,6 +239,11 @@ class PaymentWalk {
     const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
     judgeNotifications({ expected, told }, this.#checks.notifications, edited);
     this.#judgeAttempts(page);
+    const retries = new Map(page.retries.map((retry) => [retry.paymentUuid, retry]));
+    for (const { timeline } of sagas.filter(isPayment)) {
+      const retry = retries.get(timeline.uuid);
+      if (retry !== undefined) judgeRetry(timeline, retry, this.#checks.sagas);
+    }
   }
 
   #judgeAttempts({ sagas, attempts, positions, abandoned }: Page): void {
@@ -243,6 +253,7 @@ class PaymentWalk {
       const own = bySubject.get(timeline.subject) ?? [];
       judgeAttempts({ timeline, attempts: own, isTakenUp }, this.#checks.attempts);
       judgeIdentities(timeline, own, this.#checks.attempts);
+      judgeWords(timeline, own, this.#checks.attempts);
     }
     strayAttempts({ timelines: sagas.map(({ timeline }) => timeline), attempts }, this.#checks.attempts);
   }
@@ -330,18 +341,20 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
   const asks = sagas
     .flatMap(({ timeline }) => openAsksOf(timeline))
     .filter((ask) => isPassed(ask, positions));
-  const [abandoned, told, attempts, verdicts, coordinated, payments, ...differences] = await Promise.all([
-    AbandonedEvents.read(reader, [...missing, ...asks]),
-    listOfBoth(ranges, (subjects) => listAuditedNotifications(reader, subjects)),
-    listOfBoth(ranges, (subjects) => listAttempts(reader, subjects)),
-    compareVerdicts(reader, ranges, { sagas, positions }),
-    compareSagas(reader, ranges, sagas),
-    comparePayments(reader, sagas, positions),
-    compareRefunds(reader, sagas, positions),
-    compareReferences(reader, sagas),
-    compareHolds(reader, ranges, sagas),
-    compareEntries(reader, ranges, { sagas, manualEntries }),
-  ]);
+  const [abandoned, told, attempts, retries, verdicts, coordinated, payments, ...differences] =
+    await Promise.all([
+      AbandonedEvents.read(reader, [...missing, ...asks]),
+      listOfBoth(ranges, (subjects) => listAuditedNotifications(reader, subjects)),
+      listOfBoth(ranges, (subjects) => listAttempts(reader, subjects)),
+      listRetries(reader, ranges.map(uuidsOf)),
+      compareVerdicts(reader, ranges, { sagas, positions }),
+      compareSagas(reader, ranges, sagas),
+      comparePayments(reader, sagas, positions),
+      compareRefunds(reader, sagas, positions),
+      compareReferences(reader, sagas),
+      compareHolds(reader, ranges, sagas),
+      compareEntries(reader, ranges, { sagas, manualEntries }),
+    ]);
   const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
   const unlike = unlikeEndings({ expected, told }).flatMap(({ ending }) => ending ?? []);
   return {
@@ -353,6 +366,7 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
     told,
     edited: await readEditedData(reader, 'notification', unlike),
     attempts,
+    retries,
   };
 }
 

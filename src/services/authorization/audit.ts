@@ -5,8 +5,9 @@ import {
   type ExpectedRow,
   type RangeComparison,
 } from '#platform/postgres/differences.ts';
-import type { Range, RangedRows } from '#platform/postgres/ranges.ts';
+import { type Range, type RangedRows, rowsInRanges } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { RETRY_PAUSES_MS } from './compensation.ts';
 
 const TERM_COLUMNS = {
   definition: 'text',
@@ -60,14 +61,14 @@ export function differingRefundSagas(
 }
 
 export const AUDITED_COMPENSATIONS: RangedRows = {
-  select: 'select c.payment_id, c.code from "authorization".compensations c',
+  select: 'select c.payment_id, c.code, c.detail, c.steps from "authorization".compensations c',
   by: 'c.payment_id',
   kind: 'uuid',
 };
 
 const COMPENSATIONS: RangeComparison = {
   key: { payment_id: 'uuid' },
-  columns: { code: 'text' },
+  columns: { code: 'text', detail: 'text', steps: 'text' },
   rows: AUDITED_COMPENSATIONS,
 };
 
@@ -78,4 +79,33 @@ export function differingCompensations(
   expected: readonly ExpectedRow[],
 ): Promise<Differences> {
   return compareRanges(reader, COMPENSATIONS, { ranges, expected });
+}
+
+/** What is to be asked for again of a payment that is being undone. */
+export interface AuditedRetry {
+  readonly paymentUuid: string;
+  readonly failures: number;
+  /** Whether it has a time, and that is not later than any that is ever set. */
+  readonly retry: 'none' | 'set' | 'too_late';
+  /** The event as it will be appended, JSON. */
+  readonly ask: string | null;
+}
+
+/** Twice the longest pause, for clocks that differ. */
+const RETRY_MAX_MS = 2 * Math.max(...RETRY_PAUSES_MS);
+
+const RETRIES: RangedRows = {
+  select: `select c.payment_id as "paymentUuid", c.failures, c.ask,
+                  case when c.retry_at is null then 'none'
+                       when c.retry_at > now() + make_interval(secs => ${RETRY_MAX_MS / 1000}) then 'too_late'
+                       else 'set' end as retry
+           from "authorization".compensations c`,
+  by: 'c.payment_id',
+  kind: 'uuid',
+};
+
+/** Of the ranges of payments, each that has a row. */
+export function listRetries(reader: Reader, ranges: readonly Range[]): Promise<AuditedRetry[]> {
+  const { text, parameters } = rowsInRanges(RETRIES, ranges);
+  return reader.query<AuditedRetry>(text, parameters);
 }

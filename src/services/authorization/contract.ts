@@ -2,9 +2,11 @@ export {
   AUDITED_COMPENSATIONS,
   AUDITED_REFUND_SAGAS,
   AUDITED_SAGAS,
+  type AuditedRetry,
   differingCompensations,
   differingRefundSagas,
   differingSagas,
+  listRetries,
 } from './audit.ts';
 export type {
   ChargeResolved,

@@ -19,6 +19,11 @@ export interface AuditedAttempt
     | 'amount'
     | 'currency'
     | 'providerReference'
+    | 'key'
+    | 'cause'
+    | 'toldUnknown'
+    | 'toldUnresolved'
+    | 'contradictions'
   > {
   /** `att_…` */
   readonly id: string;
@@ -36,8 +41,20 @@ export const PAUSE_MAX_MS = 2 * 3_600_000;
 export const DEADLINE_MAX_MS = 86_400_000;
 
 interface AuditRow
-  extends Omit<AuditedAttempt, 'amount' | 'chargeId' | 'isDeadlineTooLate' | 'providerReference'> {
+  extends Omit<
+    AuditedAttempt,
+    | 'amount'
+    | 'chargeId'
+    | 'isDeadlineTooLate'
+    | 'providerReference'
+    | 'toldUnknown'
+    | 'toldUnresolved'
+    | 'contradictions'
+  > {
   amount: bigint;
+  told_unknown: boolean;
+  told_unresolved: boolean;
+  contradictions: string;
   charge_id: string | null;
   provider_reference: string | null;
   deadline_too_late: boolean;
@@ -46,7 +63,8 @@ interface AuditRow
 /** By the index on subject. Subjects compare by bytes, whatever the database's collation. */
 export const AUDITED_ATTEMPTS: RangedRows = {
   select: `select a.id, a.tenant, a.subject, a.partition, a.kind, a.purpose, a.number, a.provider, a.state,
-                  a.amount, a.currency, a.charge_id, a.provider_reference,
+                  a.amount, a.currency, a.charge_id, a.provider_reference, a.key, a.cause, a.told_unknown,
+                  a.told_unresolved, a.contradictions,
                   case when a.due_at is null then 'none'
                        when a.due_at > now() + make_interval(secs => ${PAUSE_MAX_MS / 1000}) then 'too_late'
                        else 'set' end as due,
@@ -60,12 +78,15 @@ export const AUDITED_ATTEMPTS: RangedRows = {
 export async function listAttempts(reader: Reader, ranges: readonly Range[]): Promise<AuditedAttempt[]> {
   const { text, parameters } = rowsInRanges(AUDITED_ATTEMPTS, ranges);
   const rows = await reader.query<AuditRow>(`${text} order by subject, kind, number`, parameters);
-  return rows.map(({ charge_id, amount, id, deadline_too_late, provider_reference, ...row }) => ({
+  return rows.map((row) => ({
     ...row,
-    isDeadlineTooLate: deadline_too_late,
-    id: idOf('att', id),
-    amount: Number(amount),
-    chargeId: charge_id === null ? null : idOf('att', charge_id),
-    providerReference: provider_reference,
+    isDeadlineTooLate: row.deadline_too_late,
+    id: idOf('att', row.id),
+    amount: Number(row.amount),
+    chargeId: row.charge_id === null ? null : idOf('att', row.charge_id),
+    providerReference: row.provider_reference,
+    toldUnknown: row.told_unknown,
+    toldUnresolved: row.told_unresolved,
+    contradictions: row.contradictions === '' ? [] : row.contradictions.split(' '),
   }));
 }
