@@ -27,11 +27,14 @@ export async function verifyReconciliations(
     const page = await lane.snapshot(async (reader) => {
       const rows = await listReconciliations(reader, cursor, PAGE);
       const subjects = rows.map(({ uuid }) => idOf('pay', uuid));
-      return { rows, subjects, settled: await settledOf(reader, subjects) };
+      return { rows, settled: await settledOf(reader, subjects) };
     });
-    for (const subject of page.subjects) {
-      listed.add(subject);
-      if (page.settled.get(subject) !== false) continue;
+    for (const row of page.rows) {
+      const subject = idOf('pay', row.uuid);
+      const settled = page.settled.get(subject);
+      const isAnothers = settled?.tenant !== undefined && settled.tenant !== row.tenant;
+      if (!isAnothers) listed.add(subject);
+      if (!isAnothers && settled?.isWaiting !== false) continue;
       check.found(differenceFinding('reconciliation', subject, { key: {}, kind: 'extra', detail: '' }));
     }
     after = placeBehind(page.rows, PAGE);
@@ -56,31 +59,46 @@ async function findMissing(
     const listed = new Set<string>();
     for (let after: RowRef | undefined; ; ) {
       const rows = await listReconciliations(reader, after, PAGE);
-      for (const { uuid } of rows) listed.add(idOf('pay', uuid));
+      for (const { tenant, uuid } of rows) {
+        const subject = idOf('pay', uuid);
+        if (settled.get(subject)?.tenant === tenant) listed.add(subject);
+      }
       after = placeBehind(rows, PAGE);
       if (after === undefined) break;
     }
-    return subjects.filter((subject) => settled.get(subject) === true && !listed.has(subject));
+    return subjects.filter((subject) => settled.get(subject)?.isWaiting === true && !listed.has(subject));
   });
   for (const subject of missing) {
     check.found(differenceFinding('reconciliation', subject, { key: {}, kind: 'missing', detail: '' }));
   }
 }
 
-/** Whether each waits for a person; absent if the payments group has not passed what its logs tell. False without a request. */
+interface Settled {
+  /** Whose it is; undefined without a request. */
+  readonly tenant: string | undefined;
+  readonly isWaiting: boolean;
+}
+
+/** Whether each waits for a person; absent if the payments group has not passed what its logs tell. None does without a request. */
 async function settledOf(
   reader: Reader,
   subjects: readonly SagaTimeline['subject'][],
-): Promise<ReadonlyMap<string, boolean>> {
+): Promise<ReadonlyMap<string, Settled>> {
   const [positions, timelines] = await Promise.all([
     Positions.read(reader),
     readTimelinesOf(reader, subjects, TOPICS),
   ]);
   const told = new Set<string>(timelines.map(({ subject }) => subject));
+  const untold: Settled = { tenant: undefined, isWaiting: false };
   return new Map([
-    ...subjects.filter((subject) => !told.has(subject)).map((subject): [string, boolean] => [subject, false]),
+    ...subjects
+      .filter((subject) => !told.has(subject))
+      .map((subject): [string, Settled] => [subject, untold]),
     ...timelines
       .filter(({ events }) => positions.hasPassedAll('payments', events))
-      .map((timeline): [string, boolean] => [timeline.subject, waitsForPerson(timeline)]),
+      .map((timeline): [string, Settled] => [
+        timeline.subject,
+        { tenant: timeline.events[0]?.tenant, isWaiting: waitsForPerson(timeline) },
+      ]),
   ]);
 }

@@ -13,6 +13,7 @@ import {
   type RowRef,
   sumRefunds,
 } from '#services/payments/contract.ts';
+import { termsOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
 import { pages } from './paged-findings.ts';
 import { readTimelinesOf } from './payment-pages.ts';
@@ -39,8 +40,10 @@ export async function verifyRefundRows(
     phase.advance(rows.length);
     for (const { uuid, tenant } of forged) extra('refund', idOf('ref', uuid), tenant);
   }
-  for await (const { rows, forged } of pages(lane, readTotals)) {
+  for await (const { rows, forged, different } of pages(lane, readTotals)) {
     phase.advance(rows.length);
+    for (const { uuid, tenant, detail } of different)
+      check.found({ kind: 'different_refund_totals', subject: idOf('pay', uuid), tenant, detail });
     for (const { uuid, tenant } of forged) extra('refund_totals', idOf('pay', uuid), tenant);
     await verifyUndoRequests(
       lane,
@@ -63,13 +66,43 @@ async function readRefunds(reader: Reader, after: RowRef | undefined): Promise<L
   return { rows, forged, next: placeBehind(rows, PAGE) };
 }
 
-async function readTotals(reader: Reader, after: RowRef | undefined): Promise<Listed<ListedRefundTotals>> {
+interface TotalsListed extends Listed<ListedRefundTotals> {
+  readonly different: readonly (RowRef & { readonly detail: string })[];
+}
+
+/** Those of payments with refunds are compared with them elsewhere (`refund-book.ts`). */
+async function readTotals(reader: Reader, after: RowRef | undefined): Promise<TotalsListed> {
   const rows = await listRefundTotals(reader, after, PAGE);
   const summed = new Set((await sumRefunds(reader, rows)).map(refOf));
-  const forged = rows.filter(
-    (row) => !summed.has(refOf(row)) && (row.promisedMinor !== 0n || row.refundedMinor !== 0n),
+  const alone = rows.filter((row) => !summed.has(refOf(row)));
+  const asked = await amountsAsked(reader, alone);
+  const isForged = (row: ListedRefundTotals): boolean =>
+    row.promisedMinor !== 0n || row.refundedMinor !== 0n || !asked.has(refOf(row));
+  const different = alone.flatMap((row) => {
+    const amountMinor = asked.get(refOf(row));
+    if (isForged(row) || row.capturedMinor === amountMinor) return [];
+    return [{ ...row, detail: `captured is ${row.capturedMinor}, not ${amountMinor}` }];
+  });
+  return { rows, forged: alone.filter(isForged), different, next: placeBehind(rows, PAGE) };
+}
+
+/** Of the payments that the logs tell of, by tenant and uuid. */
+async function amountsAsked(
+  reader: Reader,
+  payments: readonly RowRef[],
+): Promise<ReadonlyMap<string, bigint>> {
+  if (payments.length === 0) return new Map();
+  const subjects = payments.map(({ uuid }) => idOf('pay', uuid));
+  const timelines = await readTimelinesOf(reader, subjects, ['payments']);
+  return new Map(
+    timelines.flatMap(({ uuid, events }) => {
+      const requested = events.find(({ type }) => type === 'payment.requested');
+      const terms = requested?.data && termsOf(requested.data);
+      return requested && terms
+        ? [[refOf({ tenant: requested.tenant, uuid }), BigInt(terms.amountMinor)]]
+        : [];
+    }),
   );
-  return { rows, forged, next: placeBehind(rows, PAGE) };
 }
 
 function refOf({ tenant, uuid }: RowRef): string {
