@@ -194,12 +194,13 @@ export function expectedCard(account: string, events: readonly CardEvent[]): Exp
   };
 }
 
-export function expectedRules({ tenant, data }: CardEvent): ExpectedRow {
+export function expectedRules({ tenant, data, occurredAt }: CardEvent): ExpectedRow {
   return {
     tenant,
     version: wholeOf(data['version']),
     rules: JSON.stringify(data['rules']),
     actor: textOf(data['actor']),
+    replaced_at: occurredAt,
   };
 }
 

@@ -3,6 +3,7 @@
  * hash of its `day.sealed`; one that was opened again has the hash that `day.reopened` names. What holds is proved by the
  * postings. A page of events and the rows of their versions are of one snapshot.
  */
+import type { EpochMs } from '#kernel/clock.ts';
 import { integerOf } from '#kernel/exact-integer.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
@@ -75,6 +76,8 @@ type Figures = { readonly [figure in (typeof FIGURES)[number]]: bigint | undefin
 interface ToldVersion extends VersionRef {
   readonly hash: string | null;
   readonly figures: Figures | undefined;
+  /** When it was sealed; undefined where what tells of it is that it was opened again. */
+  readonly sealedAt: EpochMs | undefined;
 }
 
 function toldBy({ type, subject, tenant, data, occurred_at }: EventRow): ToldVersion | undefined {
@@ -91,6 +94,7 @@ function toldBy({ type, subject, tenant, data, occurred_at }: EventRow): ToldVer
     version: Number(version),
     hash: textOf(told[isSealing ? 'hash' : 'sealed_hash']),
     figures: isSealing ? figuresOf(told) : undefined,
+    sealedAt: isSealing ? occurred_at : undefined,
     // Of the commit that put another version in its place.
     replacedAt: isSealing ? null : occurred_at,
   };
@@ -129,6 +133,8 @@ function differenceOf(told: ToldVersion, found: AuditedVersion | undefined): Fin
   );
   if (row.hash !== told.hash) wrong.push(`hash is ${row.hash}, the log says ${told.hash}`);
   if (row.sealedAt === null) wrong.push('it is not sealed, the log says so');
+  else if (told.sealedAt !== undefined && row.sealedAt !== told.sealedAt)
+    wrong.push('it was not sealed when the log says so');
   return wrong.length === 0
     ? undefined
     : { kind: 'different_version', subject, tenant, detail: wrong.join('; ') };

@@ -66,6 +66,7 @@ const DAMAGES: readonly Damage[] = [
   toVersion('an edited closing of a version that was replaced', 'closing = closing + 1'),
   toVersion('an edited hash of a version that was replaced', `hash = sha256('')`),
   toVersion('a version whose seal was taken away', 'sealed_at = null'),
+  toVersion('a version that was sealed at another instant', `sealed_at = sealed_at + interval '1 second'`),
   toNamed(
     'another instant of opening',
     `update consolidation.accounts set opened_at = opened_at + interval '1 second' where id = 'book' returning 'acme/book'`,
@@ -77,6 +78,7 @@ const DAMAGES: readonly Damage[] = [
   toDay('an edited count', 'count = count + 1', 'different_day'),
   toDay('an edited hash', `hash = sha256('')`, 'different_day'),
   toDay('a seal that was taken away', 'sealed_at = null', 'different_seal'),
+  toDay('a seal of another instant', `sealed_at = sealed_at + interval '1 second'`, 'different_seal'),
   toDay('a seal that nobody gave', 'sealed_at = now()', 'different_seal', '2026-03-03'),
   toNamed(
     'a deleted day',

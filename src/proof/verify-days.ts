@@ -7,6 +7,7 @@
  * VD2: a posting that is not counted is a finding where the group has passed all that there is, and no sooner.
  */
 import { hash } from 'node:crypto';
+import type { EpochMs } from '#kernel/clock.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
   type AuditedDays,
@@ -78,6 +79,7 @@ async function readPage(reader: Reader, after: bigint, limit: number): Promise<P
 interface Told {
   readonly isSealed: boolean;
   readonly hash: string | null;
+  readonly at: EpochMs;
 }
 
 /** By `tenant/id/date`. By the log's index on subjects; all of an account are in one partition. */
@@ -85,8 +87,14 @@ async function readTold(
   reader: Reader,
   names: readonly { readonly tenant: string; readonly id: string }[],
 ): Promise<ReadonlyMap<string, Told>> {
-  const rows = await reader.query<{ tenant: string; subject: string; type: string; data: string }>(
-    `select e.tenant, e.subject, e.type, e.data
+  const rows = await reader.query<{
+    tenant: string;
+    subject: string;
+    type: string;
+    data: string;
+    at: EpochMs;
+  }>(
+    `select e.tenant, e.subject, e.type, e.data, e.occurred_at as at
      from unnest($1::text[], $2::text[]) as wanted(tenant, id)
      cross join lateral (
        select * from consolidation.events e where e.subject = wanted.id and e.tenant = wanted.tenant offset 0
@@ -95,10 +103,10 @@ async function readTold(
     [names.map(({ tenant }) => tenant), names.map(({ id }) => id)],
   );
   return new Map(
-    rows.map(({ tenant, subject, type, data }) => {
+    rows.map(({ tenant, subject, type, data, at }) => {
       const told = parseData(data) ?? {};
       const isSealed = type === 'day.sealed';
-      return [`${tenant}/${subject}/${textOf(told['date'])}`, { isSealed, hash: textOf(told['hash']) }];
+      return [`${tenant}/${subject}/${textOf(told['date'])}`, { isSealed, hash: textOf(told['hash']), at }];
     }),
   );
 }
@@ -269,6 +277,8 @@ function compareSeal(
 ): void {
   if (sealedAt !== null && (told?.isSealed !== true || told.hash !== kept))
     found('different_seal', day, 'it is sealed, and the log does not say so of this hash');
+  else if (sealedAt !== null && told?.at !== sealedAt)
+    found('different_seal', day, 'it was not sealed when the log says so');
   if (sealedAt === null && told?.isSealed === true && isSettled)
     found('different_seal', day, 'the log says that it is sealed, and it is not');
 }

@@ -92,8 +92,8 @@ export function listCards(reader: Reader, after: CardKey | undefined, limit: num
 
 const RULES: Comparison = {
   key: { tenant: 'text', version: 'bigint' },
-  columns: { rules: 'text', actor: 'text' },
-  actual: `select r.rules, r.actor from cards.merchant_rules r
+  columns: { rules: 'text', actor: 'text', replaced_at: 'instant' },
+  actual: `select r.rules, r.actor, r.replaced_at from cards.merchant_rules r
            where r.tenant = expected.tenant and r.version = expected.version`,
 };
 

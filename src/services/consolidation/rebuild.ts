@@ -228,7 +228,7 @@ const SEAL = `
   with told as materialized (${LAST_TOLD})
   update consolidation.days d set sealed_at = told.occurred_at
   from told
-  where d.account_key = told.account_key and d.day = told.day and d.sealed_at is null
+  where d.account_key = told.account_key and d.day = told.day and d.sealed_at is distinct from told.occurred_at
     and told.type = 'day.sealed' and told.hash = encode(d.hash, 'hex')
   returning 1 as sealed`;
 
@@ -248,29 +248,32 @@ const EVENTS_OF_A = `consolidation.accounts a
 const TOLD_FIGURES = ['opening', 'credits', 'debits', 'count', 'closing'];
 const SET_TOLD = TOLD_FIGURES.map((figure) => `coalesce(told.${figure}, v.${figure})`).join(', ');
 
+/** As the log tells it; where it has only told that it was opened again, as it was kept, or else no later than that. */
+const SEALED_AT = 'coalesce(told.sealed_at, v.sealed_at, told.at)';
+
 /** RB4: by the log's index on subjects; versions by primary key, in each month that is kept. */
 const RESTORE_VERSIONS = `
   with told as materialized (
     select account_key, day, version, ${TOLD_FIGURES.map((figure) => `max(${figure}) as ${figure}`).join(', ')},
-           max(hash) as hash, min(at) as at
+           max(hash) as hash, max(sealed_at) as sealed_at, min(at) as at
     from (
       select ${EVENT_DAY}, (e.data::json->>'version')::integer,
              ${TOLD_FIGURES.map((figure) => `(e.data::json->>'${figure}')::bigint`).join(', ')},
-             e.data::json->>'hash', e.occurred_at
+             e.data::json->>'hash', e.occurred_at, e.occurred_at
       from ${EVENTS_OF_A} and e.type = 'day.sealed'
       union all
       select ${EVENT_DAY}, (e.data::json->>'sealed_version')::integer,
-             ${TOLD_FIGURES.map(() => 'null').join(', ')}, e.data::json->>'sealed_hash', e.occurred_at
+             ${TOLD_FIGURES.map(() => 'null').join(', ')}, e.data::json->>'sealed_hash', null, e.occurred_at
       from ${EVENTS_OF_A} and e.type = 'day.reopened'
-    ) events(account_key, day, version, ${TOLD_FIGURES.join(', ')}, hash, at)
+    ) events(account_key, day, version, ${TOLD_FIGURES.join(', ')}, hash, sealed_at, at)
     group by account_key, day, version
   )
   update consolidation.day_versions v
-  set (${TOLD_FIGURES.join(', ')}, hash, sealed_at) = (select ${SET_TOLD}, decode(told.hash, 'hex'), coalesce(v.sealed_at, told.at))
+  set (${TOLD_FIGURES.join(', ')}, hash, sealed_at) = (select ${SET_TOLD}, decode(told.hash, 'hex'), ${SEALED_AT})
   from told
   where v.account_key = told.account_key and v.day = told.day and v.version = told.version
     and (${TOLD_FIGURES.map((figure) => `v.${figure}`).join(', ')}, encode(v.hash, 'hex'), v.sealed_at)
-      is distinct from (${SET_TOLD}, told.hash, coalesce(v.sealed_at, told.at))
+      is distinct from (${SET_TOLD}, told.hash, ${SEALED_AT})
   returning 1 as restored`;
 
 const REMOVE_STANDINGS = `
