@@ -1,49 +1,15 @@
 /** Every kind of damage that can be done to what cards left behind is found, and what it was done to is named (U14). */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemClock } from '#kernel/clock.ts';
-import { idOf } from '#kernel/ids.ts';
-import { openCards } from '../../tests/card-fixture.ts';
 import { type Damage, toNamed, toOne } from '../../tests/damage.ts';
 import { cloneTestDatabase, type TestDatabase } from '../../tests/database.ts';
-import { DELIVERIES } from '../../tests/redelivery.ts';
+import { useCards } from '../../tests/used-cards.ts';
 import { verify } from './verify.ts';
 
 let sound: TestDatabase;
 
 beforeAll(async () => {
-  const fixture = await openCards();
-  const cards = await fixture.process();
-  const balances = { FOOD: 500, MEAL: 1000, CASH: 700 };
-  for (const account of ['123', '124'])
-    await cards.order({ operation: 'cards.create', account, currency: 'BRL', balances });
-  await cards.order({ operation: 'cards.block', account: '124' });
-  const rules = [{ pattern: 'PADARIA', match: 'prefix', category: 'FOOD' }] as const;
-  await cards.order({ operation: 'merchant_rules.replace', version: 0, rules });
-  const buy = async (totalAmount: number, more: Record<string, unknown> = {}) => {
-    const { cardTransaction } = await cards.purchase({
-      account: '123',
-      totalAmount,
-      merchant: 'BAR',
-      ...more,
-    });
-    return idOf('ctx', cardTransaction.uuid);
-  };
-  await buy(1, { id: 'a' });
-  await buy(99);
-  await buy(0);
-  await buy(1, { capture: false, id: 'open' });
-  const reversed = await buy(2, { id: 'b' });
-  const captured = await buy(3, { capture: false, id: 'c' });
-  const released = await buy(4, { capture: false, id: 'd' });
-  await cards.order(
-    { operation: 'card_transactions.reverse', card_transaction_id: reversed, amount: 50 },
-    'reversal',
-  );
-  await cards.order({ operation: 'card_transactions.capture', card_transaction_id: captured }, 'capture');
-  await cards.order({ operation: 'card_transactions.reverse', card_transaction_id: released }, 'release');
-  await DELIVERIES['card-notification']?.(fixture.url, { batchMax: 500, clock: systemClock });
-  sound = await fixture.leave();
+  sound = await useCards();
 });
 
 afterAll(() => sound.drop());

@@ -6,8 +6,9 @@ import { LogPages } from '#platform/log/log-pages.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { startConsolidation } from '../../tests/consolidation-desk.ts';
 import { type Damage, inflict, toNamed } from '../../tests/damage.ts';
-import { cloneTestDatabase, createProductDatabase, type TestDatabase } from '../../tests/database.ts';
+import { cloneTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { startEngine } from '../../tests/engine.ts';
+import { sealDays } from '../../tests/sealed-days.ts';
 import { rebuild } from './rebuild.ts';
 import { verify } from './verify.ts';
 
@@ -15,27 +16,8 @@ let sound: TestDatabase;
 
 const DAY_MS = 86_400_000;
 
-/** Three days: the first two were sealed, by a clock that is ahead, and a late entry opened the first one again. */
 beforeAll(async () => {
-  sound = await createProductDatabase();
-  const engine = await startEngine(sound.url);
-  await engine.openAccounts([
-    { id: 'book', kind: 'cashbook', time_zone: 'UTC' },
-    { id: 'other', kind: 'cashbook', time_zone: 'UTC' },
-  ]);
-  for (const day of ['2026-03-01', '2026-03-02'])
-    await engine.transfer({ from: 'other', to: 'book', amountMinor: 7n }, { effective_on: day });
-  await engine.settled();
-  const process = await startConsolidation(sound.url, {
-    partitions: [],
-    clock: { now: () => Date.now() + 2 * DAY_MS },
-  });
-  for (let turn = 0; turn < 3; turn++) await process.sealer.turn();
-  await process.stop();
-  await engine.transfer({ from: 'other', to: 'book', amountMinor: 5n }, { effective_on: '2026-03-01' });
-  await engine.transfer({ from: 'other', to: 'book', amountMinor: 1n }, { effective_on: '2026-03-03' });
-  await engine.settled();
-  await engine.close();
+  sound = await sealDays();
 });
 
 afterAll(() => sound.drop());

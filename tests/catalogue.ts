@@ -1,0 +1,87 @@
+/** Every column of every table of a database, and what an owner can do to it. */
+import type pg from 'pg';
+
+export interface Column {
+  readonly schema: string;
+  readonly table: string;
+  readonly name: string;
+  /** As PostgreSQL writes it: `timestamp with time zone`. */
+  readonly type: string;
+}
+
+/** Not of the ranges that a table is divided into, nor of what PostgreSQL keeps itself. */
+export async function listColumns(owner: pg.Client): Promise<Column[]> {
+  const { rows } = await owner.query<Column>(
+    `select n.nspname as schema, c.relname as "table", a.attname as name, format_type(a.atttypid, a.atttypmod) as type
+     from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind in ('r', 'p') and not c.relispartition and a.attnum > 0 and not a.attisdropped
+       and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+     order by 1, 2, a.attnum`,
+  );
+  return rows;
+}
+
+/** An expression: of the same type, and never the same. */
+export function otherValue({ name, type }: Column): string {
+  const column = `"${name}"`;
+  switch (type) {
+    case 'text':
+      return `coalesce(${column}, '') || 'x'`;
+    case 'smallint':
+    case 'integer':
+    case 'bigint':
+      return `coalesce(${column}, 0) + 1`;
+    case 'boolean':
+      return `not ${column}`;
+    case 'uuid':
+      return 'gen_random_uuid()';
+    case 'bytea':
+      return `sha256(coalesce(${column}, ''))`;
+    case 'date':
+      return `coalesce(${column}, '2026-01-01') + 1`;
+    case 'timestamp with time zone':
+      return `coalesce(${column}, now()) + interval '1 second'`;
+    case 'text[]':
+      return `array_append(${column}, 'x')`;
+    default:
+      throw new Error(`no other value for a ${type}`);
+  }
+}
+
+/** Gives the first row that `where` is true of another value, and returns how the row is put back. */
+export async function damage(
+  owner: pg.Client,
+  column: Column,
+  { where, to }: { readonly where: string; readonly to: string | undefined },
+): Promise<() => Promise<void>> {
+  const table = `"${column.schema}"."${column.table}"`;
+  const text = `"${column.name}"::text`;
+  const { rows } = await owner.query<Place & { was: string | null; row: string }>(
+    `select tableoid::text, ctid::text, ${text} as was, row_to_json(t)::text as row from ${table} t
+     where ${where} order by tableoid, ctid limit 1`,
+  );
+  const [sound] = rows;
+  if (sound === undefined) throw new Error(`no row of ${table} where ${where}`);
+  const other = to ?? otherValue(column);
+  const { rows: changed } = await owner.query<Place & { is: string | null }>(
+    `update ${table} set "${column.name}" = ${other} where tableoid = $1::oid and ctid = $2::tid
+     returning tableoid::text, ctid::text, ${text} as is`,
+    [sound.tableoid, sound.ctid],
+  );
+  const [damaged] = changed;
+  if (damaged === undefined || damaged.is === sound.was)
+    throw new Error(`${table}.${column.name} is not changed by ${other}`);
+  return async () => {
+    const { tableoid, ctid } = damaged;
+    await owner.query(`delete from ${table} where tableoid = $1::oid and ctid = $2::tid`, [tableoid, ctid]);
+    await owner.query(
+      `insert into ${table} overriding system value select * from json_populate_record(null::${table}, $1::json)`,
+      [sound.row],
+    );
+  };
+}
+
+interface Place {
+  readonly tableoid: string;
+  readonly ctid: string;
+}
