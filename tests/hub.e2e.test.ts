@@ -1,6 +1,7 @@
 /** The hub as its users meet it: real processes, a real partner, the two example connectors. */
 import { createHmac, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { verify } from '#proof/verify.ts';
 import { Partner } from '../sandbox/partner/partner.ts';
 import { exampleConnector, HubDesk } from './hub-desk.ts';
 import { LastroHome } from './lastro-home.ts';
@@ -398,6 +399,12 @@ test('U3: every event of the hub delivered again changes nothing', async () => {
   }, PATIENT);
   expect(await tables()).toEqual(before);
   expect([...partner.exports.values()].map(({ times }) => times)).toEqual(takenBefore);
+});
+
+test('U14: what went through the hub is proved', async () => {
+  const { checks } = await verify({ url: home.database.url });
+  expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
+  expect(checks.find(({ name }) => name === 'integrations')?.checked).toBeGreaterThan(10);
 });
 
 test('H6: no secret is in clear in any table, log line or answer', async () => {

@@ -8,6 +8,7 @@ import { payEveryEnding } from './paid-installation.ts';
 import { payThroughGateways } from './paid-through-gateways.ts';
 import { recordCash } from './recorded-cash.ts';
 import { sealDays } from './sealed-days.ts';
+import { tellOfIntegration } from './told-integration.ts';
 import { useCards } from './used-cards.ts';
 
 export const WORLDS = {
@@ -16,6 +17,7 @@ export const WORLDS = {
   cards: useCards,
   'cash entries': recordCash,
   days: sealDays,
+  integrations: tellOfIntegration,
 } as const satisfies Record<string, () => Promise<TestDatabase>>;
 
 export type World = keyof typeof WORLDS;
@@ -111,7 +113,9 @@ export const PROVED_TABLES: readonly ProvedTable[] = [
   {
     table: 'providers.attempts',
     world: GATEWAYS,
-    row: `state = 'approved'`,
+    row: `state = 'approved' and not exists (
+      select from providers.events e
+      where e.subject = t.subject and e.type in ('provider.unknown', 'provider.unresolved', 'provider.refund_unresolved'))`,
     to: {
       kind: `'refund', number = number + 100`,
       number: 'number + 100',
@@ -231,6 +235,12 @@ export const PROVED_TABLES: readonly ProvedTable[] = [
       debits: 'debits + 1, closing = closing - 1',
       closing: 'closing + 1, opening = opening + 1',
     },
+  },
+  {
+    table: 'hub.integrations',
+    world: 'integrations',
+    row: 'true',
+    to: { entry: `'webhook'`, status: `'delivered'` },
   },
   // Of versions that never were sealed, which are replaced by every commit, nothing is proved.
   {

@@ -13,7 +13,7 @@ const LETTERS =
   'What a group could not handle, and what persons had done about it. No log tells of that; what was left out is missing, and found so.';
 const OF_PROOFS = 'What proofs found: they find it again. Its log has each opening and each end.';
 const HUB =
-  'What goes through connectors, which moves no money here. Its log is proved; the row is not compared with it.';
+  'How an integration gets where it goes: what was configured, called and received. Where each stands is proved.';
 const VOUCHING =
   'By it one key vouches for another: where one has signed that no longer does, its checkpoints are found without it.';
 const IMPORTING = 'No log tells of files: each line that was recorded is a cash entry, which is proved.';
@@ -133,7 +133,6 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'notification.delivery_attempts': DELIVERING,
   'notification.replays': DELIVERING,
   'hub.connectors': HUB,
-  'hub.integrations': HUB,
   'hub.calls': HUB,
   'hub.undoings': HUB,
   'hub.received_hooks': HUB,

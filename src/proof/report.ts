@@ -54,6 +54,7 @@ export const CHECKS = {
   cards:
     'each decision has the entry that it promises; cards, card transactions and holds are what their events say',
   'cash entries': 'each is what its event says, and so is its journal entry',
+  integrations: 'each stands where its events say, and failed for the reason that they give',
   days: 'each daily balance and its hash is what the postings add up to, and what is sealed was told to be',
   verdicts: 'each verdict is what its events and the saga definition make it',
   notifications: 'one for each ending, which says what the ending says; and so does what is sent to webhooks',

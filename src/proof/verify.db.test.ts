@@ -72,6 +72,7 @@ test('progress is told by phase, to the end of each', async () => {
     'messages',
     'cards',
     'cash entries',
+    'integrations',
     'keys',
   ]);
   expect(last.get('payments')).toBe(1);

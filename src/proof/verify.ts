@@ -15,6 +15,7 @@ import { verifyCashEntries } from './verify-cash-entries.ts';
 import { type KeptEvidence, verifyCheckpoints } from './verify-checkpoints.ts';
 import { verifyDayVersions } from './verify-day-versions.ts';
 import { verifyDays } from './verify-days.ts';
+import { verifyIntegrations } from './verify-integrations.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyMessages } from './verify-messages.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
@@ -172,6 +173,9 @@ async function verifySagas({
       phase,
       partitions: installation.partitions,
     }),
+  );
+  await runPhase('integrations', countEvents(installation, ['hub']), (phase) =>
+    verifyIntegrations(lane, { check: checks.integrations, phase, partitions: installation.partitions }),
   );
   return counts;
 }
