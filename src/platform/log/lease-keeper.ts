@@ -56,7 +56,8 @@ export class LeaseKeeper {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#turn;
-    await this.#options.session.query(LEAVE, [this.#options.processId]);
+    // Where the database cannot be told, others wait until the leases have expired: that costs time only.
+    await this.#options.session.query(LEAVE, [this.#options.processId]).catch(this.#options.onError);
   }
 
   #schedule(): void {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { textArray } from '#platform/postgres/arrays.ts';
 import { Session, statement } from '#platform/postgres/session.ts';
+import { CutProxy } from '../../../tests/cut-proxy.ts';
 import { PROBE_GROUP, Probe } from '../../../tests/probe.ts';
 import { LEASE_TTL_MS, LeaseKeeper } from './lease-keeper.ts';
 
@@ -200,4 +201,25 @@ test('a keeper has its share before it opens, tells how many live, and leaves no
   await keeper.close();
   expect(new Set(await owners())).toEqual(new Set([null]));
   expect(await probe.query('select id from log.processes')).toEqual([{ id: 'bee' }]);
+});
+
+test('a keeper that cannot say goodbye says so and stops all the same: its leases expire', async () => {
+  const proxy = await CutProxy.open(probe.url);
+  const cut = new Session({ url: proxy.url, name: 'leases' });
+  const onError = vi.fn<(error: unknown) => void>();
+  const keeper = new LeaseKeeper({
+    session: cut,
+    processId: 'prc_1',
+    groups: [PROBE_GROUP],
+    services: ['probe'],
+    onOwned: () => undefined,
+    onLiveProcesses: () => undefined,
+    onError,
+  });
+  await keeper.open();
+  await proxy.close();
+  await keeper.close();
+  expect(onError).toHaveBeenCalledWith(expect.objectContaining({ transient: true }));
+  expect(new Set(await owners())).toEqual(new Set(['prc_1']));
+  await cut.close();
 });
