@@ -53,7 +53,7 @@ export const UNPROVED: Readonly<Record<string, string>> = {
 
   // Payments.
   'ledger.awaited':
-    'Keeps an account from being closed while a refund is on its way. Where a row is gone and the account closed, the posting is refused, and found so.',
+    'Keeps an account from being closed while a refund is on its way. Where a row is gone and the account closed, the posting is refused, and the refund waits for a person.',
   'authorization.sagas.updated_at': BOOKKEEPING,
   'authorization.refund_sagas.updated_at': BOOKKEEPING,
   'authorization.compensations.updated_at': BOOKKEEPING,
