@@ -31,6 +31,7 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'cards.idempotency_keys': KEYS,
   'cashflow.idempotency_keys': KEYS,
   'hub.idempotency_keys': KEYS,
+  'providers.idempotency_keys': KEYS,
   'integrity.idempotency_keys': KEYS,
   'notification.idempotency_keys': KEYS,
   'log.idempotency_keys': KEYS,
