@@ -379,8 +379,13 @@ test('U4: a process that is killed in between loses nothing, and nothing happens
 
 test('U3: every event of the hub delivered again changes nothing', async () => {
   const { url } = home.database;
-  const tables = async () =>
-    Object.entries(await dumpTables(url)).filter(([name]) => name.startsWith('hub.') || name === 'log.heads');
+  /** Days are sealed when their time has come, whatever is delivered. */
+  const isSealing = (head: string) => head.startsWith('(consolidation,');
+  const tables = async () => {
+    const { 'log.heads': heads = [], ...others } = await dumpTables(url);
+    const ofHub = Object.entries(others).filter(([name]) => name.startsWith('hub.'));
+    return [...ofHub, ['log.heads', heads.filter((head) => !isSealing(head))]];
+  };
   const before = await tables();
   first.kill('SIGTERM');
   await first.ended;
