@@ -19,7 +19,7 @@ import {
 } from './card-events.ts';
 import { type CardFault, judgeCardTransaction, judgeTopUp } from './judge-card-transaction.ts';
 import { type Findings, found } from './paged-findings.ts';
-import type { Finding } from './report.ts';
+import { unreadableEvent } from './report.ts';
 import { compareCardNotifications, type PlacedCardEvent } from './verify-card-notifications.ts';
 
 /** What stands in the log one behind the other, of every partition that it has rows of. */
@@ -63,10 +63,9 @@ export async function compareEvents(
   page: EventsPage,
   { isAll = false } = {},
 ): Promise<Findings[]> {
-  const unreadable = page.unreadable.map(({ partition, position, type }): Finding => {
-    const detail = `the data of ${type} is not what such an event tells`;
-    return { kind: 'unreadable_event', subject: `cards/${partition}/${position}`, detail };
-  });
+  const unreadable = page.unreadable.map(({ partition, position, type }) =>
+    unreadableEvent(`cards/${partition}/${position}`, type),
+  );
   const notifications = await compareCardNotifications(reader, page.events);
   return [
     { looked: 0, listed: [...unreadable, ...notifications], unlisted: 0 },

@@ -23,7 +23,7 @@ import {
 import { type Head, schemaOf } from './installation.ts';
 import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
-import { type Check, differenceFinding } from './report.ts';
+import { type Check, differenceFinding, unreadableEvent } from './report.ts';
 
 const PAGE = { first: 2_000, least: 250, most: 8_000 };
 
@@ -181,8 +181,7 @@ export class AccountFollower {
     } else if (row.type === 'account.closed') {
       this.#book.at(row.tenant, row.subject).closed = true;
     } else {
-      const detail = `the data of ${row.type} is not what such an event tells`;
-      this.#check.found({ kind: 'unreadable_event', subject, detail });
+      this.#check.found(unreadableEvent(subject, row.type));
     }
   }
 

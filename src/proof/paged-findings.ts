@@ -31,6 +31,21 @@ export async function* pages<Cursor, Read extends Pick<Page<Cursor>, 'next'>>(
   }
 }
 
+/** Of a log: partition by partition, each from its first event on. */
+export async function* pagesOfLog(
+  lane: Lane,
+  partitions: number,
+  read: (
+    reader: Reader,
+    place: { readonly partition: number; readonly after: bigint },
+  ) => Promise<Page<bigint>>,
+): AsyncGenerator<Page<bigint>> {
+  for (let partition = 0; partition < partitions; partition++)
+    yield* pages(lane, (reader, after: bigint | undefined) =>
+      read(reader, { partition, after: after ?? 0n }),
+    );
+}
+
 export function reportTo(check: Check, findings: Findings): void {
   check.looked(findings.looked);
   for (const finding of findings.listed) check.found(finding);

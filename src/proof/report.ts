@@ -127,6 +127,12 @@ export function newChecks(options: ListOptions = {}): Checks {
   ) as Checks;
 }
 
+/** `identity`: of the event, `ledger/3/1041`. */
+export function unreadableEvent(identity: string, type: string): Finding {
+  const detail = `the data of ${type} is not what such an event tells`;
+  return { kind: 'unreadable_event', subject: identity, detail };
+}
+
 /** `missing_hold`, `extra_hold`, `different_hold`. */
 export function differenceFinding(noun: string, subject: string, { kind, detail }: Difference): Finding {
   return { kind: `${kind}_${noun}`, subject, detail: detail === '' ? DIFFERENCES[kind] : detail };

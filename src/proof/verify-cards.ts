@@ -21,7 +21,7 @@ import {
   readTimelines,
 } from './compare-card-events.ts';
 import type { Lane } from './lane.ts';
-import { extraOf, type Findings, joined, pages, reportTo } from './paged-findings.ts';
+import { extraOf, type Findings, joined, pages, pagesOfLog, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
 import type { Check } from './report.ts';
 import { RulesTold, type RulesVersion, rulesRef } from './rules-told.ts';
@@ -40,17 +40,16 @@ interface CardsProof {
 
 export async function verifyCards(lane: Lane, { check, phase, partitions }: CardsProof): Promise<void> {
   const rulesTold = new RulesTold();
-  for (let partition = 0; partition < partitions; partition++) {
-    for await (const page of pages(lane, async (reader, after: bigint | undefined) => {
-      const read = await readEvents(reader, { partition, after: after ?? 0n });
-      rulesTold.passed(partition, read.rows);
-      const passed = read.rows.length;
-      const next = passed < PAGE ? undefined : read.rows.at(-1)?.position;
-      return { findings: joined(await compareEvents(reader, read)), passed, next };
-    })) {
-      phase.advance(page.passed);
-      reportTo(check, page.findings);
-    }
+  const events = pagesOfLog(lane, partitions, async (reader, place) => {
+    const read = await readEvents(reader, place);
+    rulesTold.passed(place.partition, read.rows);
+    const passed = read.rows.length;
+    const next = placeBehind(read.rows, PAGE)?.position;
+    return { findings: joined(await compareEvents(reader, read)), passed, next };
+  });
+  for await (const page of events) {
+    phase.advance(page.passed);
+    reportTo(check, page.findings);
   }
   for (const read of [...BACKWARDS, rulesBackwards(rulesTold)])
     for await (const { findings } of read(lane)) reportTo(check, findings);

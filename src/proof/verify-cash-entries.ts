@@ -19,9 +19,18 @@ import {
 import { listCashJournalEntries } from '#services/ledger/contract.ts';
 import { entryOf, parseData, type TracedEntry, textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
-import { extraOf, type Findings, found, joined, type Page, pages, reportTo } from './paged-findings.ts';
+import {
+  extraOf,
+  type Findings,
+  found,
+  joined,
+  type Page,
+  pages,
+  pagesOfLog,
+  reportTo,
+} from './paged-findings.ts';
 import type { Phase } from './progress.ts';
-import type { Check, Finding } from './report.ts';
+import { type Check, type Finding, unreadableEvent } from './report.ts';
 
 /** Events or rows of one snapshot. */
 const PAGE = 1_000;
@@ -35,13 +44,9 @@ interface CashProof {
 }
 
 export async function verifyCashEntries(lane: Lane, { check, phase, partitions }: CashProof): Promise<void> {
-  for (let partition = 0; partition < partitions; partition++) {
-    for await (const page of pages(lane, (reader, after: bigint | undefined) =>
-      compareEvents(reader, { partition, after: after ?? 0n }),
-    )) {
-      phase.advance(page.passed);
-      reportTo(check, page.findings);
-    }
+  for await (const page of pagesOfLog(lane, partitions, compareEvents)) {
+    phase.advance(page.passed);
+    reportTo(check, page.findings);
   }
   for await (const page of pages(lane, findUntoldRows)) reportTo(check, page.findings);
   for await (const page of pages(lane, findUntoldEntries)) reportTo(check, page.findings);
@@ -78,10 +83,7 @@ async function compareEvents(
   const told = rows.flatMap((row) => toldBy(row) ?? []);
   const unreadable = rows
     .filter((row) => toldBy(row) === undefined)
-    .map(({ position, type }): Finding => {
-      const detail = `the data of ${type} is not what such an event tells`;
-      return { kind: 'unreadable_event', subject: `cashflow/${partition}/${position}`, detail };
-    });
+    .map(({ position, type }) => unreadableEvent(`cashflow/${partition}/${position}`, type));
   const expected = told.map(({ row }) => row);
   const differences = await differingCashEntries(reader, expected);
   return {

@@ -15,8 +15,8 @@ import {
 } from '#services/consolidation/contract.ts';
 import { parseData, textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
-import { type Page, pages, reportTo } from './paged-findings.ts';
-import type { Check, Finding } from './report.ts';
+import { type Page, pagesOfLog, reportTo } from './paged-findings.ts';
+import { type Check, type Finding, unreadableEvent } from './report.ts';
 
 /** Events of one snapshot. */
 const PAGE = 1_000;
@@ -25,11 +25,7 @@ export async function verifyDayVersions(
   lane: Lane,
   { check, partitions }: { readonly check: Check; readonly partitions: number },
 ): Promise<void> {
-  for (let partition = 0; partition < partitions; partition++)
-    for await (const page of pages(lane, (reader, after: bigint | undefined) =>
-      comparePage(reader, { partition, after: after ?? 0n }),
-    ))
-      reportTo(check, page.findings);
+  for await (const page of pagesOfLog(lane, partitions, comparePage)) reportTo(check, page.findings);
 }
 
 interface EventRow {
@@ -54,11 +50,9 @@ async function comparePage(
   const told = rows.map((row) => ({ row, version: toldBy(row) }));
   const readable = told.flatMap(({ version }) => version ?? []);
   const kept = await listReplacedVersions(reader, readable);
-  const unreadable = told.flatMap(({ row, version }): Finding[] => {
-    const detail = `the data of ${row.type} is not what such an event tells`;
-    const subject = `consolidation/${partition}/${row.position}`;
-    return version === undefined ? [{ kind: 'unreadable_event', subject, detail }] : [];
-  });
+  const unreadable = told.flatMap(({ row, version }) =>
+    version === undefined ? [unreadableEvent(`consolidation/${partition}/${row.position}`, row.type)] : [],
+  );
   const different = readable.flatMap((version, index) => differenceOf(version, kept[index]) ?? []);
   return {
     // Days are what is counted.

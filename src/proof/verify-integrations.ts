@@ -10,9 +10,9 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingIntegrations, type IntegrationRef, listIntegrationRefs } from '#services/hub/contract.ts';
 import { parseData, textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
-import { extraOf, found, joined, type Page, pages, reportTo } from './paged-findings.ts';
+import { extraOf, found, joined, type Page, pages, pagesOfLog, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
-import type { Check, Finding } from './report.ts';
+import { type Check, unreadableEvent } from './report.ts';
 
 /** Events or rows of one snapshot. */
 const PAGE = 1_000;
@@ -25,13 +25,9 @@ interface HubProof {
 }
 
 export async function verifyIntegrations(lane: Lane, { check, phase, partitions }: HubProof): Promise<void> {
-  for (let partition = 0; partition < partitions; partition++) {
-    for await (const page of pages(lane, (reader, after: bigint | undefined) =>
-      compareBegun(reader, { partition, after: after ?? 0n }),
-    )) {
-      phase.advance(page.passed);
-      reportTo(check, page.findings);
-    }
+  for await (const page of pagesOfLog(lane, partitions, compareBegun)) {
+    phase.advance(page.passed);
+    reportTo(check, page.findings);
   }
   for await (const page of pages(lane, findUntold)) reportTo(check, page.findings);
 }
@@ -60,10 +56,7 @@ async function compareBegun(
   );
   const unreadable = rows
     .filter(({ data }) => parseData(data) === undefined)
-    .map(({ position, type }): Finding => {
-      const detail = `the data of ${type} is not what such an event tells`;
-      return { kind: 'unreadable_event', subject: `hub/${partition}/${position}`, detail };
-    });
+    .map(({ position, type }) => unreadableEvent(`hub/${partition}/${position}`, type));
   const begun = rows.filter(({ type }) => type === REQUESTED).map(({ subject }) => subject);
   const timelines = await readTimelines(reader, begun);
   const expected = [...timelines.values()].map(expectedRow).filter((row) => row !== undefined);
