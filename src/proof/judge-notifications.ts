@@ -4,61 +4,70 @@ import type { JsonObject } from '#platform/log/event.ts';
 import type { AuditedNotification } from '#services/notification/contract.ts';
 import { expectedPayload } from './expected-payload.ts';
 import type { ExpectedNotification } from './expected-rows.ts';
-import { payloadFaults } from './payload-faults.ts';
+import { payloadFaults, valueFaults } from './payload-faults.ts';
 import type { Check } from './report.ts';
 
-export interface Notifications {
-  readonly expected: readonly ExpectedNotification[];
-  readonly told: readonly AuditedNotification[];
+/** What should have been told, beside what was, and where the two differ. */
+export interface ComparedNotifications {
+  /** How many there are. */
+  readonly told: number;
+  readonly missing: readonly ExpectedNotification[];
+  readonly different: readonly Different[];
+  readonly extra: readonly AuditedNotification[];
+}
+
+interface Different {
+  readonly expected: ExpectedNotification;
+  readonly actual: AuditedNotification;
+  readonly faults: readonly string[];
 }
 
 /** By the ending's identity, its data as a person edited them. */
 export type EditedData = ReadonlyMap<string, JsonObject>;
 
-export function judgeNotifications(
-  { expected, told }: Notifications,
-  check: Check,
-  edited: EditedData = new Map(),
-): void {
-  check.looked(told.length);
+export function compareNotifications(
+  expected: readonly ExpectedNotification[],
+  told: readonly AuditedNotification[],
+): ComparedNotifications {
   const unmatched = new Map(told.map((notification) => [keyOf(notification), notification]));
+  const missing: ExpectedNotification[] = [];
+  const different: Different[] = [];
   for (const notification of expected) {
     const key = keyOf(notification);
     const actual = unmatched.get(key);
     unmatched.delete(key);
-    const { subject, type } = notification;
     if (actual === undefined) {
-      check.found({ kind: 'missing_notification', subject, detail: `the log says that ${type} was told` });
+      missing.push(notification);
       continue;
     }
     const faults = faultsOf(notification, actual);
-    if (faults.length > 0 && !isToldAsEdited(notification, actual, edited))
-      check.found({ kind: 'different_notification', subject, detail: faults.join('; ') });
+    if (faults.length > 0) different.push({ expected: notification, actual, faults });
   }
-  for (const { subject, type } of unmatched.values()) {
-    check.found({ kind: 'extra_notification', subject, detail: `no log says that ${type} was told` });
-  }
+  return { told: told.length, missing, different, extra: [...unmatched.values()] };
 }
 
-/** Those that do not say what their endings say. */
-export function unlikeEndings({ expected, told }: Notifications): readonly ExpectedNotification[] {
-  const byKey = new Map(told.map((notification) => [keyOf(notification), notification]));
-  return expected.filter((notification) => {
-    const actual = byKey.get(keyOf(notification));
-    return actual !== undefined && faultsOf(notification, actual).length > 0;
-  });
+export function judgeNotifications(
+  { told, missing, different, extra }: ComparedNotifications,
+  check: Check,
+  edited: EditedData = new Map(),
+): void {
+  check.looked(told);
+  for (const { subject, type } of missing)
+    check.found({ kind: 'missing_notification', subject, detail: `the log says that ${type} was told` });
+  for (const { expected, actual, faults } of different)
+    if (!isToldAsEdited(expected, actual, edited))
+      check.found({ kind: 'different_notification', subject: expected.subject, detail: faults.join('; ') });
+  for (const { subject, type } of extra)
+    check.found({ kind: 'extra_notification', subject, detail: `no log says that ${type} was told` });
 }
 
 function faultsOf(expected: ExpectedNotification, actual: AuditedNotification): string[] {
-  const pairs: readonly (readonly [name: string, actual: unknown, expected: unknown])[] = [
-    ['tenant', actual.tenant, expected.tenant],
-    ['id', idOf('ntf', actual.uuid), expected.id],
-    ['created_at', actual.createdAt, expected.createdAt],
-  ];
   return [
-    ...pairs
-      .filter(([, is, should]) => is !== should)
-      .map(([name, is, should]) => `${name} is ${String(is)}, not ${String(should)}`),
+    ...valueFaults([
+      ['tenant', actual.tenant, expected.tenant],
+      ['id', idOf('ntf', actual.uuid), expected.id],
+      ['created_at', actual.createdAt, expected.createdAt],
+    ]),
     ...payloadFaults(actual.payload, expectedPayload(expected)),
   ];
 }

@@ -1,6 +1,15 @@
-/** What of a payload is not as it should be: payloads are kept as the exact bytes that are signed and sent. */
+/** What of a row that was told, and of its payload, is not as it should be. Payloads are kept as the exact bytes that are signed and sent. */
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 import { parseData } from './event-data.ts';
+
+/** Which of the values are other than they should be. */
+export function valueFaults(
+  values: readonly (readonly [name: string, actual: unknown, expected: unknown])[],
+): string[] {
+  return values
+    .filter(([, actual, expected]) => actual !== expected)
+    .map(([name, actual, expected]) => `${name} is ${String(actual)}, not ${String(expected)}`);
+}
 
 /** `expected`: undefined if what it tells of cannot be read. */
 export function payloadFaults(payload: string, expected: JsonObject | undefined): string[] {

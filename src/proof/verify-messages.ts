@@ -8,13 +8,13 @@ import type { JsonObject } from '#platform/log/event.ts';
 import { int2Array, int8Array } from '#platform/postgres/arrays.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { type AuditedMessage, listLanes, listMessages } from '#services/notification/contract.ts';
+import { listLanes, listMessages, type Message } from '#services/notification/contract.ts';
 import { readEditedData } from './edited-data.ts';
 import { parseData } from './event-data.ts';
 import { schemaOf } from './installation.ts';
 import type { Lane } from './lane.ts';
 import { type Page, pages, reportTo } from './paged-findings.ts';
-import { payloadFaults } from './payload-faults.ts';
+import { payloadFaults, valueFaults } from './payload-faults.ts';
 import type { Check, Finding } from './report.ts';
 import type { TracedEvent } from './traced-event.ts';
 
@@ -85,7 +85,7 @@ async function comparePage(
 }
 
 /** A dead letter can be replayed with another text for people. */
-function isToldAsEdited(message: AuditedMessage, event: ToldEvent, edited: JsonObject | undefined): boolean {
+function isToldAsEdited(message: Message, event: ToldEvent, edited: JsonObject | undefined): boolean {
   const detail = edited?.['detail'];
   if (detail === undefined || event.data === undefined) return false;
   return faultsOf(message, { ...event, data: { ...event.data, detail } }).length === 0;
@@ -107,7 +107,7 @@ type EventRow = Omit<ToldEvent, 'topic' | 'identity' | 'position' | 'data'> & {
 /** By primary key, a statement for each log that they tell of. */
 async function readEvents(
   reader: Reader,
-  messages: readonly AuditedMessage[],
+  messages: readonly Message[],
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, ToldEvent>> {
   const places = messages.flatMap(({ event }) => {
@@ -142,20 +142,17 @@ async function readEvents(
   return events;
 }
 
-function faultsOf(message: AuditedMessage, event: ToldEvent): string[] {
+function faultsOf(message: Message, event: ToldEvent): string[] {
   const told = toldOf(event);
-  const pairs: readonly (readonly [name: string, actual: unknown, expected: unknown])[] = [
-    ['tenant', message.tenant, event.tenant],
-    ['type', message.type, told.type],
-    ['subject', message.subject, event.subject],
-    ['correlation_id', message.correlationId, event.correlationId],
-    ['traceparent', message.traceparent, event.traceparent],
-    ['occurred_at', message.occurredAt, event.at],
-  ];
   return [
-    ...pairs
-      .filter(([, is, should]) => is !== should)
-      .map(([name, is, should]) => `${name} is ${String(is)}, not ${String(should)}`),
+    ...valueFaults([
+      ['tenant', message.tenant, event.tenant],
+      ['type', message.type, told.type],
+      ['subject', message.subject, event.subject],
+      ['correlation_id', message.correlationId, event.correlationId],
+      ['traceparent', message.traceparent, event.traceparent],
+      ['occurred_at', message.occurredAt, event.at],
+    ]),
     ...payloadFaults(message.body, told.data && bodyOf(event, told.type, told.data)),
   ];
 }

@@ -15,7 +15,7 @@ import type { Range } from '#platform/postgres/ranges.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type AuditedRetry, listRetries } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
-import { type AuditedNotification, listAuditedNotifications } from '#services/notification/contract.ts';
+import { listAuditedNotifications } from '#services/notification/contract.ts';
 import type { RowRef } from '#services/payments/contract.ts';
 import { type AuditedAttempt, listAttempts } from '#services/providers/contract.ts';
 import { AbandonedEvents } from './abandoned-events.ts';
@@ -37,7 +37,12 @@ import { expectedNotifications, kindOf } from './expected-rows.ts';
 import { judgeIdentities } from './judge-attempt-identities.ts';
 import { judgeWords } from './judge-attempt-words.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
-import { type EditedData, judgeNotifications, unlikeEndings } from './judge-notifications.ts';
+import {
+  type ComparedNotifications,
+  compareNotifications,
+  type EditedData,
+  judgeNotifications,
+} from './judge-notifications.ts';
 import { judgeRetry } from './judge-retries.ts';
 import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
 import { inAllLanes, type Lane } from './lane.ts';
@@ -76,7 +81,7 @@ interface Page {
   readonly abandoned: AbandonedEvents;
   readonly sagas: readonly JudgedSaga[];
   readonly differences: readonly NamedDifferences[];
-  readonly told: readonly AuditedNotification[];
+  readonly notifications: ComparedNotifications;
   readonly edited: EditedData;
   readonly attempts: readonly AuditedAttempt[];
   readonly retries: readonly AuditedRetry[];
@@ -225,7 +230,7 @@ class PaymentWalk {
   }
 
   #judge(page: Page): void {
-    const { sagas, differences, told, edited } = page;
+    const { sagas, differences, notifications, edited } = page;
     const payments = sagas.filter(isPayment).length;
     this.#payments += payments;
     this.#refunds += sagas.length - payments;
@@ -236,8 +241,7 @@ class PaymentWalk {
       if (isToBeUndone(timeline)) this.#undone.push(...rowRefsOf(timeline));
     }
     for (const difference of differences) this.#report(difference);
-    const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
-    judgeNotifications({ expected, told }, this.#checks.notifications, edited);
+    judgeNotifications(notifications, this.#checks.notifications, edited);
     this.#judgeAttempts(page);
     const retries = new Map(page.retries.map((retry) => [retry.paymentUuid, retry]));
     for (const { timeline } of sagas.filter(isPayment)) {
@@ -292,7 +296,7 @@ class PaymentWalk {
     const verdicts = await differingVerdicts(lane, [range], { expected: [], undecided: [] });
     this.#report(verdictDifferences(verdicts, 0));
     const told = await listAuditedNotifications(lane, [range]);
-    judgeNotifications({ expected: [], told }, this.#checks.notifications);
+    judgeNotifications(compareNotifications([], told), this.#checks.notifications);
     strayAttempts({ timelines: [], attempts: await listAttempts(lane, [range]) }, this.#checks.attempts);
   }
 }
@@ -356,14 +360,15 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
       compareEntries(reader, ranges, { sagas, manualEntries }),
     ]);
   const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
-  const unlike = unlikeEndings({ expected, told }).flatMap(({ ending }) => ending ?? []);
+  const notifications = compareNotifications(expected, told);
+  const unlike = notifications.different.flatMap((each) => each.expected.ending ?? []);
   return {
     positions,
     abandoned,
     sagas,
     withRow: payments.looked,
     differences: [payments, ...differences, ...coordinated, ...verdicts],
-    told,
+    notifications,
     edited: await readEditedData(reader, 'notification', unlike),
     attempts,
     retries,

@@ -7,4 +7,5 @@ export {
 } from './card-store.ts';
 export type { NotificationQueued } from './events.ts';
 export { notificationsModel } from './rebuild.ts';
-export { type AuditedMessage, listLanes, listMessages } from './webhooks/audit.ts';
+export { listLanes, listMessages } from './webhooks/audit.ts';
+export type { Message } from './webhooks/lane-store.ts';

@@ -1,28 +1,11 @@
 /** What is sent to webhooks, for who proves it against the logs; see the ledger's audit. */
-import type { EpochMs } from '#kernel/clock.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import type { Message } from './lane-store.ts';
 import { RETRY_AFTER_MAX_MS, RETRY_DELAYS_MS } from './retry-schedule.ts';
 
-export interface AuditedMessage {
-  /** The identity of the event that it tells of; of a test's, what is none. */
-  readonly event: string;
-  readonly tenant: string;
-  readonly type: string;
-  readonly subject: string;
-  /** JSON, as every endpoint gets it but for the sequence. */
-  readonly body: string;
-  readonly correlationId: string;
-  readonly traceparent: string | null;
-  readonly occurredAt: EpochMs;
-}
-
-/** In the order of the primary key, after `after`. */
-export function listMessages(
-  reader: Reader,
-  after: string | undefined,
-  limit: number,
-): Promise<AuditedMessage[]> {
-  return reader.query<AuditedMessage>(
+/** In the order of the primary key, after `after`; of a test's, `event` is none. */
+export function listMessages(reader: Reader, after: string | undefined, limit: number): Promise<Message[]> {
+  return reader.query<Message>(
     `select m.event, m.tenant, m.type, m.subject, m.body, m.correlation_id as "correlationId", m.traceparent,
             m.occurred_at as "occurredAt"
      from notification.messages m where $1::text is null or m.event > $1 order by m.event limit $2`,

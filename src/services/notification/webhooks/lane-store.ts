@@ -22,6 +22,7 @@ export interface Message {
   readonly tenant: string;
   readonly type: string;
   readonly subject: string;
+  /** The CloudEvent as JSON, as every endpoint gets it but for the sequence. */
   readonly body: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
