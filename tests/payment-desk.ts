@@ -3,7 +3,6 @@
  * changes them, by command workers of their own. The coordinator, the ledger and the integrity service are
  * silent; what the coordinator would say is put into its log by hand.
  */
-import { Writable } from 'node:stream';
 import { Client } from 'pg';
 import { systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
@@ -11,7 +10,7 @@ import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { CommandWorker } from '#platform/batch/command-worker.ts';
 import { FinalStates } from '#platform/http/final-states.ts';
-import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import { edgeProblems, mergeProblems } from '#platform/http/problems.ts';
 import { renderProblem } from '#platform/http/render-problem.ts';
 import { type Answer, IdempotencyStore } from '#platform/idempotency/idempotency.ts';
@@ -19,8 +18,6 @@ import { prepareAppend, sendAppend } from '#platform/log/append.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
-import { createLogger } from '#platform/telemetry/logger.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
 import type { ChangeOrder } from '#services/payments/change-orders.ts';
@@ -36,6 +33,7 @@ import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, startEngine, TENANT } from './engine.ts';
+import { createRouteApp } from './route-app.ts';
 
 const PROBLEMS = mergeProblems(edgeProblems, paymentProblems);
 
@@ -213,23 +211,7 @@ export class PaymentDesk {
 }
 
 function createApp(): Promise<HttpApp> {
-  return createHttpApp({
-    settings: { bodyLimitBytes: 1024 * 1024, rateLimitPerSecond: 0 },
-    problems: paymentProblems,
-    logger: createLogger({
-      level: 'fatal',
-      to: new Writable({ write: (_chunk, _encoding, done) => done() }),
-    }),
-    metrics: createMetrics({ defaults: false }),
-    clock: systemClock,
-    verifyKey: (key) => {
-      const [, tenant = '', scopes = '*'] = key.split('_');
-      return { tenant, keyId: 'key_of_a_person', scopes: new Set(scopes.split(',')) };
-    },
-    sandboxTenant: undefined,
-    readiness: [],
-    version: '1.2.3',
-  });
+  return createRouteApp({ problems: paymentProblems, keyId: 'key_of_a_person' });
 }
 
 function headersOf({ tenant = TENANT, scopes = '*', headers = {} }: Asked): Record<string, string> {

@@ -1,37 +1,19 @@
 /** A refund whose provider is no longer in the providers file: what is told, and how a person brings it to an end. */
-import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
-import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import type { JsonObject } from '#platform/log/event.ts';
-import { createLogger } from '#platform/telemetry/logger.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { registerRefundResolution } from '#services/providers/refund-resolution-route.ts';
 import { renderAnswer, SERVICE_PROBLEMS } from '../src/problems.ts';
 import { ProvidersFixture, termsOf } from './providers-fixture.ts';
+import { createRouteApp } from './route-app.ts';
 
 let world: ProvidersFixture;
 let app: HttpApp;
 
 beforeAll(async () => {
   world = await ProvidersFixture.open();
-  app = await createHttpApp({
-    settings: { bodyLimitBytes: 1024 * 1024, rateLimitPerSecond: 0 },
-    problems: SERVICE_PROBLEMS,
-    logger: createLogger({
-      level: 'fatal',
-      to: new Writable({ write: (_chunk, _encoding, done) => done() }),
-    }),
-    metrics: createMetrics({ defaults: false }),
-    clock: { now: () => Date.now() },
-    verifyKey: (key) => {
-      const [, tenant = '', scopes = '*'] = key.split('_');
-      return { tenant, keyId: 'key_1', scopes: new Set(scopes.split(',')) };
-    },
-    sandboxTenant: undefined,
-    readiness: [],
-    version: '1.2.3',
-  });
+  app = await createRouteApp({ problems: SERVICE_PROBLEMS });
   registerRefundResolution(app, world.refundResolutions(renderAnswer));
   await app.ready();
 });

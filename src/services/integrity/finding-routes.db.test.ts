@@ -1,15 +1,13 @@
 /** The API of findings and audits: what people do is recorded, bad input changes nothing, nothing of one tenant shows to another. */
-import { Writable } from 'node:stream';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import { isRfc3339 } from '#platform/http/instants.ts';
-import { createLogger } from '#platform/telemetry/logger.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { type Engine, startEngine } from '../../../tests/engine.ts';
 import { IntegrityDesk } from '../../../tests/integrity-desk.ts';
 import { dumpTables } from '../../../tests/redelivery.ts';
+import { createRouteApp } from '../../../tests/route-app.ts';
 import type { Sighting } from './finding.ts';
 import {
   AuditDocument,
@@ -29,23 +27,7 @@ beforeAll(async () => {
   database = await createProductDatabase();
   engine = await startEngine(database.url);
   desk = await IntegrityDesk.open(database.url);
-  app = await createHttpApp({
-    settings: { bodyLimitBytes: 1024 * 1024, rateLimitPerSecond: 0 },
-    problems: integrityProblems,
-    logger: createLogger({
-      level: 'fatal',
-      to: new Writable({ write: (_chunk, _encoding, done) => done() }),
-    }),
-    metrics: createMetrics({ defaults: false }),
-    clock: { now: () => Date.now() },
-    verifyKey: (key) => {
-      const [, tenant = '', scopes = '*'] = key.split('_');
-      return { tenant, keyId: 'key_1', scopes: new Set(scopes.split(',')) };
-    },
-    sandboxTenant: undefined,
-    readiness: [],
-    version: '1.2.3',
-  });
+  app = await createRouteApp({ problems: integrityProblems });
   registerFindingRoutes(app, {
     reads: desk.reads,
     desk: desk.desk,

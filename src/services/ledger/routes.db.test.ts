@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { Writable } from 'node:stream';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Static, TSchema } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { renderCursor } from '#platform/http/cursor.ts';
-import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import { isCalendarDate, isRfc3339 } from '#platform/http/instants.ts';
 import { ProblemDocument } from '#platform/http/schemas.ts';
-import { createLogger } from '#platform/telemetry/logger.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { type LedgerFixture, openLedger } from '../../../tests/ledger-fixture.ts';
+import { createRouteApp } from '../../../tests/route-app.ts';
 import { ledgerProblems } from './problems.ts';
 import { registerLedgerRoutes } from './routes.ts';
 import { AccountDocument, AccountPage, EntryDocument, PostingPage } from './schemas.ts';
@@ -22,23 +20,7 @@ let now = NOW;
 
 beforeAll(async () => {
   ledger = await openLedger();
-  app = await createHttpApp({
-    settings: { bodyLimitBytes: 1024 * 1024, rateLimitPerSecond: 0 },
-    problems: ledgerProblems,
-    logger: createLogger({
-      level: 'fatal',
-      to: new Writable({ write: (_chunk, _encoding, done) => done() }),
-    }),
-    metrics: createMetrics({ defaults: false }),
-    clock: { now: () => now },
-    verifyKey: (key) => {
-      const [, tenant = '', scopes = '*'] = key.split('_');
-      return { tenant, keyId: 'key_1', scopes: new Set(scopes.split(',')) };
-    },
-    sandboxTenant: undefined,
-    readiness: [],
-    version: '1.2.3',
-  });
+  app = await createRouteApp({ problems: ledgerProblems, clock: { now: () => now } });
   registerLedgerRoutes(app, { commands: ledger.process({ now: () => now }).commands, reads: ledger.reads });
   await app.ready();
 });

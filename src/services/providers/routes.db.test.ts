@@ -1,10 +1,8 @@
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
-import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
-import { createLogger } from '#platform/telemetry/logger.ts';
-import { createMetrics } from '#platform/telemetry/metrics.ts';
+import type { HttpApp } from '#platform/http/http-app.ts';
 import { type ProviderProcess, ProvidersFixture } from '../../../tests/providers-fixture.ts';
+import { createRouteApp } from '../../../tests/route-app.ts';
 import { providerProblems } from './problems.ts';
 
 let world: ProvidersFixture;
@@ -21,23 +19,7 @@ const NOT_FOUND = {
 beforeAll(async () => {
   world = await ProvidersFixture.open();
   process = world.process({ timeoutMs: 1000 });
-  app = await createHttpApp({
-    settings: { bodyLimitBytes: 1024 * 1024, rateLimitPerSecond: 0 },
-    problems: { ...providerProblems, 'payments.not_found': NOT_FOUND },
-    logger: createLogger({
-      level: 'fatal',
-      to: new Writable({ write: (_chunk, _encoding, done) => done() }),
-    }),
-    metrics: createMetrics({ defaults: false }),
-    clock: { now: () => Date.now() },
-    verifyKey: (key) => {
-      const [, tenant = '', scopes = '*'] = key.split('_');
-      return { tenant, keyId: 'key_1', scopes: new Set(scopes.split(',')) };
-    },
-    sandboxTenant: undefined,
-    readiness: [],
-    version: '1.2.3',
-  });
+  app = await createRouteApp({ problems: { ...providerProblems, 'payments.not_found': NOT_FOUND } });
   process.providers.registerRoutes(app, { submit: () => Promise.reject(new Error('says nobody')) });
   await app.ready();
 });
