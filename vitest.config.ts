@@ -23,8 +23,6 @@ const FREED_PORTS = [
   'tests/lost-server.e2e.test.ts',
   'tests/sandbox-providers.e2e.test.ts',
 ];
-/** Machines stall. A test that waits for one is run again where `.ci/run` asks for it, which names it as unsteady. */
-const retry = Number(process.env['CI_TEST_RETRIES'] ?? 0);
 const exclude = ['**/node_modules/**'];
 
 export default defineConfig({
@@ -51,7 +49,6 @@ export default defineConfig({
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          retry,
           maxWorkers: FILES_AT_ONCE,
           sequence: { groupOrder: 1 },
         },
@@ -64,7 +61,6 @@ export default defineConfig({
           exclude: [...exclude, ...FREED_PORTS],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          retry,
           maxWorkers: PROCESS_FILES_AT_ONCE,
           sequence: { groupOrder: 2 },
         },
@@ -77,7 +73,6 @@ export default defineConfig({
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          retry,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },

