@@ -558,32 +558,37 @@ describe('U19: who may see and do what', () => {
   });
 
   test('another tenant’s accounts cannot be paid from, posted to or closed, and keys and references are its own', async () => {
-    const before = (await get('/v1/accounts/wal-1234')).json();
-    const theft = await pay(
-      { ...ORDER, reference: 'private' },
-      { bearer: stranger, key: 'once and for ever' },
-    );
+    const write = (path: string, body?: unknown, bearer?: string) =>
+      http(`${lastro.url}${path}`, {
+        method: 'POST',
+        headers: { ...authorization(bearer), 'idempotency-key': newKey() },
+        ...(body === undefined ? {} : { body }),
+      });
+    const move = (from: string, to: string, amount: number) => ({
+      postings: [
+        { account_id: from, direction: 'debit', amount },
+        { account_id: to, direction: 'credit', amount },
+      ],
+    });
+    await write('/v1/accounts', { id: 'vault', kind: 'wallet', currency: 'USD' });
+    expect((await write('/v1/journal-entries', move('bank-usd', 'vault', 5000))).status).toBe(201);
+    const key = newKey();
+    const order = { ...ORDER, wallet_id: 'vault', reference: 'private' };
+    await ended(await pay(order, { key, bearer: sandbox }));
+
+    const theft = await pay(order, { bearer: stranger, key });
     expect([theft.status, theft.headers.get('idempotency-replayed')]).toEqual([202, null]);
     expect(await ended(theft, stranger)).toMatchObject({
       status: 'rejected',
       failure: { code: 'validation.account_not_found' },
     });
-    const write = (path: string, body?: unknown) =>
-      http(`${lastro.url}${path}`, {
-        method: 'POST',
-        headers: { ...authorization(stranger), 'idempotency-key': newKey() },
-        ...(body === undefined ? {} : { body }),
-      });
-    const posted = await write('/v1/journal-entries', {
-      postings: [
-        { account_id: 'wal-1234', direction: 'debit', amount: 5 },
-        { account_id: 'bank-usd', direction: 'credit', amount: 5 },
-      ],
-    });
+    const posted = await write('/v1/journal-entries', move('vault', 'bank-usd', 5), stranger);
     expect([posted.status, posted.json()['code']]).toEqual([404, 'ledger.account_not_found']);
-    expect((await write('/v1/accounts/abc-1234/close')).status).toBe(404);
-    const { balance } = before as { balance: { posted: number } };
-    expect((await get('/v1/accounts/wal-1234')).json()['balance']).toMatchObject({ posted: balance.posted });
+    expect((await write('/v1/accounts/vault/close', undefined, stranger)).status).toBe(404);
+    expect((await get('/v1/accounts/vault')).json()).toMatchObject({
+      status: 'open',
+      balance: { posted: 5000 - ORDER.amount, held: 0 },
+    });
   });
 
   test('a revoked key is nobody’s within a second, in the process that runs', async () => {
