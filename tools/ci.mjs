@@ -283,7 +283,7 @@ async function reportTests(script, files, timeoutMs) {
   const report = join(folder, 'tests.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const command = launch('npm', ['run', script, '--', ...files, ...reporters]);
-  const exit = await endOf(command, timeoutMs).catch((error) => error.message);
+  const exit = await endOf(command, timeoutMs).catch(String);
   const reported = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')).testResults : [];
   rmSync(folder, { recursive: true, force: true });
   return { exit, output: command.output, files: reported };
