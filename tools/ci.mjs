@@ -300,14 +300,16 @@ function pathOf({ name }) {
 /** Of a file in which no test failed, it was the file itself: its hooks, or what it imports. */
 function faultsOf(file) {
   const failed = file.assertionResults.filter(({ status }) => status === 'failed');
-  const reasons = failed.map(
-    ({ fullName, failureMessages }) => `${fullName}\n          ${head(failureMessages[0])}`,
+  const faulty = failed.map(({ fullName, failureMessages }) => [`: ${fullName}`, failureMessages[0]]);
+  return (faulty.length > 0 ? faulty : [['', file.message]]).map(([name, why = '']) =>
+    [`${pathOf(file)}${name}`, ...headOf(why)].join('\n          '),
   );
-  return reasons.length > 0 ? reasons : [`${pathOf(file)}\n          ${head(file.message)}`];
 }
 
-function head(text = '') {
-  return text.split('\n').slice(0, HEAD_LINES).join('\n          ');
+/** Up to where it was in our own code. */
+function headOf(why) {
+  const lines = why.split('\n').filter((line) => !/^ +at .*(node_modules|<anonymous>)/.test(line));
+  return lines.slice(0, HEAD_LINES);
 }
 
 /** Its parts count, too, as it lists them at its end. */
