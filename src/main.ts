@@ -1,17 +1,15 @@
 /**
  * The composition root: it opens the database, has each part made (parts.ts), and starts and stops everything in order.
  */
-import { Fault } from '#kernel/fault.ts';
 import { refusalToStart } from '#platform/config/credentials-required.ts';
-import type { Settings } from '#platform/config/settings.ts';
 import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
+import { type Address, claimAddress, listen, urlOf } from '#platform/http/address.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
 import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { RunningServices } from '#platform/log/running-services.ts';
-import { findFreePort } from '#platform/processes/free-port.ts';
 import { registerSecretRoutes } from '#platform/vault/routes.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { registerCardRoutes } from '#services/cards/card-routes.ts';
@@ -50,6 +48,7 @@ export async function startLastro(options: StartOptions): Promise<Lastro> {
   const { settings, dataDir } = options;
   const stops = new Stops();
   try {
+    const address = await claimAddress(settings);
     const database = await openDatabase({
       dataDir,
       databaseUrl: settings.databaseUrl,
@@ -58,14 +57,20 @@ export async function startLastro(options: StartOptions): Promise<Lastro> {
       keepRunning: logServer(options.logger),
     });
     stops.add(() => database.close());
-    return await startServices(options, database, stops);
+    return await startServices(options, { address, database, stops });
   } catch (error) {
     await stops.run();
     throw error;
   }
 }
 
-async function startServices(options: StartOptions, database: OpenedDatabase, stops: Stops): Promise<Lastro> {
+interface Ground {
+  readonly address: Address;
+  readonly database: OpenedDatabase;
+  readonly stops: Stops;
+}
+
+async function startServices(options: StartOptions, { address, database, stops }: Ground): Promise<Lastro> {
   const { settings, logger } = options;
   const part = new Parts(options, database, stops);
   const sandboxKey =
@@ -86,7 +91,6 @@ async function startServices(options: StartOptions, database: OpenedDatabase, st
     finalStates.noteChanges(changes);
     refundEnds.noteChanges(changes);
   });
-  const address = await addressOf(settings);
   const url = urlOf(address);
   const configuration = await openProviderConfiguration({ ...options, stops }, url);
   const providers = part.providers(log, configuration);
@@ -142,35 +146,3 @@ function registerCards(app: HttpApp, { routes, authorizing }: CardParts): void {
   registerCardRoutes(app, routes);
   registerAuthorizeRoutes(app, authorizing);
 }
-
-type Address = Pick<Settings, 'host' | 'port'>;
-
-/** Providers are told where to call back before the server listens, so a free port is chosen here. */
-async function addressOf({ host, port }: Settings): Promise<Address> {
-  return { host, port: port === 0 ? await findFreePort() : port };
-}
-
-/** As this machine reaches it: a process that listens everywhere is reached by loopback too. */
-function urlOf({ host, port }: Address): string {
-  const reached = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
-}
-
-async function listen(app: HttpApp, { host, port }: Address): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason = code === undefined ? undefined : CANNOT_LISTEN[code]?.(host, port);
-    throw reason === undefined ? error : new Fault(reason, { transient: false, cause: error });
-  }
-}
-
-const CANNOT_LISTEN: Readonly<Record<string, (host: string, port: number) => string>> = {
-  EADDRINUSE: (host, port) =>
-    `port ${port} of ${host} is taken by another program: end that one, or set LASTRO_PORT to a free port`,
-  EACCES: (_host, port) =>
-    `this user may not listen on port ${port}: set LASTRO_PORT to one that it may, from 1024 on`,
-  EADDRNOTAVAIL: (host) => `${host} is no address of this machine: set LASTRO_HOST to one`,
-  ENOTFOUND: (host) => `there is no host ${host}: set LASTRO_HOST to a name or an address of this machine`,
-};

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LastroHome } from './lastro-home.ts';
 import { runLastro } from './lastro-process.ts';
+import { dumpTables } from './redelivery.ts';
 
 let home: LastroHome;
 let squatter: Server;
@@ -22,11 +23,13 @@ afterAll(async () => {
   await home.remove();
 });
 
-test('on a port that another program has, the start ends at once and says which setting to change', async () => {
+test('on a port that another program has, the start says which setting to change, and has begun nothing', async () => {
+  const before = await dumpTables(home.database.url);
   const { port } = squatter.address() as AddressInfo;
   await expect(home.start({ PORT: String(port) })).rejects.toThrow(
     `lastro: port ${port} of 127.0.0.1 is taken by another program: end that one, or set LASTRO_PORT to a free port`,
   );
+  expect(await dumpTables(home.database.url)).toEqual(before);
 });
 
 test('on an address that this machine does not have, it says so', async () => {
