@@ -3,8 +3,9 @@ import { subjectsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { type LedgerFixture, openLedger, TENANT } from '../../../tests/ledger-fixture.ts';
 import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
+import * as accounts from './account-store.ts';
+import * as books from './books-store.ts';
 import * as reads from './reads.ts';
-import * as store from './store.ts';
 
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 50_000;
@@ -14,24 +15,24 @@ const BALANCE = ['balances_pkey'];
 
 /** Each hot statement with the indexes it stands on, in both states of the tables. */
 const HOT: readonly (readonly [Statement, readonly string[]])[] = [
-  [store.FIND_ACCOUNTS, BY_NAME],
-  [store.FIND_PROFILES, BY_NAME],
-  [store.GLANCE_STATUS, BALANCE],
-  [store.LOCK_BALANCES, BALANCE],
-  [store.LOCK_FREE_BALANCES, BALANCE],
-  [store.UPDATE_BALANCES, BALANCE],
-  [store.LOAD_HOLDS, ['holds_pkey']],
-  [store.CLOSE_HOLDS, ['holds_pkey']],
-  [store.FIND_ENTRIES, ['entries_pkey']],
-  [store.RESERVE_KEYS, []],
-  [store.INSERT_ACCOUNTS, []],
-  [store.INSERT_BALANCES, []],
-  [store.INSERT_HOLDS, []],
-  [store.INSERT_OWNED_HOLDS, []],
-  [store.INSERT_AWAITED, []],
-  [store.FIND_AWAITED, ['awaited_pkey', 'holds_pkey']],
-  [store.INSERT_ENTRIES, []],
-  [store.INSERT_POSTINGS, []],
+  [accounts.FIND_ACCOUNTS, BY_NAME],
+  [accounts.FIND_PROFILES, BY_NAME],
+  [accounts.GLANCE_STATUS, BALANCE],
+  [books.LOCK_BALANCES, BALANCE],
+  [books.LOCK_FREE_BALANCES, BALANCE],
+  [books.UPDATE_BALANCES, BALANCE],
+  [books.LOAD_HOLDS, ['holds_pkey']],
+  [books.CLOSE_HOLDS, ['holds_pkey']],
+  [books.FIND_ENTRIES, ['entries_pkey']],
+  [accounts.RESERVE_KEYS, []],
+  [accounts.INSERT_ACCOUNTS, []],
+  [accounts.INSERT_BALANCES, []],
+  [books.INSERT_HOLDS, []],
+  [books.INSERT_OWNED_HOLDS, []],
+  [books.INSERT_AWAITED, []],
+  [books.FIND_AWAITED, ['awaited_pkey', 'holds_pkey']],
+  [books.INSERT_ENTRIES, []],
+  [books.INSERT_POSTINGS, []],
   [
     subjectsStatement('ledger'),
     ['events_000000_subject_idx', 'events_000001_subject_idx', 'events_000002_subject_idx'],
@@ -40,8 +41,8 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
 
 /** Of a row found by its primary key: at most one is thrown away. */
 const FILTERS: Readonly<Record<string, readonly string[]>> = {
-  [store.FIND_AWAITED.name]: ["(state = 'open'::text)"],
-  [store.CLOSE_HOLDS.name]: ["(state = 'open'::text)"],
+  [books.FIND_AWAITED.name]: ["(state = 'open'::text)"],
+  [books.CLOSE_HOLDS.name]: ["(state = 'open'::text)"],
 };
 
 let ledger: LedgerFixture;
@@ -60,8 +61,8 @@ function pinPlans(): void {
   });
 }
 
-test('every statement of the store is pinned here', () => {
-  const statements = statementsOf(store);
+test('every statement of the stores is pinned here', () => {
+  const statements = statementsOf(accounts, books);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

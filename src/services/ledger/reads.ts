@@ -4,11 +4,11 @@ import { InvariantViolation } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { AccountReading } from './account.ts';
+import { type ProfileRow, profileOf } from './account-store.ts';
 import type { AccountKind } from './books.ts';
 import { causeIdOf, type EntryPurpose } from './entry-id.ts';
 import type { EntryPosted } from './events.ts';
 import type { EntryReading } from './journal-entry.ts';
-import { type ProfileRow, profileOf } from './store.ts';
 
 /** By the unique index on (tenant, id), then by primary key. */
 export const FIND_ACCOUNT = `
