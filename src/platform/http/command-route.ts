@@ -12,17 +12,15 @@ import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { newId } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
-import { problem } from '#kernel/problem.ts';
 import type { Command } from '../batch/command.ts';
 import { type CommandOutcome, QueueFull } from '../batch/command-worker.ts';
 import { parseIdempotencyKey, requireIdempotencyKey } from './idempotency-key.ts';
+import { queueFull } from './queue-full.ts';
 import { PROBLEM_MEDIA_TYPE } from './render-problem.ts';
 import { contextOf } from './request-context.ts';
 import { sendProblem } from './send.ts';
 
 const JSON_MEDIA_TYPE = 'application/json; charset=utf-8';
-/** What a full queue tells its callers: a worker that moves at all has emptied it by then. */
-const QUEUE_FULL_RETRY_AFTER_S = 2;
 
 /** What a route hands its commands to: a `CommandWorker`. */
 export interface CommandQueue<Body> {
@@ -73,7 +71,7 @@ export async function submitCommand<Body>(
   try {
     return accepted(await queue.submit(command));
   } catch (error) {
-    if (error instanceof QueueFull) return decidedOr(overloaded(), command, order.admission);
+    if (error instanceof QueueFull) return decidedOr(queueFull(), command, order.admission);
     throw error;
   }
 }
@@ -122,10 +120,4 @@ export function sendOutcome(reply: FastifyReply, { answer, replayed }: CommandOu
     .code(answer.status)
     .header('content-type', answer.status < 400 ? JSON_MEDIA_TYPE : PROBLEM_MEDIA_TYPE)
     .send(answer.body);
-}
-
-function overloaded(): Problem {
-  return problem('service.overloaded', 'Too many requests are waiting to be decided.', {
-    members: { retry_after_seconds: QUEUE_FULL_RETRY_AFTER_S },
-  });
 }

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { Type } from 'typebox';
 import { Fault, InvariantViolation } from '#kernel/fault.ts';
 import { problem } from '#kernel/problem.ts';
+import { QueueFull } from '#platform/batch/group-commit.ts';
 import { createLogger } from '#platform/telemetry/logger.ts';
 import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { parseCursor, renderPage } from './cursor.ts';
@@ -160,6 +161,8 @@ function addFaults(app: HttpApp): void {
           throw new Error('relation "secrets" does not exist');
         case 'invariant':
           throw new InvariantViolation('the sum is not zero');
+        case 'queue_full':
+          throw new QueueFull('too many requests are waiting');
         case 'overloaded':
           return sendProblem(
             reply,

@@ -2,14 +2,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Fault } from '#kernel/fault.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
+import { QueueFull } from '../batch/group-commit.ts';
 import { ProblemError } from './problem-error.ts';
 import type { EdgeProblemCode } from './problems.ts';
+import { queueFull } from './queue-full.ts';
 import { sendProblem } from './send.ts';
 
 /** Turns whatever a hook, a parser or a handler threw into an answer. What was sent never makes a 5xx. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   if (error instanceof ProblemError) {
     sendProblem(reply, error.problem, error.headers);
+    return;
+  }
+  if (error instanceof QueueFull) {
+    sendProblem(reply, queueFull());
     return;
   }
   const refusal = frameworkRefusal(error);

@@ -176,6 +176,12 @@ describe('a refusal tells what to do', () => {
     expect((await call({ url: '/v1/faults/transient' })).headers['retry-after']).toBe('1');
   });
 
+  test('a queue that takes no more is no fault of ours, whichever route meets it', async () => {
+    const answer = await call({ url: '/v1/faults/queue_full' });
+    expect(answer.json()).toMatchObject({ status: 503, code: 'service.overloaded' });
+    expect(answer.headers['retry-after']).toBe('2');
+  });
+
   test('400 points at every fault of the body, not only the first', async () => {
     const answer = await post({
       wallet_id: '',

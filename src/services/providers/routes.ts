@@ -3,9 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { toRfc3339 } from '#kernel/clock.ts';
-import { refused } from '#kernel/decision.ts';
-import { type Problem, problem } from '#kernel/problem.ts';
-import { QueueFull } from '#platform/batch/group-commit.ts';
+import { problem } from '#kernel/problem.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { ProblemDocument } from '#platform/http/schemas.ts';
@@ -117,22 +115,15 @@ async function receive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const taken = await callbacks
-    .receive(request.params.provider, {
-      id: headerOf(request, 'webhook-id'),
-      timestamp: headerOf(request, 'webhook-timestamp'),
-      signature: headerOf(request, 'webhook-signature'),
-      body,
-    })
-    .catch(overloaded);
+  const taken = await callbacks.receive(request.params.provider, {
+    id: headerOf(request, 'webhook-id'),
+    timestamp: headerOf(request, 'webhook-timestamp'),
+    signature: headerOf(request, 'webhook-signature'),
+    body,
+  });
   if (taken.ok) return sendJsonText(reply, { status: 200, body: '{}' });
   const isUnauthentic = taken.problem.code === 'providers.callback_unauthentic';
   return sendProblem(reply, taken.problem, isUnauthentic ? { 'www-authenticate': 'StandardWebhooks' } : {});
-}
-
-function overloaded(error: unknown): { ok: false; problem: Problem } {
-  if (!(error instanceof QueueFull)) throw error;
-  return refused(problem('service.overloaded', 'Too many callbacks are waiting to be taken.'));
 }
 
 function headerOf(request: FastifyRequest, name: string): string | undefined {

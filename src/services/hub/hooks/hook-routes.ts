@@ -2,7 +2,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import { QueueFull } from '#platform/batch/group-commit.ts';
 import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -76,16 +75,14 @@ async function receive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { tenant, connector } = request.params;
-  const taken = await desk
-    .receive({
-      tenant,
-      connector,
-      headers: headersOf(request),
-      body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
-      correlationId: request.id,
-      traceparent: parseTraceparent(request.headers['traceparent']) ?? null,
-    })
-    .catch(overloaded);
+  const taken = await desk.receive({
+    tenant,
+    connector,
+    headers: headersOf(request),
+    body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+    correlationId: request.id,
+    traceparent: parseTraceparent(request.headers['traceparent']) ?? null,
+  });
   if (!taken.ok) return sendProblem(reply, taken.problem, challengeFor(taken.problem));
   return sendTaken(reply, taken.value, request.id);
 }
@@ -102,11 +99,6 @@ function sendTaken(reply: FastifyReply, taken: HookTaken, correlationId: string)
 
 function challengeFor({ code }: Problem): Record<string, string> {
   return code === 'hub.hook_unauthentic' ? { 'www-authenticate': 'Signature' } : {};
-}
-
-function overloaded(error: unknown): { ok: false; problem: Problem } {
-  if (!(error instanceof QueueFull)) throw error;
-  return { ok: false, problem: problem('service.overloaded', 'Too many webhooks are waiting to be taken.') };
 }
 
 /** Of a header that was sent several times, nothing: who has signed which is not known. */
