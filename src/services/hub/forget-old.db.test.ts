@@ -6,7 +6,7 @@ import { Session } from '#platform/postgres/session.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { FORGET_CALLS } from './calls/call-store.ts';
 import { forgetOld } from './forget-old.ts';
-import { FORGET_HOOKS } from './hooks/forget-hooks.ts';
+import { FORGET_HOOKS } from './hooks/hook-store.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2026, 5, 1);

@@ -24,10 +24,11 @@ import { registerConnectorRoutes } from './connector-routes.ts';
 import { Connectors } from './connectors.ts';
 import { Evaluator } from './evaluation/evaluator.ts';
 import { forgetOld } from './forget-old.ts';
-import { FORGET_HOOKS } from './hooks/forget-hooks.ts';
 import { HookDesk } from './hooks/hook-desk.ts';
 import { createHookIntake, type HookIntake } from './hooks/hook-intake.ts';
+import { HookReads } from './hooks/hook-reads.ts';
 import { registerHookRoutes } from './hooks/hook-routes.ts';
+import { FORGET_HOOKS } from './hooks/hook-store.ts';
 import type { HubOrder } from './hub-commands.ts';
 import { type Integration, isEnded } from './integration.ts';
 import { registerIntegrationRoutes } from './integration-routes.ts';
@@ -178,7 +179,13 @@ export class Hub {
       refusalOf: (url) => refusalOfUrl(url, reach),
     });
     registerIntegrationRoutes(app, shared);
-    registerHookRoutes(app, { ...shared, desk: this.#desk, intake: this.#hooks, secrets: this.#secrets });
+    registerHookRoutes(app, {
+      ...shared,
+      desk: this.#desk,
+      intake: this.#hooks,
+      secrets: this.#secrets,
+      hooks: new HookReads(this.#options.reader),
+    });
   }
 
   #noteCommitted({ integrations, calls }: StepCommitted): void {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { allPages, ListedRows } from '../../../tests/listed-rows.ts';
-import { type HookFilter, HubReads, type IntegrationFilter } from './reads.ts';
+import { type HookFilter, HookReads } from './hooks/hook-reads.ts';
+import { HubReads, type IntegrationFilter } from './reads.ts';
 
 const TENANT = 'acme';
 const COUNT = 20;
@@ -46,9 +47,9 @@ function integrations(filter: IntegrationFilter, lookedThroughMax?: number): Pro
 }
 
 function hooks(filter: HookFilter, lookedThroughMax?: number): Promise<number[][]> {
-  const reads = new HubReads(rows.pool, lookedThroughMax);
+  const reads = new HookReads(rows.pool, lookedThroughMax);
   return allPages(async (before) => {
-    const page = await reads.listHooks(TENANT, filter, { before, limit: 3 });
+    const page = await reads.list(TENANT, filter, { before, limit: 3 });
     return { items: page.hooks.map(numberOf), next: page.next };
   });
 }

@@ -3,7 +3,8 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import * as callStore from './calls/call-store.ts';
-import * as hooks from './hooks/forget-hooks.ts';
+import { HookReads } from './hooks/hook-reads.ts';
+import * as hookStore from './hooks/hook-store.ts';
 import * as letterStore from './letters/letter-store.ts';
 import * as overdueStore from './overdue/overdue-store.ts';
 import * as undoingStore from './overdue/undoing-store.ts';
@@ -18,8 +19,8 @@ const LOOK_UPS = [
   [store.FIND_CURRENT_CONNECTORS, ['connectors_pkey']],
   [store.LOCK_INTEGRATIONS, ['integrations_pkey']],
   [store.UPDATE_INTEGRATIONS, ['integrations_pkey']],
-  [store.FIND_RECEIVED, ['received_hooks_dedup']],
-  [store.FIND_RECEIVED_BYTES, ['received_hooks_bytes']],
+  [hookStore.FIND_RECEIVED, ['received_hooks_dedup']],
+  [hookStore.FIND_RECEIVED_BYTES, ['received_hooks_bytes']],
   [callStore.FIND_STANDINGS, ['calls_pkey']],
   [callStore.FIND_CALLED, ['calls_pkey']],
   [callStore.UPDATE_CALLS, ['calls_pkey']],
@@ -29,7 +30,7 @@ const LOOK_UPS = [
   [letterStore.DROP_UNDO, ['calls_pkey']],
   [overdueStore.FIND_BEGUN, ['integrations_pkey']],
   [callStore.FORGET_CALLS, ['calls_pkey']],
-  [hooks.FORGET_HOOKS, ['received_hooks_not_taken']],
+  [hookStore.FORGET_HOOKS, ['received_hooks_not_taken']],
   [undoingStore.FIND_UNDOINGS, ['undoings_since']],
   [undoingStore.FORGET_UNDOINGS, ['undoings_since']],
 ] as const;
@@ -48,7 +49,7 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 test('every statement that is no insert is pinned', () => {
-  const statements = statementsOf(store, callStore, letterStore, hooks, overdueStore, undoingStore);
+  const statements = statementsOf(store, callStore, letterStore, hookStore, overdueStore, undoingStore);
   const others = statements.filter(({ text }) => !/^\s*insert/.test(text));
   const pinned = [...LOOK_UPS.map(([statement]) => statement), ...JOINS, ...WHOLE];
   expect(others.map(({ name }) => name).toSorted()).toEqual(pinned.map(({ name }) => name).toSorted());
@@ -91,23 +92,27 @@ describe('on tables with many rows', () => {
   pinPlans();
 
   const page = { before: '01a1d2b6-4ca8-78a9-4544-cf2fd7d28367', limit: 50 };
-  const PAGES: readonly (readonly [string, (reads: HubReads) => Promise<unknown>, string])[] = [
-    ['integrations', (reads) => reads.list('acme', {}, page), 'integrations_pkey'],
-    ['those of a status', (reads) => reads.list('acme', { status: 'failed' }, page), 'integrations_pkey'],
+  const PAGES: readonly (readonly [string, (reader: Reader) => Promise<unknown>, string])[] = [
+    ['integrations', (reader) => new HubReads(reader).list('acme', {}, page), 'integrations_pkey'],
+    [
+      'those of a status',
+      (reader) => new HubReads(reader).list('acme', { status: 'failed' }, page),
+      'integrations_pkey',
+    ],
     [
       'those of a connector and a status',
-      (reads) => reads.list('acme', { connector: 'c', status: 'failed' }, page),
+      (reader) => new HubReads(reader).list('acme', { connector: 'c', status: 'failed' }, page),
       'integrations_connector',
     ],
     [
       'those of a correlation id and a connector',
-      (reads) => reads.list('acme', { correlationId: 'another', connector: 'c' }, page),
+      (reader) => new HubReads(reader).list('acme', { correlationId: 'another', connector: 'c' }, page),
       'integrations_correlation',
     ],
-    ['webhooks', (reads) => reads.listHooks('acme', {}, page), 'received_hooks_pkey'],
+    ['webhooks', (reader) => new HookReads(reader).list('acme', {}, page), 'received_hooks_pkey'],
     [
       'those of a connector and a verdict',
-      (reads) => reads.listHooks('acme', { connector: 'c', verdict: 'invalid' }, page),
+      (reader) => new HookReads(reader).list('acme', { connector: 'c', verdict: 'invalid' }, page),
       'received_hooks_connector',
     ],
   ];
@@ -120,7 +125,7 @@ describe('on tables with many rows', () => {
         return Promise.resolve([]);
       },
     };
-    await read(new HubReads(recording));
+    await read(recording);
     const plans = await Promise.all(asked.map(({ text, values }) => readPlan(database.url, text, values)));
     expect(plans).toMatchObject([{ indexes: [index], faults: [], sorts: [] }]);
   });

@@ -1,3 +1,4 @@
+/** What is read of integrations without a lock. */
 import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
@@ -12,7 +13,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { CallTry } from './calls/call.ts';
 import { type Integration, renderIntegration } from './integration.ts';
 import { judgeIntegration } from './judge-integration.ts';
-import { type HookVerdict, type IntegrationRow, integrationOf } from './store.ts';
+import { type IntegrationRow, integrationOf } from './store.ts';
 
 export interface IntegrationFilter {
   readonly connector?: string;
@@ -32,28 +33,6 @@ export interface IntegrationRows {
   readonly next: string | undefined;
 }
 
-export interface HookFilter {
-  readonly connector?: string;
-  readonly verdict?: string;
-}
-
-export interface HookRows {
-  readonly hooks: readonly StoredHook[];
-  /** As of integrations. */
-  readonly next: string | undefined;
-}
-
-export interface StoredHook {
-  readonly uuid: string;
-  readonly connector: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-  readonly verdict: HookVerdict;
-  readonly integration: string | null;
-  readonly correlationId: string;
-  readonly receivedAt: EpochMs;
-}
-
 interface CallRow {
   step: string;
   destination: string;
@@ -61,17 +40,6 @@ interface CallRow {
   tries: number;
   history: string;
   due_at: EpochMs | null;
-}
-
-interface HookRow {
-  id: string;
-  connector: string;
-  headers: string;
-  body: Buffer;
-  verdict: HookVerdict;
-  integration: string | null;
-  correlation_id: string;
-  received_at: EpochMs;
 }
 
 export class HubReads {
@@ -121,23 +89,6 @@ export class HubReads {
       timeline: events.map(renderTimelineEvent),
     };
   }
-
-  /** Newest first; by primary key, or by the index on the connector. */
-  async listHooks(tenant: string, filter: HookFilter, { before, limit }: PageOf): Promise<HookRows> {
-    const search = hooksFor(tenant, filter, before);
-    const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
-    const { found, last } = await lookThrough<HookRow>(this.#reader, search, bounds);
-    return { hooks: found.map(hookOf), next: last?.id };
-  }
-
-  /** By primary key. */
-  async findHook(tenant: string, uuid: string): Promise<StoredHook | undefined> {
-    const [row] = await this.#reader.query<HookRow>(
-      'select * from hub.received_hooks where tenant = $1 and id = $2',
-      [tenant, uuid],
-    );
-    return row === undefined ? undefined : hookOf(row);
-  }
 }
 
 /** One index at a time: of a correlation id there are the fewest. */
@@ -163,24 +114,6 @@ function integrationsFor(
   };
 }
 
-function hooksFor(tenant: string, { connector, verdict }: HookFilter, before: string | undefined): Search {
-  const values: unknown[] = [];
-  const where = conditionsOver(values);
-  return {
-    columns: 'h.*',
-    from: 'hub.received_hooks h',
-    alias: 'h',
-    keys: [
-      ...where('h.tenant = ?', tenant),
-      ...where('h.id < ?', before),
-      ...where('h.connector = ?', connector),
-    ],
-    matches: where('h.verdict = ?', verdict),
-    walked: ['h.id'],
-    values,
-  };
-}
-
 function renderCall(row: CallRow): JsonObject {
   const tries = JSON.parse(row.history) as CallTry[];
   return {
@@ -190,31 +123,5 @@ function renderCall(row: CallRow): JsonObject {
     tries: row.tries,
     next_try_at: row.state === 'waiting' && row.due_at !== null ? toRfc3339(row.due_at) : null,
     history: tries.map((each) => ({ ...each, at: toRfc3339(each.at) })),
-  };
-}
-
-function hookOf(row: HookRow): StoredHook {
-  return {
-    uuid: row.id,
-    connector: row.connector,
-    headers: JSON.parse(row.headers) as Record<string, string>,
-    body: row.body,
-    verdict: row.verdict,
-    integration: row.integration,
-    correlationId: row.correlation_id,
-    receivedAt: row.received_at,
-  };
-}
-
-export function renderHook(hook: StoredHook): JsonObject {
-  return {
-    id: idOf('hok', hook.uuid),
-    connector: hook.connector,
-    verdict: hook.verdict,
-    headers: { ...hook.headers },
-    body: hook.body.toString('utf8').replaceAll('\0', '').toWellFormed(),
-    integration_id: hook.integration === null ? null : idOf('int', hook.integration),
-    correlation_id: hook.correlationId,
-    received_at: toRfc3339(hook.receivedAt),
   };
 }

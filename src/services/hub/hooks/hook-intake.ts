@@ -14,16 +14,15 @@ import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { begin } from '../hub-commands.ts';
 import type { Integration } from '../integration.ts';
+import { type CurrentConnector, insertIntegrations } from '../store.ts';
 import {
-  type CurrentConnector,
   dedupRef,
   findReceived,
   type HookName,
   type HookVerdict,
-  insertIntegrations,
   insertReceived,
   type ReceivedHook,
-} from '../store.ts';
+} from './hook-store.ts';
 
 export interface IncomingHook {
   readonly connector: CurrentConnector;
@@ -72,7 +71,7 @@ async function takeHooks(
   hooks: readonly IncomingHook[],
   { clock, log }: HookIntakeOptions,
 ): Promise<AppliedBatch<HookTaken>> {
-  const known = await findReceived(tx, hooks.map(dedupOf));
+  const known = await findReceived(tx, hooks.map(nameOf));
   const now = clock.now();
   const decided = decideHooks(hooks, known, now);
   insertReceived(tx, decided.received);
@@ -93,13 +92,13 @@ interface DecidedHooks {
 function decideHooks(hooks: readonly IncomingHook[], known: Map<string, string>, now: EpochMs): DecidedHooks {
   const decided: DecidedHooks = { outcomes: [], received: [], integrations: [], drafts: [] };
   for (const hook of hooks) {
-    const dedup = dedupOf(hook);
-    const earlier = dedup.dedup === null ? undefined : known.get(dedupRef(dedup));
+    const name = nameOf(hook);
+    const earlier = name.dedup === null ? undefined : known.get(dedupRef(name));
     if (earlier !== undefined) {
       decided.outcomes.push({ kind: 'repeated', integration: earlier }); // K2
       continue;
     }
-    const begun = dedup.dedup === null ? undefined : beginningOf(hook, now);
+    const begun = name.dedup === null ? undefined : beginningOf(hook, now);
     decided.received.push({
       tenant: hook.connector.tenant,
       uuid: uuidOf(newId('hok')),
@@ -107,7 +106,7 @@ function decideHooks(hooks: readonly IncomingHook[], known: Map<string, string>,
       headers: JSON.stringify(hook.headers),
       body: hook.body,
       verdict: hook.verdict,
-      dedup: dedup.dedup,
+      dedup: name.dedup,
       integration: begun?.integration.uuid ?? null,
       correlationId: hook.correlationId,
       receivedAt: now,
@@ -116,8 +115,8 @@ function decideHooks(hooks: readonly IncomingHook[], known: Map<string, string>,
       decided.outcomes.push({ kind: 'stored' });
       continue;
     }
-    for (const name of [dedup.dedup, hashName(hashOf(hook.body))])
-      known.set(dedupRef({ ...dedup, dedup: name }), begun.integration.uuid);
+    for (const dedup of [name.dedup, hashName(hashOf(hook.body))])
+      known.set(dedupRef({ ...name, dedup }), begun.integration.uuid);
     decided.integrations.push(begun.integration);
     decided.drafts.push(begun.draft);
     decided.outcomes.push({ kind: 'taken', integration: begun.integration.uuid });
@@ -132,7 +131,7 @@ function beginningOf({ connector, message, correlationId, traceparent }: Incomin
   return begin(by, { connector, message, replayed: undefined }, now);
 }
 
-function dedupOf({ connector, verdict, id, body, message }: IncomingHook): HookName {
+function nameOf({ connector, verdict, id, body, message }: IncomingHook): HookName {
   const of = { tenant: connector.tenant, connector: connector.name };
   if (verdict !== 'valid' || message === undefined) return { ...of, dedup: null, hash: null };
   if (id !== undefined) return { ...of, dedup: `id ${id}`, hash: null };

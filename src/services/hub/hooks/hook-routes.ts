@@ -11,7 +11,6 @@ import { parseTraceparent } from '#platform/http/traceparent.ts';
 import type { Secrets } from '../calls/secrets.ts';
 import type { IntegrationRoutes } from '../integration-routes.ts';
 import { submit } from '../integration-routes.ts';
-import { type HubReads, renderHook, type StoredHook } from '../reads.ts';
 import {
   HookAnswer,
   HookDocument,
@@ -23,13 +22,14 @@ import {
 } from '../schemas.ts';
 import { type HookDesk, messageOf, unknown } from './hook-desk.ts';
 import type { HookIntake, HookTaken } from './hook-intake.ts';
+import { type HookReads, renderHook, type StoredHook } from './hook-reads.ts';
 import { type HookHeaders, idOfHook, verdictOf } from './verify-signature.ts';
 
 export interface HookRoutes extends IntegrationRoutes {
   readonly desk: HookDesk;
   readonly intake: Pick<HookIntake, 'submit'>;
   readonly secrets: Secrets;
-  readonly reads: HubReads;
+  readonly hooks: HookReads;
 }
 
 /** Some senders add a document of their own to a message; what is over the message's bound is stored no more. */
@@ -39,7 +39,7 @@ const WRITE = { scope: 'integrations:write', idempotencyKey: 'optional', waits: 
 
 export function registerHookRoutes(app: HttpApp, routes: HookRoutes): void {
   registerReceiving(app, routes.desk);
-  registerReading(app, routes.reads);
+  registerReading(app, routes.hooks);
   registerReplaying(app, routes);
 }
 
@@ -108,7 +108,7 @@ function headersOf({ headers }: FastifyRequest): HookHeaders {
   );
 }
 
-function registerReading(app: HttpApp, reads: HubReads): void {
+function registerReading(app: HttpApp, received: HookReads): void {
   const schema = {
     tags: ['hub'],
     summary: 'List webhooks as they were received, newest first',
@@ -125,7 +125,7 @@ function registerReading(app: HttpApp, reads: HubReads): void {
       ...(connector === undefined ? {} : { connector }),
       ...(verdict === undefined ? {} : { verdict }),
     };
-    const { hooks, next } = await reads.listHooks(contextOf(request).tenant, filter, {
+    const { hooks, next } = await received.list(contextOf(request).tenant, filter, {
       before: before.value,
       limit,
     });
@@ -140,14 +140,14 @@ function registerReading(app: HttpApp, reads: HubReads): void {
     response: { 200: HookDocument, 404: ProblemDocument },
   };
   app.get('/v1/hooks/:id', { config: READ, schema: read }, async (request, reply) => {
-    const found = await findHook(reads, contextOf(request).tenant, request.params.id);
+    const found = await findHook(received, contextOf(request).tenant, request.params.id);
     if (found === undefined) return sendProblem(reply, hookNotFound(request.params.id));
     return sendJsonText(reply, { status: 200, body: JSON.stringify(renderHook(found)) });
   });
 }
 
-function findHook(reads: HubReads, tenant: string, id: string): Promise<StoredHook | undefined> {
-  return isId('hok', id) ? reads.findHook(tenant, uuidOf(id)) : Promise.resolve(undefined);
+function findHook(received: HookReads, tenant: string, id: string): Promise<StoredHook | undefined> {
+  return isId('hok', id) ? received.find(tenant, uuidOf(id)) : Promise.resolve(undefined);
 }
 
 function hookNotFound(id: string): Problem {
@@ -171,7 +171,7 @@ function registerReplaying(app: HttpApp, routes: HookRoutes): void {
   app.post('/v1/hooks/:id/replay', { config: WRITE, schema }, async (request, reply) => {
     const { id } = request.params;
     const { tenant } = contextOf(request);
-    const found = await findHook(routes.reads, tenant, id);
+    const found = await findHook(routes.hooks, tenant, id);
     const message = found === undefined ? undefined : messageOf(found.body);
     if (found === undefined || message === undefined) return sendProblem(reply, hookNotFound(id));
     const { connector, integration } = found;

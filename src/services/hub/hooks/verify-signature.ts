@@ -11,7 +11,7 @@ import {
   timeVerdict,
 } from '#platform/http/webhook-signature.ts';
 import type { SignatureScheme } from '../connector.ts';
-import type { HookVerdict } from '../store.ts';
+import type { HookVerdict } from './hook-store.ts';
 
 /** Longer than any sender's; it stands in an index. */
 const ID_MAX = 255;
