@@ -3,7 +3,13 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { int2Array, int8Array, textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { statement, type Transaction } from '../postgres/session.ts';
-import { type DeadLetter, type OrderAction, pendingOrderOf } from './dead-letter.ts';
+import {
+  type DeadLetter,
+  ORDERED_COLUMNS,
+  type OrderAction,
+  pendingOrderOf,
+  UNORDERED_COLUMNS,
+} from './dead-letter.ts';
 import type { SetAction } from './replay.ts';
 
 /** Dead letters of one replay; more of them are replayed by asking again. Each is a commit of some milliseconds. */
@@ -19,20 +25,17 @@ export const LOCK_LETTERS = statement(
    ) d`,
 );
 
-const COLUMNS = `d.*, r.action as order_action, r.requested_by as order_requested_by, r.requested_at as order_requested_at`;
 const WITH_ORDER = `left join log.pending_redeliveries p on p.dead_letter = d.id left join log.redeliveries r on r.id = p.id`;
 
 /** Behind the lock, in a later statement (R2). */
 export const LOAD_LETTERS = statement(
   'log.load_dead_letters',
-  `select ${COLUMNS}
+  `select ${ORDERED_COLUMNS}
    from ${batchRows('wanted', { id: 'uuid' })}
    cross join lateral (select * from log.dead_letters d where d.id = wanted.id offset 0) d
    ${WITH_ORDER}`,
 );
 
-const OPEN_COLUMNS =
-  'd.*, null as order_action, null as order_requested_by, null::timestamptz as order_requested_at';
 /** Both load by the same; one of the tenant, open, and with no order pending. */
 const OPEN = `d.tenant = $1 and d.state = 'open'
      and ($2::text is null or d.consumer_group = $2) and ($3::text is null or d.type = $3)
@@ -47,7 +50,7 @@ const OPEN = `d.tenant = $1 and d.state = 'open'
  */
 export const LOAD_OPEN = statement(
   'log.load_open_dead_letters',
-  `select ${OPEN_COLUMNS}
+  `select ${UNORDERED_COLUMNS}
    from log.parked_keys k
    cross join lateral (select * from log.dead_letters d where d.id = k.dead_letter offset 0) d
    where ${OPEN}
@@ -55,7 +58,7 @@ export const LOAD_OPEN = statement(
 );
 export const LOAD_GIVEN_UP = statement(
   'log.load_open_given_up',
-  `select ${OPEN_COLUMNS} from log.dead_letters d where d.target is not null and ${OPEN}
+  `select ${UNORDERED_COLUMNS} from log.dead_letters d where d.target is not null and ${OPEN}
    order by d.id limit ${REPLAY_MAX}`,
 );
 

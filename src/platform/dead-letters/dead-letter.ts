@@ -8,6 +8,19 @@ export const STATES = ['open', 'replayed', 'skipped', 'discarded'] as const;
 export type DeadLetterState = (typeof STATES)[number];
 export type OrderAction = 'replay' | 'skip' | 'discard';
 
+/** What is read of a row `d`: never `*`, whose meaning a later migration changes under the statements of live sessions. */
+const COLUMNS = `d.id, d.consumer_group, d.partition, d.parking_key, d.topic, d.position, d.tenant, d.subject, d.type, d.version,
+  d.error_code, d.error, d.attempts, d.state, d.edited_data, d.target, d.work, d.error_status, d.replayed_as, d.waits_for,
+  d.failed_first_at, d.failed_last_at, d.resolved_at`;
+
+/** With the order `r` about it. */
+export const ORDERED_COLUMNS = `${COLUMNS}, r.action as order_action, r.requested_by as order_requested_by,
+  r.requested_at as order_requested_at`;
+
+/** Where no order about it is pending. */
+export const UNORDERED_COLUMNS = `${COLUMNS}, null as order_action, null as order_requested_by,
+  null::timestamptz as order_requested_at`;
+
 /** As the row is. */
 export interface DeadLetter {
   /** Its uuid. */

@@ -1,6 +1,6 @@
 /** The statements of the redeliverer. All but the look for work run under the positions of one group and partition. */
 import type { JsonObject, LogEvent } from '../log/event.ts';
-import { decodeEvent, type EventRow } from '../log/event-log.ts';
+import { decodeEvent, EVENT_COLUMNS, type EventRow } from '../log/event-log.ts';
 import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
@@ -339,8 +339,7 @@ function readEventsOf(topic: string): Statement {
   if (known !== undefined) return known;
   const prepared = statement(
     `${topic}.read_events_at`,
-    `select e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.data, e.occurred_at,
-            e.correlation_id, e.causation, e.traceparent
+    `select ${EVENT_COLUMNS}
      from ${batchRows('wanted', { position: 'bigint' }, 2)}
      cross join lateral (
        select * from "${topic}".events e where e.partition = $1 and e.position = wanted.position offset 0

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { prepareInstallation } from '#platform/log/installation.ts';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { createProductDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan, statementsOf } from '../../../tests/query-plan.ts';
 import * as bury from './bury.ts';
@@ -47,6 +48,22 @@ function pinPlans(): void {
     },
   );
 }
+
+test('no statement fails in a live session when a migration adds a column', async () => {
+  const tables = [
+    'dead_letters',
+    'parked_keys',
+    'parked_events',
+    'abandoned_events',
+    'redeliveries',
+    'pending_redeliveries',
+    'dead_letter_replays',
+    'dead_letter_actions',
+  ].map((name) => `log.${name}`);
+  // They are given no rows, which an insert does not take.
+  const statements = STATEMENTS.filter(({ text }) => !/\binsert into\b/.test(text));
+  expect(await failuresByAddedColumn(database.url, { tables, statements })).toEqual([]);
+});
 
 describe('on tables that statistics call empty', () => {
   pinPlans();

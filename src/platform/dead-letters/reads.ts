@@ -3,7 +3,13 @@ import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
 import type { JsonObject, LogEvent } from '../log/event.ts';
 import { decodeEvent, type EventRow } from '../log/event-log.ts';
 import type { Reader } from '../postgres/read-pool.ts';
-import { type DeadLetter, type DeadLetterState, type FailureGroup, STATES } from './dead-letter.ts';
+import {
+  type DeadLetter,
+  type DeadLetterState,
+  type FailureGroup,
+  ORDERED_COLUMNS,
+  STATES,
+} from './dead-letter.ts';
 import type { ReplayProgress, SetAction } from './replay.ts';
 import { toldDetail } from './told-failure.ts';
 
@@ -16,8 +22,7 @@ const GROUPED_MAX = 100_000;
 /** More kinds of failure than anybody reads. */
 const GROUPS_MAX = 200;
 
-const LETTERS = `select d.*, r.action as order_action, r.requested_by as order_requested_by,
-                        r.requested_at as order_requested_at
+const LETTERS = `select ${ORDERED_COLUMNS}
                  from log.dead_letters d
                  left join log.pending_redeliveries p on p.dead_letter = d.id
                  left join log.redeliveries r on r.id = p.id`;

@@ -15,7 +15,7 @@ import { textArray, uuidArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
 import { type Session, statement, type Transaction } from '../postgres/session.ts';
 import { insertOrders, type NewOrder } from './command-store.ts';
-import type { DeadLetter } from './dead-letter.ts';
+import { type DeadLetter, UNORDERED_COLUMNS } from './dead-letter.ts';
 
 /** Of one destination, in one turn. */
 const PAGE = 100;
@@ -64,7 +64,7 @@ export const WAIT_NO_LONGER = statement(
 /** T2. By the same index, the oldest first, and what another process orders about just now is left to it. */
 export const LOCK_WAITING = statement(
   'log.lock_waiting_dead_letters',
-  `select d.*, null as order_action, null as order_requested_by, null::timestamptz as order_requested_at
+  `select ${UNORDERED_COLUMNS}
    from log.dead_letters d
    where d.waits_for = $1 and d.state = 'open' and d.failed_last_at > $2::timestamptz and d.failed_last_at < $3::timestamptz
      and not exists (select from log.pending_redeliveries p where p.dead_letter = d.id offset 0)

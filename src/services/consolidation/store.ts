@@ -14,7 +14,7 @@ import type { Day } from './day.ts';
 import { type DayRow, dayFrom } from './day-row.ts';
 import type { AccountState } from './line-up.ts';
 import { type AccountFacts, type AccountName, nameText } from './posting.ts';
-import { type WaitingRow, waitingPosting } from './waiting-store.ts';
+import { WAITING_COLUMNS, type WaitingRow, waitingPosting } from './waiting-store.ts';
 
 /**
  * Of what waits for one account, looked at in one batch. More of them that can be counted are met by the next look at what
@@ -69,7 +69,7 @@ export const RESERVE_CHANGE = statement(
 /** Behind the locks; ascending within an account. Mostly there is nothing. By the unique index, then by primary key. */
 export const LOAD_WAITING = statement(
   'consolidation.load_waiting',
-  `select w.*
+  `select ${WAITING_COLUMNS}
    from ${FOUND_ACCOUNT}
    cross join lateral (
      select * from consolidation.waiting w where w.account_key = a.key order by w.sequence limit ${WAITING_PAGE}

@@ -40,6 +40,10 @@ export const DELETE_WAITING = statement(
    where w.ctid = found.at`,
 );
 
+/** What is read of a posting `w` that waits: never `*`, whose meaning a later migration changes under the statements of live sessions. */
+export const WAITING_COLUMNS = `w.account_key, w.sequence, w.entry_id, w.amount, w.posted_after, w.posted_at, w.effective_on,
+  w.cause, w.correlation_id`;
+
 export interface WaitingRow {
   account_key: bigint;
   sequence: bigint;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import * as callStore from './calls/call-store.ts';
@@ -53,6 +54,14 @@ test('every statement that is no insert is pinned', () => {
   const others = statements.filter(({ text }) => !/^\s*insert/.test(text));
   const pinned = [...LOOK_UPS.map(([statement]) => statement), ...JOINS, ...WHOLE];
   expect(others.map(({ name }) => name).toSorted()).toEqual(pinned.map(({ name }) => name).toSorted());
+});
+
+test('no statement fails in a live session when a migration adds a column', async () => {
+  const tables = ['connectors', 'integrations', 'calls', 'received_hooks', 'undoings', 'events'].map(
+    (name) => `hub.${name}`,
+  );
+  const statements = statementsOf(store, callStore, letterStore, hookStore, overdueStore, undoingStore);
+  expect(await failuresByAddedColumn(database.url, { tables, statements })).toEqual([]);
 });
 
 function pinPlans(): void {

@@ -2,7 +2,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, idOf, uuidOf } from '#kernel/ids.ts';
 import type { LogEvent } from '#platform/log/event.ts';
-import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
+import { decodeEvent, EVENT_COLUMNS, type EventRow } from '#platform/log/event-log.ts';
 import { int4Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
@@ -87,7 +87,7 @@ export const UPDATE_INTEGRATIONS = statement(
 /** The last event of each, by the index on subjects: all of one are in one partition. Behind its lock, without which none is added. */
 export const FIND_LAST_EVENTS = statement(
   'hub.find_last_events',
-  `select e.* from ${batchRows('wanted', { tenant: 'text', subject: 'text' })}
+  `select ${EVENT_COLUMNS} from ${batchRows('wanted', { tenant: 'text', subject: 'text' })}
    cross join lateral (
      select * from hub.events e where e.subject = wanted.subject and e.tenant = wanted.tenant
      order by e.position desc limit 1

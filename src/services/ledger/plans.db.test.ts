@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { subjectsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
+import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { type LedgerFixture, openLedger, TENANT } from '../../../tests/ledger-fixture.ts';
 import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
 import * as accounts from './account-store.ts';
@@ -65,6 +66,14 @@ test('every statement of the stores is pinned here', () => {
   const statements = statementsOf(accounts, books);
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
+});
+
+test('no statement fails in a live session when a migration adds a column', async () => {
+  const tables = ['accounts', 'balances', 'holds', 'awaited', 'entries', 'postings', 'events'].map(
+    (name) => `ledger.${name}`,
+  );
+  const statements = HOT.map(([statement]) => statement);
+  expect(await failuresByAddedColumn(ledger.url, { tables, statements })).toEqual([]);
 });
 
 describe('on tables that statistics call empty', () => {
