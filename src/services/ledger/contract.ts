@@ -12,23 +12,23 @@ export type { AccountProfile, NewAccount } from './account.ts';
 export {
   AUDITED_ENTRY_IDS,
   AUDITED_HOLDS,
-  type AuditedAccount,
   differingCardHolds,
   differingEntries,
   differingEntryIds,
   differingHolds,
   differingPostings,
-  findAccountKeys,
-  listAuditedAccounts,
   listCardEntries,
   listCardHolds,
   listCashJournalEntries,
-  measureBalances,
-  postingsAfter,
-  sumBalances,
   type WalkedRows,
-  walkPostings,
 } from './audit.ts';
+export {
+  type AuditedAccount,
+  findAccountKeys,
+  listAuditedAccounts,
+  measureBalances,
+  sumBalances,
+} from './audit-accounts.ts';
 export type { Account, AccountKind, Balance, Entry, EntryDraft, Hold, Posting } from './books.ts';
 export { ACCOUNT_KINDS, accountRef, availableMinor, Books } from './books.ts';
 export {
@@ -44,6 +44,7 @@ export type { AccountOpened, EntryPosted, PostingRefused } from './events.ts';
 export { openAccount } from './open-account.ts';
 export { type LedgerProblemCode, ledgerProblems } from './problems.ts';
 export { renderAccountOpened, renderEntryPosted } from './render-events.ts';
+export { postingsAfter, walkPostings } from './walk-postings.ts';
 
 export interface AccountRef {
   readonly tenant: string;
