@@ -9,6 +9,7 @@ import * as claimStore from './claim-store.ts';
 import * as endpointStore from './endpoint-store.ts';
 import * as laneStore from './lane-store.ts';
 import * as exhaustedStore from './letters/exhausted-store.ts';
+import * as recordStore from './record-store.ts';
 import * as replays from './replays.ts';
 import * as retention from './retention.ts';
 
@@ -36,14 +37,14 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [claimStore.LOAD_HEADS, ['deliveries_in_turn', 'messages_pkey']],
   [claimStore.TAKE_LANES, LANE],
   [claimStore.INSERT_ATTEMPTS, []],
-  [claimStore.LOCK_LANES, LANE],
-  [claimStore.END_TURNS, LANE],
-  [claimStore.END_DELIVERIES, DELIVERY],
-  [claimStore.END_ATTEMPTS, ['delivery_attempts_pkey']],
-  [claimStore.LOCK_ENDPOINTS, ENDPOINT],
-  [claimStore.NOTE_SUCCESS, ENDPOINT],
-  [claimStore.NOTE_FAILURE, ENDPOINT],
-  [claimStore.DISABLE, ENDPOINT],
+  [recordStore.LOCK_LANES, LANE],
+  [recordStore.END_TURNS, LANE],
+  [recordStore.END_DELIVERIES, DELIVERY],
+  [recordStore.END_ATTEMPTS, ['delivery_attempts_pkey']],
+  [recordStore.LOCK_ENDPOINTS, ENDPOINT],
+  [recordStore.NOTE_SUCCESS, ENDPOINT],
+  [recordStore.NOTE_FAILURE, ENDPOINT],
+  [recordStore.DISABLE, ENDPOINT],
   [replays.INSERT_REPLAY, ['deliveries_of_endpoint', 'lanes_pkey']],
   [replays.TAKE_REPLAY, ['endpoints_pkey', 'replays_running']],
   [replays.READ_MEMBERS, ['deliveries_of_endpoint', 'lanes_pkey']],
@@ -81,7 +82,15 @@ function pinPlans(): void {
 }
 
 test('every statement of the queue is pinned here', () => {
-  const statements = statementsOf(endpointStore, laneStore, claimStore, replays, exhaustedStore, retention);
+  const statements = statementsOf(
+    endpointStore,
+    laneStore,
+    claimStore,
+    recordStore,
+    replays,
+    exhaustedStore,
+    retention,
+  );
   const pinned = new Set(HOT.map(([{ name }]) => name));
   expect(statements.filter(({ name }) => !pinned.has(name))).toEqual([]);
 });

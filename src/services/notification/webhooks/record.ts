@@ -8,10 +8,11 @@ import { tellBuried } from '#platform/dead-letters/given-up.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import { type Claim, type EndedClaim, type EndpointNews, endClaims, noteEndpoints } from './claim-store.ts';
+import type { Claim } from './claim-store.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { WebhookEndpointDisabled } from './events.ts';
 import { buryExhausted } from './letters/bury-exhausted.ts';
+import { type EndedClaim, type EndpointNews, endClaims, noteEndpoints } from './record-store.ts';
 import { type Decided, decideAfterAttempt } from './retry-schedule.ts';
 
 export interface Answered {
