@@ -4,7 +4,7 @@ import { textArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { GROUP, READ_TOPICS } from './consumer.ts';
 import type { Day } from './day.ts';
-import { type DayRow, dayFrom } from './day-row.ts';
+import { type DayRow, dayFrom, dayRowIn } from './day-row.ts';
 import { nameText } from './posting.ts';
 
 /** Of one account. */
@@ -37,8 +37,7 @@ const LIST_ACCOUNTS = `
   ) w on true`;
 
 const LIST_DAYS = `
-  select d.account_key, d.day, d.version, d.opening, d.credits, d.debits, d.count, d.closing, encode(d.hash, 'hex') as hash,
-         d.cause, d.as_of, d.sealed_at
+  select ${dayRowIn('d')}
   from consolidation.days d where d.account_key = any ($1::bigint[]) order by d.account_key, d.day`;
 
 /** A version of a day that a log told of. */
@@ -63,8 +62,7 @@ export interface AuditedVersion {
  * most do.
  */
 const LIST_REPLACED = `
-  select v.day is not null as found, v.day, v.version, v.opening, v.credits, v.debits, v.count, v.closing,
-         encode(v.hash, 'hex') as hash, v.cause, v.as_of, v.sealed_at,
+  select v.day is not null as found, ${dayRowIn('v')},
          d.version > wanted.version and v.day is null and exists (
            select from pg_inherits i
            where i.inhparent = 'consolidation.day_versions'::regclass

@@ -2,6 +2,35 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import type { Day } from './day.ts';
 
+const COLUMNS = [
+  'account_key',
+  'day',
+  'version',
+  'opening',
+  'credits',
+  'debits',
+  'count',
+  'closing',
+  'hash',
+  'cause',
+  'as_of',
+  'sealed_at',
+] as const satisfies readonly (keyof DayRow)[];
+
+/** Of a day, and of a version of it that was replaced. */
+export const DAY_COLUMNS = COLUMNS.join(', ');
+
+export function dayColumnsIn(alias: string): string {
+  return COLUMNS.map((column) => `${alias}.${column}`).join(', ');
+}
+
+/** As a `DayRow` has them. */
+export function dayRowIn(alias: string): string {
+  return COLUMNS.map((column) =>
+    column === 'hash' ? `encode(${alias}.hash, 'hex') as hash` : `${alias}.${column}`,
+  ).join(', ');
+}
+
 export interface DayRow {
   account_key: bigint;
   day: string;

@@ -8,11 +8,9 @@ import type { AccountOpened } from '#services/ledger/contract.ts';
 import { type CalendarDate, DAY_MS } from './business-day.ts';
 import type { Day } from './day.ts';
 import type { DayOfReport } from './day-report.ts';
-import { type DayRow, dayFrom } from './day-row.ts';
+import { type DayRow, dayFrom, dayRowIn } from './day-row.ts';
 import { Gathering } from './gathering.ts';
 import { type AccountFacts, type AccountName, nameText } from './posting.ts';
-
-const FIGURES = `version, opening, credits, debits, count, closing, encode(hash, 'hex') as hash, cause, as_of, sealed_at`;
 
 /** One row for each name that the logs have told of. By the unique index on names, then by primary key. */
 export const LOOK_AT_ACCOUNTS = statement(
@@ -62,9 +60,9 @@ export const LIST_DAYS = statement(
 
 /** The one that holds and those that it replaced, newest first, below $3. By primary keys; the replaced ones' in each month that is kept. */
 export const LIST_VERSIONS = `
-  (select day, ${FIGURES} from consolidation.days where account_key = $1 and day = $2::date and version < $3
+  (select ${dayRowIn('d')} from consolidation.days d where d.account_key = $1 and d.day = $2::date and d.version < $3
    union all
-   select day, ${FIGURES} from (
+   select ${dayRowIn('replaced')} from (
      select * from consolidation.day_versions v
      where v.account_key = $1 and v.day = $2::date and v.version < $3 order by v.version desc limit $4
    ) replaced)

@@ -16,6 +16,7 @@ import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
 import type { Row, Statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
 import { decide, GROUP, loadEvents, loadNames, noMemory, READ_TOPICS, save } from './consumer.ts';
+import { DAY_COLUMNS, dayColumnsIn } from './day-row.ts';
 import { type AccountName, nameText, openedBy, TOLD } from './posting.ts';
 import { inOrder, lockAccounts, saveFacts } from './store.ts';
 import { type DueAccounts, findDue } from './waiting-postings.ts';
@@ -172,9 +173,6 @@ async function lockRange(
 }
 
 const OF_KEYS = 'account_key = any ($1::bigint[])';
-const COLUMNS =
-  'account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of, sealed_at';
-const COLUMNS_OF_D = COLUMNS.replaceAll(/\w+/g, (column) => `d.${column}`);
 const FIGURES = ['opening', 'credits', 'debits', 'count', 'closing', 'hash'];
 const SET_FIGURES = FIGURES.map((figure) => `${figure} = r.${figure}`).join(', ');
 const DIFFERS = `(${FIGURES.map((figure) => `d.${figure}`).join(', ')}) is distinct from (${FIGURES.map((figure) => `r.${figure}`).join(', ')})`;
@@ -182,10 +180,10 @@ const DIFFERS = `(${FIGURES.map((figure) => `d.${figure}`).join(', ')}) is disti
 /** RB2 */
 const CHANGE = `
   with wrong as materialized (
-    select ${COLUMNS_OF_D} from consolidation.days d join consolidation.rebuilt_days r using (account_key, day)
+    select ${dayColumnsIn('d')} from consolidation.days d join consolidation.rebuilt_days r using (account_key, day)
     where d.${OF_KEYS} and ${DIFFERS}
   ), kept as (
-    insert into consolidation.day_versions (${COLUMNS}, replaced_at) select ${COLUMNS}, now() from wrong
+    insert into consolidation.day_versions (${DAY_COLUMNS}, replaced_at) select ${DAY_COLUMNS}, now() from wrong
   )
   update consolidation.days d
   set version = d.version + 1, ${SET_FIGURES}, cause = r.cause, as_of = now(),
@@ -195,7 +193,7 @@ const CHANGE = `
   returning 1 as changed`;
 
 const INSERT = `
-  insert into consolidation.days (${COLUMNS})
+  insert into consolidation.days (${DAY_COLUMNS})
   select r.account_key, r.day, coalesce(kept.version, 0) + 1, r.opening, r.credits, r.debits, r.count, r.closing, r.hash, r.cause,
          now(), null
   from consolidation.rebuilt_days r
@@ -211,9 +209,9 @@ const REMOVE = `
     delete from consolidation.days d
     where d.${OF_KEYS}
       and not exists (select from consolidation.rebuilt_days r where r.account_key = d.account_key and r.day = d.day)
-    returning ${COLUMNS_OF_D}
+    returning ${dayColumnsIn('d')}
   )
-  insert into consolidation.day_versions (${COLUMNS}, replaced_at) select ${COLUMNS}, now() from gone returning 1 as removed`;
+  insert into consolidation.day_versions (${DAY_COLUMNS}, replaced_at) select ${DAY_COLUMNS}, now() from gone returning 1 as removed`;
 
 /** RB3: by the log's index on subjects; all of an account are in one partition. */
 const LAST_TOLD = `

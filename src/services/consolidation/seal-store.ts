@@ -8,7 +8,7 @@ import { type Session, statement, type Transaction } from '#platform/postgres/se
 import { GROUP, READ_TOPICS } from './consumer.ts';
 import type { DayRef } from './count-postings.ts';
 import type { Day } from './day.ts';
-import { type DayRow, dayFrom } from './day-row.ts';
+import { type DayRow, dayFrom, dayRowIn } from './day-row.ts';
 import { type AccountName, accountsNamedIn, nameText } from './posting.ts';
 import { noteChange, reserveChange } from './store.ts';
 
@@ -50,8 +50,7 @@ const WANTED = batchRows('wanted', { account_key: 'bigint', day: 'text' });
 /** Behind the accounts' locks: what somebody else has sealed meanwhile is not among them. By the index on what is not sealed. */
 export const LOAD_UNSEALED = statement(
   'consolidation.load_unsealed',
-  `select d.account_key, d.day, d.version, d.opening, d.credits, d.debits, d.count, d.closing,
-          encode(d.hash, 'hex') as hash, d.cause, d.as_of, d.sealed_at
+  `select ${dayRowIn('d')}
    from ${WANTED}
    cross join lateral (
      select * from consolidation.days d

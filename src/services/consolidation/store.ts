@@ -11,7 +11,7 @@ import type { BatchTransaction } from './batch-transaction.ts';
 import type { Counted, DayRef, DaysFound, Shift, Standing } from './count-postings.ts';
 import { dayText } from './count-postings.ts';
 import type { Day } from './day.ts';
-import { type DayRow, dayFrom } from './day-row.ts';
+import { DAY_COLUMNS, type DayRow, dayColumnsIn, dayFrom } from './day-row.ts';
 import type { AccountState } from './line-up.ts';
 import { type AccountFacts, type AccountName, nameText } from './posting.ts';
 import { WAITING_COLUMNS, type WaitingRow, waitingPosting } from './waiting-store.ts';
@@ -96,7 +96,7 @@ export const LOAD_DAYS = statement(
    ) kept on true`,
 );
 
-const DAY_COLUMNS = {
+const COUNTED_COLUMNS = {
   account_key: 'bigint',
   day: 'text',
   version: 'integer',
@@ -113,12 +113,8 @@ export const INSERT_DAYS = statement(
   'consolidation.insert_days',
   `insert into consolidation.days (account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of)
    select account_key, day::date, version, opening, credits, debits, count, closing, hash, cause, $11::timestamptz
-   from ${batchRows('v', DAY_COLUMNS)}`,
+   from ${batchRows('v', COUNTED_COLUMNS)}`,
 );
-
-const KEPT =
-  'account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of, sealed_at';
-const KEPT_OF_D = KEPT.replaceAll(/\w+/g, (column) => `d.${column}`);
 
 /**
  * Keeps the version that is replaced; raises LS001 unless every day is there. Under the locks of the accounts' standings, so
@@ -128,13 +124,13 @@ export const CHANGE_DAYS = statement(
   'consolidation.change_days',
   `with found as materialized (
      select v.*, d.at
-     from ${batchRows('v', DAY_COLUMNS)}
+     from ${batchRows('v', COUNTED_COLUMNS)}
      cross join lateral (
        select t.ctid as at from consolidation.days t where t.account_key = v.account_key and t.day = v.day::date offset 0
      ) d
    ), kept as (
-     insert into consolidation.day_versions (${KEPT}, replaced_at)
-     select ${KEPT_OF_D}, $11::timestamptz from found join consolidation.days d on d.ctid = found.at
+     insert into consolidation.day_versions (${DAY_COLUMNS}, replaced_at)
+     select ${dayColumnsIn('d')}, $11::timestamptz from found join consolidation.days d on d.ctid = found.at
    ), changed as (
      update consolidation.days d
      set version = found.version, opening = found.opening, credits = found.credits, debits = found.debits,
@@ -157,8 +153,8 @@ export const SHIFT_DAYS = statement(
        offset 0
      ) d
    ), kept as (
-     insert into consolidation.day_versions (${KEPT}, replaced_at)
-     select ${KEPT_OF_D}, $6::timestamptz from found join consolidation.days d on d.ctid = found.at
+     insert into consolidation.day_versions (${DAY_COLUMNS}, replaced_at)
+     select ${dayColumnsIn('d')}, $6::timestamptz from found join consolidation.days d on d.ctid = found.at
    )
    update consolidation.days d
    set version = d.version + 1, opening = d.opening + found.by_minor, closing = d.closing + found.by_minor,
