@@ -17,7 +17,7 @@ import type { Row, Statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
 import { decide, GROUP, loadEvents, loadNames, noMemory, READ_TOPICS, save } from './consumer.ts';
 import { DAY_COLUMNS, dayColumnsIn } from './day-row.ts';
-import { type AccountName, nameText, openedBy, TOLD } from './posting.ts';
+import { type AccountFacts, type AccountName, nameText, openedBy, TOLD } from './posting.ts';
 import { inOrder, lockAccounts, saveFacts } from './store.ts';
 import { type DueAccounts, findDue } from './waiting-postings.ts';
 
@@ -47,17 +47,13 @@ export class DaysRebuild {
     );
     if (told.size === 0) return;
     const batch = batchOf(tx);
-    const names = [...told.values()].toSorted((a, b) => (nameText(a) < nameText(b) ? -1 : 1));
+    const names = inOrder([...told.values()]);
     const accounts = await lockAccounts(batch.tx, names, names);
-    const wrong = accounts.flatMap(({ key, facts, ...name }) => {
-      const { tenant: _, id: __, ...opened } = told.get(nameText(name)) ?? { tenant: '', id: '' };
-      if (!('kind' in opened)) return [];
-      const isSame =
-        facts?.kind === opened.kind &&
-        facts.currency === opened.currency &&
-        facts.timeZone === opened.timeZone &&
-        facts.openedAt === opened.openedAt;
-      return isSame ? [] : [{ key, facts: opened }];
+    const wrong = accounts.flatMap((account) => {
+      const opened = told.get(nameText(account));
+      return opened === undefined || isSame(account.facts, opened)
+        ? []
+        : [{ key: account.key, facts: opened }];
     });
     saveFacts(batch.tx, wrong);
     await batch.sent();
@@ -134,6 +130,15 @@ export class DaysRebuild {
     const rows = await tx.query('select from consolidation.rebuilds where id = $1 for share', [this.#id]);
     if (rows.length === 0) throw new RebuildSuperseded('another rebuild of the daily balances has begun');
   }
+}
+
+function isSame(facts: AccountFacts | undefined, opened: AccountFacts): boolean {
+  return (
+    facts?.kind === opened.kind &&
+    facts.currency === opened.currency &&
+    facts.timeZone === opened.timeZone &&
+    facts.openedAt === opened.openedAt
+  );
 }
 
 /** The tables that a rebuild has of its own. Accounts are those of all. */
