@@ -7,6 +7,9 @@ import type { Answer } from '../idempotency/idempotency.ts';
 import type { EventDraft } from '../log/event.ts';
 import type { Transaction } from '../postgres/session.ts';
 
+/** Who asks where no API key is named: the sandbox lets such requests in. */
+export const SANDBOX_ACTOR = 'sandbox';
+
 /** A request as it enters a batch: shape checked, caller known. */
 export interface Command<Body = unknown> {
   readonly operation: string;

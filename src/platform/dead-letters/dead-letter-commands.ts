@@ -11,7 +11,7 @@ import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { isId, type RedeliveryId, type ReplayId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import type { Command, CommandHandler, Verdict } from '../batch/command.ts';
+import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '../batch/command.ts';
 import type { Answer } from '../idempotency/idempotency.ts';
 import { eventIdentity, type JsonObject, type LogEvent } from '../log/event.ts';
 import type { EventContracts } from '../log/event-contracts.ts';
@@ -30,7 +30,6 @@ import {
 import { type DeadLetter, type OrderAction, pendingOrderOf, renderDeadLetter } from './dead-letter.ts';
 import type { DeadLetterOrder, GiveUpOrder, ReplayOrder, SetOrder } from './dead-letter-orders.ts';
 import { objectionTo } from './edit-data.ts';
-import { NOBODY } from './given-up.ts';
 import { readEventsAt } from './order-store.ts';
 import { renderReplay, type SetAction } from './replay.ts';
 
@@ -133,7 +132,7 @@ export class DeadLetterCommands implements CommandHandler<DeadLetterOrder, Loade
       editedData: data === undefined ? null : JSON.stringify(data),
       originalData: data === undefined || edited === undefined ? null : JSON.stringify(edited.original.data),
       reason: body.reason ?? null,
-      actor: command.actor ?? NOBODY,
+      actor: command.actor ?? SANDBOX_ACTOR,
     });
   }
 
@@ -235,7 +234,7 @@ function orderAboutSet(loaded: Loaded, command: Command<SetOrder>, now: EpochMs)
   const { body, tenant } = command;
   const action = SET_ACTIONS[body.operation];
   const id = uuidOf(command.id as ReplayId);
-  const actor = command.actor ?? NOBODY;
+  const actor = command.actor ?? SANDBOX_ACTOR;
   const reason = body.reason ?? null;
   const members = membersOf(loaded, command);
   for (const letter of members) loaded.ordered.add(letter.id);

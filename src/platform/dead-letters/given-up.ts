@@ -25,9 +25,6 @@ import { type BuriedEvent, type Failure, storable } from './bury.ts';
 import { LOCK_LETTERS } from './command-store.ts';
 import type { DeadLetter } from './dead-letter.ts';
 
-/** Of a request that names nobody: the sandbox lets such in. */
-export const NOBODY = 'sandbox';
-
 export interface GivenUp {
   /** That has acted on the event. */
   readonly group: string;

@@ -13,6 +13,7 @@ import type { Decision } from '#kernel/decision.ts';
 import { accepted, refused } from '#kernel/decision.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
+import { SANDBOX_ACTOR } from '../batch/command.ts';
 import { isLoopbackAddress, isLoopbackHost } from './loopback.ts';
 import { EVERY_SCOPE, type Principal, type VerifyKey } from './principal.ts';
 import { authorityOf } from './request-target.ts';
@@ -56,7 +57,7 @@ function knownOrRefused(principal: Principal | undefined): Authentication {
 }
 
 function sandboxPrincipal(tenant: string): Authentication {
-  return accepted({ tenant, keyId: 'sandbox', scopes: new Set([EVERY_SCOPE]) });
+  return accepted({ tenant, keyId: SANDBOX_ACTOR, scopes: new Set([EVERY_SCOPE]) });
 }
 
 /** The scheme's name is case-insensitive (RFC 9110 §11.1). */

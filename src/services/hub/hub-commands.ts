@@ -8,10 +8,9 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { type IntegrationId, idOf, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
-import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
+import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '#platform/batch/command.ts';
 import {
   lockOpenWork,
-  NOBODY,
   type OpenWork,
   type ResolvedWork,
   resolveWork,
@@ -255,7 +254,7 @@ function begun(
 ): Verdict<Effect> {
   const { integration, draft } = begin({ ...command, uuid: uuidOf(command.id as IntegrationId) }, what, now);
   const replayedAs = idOf('int', integration.uuid);
-  const resolved = what.letters.map(({ id }) => ({ id, actor: command.actor ?? NOBODY, replayedAs }));
+  const resolved = what.letters.map(({ id }) => ({ id, actor: command.actor ?? SANDBOX_ACTOR, replayedAs }));
   return {
     answer: { status: 202, body: JSON.stringify(renderIntegration(integration)) },
     effect: { kind: 'begun', integration, resolved, ended: what.ended?.integration },

@@ -15,7 +15,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
 import { idOf, isId, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { Problem } from '#kernel/problem.ts';
-import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
+import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '#platform/batch/command.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
@@ -32,9 +32,6 @@ import { refundRequested, requestRefund } from './request-refund.ts';
 type Targets = ReadonlyMap<string, ChangeablePayment>;
 
 type ChangeVerdict = Verdict<Refund>;
-
-/** Of a request that names nobody: the sandbox lets such in. */
-const NOBODY = 'sandbox';
 
 export class PaymentChanges implements CommandHandler<ChangeOrder, Targets, Refund> {
   readonly #renderProblem: (problem: Problem) => Answer;
@@ -96,7 +93,7 @@ export class PaymentChanges implements CommandHandler<ChangeOrder, Targets, Refu
     const decided = requestCancel(target, command.body);
     if (!decided.ok) return this.#refusal(decided.problem);
     const { payment, isNews } = decided.value;
-    const data: CancelRequested = { actor: command.actor ?? NOBODY };
+    const data: CancelRequested = { actor: command.actor ?? SANDBOX_ACTOR };
     return taken(
       payment,
       isNews ? [intervention('payment.cancel_requested', { payment, command, data })] : [],
@@ -112,7 +109,7 @@ export class PaymentChanges implements CommandHandler<ChangeOrder, Targets, Refu
     const decided = requestResolution(target, command.body, now);
     if (!decided.ok) return this.#refusal(decided.problem);
     const { payment } = decided.value;
-    const data: ResolutionRequested = { outcome, reason, actor: command.actor ?? NOBODY, regarding };
+    const data: ResolutionRequested = { outcome, reason, actor: command.actor ?? SANDBOX_ACTOR, regarding };
     return taken(payment, [intervention('payment.resolution_requested', { payment, command, data })]);
   }
 

@@ -3,16 +3,13 @@
  * keys, because a key is stored with its answer, then the log's heads.
  */
 import type { Problem } from '#kernel/problem.ts';
-import type { Command, CommandHandler, Verdict } from '#platform/batch/command.ts';
+import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '#platform/batch/command.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Attempts } from './attempts.ts';
 import { renderAttempt } from './reads.ts';
 import { type RefundResolutionOrder, resolveRefund } from './resolve-refund.ts';
 import { lockAttempts, saveAttempts } from './store.ts';
-
-/** Of a request that names nobody: the sandbox lets such in. */
-const NOBODY = 'sandbox';
 
 export class RefundResolutions implements CommandHandler<RefundResolutionOrder, Attempts, 'resolved'> {
   readonly #renderProblem: (problem: Problem) => Answer;
@@ -29,7 +26,7 @@ export class RefundResolutions implements CommandHandler<RefundResolutionOrder, 
   }
 
   decide(attempts: Attempts, command: Command<RefundResolutionOrder>): Verdict<'resolved'> {
-    const { tenant, actor = NOBODY, body } = command;
+    const { tenant, actor = SANDBOX_ACTOR, body } = command;
     const told = attempts.changes().drafts.length;
     const resolved = resolveRefund(attempts, { tenant, actor, order: body });
     if (!resolved.ok) return { answer: this.#renderProblem(resolved.problem), effect: undefined, drafts: [] };
