@@ -118,6 +118,10 @@ export function defaultRouteOf({ default_route, destinations }: ConnectorDefinit
   return default_route ?? Object.keys(destinations)[0] ?? '';
 }
 
-export function renderConnector({ name, version, definition }: Connector): JsonObject {
+export function renderConnector({
+  name,
+  version,
+  definition,
+}: Pick<Connector, 'name' | 'version' | 'definition'>): JsonObject {
   return { name, version, ...(definition as object as JsonObject) };
 }

@@ -19,7 +19,7 @@ import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { EventDraft, JsonObject, LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { endCalls } from './calls/call-store.ts';
-import { type ConnectorDefinition, connectorRef } from './connector.ts';
+import { type ConnectorDefinition, connectorRef, renderConnector } from './connector.ts';
 import { type Ended, endStanding, replayedBy } from './end-standing.ts';
 import type { Entry, IntegrationRequested, UndoRequested } from './events.ts';
 import {
@@ -174,9 +174,11 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const next = { tenant, name, version: current + 1, entry: definition.entry.type };
     connectors.set(ref, next);
     const version = { ...next, definition: JSON.stringify(definition), actor: actor ?? null };
-    const document = { name, version: next.version, ...definition };
     return {
-      answer: { status: current === 0 ? 201 : 200, body: JSON.stringify(document) },
+      answer: {
+        status: current === 0 ? 201 : 200,
+        body: JSON.stringify(renderConnector({ ...next, definition })),
+      },
       effect: { kind: 'connector', version },
       drafts: [],
     };
