@@ -47,7 +47,7 @@ export interface HubOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly batchMax: number;
-  /** How long calls that have ended are kept. */
+  /** How long calls that have ended, and webhooks of which nothing was taken, are kept. */
   readonly retentionMs: number;
   readonly observer: BatchObserver;
   readonly reach: Reach;

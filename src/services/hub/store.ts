@@ -7,7 +7,7 @@ import { int4Array, textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement, type Transaction } from '#platform/postgres/session.ts';
 import { type ConnectorRef, connectorRef } from './connector.ts';
-import type { Entry } from './events.ts';
+import type { Entry, StepName } from './events.ts';
 import {
   type Integration,
   type IntegrationRef,
@@ -140,7 +140,7 @@ export interface IntegrationRow {
   readonly status: IntegrationStatus;
   readonly origin: string;
   readonly replay_of: string | null;
-  readonly failure_step: string | null;
+  readonly failure_step: StepName | null;
   readonly failure_code: string | null;
   readonly failure_detail: string | null;
   readonly reference: string | null;
@@ -160,10 +160,7 @@ export function integrationOf(row: IntegrationRow): Integration {
     status: row.status,
     origin: row.origin,
     replayOf: row.replay_of,
-    failure:
-      step === null || code === null
-        ? null
-        : { step: step as NonNullable<Integration['failure']>['step'], code, detail: detail ?? '' },
+    failure: step === null || code === null ? null : { step, code, detail: detail ?? '' },
     reference: row.reference,
     correlationId: row.correlation_id,
     createdAt: row.created_at,

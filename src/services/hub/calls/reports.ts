@@ -1,5 +1,5 @@
 /** What came of calls, taken in batches: decided under the locks of their integrations, told in the same commit. */
-import { type Clock, type EpochMs } from '#kernel/clock.ts';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';

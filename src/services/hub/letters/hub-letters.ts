@@ -10,7 +10,7 @@ import { parseJsonBody } from '#platform/http/json-body.ts';
 import type { EventDraft, JsonObject, JsonValue, LogEvent } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import { type CallStep } from '../calls/call.ts';
+import { type CallStep, callRef } from '../calls/call.ts';
 import { endCalls, findCalled } from '../calls/call-store.ts';
 import { connectorRef } from '../connector.ts';
 import type { Connectors } from '../connectors.ts';
@@ -146,7 +146,11 @@ export class HubLetters extends HubLetterReads implements GivenUpWork {
     ]);
     const last = events.get(integrationRef(ref));
     if (found === undefined || last === undefined || !isAbout(event, last)) return undefined;
-    if (called.has(`${ref.uuid}/${missingStep(found.status)}`)) return undefined; // it is under way
+    const missing = missingStep(found.status);
+    const isUnderWay = CALL_STEPS.some(
+      (step) => step === missing && called.has(callRef({ uuid: ref.uuid, step })),
+    );
+    if (isUnderWay) return undefined;
     const ended = endStanding(found, last, DISCARDED);
     if (ended === undefined) return undefined;
     this.#end(tx, ended, now);
