@@ -16,7 +16,7 @@ const CLAIM_MAX = 256;
 
 export interface SweeperOptions {
   readonly session: Session;
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Pick<Dispatcher, 'room' | 'take'>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly onError: (error: unknown) => void;
@@ -25,7 +25,8 @@ export interface SweeperOptions {
 export class Sweeper {
   readonly #options: SweeperOptions;
   readonly #signal = new Signal();
-  readonly #back: string[] = [];
+  /** Destinations that answer again, until what waits for them is due. */
+  readonly #back = new Set<string>();
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
@@ -40,7 +41,7 @@ export class Sweeper {
 
   /** `tenant/connector/destination` answers again: what waits for it is not kept waiting any longer. */
   noteBack(destination: string): void {
-    this.#back.push(destination);
+    this.#back.add(destination);
     this.#signal.raise();
   }
 
@@ -77,10 +78,12 @@ export class Sweeper {
   }
 
   async #hasten(): Promise<void> {
-    const back = this.#back.splice(0).map((name) => {
+    const names = [...this.#back];
+    const back = names.map((name) => {
       const [tenant = '', connector = '', destination = ''] = name.split('/');
       return { tenant, connector, destination };
     });
     await hastenCalls(this.#options.session, back, this.#options.clock.now());
+    for (const name of names) this.#back.delete(name);
   }
 }
