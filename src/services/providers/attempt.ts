@@ -14,7 +14,9 @@ import { type AttemptId, idOf } from '#kernel/ids.ts';
 export type AttemptKind = 'charge' | 'refund';
 export type AttemptPurpose = 'payment' | 'refund' | 'compensation' | 'unexpected';
 
-export type OpenState = 'waiting' | 'sending' | 'pending' | 'unknown' | 'voiding';
+/** Those in which something is still to be done. */
+export const OPEN_STATES = ['waiting', 'sending', 'pending', 'unknown', 'voiding'] as const;
+type OpenState = (typeof OPEN_STATES)[number];
 export type ChargeEnd =
   | 'approved'
   | 'declined'
@@ -75,7 +77,7 @@ export function attemptId({ uuid }: Pick<Attempt, 'uuid'>): AttemptId {
   return idOf('att', uuid);
 }
 
-const OPEN: ReadonlySet<AttemptState> = new Set(['waiting', 'sending', 'pending', 'unknown', 'voiding']);
+const OPEN: ReadonlySet<AttemptState> = new Set(OPEN_STATES);
 
 export function isOpen({ state }: Pick<Attempt, 'state'>): boolean {
   return OPEN.has(state);
