@@ -118,6 +118,8 @@ describe('an answer', () => {
   test('a provider’s texts are cut, and dropped if they cannot be stored', () => {
     const long = { ...DOCUMENT, status: 'declined', decline: { code: 'c', detail: 'x'.repeat(2000) } };
     expect(readDocument(long, CHARGE)).toMatchObject({ detail: 'x'.repeat(500) });
+    const emoji = { ...long, decline: { code: 'c', detail: `${'x'.repeat(499)}😀 and more` } };
+    expect(readDocument(emoji, CHARGE)).toMatchObject({ detail: 'x'.repeat(499) });
     expect(readDocument({ ...DOCUMENT, id: 'a\0b' }, CHARGE)).toMatchObject({ reference: null });
   });
 });

@@ -245,9 +245,9 @@ function reasonOf(value: unknown): { code: string; detail: string } {
   };
 }
 
-/** A provider's text as far as it can be stored and shown; empty if it is none. */
+/** A provider's text as far as it can be stored and shown; empty if it is none. No character is cut in two. */
 function textOf(value: unknown, length: number): string {
-  if (typeof value !== 'string') return '';
+  if (typeof value !== 'string' || !isStorableText(value)) return '';
   const text = value.slice(0, length);
-  return isStorableText(text) ? text : '';
+  return text.isWellFormed() ? text : text.slice(0, -1);
 }
