@@ -115,6 +115,36 @@ test('a completed payment that was not charged after all is reversed in one comm
   expectNoStages();
 });
 
+test('one that can be reversed no more is left to a person, whose word lets it stand', async () => {
+  one.startPassage();
+  const payment = one.payment('requested');
+  await one.append(payment);
+  await settled();
+  await one.append(told(payment, 'approved'));
+  await settled();
+  await one.append(requested(payment, 'revoke'));
+  await settled();
+  await one.rows(
+    `update ledger.balances set status = 'closed' where account_key = (select key from ledger.accounts where id = 'wallet')`,
+  );
+  await one.append(told(payment, 'resolved not charged'));
+  await settled();
+  await one.append(requested(payment, 'say charged'));
+  await settled();
+  await one.append(told(payment, 'resolved charged'));
+  await settled();
+  expect((await commitsOf(payment.subject)).slice(-5)).toEqual([
+    ['payment.compensating', 'posting.refused', 'payment.reconciliation_required'],
+    ['payment.resolution_requested'],
+    ['payment.resolution_admitted', 'payment.charge_resolved'],
+    ['provider.resolved'],
+    ['payment.upheld'],
+  ]);
+  expect(await one.stateOf(payment.subject)).toBe('completed');
+  expect(await balances()).toEqual(money([900, 0], [100, 0]));
+  expectNoStages();
+});
+
 test('refunds go straight through: of a balance payment in one commit, of a gateway payment in two', async () => {
   one.startPassage();
   const byGateway = one.payment('requested');

@@ -35,6 +35,13 @@ const COMPENSATING = [
   'payment.compensating:refund_charge',
 ];
 const PARKED = [...COMPENSATING, 'provider.refund_refused', 'payment.reconciliation_required'];
+const REVERSAL_REFUSED = [
+  ...CHARGED,
+  ...RESOLUTION,
+  'payment.compensating:reverse_posting',
+  'posting.refused',
+  'payment.reconciliation_required',
+];
 const COMPENSATED = ['payment.compensated', 'notification.queued'];
 const FAILED = ['payment.failed', 'notification.queued'];
 const REFUNDING = ['refund.requested', 'refund.validated', 'refund.authorized'];
@@ -196,6 +203,20 @@ const GATEWAY: Ways = {
     'provider.unresolved#2',
     'provider.approved#2',
     ...POSTED,
+  ],
+  'completed, its reversal refused, and left as it was': [
+    ...REVERSAL_REFUSED,
+    ...RESOLUTION,
+    'payment.upheld',
+  ],
+  'left as it was, and then reversed': [
+    ...REVERSAL_REFUSED,
+    ...RESOLUTION,
+    'payment.upheld',
+    ...RESOLUTION,
+    'payment.compensating:reverse_posting',
+    'entry.posted:reversal',
+    ...COMPENSATED,
   ],
   'parked, and given back by hand': [...PARKED, ...RESOLUTION, ...COMPENSATED],
   'completed, then reversed': [

@@ -123,7 +123,7 @@ export class SagaWorld {
     if (type === 'payment.charge_resolved') this.#resolve(data['outcome'] as 'charged' | 'not_charged');
   }
 
-  /** Who was first, the person or the provider; a person who denies what was completed knows that. */
+  /** Who was first, the person or the provider; a person who denies what was completed, or takes that back, knows that. */
   #resolve(said: 'charged' | 'not_charged'): void {
     const isCompleted = this.s.said().includes('payment.completed');
     let outcome = said;
@@ -131,7 +131,7 @@ export class SagaWorld {
       this.#givingBack = 'done';
     } else if (this.#charge === 'done' && !isCompleted) {
       outcome = 'charged';
-    } else if (this.#charge === 'not done') {
+    } else if (this.#charge === 'not done' && !isCompleted) {
       outcome = 'not_charged';
     } else {
       this.#charge = said === 'charged' ? 'done' : 'not done';
@@ -271,8 +271,16 @@ export class SagaWorld {
     this.s.now += 10 * MINUTE_MS;
     this.#transfer('outside', 'service', BigInt(this.s.terms.amount));
     if (state === 'reconciling' && this.#charge === 'open') this.#tell('say not charged');
-    if (state === 'parked') this.#deny();
+    if (state === 'parked') this.#seeTo();
     this.s.askAgain();
+  }
+
+  /** What cannot be undone, because an account was closed, is left as it was. */
+  #seeTo(): void {
+    const { s } = this;
+    const isClosed = s.balance('service').status === 'closed' || s.balance('wallet').status === 'closed';
+    if (isClosed && s.said().includes('payment.completed')) this.#tell('say charged');
+    else this.#deny();
   }
 
   /** W1 */

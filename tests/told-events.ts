@@ -71,6 +71,8 @@ export function given(method: ScenarioOptions['method'], events: readonly EventN
   return s;
 }
 
+const REVERSING = ['validated', 'approved', 'posted', 'revoke', 'resolved not charged'] as const;
+
 /** How each state of a gateway payment is come to. */
 export const GATEWAY = {
   unknown: [],
@@ -84,23 +86,19 @@ export const GATEWAY = {
   completed: ['validated', 'approved', 'posted'],
   'completed by a person': ['validated', 'unresolved', 'say charged', 'resolved charged', 'posted'],
   'revoking what was completed': ['validated', 'approved', 'posted', 'revoke'],
-  'reversing a posting': ['validated', 'approved', 'posted', 'revoke', 'resolved not charged'],
+  'reversing a posting': REVERSING,
   'refunding a charge': ['validated', 'approved', 'refused'],
   'parked after a refused refund': ['validated', 'approved', 'refused', 'refund refused'],
   'parked without an answer': ['validated', 'approved', 'refused', 'refund unresolved'],
   'revoking what was parked': ['validated', 'approved', 'refused', 'refund refused', 'say not charged'],
+  'parked after a refused reversal': [...REVERSING, 'reversal refused'],
+  'revoking a reversal that was refused': [...REVERSING, 'reversal refused', 'say charged'],
+  'completed as before': [...REVERSING, 'reversal refused', 'say charged', 'resolved charged'],
   declined: ['validated', 'declined'],
   failed: ['validated', 'exhausted'],
   cancelled: ['validated', 'cancel', 'called off'],
   compensated: ['validated', 'approved', 'refused', 'refunded'],
-  'compensated after it was completed': [
-    'validated',
-    'approved',
-    'posted',
-    'revoke',
-    'resolved not charged',
-    'reversed',
-  ],
+  'compensated after it was completed': [...REVERSING, 'reversed'],
 } as const satisfies Record<string, readonly EventName[]>;
 
 export const BALANCE = {

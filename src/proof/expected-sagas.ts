@@ -18,6 +18,7 @@ const SETTLED: ReadonlyMap<string, string> = new Map([
   ['payment.failed', 'failed'],
   ['payment.cancelled', 'cancelled'],
   ['payment.compensated', 'compensated'],
+  ['payment.upheld', 'completed'],
   ['refund.authorized', 'authorized'],
   ['refund.confirmed', 'confirmed'],
   ['refund.completed', 'completed'],
@@ -104,10 +105,14 @@ function definitionOf(sagas: typeof PAYMENT_SAGAS, { method }: Terms): string | 
   return saga === undefined ? null : definitionName(saga);
 }
 
+const UNDO_ENDS: ReadonlySet<string> = new Set(['payment.compensated', 'payment.upheld']);
+
 /** What is still to be undone has a row, from the first step to the end. */
 export function expectedCompensation(timeline: SagaTimeline): ExpectedRow | undefined {
   const asked = lastCompensating(timeline);
-  const isOver = timeline.events.some(({ type }) => type === 'payment.compensated');
+  const isOver = ownEvents(timeline).some(
+    ({ type, position }) => UNDO_ENDS.has(type) && position > (asked?.position ?? 0),
+  );
   if (asked === undefined || isOver) return undefined;
   return {
     payment_id: timeline.uuid,

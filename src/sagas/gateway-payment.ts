@@ -153,6 +153,7 @@ export const gatewayPayment: SagaDefinition = {
         'payment.failed',
         'payment.compensating',
         'payment.compensated',
+        'payment.upheld',
         'payment.resolution_refused',
       ],
       deadlineMs: 5000,
@@ -184,6 +185,7 @@ export const gatewayPayment: SagaDefinition = {
   standings: {
     'payment.authorized': 'authorized',
     'payment.reconciliation_required': 'reconciliation_required',
+    'payment.upheld': 'completed',
   },
   corrections: { 'payment.compensated': 'payment.completed' },
   incidents: {

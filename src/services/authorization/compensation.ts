@@ -3,8 +3,8 @@
  * is an event, and its answer brings the next; what is left stands in a row, so that nothing is forgotten.
  *
  * K1: steps are done in the order of the definition reversed, each once.
- * K2: a step that fails is asked for again with growing pauses, and then waits for a person; it is never dropped. Each
- *     failure is counted once, also if its event comes again.
+ * K2: a step that fails is asked for again with growing pauses, and then waits for a person; at once if it can never be
+ *     done. Only a person drops it. Each failure is counted once, also if its event comes again.
  */
 import { invariant } from '#kernel/fault.ts';
 import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/event.ts';
@@ -16,6 +16,9 @@ import type { CompensationStep, Failure } from './events.ts';
 import { giveBack } from './give-back.ts';
 import type { OpenCompensation, PaymentSaga } from './sagas.ts';
 import type { Turn } from './turn.ts';
+
+/** A closed account is not opened again: what is to be posted to it will always be refused. */
+const NEVER_POSTED = 'ledger.account_closed';
 
 /** Pauses before a posting that was refused is asked for again, in ms; after the last a person has to look (K2). */
 export const RETRY_PAUSES_MS: readonly number[] = [1000, 5000, 30_000, 120_000, 600_000];
@@ -105,7 +108,7 @@ export function failStep(
 ): EventDraft | undefined {
   const open = turn.sagas.findCompensation(saga.uuid);
   if (open?.steps[0] !== 'reverse_posting' || isOf(open, event)) return undefined;
-  const pauseMs = RETRY_PAUSES_MS[open.failures];
+  const pauseMs = failure.code === NEVER_POSTED ? undefined : RETRY_PAUSES_MS[open.failures];
   const [step] = open.steps;
   if (pauseMs === undefined) return parkStep(event, turn, saga, { ...failure, step });
   const { code, detail } = open;
@@ -128,6 +131,13 @@ function isOf({ ask }: OpenCompensation, event: LogEvent): boolean {
 export function resume(event: LogEvent, turn: Turn, saga: PaymentSaga, open: OpenCompensation): EventDraft {
   const steps = open.steps[0] === 'refund_charge' ? open.steps.slice(1) : open.steps;
   return goOn(event, turn, saga, { ...open, steps });
+}
+
+/** A person leaves the posting as it is: the payment is completed, as it was before. */
+export function uphold(event: LogEvent, { sagas }: Turn, saga: PaymentSaga): EventDraft {
+  sagas.endCompensation(saga.uuid);
+  sagas.movePayment(saga, 'completed');
+  return follow(event, { type: 'payment.upheld', data: { ...saga.terms } });
 }
 
 /** K2. A step that is not under way cannot fail. */

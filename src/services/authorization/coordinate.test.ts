@@ -53,8 +53,8 @@ const GATEWAY_TABLE: Readonly<Record<keyof typeof GATEWAY, Row>> = {
   },
   'reversing a posting': {
     reversed: 'payment.compensated → compensated',
-    // Counted, and asked for again later.
-    'reversal refused': ' → compensating',
+    // An account is closed.
+    'reversal refused': 'payment.reconciliation_required → parked',
   },
   'refunding a charge': {
     refunded: 'payment.compensated → compensated',
@@ -68,6 +68,17 @@ const GATEWAY_TABLE: Readonly<Record<keyof typeof GATEWAY, Row>> = {
     'resolved not charged': 'payment.compensated → compensated',
     'resolved charged': 'payment.resolution_refused → parked',
   },
+  'parked after a refused reversal': {
+    reversed: 'payment.compensated → compensated',
+    'say charged': 'payment.charge_resolved → revoking',
+    'say not charged': 'payment.charge_resolved → revoking',
+  },
+  'revoking a reversal that was refused': {
+    reversed: 'payment.compensated → compensated',
+    'resolved charged': 'payment.upheld → completed',
+    'resolved not charged': 'payment.compensating → compensating',
+  },
+  'completed as before': COMPLETED,
   declined: {},
   failed: {},
   cancelled: {},

@@ -9,10 +9,11 @@ import { Sagas } from './sagas.ts';
 import { findCompensations, findRefundSagas, findSagas } from './store.ts';
 import { isRefund, type Turn } from './turn.ts';
 
-/** Events whose answer moves money, and so needs the account locked that holds it. */
+/** Events whose answer moves money, or depends on where it can go, and so needs the accounts locked. */
 const MOVES_MONEY = new Set([
   'payment.validated',
   'payment.cancel_admitted',
+  'payment.resolution_admitted',
   'refund.validated',
   'posting.refused',
   'provider.declined',
@@ -28,8 +29,11 @@ const ANSWERED_IN_THE_LOG = new Set([
   'payment.resolution_admitted',
   'provider.resolved',
 ]);
-/** Events that may be an answer to a step of a compensation, beside those of the ledger that say so. */
+/** Events that may be about a step of a compensation, beside those of the ledger that say so. */
 const COMPENSATES = new Set([
+  // Admitted in the same commit, where one process does both.
+  'payment.resolution_requested',
+  'payment.resolution_admitted',
   'provider.resolved',
   'provider.refunded',
   'provider.refund_refused',
@@ -46,8 +50,8 @@ export async function loadTurn(
 ): Promise<Omit<Turn, 'now'>> {
   const holders = events.filter(movesMoney);
   const holds = holders.map(uuidIn);
-  // Whose account holds a refund's amount is known from its saga: of the rare ones one more round trip.
-  if (events.some(isRefund)) {
+  // Which accounts they are about is known from their sagas: of the rare ones one more round trip.
+  if (events.some((event) => isRefund(event) || isResolution(event))) {
     const rows = await findTurnRows(tx, events);
     const accounts = holders.flatMap((event) => lockedBy(event, rows.sagas));
     return { ...rows, books: await ledger.openBooks(tx, { accounts, holds }) };
@@ -96,13 +100,20 @@ function isRefusedReversal(event: LogEvent): boolean {
   return event.type === 'posting.refused' && isReversal(event);
 }
 
+function isResolution({ type }: LogEvent): boolean {
+  return type === 'payment.resolution_admitted';
+}
+
 /**
  * A payment's amount is held on its wallet, which is the event's key; a refund's on the service. A refund begins with its
- * wallet locked too: it must be open then.
+ * wallet locked too: it must be open then. So must both be if a payment is to be undone.
  */
 function lockedBy(event: LogEvent, sagas: Sagas): AccountRef[] {
   const { tenant, key } = event;
-  if (!isRefund(event)) return [{ tenant, id: key }];
+  if (!isRefund(event)) {
+    const payee = isResolution(event) ? sagas.findPayment(uuidIn(event))?.terms.service_id : undefined;
+    return [key, payee].flatMap((id) => (id === undefined ? [] : { tenant, id }));
+  }
   const told = event.data as Partial<RefundTerms>;
   const service = told.service_id ?? sagas.findRefund(uuidIn(event))?.terms.service_id;
   const wallet = event.type === 'refund.validated' ? told.wallet_id : undefined;

@@ -14,7 +14,7 @@ import { definitionName } from '#sagas/saga.ts';
 import { type EntryPosted, entryIdOf, type PostingRefused } from '#services/ledger/contract.ts';
 import type { ProviderApproved, ProviderResolved, ProviderUnresolved } from '#services/providers/contract.ts';
 import { type PaymentTerms, type ResolutionAdmitted, termsVersion } from '#services/validation/contract.ts';
-import { compensate, dropStep, failStep, parkStep, resume } from './compensation.ts';
+import { compensate, dropStep, failStep, parkStep, resume, uphold } from './compensation.ts';
 import type { Failure } from './events.ts';
 import { giveBack } from './give-back.ts';
 import type { PaymentSaga, PaymentState } from './sagas.ts';
@@ -201,19 +201,43 @@ function cancelRefused(event: LogEvent, { sagas }: Turn): EventDraft {
   });
 }
 
-/** Of a charge in doubt either may be said, of one that was taken for made, or is being given back, only that it is not. */
+/**
+ * Of a charge in doubt either may be said, of one that was taken for made, or is being given back, only that it is not. That it
+ * is there after all lets a payment stand whose posting could not be reversed.
+ */
 function resolve(event: LogEvent<ResolutionAdmitted>, turn: Turn): EventDraft | undefined {
   const { outcome, reason, actor, regarding } = event.data;
   const saga = sagaOf(event, turn, { gateway: resolvable(event.data) });
   if (saga === undefined) return resolutionRefused(event, turn);
+  if (saga.state === 'parked' && outcome === 'charged' && !isReversing(saga, turn))
+    return resolutionRefused(event, turn);
+  const closed = saga.state === 'completed' ? closedParty(event, turn, saga) : undefined;
+  if (closed !== undefined) return cannotBeUndone(event, closed);
   turn.sagas.movePayment(saga, saga.state === 'reconciling' ? 'resolving' : 'revoking');
   return tellingFirstVersion(event, 'payment.charge_resolved', saga, { outcome, reason, actor, regarding });
 }
 
 /** What was said of an unknown charge does not undo a payment that a late answer has completed since. */
 function resolvable({ outcome, regarding }: ResolutionAdmitted): readonly PaymentState[] {
-  if (outcome === 'charged') return ['reconciling'];
+  if (outcome === 'charged') return ['reconciling', 'parked'];
   return regarding === 'completion' ? ['completed'] : ['reconciling', 'parked'];
+}
+
+function isReversing({ uuid }: PaymentSaga, { sagas }: Turn): boolean {
+  return sagas.findCompensation(uuid)?.steps[0] === 'reverse_posting';
+}
+
+/** Nothing can be posted to a closed account any more, so that nothing is begun that could not be ended. */
+function closedParty({ tenant }: LogEvent, { books }: Turn, { terms }: PaymentSaga): string | undefined {
+  return [terms.wallet_id, terms.service_id].find((id) => books.find(tenant, id)?.status === 'closed');
+}
+
+function cannotBeUndone(event: LogEvent, accountId: string): EventDraft {
+  const detail = `The payment cannot be undone: account ${accountId} is closed. It stays completed.`;
+  return follow(event, {
+    type: 'payment.resolution_refused',
+    data: { code: 'ledger.account_closed', detail },
+  });
 }
 
 function resolutionRefused(event: LogEvent, { sagas }: Turn): EventDraft {
@@ -241,6 +265,7 @@ function resolved(event: LogEvent<ProviderResolved>, turn: Turn): EventDraft | u
 function revoked(event: LogEvent<ProviderResolved>, turn: Turn, saga: PaymentSaga): EventDraft {
   const { outcome, detail } = event.data;
   const open = turn.sagas.findCompensation(saga.uuid);
+  if (outcome === 'charged' && isReversing(saga, turn)) return uphold(event, turn, saga);
   if (outcome === 'charged') {
     turn.sagas.movePayment(saga, open === undefined ? 'completed' : 'parked');
     return resolutionRefused(event, turn);

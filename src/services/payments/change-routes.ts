@@ -77,7 +77,7 @@ function registerResolution(app: HttpApp, { changes, finalStates }: PaymentChang
     tags: ['payments'],
     summary: 'Say what became of a charge that nobody knows the outcome of',
     description:
-      'For payments that are `reconciliation_required`; of a completed gateway payment without refunds `not_charged` may be said too, `regarding` its `completion`, which undoes it. Who said it is recorded. Answers 202 with the payment as it stands. With `Prefer: wait=N` the answer is its next final state with 200, if it comes within N seconds.',
+      'For payments that are `reconciliation_required`; of a completed gateway payment without refunds `not_charged` may be said too, `regarding` its `completion`, which undoes it, unless an account of it is closed. Undoing that is refused by the ledger makes the payment `reconciliation_required`: `not_charged` then has it tried again, `charged` leaves the payment completed. Who said it is recorded. Answers 202 with the payment as it stands. With `Prefer: wait=N` the answer is its next final state with 200, if it comes within N seconds.',
     params: PaymentParams,
     body: ResolutionBody,
     response: { 200: PaymentDocument, 202: PaymentDocument, ...REFUSALS },

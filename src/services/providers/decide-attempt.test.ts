@@ -652,6 +652,15 @@ describe('what a person says', () => {
       'not_charged',
       ['reversed'],
     ],
+    ['of what was denied before', [attemptIn('reversed')], 'charged', 'charge', 'charged', ['approved']],
+    [
+      'of what was denied before',
+      [attemptIn('resolved_not_charged')],
+      'charged',
+      'charge',
+      'charged',
+      ['resolved_charged'],
+    ],
     ['of nothing that is left', [attemptIn('closed')], 'charged', 'charge', 'charged', ['closed']],
     [
       'of a refund that is parked',

@@ -72,6 +72,10 @@ function settleBy(
     attempts.change(attempt, { state: 'reversed', cause, ...madeSureOf });
   } else if (attempt.state === 'resolved_charged' && outcome === 'not_charged') {
     attempts.change(attempt, { ...notCharged, cause });
+  } else if (attempt.state === 'reversed' && outcome === 'charged') {
+    attempts.change(attempt, { state: 'approved', cause, dueAt: null });
+  } else if (attempt.state === 'resolved_not_charged' && outcome === 'charged') {
+    attempts.change(attempt, { state: 'resolved_charged', cause, ...madeSureOf });
   }
 }
 
