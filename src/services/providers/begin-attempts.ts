@@ -11,7 +11,7 @@ import { type Attempts, attemptData } from './attempts.ts';
 import { callOffCharge, settle, tellCancelled } from './charge-ends.ts';
 import { tellRefused } from './decide-refund.ts';
 import type { DecisionContext } from './decision-context.ts';
-import { chargeOfNobody, firstCharge, firstRefund, lostCharge } from './new-attempt.ts';
+import { chargeOfNobody, firstCharge, firstRefund, lostCharge, lostRefund } from './new-attempt.ts';
 import { choose } from './routing.ts';
 import { sendingWindow } from './schedule.ts';
 
@@ -110,9 +110,20 @@ export function refundPayment(
 ): void {
   if (attempts.of(event.subject).length > 0) return;
   const paidBy = findCharge(attempts.of(event.data.payment_id));
-  // The charge is gone too: nobody can say that the refund was refused.
-  if (context.isAgain && paidBy === undefined) return;
+  if (context.isAgain && paidBy === undefined) {
+    beginLostRefund(attempts, event, context);
+    return;
+  }
   beginRefund(attempts, event, { charge: paidBy, purpose: 'refund', context });
+}
+
+/** The charge is gone too, and with it who was asked: whether the money was given back, a person has to find out. */
+function beginLostRefund(attempts: Attempts, event: LogEvent<RefundAuthorized>, { now }: EventContext): void {
+  const lost = attempts.begin(lostRefund(event, event.data, now));
+  const detail =
+    'The attempt to give it back is lost: a person has to find out whether a provider has given it back.';
+  attempts.tell(lost, 'provider.refund_unresolved', { ...attemptData(lost), detail });
+  attempts.follow(lost, 'provider.refund_unresolved');
 }
 
 function beginRefund(

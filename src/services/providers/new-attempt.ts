@@ -130,6 +130,14 @@ export function firstRefund(
   return { ...begun, state: 'sending' };
 }
 
+/** What stands for a refund whose attempt is gone, and its charge: it is in doubt, and its time is over. */
+export function lostRefund(event: LogEvent, money: Money, now: EpochMs): Attempt {
+  const window = { sendBefore: now, dueAt: now };
+  const times = { now, sendAt: now, window, deadlineAt: now };
+  const begun = firstRefund(event, money, { ...times, charge: undefined, purpose: 'refund', number: 1 });
+  return { ...begun, state: 'pending', dueAt: now, exposed: true, toldUnresolved: true };
+}
+
 /** Gives back a charge that its payment does not want. */
 export function unexpectedRefund(
   charge: Attempt,
