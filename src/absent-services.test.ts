@@ -28,6 +28,17 @@ test('a route of a service that runs nowhere answers 503, one that another proce
   expect(own.json()).toEqual({ made: true });
 });
 
+test('providers are seen by who calls them: a process that does not says so, and not that there are none', async () => {
+  const { app } = await givenEdge({ sandboxTenant: undefined });
+  refuseAbsentServices(app, { services: ['payments'], running: { has: async () => true } });
+  app.get('/v1/providers', { config: { scope: 'providers:read' } }, () => ({ data: [] }));
+  const answer = await app.inject({ url: '/v1/providers', headers: { authorization: `Bearer ${KEY}` } });
+  expect(answer.json()).toMatchObject({
+    status: 503,
+    detail: 'The service providers, which answers this, does not run in this process.',
+  });
+});
+
 test('whoever may not call a route is told so, whatever runs', async () => {
   const { as, call } = await givenRouteOfAnother();
   expect((await call({})).statusCode).toBe(401);

@@ -21,8 +21,12 @@ const ROUTE_OWNERS: readonly (readonly [pattern: RegExp, service: string])[] = [
   [/^\/v1\/(?:accounts|journal-entries)/, 'ledger'],
 ];
 
-/** The keys are published by whoever has the one that signs; a provider is believed by whoever has its secret. */
-const ANSWERED_BY_THE_SERVICE = /^\/(?:\.well-known\/lastro-keys|v1\/provider-callbacks\/:provider)$/;
+/**
+ * The keys are published by whoever has the one that signs; a provider is believed by whoever has its secret, and seen by whoever
+ * calls it.
+ */
+const ANSWERED_BY_THE_SERVICE =
+  /^\/(?:\.well-known\/lastro-keys|v1\/provider-callbacks\/:provider|v1\/providers)$/;
 
 /**
  * A route of a service that runs nowhere answers 503 (DESIGN §7); where another process runs it, this one answers: what a route does is

@@ -47,8 +47,8 @@ export function registerProviderRoutes(app: HttpApp, routes: ProviderRoutes): vo
       config: { scope: 'providers:read' },
       schema: {
         ...TaggedProviders,
-        summary: 'The providers, as this process sees them',
-        response: { 200: ProviderList },
+        summary: 'The providers, as this process sees them; 503 from one that does not run the service',
+        response: { 200: ProviderList, 503: ProblemDocument },
       },
     },
     async (_request, reply) => sendList(reply, routes.statuses().map(renderStatus)),
