@@ -11,6 +11,7 @@ import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { RunningServices } from '#platform/log/running-services.ts';
 import { registerSecretRoutes } from '#platform/vault/routes.ts';
+import type { Vault } from '#platform/vault/vault.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { registerCardRoutes } from '#services/cards/card-routes.ts';
 import { LedgerReads } from '#services/ledger/reads.ts';
@@ -27,7 +28,7 @@ import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts
 import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
-import { ensureSecretKeys } from './secret-key.ts';
+import { ensureSecretKeys, refuseOtherKeys } from './secret-key.ts';
 import { seedSandbox } from './seed-sandbox.ts';
 import { ensureSigningKey } from './signing-key.ts';
 import { Stops } from './stops.ts';
@@ -81,7 +82,7 @@ async function startServices(options: StartOptions, { address, database, stops }
   const signingKey = settings.services.includes('integrity')
     ? ensureSigningKey(settings, options.dataDir)
     : undefined;
-  const vault = part.vault(ensureSecretKeys(settings, options.dataDir));
+  const vault = await openVault(part, options);
   const log = await part.engine.openLog();
   if (signingKey !== undefined) part.openCheckpoints(signingKey);
   const deadLetters = part.openDeadLetters(log);
@@ -131,6 +132,12 @@ async function startServices(options: StartOptions, { address, database, stops }
   for (const waiting of [finalStates, refundEnds, hub.ends]) stops.add(async () => waiting.stop());
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
+}
+
+async function openVault(part: Parts, { settings, dataDir }: StartOptions): Promise<Vault> {
+  const vault = part.vault(ensureSecretKeys(settings, dataDir));
+  await refuseOtherKeys(vault);
+  return vault;
 }
 
 type PaymentRoutes = Omit<Parameters<typeof registerPaymentRoutes>[1], 'reads'> &

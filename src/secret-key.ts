@@ -5,6 +5,7 @@ import { Fault } from '#kernel/fault.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import { createFileOnce } from '#platform/processes/create-file-once.ts';
 import { generateSecretKey, requireSecretKeys, type SecretKeys } from '#platform/vault/secret-key.ts';
+import type { Vault } from '#platform/vault/vault.ts';
 
 const FILE_NAME = 'secret-key';
 
@@ -18,6 +19,24 @@ export function ensureSecretKeys(
   const file = join(dataDir, FILE_NAME);
   if (!existsSync(file)) createFileOnce(file, `${generateSecretKey()}\n`);
   return readKeys(file);
+}
+
+/**
+ * A process with another key would start, and then neither send a webhook of an endpoint that is there nor make one that the others
+ * can send to. Throws a Fault that says what to do.
+ */
+export async function refuseOtherKeys(vault: Pick<Vault, 'listMissingKeys'>): Promise<void> {
+  const missing = await vault.listMissingKeys();
+  const [first] = missing;
+  if (first === undefined) return;
+  const sealed = missing.map(({ keyId, secrets }) => `${secrets} with the key ${keyId}`).join(', ');
+  throw new Fault(
+    `of this installation's secrets ${sealed} are sealed, which this process was not given: give every process the same ` +
+      `LASTRO_SECRET_KEY (without it, it is the file ${FILE_NAME} of the data folder where they were made), and leave an old key ` +
+      `behind the new one. If it is lost, so are they: delete from vault.secrets where key_id = '${first.keyId}', then put them anew ` +
+      'and rotate those of webhook endpoints',
+    { transient: false },
+  );
 }
 
 function readKeys(file: string): SecretKeys {

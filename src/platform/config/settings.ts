@@ -137,7 +137,7 @@ const FIXED_SETTINGS = {
     allowed: '32 bytes in base64, or several such keys separated by commas',
     matches: (value) => parseSecretKeys(value) !== undefined,
     meaning:
-      'The key that tenants’ secrets are encrypted with (AES-256-GCM). Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. To change it, put the new one before the old one: the first encrypts, all decrypt.',
+      'The key that tenants’ secrets are encrypted with (AES-256-GCM). Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same, and does not start without one that a secret is encrypted with. To change it, put the new one behind the old one in every process, then before it: the first encrypts, all decrypt.',
     secret: true,
   }),
   checkpointIntervalMs: wholeNumber({

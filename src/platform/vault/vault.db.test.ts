@@ -54,3 +54,15 @@ test('U13: a secret is found by its tenant and name alone, holds its last value,
   expect(await vault.delete({ tenant: 'acme', name: 'erp' })).toBe(false);
   expect(await vault.find({ tenant: 'acme', name: 'erp' })).toBeUndefined();
 });
+
+test('a key that something was sealed with and that is not here is missing, with how much it has sealed', async () => {
+  const [old, other] = [generateSecretKey(), generateSecretKey()];
+  const of = (keys: string) =>
+    new Vault({ db: pool, clock: { now: () => NOW }, keys: requireSecretKeys(keys) });
+  const sealing = of(old);
+  await sealing.put({ tenant: 'moved', name: 'a', value: VALUE });
+  await sealing.put({ tenant: 'moved', name: 'b', value: VALUE });
+  const keyId = requireSecretKeys(old).sealing.id;
+  expect(await of(other).listMissingKeys()).toContainEqual({ keyId, secrets: 2 });
+  expect(await of(`${other},${old}`).listMissingKeys()).not.toContainEqual({ keyId, secrets: 2 });
+});

@@ -24,6 +24,12 @@ export interface ListedSecret {
   readonly updatedAt: EpochMs;
 }
 
+export interface MissingKey {
+  readonly keyId: string;
+  /** How many it has sealed. */
+  readonly secrets: number;
+}
+
 /** Runs one statement by itself: a `ReadPool`. */
 export interface VaultDatabase {
   query<Row>(text: string, values: readonly unknown[]): Promise<Row[]>;
@@ -131,6 +137,18 @@ export class Vault {
       [wanted.map(({ tenant }) => tenant), wanted.map(({ name }) => name)],
     );
     return rows.map((row) => ({ tenant: row.tenant, name: row.name, value: this.#open(row) }));
+  }
+
+  /**
+   * The keys that secrets were sealed with and that are not here: nobody can read those secrets in this process. Reads the whole
+   * table, once, at a start.
+   */
+  async listMissingKeys(): Promise<MissingKey[]> {
+    return this.#options.db.query<MissingKey>(
+      `select key_id as "keyId", count(*)::integer as secrets from vault.secrets
+       where key_id <> all ($1::text[]) group by key_id order by key_id`,
+      [[...this.#options.keys.byId.keys()]],
+    );
   }
 
   /** By name; those of parts of the product left out (V2). By primary key. */
