@@ -10,6 +10,7 @@ import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { RunningServices } from '#platform/log/running-services.ts';
+import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { registerSecretRoutes } from '#platform/vault/routes.ts';
 import type { Vault } from '#platform/vault/vault.ts';
 import { registerAuthorizeRoutes } from '#services/cards/authorize-routes.ts';
@@ -24,7 +25,7 @@ import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
 import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
 import type { CardParts } from './card-parts.ts';
-import { logServer, type OpenedDatabase, openDatabase } from './open-database.ts';
+import { logServer, namingTheSetting, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { Parts, type StartOptions } from './parts.ts';
 import { openProviderConfiguration } from './provider-configuration.ts';
 import { ensureSandboxKey } from './sandbox-key.ts';
@@ -61,7 +62,9 @@ export async function startLastro(options: StartOptions): Promise<Lastro> {
     return await startServices(options, { address, database, stops });
   } catch (error) {
     await stops.run();
-    throw error;
+    throw settings.databaseUrl !== undefined && error instanceof DatabaseFault
+      ? namingTheSetting(error)
+      : error;
   }
 }
 

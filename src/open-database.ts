@@ -81,15 +81,19 @@ async function usable(
   }
 }
 
-/** SQLSTATE insufficient_privilege */
-const NOT_ALLOWED = '42501';
+/** By SQLSTATE: insufficient_privilege, too_many_connections. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  '42501': 'its user has to own the database',
+  '53300':
+    'raise max_connections, or the limit of its user: a process of one service keeps up to 20 connections, one of all services some 60',
+};
 
 /** What the server or the way to it says does not tell which setting is to be looked at. */
-function namingTheSetting(error: unknown): unknown {
+export function namingTheSetting(error: unknown): unknown {
   const fault = asFault(error);
   if (!(fault instanceof DatabaseFault)) return error;
-  const remedy = fault.state === NOT_ALLOWED ? '; its user has to own the database' : '';
-  const message = `the database that LASTRO_DATABASE_URL names cannot be used: ${fault.message}${remedy}`;
+  const remedy = REMEDIES[fault.state ?? ''];
+  const message = `the database that LASTRO_DATABASE_URL names cannot be used: ${fault.message}${remedy === undefined ? '' : `; ${remedy}`}`;
   return new Fault(message, { transient: fault.transient, cause: error });
 }
 
