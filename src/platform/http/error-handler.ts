@@ -3,6 +3,7 @@ import { Fault } from '#kernel/fault.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { QueueFull } from '../batch/group-commit.ts';
+import { NoTurn } from '../postgres/read-turns.ts';
 import { ProblemError } from './problem-error.ts';
 import type { EdgeProblemCode } from './problems.ts';
 import { queueFull } from './queue-full.ts';
@@ -16,6 +17,10 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   }
   if (error instanceof QueueFull) {
     sendProblem(reply, queueFull());
+    return;
+  }
+  if (error instanceof NoTurn) {
+    sendProblem(reply, tooManyReads());
     return;
   }
   const refusal = frameworkRefusal(error);
@@ -65,3 +70,12 @@ function faultProblem(error: unknown, request: FastifyRequest): Problem {
   request.log.error({ err: error }, 'a request met a fault');
   return problem('internal.fault', 'The operation failed; whether it took effect is told by repeating it.');
 }
+
+/** For the log it is an answer like others, without a line of its own. */
+function tooManyReads(): Problem {
+  return problem('service.overloaded', 'Too many other requests of the same caller are waiting to read.', {
+    members: { retry_after_seconds: RETRY_READING_AFTER_S },
+  });
+}
+
+const RETRY_READING_AFTER_S = 1;

@@ -3,6 +3,8 @@
  * writes is heard of at once; one that another process writes is found by looking.
  */
 
+import { NoTurn, readingTenant } from '#platform/postgres/read-turns.ts';
+
 /** How often a resource whose end may be written elsewhere is looked at. */
 const LOOK_EVERY_MS = 100;
 /** What a saga under way takes, many times over. */
@@ -51,12 +53,22 @@ export class FinalStates<Resource extends { readonly status: string }> {
 
   async #waitUntil(awaited: Awaited, deadline: number): Promise<Resource | undefined> {
     const { tenant, uuid, from } = awaited;
-    const found = await this.#find(tenant, uuid);
+    const found = await this.#look(tenant, uuid);
     if (found !== undefined && this.#isFinal(found.status) && found.status !== from) return found;
     const leftMs = Math.min(deadline, this.#stopAt) - performance.now();
     if (leftMs <= 0) return undefined;
     await this.#nextChange(uuid, Math.min(leftMs, LOOK_EVERY_MS));
     return this.#waitUntil(awaited, deadline);
+  }
+
+  /** Without a turn to read nothing is known: the next look may have one. */
+  async #look(tenant: string, uuid: string): Promise<Resource | undefined> {
+    try {
+      return await readingTenant.run(tenant, () => this.#find(tenant, uuid));
+    } catch (error) {
+      if (error instanceof NoTurn) return undefined;
+      throw error;
+    }
   }
 
   async #nextChange(uuid: string, timeoutMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NoTurn, readingTenant } from '#platform/postgres/read-turns.ts';
 import {
   type EdgeFixture,
   FAILING_KEY,
@@ -63,6 +64,37 @@ test('an answer in parts is one answer, with the headers of every other, measure
     expect.objectContaining({ route: '/v1/waiting/parts', status: 200, correlation_id }),
   );
   await fixture.app.close();
+});
+
+describe('reads take turns by tenant', () => {
+  test.each([KEY, SLOW_KEY])('what reads for a caller knows whose turn it is', async (key) => {
+    const fixture = await givenEdge();
+    const tenant = () => ({ tenant: readingTenant.getStore() ?? null });
+    fixture.app.get('/v1/reads', { config: { scope: 'things:read' } }, async () => tenant());
+    fixture.app.post(
+      '/v1/promises',
+      { config: { scope: 'things:write', idempotencyKey: 'required' } },
+      async () => tenant(),
+    );
+    const read = await call({ url: '/v1/reads', headers: bearer(key) }, fixture);
+    expect(read.json()).toEqual({ tenant: 'acme' });
+    const promised = await call({ method: 'POST', url: '/v1/promises', headers: bearer(key) }, fixture);
+    expect(promised.json()).toEqual({ tenant: null });
+    expect(readingTenant.getStore()).toBeUndefined();
+    await fixture.app.close();
+  });
+
+  test('one that has no turn is answered 503, without a line of its own in the log', async () => {
+    const fixture = await givenEdge();
+    fixture.app.get('/v1/crowded', { config: { scope: 'things:read' } }, () => {
+      throw new NoTurn('the read had no turn', { transient: true });
+    });
+    const answer = await call({ url: '/v1/crowded' }, fixture);
+    expect(answer.json()).toMatchObject({ status: 503, code: 'service.overloaded' });
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(fixture.log.map(({ msg }) => msg)).toEqual(['answered']);
+    await fixture.app.close();
+  });
 });
 
 /** What makes each of the edge's problems. The two that need a socket stand in http-server.e2e.test.ts. */

@@ -38,7 +38,7 @@ import { ProblemError } from './problem-error.ts';
 import { edgeProblems, mergeProblems } from './problems.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { pathOf } from './request-target.ts';
-import { createRouteGuard, type GuardOptions, scopeOf } from './route-guard.ts';
+import { createRouteGuard, type GuardOptions, readsOf, scopeOf } from './route-guard.ts';
 import { createHttpDurations, type HttpDurations, RouteMeter } from './route-meter.ts';
 import type { SchemaTypes } from './schemas.ts';
 import { sendProblem } from './send.ts';
@@ -168,7 +168,10 @@ function guardRoutes(
     const methods = [route.method].flat();
     for (const method of methods) routes.push({ method, template: route.url });
     const meter = new RouteMeter(durations, { route: route.url, method: methods.join(',') });
-    route.onRequest = [createRouteGuard({ scope, meter }, guard), ...[route.onRequest ?? []].flat()];
+    route.onRequest = [
+      createRouteGuard({ scope, meter, reads: readsOf(route) }, guard),
+      ...[route.onRequest ?? []].flat(),
+    ];
   });
 }
 

@@ -8,6 +8,7 @@ import type {
 import type { Clock } from '#kernel/clock.ts';
 import { correlationIdOf } from '#kernel/correlation-id.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
+import { readingTenant } from '#platform/postgres/read-turns.ts';
 import type { Authenticate, Authentication } from './authenticate.ts';
 import { permits } from './principal.ts';
 import { edgeProblem, ProblemError } from './problem-error.ts';
@@ -27,7 +28,7 @@ export interface GuardOptions {
  * a request looks nothing up. Synchronous unless the key has to be asked for or a rate limit is set.
  */
 export function createRouteGuard(
-  route: { scope: string | undefined; meter: RouteMeter },
+  route: { scope: string | undefined; meter: RouteMeter; reads: boolean },
   options: GuardOptions,
 ): onRequestHookHandler {
   const { scope, meter } = route;
@@ -42,12 +43,17 @@ export function createRouteGuard(
     if (refusal !== undefined || options.rateLimiter === undefined) passage.done(refusal);
     else void countIn(passage, options.rateLimiter);
   };
+  const admitReader = (passage: Passage, authentication: Authentication): void => {
+    if (!authentication.ok) admit(passage, authentication);
+    else readingTenant.run(authentication.value.tenant, () => admit(passage, authentication));
+  };
+  const letThrough = route.reads ? admitReader : admit;
   return (request, reply, done) => {
     request.meter = meter;
     const authentication = options.authenticate(request.raw);
     const passage = { request, reply, done };
-    if (authentication instanceof Promise) authentication.then((known) => admit(passage, known), done);
-    else admit(passage, authentication);
+    if (authentication instanceof Promise) authentication.then((known) => letThrough(passage, known), done);
+    else letThrough(passage, authentication);
   };
 }
 
@@ -93,6 +99,11 @@ async function countIn({ request, reply, done }: Passage, rateLimiter: RateLimit
   } catch (error) {
     done(error instanceof Error ? error : new InvariantViolation(String(error)));
   }
+}
+
+/** Whether a route reads for its caller. A POST that moves or promises money decides in a batch, which reads by a session of its own. */
+export function readsOf(route: RouteOptions): boolean {
+  return route.method !== 'POST' || route.config?.idempotencyKey === 'optional';
 }
 
 /** The scope of a route, undefined if it is open to all. A route that says neither does not start. */
