@@ -26,6 +26,7 @@ import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { allowedMethods, type RegisteredRoute } from './allowed-methods.ts';
 import { DOCS_PREFIX, registerDocsPages, registerOpenApi } from './api-docs.ts';
 import { createAuthenticate } from './authenticate.ts';
+import { boundBodiesUnderWay } from './bodies-under-way.ts';
 import { createClientErrorHandler } from './client-error.ts';
 import { closeConnectionsWhileClosing } from './closing.ts';
 import { CorrelatedLog } from './correlated-log.ts';
@@ -154,6 +155,7 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
     createAfterEveryRequest(new RouteMeter(durations, { route: 'none', method: 'any' })),
   );
   guardRoutes(app, { routes, durations, guard });
+  app.addHook('preParsing', boundBodiesUnderWay(settings.bodyLimitBytes));
   // What is left for it: a route that exists and gives up, as the one of the page's files does.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get as httpGet } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { callBeforeAccepted } from '../../../tests/early-callers.ts';
 import { closeHttpApp } from './closing.ts';
 import { type EdgeFixture, givenEdge, KEY, THING } from './edge-fixture.ts';
@@ -156,6 +156,43 @@ test('request.timeout: a peer that dribbles its body is cut off', async () => {
   await closed;
   clearInterval(dribble);
   expect(codeOf(received())).toBe('request.timeout');
+});
+
+describe('bodies that do not end', () => {
+  const MEBIBYTE = 1024 * 1024;
+  const head = (framing: string) =>
+    `POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${framing}\r\n\r\n`;
+  const declared = head(`Content-Length: ${MEBIBYTE}`);
+  const chunked = `${head('Transfer-Encoding: chunked')}${(MEBIBYTE - 1).toString(16)}\r\n${' '.repeat(MEBIBYTE - 1)}\r\n`;
+
+  test.each([
+    ['says how long it is', declared],
+    ['does not say how long it is', chunked],
+  ])('are held up to 32 MiB of a caller; one more that %s is answered 503', async (_what, unfinished) => {
+    const { port } = await givenServer();
+    const unended = Array.from({ length: 33 }, () => dial(port));
+    for (const { socket } of unended) socket.write(unfinished);
+    const answers = () => unended.map(({ received }) => received()).filter((text) => text !== '');
+    // Of bodies counted as they come, several may meet the bound halfway.
+    await expect.poll(() => [...new Set(answers().map(codeOf))], PATIENCE).toEqual(['service.overloaded']);
+    expect(answers()[0]).toMatch(/^HTTP\/1\.1 503 [^]*\r\nretry-after: 2\r\n/);
+
+    const small = dial(port);
+    small.socket.write(`${head('Content-Length: 2')}{}`);
+    await expect.poll(small.received, PATIENCE).toContain('request.invalid');
+
+    for (const { socket } of [...unended, small]) socket.destroy();
+    await expect
+      .poll(async () => {
+        const again = dial(port);
+        again.socket.write(
+          `${head(`Content-Length: ${MEBIBYTE}\r\nConnection: close`)}${' '.repeat(MEBIBYTE)}`,
+        );
+        await again.closed;
+        return codeOf(again.received());
+      }, PATIENCE)
+      .toBe('request.malformed_json');
+  });
 });
 
 test('the limits on a peer’s time are in force', async () => {

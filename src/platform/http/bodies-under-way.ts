@@ -1,0 +1,118 @@
+/**
+ * How much of the bodies that are still arriving is held in memory: bounded for each caller, so that one who opens many and
+ * ends none takes no more than that. A body that says how long it is is refused before it is read, one that does not where
+ * it is too much.
+ */
+import { type Readable, Transform } from 'node:stream';
+import type { FastifyReply, FastifyRequest, preParsingHookHandler, RequestPayload } from 'fastify';
+import { edgeProblem, type ProblemError } from './problem-error.ts';
+
+const MEBIBYTE = 1024 * 1024;
+/** Bodies are here within milliseconds; so much of one caller's are on their way only over slow lines, or for harm. */
+const LEAST_BOUND_BYTES = 32 * MEBIBYTE;
+/** The bound is no fewer bodies of the largest size than that. */
+const LEAST_BODIES = 4;
+/** A Content-Length of fewer digits is not counted: the connection itself costs as much. */
+const COUNTED_DIGITS = 5;
+
+export function boundBodiesUnderWay(bodyLimitBytes: number): preParsingHookHandler {
+  const bound = Math.max(LEAST_BOUND_BYTES, LEAST_BODIES * bodyLimitBytes);
+  const held = new HeldBytes(bound);
+  return (request, _reply: FastifyReply, payload, done) => {
+    const length = request.headers['content-length'];
+    if (length !== undefined && length.length < COUNTED_DIGITS) done(null, payload);
+    else if (length !== undefined) takeDeclared(held, { request, payload, declared: Number(length) }, done);
+    else if (request.headers['transfer-encoding'] === undefined) done(null, payload);
+    else done(null, counted(held, request, payload));
+  };
+}
+
+/** Of callers that hold any. */
+class HeldBytes {
+  readonly #bound: number;
+  readonly #bytes = new Map<string, number>();
+
+  constructor(bound: number) {
+    this.#bound = bound;
+  }
+
+  /** Whether there was room. */
+  take(caller: string, bytes: number): boolean {
+    const sum = (this.#bytes.get(caller) ?? 0) + bytes;
+    if (sum > this.#bound) return false;
+    this.#bytes.set(caller, sum);
+    return true;
+  }
+
+  giveBack(caller: string, bytes: number): void {
+    const left = (this.#bytes.get(caller) ?? 0) - bytes;
+    if (left > 0) this.#bytes.set(caller, left);
+    else this.#bytes.delete(caller);
+  }
+}
+
+function takeDeclared(
+  held: HeldBytes,
+  body: { request: FastifyRequest; payload: RequestPayload; declared: number },
+  done: (error: ProblemError | null, payload?: RequestPayload) => void,
+): void {
+  const { request, payload } = body;
+  const caller = callerOf(request);
+  const bytes = Math.min(body.declared, limitOf(request));
+  if (!held.take(caller, bytes)) {
+    done(tooMuch());
+    return;
+  }
+  onceOver(payload, () => held.giveBack(caller, bytes));
+  done(null, payload);
+}
+
+/** Passes the body on, and breaks off where there is no more room. */
+function counted(held: HeldBytes, request: FastifyRequest, payload: RequestPayload): Transform {
+  const caller = callerOf(request);
+  const limit = limitOf(request);
+  let taken = 0;
+  const passing = new Transform({
+    transform(chunk: Buffer, _encoding, pass) {
+      const bytes = Math.min(chunk.length, limit - taken);
+      if (!held.take(caller, bytes)) return pass(tooMuch());
+      taken += bytes;
+      return pass(null, chunk);
+    },
+  });
+  onceOver(payload, () => {
+    held.giveBack(caller, taken);
+    if (!payload.readableEnded) passing.destroy();
+  });
+  return payload.pipe(passing);
+}
+
+/** It has arrived, or never will. */
+function onceOver(payload: Readable, work: () => void): void {
+  let isOver = false;
+  const end = (): void => {
+    if (!isOver) work();
+    isOver = true;
+  };
+  payload.once('end', end);
+  payload.once('close', end);
+}
+
+/** More than that is not held of one body. */
+function limitOf(request: FastifyRequest): number {
+  return request.routeOptions.bodyLimit;
+}
+
+/** Who is not known by a key, by the address. */
+function callerOf(request: FastifyRequest): string {
+  return request.caller?.tenant ?? request.socket.remoteAddress ?? '';
+}
+
+function tooMuch(): ProblemError {
+  return edgeProblem('service.overloaded', 'Too much of other bodies of the same caller is still arriving.', {
+    members: { retry_after_seconds: RETRY_AFTER_S },
+  });
+}
+
+/** Bodies on their way over a slow line have arrived by then, or are cut off soon. */
+const RETRY_AFTER_S = 2;
