@@ -1,6 +1,6 @@
 /**
- * Who reads next, where more want to than there are connections. Tenants take turns, a query each, and no tenant has more
- * than half of the connections at a time: however much one asks for, the first read of another waits for nobody.
+ * Who reads next, where more want to than there are connections. Tenants take turns, a query each, and no tenant has
+ * them all: however much one asks for, a quarter of the connections is there for the others.
  *
  * T1: no more turns are taken than there are connections, and no more than its share by one tenant.
  * T2: of one tenant's, who came first goes first; a tenant that had its turn goes behind the others that wait.
@@ -40,7 +40,7 @@ export class ReadTurns {
   constructor(connections: number) {
     this.#connections = connections;
     this.#free = connections;
-    this.#share = Math.max(1, Math.floor(connections / 2));
+    this.#share = Math.max(1, connections - Math.ceil(connections / 4));
   }
 
   /** Runs `read` when it is the caller's turn. */
