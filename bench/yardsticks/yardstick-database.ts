@@ -104,9 +104,10 @@ async function insertDays(client: pg.Client): Promise<void> {
   );
 }
 
-/** The log first, since the services' migrations call it; the services only know each other by contract. */
+/** The log first, then the ledger, since the others' migrations call them. */
 function loadMigrations(root: string): { schema: string; sql: string }[] {
-  const services = readdirSync(join(root, 'src/services')).toSorted();
+  const others = readdirSync(join(root, 'src/services')).filter((name) => name !== 'ledger');
+  const services = ['ledger', ...others.toSorted()];
   const sources = [
     { schema: LOG_SCHEMA, folder: join(root, 'src/platform/log/migrations') },
     ...services.map((schema) => ({ schema, folder: join(root, 'src/services', schema, 'migrations') })),
