@@ -285,16 +285,18 @@ describe('a sender that is paused between the commit and the sending', () => {
   test('sends nothing if its time is over by then', async () => {
     let now = Date.now();
     let asked = 0;
+    let isLetGo = false;
     const clock = { now: () => now };
     const isOwned = (): boolean => {
       // It is asked last before the clock is. The event may be some time ahead of a clock that stands still.
       if (++asked === 1) now += 20_000;
-      return true;
+      return asked === 1 || isLetGo;
     };
     world.process({ clock, isOwned });
     const payment = await world.authorize();
     await world.waitUntil(async () => (await world.rows(payment))[0]?.state === 'waiting');
-    expect([asked, world.alfa.count('charge')]).toEqual([1, 0]);
+    expect(world.alfa.count('charge')).toBe(0);
+    isLetGo = true;
     now += 10_000;
     expect(await world.hears(payment, 'provider.approved')).toEqual(['provider.approved']);
   });
