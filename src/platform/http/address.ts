@@ -1,6 +1,6 @@
 /** Where a process takes requests, and what to say if it cannot. */
-import { type AddressInfo, createServer } from 'node:net';
 import { Fault } from '#kernel/fault.ts';
+import { probePort } from '../processes/free-port.ts';
 import type { HttpApp } from './http-app.ts';
 
 export interface Address {
@@ -14,21 +14,12 @@ export interface Address {
  * here because payment providers are told where to call back before the server listens.
  * @returns with the port; another program may be faster, which `listen` says
  */
-export async function claimAddress({ host, port }: Address): Promise<Address> {
-  const server = createServer();
+export async function claimAddress(address: Address): Promise<Address> {
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port, exclusive: true }, resolve);
-    });
+    return { host: address.host, port: await probePort(address) };
   } catch (error) {
-    throw refusalOf(error, { host, port });
+    throw refusalOf(error, address);
   }
-  const { port: taken } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
-  return { host, port: taken };
 }
 
 export async function listen(app: HttpApp, { host, port }: Address): Promise<void> {

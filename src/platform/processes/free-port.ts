@@ -1,23 +1,32 @@
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
+
+const HOST = '127.0.0.1';
 
 /** A port of 127.0.0.1 that was free a moment ago; the caller must be ready to lose it to somebody else. */
-export async function findFreePort(): Promise<number> {
-  const port = await tryListen(0);
-  if (port === undefined) throw new Error('the system has no free port on 127.0.0.1');
-  return port;
+export function findFreePort(): Promise<number> {
+  return probePort({ host: HOST, port: 0 });
 }
 
-export async function isPortFree(port: number): Promise<boolean> {
-  return (await tryListen(port)) !== undefined;
+export function isPortFree(port: number): Promise<boolean> {
+  return probePort({ host: HOST, port }).then(
+    () => true,
+    () => false,
+  );
 }
 
-async function tryListen(port: number): Promise<number | undefined> {
+/**
+ * Listens there for a moment. Rejects with the system's error where that cannot be done.
+ * @returns the port, which is any that is free for 0
+ */
+export async function probePort({ host, port }: { host: string; port: number }): Promise<number> {
   const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(undefined));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? address?.port : undefined));
-    });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, exclusive: true }, resolve);
   });
+  const address = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  return address.port;
 }
