@@ -5,7 +5,8 @@
  */
 import { type Readable, Transform } from 'node:stream';
 import type { FastifyReply, FastifyRequest, preParsingHookHandler, RequestPayload } from 'fastify';
-import { edgeProblem, type ProblemError } from './problem-error.ts';
+import { overloaded } from './overloaded.ts';
+import { ProblemError } from './problem-error.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** Bodies are here within milliseconds; so much of one caller's are on their way only over slow lines, or for harm. */
@@ -109,9 +110,9 @@ function callerOf(request: FastifyRequest): string {
 }
 
 function tooMuch(): ProblemError {
-  return edgeProblem('service.overloaded', 'Too much of other bodies of the same caller is still arriving.', {
-    members: { retry_after_seconds: RETRY_AFTER_S },
-  });
+  return new ProblemError(
+    overloaded('Too much of other bodies of the same caller is still arriving.', RETRY_AFTER_S),
+  );
 }
 
 /** Bodies on their way over a slow line have arrived by then, or are cut off soon. */

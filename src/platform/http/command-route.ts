@@ -15,7 +15,7 @@ import type { Problem } from '#kernel/problem.ts';
 import type { Command } from '../batch/command.ts';
 import { type CommandOutcome, QueueFull } from '../batch/command-worker.ts';
 import { parseIdempotencyKey, requireIdempotencyKey } from './idempotency-key.ts';
-import { queueFull } from './queue-full.ts';
+import { queueFull } from './overloaded.ts';
 import { PROBLEM_MEDIA_TYPE } from './render-problem.ts';
 import { contextOf } from './request-context.ts';
 import { sendProblem } from './send.ts';

@@ -4,9 +4,9 @@ import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { QueueFull } from '../batch/group-commit.ts';
 import { NoTurn } from '../postgres/read-turns.ts';
+import { overloaded, queueFull } from './overloaded.ts';
 import { ProblemError } from './problem-error.ts';
 import type { EdgeProblemCode } from './problems.ts';
-import { queueFull } from './queue-full.ts';
 import { sendProblem } from './send.ts';
 
 /** Turns whatever a hook, a parser or a handler threw into an answer. What was sent never makes a 5xx. */
@@ -73,9 +73,7 @@ function faultProblem(error: unknown, request: FastifyRequest): Problem {
 
 /** For the log it is an answer like others, without a line of its own. */
 function tooManyReads(): Problem {
-  return problem('service.overloaded', 'Too many other requests of the same caller are waiting to read.', {
-    members: { retry_after_seconds: RETRY_READING_AFTER_S },
-  });
+  return overloaded('Too many other requests of the same caller are waiting to read.', RETRY_READING_AFTER_S);
 }
 
 const RETRY_READING_AFTER_S = 1;

@@ -1,11 +1,14 @@
-/** What a request is told whose queue takes no more: come again. Whichever route meets it, the edge answers so. */
+/** What a request is told for which there is no room just now: come again. */
 import { type Problem, problem } from '#kernel/problem.ts';
 
 /** A worker that moves at all has emptied its queue by then. */
-const RETRY_AFTER_S = 2;
+const QUEUE_EMPTIED_AFTER_S = 2;
 
+export function overloaded(detail: string, retryAfterS: number): Problem {
+  return problem('service.overloaded', detail, { members: { retry_after_seconds: retryAfterS } });
+}
+
+/** Of a queue that takes no more. Whichever route meets it, the edge answers so. */
 export function queueFull(): Problem {
-  return problem('service.overloaded', 'Too many requests are waiting to be decided.', {
-    members: { retry_after_seconds: RETRY_AFTER_S },
-  });
+  return overloaded('Too many requests are waiting to be decided.', QUEUE_EMPTIED_AFTER_S);
 }
