@@ -83,7 +83,12 @@ export class Sweeper {
       const [tenant = '', connector = '', destination = ''] = name.split('/');
       return { tenant, connector, destination };
     });
-    await hastenCalls(this.#options.session, back, this.#options.clock.now());
-    for (const name of names) this.#back.delete(name);
+    this.#back.clear(); // what is heard of meanwhile is another turn's
+    try {
+      await hastenCalls(this.#options.session, back, this.#options.clock.now());
+    } catch (error) {
+      for (const name of names) this.#back.add(name);
+      throw error;
+    }
   }
 }
