@@ -51,7 +51,7 @@ async function judgePage(reader: Reader, payments: readonly RowRef[]): Promise<F
   );
 }
 
-const UNDO_ENDS: ReadonlySet<string> = new Set(['payment.resolution_refused', 'payment.upheld']);
+const UNDO_GIVEN_UP: ReadonlySet<string> = new Set(['payment.resolution_refused', 'payment.upheld']);
 
 /** A request that is refused, or given up, is taken from the row when the payments' group passes that, which may be later. */
 function faultsOf(
@@ -64,7 +64,7 @@ function faultsOf(
     return [{ subject, detail: 'undo_requested_at is a time at which nobody asked for that' }];
   }
   const last = asked.at(-1);
-  const isOver = events.some(({ type, at }) => UNDO_ENDS.has(type) && at >= (last ?? at));
+  const isOver = events.some(({ type, at }) => UNDO_GIVEN_UP.has(type) && at >= (last ?? at));
   if (last === undefined || isOver) return [];
   return [{ subject, detail: 'undo_requested_at is not there, and a person asked for that' }];
 }

@@ -37,11 +37,11 @@ const STATUS_AFTER: ReadonlyMap<string, RefundStatus> = new Map(
 );
 
 /** What a person wanted undone stands: it could not be, or not any more. */
-const UNDO_ENDS: ReadonlySet<string> = new Set(['payment.resolution_refused', 'payment.upheld']);
+const UNDO_GIVEN_UP: ReadonlySet<string> = new Set(['payment.resolution_refused', 'payment.upheld']);
 
 /** The events that change refunds or totals, each with the newest version that is read. */
 export const REFUND_STATUS_EVENTS: ReadonlyMap<string, number> = new Map(
-  [...STATUS_AFTER.keys(), ...UNDO_ENDS].map((type) => [type, 1]),
+  [...STATUS_AFTER.keys(), ...UNDO_GIVEN_UP].map((type) => [type, 1]),
 );
 
 export function isOfRefund({ type, subject }: LogEvent): boolean {
@@ -53,7 +53,7 @@ export function refundedPayment(event: LogEvent): { tenant: string; uuid: string
   const { tenant, subject, type } = event;
   if (isOfRefund(event))
     return { tenant, uuid: uuidOf((event.data as { payment_id: PaymentId }).payment_id) };
-  return UNDO_ENDS.has(type) ? { tenant, uuid: uuidOf(subject as PaymentId) } : undefined;
+  return UNDO_GIVEN_UP.has(type) ? { tenant, uuid: uuidOf(subject as PaymentId) } : undefined;
 }
 
 /** What the event makes of a refund's row; undefined if it does not change it. */
@@ -92,7 +92,7 @@ export class RefundBook {
 
   /** An event that was taken before, or is about nothing we know, changes nothing (U3). */
   take(event: LogEvent): void {
-    if (UNDO_ENDS.has(event.type)) this.#standBy(event);
+    if (UNDO_GIVEN_UP.has(event.type)) this.#standBy(event);
     else if (isOfRefund(event)) this.#follow(event);
   }
 
