@@ -95,7 +95,8 @@ test('a charge that the ledger cannot post is given back: the refusal and the or
   expectNoStages();
 });
 
-test('a completed payment that was not charged after all is reversed in one commit', async () => {
+/** Completed, and a person says now that it was not charged. */
+async function givenDenied() {
   one.startPassage();
   const payment = one.payment('requested');
   await one.append(payment);
@@ -104,6 +105,11 @@ test('a completed payment that was not charged after all is reversed in one comm
   await settled();
   await one.append(requested(payment, 'revoke'));
   await settled();
+  return payment;
+}
+
+test('a completed payment that was not charged after all is reversed in one commit', async () => {
+  const payment = await givenDenied();
   await one.append(told(payment, 'resolved not charged'));
   await settled();
   expect((await commitsOf(payment.subject)).slice(-3)).toEqual([
@@ -116,14 +122,7 @@ test('a completed payment that was not charged after all is reversed in one comm
 });
 
 test('one that can be reversed no more is left to a person, whose word lets it stand', async () => {
-  one.startPassage();
-  const payment = one.payment('requested');
-  await one.append(payment);
-  await settled();
-  await one.append(told(payment, 'approved'));
-  await settled();
-  await one.append(requested(payment, 'revoke'));
-  await settled();
+  const payment = await givenDenied();
   await one.rows(
     `update ledger.balances set status = 'closed' where account_key = (select key from ledger.accounts where id = 'wallet')`,
   );
