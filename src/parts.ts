@@ -110,10 +110,7 @@ export class Parts {
       connections: 2,
     });
     stops.add(() => this.#checks.close());
-    const db = {
-      query: async (text: string, values: unknown[]) => ({ rows: await this.#checks.query(text, values) }),
-    };
-    this.access = createAccess({ db, clock: this.engine.clock });
+    this.access = createAccess({ db: this.#checks, clock: this.engine.clock });
     stops.add(() => this.access.settled());
     this.paymentReads = new PaymentReads(this.reads);
     this.refundReads = new RefundReads(this.reads);

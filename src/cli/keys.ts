@@ -73,12 +73,9 @@ function withAccess(
   options: TenantOption,
   work: (access: Access, tenant: string) => Promise<void>,
 ): Promise<void> {
-  return onInstallation(options, ({ pool, tenant }) => {
-    const db = {
-      query: async (text: string, values: unknown[]) => ({ rows: await pool.query(text, values) }),
-    };
-    return work(createAccess({ db, clock: systemClock }), tenant);
-  });
+  return onInstallation(options, ({ pool, tenant }) =>
+    work(createAccess({ db: pool, clock: systemClock }), tenant),
+  );
 }
 
 /** From the id, or from what is seen of a key that leaked: `lk_<id>_…`, whole or cut off. */

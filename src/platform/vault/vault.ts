@@ -9,6 +9,7 @@
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { byteaArray, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
+import type { Reader } from '../postgres/read-pool.ts';
 import { statement, type Transaction } from '../postgres/session.ts';
 import { open, type SecretName, seal } from './seal.ts';
 import type { SecretKeys } from './secret-key.ts';
@@ -30,13 +31,8 @@ export interface MissingKey {
   readonly secrets: number;
 }
 
-/** Runs one statement by itself: a `ReadPool`. */
-export interface VaultDatabase {
-  query<Row>(text: string, values: readonly unknown[]): Promise<Row[]>;
-}
-
 export interface VaultOptions {
-  readonly db: VaultDatabase;
+  readonly db: Reader;
   readonly clock: Clock;
   readonly keys: SecretKeys;
 }

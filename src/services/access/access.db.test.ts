@@ -1,21 +1,20 @@
-import pg from 'pg';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { createAccess, SANDBOX_TENANT, SCOPES, withoutSandbox } from './contract.ts';
 import { FIND_KEYS } from './store.ts';
 
-const migrations = [{ schema: 'access', directory: new URL('./migrations/', import.meta.url) }];
-
 let database: TestDatabase;
-let pool: pg.Pool;
+let pool: ReadPool;
 
 beforeAll(async () => {
-  database = await createTestDatabase({ migrations });
-  pool = new pg.Pool({ connectionString: database.url, max: 4 });
+  database = await createPreparedDatabase();
+  pool = new ReadPool({ url: database.url, onError: () => undefined, connections: 4 });
 });
 
 afterAll(async () => {
-  await pool.end();
+  await pool.close();
   await database.drop();
 });
 
@@ -61,7 +60,7 @@ test('a created key is its tenant’s, with its scopes and no others', async () 
 
 test('the key itself is nowhere in the database', async () => {
   const { key } = await givenKey();
-  const { rows } = await pool.query<{ row: string }>('select k::text as row from access.api_keys k');
+  const rows = await pool.query<{ row: string }>('select k::text as row from access.api_keys k', []);
   expect(rows.some(({ row }) => row.includes(key.slice(-43)))).toBe(false);
 });
 
@@ -225,32 +224,31 @@ describe('the sandbox', () => {
 });
 
 test('a database that fails is a transient fault, not a refusal', async () => {
-  const access = createAccess({
-    db: new pg.Pool({ host: '127.0.0.1', port: 1 }),
-    clock: { now: () => Date.now() },
-  });
+  const db = new ReadPool({ url: 'postgres://127.0.0.1:1/lastro', onError: () => undefined });
+  const access = createAccess({ db, clock: { now: () => Date.now() } });
   await expect(access.listKeys('acme')).rejects.toMatchObject({ name: 'Fault', transient: true });
 });
 
 test('the look-up of keys is planned by primary key, on a large table, whatever the plan mode', async () => {
-  await pool.query(
-    `insert into access.tenants (id, created_at) values ('many', now()) on conflict do nothing`,
-  );
-  await pool.query(`
-    insert into access.api_keys (id, tenant, name, scopes, hash, created_at)
-    select gen_random_uuid(), 'many', 'n', array['*'], sha256(n::text::bytea), now() from generate_series(1, 20000) n`);
-  await pool.query('analyze access.api_keys');
-  const client = await pool.connect();
+  const owner = new Client({ connectionString: database.url });
+  await owner.connect();
   try {
-    await client.query(`set plan_cache_mode = force_generic_plan`);
-    await client.query(`prepare find_keys as ${FIND_KEYS}`);
-    const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+    await owner.query(
+      `insert into access.tenants (id, created_at) values ('many', now()) on conflict do nothing`,
+    );
+    await owner.query(`
+      insert into access.api_keys (id, tenant, name, scopes, hash, created_at)
+      select gen_random_uuid(), 'many', 'n', array['*'], sha256(n::text::bytea), now() from generate_series(1, 20000) n`);
+    await owner.query('analyze access.api_keys');
+    await owner.query(`set plan_cache_mode = force_generic_plan`);
+    await owner.query(`prepare find_keys as ${FIND_KEYS}`);
+    const { rows } = await owner.query<{ 'QUERY PLAN': string }>(
       `explain execute find_keys(array[gen_random_uuid()])`,
     );
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
     expect(plan).toContain('api_keys_pkey');
     expect(plan).not.toContain('Seq Scan');
   } finally {
-    client.release();
+    await owner.end();
   }
 });

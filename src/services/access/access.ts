@@ -5,11 +5,12 @@ import type { ApiKeyId } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { isStorableText } from '#kernel/text.ts';
 import { EVERY_SCOPE, type Principal, type VerifyKey } from '#platform/http/principal.ts';
+import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type ApiKey, mintApiKey } from './api-key.ts';
 import { KeyCache } from './key-cache.ts';
 import type { AccessProblemCode } from './problems.ts';
 import { isScope, SCOPES } from './scopes.ts';
-import { type AccessDatabase, type AccessStore, type ApiKeyRecord, createAccessStore } from './store.ts';
+import { type AccessStore, type ApiKeyRecord, createAccessStore } from './store.ts';
 
 /** The tenant of requests without credentials, in the sandbox (DESIGN §7). */
 export const SANDBOX_TENANT = 'sandbox';
@@ -44,7 +45,7 @@ export interface Access {
   settled(): Promise<void>;
 }
 
-export function createAccess(options: { db: AccessDatabase; clock: Clock }): Access {
+export function createAccess(options: { db: Reader; clock: Clock }): Access {
   const { clock } = options;
   const store = createAccessStore(options.db);
   const cache = new KeyCache(store, clock);

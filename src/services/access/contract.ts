@@ -2,4 +2,4 @@ export { type Access, createAccess, type NewKey, SANDBOX_TENANT, withoutSandbox 
 export { type ApiKey, claimedId } from './api-key.ts';
 export { type AccessProblemCode, accessProblems } from './problems.ts';
 export { SCOPES, type Scope } from './scopes.ts';
-export type { AccessDatabase, ApiKeyRecord } from './store.ts';
+export type { ApiKeyRecord } from './store.ts';

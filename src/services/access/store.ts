@@ -4,12 +4,7 @@
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { type ApiKeyId, idOf, uuidOf } from '#kernel/ids.ts';
-import { asFault } from '#platform/postgres/faults.ts';
-
-/** What the store needs of a database: a `pg.Pool` has it. */
-export interface AccessDatabase {
-  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>;
-}
+import type { Reader } from '#platform/postgres/read-pool.ts';
 
 /** A key without its secret. */
 export interface ApiKeyRecord {
@@ -106,27 +101,21 @@ const NOTE_USE = `
   from unnest($1::uuid[]) as used (id)
   where k.id = used.id and (k.last_used_at is null or k.last_used_at <= to_timestamp($3::float8 / 1000))`;
 
-export function createAccessStore(db: AccessDatabase): AccessStore {
-  const run = async <Row>(text: string, values: unknown[]): Promise<Row[]> => {
-    try {
-      return (await db.query(text, values)).rows as Row[];
-    } catch (error) {
-      throw asFault(error);
-    }
-  };
+export function createAccessStore(db: Reader): AccessStore {
   return {
-    insertTenant: async (tenant, createdAt) => (await run(INSERT_TENANT, [tenant, createdAt])).length > 0,
-    insertKey: async (key) => (await run(INSERT_KEY, insertKeyValues(key))).length > 0,
+    insertTenant: async (tenant, createdAt) =>
+      (await db.query(INSERT_TENANT, [tenant, createdAt])).length > 0,
+    insertKey: async (key) => (await db.query(INSERT_KEY, insertKeyValues(key))).length > 0,
     revokeKey: async ({ id, tenant, revokedAt }) =>
-      (await run(REVOKE_KEY, [uuidOf(id), tenant, revokedAt])).length > 0,
-    listKeys: async (tenant) => (await run<KeyRow>(LIST_KEYS, [tenant])).map(apiKeyRecord),
-    findKeys: async (ids) => (await run<StoredKeyRow>(FIND_KEYS, [ids.map(uuidOf)])).map(storedKey),
+      (await db.query(REVOKE_KEY, [uuidOf(id), tenant, revokedAt])).length > 0,
+    listKeys: async (tenant) => (await db.query<KeyRow>(LIST_KEYS, [tenant])).map(apiKeyRecord),
+    findKeys: async (ids) => (await db.query<StoredKeyRow>(FIND_KEYS, [ids.map(uuidOf)])).map(storedKey),
     countUsableKeys: async (at, exceptTenant) => {
-      const [row] = await run<{ usable: number }>(COUNT_USABLE_KEYS, [at, exceptTenant]);
+      const [row] = await db.query<{ usable: number }>(COUNT_USABLE_KEYS, [at, exceptTenant]);
       return row?.usable ?? 0;
     },
     noteUse: async (ids, { usedAt, notSince }) => {
-      await run(NOTE_USE, [ids.map(uuidOf), usedAt, notSince]);
+      await db.query(NOTE_USE, [ids.map(uuidOf), usedAt, notSince]);
     },
   };
 }
