@@ -123,7 +123,7 @@ async function startServices(options: StartOptions, { address, database, stops }
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   part.consolidation.registerRoutes(app, lags);
   webhooks.registerRoutes(app);
-  providers.registerRoutes(app, part.refundResolutions(log));
+  providers.registerRoutes(app, part.refundResolutions(log, providers));
   hub.registerRoutes(app);
   registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, deadLetters.routes());

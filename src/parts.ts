@@ -327,8 +327,11 @@ export class Parts {
     });
   }
 
-  refundResolutions(log: EventLog): CommandQueue<RefundResolutionOrder> {
-    const handler = new RefundResolutions({ renderProblem: renderAnswer });
+  refundResolutions(log: EventLog, providers: Providers): CommandQueue<RefundResolutionOrder> {
+    const handler = new RefundResolutions({
+      renderProblem: renderAnswer,
+      onCommitted: (changes) => providers.noteResolved(changes),
+    });
     return this.engine.commandWorker(log, { topic: 'providers', handler });
   }
 

@@ -85,7 +85,7 @@ async function sayRefunded(refund: RefundId): Promise<number> {
   const worker = new CommandWorker({
     name: 'providers.intake',
     topic: 'providers',
-    handler: new RefundResolutions({ renderProblem: renderAnswer }),
+    handler: new RefundResolutions({ renderProblem: renderAnswer, onCommitted: () => undefined }),
     idempotency: new IdempotencyStore('providers'),
     keyReused: () => ({ status: 422, body: '{}' }),
     log: engine.log,

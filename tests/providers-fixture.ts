@@ -18,6 +18,7 @@ import { prepareInstallation } from '#platform/log/installation.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
+import type { AttemptChanges } from '#services/providers/attempts.ts';
 import type { Configuration, ProviderTerms } from '#services/providers/configuration.ts';
 import type { HttpSender } from '#services/providers/http-sender.ts';
 import { Providers } from '#services/providers/providers.ts';
@@ -205,13 +206,16 @@ export class ProvidersFixture {
   }
 
   /** The worker of what persons say of refunds. */
-  refundResolutions(renderProblem: (problem: Problem) => Answer): CommandQueue<RefundResolutionOrder> {
+  refundResolutions(
+    renderProblem: (problem: Problem) => Answer,
+    onCommitted: (changes: AttemptChanges) => void = () => undefined,
+  ): CommandQueue<RefundResolutionOrder> {
     const session = new Session({ url: this.database.url, name: 'providers.intake' });
     this.#sessions.push(session);
     const worker = new CommandWorker({
       name: 'providers.intake',
       topic: 'providers',
-      handler: new RefundResolutions({ renderProblem }),
+      handler: new RefundResolutions({ renderProblem, onCommitted }),
       idempotency: new IdempotencyStore('providers'),
       keyReused: () => ({ status: 422, body: '{}' }),
       log: this.#log,

@@ -3,18 +3,22 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import { createMetrics } from '#platform/telemetry/metrics.ts';
 import { registerRefundResolution } from '#services/providers/refund-resolution-route.ts';
+import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { renderAnswer, SERVICE_PROBLEMS } from '../src/problems.ts';
 import { ProvidersFixture, termsOf } from './providers-fixture.ts';
 import { createRouteApp } from './route-app.ts';
 
 let world: ProvidersFixture;
 let app: HttpApp;
+const metrics = createMetrics({ defaults: false });
 
 beforeAll(async () => {
   world = await ProvidersFixture.open();
   app = await createRouteApp({ problems: SERVICE_PROBLEMS });
-  registerRefundResolution(app, world.refundResolutions(renderAnswer));
+  const { decided } = providerTelemetry(metrics);
+  registerRefundResolution(app, world.refundResolutions(renderAnswer, decided));
   await app.ready();
 });
 
@@ -89,6 +93,10 @@ test('it is told that nobody can be asked, and a person’s word ends it, once',
     detail: 'alfa has given the money back, says key_1: seen in their portal',
   });
   expect(await world.rows(refund)).toMatchObject([{ state: 'refunded', due_at: null }]);
+  // U20: once, whatever was replayed or refused.
+  expect(await metrics.render()).toContain(
+    'lastro_provider_attempts_total{provider="alfa",kind="refund",state="refunded"} 1\n',
+  );
 });
 
 test('of two who say otherwise at once one is heard', async () => {

@@ -117,7 +117,11 @@ export class CommandWorker<Body, Loaded, Effect> {
     });
     idempotency.save(tx, fresh, now);
     handler.save(tx, effects, loaded, now);
-    return { outcomes, segments: sendAppends(tx, drafts, { partitions: log.partitions, occurredAt: now }) };
+    return {
+      outcomes,
+      segments: sendAppends(tx, drafts, { partitions: log.partitions, occurredAt: now }),
+      committed: () => handler.committed?.(loaded),
+    };
   }
 }
 

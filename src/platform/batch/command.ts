@@ -55,4 +55,6 @@ export interface CommandHandler<Body, Loaded, Effect> {
   decide(loaded: Loaded, command: Command<Body>, now: EpochMs): Verdict<Effect>;
   /** Sends the writes, awaits none. */
   save(tx: Transaction, effects: readonly Effect[], loaded: Loaded, now: EpochMs): void;
+  /** After the commit; must not throw. */
+  committed?(loaded: Loaded): void;
 }

@@ -17,11 +17,14 @@ export interface Follower {
 export interface AttemptChanges {
   readonly begun: readonly Attempt[];
   readonly changed: readonly Attempt[];
+  /** Those of the changed that are in another state than before. */
+  readonly moved: readonly Attempt[];
   readonly drafts: readonly EventDraft[];
   readonly followers: readonly Follower[];
 }
 
 export class Attempts {
+  readonly #loaded: readonly Attempt[];
   readonly #bySubject = new Map<string, readonly Attempt[]>();
   readonly #begun = new Map<string, Attempt>();
   readonly #changed = new Map<string, Attempt>();
@@ -29,6 +32,7 @@ export class Attempts {
   readonly #followers = new Map<string, Follower>();
 
   constructor(loaded: readonly Attempt[]) {
+    this.#loaded = loaded;
     for (const attempt of loaded)
       this.#bySubject.set(attempt.subject, [...this.of(attempt.subject), attempt]);
   }
@@ -100,6 +104,10 @@ export class Attempts {
     return {
       begun: [...this.#begun.values()],
       changed: [...this.#changed.values()],
+      moved: this.#loaded.flatMap(({ uuid, state }) => {
+        const changed = this.#changed.get(uuid);
+        return changed === undefined || changed.state === state ? [] : [changed];
+      }),
       drafts: this.#drafts,
       followers: [...this.#followers.values()],
     };

@@ -705,6 +705,6 @@ describe('what a person says', () => {
   test('U3: delivered again changes nothing', () => {
     const attempts = new Attempts([attemptIn('resolved_charged')]);
     resolve(attempts, said('not_charged', 'charge'), { ...contextOf(), isAnswered: true });
-    expect(attempts.changes()).toEqual({ begun: [], changed: [], drafts: [], followers: [] });
+    expect(attempts.changes()).toEqual({ begun: [], changed: [], moved: [], drafts: [], followers: [] });
   });
 });

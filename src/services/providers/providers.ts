@@ -134,6 +134,11 @@ export class Providers {
     });
   }
 
+  /** What a person's word has made of attempts, committed elsewhere. It leaves nothing to be done here. */
+  noteResolved(changes: AttemptChanges): void {
+    this.#telemetry.decided(changes);
+  }
+
   statuses(): readonly GateStatus[] {
     return [...this.#gates.values()].map(({ status }) => status);
   }

@@ -6,16 +6,22 @@ import type { Problem } from '#kernel/problem.ts';
 import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '#platform/batch/command.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import type { Attempts } from './attempts.ts';
+import type { AttemptChanges, Attempts } from './attempts.ts';
 import { renderAttempt } from './reads.ts';
 import { type RefundResolutionOrder, resolveRefund } from './resolve-refund.ts';
 import { lockAttempts, saveAttempts } from './store.ts';
 
-export class RefundResolutions implements CommandHandler<RefundResolutionOrder, Attempts, 'resolved'> {
-  readonly #renderProblem: (problem: Problem) => Answer;
+export interface RefundResolutionsOptions {
+  readonly renderProblem: (problem: Problem) => Answer;
+  /** After each commit. */
+  readonly onCommitted: (changes: AttemptChanges) => void;
+}
 
-  constructor(options: { renderProblem: (problem: Problem) => Answer }) {
-    this.#renderProblem = options.renderProblem;
+export class RefundResolutions implements CommandHandler<RefundResolutionOrder, Attempts, 'resolved'> {
+  readonly #options: RefundResolutionsOptions;
+
+  constructor(options: RefundResolutionsOptions) {
+    this.#options = options;
   }
 
   load(tx: Transaction, commands: readonly Command<RefundResolutionOrder>[]): Promise<Attempts> {
@@ -29,7 +35,8 @@ export class RefundResolutions implements CommandHandler<RefundResolutionOrder, 
     const { tenant, actor = SANDBOX_ACTOR, body } = command;
     const told = attempts.changes().drafts.length;
     const resolved = resolveRefund(attempts, { tenant, actor, order: body });
-    if (!resolved.ok) return { answer: this.#renderProblem(resolved.problem), effect: undefined, drafts: [] };
+    if (!resolved.ok)
+      return { answer: this.#options.renderProblem(resolved.problem), effect: undefined, drafts: [] };
     return {
       answer: { status: 202, body: JSON.stringify(renderAttempt(resolved.value)) },
       effect: 'resolved',
@@ -39,5 +46,9 @@ export class RefundResolutions implements CommandHandler<RefundResolutionOrder, 
 
   save(tx: Transaction, _effects: readonly 'resolved'[], attempts: Attempts, now: number): void {
     saveAttempts(tx, attempts.changes(), now);
+  }
+
+  committed(attempts: Attempts): void {
+    this.#options.onCommitted(attempts.changes());
   }
 }

@@ -50,8 +50,8 @@ export function providerTelemetry(
     called({ provider, operation, outcome, durationMs }) {
       durations.with({ provider, operation, outcome }).observe(durationMs / 1000);
     },
-    decided({ begun, changed }) {
-      for (const { provider, kind, state } of [...begun, ...changed])
+    decided({ begun, moved }) {
+      for (const { provider, kind, state } of [...begun, ...moved])
         ends.with({ provider, kind, state }).inc();
     },
     observe({ statuses, countUnknown }) {
