@@ -46,6 +46,12 @@ const COMPENSATED = ['payment.compensated', 'notification.queued'];
 const FAILED = ['payment.failed', 'notification.queued'];
 const REFUNDING = ['refund.requested', 'refund.validated', 'refund.authorized'];
 const REFUNDED = ['refund.completed', 'notification.queued'];
+const NOT_POSTED = [
+  'provider.refunded',
+  'refund.confirmed',
+  'posting.refused',
+  'refund.reconciliation_required',
+];
 
 type Ways = Readonly<Record<string, readonly string[]>>;
 
@@ -94,6 +100,15 @@ const GATEWAY_REFUND: Ways = {
     'provider.refund_unresolved',
     'refund.reconciliation_required',
     'provider.refunded ← provider.refund_unresolved',
+    'refund.confirmed',
+    'entry.posted',
+    ...REFUNDED,
+  ],
+  'posted when a person had ordered it for the second time': [
+    ...REFUNDING,
+    ...NOT_POSTED,
+    ...NOT_POSTED,
+    'provider.refunded',
     'refund.confirmed',
     'entry.posted',
     ...REFUNDED,

@@ -2,7 +2,7 @@ import type { SagaDefinition } from './saga.ts';
 
 /**
  * A refund through the provider that charged (D5): hold what the service gives back, ask the provider, and once it has
- * paid, which its callback tells, post and capture, complete, notify.
+ * paid, which its callback tells, post and capture, complete, notify. What the ledger does not take then waits for a person.
  */
 export const gatewayRefund: SagaDefinition = {
   name: 'refund.gateway',
@@ -30,7 +30,8 @@ export const gatewayRefund: SagaDefinition = {
     {
       name: 'provider refund',
       service: 'providers',
-      after: ['refund.authorized'],
+      // What the ledger has refused is told as given back once more when a person wants it posted again.
+      after: ['refund.authorized', 'refund.reconciliation_required'],
       success: 'provider.refunded',
       failures: ['provider.refund_refused'],
       reports: ['provider.refund_unresolved'],

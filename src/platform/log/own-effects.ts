@@ -26,6 +26,55 @@ export const subjectsStatement = perTopic((topic) =>
   ),
 );
 
+/** Where a subject stands in a topic: its last event there. */
+export interface LastEvent {
+  readonly type: string;
+  readonly identity: string;
+  readonly causation: string;
+}
+
+/**
+ * The last event of each subject in the topic, by subject; of those that have one. No locks. All of a subject are in one
+ * partition, so that positions tell which is the last. By the index on subject, and the primary key.
+ */
+export async function lastEventsIn(
+  tx: Transaction,
+  topic: string,
+  subjects: readonly string[],
+): Promise<ReadonlyMap<string, LastEvent>> {
+  if (subjects.length === 0) return new Map();
+  const rows = await tx.query<LastEventRow>(lastEventsStatement(topic), [textArray(subjects)]);
+  return new Map(
+    rows.map(({ subject, partition, position, type, causation }) => [
+      subject,
+      { type, causation, identity: eventIdentity({ topic, partition, position: Number(position) }) },
+    ]),
+  );
+}
+
+interface LastEventRow {
+  subject: string;
+  partition: number;
+  position: bigint;
+  type: string;
+  causation: string;
+}
+
+export const lastEventsStatement = perTopic((topic) =>
+  statement(
+    `${topic}.last_events_in`,
+    `select e.subject, e.partition, e.position, e.type, e.causation
+     from ${batchRows('wanted', { subject: 'text' })}
+     cross join lateral (
+       select min(o.partition) as partition, max(o.position) as position
+       from "${topic}".events o where o.subject = wanted.subject
+     ) last
+     cross join lateral (
+       select * from "${topic}".events e where e.partition = last.partition and e.position = last.position offset 0
+     ) e`,
+  ),
+);
+
 /**
  * Which of the events have caused one in the topic, about their own subject; as identities. For a service that answers
  * several events about one subject, each by itself. By the index on subject: it looks at a subject's own events only.

@@ -25,7 +25,7 @@ export const HANDLES: ReadonlyMap<string, number> = new Map([
   ['provider.cancelled', 1],
   ['provider.unresolved', 1],
   ['provider.resolved', 1],
-  ['provider.refunded', 2],
+  ['provider.refunded', 3],
   ['provider.refund_refused', 1],
   ['provider.refund_unresolved', 1],
 ]);

@@ -23,7 +23,7 @@ const MOVES_MONEY = new Set([
   'provider.refunded',
   'provider.refund_refused',
 ]);
-/** Events that a saga's state does not tell to have been answered; refused reversals are too. */
+/** Events of payments that a saga's state does not tell to have been answered; refused reversals are too. */
 const ANSWERED_IN_THE_LOG = new Set([
   'payment.cancel_admitted',
   'payment.resolution_admitted',
@@ -71,11 +71,7 @@ export async function findTurnRows(tx: Transaction, events: readonly LogEvent[])
     findSagas(tx, ofPayments.map(uuidIn)),
     findRefundSagas(tx, refundUuids),
     findCompensations(tx, ofPayments.filter(mayCompensate).map(uuidIn)),
-    causationsIn(
-      tx,
-      'authorization',
-      ofPayments.filter((event) => ANSWERED_IN_THE_LOG.has(event.type) || isRefusedReversal(event)),
-    ),
+    causationsIn(tx, 'authorization', events.filter(isAnsweredInTheLog)),
   ]);
   return { sagas: new Sagas({ payments, refunds, compensations }), answered };
 }
@@ -94,6 +90,13 @@ function mayCompensate(event: LogEvent): boolean {
 
 function isReversal({ data }: LogEvent): boolean {
   return (data as Partial<EntryPosted>).purpose === 'reversal';
+}
+
+/** Of a refund, what may come again after it was parked. */
+function isAnsweredInTheLog(event: LogEvent): boolean {
+  const { type } = event;
+  if (isRefund(event)) return type === 'provider.refunded' || type === 'posting.refused';
+  return ANSWERED_IN_THE_LOG.has(type) || isRefusedReversal(event);
 }
 
 function isRefusedReversal(event: LogEvent): boolean {

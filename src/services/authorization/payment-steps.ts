@@ -7,7 +7,7 @@
  *     saga's state does not tell whether an event was answered, the log does.
  */
 import { idOf, type PaymentId, uuidOf } from '#kernel/ids.ts';
-import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import type { EventDraft, LogEvent } from '#platform/log/event.ts';
 import { follow } from '#platform/log/follow.ts';
 import { PAYMENT_SAGAS } from '#sagas/definitions.ts';
 import { definitionName } from '#sagas/saga.ts';
@@ -18,7 +18,7 @@ import { compensate, dropStep, failStep, parkStep, resume, uphold } from './comp
 import type { Failure } from './events.ts';
 import { giveBack } from './give-back.ts';
 import type { PaymentSaga, PaymentState } from './sagas.ts';
-import type { Step, Turn } from './turn.ts';
+import { once, type Step, type Turn } from './turn.ts';
 
 export const PAYMENT_STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['payment.validated', (event, turn) => authorize(event as LogEvent<PaymentTerms>, turn)],
@@ -45,11 +45,6 @@ const UNDECIDED: Expected = { gateway: ['authorized', 'cancelling', 'reconciling
 
 /** By method, where a saga may stand when the event comes. */
 type Expected = { readonly [Method in PaymentTerms['method']]?: readonly PaymentState[] };
-
-/** G3: what was answered before has an event that says so, whatever the saga has become since. */
-function once(step: Step): Step {
-  return (event, turn) => (turn.answered.has(eventIdentity(event)) ? undefined : step(event, turn));
-}
 
 function sagaOf({ subject }: LogEvent, { sagas }: Turn, expected: Expected): PaymentSaga | undefined {
   const saga = sagas.findPayment(uuidOf(subject as PaymentId));

@@ -106,20 +106,34 @@ describe('a refund', () => {
       row: { posted: 'refund.completed → completed', refused: 'refund.reconciliation_required → parked' },
       held: 'open',
     },
-    // The provider has paid: the amount stays aside, whatever anybody says.
+    // The provider has paid: the amount stays aside, whatever anybody says, until it is posted.
     {
       method: 'gateway',
       state: 'parked',
       events: ['validated', 'refunded', 'refused'],
-      row: {},
+      row: { refunded: 'refund.confirmed → confirmed' },
       held: 'open',
     },
     {
       method: 'gateway',
       state: 'parked after doubts',
       events: ['validated', 'refund unresolved', 'refunded', 'refused'],
-      row: {},
+      row: { refunded: 'refund.confirmed → confirmed' },
       held: 'open',
+    },
+    {
+      method: 'gateway',
+      state: 'parked twice',
+      events: ['validated', 'refunded', 'refused', 'refunded', 'refused'],
+      row: { refunded: 'refund.confirmed → confirmed' },
+      held: 'open',
+    },
+    {
+      method: 'gateway',
+      state: 'posted at the second order',
+      events: ['validated', 'refunded', 'refused', 'refunded', 'posted'],
+      row: {},
+      held: 'captured',
     },
     {
       method: 'gateway',

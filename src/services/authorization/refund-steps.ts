@@ -3,7 +3,8 @@
  * refunds that race for one balance those that fit are made (D5).
  *
  * What a provider has given back cannot be taken again. So the wallet is looked at under its lock before anybody is asked,
- * and is not closed until the refund has ended; if the ledger refuses to post it all the same, a person has to look.
+ * and is not closed until the refund has ended; if the ledger refuses to post it all the same, a person has to look, and
+ * may have it posted again.
  */
 import { idOf, type RefundId, uuidOf } from '#kernel/ids.ts';
 import type { EventDraft, LogEvent } from '#platform/log/event.ts';
@@ -19,19 +20,22 @@ import type {
 } from '#services/providers/contract.ts';
 import { giveBack } from './give-back.ts';
 import type { RefundSaga, RefundState } from './sagas.ts';
-import type { Step, Turn } from './turn.ts';
+import { once, type Step, type Turn } from './turn.ts';
 
 export const REFUND_STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
   ['refund.validated', (event, turn) => authorize(event as LogEvent<RefundTerms>, turn)],
-  ['provider.refunded', (event, turn) => confirm(event as LogEvent<ProviderRefunded>, turn)],
+  // What is posted again comes to the same states again: the log tells which word led there.
+  ['provider.refunded', once((event, turn) => confirm(event as LogEvent<ProviderRefunded>, turn))],
   ['provider.refund_refused', (event, turn) => fail(event as LogEvent<ProviderRefundRefused>, turn, ASKED)],
   ['provider.refund_unresolved', (event, turn) => park(event as LogEvent<ProviderRefundUnresolved>, turn)],
   ['entry.posted', complete],
-  ['posting.refused', (event, turn) => refuse(event as LogEvent<PostingRefused>, turn)],
+  ['posting.refused', once((event, turn) => refuse(event as LogEvent<PostingRefused>, turn))],
 ]);
 
 /** The provider is asked, or should have answered by now. */
 const ASKED: Expected = { gateway: ['authorized', 'reconciling'] };
+/** Or it has given the amount back, and a person wants it posted again. */
+const TO_BE_POSTED: Expected = { gateway: ['authorized', 'reconciling', 'parked'] };
 
 /** By method, where a saga may stand when the event comes. */
 type Expected = { readonly [Method in RefundTerms['method']]?: readonly RefundState[] };
@@ -61,7 +65,7 @@ function authorize(event: LogEvent<RefundTerms>, { sagas, books }: Turn): EventD
 }
 
 function confirm(event: LogEvent<ProviderRefunded>, turn: Turn): EventDraft | undefined {
-  const saga = sagaOf(event, turn, ASKED);
+  const saga = sagaOf(event, turn, TO_BE_POSTED);
   if (saga === undefined) return undefined;
   turn.sagas.moveRefund(saga, 'confirmed');
   const data = { ...saga.terms, hold_id: idOf('hld', saga.uuid), provider: event.data.provider };

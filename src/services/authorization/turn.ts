@@ -1,5 +1,5 @@
 import type { EpochMs } from '#kernel/clock.ts';
-import type { EventDraft, LogEvent } from '#platform/log/event.ts';
+import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import type { Books } from '#services/ledger/contract.ts';
 import type { Sagas } from './sagas.ts';
 
@@ -18,3 +18,8 @@ export function isRefund({ subject }: LogEvent): boolean {
 
 /** Answers one type of event. */
 export type Step = (event: LogEvent, turn: Turn) => EventDraft | undefined;
+
+/** What was answered before has an event that says so, whatever the saga has become since (G3, payment-steps.ts). */
+export function once(step: Step): Step {
+  return (event, turn) => (turn.answered.has(eventIdentity(event)) ? undefined : step(event, turn));
+}

@@ -28,7 +28,7 @@ const LATER_VERSIONS: ReadonlyMap<string, number> = new Map([
   ['payment.failed', 2],
   ['entry.posted', 3],
   ['posting.refused', 2],
-  ['provider.refunded', 2],
+  ['provider.refunded', 3],
 ]);
 
 /** The types that sagas are judged by, each with the newest version that is read. */

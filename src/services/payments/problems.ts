@@ -88,7 +88,8 @@ export const paymentProblems = {
     status: 409,
     title: 'The refund is not in doubt at a provider',
     retryable: false,
-    remedy: 'Resolve refunds that are `reconciliation_required` with `refunds.outcome_unknown`.',
+    remedy:
+      'Resolve refunds that are `reconciliation_required`: with `refunds.outcome_unknown` say either, with another code, once what it tells is mended, `refunded`.',
   },
   'refunds.not_found': {
     status: 404,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { causationsStatement } from '#platform/log/own-effects.ts';
+import { causationsStatement, lastEventsStatement } from '#platform/log/own-effects.ts';
 import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
@@ -11,6 +11,7 @@ import * as store from './store.ts';
 /** Enough that a scan is dearer than any look-up, and statistics say so. */
 const ROWS = 30_000;
 const SUBJECTS = ['attempts_subject'];
+const PLACES = ['events_000000_pkey', 'events_000001_pkey'];
 const TIMELINE = ['events_000000_subject_idx', 'events_000001_subject_idx'];
 
 /** Each hot statement with the indexes it stands on, in both states of the tables. */
@@ -21,6 +22,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [store.UPDATE_ATTEMPTS, ['attempts_pkey']],
   [store.FOLLOW_EVENTS, ['attempts_pkey', ...TIMELINE]],
   [causationsStatement('providers'), TIMELINE],
+  [lastEventsStatement('authorization'), [...TIMELINE, ...PLACES]],
   [store.CLAIM_DUE, ['attempts_due']],
   [store.CLAIM_CHARGES, ['attempts_due']],
   [store.HASTEN_QUESTIONS, ['attempts_due']],

@@ -19,9 +19,9 @@ const ResolutionBody = closed(
 export function registerRefundResolution(app: HttpApp, commands: CommandQueue<RefundResolutionOrder>): void {
   const schema = {
     tags: ['payments'],
-    summary: 'Say what became of a refund that its provider does not tell the outcome of',
+    summary: 'Say what became of a refund that waits for a person',
     description:
-      'For refunds of gateway payments that are `reconciliation_required` because their provider has no answer, or is not in the providers file any more. The provider is asked no more: after `refunded` the money is posted, after `not_refunded` the refund has failed and may be asked for anew. So say that only if the provider will not give it back later. Who said it is recorded. Answers 202 with what was asked of the provider.',
+      'For refunds of gateway payments that are `reconciliation_required` because their provider has no answer, or is not in the providers file any more. The provider is asked no more: after `refunded` the money is posted, after `not_refunded` the refund has failed and may be asked for anew. So say that only if the provider will not give it back later. Who said it is recorded. One that is `reconciliation_required` because the ledger could not post what the provider has given back is posted again after `refunded`: say it when what its `failure` tells is mended, as often as need be. Answers 202 with what was asked of the provider.',
     params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
     body: ResolutionBody,
     response: { 202: AttemptDocument, '4xx': ProblemDocument, 503: ProblemDocument },

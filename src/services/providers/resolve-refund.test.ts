@@ -1,5 +1,6 @@
 /** A person's word about a refund in doubt: taken once, told as whose it is, and not above what the provider has said. */
 import { expect, test } from 'vitest';
+import type { LastEvent } from '#platform/log/own-effects.ts';
 import { sendingAttempt } from '../../../tests/sending-attempt.ts';
 import { Attempts } from './attempts.ts';
 import { type RefundResolutionOrder, resolveRefund } from './resolve-refund.ts';
@@ -18,7 +19,11 @@ const IN_DOUBT = sendingAttempt({
 function say(
   attempts: Attempts,
   outcome: RefundResolutionOrder['outcome'],
-  { tenant = 'acme', refund = REFUND }: { tenant?: string; refund?: string } = {},
+  {
+    tenant = 'acme',
+    refund = REFUND,
+    standing,
+  }: { tenant?: string; refund?: string; standing?: LastEvent } = {},
 ) {
   const order = {
     operation: 'refunds.resolve',
@@ -26,7 +31,7 @@ function say(
     outcome,
     reason: 'seen in the portal',
   } as const;
-  return resolveRefund(attempts, { tenant, actor: 'key_1', order });
+  return resolveRefund(attempts, { tenant, actor: 'key_1', order, standing });
 }
 
 test.each([
@@ -77,5 +82,56 @@ test.each([
 ] as const)('of a refund %s it is not taken', (_which, change, said, code) => {
   const attempts = new Attempts([{ ...IN_DOUBT, ...change }]);
   expect(say(attempts, 'not_refunded', said)).toMatchObject({ ok: false, problem: { code } });
+  expect(attempts.changes()).toMatchObject({ changed: [], drafts: [] });
+});
+
+const PARKED: LastEvent = {
+  type: 'refund.reconciliation_required',
+  identity: 'authorization/0/9',
+  causation: 'ledger/0/4',
+};
+const MADE = { ...IN_DOUBT, state: 'refunded', dueAt: null } as const;
+
+test('one that its provider has made and the ledger has not posted is told again, at each refusal once', () => {
+  const attempts = new Attempts([MADE]);
+  expect(say(attempts, 'refunded', { standing: PARKED })).toMatchObject({
+    ok: true,
+    value: { state: 'refunded', cause: PARKED.identity },
+  });
+  const { drafts, moved } = attempts.changes();
+  expect(drafts).toMatchObject([
+    {
+      type: 'provider.refunded',
+      version: 3,
+      causation: PARKED.identity,
+      data: {
+        amount: 40,
+        detail: 'alfa has given the money back; it is to be posted again, says key_1: seen in the portal',
+      },
+    },
+  ]);
+  expect(moved).toEqual([]);
+  expect(say(attempts, 'refunded', { standing: PARKED })).toMatchObject({
+    ok: false,
+    problem: { code: 'refunds.not_in_reconciliation' },
+  });
+  expect(say(attempts, 'refunded', { standing: { ...PARKED, identity: 'authorization/0/12' } }).ok).toBe(
+    true,
+  );
+  expect(attempts.changes().drafts).toHaveLength(2);
+});
+
+test.each([
+  ['its provider’s word has not been taken yet', 'refunded', { ...PARKED, causation: 'providers/0/7' }],
+  ['it is being posted', 'refunded', { ...PARKED, type: 'refund.confirmed' }],
+  ['it is posted', 'refunded', { ...PARKED, type: 'refund.completed' }],
+  ['nothing is known of it', 'refunded', undefined],
+  ['a person says that it is not made', 'not_refunded', PARKED],
+] as const)('it is not told again where %s', (_where, outcome, standing) => {
+  const attempts = new Attempts([MADE]);
+  expect(say(attempts, outcome, standing && { standing })).toMatchObject({
+    ok: false,
+    problem: { code: 'refunds.not_in_reconciliation' },
+  });
   expect(attempts.changes()).toMatchObject({ changed: [], drafts: [] });
 });
