@@ -76,8 +76,9 @@ test('a payment whose wallet is closed is not begun to be undone, and stays comp
   await desk.wait(async () => (await said(payment)).includes('payment.resolution_refused'));
   await engine.settled();
   const [refusal] = await rows(
-    `select data from "authorization".events where type = 'payment.resolution_refused'`,
+    `select version, data from "authorization".events where type = 'payment.resolution_refused'`,
   );
+  expect(refusal?.['version']).toBe(2);
   expect(JSON.parse(String(refusal?.['data']))).toEqual({
     code: 'ledger.account_closed',
     detail: 'The payment cannot be undone: account wallet is closed. It stays completed.',

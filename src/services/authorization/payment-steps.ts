@@ -231,6 +231,8 @@ function cannotBeUndone(event: LogEvent, accountId: string): EventDraft {
   const detail = `The payment cannot be undone: account ${accountId} is closed. It stays completed.`;
   return follow(event, {
     type: 'payment.resolution_refused',
+    // Version 1 speaks of known outcomes alone.
+    version: 2,
     data: { code: 'ledger.account_closed', detail },
   });
 }

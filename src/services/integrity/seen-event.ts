@@ -26,6 +26,7 @@ const LATER_VERSIONS: ReadonlyMap<string, number> = new Map([
   ['payment.declined', 2],
   ['payment.completed', 2],
   ['payment.failed', 2],
+  ['payment.resolution_refused', 2],
   ['entry.posted', 3],
   ['posting.refused', 2],
   ['provider.refunded', 3],

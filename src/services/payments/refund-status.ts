@@ -41,7 +41,10 @@ const UNDO_GIVEN_UP: ReadonlySet<string> = new Set(['payment.resolution_refused'
 
 /** The events that change refunds or totals, each with the newest version that is read. */
 export const REFUND_STATUS_EVENTS: ReadonlyMap<string, number> = new Map(
-  [...STATUS_AFTER.keys(), ...UNDO_GIVEN_UP].map((type) => [type, 1]),
+  [...STATUS_AFTER.keys(), ...UNDO_GIVEN_UP].map((type) => [
+    type,
+    type === 'payment.resolution_refused' ? 2 : 1,
+  ]),
 );
 
 export function isOfRefund({ type, subject }: LogEvent): boolean {
