@@ -113,6 +113,7 @@ test('one that cannot be undone any more waits for a person at once, who lets it
   ]);
   expect(await rows('select from payments.reconciliations')).toHaveLength(1);
   expect(await findings()).toEqual([]);
+  expect(await rows('select verdict from integrity.verdicts')).toEqual([]);
 
   await deny(payment, 'charge');
   await desk.wait(

@@ -259,6 +259,7 @@ const UNDER_WAY: Ways = {
   'waiting for the provider to give back': COMPENSATING,
   'parked for a person': PARKED,
   'completed, and not told': CHARGED.slice(0, -1),
+  'completed, and waiting for a person as it could not be undone': REVERSAL_REFUSED,
   'completed, and in a person’s doubt': [...CHARGED, ...RESOLUTION.slice(0, 2)],
   'completed, and being reversed': [...CHARGED, ...RESOLUTION, 'payment.compensating:reverse_posting'],
 };

@@ -55,7 +55,7 @@ export function judgeSaga(map: SagaMap | undefined, events: readonly TracedEvent
   const repeated = new Set(repeats.map(({ event }) => event));
   const strays = own.filter((event) => !line.includes(event) && !repeated.has(event));
   return {
-    ended: owed.length === 0 && line.some((event) => map.isEnding(event)),
+    ended: owed.length === 0 && isAtAnEnd(map, line),
     line,
     owed,
     repeats: repeats.length > 0,
@@ -135,6 +135,17 @@ class Traces {
     const trace = this.#trace(cause);
     return trace && { at: Math.max(event.at, trace.at), steps: trace.steps + 1 };
   }
+}
+
+/** An ending, and no standing after it but one that gives an ending's status: what it came to last is where it stays. */
+function isAtAnEnd({ definition: { endings, standings } }: SagaMap, line: readonly TracedEvent[]): boolean {
+  const statuses = { ...standings, ...endings };
+  const last = line
+    .filter(({ type }) => type in statuses)
+    .toSorted((a, b) => a.position - b.position)
+    .at(-1);
+  const isEnded = line.some(({ type }) => type in endings);
+  return isEnded && last !== undefined && Object.values(endings).includes(statuses[last.type] ?? '');
 }
 
 /** Events of the line that no stage answered although one of ours must. */

@@ -98,8 +98,22 @@ function judgeTree(saga: SagaDefinition, seen: readonly SeenEvent[]): Judgement 
 
 /** V1 */
 function isOver(saga: SagaDefinition, tree: readonly TreeNode[]): boolean {
-  const hasEnded = tree.some(({ event }) => event.type in saga.endings);
-  return hasEnded && tree.every((node) => node.answered || !isOwed(saga, node.event));
+  const events = tree.map(({ event }) => event);
+  return hasEnded(saga, events) && tree.every((node) => node.answered || !isOwed(saga, node.event));
+}
+
+/**
+ * By what it came to last, in the order of the coordinator's log. One that had ended, and could not be undone, waits for a
+ * person; it has ended again when it is left as it was.
+ */
+function hasEnded({ endings, standings }: SagaDefinition, events: readonly SeenEvent[]): boolean {
+  if (!events.some(({ type }) => type in endings)) return false;
+  const last = events
+    .filter(({ type }) => type in endings || type in standings)
+    .sort((a, b) => placeOf(a) - placeOf(b))
+    .at(-1);
+  const status = last && (endings[last.type] ?? standings[last.type]);
+  return status !== undefined && Object.values(endings).includes(status);
 }
 
 /** Of a saga that has an ending: a stage that lapses then owes nothing. */
