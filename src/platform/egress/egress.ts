@@ -6,20 +6,16 @@
  * E2: a redirection is an answer like any other; it is never followed.
  * E3: what is under way to one destination is bounded, and its failures stop calls to it alone.
  * E4: whether a request that failed can have arrived is told by whether it had begun to leave.
+ * E5: a name whose servers do not answer keeps no other name waiting.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { Destination } from './destination.ts';
 import { exchange } from './exchange.ts';
 import type { EgressOutcome } from './outcome.ts';
-import {
-  AddressRefused,
-  judgedAddresses,
-  pinnedConnector,
-  type Resolve,
-  resolveBySystem,
-} from './pinned-connector.ts';
+import { AddressRefused, judgedAddresses, pinnedConnector } from './pinned-connector.ts';
 import { bareHost, type Reach, refusalOfUrl } from './reachable.ts';
+import { type Resolve, resolveByDns, resolveBySystem } from './resolve-name.ts';
 
 /** Less than the 5 s after which Node's servers close an idle connection: a request on one that closes just then is in doubt. */
 const KEEP_ALIVE_MS = 3000;
@@ -80,7 +76,7 @@ export class Egress {
 
   constructor({
     reach,
-    resolve = resolveBySystem,
+    resolve = reach === 'public' ? resolveByDns() : resolveBySystem, // E5
     perDestination = UNDER_WAY_PER_DESTINATION,
     destinationsMax = DESTINATIONS_MAX,
   }: EgressOptions) {

@@ -3,20 +3,10 @@
  * judged, and the connection is made to one of those very addresses. A name that resolves to something else a moment later
  * (DNS rebinding) changes nothing.
  */
-import { lookup as resolveName } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
 import { bareHost, mayReach, type Reach } from './reachable.ts';
-
-export interface ResolvedAddress {
-  readonly address: string;
-  readonly family: number;
-}
-
-/** A port, so that a test can say what a name resolves to. */
-export type Resolve = (hostname: string) => Promise<readonly ResolvedAddress[]>;
-
-export const resolveBySystem: Resolve = (hostname) => resolveName(hostname, { all: true });
+import type { Resolve, ResolvedAddress } from './resolve-name.ts';
 
 /** The target has an address that nobody may have us call. */
 export class AddressRefused extends Error {
