@@ -18,7 +18,7 @@ afterAll(() => evaluator.close());
 
 async function placesOf(more: Partial<ConnectorDefinition>): Promise<string[]> {
   const refusalOf = (url: string) => refusalOfUrl(url, 'public');
-  const faults = await faultsOf({ ...WORKS, ...more }, { evaluator, refusalOf });
+  const faults = await faultsOf({ ...WORKS, ...more }, { tenant: 't', evaluator, refusalOf });
   return faults.map(({ pointer, code }) => `${pointer} ${code}`);
 }
 

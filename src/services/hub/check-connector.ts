@@ -2,19 +2,23 @@
 import type { FieldProblem } from '#kernel/problem.ts';
 import { pointerStep } from '#platform/http/json-pointer.ts';
 import type { ConnectorDefinition, Enrichment, HttpCall } from './connector.ts';
-import type { Job, JobResult } from './evaluation/job.ts';
+import type { Job, JobResult, OwnedJob } from './evaluation/job.ts';
 
 /** What a connector is kept as: it is loaded for every batch that meets it for the first time. */
 const DEFINITION_MAX_BYTES = 262_144;
 
 export interface Compiler {
-  run(jobs: readonly Job[]): Promise<readonly JobResult[]>;
+  run(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]>;
 }
 
 /** Nothing, or every place that is at fault. */
 export async function faultsOf(
   definition: ConnectorDefinition,
-  { evaluator, refusalOf }: { evaluator: Compiler; refusalOf: (url: string) => string | undefined },
+  {
+    tenant,
+    evaluator,
+    refusalOf,
+  }: { tenant: string; evaluator: Compiler; refusalOf: (url: string) => string | undefined },
 ): Promise<readonly FieldProblem[]> {
   const faults = [
     ...nameFaults(definition),
@@ -23,7 +27,7 @@ export async function faultsOf(
     ...headerFaults(definition),
   ];
   const places = [...compiledPlaces(definition)];
-  const results = await evaluator.run(places.map(({ job }) => job));
+  const results = await evaluator.run(places.map(({ job }) => ({ ...job, tenant })));
   for (const [index, { pointer }] of places.entries()) {
     const result = results[index];
     if (result === undefined || result.kind === 'valid') continue;

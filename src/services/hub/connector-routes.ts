@@ -57,7 +57,8 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
         return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
       // Checked by the schema above, whose type cannot say what a member of one name stands for.
       const definition = request.body as ConnectorDefinition;
-      const faults = await faultsOf(definition, { evaluator, refusalOf });
+      const { tenant } = contextOf(request);
+      const faults = await faultsOf(definition, { tenant, evaluator, refusalOf });
       if (faults.length > 0) return sendProblem(reply, invalid(faults));
       const operation = 'connectors.put';
       const body: HubOrder = { operation, name: request.params.name, version, definition };

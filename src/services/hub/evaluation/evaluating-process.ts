@@ -8,7 +8,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { Fault } from '#kernel/fault.ts';
-import { type Done, type Job, type JobResult, packJobs } from './job.ts';
+import { type Done, type JobResult, type OwnedJob, packJobs } from './job.ts';
+import { Stopped } from './stopped.ts';
 
 /** Started when it is needed, and again after it has ended. */
 export class EvaluatingProcess {
@@ -23,7 +24,7 @@ export class EvaluatingProcess {
     this.#onFree = onFree;
   }
 
-  async perform(jobs: readonly Job[]): Promise<readonly JobResult[]> {
+  async perform(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
     this.isBusy = true;
     try {
       return (await this.#attempt(jobs)) ?? (await this.#bySource(jobs));
@@ -44,28 +45,32 @@ export class EvaluatingProcess {
     await ended;
   }
 
-  /** E1. Those of one source that are handed over together are stopped together (evaluator.ts, V3). */
-  async #bySource(jobs: readonly Job[]): Promise<readonly JobResult[]> {
-    const sources = [...new Set(jobs.map(({ source }) => source))];
-    const results = new Map<Job, JobResult>();
-    for (const source of sources) {
-      const alike = jobs.filter((job) => job.source === source);
+  /** E1. Those of one source that are handed over together are stopped together (stopped.ts). */
+  async #bySource(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
+    const groups = [...Map.groupBy(jobs, ({ tenant, source }) => `${tenant}\n${source}`).values()];
+    const results = new Map<OwnedJob, JobResult>();
+    const stopped = new Stopped();
+    for (const alike of groups) {
+      const [first] = alike;
+      if (first === undefined) continue;
+      const untried = stopped.resultOf(first);
       // oxlint-disable-next-line no-await-in-loop -- the one that ends the process is alone in it
-      const found = sources.length === 1 ? undefined : await this.#attempt(alike);
-      for (const [index, job] of alike.entries()) results.set(job, found?.[index] ?? TOO_MUCH);
+      const found = untried || groups.length === 1 ? undefined : await this.#attempt(alike);
+      if (untried === undefined && found === undefined) stopped.note(first, TOO_MUCH);
+      for (const [index, job] of alike.entries()) results.set(job, untried ?? found?.[index] ?? TOO_MUCH);
     }
     return jobs.map((job) => results.get(job) ?? TOO_MUCH);
   }
 
   /** Nothing if the process has ended over it. */
-  async #attempt(jobs: readonly Job[]): Promise<readonly JobResult[] | undefined> {
+  async #attempt(jobs: readonly OwnedJob[]): Promise<readonly JobResult[] | undefined> {
     if (this.#isClosed) throw CLOSED; // E2
     const child = this.#started();
     hold(child);
     return this.#heard(child, jobs).finally(() => letGo(child));
   }
 
-  #heard(child: ChildProcess, jobs: readonly Job[]): Promise<readonly JobResult[] | undefined> {
+  #heard(child: ChildProcess, jobs: readonly OwnedJob[]): Promise<readonly JobResult[] | undefined> {
     const id = ++this.#works;
     return new Promise((resolve, reject) => {
       this.#hears = {

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { evaluateJob } from './evaluate-job.ts';
 import { type JobResult, unpackJobs, type Work } from './job.ts';
+import { Stopped } from './stopped.ts';
 
 if (parentPort === null) throw new InvariantViolation('the evaluation runs in a thread');
 const port = parentPort;
@@ -21,13 +22,13 @@ port.on('message', (work: Work) => void perform(work));
 async function perform(work: Work): Promise<void> {
   const { id } = work;
   const results: JobResult[] = [];
-  // One of a source is enough to know of it: the others are tried with a later batch, where it is not among them.
-  const stopped = new Map<string, JobResult>();
+  const stopped = new Stopped();
   for (const [index, job] of unpackJobs(work).entries()) {
     Atomics.store(progress, 0, index + 1);
+    const known = stopped.resultOf(job);
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be timed
-    const result = stopped.get(job.source) ?? (await evaluateJob(job));
-    if (result.kind === 'overrun') stopped.set(job.source, result);
+    const result = known ?? (await evaluateJob(job));
+    if (known === undefined && result.kind === 'overrun') stopped.note(job, result);
     results.push(result);
   }
   port.postMessage({ id, results });

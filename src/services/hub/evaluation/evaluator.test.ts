@@ -1,18 +1,25 @@
 /** H8: what tenants write is bounded, whatever it does. Real processes. */
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { Fault } from '#kernel/fault.ts';
 import { Evaluator } from './evaluator.ts';
-import type { Job } from './job.ts';
+import { JOB_MAX_MS, type OwnedJob } from './job.ts';
 
 const evaluator = new Evaluator();
 afterAll(() => evaluator.close());
 
-function value(source: string, message: unknown = {}): Job {
-  return { kind: 'values', source: JSON.stringify([source]), message: JSON.stringify(message) };
+/** One for each test: nobody pays for another's stops. */
+let tenant = '';
+let tenants = 0;
+beforeEach(() => {
+  tenant = `t${tenants++}`;
+});
+
+function value(source: string, message: unknown = {}): OwnedJob {
+  return { tenant, kind: 'values', source: JSON.stringify([source]), message: JSON.stringify(message) };
 }
 
-function rules(list: readonly object[], message: unknown): Job {
-  return { kind: 'rules', source: JSON.stringify(list), message: JSON.stringify(message) };
+function rules(list: readonly object[], message: unknown): OwnedJob {
+  return { tenant, kind: 'rules', source: JSON.stringify(list), message: JSON.stringify(message) };
 }
 
 describe('an expression', () => {
@@ -21,7 +28,7 @@ describe('an expression', () => {
       value('order.total * 100', { order: { total: 12 } }),
       value('nothing.there', {}),
       value('$number("x")'),
-      { kind: 'check_expression', source: 'a +' },
+      { tenant, kind: 'check_expression', source: 'a +' },
     ]);
     expect(results).toMatchObject([
       { kind: 'values', values: ['1200'] },
@@ -143,12 +150,52 @@ test('a source that was stopped among others is not tried among others again bef
   const source = '$count($match(text, /^(a+)+$/))';
   const [loops, ends] = ['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!', 'aaa'].map((text) =>
     value(source, { text }),
-  ) as [Job, Job];
-  const tried = async (job: Job, isShared: boolean) => (await evaluator.run([job], { isShared }))[0];
+  ) as [OwnedJob, OwnedJob];
+  const tried = async (job: OwnedJob, isShared: boolean) => (await evaluator.run([job], { isShared }))[0];
   expect(await tried(loops, true)).toMatchObject({ kind: 'overrun' });
   expect(await tried(ends, true)).toMatchObject({ kind: 'overrun' });
   expect(await tried(ends, false)).toMatchObject({ kind: 'values' });
   expect(await tried(ends, true)).toMatchObject({ kind: 'values' });
+});
+
+/** Backtracks for ever; each number makes another source of it. */
+function loopOf(number: number): OwnedJob {
+  return value(`(${number}; $match("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/))`);
+}
+
+const MANY = 40;
+
+describe('V5: a tenant whose expressions loop', () => {
+  test('costs a batch one stop of a source, wherever its messages stand in it', async () => {
+    const jobs = Array.from({ length: MANY }, (_, index) => [loopOf(1), value(String(index))]).flat();
+    const startedAt = performance.now();
+    const results = await evaluator.run(jobs, { isShared: true });
+    const neededMs = performance.now() - startedAt;
+    expect(results.map(({ kind }) => kind)).toEqual(
+      jobs.map((_, at) => (at % 2 === 0 ? 'overrun' : 'values')),
+    );
+    expect(neededMs).toBeLessThan(MANY * JOB_MAX_MS);
+  });
+
+  test('costs a batch two stops, however many sources loop; what was not tried is tried alone', async () => {
+    const loops = Array.from({ length: MANY }, (_, number) => loopOf(number));
+    const own = value('"own"');
+    tenant = `${tenant}-other`;
+    const others = value('"other"');
+    const results = await evaluator.run([...loops, own, others], { isShared: true });
+    const untried = results.filter((result) => result.kind === 'overrun' && result.isUntried === true);
+    expect(untried).toHaveLength(loops.length - 2 + 1);
+    expect(results.at(-1)).toMatchObject({ kind: 'values', values: ['"other"'] });
+    expect(await evaluator.run([own])).toMatchObject([{ kind: 'values', values: ['"own"'] }]);
+  });
+
+  test('that end their process alike', async () => {
+    const deaths = Array.from({ length: 5 }, (_, number) =>
+      value(`(${number}; $count($split($pad("a", 200000000), "")))`),
+    );
+    const results = await evaluator.run(deaths, { isShared: true });
+    expect(results.filter((result) => result.kind === 'overrun' && result.isUntried)).toHaveLength(3);
+  });
 });
 
 test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
@@ -171,9 +218,9 @@ test('a schema says every fault with its place, and one that is none is said to 
     properties: { id: { type: 'string' } },
   });
   const results = await evaluator.run([
-    { kind: 'validate', source, message: '{"id":"a","note":0}' },
-    { kind: 'validate', source, message: '{"id":1,"note":0}' },
-    { kind: 'check_schema', source: '{"type":"strange"}' },
+    { tenant, kind: 'validate', source, message: '{"id":"a","note":0}' },
+    { tenant, kind: 'validate', source, message: '{"id":1,"note":0}' },
+    { tenant, kind: 'check_schema', source: '{"type":"strange"}' },
   ]);
   expect(results).toMatchObject([
     { kind: 'valid' },

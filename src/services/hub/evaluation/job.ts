@@ -32,6 +32,9 @@ export type Job =
   /** `source`: expressions as JSON; each value as JSON, null for nothing. */
   | { readonly kind: 'values'; readonly source: string; readonly message: string };
 
+/** A job, and whose. */
+export type OwnedJob = Job & { readonly tenant: string };
+
 export type JobResult =
   | { readonly kind: 'valid' }
   | { readonly kind: 'invalid'; readonly faults: readonly FieldProblem[] }
@@ -40,33 +43,41 @@ export type JobResult =
   | { readonly kind: 'values'; readonly values: readonly string[] }
   /** The expression does not compile, or fails on the message. `position`: in the text of the expression. */
   | { readonly kind: 'faulty'; readonly at: string; readonly detail: string; readonly position?: number }
-  /** It was stopped. `isShunned`: as often as it may be just now, or so often that it was not tried. */
-  | { readonly kind: 'overrun'; readonly detail: string; readonly isShunned?: true };
+  /**
+   * It was stopped. `isShunned`: as often as it may be just now, or so often that it was not tried. `isUntried`: it was not, but others
+   * that were handed over with it.
+   */
+  | {
+      readonly kind: 'overrun';
+      readonly detail: string;
+      readonly isShunned?: true;
+      readonly isUntried?: true;
+    };
 
 /** Jobs as a thread is handed them: what many have in common is copied once. */
 export interface Work {
   readonly id: number;
-  readonly kinds: readonly Pick<Job, 'kind' | 'source'>[];
+  readonly kinds: readonly Pick<OwnedJob, 'kind' | 'source' | 'tenant'>[];
   /** Of each job, which of the kinds it is of. */
   readonly kindOf: readonly number[];
   /** Of each job; nothing of those that check a source. */
   readonly messages: readonly (string | undefined)[];
 }
 
-export function packJobs(id: number, jobs: readonly Job[]): Work {
+export function packJobs(id: number, jobs: readonly OwnedJob[]): Work {
   const places = new Map<string, number>();
-  const kinds: Pick<Job, 'kind' | 'source'>[] = [];
-  const kindOf = jobs.map(({ kind, source }) => {
-    const name = `${kind} ${source}`;
-    const place = places.get(name) ?? kinds.push({ kind, source }) - 1;
+  const kinds: Pick<OwnedJob, 'kind' | 'source' | 'tenant'>[] = [];
+  const kindOf = jobs.map(({ kind, source, tenant }) => {
+    const name = `${tenant} ${kind} ${source}`;
+    const place = places.get(name) ?? kinds.push({ kind, source, tenant }) - 1;
     places.set(name, place);
     return place;
   });
   return { id, kinds, kindOf, messages: jobs.map((job) => ('message' in job ? job.message : undefined)) };
 }
 
-export function unpackJobs({ kinds, kindOf, messages }: Work): Job[] {
-  return kindOf.map((place, index) => ({ ...kinds[place], message: messages[index] }) as Job);
+export function unpackJobs({ kinds, kindOf, messages }: Work): OwnedJob[] {
+  return kindOf.map((place, index) => ({ ...kinds[place], message: messages[index] }) as OwnedJob);
 }
 
 export interface Done {

@@ -8,7 +8,8 @@
  *     whoever looks from outside takes what it has asked for last as the cause.
  */
 import { Worker } from 'node:worker_threads';
-import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type Job, type JobResult, packJobs } from './job.ts';
+import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type JobResult, type OwnedJob, packJobs } from './job.ts';
+import { Stopped } from './stopped.ts';
 
 const LOOK_EVERY_MS = 25;
 /** Until it has begun: what it loads and tries first is ours, and takes seconds where the machine has much else to do. */
@@ -30,41 +31,45 @@ export class Thread {
     this.#onStuck = onStuck;
   }
 
-  async perform(jobs: readonly Job[]): Promise<readonly JobResult[]> {
-    const results: JobResult[] = [];
+  async perform(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
+    const results = new Map<OwnedJob, JobResult>();
+    const stopped = new Stopped();
     // T2: what comes before the job that was stopped is cheap to do again, what comes behind it is still to be done.
     let left = jobs;
     while (left.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
       const ended = await this.#attempt(left);
       if (ended.kind === 'done') {
-        results.push(...ended.results);
+        for (const [at, job] of left.entries()) results.set(job, ended.results[at] ?? LOST);
         break;
       }
+      const before = left.slice(0, ended.at);
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
-      const before = ended.at === 0 ? [] : await this.#before(left.slice(0, ended.at));
-      const source = left[ended.at]?.source;
-      const stopped: JobResult = { kind: 'overrun', detail: ended.detail };
-      results.push(...before, stopped);
-      const behind = left.slice(ended.at + 1);
-      // Up to the next of another source; those of the same one behind that are few (evaluator.ts, V3).
-      const next = behind.findIndex((job) => job.source !== source);
-      const alike = next === -1 ? behind.length : next;
-      results.push(...behind.slice(0, alike).map(() => stopped));
-      left = behind.slice(alike);
+      const found = before.length === 0 ? [] : await this.#before(before);
+      for (const [at, job] of before.entries()) results.set(job, found[at] ?? LOST);
+      const [guilty, ...behind] = left.slice(ended.at);
+      if (guilty === undefined) break;
+      const result: JobResult = { kind: 'overrun', detail: ended.detail };
+      results.set(guilty, result);
+      stopped.note(guilty, result);
+      for (const job of behind) {
+        const known = stopped.resultOf(job);
+        if (known !== undefined) results.set(job, known);
+      }
+      left = behind.filter((job) => !results.has(job));
     }
-    return results;
+    return jobs.map((job) => results.get(job) ?? LOST);
   }
 
   /** They came through a moment ago. */
-  async #before(jobs: readonly Job[]): Promise<readonly JobResult[]> {
+  async #before(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
     const ended = await this.#attempt(jobs);
     return ended.kind === 'done'
       ? ended.results
       : jobs.map(() => ({ kind: 'overrun', detail: ended.detail }) as const);
   }
 
-  #attempt(jobs: readonly Job[]): Promise<Attempt> {
+  #attempt(jobs: readonly OwnedJob[]): Promise<Attempt> {
     const worker = this.#started();
     const id = ++this.#works;
     const progress = this.#progress;
@@ -146,3 +151,6 @@ interface Hearing {
 type Attempt =
   | { readonly kind: 'done'; readonly results: readonly JobResult[] }
   | { readonly kind: 'stopped'; readonly at: number; readonly detail: string };
+
+/** A thread that says less than it was asked for. */
+const LOST: JobResult = { kind: 'overrun', detail: 'Its thread has ended.' };

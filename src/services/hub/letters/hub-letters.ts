@@ -79,7 +79,8 @@ export class HubLetterReads implements GivenUpReads {
     if (connector === undefined) return connectorNotFound(name);
     const { definition, version } = connector;
     const asked = requestOf({ connector: name, connector_version: version, message });
-    const results = await evaluator.run(validationStep.jobsOf(asked, definition));
+    const jobs = validationStep.jobsOf(asked, definition).map((job) => ({ ...job, tenant }));
+    const results = await evaluator.run(jobs);
     const unjudged = results.find(({ kind }) => kind !== 'valid' && kind !== 'invalid');
     if (unjudged !== undefined) return problem('dead_letters.invalid_data', 'Its schema could not judge it.');
     const end = validationStep.decide(asked, definition, results);

@@ -27,6 +27,7 @@ export interface Answered {
 
 interface OpenWay {
   readonly identity: string;
+  readonly tenant: string;
   readonly connector: string;
   readonly definition: ConnectorDefinition;
   readonly answers: Answered[];
@@ -73,9 +74,9 @@ export class Carrier {
       const definition = found.get(connector)?.definition;
       if (definition === undefined) return [];
       const next = { step, data: event.data as Through & JsonObject };
-      return [
-        { identity: eventIdentity(event), connector, definition, answers: [], stopped: undefined, next },
-      ];
+      const identity = eventIdentity(event);
+      const { tenant } = event;
+      return [{ identity, tenant, connector, definition, answers: [], stopped: undefined, next }];
     });
     for (let open = ways; open.length > 0; open = open.filter(({ next }) => next !== undefined))
       // oxlint-disable-next-line no-await-in-loop -- each step is given what the one before it has made
@@ -97,7 +98,9 @@ export class Carrier {
   }
 
   async #advance(open: readonly OpenWay[], shared: { readonly isShared: boolean }): Promise<void> {
-    const jobs = open.map(({ next, definition }) => next?.step.jobsOf(next.data, definition) ?? []);
+    const jobs = open.map(({ next, definition, tenant }) =>
+      (next?.step.jobsOf(next.data, definition) ?? []).map((job) => ({ ...job, tenant })),
+    );
     // Shared: only a step's own group counts how often an expression is stopped alone.
     const results = await this.#evaluator.run(jobs.flat(), shared);
     let at = 0;

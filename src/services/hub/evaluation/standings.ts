@@ -1,0 +1,150 @@
+/**
+ * How tenants stand whose expressions were stopped just now: each stop has cost everybody else the time until it.
+ *
+ * V3: a source that was stopped three times for one message alone is shunned, by that message too, and not tried again for a
+ *     while. How often it was tried with others is not counted: that depends on how batches fall. But until it has come through
+ *     alone it is not tried with others again: they are halved until it stands alone all the same.
+ * V5: a tenant's stops together take no more than some seconds at once, and a tenth of the time in the long run, however many
+ *     sources they are of. What has come through is tried with others for longer than what has not, and nothing of one tenant counts
+ *     against another's.
+ */
+import { hash } from 'node:crypto';
+import { JOB_MAX_MS, type JobResult, type OwnedJob } from './job.ts';
+
+/**
+ * V3. As often as a consumer tries an event alone, so that the third try is the tenant's end of it: as dead letters of a group
+ * a few tenants' loops would use up what that may park, and it would stand still for all.
+ */
+const SHUNNED_AT = 3;
+const SHUNNED_FOR_MS = 30_000;
+/** V5. From then on what has not come through yet is tried alone: two sources until they are shunned. */
+const ALONE_FROM_MS = 8 * JOB_MAX_MS;
+/** V5. From then on it is not tried; what has come through, at twice as much. */
+const REFUSED_FROM_MS = 16 * JOB_MAX_MS;
+/** V5. Of the time that passes, how much is given back: a source that is shunned for most of the time costs a twentieth. */
+const GIVEN_BACK = 0.1;
+/** Tenants, and sources of one. */
+const REMEMBERED_MAX = 1000;
+
+interface Standing {
+  spentMs: number;
+  /** When that was so, on the clock of `performance`. */
+  at: number;
+  /** Stopped alone: how often, until when that counts. */
+  readonly stopped: Map<string, { readonly count: number; readonly until: number }>;
+  /** Stopped among others, until when. */
+  readonly suspects: Map<string, number>;
+  readonly cameThrough: Set<string>;
+}
+
+export class Standings {
+  readonly #now: () => number;
+  readonly #standings = new Map<string, Standing>();
+
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** Why a job is not tried now. `isShared`: it would be with those of other messages. */
+  refusalOf(job: OwnedJob, { isShared }: { readonly isShared: boolean }): JobResult | undefined {
+    const standing = this.#standings.get(job.tenant);
+    if (standing === undefined) return undefined;
+    const source = keyOf(job);
+    const spentMs = this.#spentMs(standing);
+    const hasComeThrough = standing.cameThrough.has(source);
+    if (this.#isShunned(standing, source)) return SHUNNED;
+    if (spentMs >= REFUSED_FROM_MS * (hasComeThrough ? 2 : 1)) return TENANT_SHUNNED;
+    if (!isShared) return undefined;
+    const isSuspect = (standing.suspects.get(source) ?? 0) > this.#now();
+    return isSuspect || (spentMs >= ALONE_FROM_MS && !hasComeThrough) ? SUSPECT : undefined;
+  }
+
+  /** What became of jobs that were handed over together. */
+  note(
+    jobs: readonly OwnedJob[],
+    results: readonly (JobResult | undefined)[],
+    { isShared }: { readonly isShared: boolean },
+  ): void {
+    const stops = jobs.filter((_job, at) => wasStopped(results[at]));
+    const sources = new Map(stops.map((job) => [`${job.tenant}\n${keyOf(job)}`, job]));
+    for (const job of sources.values()) this.#noteStop(job, isShared);
+    if (this.#standings.size === 0) return;
+    for (const [at, job] of jobs.entries())
+      if (results[at] !== undefined && results[at].kind !== 'overrun') this.#noteCameThrough(job, isShared);
+  }
+
+  #noteStop(job: OwnedJob, isShared: boolean): void {
+    const { tenant } = job;
+    const source = keyOf(job);
+    const now = this.#now();
+    const known = this.#standings.get(tenant);
+    const standing = known ?? newStanding(now);
+    if (known === undefined) remember(this.#standings, tenant, standing);
+    standing.spentMs = this.#spentMs(standing) + JOB_MAX_MS;
+    standing.at = now;
+    standing.cameThrough.delete(source);
+    const until = now + SHUNNED_FOR_MS;
+    if (isShared) remember(standing.suspects, source, until);
+    else {
+      const count = (standing.stopped.get(source)?.count ?? 0) + 1;
+      remember(standing.stopped, source, { count, until });
+    }
+  }
+
+  #noteCameThrough(job: OwnedJob, isShared: boolean): void {
+    const standing = this.#standings.get(job.tenant);
+    if (standing === undefined) return;
+    const source = keyOf(job);
+    if (!standing.cameThrough.has(source)) rememberOne(standing.cameThrough, source);
+    if (!isShared) standing.suspects.delete(source);
+  }
+
+  #spentMs({ spentMs, at }: Standing): number {
+    return Math.max(0, spentMs - (this.#now() - at) * GIVEN_BACK);
+  }
+
+  #isShunned({ stopped }: Standing, source: string): boolean {
+    const known = stopped.get(source);
+    if (known === undefined) return false;
+    if (known.until > this.#now()) return known.count >= SHUNNED_AT;
+    stopped.delete(source);
+    return false;
+  }
+}
+
+function wasStopped(result: JobResult | undefined): boolean {
+  return result?.kind === 'overrun' && result.isUntried !== true;
+}
+
+function newStanding(at: number): Standing {
+  return { spentMs: 0, at, stopped: new Map(), suspects: new Map(), cameThrough: new Set() };
+}
+
+function remember<Value>(among: Map<string, Value>, key: string, value: Value): void {
+  if (among.size >= REMEMBERED_MAX) among.clear();
+  among.set(key, value);
+}
+
+function rememberOne(among: Set<string>, key: string): void {
+  if (among.size >= REMEMBERED_MAX) among.clear();
+  among.add(key);
+}
+
+/** A source may be 400 kB long. Made only of tenants that have a standing. */
+function keyOf({ source }: OwnedJob): string {
+  return hash('sha1', source, 'base64');
+}
+
+const SUSPECT: JobResult = { kind: 'overrun', detail: 'It was stopped just now, and is tried alone.' };
+
+const SHUNNED: JobResult = {
+  kind: 'overrun',
+  detail: 'It was stopped several times just now, and is not tried again for a while.',
+  isShunned: true,
+};
+
+const TENANT_SHUNNED: JobResult = {
+  kind: 'overrun',
+  detail: 'So many of its tenant were stopped just now that it is not tried for a while.',
+  isShunned: true,
+};
