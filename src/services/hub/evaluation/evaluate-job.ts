@@ -126,7 +126,7 @@ function textOf(value: JsonValue, at: string): string {
   if (text === undefined || !(isPlain(text) || isStorableJson(JSON.parse(text))))
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
   if (Buffer.byteLength(text) > MESSAGE_MAX_BYTES)
-    throw new Faulty(at, new RangeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`));
+    throw new Faulty(at, new TypeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`)); // at once: no overrun
   return text;
 }
 

@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { evaluateJob } from './evaluate-job.ts';
-import { type JobResult, unpackJobs, type Work } from './job.ts';
+import { type JobResult, type OwnedJob, unpackJobs, type Work } from './job.ts';
 import { Stopped } from './stopped.ts';
 
 if (parentPort === null) throw new InvariantViolation('the evaluation runs in a thread');
@@ -27,9 +27,15 @@ async function perform(work: Work): Promise<void> {
     Atomics.store(progress, 0, index + 1);
     const known = stopped.resultOf(job);
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be timed
-    const result = known ?? (await evaluateJob(job));
+    const result = known ?? (await timed(job));
     if (known === undefined && result.kind === 'overrun') stopped.note(job, result);
     results.push(result);
   }
   port.postMessage({ id, results });
+}
+
+async function timed(job: OwnedJob): Promise<JobResult> {
+  const startedAt = performance.now();
+  const result = await evaluateJob(job);
+  return result.kind === 'overrun' ? { ...result, tookMs: performance.now() - startedAt } : result;
 }

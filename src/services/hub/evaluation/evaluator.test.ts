@@ -60,6 +60,15 @@ describe('an expression', () => {
     ]);
   });
 
+  test('that gives more than a message may have fails, and nothing else through its source does', async () => {
+    const padded = (length: number) => value('{"text": $pad("a", length)}', { length });
+    for (let time = 0; time < 4; time++)
+      expect(await evaluator.run([padded(70_000)])).toMatchObject([
+        { kind: 'faulty', at: '/0', detail: 'gives more than 65536 bytes' },
+      ]);
+    expect(await evaluator.run([padded(10)])).toMatchObject([{ kind: 'values' }]);
+  });
+
   test.each(['$string', '{"a": [$sum]}', 'function($x) { $x }', '{"a": function($x) { $x }}'])(
     'that gives a function fails: %s',
     async (source) => {

@@ -45,13 +45,14 @@ export type JobResult =
   | { readonly kind: 'faulty'; readonly at: string; readonly detail: string; readonly position?: number }
   /**
    * It was stopped. `isShunned`: as often as it may be just now, or so often that it was not tried. `isUntried`: it was not, but others
-   * that were handed over with it.
+   * that were handed over with it. `tookMs`: until then; of what had its thread ended, JOB_MAX_MS.
    */
   | {
       readonly kind: 'overrun';
       readonly detail: string;
       readonly isShunned?: true;
       readonly isUntried?: true;
+      readonly tookMs?: number;
     };
 
 /** Jobs as a thread is handed them: what many have in common is copied once. */

@@ -89,6 +89,12 @@ test('V5: a source that is stopped in several messages at once, or was not tried
   expect(refusalOf('untried 1', SHARED)).toBeUndefined();
 });
 
+test('V5: what was stopped by a guard counts by the time that it took', () => {
+  const { standings, refusalOf } = setUp();
+  for (let at = 0; at < 30; at++) standings.note([job(`guarded ${at}`)], [{ ...STOPPED, tookMs: 3 }], ALONE);
+  expect(refusalOf('new', SHARED)).toBeUndefined();
+});
+
 test('V5: nothing of one tenant counts against another, of the same source neither', () => {
   const { standings, stop, refusalOf } = setUp();
   stop(40);

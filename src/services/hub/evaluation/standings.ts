@@ -23,6 +23,8 @@ const ALONE_FROM_MS = 8 * JOB_MAX_MS;
 const REFUSED_FROM_MS = 16 * JOB_MAX_MS;
 /** V5. Of the time that passes, how much is given back: a source that is shunned for most of the time costs a twentieth. */
 const GIVEN_BACK = 0.1;
+/** V5. What is stopped at once costs the others the search for it all the same. */
+const SEARCH_MS = 100;
 /** Tenants, and sources of one. */
 const REMEMBERED_MAX = 1000;
 
@@ -65,22 +67,22 @@ export class Standings {
     results: readonly (JobResult | undefined)[],
     { isShared }: { readonly isShared: boolean },
   ): void {
-    const stops = jobs.filter((_job, at) => wasStopped(results[at]));
-    const sources = new Map(stops.map((job) => [`${job.tenant}\n${keyOf(job)}`, job]));
-    for (const job of sources.values()) this.#noteStop(job, isShared);
+    const stops = jobs.flatMap((job, at) => stopOf(job, results[at]));
+    const sources = new Map(stops.map((stop) => [`${stop.job.tenant}\n${keyOf(stop.job)}`, stop]));
+    for (const stop of sources.values()) this.#noteStop(stop, isShared);
     if (this.#standings.size === 0) return;
     for (const [at, job] of jobs.entries())
       if (results[at] !== undefined && results[at].kind !== 'overrun') this.#noteCameThrough(job, isShared);
   }
 
-  #noteStop(job: OwnedJob, isShared: boolean): void {
+  #noteStop({ job, tookMs }: Stop, isShared: boolean): void {
     const { tenant } = job;
     const source = keyOf(job);
     const now = this.#now();
     const known = this.#standings.get(tenant);
     const standing = known ?? newStanding(now);
     if (known === undefined) remember(this.#standings, tenant, standing);
-    standing.spentMs = this.#spentMs(standing) + JOB_MAX_MS;
+    standing.spentMs = this.#spentMs(standing) + Math.max(tookMs, SEARCH_MS);
     standing.at = now;
     standing.cameThrough.delete(source);
     const until = now + SHUNNED_FOR_MS;
@@ -112,8 +114,14 @@ export class Standings {
   }
 }
 
-function wasStopped(result: JobResult | undefined): boolean {
-  return result?.kind === 'overrun' && result.isUntried !== true;
+interface Stop {
+  readonly job: OwnedJob;
+  readonly tookMs: number;
+}
+
+function stopOf(job: OwnedJob, result: JobResult | undefined): Stop | [] {
+  if (result?.kind !== 'overrun' || result.isUntried === true) return [];
+  return { job, tookMs: result.tookMs ?? JOB_MAX_MS };
 }
 
 function newStanding(at: number): Standing {
