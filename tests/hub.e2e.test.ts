@@ -142,6 +142,41 @@ describe('the ERP export', () => {
     expect(exported.map(({ isUndone }) => isUndone)).toEqual([true, false]);
   });
 
+  test('U1: what is refused is refused alike under its key, whatever has become of it meanwhile', async () => {
+    partner.behave('fail', 2);
+    const { body } = await hub.send('erp', invoice('i-10'));
+    const id = String(body['id']);
+    const undo = (path = id) =>
+      hub.call(
+        'POST',
+        `/v1/integrations/${path}/undo`,
+        { reason: 'too soon' },
+        { 'idempotency-key': 'soon' },
+      );
+    const early = await undo();
+    expect([early.status, early.body['code']]).toEqual([409, 'hub.not_undoable']);
+    expect(await hub.ended(id)).toMatchObject({ status: 'delivered' });
+    const late = await undo();
+    expect([late.status, late.body]).toEqual([409, early.body]);
+    expect(late.headers.get('idempotency-replayed')).toBe('true');
+    expect(partner.exports.get(id)?.isUndone).toBe(false);
+    const other = await undo('int_nobody');
+    expect([other.status, other.body['code']]).toEqual([422, 'hub.idempotency_key_reused']);
+  });
+
+  test.each([
+    ['integrations', 'int_00000000000000000000000000', 'hub.integration_not_found'],
+    ['integrations', 'nothing', 'hub.integration_not_found'],
+    ['hooks', 'hok_00000000000000000000000000', 'hub.hook_not_found'],
+  ])('U1: the replay of what is not there keeps its key: /%s/%s', async (kind, id, code) => {
+    const replay = (of: string) =>
+      hub.call('POST', `/v1/${kind}/${of}/replay`, undefined, { 'idempotency-key': `of ${id}` });
+    const asked = [await replay(id), await replay(id)];
+    for (const { status, body } of asked) expect([status, body['code']]).toEqual([404, code]);
+    expect(asked.map(({ headers }) => headers.get('idempotency-replayed'))).toEqual([null, 'true']);
+    expect((await replay(`${id}1`)).body['code']).toBe('hub.idempotency_key_reused');
+  });
+
   test('U5, U13: what nobody knows the end of is undone, and not left in doubt', async () => {
     const definition = exampleConnector('erp-export', partner.url) as {
       destinations: { erp: Record<string, unknown> };
@@ -237,13 +272,18 @@ describe('the order webhook', () => {
     const { body: listed } = await hub.call('GET', '/v1/hooks?connector=orders&limit=1');
     const [{ id } = { id: '' }] = listed['data'] as { id: string }[];
     await hub.putSecret('shop-webhook', other);
-    const replay = () => hub.call('POST', `/v1/hooks/${id}/replay`);
+    let tries = 0;
+    const replay = (key: string) =>
+      hub.call('POST', `/v1/hooks/${id}/replay`, undefined, { 'idempotency-key': key });
     const taken = await vi.waitUntil(async () => {
-      const answer = await replay();
+      const answer = await replay(`try ${++tries}`);
       return answer.status === 200 ? answer : undefined;
     }, PATIENT);
+    const sameAgain = await replay(`try ${tries}`);
+    expect(sameAgain.body).toEqual(taken.body);
+    expect(sameAgain.headers.get('idempotency-replayed')).toBe('true');
     expect(await hub.ended(taken.body['integration_id'])).toMatchObject({ status: 'delivered' });
-    expect((await replay()).body['status']).toBe('duplicate');
+    expect((await replay('another')).body['status']).toBe('duplicate');
     expect(await paymentsOf('o-3')).toHaveLength(1);
     await hub.putSecret('shop-webhook', SHOP_SECRET);
   });

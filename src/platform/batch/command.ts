@@ -28,6 +28,8 @@ export interface Command<Body = unknown> {
    * request by another key of the tenant is the same request.
    */
   readonly actor?: string;
+  /** What was looked up for it before the batch: no part of the request that a key stands for. */
+  readonly found?: unknown;
 }
 
 /** What was decided for one command. */

@@ -42,6 +42,8 @@ export interface CommandOrder<Body> {
   readonly body: Body;
   /** Of the resource that it makes or changes. */
   readonly id: string;
+  /** What was looked up for it, which is not compared. */
+  readonly found?: unknown;
   /** Asked before the command is handed over, where something may stand in its way. */
   readonly admission?: Admission<Body>;
 }
@@ -78,7 +80,7 @@ export async function submitCommand<Body>(
 
 function commandOf<Body>(
   request: FastifyRequest,
-  { operation, body, id }: CommandOrder<Body>,
+  { operation, body, id, found }: CommandOrder<Body>,
   idempotencyKey: string | undefined,
 ): Command<Body> {
   const { tenant, correlationId, traceparent, keyId } = contextOf(request);
@@ -92,6 +94,7 @@ function commandOf<Body>(
     correlationId,
     traceparent: traceparent ?? null,
     actor: keyId,
+    found,
   };
 }
 

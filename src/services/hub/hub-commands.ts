@@ -5,8 +5,9 @@
  * Order of locks (R3): dead letters about them, then integrations, ascending; then idempotency keys and own rows.
  */
 import type { EpochMs } from '#kernel/clock.ts';
+import type { Decision } from '#kernel/decision.ts';
 import { assertNever } from '#kernel/fault.ts';
-import { type IntegrationId, idOf, uuidOf } from '#kernel/ids.ts';
+import { type IntegrationId, idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '#platform/batch/command.ts';
 import {
@@ -16,20 +17,16 @@ import {
   resolveWork,
 } from '#platform/dead-letters/given-up.ts';
 import type { Answer } from '#platform/idempotency/idempotency.ts';
-import type { EventDraft, JsonObject, LogEvent } from '#platform/log/event.ts';
+import type { LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
+import { begin, undoRequest } from './begin.ts';
 import { endCalls } from './calls/call-store.ts';
 import { type ConnectorDefinition, connectorRef, renderConnector } from './connector.ts';
 import { type Ended, endStanding, replayedBy } from './end-standing.ts';
-import type { Entry, IntegrationRequested, UndoRequested } from './events.ts';
-import {
-  type Integration,
-  type IntegrationRef,
-  integrationRef,
-  mayBeReplayed,
-  originOfReplay,
-  renderIntegration,
-} from './integration.ts';
+import type { Entry } from './events.ts';
+import { decideHooks, type IncomingHook, nameOf, nothingReceives, renderTaken } from './hooks/hook-intake.ts';
+import { findReceived, insertReceived, type ReceivedHook } from './hooks/hook-store.ts';
+import { type Integration, integrationRef, mayBeReplayed, renderIntegration } from './integration.ts';
 import { noteUndoings } from './overdue/undoing-store.ts';
 import type { HubProblemCode } from './problems.ts';
 import {
@@ -66,16 +63,26 @@ export interface ReplayOrder {
   readonly message: string;
 }
 
+/** What is found for it: what is to be undone, or why nothing is. */
 export interface UndoOrder {
   readonly operation: 'integrations.undo';
   readonly integration_id: string;
   readonly reason: string;
-  /** What was delivered, and where; as the log tells. */
+}
+
+/** What was delivered, and where; as the log tells. */
+export interface Delivered {
   readonly destination: string;
   readonly message: string;
 }
 
-export type HubOrder = PutConnectorOrder | IntegrateOrder | ReplayOrder | UndoOrder;
+/** Of a webhook of which nothing was taken. What is found for it: how it would come in now, or why it does not. */
+export interface ReplayHookOrder {
+  readonly operation: 'hooks.replay';
+  readonly hook_id: string;
+}
+
+export type HubOrder = PutConnectorOrder | IntegrateOrder | ReplayOrder | UndoOrder | ReplayHookOrder;
 
 interface Batch {
   readonly connectors: Map<string, CurrentConnector>;
@@ -84,6 +91,8 @@ interface Batch {
   readonly letters: readonly OpenWork[];
   /** Of what is replayed, by `integrationRef`. */
   readonly lastEvents: ReadonlyMap<string, LogEvent>;
+  /** Webhooks that were taken: `dedupRef` → integration. */
+  readonly received: Map<string, string>;
 }
 
 type Effect =
@@ -95,7 +104,12 @@ type Effect =
       /** What it replays, if that stood still. */
       readonly ended: Integration | undefined;
     }
-  | { readonly kind: 'changed'; readonly integration: Integration };
+  | { readonly kind: 'changed'; readonly integration: Integration }
+  | {
+      readonly kind: 'received';
+      readonly hooks: readonly ReceivedHook[];
+      readonly integrations: readonly Integration[];
+    };
 
 export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
   readonly #renderProblem: (problem: Problem) => Answer;
@@ -110,20 +124,26 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
       return body.operation === 'connectors.put' ? { tenant, name: body.name } : [];
     });
     const asked = commands.flatMap(({ tenant, body }) =>
-      'integration_id' in body ? { tenant, uuid: uuidOf(body.integration_id as IntegrationId) } : [],
+      'integration_id' in body && isId('int', body.integration_id)
+        ? { tenant, uuid: uuidOf(body.integration_id) }
+        : [],
     );
     const replayed = commands.flatMap(({ tenant, body }) =>
-      body.operation === 'integrations.replay' ? { tenant, work: body.integration_id } : [],
+      body.operation === 'integrations.replay' && isId('int', body.integration_id)
+        ? { tenant, work: body.integration_id }
+        : [],
     );
+    const hooks = commands.flatMap((command) => hookOf(command) ?? []);
     const letters = await lockOpenWork(tx, replayed);
-    const again = replayed.map(({ tenant, work }) => ({ tenant, uuid: uuidOf(work as IntegrationId) }));
-    const [connectors, integrations, lastEvents] = await Promise.all([
+    const again = replayed.map(({ tenant, work }) => ({ tenant, uuid: uuidOf(work) }));
+    const [connectors, integrations, lastEvents, received] = await Promise.all([
       findCurrentConnectors(tx, refs),
       lockIntegrations(tx, asked),
       findLastEvents(tx, again),
+      findReceived(tx, hooks.map(nameOf)),
     ]);
     const found = new Map(integrations.map((each) => [integrationRef(each), each]));
-    return { connectors, integrations: found, letters, lastEvents };
+    return { connectors, integrations: found, letters, lastEvents, received };
   }
 
   decide(batch: Batch, command: Command<HubOrder>, now: EpochMs): Verdict<Effect> {
@@ -137,6 +157,8 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
         return this.#replay(batch, { ...command, body }, now);
       case 'integrations.undo':
         return this.#undo(batch, { ...command, body });
+      case 'hooks.replay':
+        return this.#replayHook(batch, command, now);
       default:
         return assertNever(body);
     }
@@ -148,11 +170,11 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
       effects.flatMap((effect) => (effect.kind === 'connector' ? effect.version : [])),
       now,
     );
-    insertIntegrations(
+    insertReceived(
       tx,
-      effects.flatMap((effect) => (effect.kind === 'begun' ? effect.integration : [])),
-      now,
+      effects.flatMap((effect) => (effect.kind === 'received' ? effect.hooks : [])),
     );
+    insertIntegrations(tx, effects.flatMap(newIntegrations), now);
     resolveWork(
       tx,
       effects.flatMap((effect) => (effect.kind === 'begun' ? effect.resolved : [])),
@@ -223,6 +245,8 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const ref = refOf(tenant, body.integration_id);
     const found = integrations.get(ref);
     if (found === undefined) return this.#refused(integrationNotFound(body.integration_id));
+    const told = command.found as Decision<Delivered>;
+    if (!told.ok) return this.#refused(told.problem);
     if (found.status !== 'delivered')
       return this.#refusal('hub.not_undoable', `${body.integration_id} is ${found.status}.`);
     const undoing: Integration = { ...found, status: 'undoing' };
@@ -230,7 +254,21 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     return {
       answer: { status: 202, body: JSON.stringify(renderIntegration(undoing)) },
       effect: { kind: 'changed', integration: undoing },
-      drafts: [undoRequest(command, found, { ...body, actor: actor ?? null })],
+      drafts: [undoRequest(command, found, { ...told.value, reason: body.reason, actor: actor ?? null })],
+    };
+  }
+
+  /** What is authentic by now enters as if it had just come: taken once, whatever was replayed how often. */
+  #replayHook({ received }: Batch, { found }: Command, now: EpochMs): Verdict<Effect> {
+    const hook = found as Decision<IncomingHook>;
+    if (!hook.ok) return this.#refused(hook.problem);
+    const { outcomes, drafts, received: hooks, integrations } = decideHooks([hook.value], received, now);
+    const [taken] = outcomes;
+    if (taken === undefined || taken.kind === 'stored') return this.#refused(nothingReceives());
+    return {
+      answer: { status: 200, body: JSON.stringify(renderTaken(taken, hook.value.correlationId)) },
+      effect: { kind: 'received', hooks, integrations },
+      drafts,
     };
   }
 
@@ -264,87 +302,20 @@ function begun(
   };
 }
 
-export interface Beginning extends IntegrationRef {
-  readonly requestId: string;
-  readonly correlationId: string;
-  readonly traceparent: string | null;
-}
-
-/** An integration and the event that it begins with. */
-export function begin(
-  by: Beginning,
-  {
-    connector,
-    message,
-    replayed,
-  }: {
-    readonly connector: CurrentConnector;
-    readonly message: string;
-    readonly replayed: Integration | undefined;
-  },
-  now: EpochMs,
-): { integration: Integration; draft: EventDraft } {
-  const integration: Integration = {
-    tenant: by.tenant,
-    uuid: by.uuid,
-    connector: connector.name,
-    connectorVersion: connector.version,
-    entry: connector.entry,
-    status: 'requested',
-    origin: replayed === undefined ? by.uuid : originOfReplay(replayed),
-    replayOf: replayed?.uuid ?? null,
-    failure: null,
-    reference: null,
-    correlationId: by.correlationId,
-    createdAt: now,
-    updatedAt: now,
-  };
-  const data: IntegrationRequested = {
-    connector: connector.name,
-    connector_version: connector.version,
-    entry: connector.entry,
-    message,
-    replay_of: replayed === undefined ? null : idOf('int', replayed.uuid),
-    origin: idOf('int', integration.origin),
-  };
-  return { integration, draft: draftOf(by, integration, { type: 'integration.requested', data }) };
-}
-
-export function undoRequest(
-  by: Omit<Beginning, 'uuid' | 'tenant'>,
-  integration: Integration,
-  {
-    message,
-    destination,
-    reason,
-    actor,
-  }: Pick<UndoRequested, 'message' | 'destination' | 'reason' | 'actor'>,
-): EventDraft {
-  const { connector, connectorVersion: connector_version } = integration;
-  const data: UndoRequested = { connector, connector_version, message, destination, reason, actor };
-  return draftOf(by, integration, { type: 'integration.undo_requested', data });
-}
-
-function draftOf(
-  by: Omit<Beginning, 'uuid' | 'tenant'>,
-  { tenant, uuid }: IntegrationRef,
-  event: { readonly type: string; readonly data: JsonObject },
-): EventDraft {
-  const subject = idOf('int', uuid);
-  return {
-    ...event,
-    version: 1,
-    subject,
-    tenant,
-    key: subject,
-    correlationId: by.correlationId,
-    causation: by.requestId,
-    traceparent: by.traceparent,
-  };
-}
-
+/** Of what is no id there is nothing. */
 function refOf(tenant: string, id: string): string {
-  return integrationRef({ tenant, uuid: uuidOf(id as IntegrationId) });
+  return isId('int', id) ? integrationRef({ tenant, uuid: uuidOf(id) }) : '';
+}
+
+function hookOf({ body, found }: Command<HubOrder>): IncomingHook | undefined {
+  if (body.operation !== 'hooks.replay') return undefined;
+  const hook = found as Decision<IncomingHook>;
+  return hook.ok ? hook.value : undefined;
+}
+
+function newIntegrations(effect: Effect): readonly Integration[] {
+  if (effect.kind === 'begun') return [effect.integration];
+  return effect.kind === 'received' ? effect.integrations : [];
 }
 
 export function connectorNotFound(name: string) {

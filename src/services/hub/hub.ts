@@ -182,7 +182,6 @@ export class Hub {
     registerHookRoutes(app, {
       ...shared,
       desk: this.#desk,
-      intake: this.#hooks,
       secrets: this.#secrets,
       hooks: new HookReads(this.#options.reader),
     });

@@ -1,6 +1,7 @@
 /** The API of what goes through connectors (H1, H3). */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type IntegrationId, idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
+import { accepted, type Decision, refused } from '#kernel/decision.ts';
+import { idOf, isId, newId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, submitCommand } from '#platform/http/command-route.ts';
 import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
@@ -14,7 +15,7 @@ import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Connectors } from './connectors.ts';
 import type { IntegrationDelivered, IntegrationEnriched, IntegrationRequested } from './events.ts';
-import { type HubOrder, integrationNotFound } from './hub-commands.ts';
+import { type Delivered, type HubOrder, integrationNotFound } from './hub-commands.ts';
 import { type Integration, renderIntegration } from './integration.ts';
 import { tooLarge } from './message-size.ts';
 import type { HubReads, IntegrationFilter } from './reads.ts';
@@ -94,8 +95,9 @@ export async function submit(
   { request, reply }: Exchange,
   { commands, ends }: Pick<IntegrationRoutes, 'commands' | 'ends'>,
   body: HubOrder,
+  found?: unknown,
 ): Promise<FastifyReply> {
-  const order = { operation: body.operation, body, id: newId('int') };
+  const order = { operation: body.operation, body, id: newId('int'), found };
   const outcome = await submitCommand<HubOrder>(request, commands, order);
   if (!outcome.ok) return sendProblem(reply, outcome.problem);
   return sendFinalOr(request, reply, outcome.value, { states: ends, render: renderIntegration });
@@ -162,28 +164,27 @@ function registerReplaying(app: HttpApp, routes: IntegrationRoutes): void {
     const { id } = request.params;
     const { tenant } = contextOf(request);
     const found = await findIntegration(reads, tenant, id);
-    if (found === undefined) return sendProblem(reply, integrationNotFound(id));
     const edited = request.body?.message;
     const message = edited === undefined ? await messageOf(reads, found) : JSON.stringify(edited);
     const obstacle = tooLarge(message);
     if (obstacle !== undefined) return sendProblem(reply, obstacle);
-    const { connector } = found;
     return submit({ request, reply }, routes, {
       operation: 'integrations.replay',
       integration_id: id,
-      connector,
+      connector: found?.connector ?? '',
       message,
     });
   });
 }
 
-async function messageOf(reads: HubReads, { tenant, uuid }: Integration): Promise<string> {
-  const [first] = await reads.timeline(tenant, uuid);
+/** Empty of what is not there: that is decided where its key is looked up. */
+async function messageOf(reads: HubReads, found: Integration | undefined): Promise<string> {
+  if (found === undefined) return '';
+  const [first] = await reads.timeline(found.tenant, found.uuid);
   return (first as LogEvent<IntegrationRequested>).data.message;
 }
 
 function registerUndoing(app: HttpApp, routes: IntegrationRoutes): void {
-  const { reads, connectors } = routes;
   const schema = {
     tags: ['hub'],
     summary: 'Undo an integration',
@@ -194,23 +195,34 @@ function registerUndoing(app: HttpApp, routes: IntegrationRoutes): void {
   };
   app.post('/v1/integrations/:id/undo', { config: WRITE, schema }, async (request, reply) => {
     const { id } = request.params;
-    const { tenant } = contextOf(request);
-    const found = await findIntegration(reads, tenant, id);
-    if (found === undefined) return sendProblem(reply, integrationNotFound(id));
-    const told = deliveredOf(await reads.timeline(tenant, uuidOf(id as IntegrationId)));
-    const connector = await connectors.find({ tenant, name: found.connector }, found.connectorVersion);
-    if (told === undefined || connector === undefined)
-      return sendProblem(reply, notUndoable(`${id} was not delivered.`));
-    if (undoOf(connector.definition, told.destination) === undefined)
-      return sendProblem(reply, notUndoable(`The destination ${told.destination} names no undo call.`));
-    const { reason } = request.body;
-    return submit({ request, reply }, routes, {
+    const order = {
       operation: 'integrations.undo',
       integration_id: id,
-      reason,
-      ...told,
-    });
+      reason: request.body.reason,
+    } as const;
+    return submit(
+      { request, reply },
+      routes,
+      order,
+      await deliveredBy(contextOf(request).tenant, id, routes),
+    );
   });
+}
+
+/** What is to be undone. Why nothing is, is decided where its key is looked up. */
+async function deliveredBy(
+  tenant: string,
+  id: string,
+  { reads, connectors }: IntegrationRoutes,
+): Promise<Decision<Delivered>> {
+  const found = await findIntegration(reads, tenant, id);
+  if (found === undefined) return refused(integrationNotFound(id));
+  const told = deliveredOf(await reads.timeline(tenant, found.uuid));
+  const connector = await connectors.find({ tenant, name: found.connector }, found.connectorVersion);
+  if (told === undefined || connector === undefined) return refused(notUndoable(`${id} was not delivered.`));
+  return undoOf(connector.definition, told.destination) === undefined
+    ? refused(notUndoable(`The destination ${told.destination} names no undo call.`))
+    : accepted(told);
 }
 
 function notUndoable(detail: string): Problem {
@@ -218,7 +230,7 @@ function notUndoable(detail: string): Problem {
 }
 
 /** What was delivered, and where. */
-function deliveredOf(events: readonly LogEvent[]): { destination: string; message: string } | undefined {
+function deliveredOf(events: readonly LogEvent[]): Delivered | undefined {
   const delivered = events.find(({ type }) => type === 'integration.delivered');
   const enriched = events.find(({ type }) => type === 'integration.enriched');
   if (delivered === undefined || enriched === undefined) return undefined;

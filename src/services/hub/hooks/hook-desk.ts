@@ -12,7 +12,7 @@ import type { Connector, ConnectorEntry } from '../connector.ts';
 import type { Connectors } from '../connectors.ts';
 import { MESSAGE_MAX_BYTES } from '../evaluation/job.ts';
 import { tooLarge } from '../message-size.ts';
-import type { HookIntake, HookTaken, IncomingHook } from './hook-intake.ts';
+import { type HookIntake, type HookTaken, type IncomingHook, nothingReceives } from './hook-intake.ts';
 import { type HookHeaders, idOfHook, type SignedHook, verdictOf } from './verify-signature.ts';
 
 export interface ArrivedHook {
@@ -56,7 +56,7 @@ export class HookDesk {
     const { connectors, secrets, intake, clock, limitPerSecond } = this.#options;
     const connector = await connectors.current({ tenant, name });
     const entry = connector?.definition.entry;
-    if (connector === undefined || entry?.type !== 'webhook') return refused(unknown());
+    if (connector === undefined || entry?.type !== 'webhook') return refused(nothingReceives());
     const secret = await secrets.find(tenant, entry.signature.secret);
     const now = clock.now();
     const verdict = secret === undefined ? 'invalid' : verdictOf(arrived, entry.signature, { secret, now });
@@ -150,10 +150,6 @@ class WindowCounts {
     this.#counts.set(key, { until: now + this.#windowMs, count: 1 });
     return 1;
   }
-}
-
-export function unknown(): Problem {
-  return problem('hub.hook_not_found', 'Nothing receives webhooks here.');
 }
 
 function tooMany(): Problem {

@@ -7,12 +7,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock, EpochMs } from '#kernel/clock.ts';
-import { newId, uuidOf } from '#kernel/ids.ts';
+import { idOf, newId, uuidOf } from '#kernel/ids.ts';
+import { type Problem, problem } from '#kernel/problem.ts';
 import { type AppliedBatch, GroupCommit, type GroupCommitOptions } from '#platform/batch/group-commit.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
-import type { EventDraft } from '#platform/log/event.ts';
+import type { EventDraft, JsonObject } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
-import { begin } from '../hub-commands.ts';
+import { begin } from '../begin.ts';
 import type { Integration } from '../integration.ts';
 import { type CurrentConnector, insertIntegrations } from '../store.ts';
 import {
@@ -89,7 +90,11 @@ interface DecidedHooks {
 }
 
 /** Of equal ones in a batch the first is taken. `known`: `dedupRef` → integration. */
-function decideHooks(hooks: readonly IncomingHook[], known: Map<string, string>, now: EpochMs): DecidedHooks {
+export function decideHooks(
+  hooks: readonly IncomingHook[],
+  known: Map<string, string>,
+  now: EpochMs,
+): DecidedHooks {
   const decided: DecidedHooks = { outcomes: [], received: [], integrations: [], drafts: [] };
   for (const hook of hooks) {
     const name = nameOf(hook);
@@ -131,7 +136,7 @@ function beginningOf({ connector, message, correlationId, traceparent }: Incomin
   return begin(by, { connector, message, replayed: undefined }, now);
 }
 
-function nameOf({ connector, verdict, id, body, message }: IncomingHook): HookName {
+export function nameOf({ connector, verdict, id, body, message }: IncomingHook): HookName {
   const of = { tenant: connector.tenant, connector: connector.name };
   if (verdict !== 'valid' || message === undefined) return { ...of, dedup: null, hash: null };
   if (id !== undefined) return { ...of, dedup: `id ${id}`, hash: null };
@@ -145,4 +150,20 @@ function hashOf(body: Buffer): Buffer {
 
 function hashName(hash: Buffer): string {
   return `hash ${hash.toString('hex')}`;
+}
+
+/** The answer to whoever has sent it. */
+export function renderTaken(
+  taken: Exclude<HookTaken, { readonly kind: 'stored' }>,
+  correlationId: string,
+): JsonObject {
+  return {
+    status: taken.kind === 'taken' ? 'accepted' : 'duplicate',
+    integration_id: idOf('int', taken.integration),
+    correlation_id: correlationId,
+  };
+}
+
+export function nothingReceives(): Problem {
+  return problem('hub.hook_not_found', 'Nothing receives webhooks here.');
 }

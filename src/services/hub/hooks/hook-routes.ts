@@ -1,5 +1,6 @@
 /** Where webhooks come in, and what was received. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { accepted, type Decision, refused } from '#kernel/decision.ts';
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { type Problem, problem } from '#kernel/problem.ts';
 import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
@@ -20,14 +21,13 @@ import {
   IdParams,
   IntegrationDocument,
 } from '../schemas.ts';
-import { type HookDesk, messageOf, unknown } from './hook-desk.ts';
-import type { HookIntake, HookTaken } from './hook-intake.ts';
+import { type HookDesk, messageOf } from './hook-desk.ts';
+import { type HookTaken, type IncomingHook, nothingReceives, renderTaken } from './hook-intake.ts';
 import { type HookReads, renderHook, type StoredHook } from './hook-reads.ts';
 import { type HookHeaders, idOfHook, verdictOf } from './verify-signature.ts';
 
 export interface HookRoutes extends IntegrationRoutes {
   readonly desk: HookDesk;
-  readonly intake: Pick<HookIntake, 'submit'>;
   readonly secrets: Secrets;
   readonly hooks: HookReads;
 }
@@ -88,13 +88,8 @@ async function receive(
 }
 
 function sendTaken(reply: FastifyReply, taken: HookTaken, correlationId: string): FastifyReply {
-  if (taken.kind === 'stored') return sendProblem(reply, unknown());
-  const body = {
-    status: taken.kind === 'taken' ? 'accepted' : 'duplicate',
-    integration_id: idOf('int', taken.integration),
-    correlation_id: correlationId,
-  };
-  return sendJsonText(reply, { status: 200, body: JSON.stringify(body) });
+  if (taken.kind === 'stored') return sendProblem(reply, nothingReceives());
+  return sendJsonText(reply, { status: 200, body: JSON.stringify(renderTaken(taken, correlationId)) });
 }
 
 function challengeFor({ code }: Problem): Record<string, string> {
@@ -173,38 +168,42 @@ function registerReplaying(app: HttpApp, routes: HookRoutes): void {
     const { tenant } = contextOf(request);
     const found = await findHook(routes.hooks, tenant, id);
     const message = found === undefined ? undefined : messageOf(found.body);
-    if (found === undefined || message === undefined) return sendProblem(reply, hookNotFound(id));
-    const { connector, integration } = found;
-    if (integration === null) return takeAgain({ request, reply }, routes, { found, message });
-    return submit({ request, reply }, routes, {
-      operation: 'integrations.replay',
-      integration_id: idOf('int', integration),
-      connector,
-      message,
-    });
+    if (found !== undefined && message !== undefined && found.integration !== null)
+      return submit({ request, reply }, routes, {
+        operation: 'integrations.replay',
+        integration_id: idOf('int', found.integration),
+        connector: found.connector,
+        message,
+      });
+    const order = { operation: 'hooks.replay', hook_id: id } as const;
+    const now =
+      found === undefined || message === undefined
+        ? refused(hookNotFound(id))
+        : await comesIn(request, routes, { found, message });
+    return submit({ request, reply }, routes, order, now);
   });
 }
 
-/** What is authentic by now enters as if it had just come: taken once, whatever was replayed how often. */
-async function takeAgain(
-  { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
-  { connectors, secrets, intake }: HookRoutes,
+/** How it would come in now. Why it does not, is decided where its key is looked up. */
+async function comesIn(
+  request: FastifyRequest,
+  { connectors, secrets }: HookRoutes,
   { found, message }: { readonly found: StoredHook; readonly message: string },
-): Promise<FastifyReply> {
+): Promise<Decision<IncomingHook>> {
   const { tenant, traceparent = null } = contextOf(request);
   const connector = await connectors.find({ tenant, name: found.connector });
   const entry = connector?.definition.entry;
   const { headers, body, correlationId } = found;
-  if (connector === undefined || entry?.type !== 'webhook') return sendProblem(reply, unknown());
+  if (connector === undefined || entry?.type !== 'webhook') return refused(nothingReceives());
   const secret = await secrets.find(tenant, entry.signature.secret);
   const verdict =
     secret === undefined
       ? 'invalid'
       : verdictOf({ headers, body }, entry.signature, { secret, now: undefined });
   if (verdict !== 'valid')
-    return sendProblem(reply, problem('hub.not_replayable', 'The webhook is not authentic now either.'));
+    return refused(problem('hub.not_replayable', 'The webhook is not authentic now either.'));
   const { name, version } = connector;
-  const taken = await intake.submit({
+  return accepted({
     connector: { tenant, name, version, entry: 'webhook' },
     headers,
     body,
@@ -214,5 +213,4 @@ async function takeAgain(
     correlationId,
     traceparent,
   });
-  return sendTaken(reply, taken, correlationId);
 }
