@@ -134,7 +134,7 @@ export class Hub {
     this.consumers = stepConsumers({
       connectors,
       evaluator: this.#evaluator,
-      hasRoom: () => this.#dispatcher.room > 0,
+      hasRoomFor: (tenant) => this.#dispatcher.hasRoomFor(tenant),
       observer: options.observer,
       onCommitted,
     });

@@ -5,9 +5,11 @@
  * P2: each destination has a queue and places of its own: one that hangs occupies nobody else's.
  *     A place is free when the answer is there, not when that is committed.
  * P3: what has waited for its turn so long that another process may have taken it is not sent.
+ * P4: no tenant has all the places, or all the memory for what waits: what goes beyond its share comes back later.
  */
 
 import type { Clock } from '#kernel/clock.ts';
+import { FairPlaces } from '#platform/batch/fair-places.ts';
 import { lastAnswers } from '#platform/egress/last-answers.ts';
 import type { Connectors } from '../connectors.ts';
 import { versionRef } from '../connectors.ts';
@@ -21,13 +23,15 @@ import type { CallOutcome, CallReport } from './decide-call.ts';
  */
 export const PER_DESTINATION = 256;
 /** Taken and not ended, over all destinations. */
-const TAKEN_MAX = 8192;
+export const TAKEN_MAX = 8192;
+/** Of their messages, as long as they are texts: one may be 128 KiB, with what is made of it. */
+export const TAKEN_MAX_LENGTH = 64 * 1024 * 1024;
 /** Of one destination: what is more waits in the table. */
 const QUEUE_MAX = 2048;
 const BUSY_RETRY_MS = 1000;
 
 export interface DispatcherOptions {
-  readonly connectors: Connectors;
+  readonly connectors: Pick<Connectors, 'load'>;
   readonly caller: Pick<Caller, 'perform'>;
   readonly report: (report: CallReport) => Promise<void>;
   readonly clock: Clock;
@@ -49,17 +53,23 @@ export class Dispatcher {
   readonly #lanes = new Map<string, Lane>();
   readonly #taken = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
-  /** Answers that are not committed yet. */
-  #reporting = 0;
+  // P4: until what came of them is committed.
+  readonly #places = new FairPlaces(TAKEN_MAX);
+  readonly #lengths = new FairPlaces(TAKEN_MAX_LENGTH);
   #stopping = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
   }
 
-  /** How many calls would be taken. */
+  /** How many calls would be taken, of whoever has the least. */
   get room(): number {
-    return this.#stopping ? 0 : TAKEN_MAX - this.#taken.size - this.#reporting;
+    return this.#stopping || this.#lengths.free <= 0 ? 0 : Math.max(0, this.#places.free);
+  }
+
+  /** Whether one more of the tenant would be taken. */
+  hasRoomFor(tenant: string): boolean {
+    return !this.#stopping && this.#places.roomOf(tenant) > 0 && this.#lengths.roomOf(tenant) > 0;
   }
 
   take(call: Call): void {
@@ -68,9 +78,13 @@ export class Dispatcher {
     this.#taken.add(ref);
     const name = laneOf(call);
     const lane = this.#lanes.get(name) ?? { queue: [], active: 0 };
-    this.#lanes.set(name, lane);
-    if (lane.queue.length >= QUEUE_MAX) this.#track(this.#report(call, BUSY));
+    const hasRoom = this.hasRoomFor(call.tenant);
+    this.#places.take(call.tenant);
+    this.#lengths.take(call.tenant, lengthOf(call));
+    if (!hasRoom) this.#track(this.#report(call, TOO_MANY));
+    else if (lane.queue.length >= QUEUE_MAX) this.#track(this.#report(call, BUSY));
     else {
+      this.#lanes.set(name, lane);
       lane.queue.push({ call, at: performance.now() });
       this.#advance(name, lane);
     }
@@ -89,7 +103,7 @@ export class Dispatcher {
       const next = lane.queue.shift();
       if (next === undefined) break;
       if (performance.now() - next.at > TURN_MS) {
-        this.#taken.delete(callRef(next.call)); // P3
+        this.#drop(next.call); // P3
         continue;
       }
       lane.active++;
@@ -97,7 +111,7 @@ export class Dispatcher {
         lane.active--;
         this.#advance(name, lane);
       });
-      this.#track(answer.then((outcome) => outcome && this.#report(next.call, outcome)));
+      this.#track(this.#ended(next.call, answer));
     }
     if (lane.active === 0 && lane.queue.length === 0) this.#lanes.delete(name);
   }
@@ -119,13 +133,30 @@ export class Dispatcher {
     }
   }
 
+  async #ended(call: Call, answer: Promise<CallOutcome | undefined>): Promise<void> {
+    let outcome: CallOutcome | undefined;
+    try {
+      outcome = await answer;
+    } finally {
+      if (outcome === undefined) this.#drop(call);
+    }
+    if (outcome !== undefined) await this.#report(call, outcome);
+  }
+
   async #report(call: Call, outcome: CallOutcome): Promise<void> {
     const { report, clock } = this.#options;
     this.#taken.delete(callRef(call));
-    this.#reporting++;
-    await report({ call, at: clock.now(), outcome }).finally(() => {
-      this.#reporting--;
-    });
+    await report({ call, at: clock.now(), outcome }).finally(() => this.#giveBack(call));
+  }
+
+  #drop(call: Call): void {
+    this.#taken.delete(callRef(call));
+    this.#giveBack(call);
+  }
+
+  #giveBack(call: Call): void {
+    this.#places.giveBack(call.tenant);
+    this.#lengths.giveBack(call.tenant, lengthOf(call));
   }
 }
 
@@ -135,6 +166,17 @@ const BUSY: CallOutcome = {
   latencyMs: 0,
   retryAfterMs: BUSY_RETRY_MS,
 };
+
+const TOO_MANY: CallOutcome = {
+  kind: 'not_called',
+  detail: 'More wait for destinations of the tenant than are kept ready.',
+  latencyMs: 0,
+  retryAfterMs: TURN_MS,
+};
+
+function lengthOf({ request: { message, body = '' } }: Call): number {
+  return message.length + body.length;
+}
 
 function laneOf({ tenant, connector, destination, step }: Call): string {
   return `${tenant}/${connector}/${destination}/${step === 'enrichment' ? step : ''}`;

@@ -40,7 +40,7 @@ function consumer() {
   const carrier = new Carrier({ connectors, evaluator, steps: [validationStep, rulesStep] });
   return stepConsumer(validationStep, {
     carrier,
-    hasRoom: () => true,
+    hasRoomFor: () => true,
     onCommitted: () => undefined,
     observer: {},
   });

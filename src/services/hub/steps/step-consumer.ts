@@ -37,7 +37,7 @@ import { type AnyStep, changedBy, type NewCall, type StepCommitted } from './ste
 export interface StepContext {
   readonly carrier: Carrier;
   /** Whether this process takes another call now; what it does not take waits in the table. */
-  readonly hasRoom: () => boolean;
+  readonly hasRoomFor: (tenant: string) => boolean;
   readonly onCommitted: (committed: StepCommitted) => void;
   readonly observer: Pick<BatchObserver, 'deadLettered'>;
 }
@@ -221,7 +221,7 @@ function callFor(
   { event, integration, asked, now, context }: Omit<Carrying, 'way'> & { readonly asked: NewCall },
 ): Call {
   const { tenant, uuid, origin, connector, connectorVersion } = integration;
-  const isTaken = context.hasRoom();
+  const isTaken = context.hasRoomFor(tenant);
   const { timeoutMs = TIMEOUT_DEFAULT_MS, giveUpMs = GIVE_UP_DEFAULT_MS } = asked;
   return {
     tenant,
