@@ -48,9 +48,9 @@ export const FIND_DUE_ENDPOINTS = statement(
        where l.due_at is not null and l.endpoint_key > w.endpoint_key order by l.endpoint_key, l.due_at limit 1
      ) n
    )
-   select w.endpoint_key from w
+   select w.endpoint_key, e.tenant from w
    cross join lateral (
-     select from notification.endpoints e where e.endpoint_key = w.endpoint_key and e.status = 'enabled' offset 0
+     select e.tenant from notification.endpoints e where e.endpoint_key = w.endpoint_key and e.status = 'enabled' offset 0
    ) e
    where w.due_at <= $1::timestamptz`,
 );
@@ -126,9 +126,14 @@ interface HeadRow {
   traceparent: string | null;
 }
 
-export async function findDueEndpoints(session: Session, now: EpochMs): Promise<bigint[]> {
-  const rows = await session.query<{ endpoint_key: bigint }>(FIND_DUE_ENDPOINTS, [new Date(now)]);
-  return rows.map(({ endpoint_key }) => endpoint_key);
+export async function findDueEndpoints(
+  session: Session,
+  now: EpochMs,
+): Promise<Pick<Endpoint, 'key' | 'tenant'>[]> {
+  const rows = await session.query<Pick<EndpointRow, 'endpoint_key' | 'tenant'>>(FIND_DUE_ENDPOINTS, [
+    new Date(now),
+  ]);
+  return rows.map(({ endpoint_key: key, tenant }) => ({ key, tenant }));
 }
 
 /** How many lanes of an endpoint are wanted. */

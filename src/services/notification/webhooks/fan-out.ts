@@ -50,7 +50,7 @@ export interface FanOutOptions {
   readonly random: () => number;
   /** How long what was told is remembered. */
   readonly retentionMs: number;
-  readonly sender: Pick<Sender, 'roomOf' | 'take' | 'wake'>;
+  readonly sender: Pick<Sender, 'roomOf' | 'roomOfTenant' | 'take' | 'wake'>;
 }
 
 export function webhookConsumer(options: FanOutOptions): Consumer<Loaded, Plan> {
@@ -105,24 +105,34 @@ async function loadDeliveries(
   const byTenant = Map.groupBy(all, ({ tenant }) => tenant);
   const oldestAt = now - retentionMs;
   const wanted = fresh.flatMap((event) => deliveriesOf(event, byTenant.get(event.tenant) ?? [], oldestAt));
+  const byKey = new Map(all.map((endpoint) => [endpoint.key, endpoint]));
   const deliveries = await takeTurns(tx, wanted, now, {
     mark: 1 + Math.floor(random() * (MARKS - 1)),
     leaseUntil: now + LEASE_MS,
-    mayTake: withinRoom(sender),
+    mayTake: withinRoom(sender, byKey),
   });
   return {
     deliveries: Map.groupBy(deliveries, ({ event }) => event),
-    endpoints: new Map(all.map((endpoint) => [endpoint.key, endpoint])),
+    endpoints: byKey,
   };
 }
 
-/** As often as the endpoint has room. What is begun meanwhile by others is not seen: who is too many waits (sender.ts). */
-function withinRoom({ roomOf }: Pick<Sender, 'roomOf'>): (endpointKey: bigint) => boolean {
-  const rooms = new Map<bigint, number>();
+/** As often as the endpoint and its tenant have room. What is begun meanwhile by others is not seen: who is too many waits (sender.ts). */
+function withinRoom(
+  { roomOf, roomOfTenant }: Pick<Sender, 'roomOf' | 'roomOfTenant'>,
+  endpoints: ReadonlyMap<bigint, Endpoint>,
+): (endpointKey: bigint) => boolean {
+  const rooms = new Map<bigint | string, number>();
   return (key) => {
-    const room = rooms.get(key) ?? roomOf(key);
+    const endpoint = endpoints.get(key);
+    if (endpoint === undefined) return false;
+    const { tenant } = endpoint;
+    const room = rooms.get(key) ?? roomOf(endpoint);
+    const ofTenant = rooms.get(tenant) ?? roomOfTenant(tenant);
+    if (room <= 0 || ofTenant <= 0) return false;
     rooms.set(key, room - 1);
-    return room > 0;
+    rooms.set(tenant, ofTenant - 1);
+    return true;
   };
 }
 

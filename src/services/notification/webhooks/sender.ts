@@ -6,11 +6,13 @@
  * D3: an endpoint has a few requests under way and no more, and takes nothing out of the queue while it has no room: those
  *     that hang take nothing from the others but their own few.
  * D4: nothing that is outside is waited for within a transaction.
+ * D5: no tenant has all the requests of the process: the answers of its cards may be owed to any number of URLs.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
+import { FairPlaces } from '#platform/batch/fair-places.ts';
 import { restAfter } from '#platform/batch/pace.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
@@ -19,6 +21,7 @@ import { lastAnswers } from '#platform/egress/last-answers.ts';
 import type { EgressOutcome } from '#platform/egress/outcome.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { type Claim, claimDue, findDueEndpoints, type Room } from './claim-store.ts';
+import type { Endpoint } from './endpoint.ts';
 import type { Answered } from './record.ts';
 import { destinationOf, LEASE_MS, requestOf } from './request.ts';
 import type { WebhookSecrets } from './secrets.ts';
@@ -26,7 +29,9 @@ import type { WebhookSecrets } from './secrets.ts';
 /** Its requests, at once. With answers in 20 ms, several hundred deliveries a second. */
 const UNDER_WAY_PER_ENDPOINT = 8;
 /** All requests of the process: a connection, and a message in memory, each. */
-const UNDER_WAY_MAX = 4096;
+export const UNDER_WAY_MAX = 4096;
+/** Endpoints whose tenant is remembered. One that is not is taken for nobody's, until something of it is taken. */
+const TENANTS_MAX = 20_000;
 /** Deliveries taken by one commit. */
 const CLAIM_MAX = 500;
 const CLAIM_PACE_MS = 15;
@@ -34,6 +39,8 @@ const CLAIM_PACE_MS = 15;
 const TURN_MS = 10_000;
 /** What has become due by the clock, or was queued by another process, is looked for so often. */
 const LOOK_MS = 500;
+
+type EndpointPlace = Pick<Endpoint, 'key' | 'tenant'>;
 
 export interface SenderOptions {
   readonly session: Session;
@@ -52,6 +59,9 @@ export class Sender {
   /** Endpoints that may have something due. */
   readonly #ready = new Set<bigint>();
   readonly #underWay = new Map<bigint, number>();
+  // D5
+  readonly #places = new FairPlaces(UNDER_WAY_MAX);
+  readonly #tenants = new Map<bigint, string>();
   /** Taken elsewhere, without a place yet. */
   readonly #waiting = new Map<bigint, WaitingClaim[]>();
   readonly #sending = new Set<Promise<void>>();
@@ -80,17 +90,13 @@ export class Sender {
     this.#signal.raise();
   }
 
-  /** How many more of an endpoint would be sent at once. */
-  readonly roomOf = (endpointKey: bigint): number => {
-    if (this.#stopping) return 0;
-    const waiting = this.#waiting.get(endpointKey)?.length ?? 0;
-    const free = UNDER_WAY_PER_ENDPOINT - (this.#underWay.get(endpointKey) ?? 0) - waiting;
-    return Math.min(
-      free,
-      UNDER_WAY_MAX - this.#sending.size,
-      this.#options.egress.room(destinationOf(endpointKey)),
-    );
+  /** How many more of an endpoint would be sent at once, if its tenant has room. */
+  readonly roomOf = ({ key, tenant }: EndpointPlace): number => {
+    this.#noteTenant(key, tenant);
+    return this.#roomAt(key);
   };
+
+  readonly roomOfTenant = (tenant: string): number => this.#places.roomOf(tenant);
 
   /** What the commit that has queued it has taken too. Without room for it, it waits for a place (D3). */
   take(claims: readonly Claim[]): void {
@@ -155,22 +161,43 @@ export class Sender {
 
   async #look(): Promise<void> {
     const { session, clock } = this.#options;
-    for (const key of await findDueEndpoints(session, clock.now())) this.#ready.add(key);
+    for (const { key, tenant } of await findDueEndpoints(session, clock.now())) {
+      this.#noteTenant(key, tenant);
+      this.#ready.add(key);
+    }
     this.#lookedAt = performance.now();
   }
 
-  // D3
+  // D3, D5
   #rooms(): Room[] {
-    let left = Math.min(CLAIM_MAX, UNDER_WAY_MAX - this.#sending.size);
+    let left = Math.min(CLAIM_MAX, this.#places.free);
+    const given = new Map<string, number>();
     const rooms: Room[] = [];
     for (const endpointKey of this.#ready) {
       if (left <= 0) break;
-      const room = Math.min(left, this.roomOf(endpointKey));
+      const tenant = this.#tenants.get(endpointKey) ?? '';
+      const ofTenant = this.#places.roomOf(tenant) - (given.get(tenant) ?? 0);
+      const room = Math.min(left, ofTenant, this.#roomAt(endpointKey));
       if (room <= 0) continue;
       rooms.push({ endpointKey, room });
+      given.set(tenant, (given.get(tenant) ?? 0) + room);
       left -= room;
     }
     return rooms;
+  }
+
+  // D3
+  #roomAt(key: bigint): number {
+    if (this.#stopping) return 0;
+    const waiting = this.#waiting.get(key)?.length ?? 0;
+    const free = UNDER_WAY_PER_ENDPOINT - (this.#underWay.get(key) ?? 0) - waiting;
+    return Math.min(free, this.#options.egress.room(destinationOf(key)));
+  }
+
+  #noteTenant(key: bigint, tenant: string): void {
+    if (this.#tenants.has(key)) return;
+    if (this.#tenants.size >= TENANTS_MAX) this.#tenants.clear();
+    this.#tenants.set(key, tenant);
   }
 
   /** Who had as much as there was room for may have more; it goes behind those that have not been asked. */
@@ -182,7 +209,9 @@ export class Sender {
   }
 
   #begin(claim: Claim): void {
-    const { key } = claim.endpoint;
+    const { key, tenant } = claim.endpoint;
+    this.#noteTenant(key, tenant);
+    this.#places.take(tenant);
     this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1);
     const sending = this.#deliver(claim)
       .catch(this.#options.onError)
@@ -196,7 +225,7 @@ export class Sender {
         this.#options.onError(error);
         return NOT_READY;
       })
-      .finally(() => this.#release(claim.endpoint.key));
+      .finally(() => this.#release(claim.endpoint));
     if (this.#isOver) return;
     this.#options.onAttempt(claim, outcome);
     await this.#options.record({ claim, outcome });
@@ -207,7 +236,8 @@ export class Sender {
     return egress.send(requestOf(claim, await secrets.find(claim.endpoint), clock.now()));
   }
 
-  #release(key: bigint): void {
+  #release({ key, tenant }: EndpointPlace): void {
+    this.#places.giveBack(tenant);
     const left = (this.#underWay.get(key) ?? 1) - 1;
     if (left === 0) this.#underWay.delete(key);
     else this.#underWay.set(key, left);

@@ -373,7 +373,7 @@ test('D3: what waits at an endpoint that is disabled or deleted is looked for no
   await session.close();
   const { rows } = await world.owner.query<{ path: string }>(
     'select url as path from notification.endpoints where endpoint_key = any ($1::bigint[])',
-    [due.map(String)],
+    [due.map(({ key }) => String(key))],
   );
   expect(rows.map(({ path }) => path)).toEqual([world.receiver.url + enabled.path]);
 });
