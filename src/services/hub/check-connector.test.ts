@@ -2,10 +2,10 @@
 import { afterAll, expect, test } from 'vitest';
 import { refusalOfUrl } from '#platform/egress/reachable.ts';
 import { faultsOf } from './check-connector.ts';
-import type { ConnectorDefinition } from './connector.ts';
+import type { PutDefinition } from './connector.ts';
 import { Evaluator } from './evaluation/evaluator.ts';
 
-const WORKS: ConnectorDefinition = {
+const WORKS: PutDefinition = {
   entry: { type: 'api' },
   rules: [{ route: 'erp' }],
   tables: { rates: { BR: 1 } },
@@ -16,7 +16,7 @@ const WORKS: ConnectorDefinition = {
 const evaluator = new Evaluator();
 afterAll(() => evaluator.close());
 
-async function placesOf(more: Partial<ConnectorDefinition>): Promise<string[]> {
+async function placesOf(more: Partial<PutDefinition>): Promise<string[]> {
   const refusalOf = (url: string) => refusalOfUrl(url, 'public');
   const faults = await faultsOf({ ...WORKS, ...more }, { tenant: 't', evaluator, refusalOf });
   return faults.map(({ pointer, code }) => `${pointer} ${code}`);

@@ -1,7 +1,7 @@
 /** Whether a connector can work, before it is kept: everything in it compiles, and every name is there. */
 import type { FieldProblem } from '#kernel/problem.ts';
 import { pointerStep } from '#platform/http/json-pointer.ts';
-import type { ConnectorDefinition, Enrichment, HttpCall } from './connector.ts';
+import type { Enrichment, HttpCall, PutDefinition } from './connector.ts';
 import type { Job, JobResult, OwnedJob } from './evaluation/job.ts';
 
 /** What a connector is kept as: it is loaded for every batch that meets it for the first time. */
@@ -13,7 +13,7 @@ export interface Compiler {
 
 /** Nothing, or every place that is at fault. */
 export async function faultsOf(
-  definition: ConnectorDefinition,
+  definition: PutDefinition,
   {
     tenant,
     evaluator,
@@ -52,7 +52,7 @@ function* compiledPlaces({
   rules = [],
   enrichment = [],
   destinations,
-}: ConnectorDefinition): Generator<Place> {
+}: PutDefinition): Generator<Place> {
   if (entry.schema !== undefined)
     yield { pointer: '/entry/schema', job: { kind: 'check_schema', source: JSON.stringify(entry.schema) } };
   for (const [index, { when, set = {} }] of rules.entries()) {
@@ -72,7 +72,7 @@ function* expressionAt(pointer: string, source: string | undefined): Generator<P
   if (source !== undefined) yield { pointer, job: { kind: 'check_expression', source } };
 }
 
-function nameFaults(definition: ConnectorDefinition): FieldProblem[] {
+function nameFaults(definition: PutDefinition): FieldProblem[] {
   const { rules = [], enrichment = [], tables = {}, destinations, default_route } = definition;
   const faults: FieldProblem[] = [];
   const expect = (pointer: string, name: string | undefined, among: object, kind: string): void => {
@@ -100,14 +100,14 @@ function tableOf(each: Enrichment): string | undefined {
   return each.type === 'table' ? each.table : undefined;
 }
 
-function sizeFaults(definition: ConnectorDefinition): FieldProblem[] {
+function sizeFaults(definition: PutDefinition): FieldProblem[] {
   if (Buffer.byteLength(JSON.stringify(definition)) <= DEFINITION_MAX_BYTES) return [];
   const detail = `has more than ${DEFINITION_MAX_BYTES} bytes`;
   return [{ pointer: '', code: 'too_long', detail }];
 }
 
 function urlFaults(
-  definition: ConnectorDefinition,
+  definition: PutDefinition,
   refusalOf: (url: string) => string | undefined,
 ): FieldProblem[] {
   const lookUps = (definition.enrichment ?? []).flatMap((each, index) =>
@@ -150,7 +150,7 @@ const OWN_HEADERS = new Set([
 /** A connector is shown to whoever may read it. */
 const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization']);
 
-function headerFaults({ enrichment = [], ...definition }: ConnectorDefinition): FieldProblem[] {
+function headerFaults({ enrichment = [], ...definition }: PutDefinition): FieldProblem[] {
   const calls = httpCallsOf(definition);
   const named = [
     ...enrichment.map((each, index) => ({ at: `/enrichment/${index}`, call: each })),
@@ -176,7 +176,7 @@ function headerFaults({ enrichment = [], ...definition }: ConnectorDefinition): 
 
 function httpCallsOf({
   destinations,
-}: Pick<ConnectorDefinition, 'destinations'>): { at: string; call: HttpCall }[] {
+}: Pick<PutDefinition, 'destinations'>): { at: string; call: HttpCall }[] {
   return Object.entries(destinations).flatMap(([name, destination]) => {
     if (destination.type !== 'http') return [];
     const at = `/destinations${pointerStep(name)}`;

@@ -10,7 +10,7 @@ import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { etagOf, REPLACES_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
 import { type Compiler, faultsOf } from './check-connector.ts';
-import { type ConnectorDefinition, renderConnector } from './connector.ts';
+import { type Connector, type PutDefinition, renderConnector, shownOf } from './connector.ts';
 import { ConnectorBody, ConnectorDocument } from './connector-schemas.ts';
 import type { Connectors } from './connectors.ts';
 import { connectorNotFound, type HubOrder } from './hub-commands.ts';
@@ -56,7 +56,7 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
       if (version === undefined)
         return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
       // Checked by the schema above, whose type cannot say what a member of one name stands for.
-      const definition = request.body as ConnectorDefinition;
+      const definition = request.body as PutDefinition;
       const { tenant } = contextOf(request);
       const faults = await faultsOf(definition, { tenant, evaluator, refusalOf });
       if (faults.length > 0) return sendProblem(reply, invalid(faults));
@@ -92,12 +92,14 @@ function registerReads(app: HttpApp, connectors: Connectors): void {
       const found = await connectors.find({ tenant: contextOf(request).tenant, name }, request.query.version);
       if (found === undefined) return sendProblem(reply, connectorNotFound(name));
       reply.header('etag', etagOf(found.version));
-      return sendJsonText(reply, { status: 200, body: JSON.stringify(renderConnector(found)) });
+      return sendJsonText(reply, { status: 200, body: JSON.stringify(shown(found)) });
     },
   );
   const list = {
     tags: ['hub'],
     summary: 'List connectors by name',
+    description:
+      'A page has about a megabyte at most: if they are large, it is short, and `next_cursor` goes on.',
     querystring: closed(pageQuery),
     response: { 200: pageOf(ConnectorDocument), 400: ProblemDocument },
   };
@@ -105,12 +107,16 @@ function registerReads(app: HttpApp, connectors: Connectors): void {
     const { limit = DEFAULT_PAGE_LIMIT, cursor } = request.query;
     const after = CONNECTORS.keyIn(cursor);
     if (!after.ok) return sendProblem(reply, after.problem);
-    const found = await connectors.list(contextOf(request).tenant, {
+    const { connectors: found, fitting } = await connectors.list(contextOf(request).tenant, {
       after: after.value ?? '',
       limit: rowsFor(limit),
     });
-    const { data, next_cursor } = CONNECTORS.page(found, limit, ({ name }) => name);
-    const page = { data: data.map(renderConnector), next_cursor };
+    const { data, next_cursor } = CONNECTORS.page(found, Math.min(limit, fitting), ({ name }) => name);
+    const page = { data: data.map(shown), next_cursor };
     return sendJsonText(reply, { status: 200, body: JSON.stringify(page) });
   });
+}
+
+function shown(connector: Connector) {
+  return renderConnector({ ...connector, definition: shownOf(connector.definition) });
 }

@@ -21,11 +21,13 @@ export type SignatureScheme =
   | { readonly scheme: 'basic'; readonly username: string; readonly secret: string }
   | { readonly scheme: 'api_key'; readonly header: string; readonly secret: string };
 
-export type ConnectorEntry =
-  | { readonly type: 'api'; readonly schema?: JsonObject | undefined }
+type JsonText = string;
+
+export type ConnectorEntry<Schema = JsonText> =
+  | { readonly type: 'api'; readonly schema?: Schema | undefined }
   | {
       readonly type: 'webhook';
-      readonly schema?: JsonObject | undefined;
+      readonly schema?: Schema | undefined;
       readonly signature: SignatureScheme;
       /** The header with the sender's own id of it. */
       readonly id_header?: string;
@@ -89,14 +91,58 @@ export interface LastroDestination {
 
 export type ConnectorDestination = HttpDestination | LastroDestination;
 
-export interface ConnectorDefinition {
-  readonly entry: ConnectorEntry;
+/** What may be any JSON is text: as values, a list of empty lists takes ten times as much memory. */
+export interface ConnectorDefinition<Schema = JsonText, Value = JsonText> {
+  readonly entry: ConnectorEntry<Schema>;
   readonly rules?: readonly Rule[];
-  readonly tables?: Readonly<Record<string, Readonly<Record<string, JsonValue>>>>;
+  readonly tables?: Readonly<Record<string, Readonly<Record<string, Value>>>>;
   readonly enrichment?: readonly Enrichment[];
   readonly destinations: Readonly<Record<string, ConnectorDestination>>;
   /** Where a message goes that no rule routes; may be left out if there is one destination. */
   readonly default_route?: string;
+}
+
+/** As it is put, and shown. */
+export type PutDefinition = ConnectorDefinition<JsonObject, JsonValue>;
+
+export function keptOf(put: PutDefinition): ConnectorDefinition {
+  return withJson(
+    put,
+    (value) => JSON.stringify(value),
+    (value) => JSON.stringify(value),
+  );
+}
+
+export function shownOf(kept: ConnectorDefinition): PutDefinition {
+  return withJson(
+    kept,
+    (text) => JSON.parse(text) as JsonObject,
+    (text) => JSON.parse(text) as JsonValue,
+  );
+}
+
+/** Its members stay in their order. */
+function withJson<FromSchema, FromValue, Schema, Value>(
+  definition: ConnectorDefinition<FromSchema, FromValue>,
+  schemaOf: (schema: FromSchema) => Schema,
+  valueOf: (value: FromValue) => Value,
+): ConnectorDefinition<Schema, Value> {
+  const { entry, tables } = definition;
+  const schema = entry.schema === undefined ? {} : { schema: schemaOf(entry.schema) };
+  const tableOf = (table: Readonly<Record<string, FromValue>>) => mapped(table, valueOf);
+  const { schema: _schema, ...others } = entry;
+  return {
+    ...definition,
+    entry: { ...others, ...schema },
+    ...(tables === undefined ? {} : { tables: mapped(tables, tableOf) }),
+  } as ConnectorDefinition<Schema, Value>;
+}
+
+function mapped<From, To>(
+  members: Readonly<Record<string, From>>,
+  to: (from: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, to(member)]));
 }
 
 export interface ConnectorRef {
@@ -122,6 +168,6 @@ export function renderConnector({
   name,
   version,
   definition,
-}: Pick<Connector, 'name' | 'version' | 'definition'>): JsonObject {
+}: Pick<Connector, 'name' | 'version'> & { readonly definition: PutDefinition }): JsonObject {
   return { name, version, ...(definition as object as JsonObject) };
 }

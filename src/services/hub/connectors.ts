@@ -2,10 +2,14 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { type Connector, type ConnectorDefinition, type ConnectorRef, connectorRef } from './connector.ts';
+import { type Connector, type ConnectorRef, connectorRef, keptOf, type PutDefinition } from './connector.ts';
 
 /** A definition has 256 KiB at most, usually two. */
 const KEPT_MAX = 500;
+/** Of all that is kept, as it was put. */
+const KEPT_LENGTH = 16 * 1024 * 1024;
+/** Of a page that is listed: hundreds of the usual ones. */
+const PAGE_LENGTH = 1024 * 1024;
 /** How long a new version may be unknown to those that receive webhooks. */
 const CURRENT_FOR_MS = 1000;
 
@@ -23,9 +27,22 @@ interface ConnectorRow {
 
 const COLUMNS = 'c.tenant, c.name, c.version, c.definition, c.put_at';
 
+export interface ListedConnectors {
+  /** One more than fit, if there are more. */
+  readonly connectors: readonly Connector[];
+  /** How many are together no longer than PAGE_LENGTH, but for the last of them. */
+  readonly fitting: number;
+}
+
+interface Kept {
+  readonly connector: Connector;
+  readonly length: number;
+}
+
 export class Connectors {
   readonly #reader: Reader;
-  readonly #kept = new Map<string, Connector>();
+  readonly #kept = new Map<string, Kept>();
+  #keptLength = 0;
   readonly #current = new Map<
     string,
     { readonly until: number; readonly found: Promise<Connector | undefined> }
@@ -43,7 +60,7 @@ export class Connectors {
     for (const [key, ref] of wanted) {
       const kept = this.#kept.get(key);
       if (kept === undefined) missing.push(ref);
-      else found.set(key, kept);
+      else found.set(key, kept.connector);
     }
     if (missing.length > 0)
       for (const connector of await this.#read(missing)) found.set(versionRef(connector), connector);
@@ -62,10 +79,19 @@ export class Connectors {
         missing.map(({ version }) => version),
       ],
     );
-    const read = rows.map(connectorOf);
-    if (this.#kept.size + read.length > KEPT_MAX) this.#kept.clear();
-    for (const connector of read) this.#kept.set(versionRef(connector), connector);
-    return read;
+    const read = rows.map((row) => ({ connector: connectorOf(row), length: row.definition.length }));
+    for (const each of read) this.#keep(each);
+    return read.map(({ connector }) => connector);
+  }
+
+  #keep(kept: Kept): void {
+    const { connector, length } = kept;
+    if (this.#kept.size >= KEPT_MAX || this.#keptLength + length > KEPT_LENGTH) {
+      this.#kept.clear();
+      this.#keptLength = 0;
+    }
+    this.#keptLength += length - (this.#kept.get(versionRef(connector))?.length ?? 0);
+    this.#kept.set(versionRef(connector), kept);
   }
 
   /** The newest version, or the one asked for. By primary key. */
@@ -83,21 +109,39 @@ export class Connectors {
     const key = connectorRef(ref);
     const known = this.#current.get(key);
     if (known !== undefined && known.until > performance.now()) return known.found;
-    if (this.#current.size >= KEPT_MAX) this.#current.clear();
+    this.#forgetCurrent();
     const found = this.find(ref);
+    this.#current.delete(key);
     this.#current.set(key, { until: performance.now() + CURRENT_FOR_MS, found });
     found.catch(() => this.#current.delete(key)); // whoever waits for it hears of it
     return found;
   }
 
+  /** They are in the order of their time. */
+  #forgetCurrent(): void {
+    const now = performance.now();
+    for (const [key, { until }] of this.#current) {
+      if (until > now && this.#current.size < KEPT_MAX) return;
+      this.#current.delete(key);
+    }
+  }
+
   /** The newest version of each, by name; by primary key. */
-  async list(tenant: string, { after, limit }: { after: string; limit: number }): Promise<Connector[]> {
-    const rows = await this.#reader.query<ConnectorRow>(
-      `select distinct on (c.name) ${COLUMNS} from hub.connectors c where c.tenant = $1 and c.name > $2
-       order by c.name, c.version desc limit $3`,
-      [tenant, after, limit],
+  async list(tenant: string, { after, limit }: { after: string; limit: number }): Promise<ListedConnectors> {
+    const rows = await this.#reader.query<ConnectorRow & { fits: boolean }>(
+      `select ${COLUMNS}, c.before < $4 as fits from (
+         select c.*, lag(c.before) over (order by c.name) as before_last from (
+           select c.*, sum(octet_length(c.definition)) over (order by c.name) - octet_length(c.definition) as before
+           from (
+             select distinct on (c.name) ${COLUMNS} from hub.connectors c where c.tenant = $1 and c.name > $2
+             order by c.name, c.version desc limit $3
+           ) c
+         ) c
+       ) c
+       where c.before_last is null or c.before_last < $4 order by c.name`,
+      [tenant, after, limit, PAGE_LENGTH],
     );
-    return rows.map(connectorOf);
+    return { connectors: rows.map(connectorOf), fitting: rows.filter(({ fits }) => fits).length };
   }
 }
 
@@ -106,5 +150,5 @@ export function versionRef({ tenant, name, version }: VersionRef): string {
 }
 
 function connectorOf({ tenant, name, version, definition, put_at: putAt }: ConnectorRow): Connector {
-  return { tenant, name, version, definition: JSON.parse(definition) as ConnectorDefinition, putAt };
+  return { tenant, name, version, definition: keptOf(JSON.parse(definition) as PutDefinition), putAt };
 }

@@ -27,7 +27,7 @@ export function lookUpTables(definition: ConnectorDefinition, keys: readonly str
     const key = keyText(keys[index]);
     const table = tables[each.table] ?? {};
     const isThere = key !== null && Object.hasOwn(table, key);
-    return { index, value: isThere ? JSON.stringify(table[key]) : null };
+    return { index, value: isThere ? (table[key] ?? null) : null };
   });
 }
 

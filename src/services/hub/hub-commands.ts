@@ -21,7 +21,7 @@ import type { LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { begin, undoRequest } from './begin.ts';
 import { endCalls } from './calls/call-store.ts';
-import { type ConnectorDefinition, connectorRef, renderConnector } from './connector.ts';
+import { connectorRef, type PutDefinition, renderConnector } from './connector.ts';
 import { type Ended, endStanding, replayedBy } from './end-standing.ts';
 import type { Entry } from './events.ts';
 import { decideHooks, type IncomingHook, nameOf, nothingReceives, renderTaken } from './hooks/hook-intake.ts';
@@ -45,7 +45,7 @@ export interface PutConnectorOrder {
   readonly name: string;
   /** The one that is replaced; 0 for a new connector. */
   readonly version: number;
-  readonly definition: ConnectorDefinition;
+  readonly definition: PutDefinition;
 }
 
 export interface IntegrateOrder {

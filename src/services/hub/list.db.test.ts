@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { firstUuidAt } from '#kernel/first-uuid.ts';
 import { allPages, ListedRows } from '../../../tests/listed-rows.ts';
+import { Connectors } from './connectors.ts';
 import { type HookFilter, HookReads } from './hooks/hook-reads.ts';
 import { HubReads, type IntegrationFilter } from './reads.ts';
 
@@ -53,6 +54,44 @@ function hooks(filter: HookFilter, lookedThroughMax?: number): Promise<number[][
     return { items: page.hooks.map(numberOf), next: page.next };
   });
 }
+
+const LARGE = 300_000;
+
+test('a page of connectors is short if they are large, and the next one goes on', async () => {
+  const definition = JSON.stringify({
+    entry: { type: 'api' },
+    destinations: {},
+    tables: { t: { k: 'a'.repeat(LARGE) } },
+  });
+  await rows.owner.query(
+    `insert into hub.connectors (tenant, name, version, entry, definition, put_at)
+     select 'large', 'c-' || n, 1, 'api', $1, now() from generate_series(1, 9) as n`,
+    [definition],
+  );
+  const connectors = new Connectors(rows.pool);
+  const pageAfter = async (after: string) => {
+    const page = await connectors.list('large', { after, limit: 9 });
+    return [page.connectors.map(({ name }) => name), page.fitting];
+  };
+  expect(await pageAfter('')).toEqual([['c-1', 'c-2', 'c-3', 'c-4', 'c-5'], 4]);
+  expect(await pageAfter('c-4')).toEqual([['c-5', 'c-6', 'c-7', 'c-8', 'c-9'], 4]);
+  expect(await pageAfter('c-8')).toEqual([['c-9'], 1]);
+});
+
+test('a page of webhooks is short if they are large, and the next one goes on', async () => {
+  const ids = Array.from({ length: 9 }, (_, n) => firstUuidAt(n));
+  await rows.owner.query(
+    `insert into hub.received_hooks (tenant, id, connector, headers, body, verdict, correlation_id, received_at)
+     select 'large', id, 'c', '{}', decode(repeat('61', $2), 'hex'), 'invalid', 'cor', now() from unnest($1::uuid[]) as id`,
+    [ids, LARGE],
+  );
+  const reads = new HookReads(rows.pool);
+  const pages = await allPages(async (before) => {
+    const page = await reads.list('large', {}, { before, limit: 9 });
+    return { items: page.hooks.map(numberOf), next: page.next };
+  });
+  expect(pages).toEqual([[8, 7, 6, 5], [4, 3, 2, 1], [0]]);
+});
 
 describe('a list of integrations', () => {
   test.each<[what: string, filter: IntegrationFilter, expected: number[][]]>([

@@ -45,6 +45,24 @@ interface HookRow {
   received_at: EpochMs;
 }
 
+/** A webhook may have 256 KiB, and headers: a page of the largest would be a tenth of the memory that there is. */
+const PAGE_MAX_BYTES = 1024 * 1024;
+
+interface SizedHook {
+  id: string;
+  bytes: number;
+}
+
+/** Up to so many bytes; one at least. */
+function withinPage(found: readonly SizedHook[]): readonly SizedHook[] {
+  let bytes = 0;
+  const firstBeyond = found.findIndex((each) => {
+    bytes += each.bytes;
+    return bytes - each.bytes >= PAGE_MAX_BYTES;
+  });
+  return firstBeyond === -1 ? found : found.slice(0, firstBeyond);
+}
+
 export class HookReads {
   readonly #reader: Reader;
   readonly #lookedThroughMax: number;
@@ -67,8 +85,20 @@ export class HookReads {
   async list(tenant: string, filter: HookFilter, { before, limit }: PageOf): Promise<HookRows> {
     const search = hooksFor(tenant, filter, before);
     const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
-    const { found, last } = await lookThrough<HookRow>(this.#reader, search, bounds);
-    return { hooks: found.map(hookOf), next: last?.id };
+    const { found, last } = await lookThrough<SizedHook>(this.#reader, search, bounds);
+    const shown = withinPage(found);
+    const hooks = await this.#load(tenant, shown);
+    return { hooks, next: shown.length < found.length ? shown.at(-1)?.id : last?.id };
+  }
+
+  /** By primary key, in their order. */
+  async #load(tenant: string, sized: readonly SizedHook[]): Promise<StoredHook[]> {
+    if (sized.length === 0) return [];
+    const rows = await this.#reader.query<HookRow>(
+      'select h.* from hub.received_hooks h where h.tenant = $1 and h.id = any ($2::uuid[]) order by h.id desc',
+      [tenant, sized.map(({ id }) => id)],
+    );
+    return rows.map(hookOf);
   }
 }
 
@@ -76,7 +106,7 @@ function hooksFor(tenant: string, { connector, verdict }: HookFilter, before: st
   const values: unknown[] = [];
   const where = conditionsOver(values);
   return {
-    columns: 'h.*',
+    columns: 'h.id, octet_length(h.body) + octet_length(h.headers) as bytes',
     from: 'hub.received_hooks h',
     alias: 'h',
     keys: [

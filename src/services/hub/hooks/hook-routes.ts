@@ -108,7 +108,7 @@ function registerReading(app: HttpApp, received: HookReads): void {
     tags: ['hub'],
     summary: 'List webhooks as they were received, newest first',
     description:
-      'Those that were not authentic are kept up to 60 a minute for each connector. A page looks through a hundred thousand webhooks at most: if few of them match, it is short, and `next_cursor` goes on.',
+      'Those that were not authentic are kept up to 60 a minute for each connector. A page looks through a hundred thousand webhooks at most, and has about a megabyte: if few match, or they are large, it is short, and `next_cursor` goes on.',
     querystring: HookListQuery,
     response: { 200: HookPage, 400: ProblemDocument },
   };

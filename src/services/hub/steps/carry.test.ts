@@ -16,7 +16,7 @@ const STEPS: readonly AnyStep[] = [validationStep, rulesStep, enrichmentStep, de
 const LOOP = '($f := function($n) { $f($n + 1) }; $f(0))';
 const http = { type: 'http', method: 'POST', url: 'http://127.0.0.1:1/' } as const;
 const PLAIN: ConnectorDefinition = {
-  entry: { type: 'api', schema: { type: 'object', required: ['order'] } },
+  entry: { type: 'api', schema: JSON.stringify({ type: 'object', required: ['order'] }) },
   rules: [{ when: 'order = "none"', refuse: 'There is nothing in it.' }, { set: { total: 'order & "!"' } }],
   destinations: { main: { ...http, body: '{"number": total}' } },
 };

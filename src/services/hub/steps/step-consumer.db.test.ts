@@ -14,7 +14,7 @@ import { stepConsumer } from './step-consumer.ts';
 import { validationStep } from './validation-step.ts';
 
 const DEFINITION: ConnectorDefinition = {
-  entry: { type: 'api', schema: { type: 'object', required: ['order'] } },
+  entry: { type: 'api', schema: JSON.stringify({ type: 'object', required: ['order'] }) },
   destinations: { main: { type: 'http', method: 'POST', url: 'http://127.0.0.1:1/' } },
 };
 

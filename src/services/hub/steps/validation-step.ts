@@ -1,6 +1,5 @@
 /** Whether the message is what the connector takes: JSON as we take it everywhere, and of its schema. */
 import { parseJsonBody } from '#platform/http/json-body.ts';
-import { sourceOf } from '../evaluation/source.ts';
 import type { IntegrationRefused, IntegrationRequested, IntegrationValidated } from '../events.ts';
 import type { Step } from './step.ts';
 
@@ -11,7 +10,7 @@ export const validationStep: Step<IntegrationRequested> = {
   jobsOf(requested, { entry }) {
     const { message } = requested;
     if (entry.schema === undefined || !parsed(requested).ok) return [];
-    return [{ kind: 'validate', source: sourceOf(entry.schema, (schema) => schema), message }];
+    return [{ kind: 'validate', source: entry.schema, message }];
   },
   decide(requested, _definition, [result]) {
     const { connector, connector_version, message } = requested;
