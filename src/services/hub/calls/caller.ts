@@ -19,6 +19,7 @@ import { type Found, lookUpTables } from '../enrich.ts';
 import { type NoteDestination, noteAsked } from '../letters/caller-watch.ts';
 import { type Call, TIMEOUT_DEFAULT_MS } from './call.ts';
 import type { CallOutcome } from './decide-call.ts';
+import { KeptLookUps } from './kept-look-ups.ts';
 import { documentWithoutSecrets, type Secrets, withoutSecrets } from './secrets.ts';
 
 /** What an order of a connector is asked for under: a key of its own for each integration, the same for its replays. */
@@ -50,12 +51,10 @@ const ANSWER_MAX_BYTES = 4096;
 /** Of an answer that is no success, for people. */
 const ANSWER_SHOWN = 300;
 const REFERENCE_MAX = 255;
-/** Answers of look-ups kept. */
-const LOOK_UPS_MAX = 10_000;
 
 export class Caller {
   readonly #options: CallerOptions;
-  readonly #lookUps = new Map<string, { readonly until: number; readonly value: string | null }>();
+  readonly #lookUps = new KeptLookUps();
 
   constructor(options: CallerOptions) {
     this.#options = options;
@@ -131,8 +130,8 @@ export class Caller {
   ): Promise<{ readonly value: string | null } | { readonly outcome: CallOutcome }> {
     const { tenant, connector, connectorVersion } = call;
     const ref = `${tenant}/${connector}/${connectorVersion}/${index}/${key}`;
-    const kept = this.#lookUps.get(ref);
-    if (kept !== undefined && kept.until > performance.now()) return kept;
+    const kept = this.#lookUps.find(ref);
+    if (kept !== undefined) return kept;
     const { egress, secrets } = this.#options;
     const proof = await proofOf(lookUp.authentication, (name) => secrets.load(tenant, name));
     const answered = await egress.send({
@@ -152,14 +151,8 @@ export class Caller {
       isMissing || outcome.answer === undefined ? null : documentIn(outcome.answer, proof.secrets);
     if (found === undefined)
       return { outcome: { kind: 'permanent', detail: UNREADABLE, latencyMs: outcome.latencyMs } };
-    this.#keep(ref, found, lookUp.cache_ms ?? 0);
+    this.#lookUps.keep(ref, found, lookUp.cache_ms ?? 0);
     return { value: found };
-  }
-
-  #keep(ref: string, value: string | null, forMs: number): void {
-    if (forMs <= 0) return;
-    if (this.#lookUps.size >= LOOK_UPS_MAX) this.#lookUps.clear();
-    this.#lookUps.set(ref, { until: performance.now() + forMs, value });
   }
 }
 
