@@ -204,9 +204,23 @@ describe('the ERP export', () => {
     ]);
     const stale = await hub.putConnector('erp', exampleConnector('erp-export', partner.url));
     expect([stale.status, stale.body['code']]).toEqual([412, 'hub.version_changed']);
+    const nameless = await hub.call('PUT', '/v1/connectors/erp', exampleConnector('erp-export', partner.url));
+    expect([nameless.status, nameless.body['code']]).toEqual([428, 'hub.version_required']);
     expect((await hub.call('PUT', '/v1/connectors/erp', {})).status).toBe(400);
     expect((await hub.send('nobody', {})).body['code']).toBe('hub.connector_not_found');
     expect((await hub.send('erp', undefined)).body['code']).toBe('request.invalid');
+  });
+
+  test('a new one needs no version, and a repeat under its key gets its answer', async () => {
+    const put = () =>
+      hub.call('PUT', '/v1/connectors/new', exampleConnector('erp-export', partner.url), {
+        'idempotency-key': 'a-new-connector',
+      });
+    const made = await put();
+    expect([made.status, made.headers.get('etag'), made.body['version']]).toEqual([201, '"1"', 1]);
+    const again = await put();
+    expect([again.status, again.body]).toEqual([201, made.body]);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
 });
 

@@ -6,13 +6,15 @@ export const SENDS_VERSION = {
   sent: { ETag: { type: 'string', description: 'The version.' } },
 } as const satisfies OwnHeaders;
 
+const NAMES_VERSION = {
+  'If-Match': { type: 'string', description: 'The ETag of the version that is replaced; `"0"` of none.' },
+} as const;
+
 /** Of an operation that replaces one. */
-export const REPLACES_VERSION = {
-  ...SENDS_VERSION,
-  required: {
-    'If-Match': { type: 'string', description: 'The ETag of the version that is replaced; `"0"` of none.' },
-  },
-} as const satisfies OwnHeaders;
+export const REPLACES_VERSION = { ...SENDS_VERSION, required: NAMES_VERSION } as const satisfies OwnHeaders;
+
+/** Of one that also makes the first, of what has a name: then there is nothing that it could overwrite unseen. */
+export const MAY_REPLACE_VERSION = { ...SENDS_VERSION, read: NAMES_VERSION } as const satisfies OwnHeaders;
 
 export function etagOf(version: number): string {
   return `"${version}"`;

@@ -8,7 +8,7 @@ import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
-import { etagOf, REPLACES_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
+import { etagOf, MAY_REPLACE_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
 import { type Compiler, faultsOf } from './check-connector.ts';
 import { type Connector, type PutDefinition, renderConnector, shownOf } from './connector.ts';
 import { ConnectorBody, ConnectorDocument } from './connector-schemas.ts';
@@ -40,19 +40,17 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
     tags: ['hub'],
     summary: 'Put a connector',
     description:
-      'As a whole, as a new version that holds for what comes in from then on. Needs If-Match with the ETag of the version that is replaced (`"0"` for a new connector). Everything in it is compiled before it is kept.',
+      'As a whole, as a new version that holds for what comes in from then on. If-Match has the ETag of the version that is replaced; a new connector needs none (or `"0"`). Everything in it is compiled before it is kept.',
     params: ConnectorNameParams,
     body: ConnectorBody,
     response: { 200: ConnectorDocument, 201: ConnectorDocument, ...REFUSALS },
   };
   app.put(
     '/v1/connectors/:name',
-    { config: { ...WRITE, headers: REPLACES_VERSION }, schema },
+    { config: { ...WRITE, headers: MAY_REPLACE_VERSION }, schema },
     async (request, reply) => {
       const given = request.headers['if-match'];
-      if (given === undefined)
-        return sendProblem(reply, problem('hub.version_required', 'The request has no If-Match header.'));
-      const version = versionOf(given);
+      const version = given === undefined ? null : versionOf(given);
       if (version === undefined)
         return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
       // Checked by the schema above, whose type cannot say what a member of one name stands for.
@@ -64,7 +62,7 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
       const body: HubOrder = { operation, name: request.params.name, version, definition };
       const outcome = await submitCommand<HubOrder>(request, commands, { operation, body, id: newId('req') });
       if (!outcome.ok) return sendProblem(reply, outcome.problem);
-      if (outcome.value.answer.status < 300) reply.header('etag', etagOf(version + 1));
+      if (outcome.value.answer.status < 300) reply.header('etag', etagOf((version ?? 0) + 1));
       return sendOutcome(reply, outcome.value);
     },
   );

@@ -43,8 +43,8 @@ import {
 export interface PutConnectorOrder {
   readonly operation: 'connectors.put';
   readonly name: string;
-  /** The one that is replaced; 0 for a new connector. */
-  readonly version: number;
+  /** The one that is replaced, 0 for a new connector; null if the caller names none, as who makes a new one may. */
+  readonly version: number | null;
   readonly definition: PutDefinition;
 }
 
@@ -191,7 +191,9 @@ export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
     const { name, definition } = body;
     const ref = connectorRef({ tenant, name });
     const current = connectors.get(ref)?.version ?? 0;
-    if (current !== body.version)
+    if (body.version === null && current > 0)
+      return this.#refusal('hub.version_required', `There is a connector ${name}, of version ${current}.`);
+    if (body.version !== null && body.version !== current)
       return this.#refusal('hub.version_changed', `The connector ${name} has version ${current}.`);
     const next = { tenant, name, version: current + 1, entry: definition.entry.type };
     connectors.set(ref, next);

@@ -18,7 +18,7 @@ export const hubProblems = {
     status: 428,
     title: 'The version that is replaced must be named',
     retryable: false,
-    remedy: 'Send `If-Match` with the ETag of the connector, or `"0"` for a new one.',
+    remedy: 'Send `If-Match` with the ETag of the connector; only a new one needs none.',
   },
   'hub.version_changed': {
     status: 412,
