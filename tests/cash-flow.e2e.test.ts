@@ -96,6 +96,18 @@ describe('F1: an entry of the sandbox’s cash book', () => {
     expect(await balance(BOOK)).toBe(0);
   });
 
+  test.each(['from=2026-01-02&to=2026-01-03', 'occurred_from=2026-01-02&to=2026-01-03'])(
+    'F7: is listed by its day, %s',
+    async (days) => {
+      const book = await givenBook(`listed-${days.length}`);
+      for (const occurred_on of ['2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04'])
+        await post('/v1/cash-entries', { ...ENTRY, account_id: book, occurred_on });
+      const list = await http(`${other.url}/v1/cash-entries?account_id=${book}&${days}`);
+      const { data } = list.json() as { data: { occurred_on: string }[] };
+      expect(data.map((each) => each.occurred_on)).toEqual(['2026-01-03', '2026-01-02']);
+    },
+  );
+
   test('F7: is exported as CSV, page by page, with what else was recorded', async () => {
     const book = await givenBook('exported');
     for (const description of ['one', 'two', 'three'])
@@ -219,6 +231,7 @@ describe('F5: what is refused, and how', () => {
       422,
       'cashflow.range_ends_before_it_starts',
     ]);
+    expect((await list('from=2026-01-02&to=2026-01-01')).json()['code']).toBe(backwards.json()['code']);
     expect((await list('occurred_from=2026-01-02&occurred_to=2026-01-02')).status).toBe(200);
     expect((await list('cursor=WyJ2MSIsIngiLCJ5Il0')).json()['code']).toBe('request.invalid_parameter');
   });

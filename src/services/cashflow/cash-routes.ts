@@ -137,7 +137,7 @@ async function sendCashEntries(
   reads: CashReads,
   { request, reply, query }: Exchange & { readonly query: CashEntryListQuery },
 ): Promise<FastifyReply> {
-  const { occurred_from: from, occurred_to: to } = query;
+  const { from, to } = daysOf(query);
   if (from !== undefined && to !== undefined && to < from) return sendProblem(reply, backwards(from, to));
   const before = placeIn(query.cursor);
   if (!before.ok) return sendProblem(reply, before.problem);
@@ -159,11 +159,22 @@ function backwards(from: string, to: string): Problem<CashflowProblemCode> {
   return problem('cashflow.range_ends_before_it_starts', `${to} is before ${from}.`);
 }
 
+/** Of who gives a bound by both names, both hold. */
+function daysOf(query: CashEntryListQuery) {
+  const [from] = [query.occurred_from, query.from]
+    .filter((day) => day !== undefined)
+    .sort()
+    .reverse();
+  const [to] = [query.occurred_to, query.to].filter((day) => day !== undefined).sort();
+  return { from, to };
+}
+
 function filterOf(query: CashEntryListQuery) {
+  const { from, to } = daysOf(query);
   return {
     accountId: query.account_id,
-    occurredFrom: query.occurred_from,
-    occurredTo: query.occurred_to,
+    occurredFrom: from,
+    occurredTo: to,
     direction: query.direction,
     category: query.category,
     text: query.text,

@@ -47,7 +47,7 @@ export const cashflowProblems = {
     status: 422,
     title: 'The range of days ends before it starts',
     retryable: false,
-    remedy: 'Let `occurred_to` be the same day as `occurred_from` or a later one.',
+    remedy: 'Let `occurred_to` (or `to`) be the same day as `occurred_from` (or `from`) or a later one.',
   },
   'cashflow.import_not_found': {
     status: 404,

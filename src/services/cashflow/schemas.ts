@@ -77,6 +77,13 @@ export const CashEntryListQuery = closed({
   account_id: Type.Optional(AccountIdText),
   occurred_from: Type.Optional(Type.String({ format: 'date', description: 'Of this day or later.' })),
   occurred_to: Type.Optional(Type.String({ format: 'date', description: 'Of this day or earlier.' })),
+  from: Type.Optional(
+    Type.String({
+      format: 'date',
+      description: '`occurred_from`, by the name that daily balances have for it.',
+    }),
+  ),
+  to: Type.Optional(Type.String({ format: 'date', description: '`occurred_to`, likewise.' })),
   direction: Type.Optional(Direction),
   category: Type.Optional(CategoryText),
   text: Type.Optional(
