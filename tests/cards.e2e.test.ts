@@ -324,7 +324,7 @@ test('merchant rules are replaced as a whole, by whoever names the version they 
   expect((await put('"1"', { rules: [{ pattern: ' ', match: 'prefix', category: 'FOOD' }] })).status).toBe(
     400,
   );
-  const replaced = await put('"1"', { rules });
+  const replaced = await put('"1"', { ...read.json(), rules });
   expect([replaced.status, replaced.headers.get('etag')]).toEqual([200, '"2"']);
   expect((await decide({ ...PURCHASE, totalAmount: 0.01 })).json()).toMatchObject({
     category: 'CASH',

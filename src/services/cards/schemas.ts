@@ -172,7 +172,12 @@ const RuleBody = closed({
 });
 
 export const RulesBody = closed(
-  { rules: Type.Array(RuleBody, { maxItems: RULES_MAX }) },
+  {
+    rules: Type.Array(RuleBody, { maxItems: RULES_MAX }),
+    version: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'As it was read; which version is replaced, If-Match says.' }),
+    ),
+  },
   'All merchant rules; they replace those that there are.',
 );
 
