@@ -43,9 +43,9 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
     topic: Type.Unsafe<string>({ type: 'string', enum: [...topics], description: 'Whose log.' }),
     after: Type.Optional(
       Type.String({
-        minLength: 1,
         maxLength: MAX_CURSOR_LENGTH,
-        description: 'A `next_cursor`, or the id of an event: then what follows it in its partition.',
+        description:
+          'A `next_cursor`, or the id of an event: then what follows it in its partition. Empty: from the beginning.',
       }),
     ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_PAGE_LIMIT })),
@@ -87,7 +87,7 @@ async function placeOf(
   topic: string,
   after: string | undefined,
 ): Promise<LogPlace | undefined> {
-  if (after === undefined) return [];
+  if (after === undefined || after === '') return [];
   const heads = await pages.heads(topic);
   const [, named, partition, position] = /^([a-z]+)\/(\d{1,4})\/(\d{1,15})$/.exec(after) ?? [];
   if (named !== undefined) {
