@@ -126,6 +126,18 @@ test('everything the project needs is asked for, whatever settings npm handed do
   expect(npmCalls()).toEqual(['ci --include=dev --include=optional --loglevel=error --no-audit --no-fund']);
 });
 
+test('npx runs the command of the folder that it is called in', async () => {
+  const { bin } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { bin: unknown };
+  writeFileSync(
+    join(clone, 'package.json'),
+    JSON.stringify({ name: 'lastro', version: '1.0.0', type: 'module', bin }),
+  );
+  await finish(setUp(givenNpm('installs')));
+  const run = { cwd: clone, env: { npm_config_cache: join(folder, 'npm-cache') } };
+  const { code, stdout } = await finish(start('npx', ['--no', '--offline', '--', 'lastro', 'verify'], run));
+  expect([code, JSON.parse(stdout)]).toMatchObject([7, { argv: ['verify'] }]);
+});
+
 test('another lockfile is another installation', async () => {
   const env = givenNpm('installs');
   await finish(setUp(env));
