@@ -25,6 +25,17 @@ beforeEach(async () => {
   account = await one.newCard({ FOOD: 1000, MEAL: 2000, CASH: 3000 });
 });
 
+test('what processes warm up by, at the same time, meets no fault and leaves nothing', async () => {
+  const starting = await Promise.all([fixture.process(), fixture.process(), fixture.process()]);
+  expect(starting.flatMap(({ failures }) => failures)).toEqual([]);
+  const left = await fixture.rows(
+    `select id from cards.card_transactions where tenant = '' union all select id from ledger.entries where tenant = ''
+     union all select entry_id from ledger.postings where account_key < 0`,
+  );
+  expect(left).toEqual([]);
+  await Promise.all(starting.map(({ stop }) => stop()));
+});
+
 describe('K5: one at a time per account', () => {
   test('K5: of 1000 debits at once in two processes exactly the affordable ones are approved', async () => {
     const asked = Array.from({ length: 1000 }, (_, index) =>

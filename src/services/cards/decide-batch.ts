@@ -3,13 +3,14 @@
  * memory, and sends everything that is to be committed (R2, R3).
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
+import { InvariantViolation } from '#kernel/fault.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import type { Books, Ledger } from '#services/ledger/contract.ts';
 import { asCardSays } from './answer-way.ts';
 import type { Answers } from './answers.ts';
-import { authorizeCardTransaction, type CardBatch, undecided } from './authorize-card-transaction.ts';
+import { authorizeCardTransaction, type CardBatch } from './authorize-card-transaction.ts';
 import type { CardTransaction } from './card-transaction.ts';
 import { confirm, markRepeated, markUnconfirmed, saveDecider } from './confirmation-store.ts';
 import { insertOpenHolds } from './hold-store.ts';
@@ -33,7 +34,7 @@ import {
 } from './told.ts';
 import type { UndecidedNotes } from './undecided-notes.ts';
 import type { WaitingRequest } from './waiting-request.ts';
-import { ORIGIN_OF_WARM_UP, WARM_UP, WarmedUp } from './warm-up.ts';
+import { askedOfNobody, batchOfNobody, ORIGIN_OF_WARM_UP, WarmedUp } from './warm-up.ts';
 
 /** From here on the server begins with the first of a batch's rows while the others are being made: one wake-up more. */
 const LARGE_BATCH = 50;
@@ -68,14 +69,19 @@ export class BatchDecider {
   /** Has the session plan the statements of a batch; throws `WarmedUp`, so that nothing of it is committed. */
   async warmUp(tx: Transaction): Promise<never> {
     const { processUuid, ledger, clock, log } = this.#options;
-    await loadCardBatch(tx, { ledger, rules: this.#rules }, [WARM_UP]);
+    const asked = askedOfNobody();
+    await loadCardBatch(tx, { ledger, rules: this.#rules }, [asked]);
     ledger.prepare(tx);
-    const moment = { now: clock.now(), latencyMs: 0, isLate: false };
-    const record = undecided(WARM_UP, moment, 'unknown_account');
-    const drafts = decisionEvents(record, undefined, ORIGIN_OF_WARM_UP);
-    insertCardTransactions(tx, [record]);
+    const now = clock.now();
+    const batch = batchOfNobody(now);
+    const outcome = authorizeCardTransaction(batch, asked, { now, latencyMs: 0, isLate: false });
+    if (outcome.kind !== 'decided' || outcome.entry === undefined)
+      throw new InvariantViolation(`the card transaction of nobody is not approved but ${outcome.kind}`);
+    ledger.saveBooks(tx, batch.books, now);
+    insertCardTransactions(tx, [outcome.cardTransaction]);
     saveDecider(tx, processUuid, []);
-    await sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: moment.now, drafts });
+    const drafts = decisionEvents(outcome.cardTransaction, outcome.entry, ORIGIN_OF_WARM_UP);
+    await sendDrafts(tx, { topic: 'cards', partitions: log.partitions, occurredAt: now, drafts });
     throw new WarmedUp();
   }
 
