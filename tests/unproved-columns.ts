@@ -139,4 +139,6 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'hub.calls': HUB,
   'hub.undoings': HUB,
   'hub.received_hooks': HUB,
+  'hub.forgotten':
+    'What an operator has had removed is told by no log; it excuses nothing but integrations that ended well.',
 };
