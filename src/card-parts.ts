@@ -12,6 +12,7 @@ import type { AuthorizeRoutes } from '#services/cards/authorize-routes.ts';
 import { CardCommands } from '#services/cards/card-commands.ts';
 import type { CardOrder } from '#services/cards/card-orders.ts';
 import type { CardRoutes } from '#services/cards/card-routes.ts';
+import { CODES } from '#services/cards/card-transaction.ts';
 import { Cards } from '#services/cards/cards.ts';
 import { CardReads } from '#services/cards/reads.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
@@ -51,6 +52,7 @@ export async function openCardParts(shared: SharedWithCards): Promise<CardParts>
     name: 'lastro_card_transactions_total',
     help: 'Card transactions answered by this process, by their code; repeats too.',
     labels: ['code'],
+    known: CODES.map((code) => ({ code })),
   });
   return {
     routes: { commands, reads: new CardReads(reads, new LedgerReads(reads)) },

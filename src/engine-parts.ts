@@ -74,7 +74,8 @@ export class EngineParts {
   constructor(options: EngineOptions) {
     this.#options = options;
     const told = { metrics: this.metrics, logger: options.logger };
-    const telemetry = { ...batchTelemetry(told), ...deadLetterTelemetry(told) };
+    const groups = TOPOLOGY.groups.map(({ group }) => group);
+    const telemetry = { ...batchTelemetry(told, groups), ...deadLetterTelemetry(told, groups) };
     this.observer = options.observer === undefined ? telemetry : both(telemetry, options.observer);
   }
 

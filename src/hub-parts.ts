@@ -24,7 +24,7 @@ import { CashEntryBody } from '#services/cashflow/schemas.ts';
 import type { CallOutcome, PlaceOrder } from '#services/hub/contract.ts';
 import { Hub } from '#services/hub/hub.ts';
 import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
-import type { Integration } from '#services/hub/integration.ts';
+import { INTEGRATION_STATUSES, type Integration, isEnded } from '#services/hub/integration.ts';
 import type { PaymentOrder } from '#services/payments/payment.ts';
 import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { PaymentOrderBody } from '#services/payments/schemas.ts';
@@ -91,6 +91,7 @@ function makeHub(shared: SharedWithHub): Hub {
     name: 'lastro_integrations_ended_total',
     help: 'Integrations that this process has ended, by how.',
     labels: ['status'],
+    known: INTEGRATION_STATUSES.filter(isEnded).map((status) => ({ status })),
   });
   return new Hub({
     ...shared,

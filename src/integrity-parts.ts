@@ -57,6 +57,7 @@ export class IntegrityParts {
       name: 'lastro_sagas_judged_total',
       help: 'Verdicts that this process has written.',
       labels: ['verdict'],
+      known: [{ verdict: 'complete' }, { verdict: 'broken' }],
     });
     return integrityConsumer(
       (verdicts) => {

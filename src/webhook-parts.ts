@@ -4,7 +4,7 @@ import { idOf } from '#kernel/ids.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import { Egress } from '#platform/egress/egress.ts';
-import type { EgressOutcome } from '#platform/egress/outcome.ts';
+import { EGRESS_OUTCOMES, type EgressOutcome } from '#platform/egress/outcome.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
@@ -40,6 +40,7 @@ export function makeWebhooks(shared: SharedWithWebhooks): Webhooks {
     name: 'lastro_webhook_attempts_total',
     help: 'Attempts of this process to deliver a webhook, by what became of them.',
     labels: ['outcome'],
+    known: EGRESS_OUTCOMES.map((outcome) => ({ outcome })),
   });
   const webhooks = new Webhooks({
     ...shared,

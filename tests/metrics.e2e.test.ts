@@ -107,6 +107,19 @@ async function untilEnded(answers: readonly HttpAnswer[], path: string): Promise
   }
 }
 
+/** Whose labels are known with what they count only: providers from the providers file, kinds of findings when one is opened. */
+const BEGUN_LATE = ['lastro_integrity_repairs_total', 'lastro_provider_attempts_total'];
+
+test('M4: counters are there before they have counted anything, so that the first is an increase', async () => {
+  const { text } = await http(`${lastro.url}/metrics`);
+  const counters = [...text.matchAll(/^# TYPE (lastro_\w+) counter$/gm)].map(([, name = '']) => name);
+  const absent = counters.filter((name) => !text.includes(`\n${name}{`) && !text.includes(`\n${name} `));
+  expect(absent.toSorted()).toEqual(BEGUN_LATE);
+  for (const group of GROUPS) expect(text).toContain(`lastro_dead_letters_total{group="${group}"} 0`);
+  expect(text).toContain('lastro_batch_failures_total{worker="ledger.intake",kind="permanent"} 0');
+  expect(text).toContain('lastro_checkpoints_total{outcome="refused"} 0');
+});
+
 test('U20: requests by status, payments and refunds by end, verdicts, attempts and lag are what was counted', async () => {
   const before = await settled();
   const completed = await times(COUNTS.completed, (index) => pay({}, `completed-${index}`));

@@ -60,6 +60,9 @@ ${table(['metric', 'type', 'labels', 'meaning'], own)}
 \`raced\` (another process did the work: nothing is wrong), \`transient\` (tried again) or \`permanent\` (the data is at
 fault: the batch is halved until it stands alone); \`status\` is a class, \`2xx\`.
 
+Counters are there at 0 from the start, so that \`increase()\` sees the first of what they count: those of a worker from its
+first batch on, those by kind of finding once one was opened. Those by provider begin with what they count.
+
 What begins with \`process_\` or \`nodejs_\` (CPU, memory, file descriptors, event loop, garbage collection) is measured by
 prom-client and described in the answer itself.
 `;

@@ -33,6 +33,14 @@ export type EgressOutcome =
   /** It has not left, because the destination is not called now: its breaker is open, or it has as many as it may. */
   | (Ended & { readonly kind: 'not_called'; readonly retryAfterMs: number });
 
+export const EGRESS_OUTCOMES = [
+  'delivered',
+  'transient',
+  'permanent',
+  'unknown',
+  'not_called',
+] as const satisfies readonly EgressOutcome['kind'][];
+
 const TRANSIENT_STATUSES = new Set([408, 425, 429]);
 
 export function outcomeOfAnswer(

@@ -4,7 +4,13 @@ import { DatabaseFault, isTransient } from '../postgres/faults.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
-export function batchTelemetry({ metrics, logger }: { metrics: Metrics; logger: Logger }): BatchObserver {
+const FAILURES = ['fenced', 'raced', 'transient', 'permanent'] as const;
+
+/** `groups`: all that there are. */
+export function batchTelemetry(
+  { metrics, logger }: { metrics: Metrics; logger: Logger },
+  groups: readonly string[],
+): BatchObserver {
   const events = metrics.counter({
     name: 'lastro_batch_events_total',
     help: 'Requests and events passed by each worker in batches that committed.',
@@ -24,9 +30,13 @@ export function batchTelemetry({ metrics, logger }: { metrics: Metrics; logger: 
     name: 'lastro_lost_positions_total',
     help: 'Looks of a consumer group at a partition in which its position was gone.',
     labels: ['group'],
+    known: groups.map((group) => ({ group })),
   });
+  const begun = new Set<string>();
   return {
     committed(worker, batch) {
+      if (!begun.has(worker)) for (const kind of FAILURES) failures.with({ worker, kind }).inc(0); // M4
+      begun.add(worker);
       events.with({ worker }).inc(batch.events);
       durations.with({ worker }).observe(batch.durationMs / 1000);
     },
@@ -53,7 +63,7 @@ export function batchTelemetry({ metrics, logger }: { metrics: Metrics; logger: 
   };
 }
 
-function kindOf(error: unknown): 'fenced' | 'raced' | 'transient' | 'permanent' {
+function kindOf(error: unknown): (typeof FAILURES)[number] {
   if (error instanceof DatabaseFault && error.fenced) return 'fenced';
   if (error instanceof DatabaseFault && error.uniqueViolation) return 'raced';
   return isTransient(error) ? 'transient' : 'permanent';

@@ -11,22 +11,23 @@ type DeadLetterObserver = Required<Pick<BatchObserver, 'deadLettered' | 'deadLet
 /** Who scrapes more often sees the last count. */
 const COUNTED_EVERY_MS = 1000;
 
-export function deadLetterTelemetry({
-  metrics,
-  logger,
-}: {
-  metrics: Metrics;
-  logger: Logger;
-}): DeadLetterObserver {
+/** `groups`: all that there are. */
+export function deadLetterTelemetry(
+  { metrics, logger }: { metrics: Metrics; logger: Logger },
+  groups: readonly string[],
+): DeadLetterObserver {
+  const known = groups.map((group) => ({ group }));
   const letters = metrics.counter({
     name: 'lastro_dead_letters_total',
     help: 'Dead letters that this process has made: events that a consumer group could not handle, and calls and deliveries that were given up.',
     labels: ['group'],
+    known,
   });
   const withheld = metrics.counter({
     name: 'lastro_dead_letters_withheld_total',
     help: 'Times that a failing event held its partition up because its group had given up too many just before.',
     labels: ['group'],
+    known,
   });
   return {
     deadLettered(group, { id, event, failure, target, work }) {

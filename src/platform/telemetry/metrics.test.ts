@@ -24,6 +24,17 @@ test('a counter counts each combination of its labels', async () => {
   ]);
 });
 
+test('M4: what a counter knows before it counts is there at zero, and may be bound again', async () => {
+  const steps = { name: 'lastro_steps_total', help: 'Steps.', labels: ['step'] } as const;
+  const metrics = createPlain();
+  const counter = metrics.counter({ ...steps, known: [{ step: 'a' }, { step: 'b' }] });
+  counter.with({ step: 'b' }).inc();
+  expect(await linesOf(metrics)).toEqual([
+    'lastro_steps_total{step="a"} 0',
+    'lastro_steps_total{step="b"} 1',
+  ]);
+});
+
 test('M3: binding the same labels again gives the same series', () => {
   const steps = createPlain().counter({ name: 'lastro_steps_total', help: 'Steps.', labels: ['step'] });
   expect(steps.with({ step: 'a' })).toBe(steps.with({ step: 'a' }));

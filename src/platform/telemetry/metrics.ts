@@ -6,6 +6,8 @@
  *     as a label name, and a metric refuses more than MAX_SERIES combinations of values.
  * M3: nothing is looked up on a hot path: `with` binds the label values once, at the composition root; updating what
  *     it returns costs 0.15 µs (counter) to 0.3 µs (histogram).
+ * M4: a counter's series that are `known` are there from the start, at 0. Prometheus sees an increase between two samples
+ *     only: of a series that begins with what it counts, `increase()` never sees the first, and an alert does not go off.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { invariant } from '#kernel/fault.ts';
@@ -34,6 +36,11 @@ export interface MetricDefinition<Label extends string> {
   readonly labels: readonly Label[];
 }
 
+/** `known`: M4. */
+interface CounterDefinition<Label extends string> extends MetricDefinition<Label> {
+  readonly known?: readonly Readonly<Record<Label, string>>[];
+}
+
 export interface BoundCounter {
   inc(by?: number): void;
 }
@@ -52,7 +59,7 @@ export interface Family<Label extends string, Bound> {
 }
 
 export interface Metrics {
-  counter<Label extends string>(definition: MetricDefinition<Label>): Family<Label, BoundCounter>;
+  counter<Label extends string>(definition: CounterDefinition<Label>): Family<Label, BoundCounter>;
   gauge<Label extends string>(definition: MetricDefinition<Label>): Family<Label, BoundGauge>;
   /** Buckets are upper bounds in the metric's unit; by default those for durations in seconds. */
   histogram<Label extends string>(
@@ -76,7 +83,9 @@ export function createMetrics(options: { defaults: boolean } = { defaults: true 
     counter: (definition) => {
       invariant(definition.name.endsWith('_total'), `the counter ${definition.name} does not end in _total`);
       const counter = new Counter(configuration(definition, registry));
-      return bounded(definition, (labels) => counter.labels(labels));
+      const family = bounded(definition, (labels) => counter.labels(labels));
+      for (const labels of definition.known ?? []) family.with(labels).inc(0); // M4
+      return family;
     },
     gauge: (definition) => {
       const gauge = new Gauge(configuration(definition, registry));

@@ -8,7 +8,8 @@ import type { DecidedBy } from './choose-balance.ts';
 import type { ReadFault } from './read-card-transaction.ts';
 
 /** Approved, not enough money, anything else (K1). */
-export type Code = '00' | '51' | '07';
+export const CODES = ['00', '51', '07'] as const;
+export type Code = (typeof CODES)[number];
 
 /** Why a `07`. Of the last four nothing was decided, or what was decided was undone: see docs/adr/0018. */
 export type Reason =

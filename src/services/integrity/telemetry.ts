@@ -12,6 +12,9 @@ export interface FindingCount {
   readonly count: number;
 }
 
+/** What becomes of a finding in the end. */
+const OUTCOMES = ['repaired', 'parked', 'resolved'] as const;
+
 /** Who scrapes more often sees the last count. */
 const COUNTED_EVERY_MS = 1000;
 
@@ -33,6 +36,7 @@ export function findingTelemetry(
   countBeforeScrape(metrics, findings, countLive);
   return {
     opened(finding) {
+      for (const outcome of OUTCOMES) repairs.with({ kind: finding.kind, outcome }).inc(0); // M4 of metrics.ts
       const line = lineOf(finding);
       if (finding.severity === 'critical' || finding.severity === 'error')
         logger.error(line, 'a finding was opened');
@@ -40,8 +44,8 @@ export function findingTelemetry(
     },
     settled(finding) {
       const { kind, state } = finding;
-      if (state === 'repaired' || state === 'parked' || state === 'resolved')
-        repairs.with({ kind, outcome: state }).inc();
+      const outcome = OUTCOMES.find((end) => end === state);
+      if (outcome !== undefined) repairs.with({ kind, outcome }).inc();
       if (state === 'parked') logger.error(lineOf(finding), 'a finding waits for a person');
       if (state === 'repaired') logger.info(lineOf(finding), 'a finding was repaired');
     },
