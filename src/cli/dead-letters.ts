@@ -16,15 +16,14 @@ import { DeadLetterReads } from '#platform/dead-letters/reads.ts';
 import type { SetAction } from '#platform/dead-letters/replay.ts';
 import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import { EventContracts } from '#platform/log/event-contracts.ts';
-import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { givenUpReads, requireEditable } from '../given-up-reads.ts';
 import { renderAnswer } from '../problems.ts';
 import { contractsOf, TOPOLOGY } from '../topology.ts';
-import { say } from './environment.ts';
+import { say, understood } from './environment.ts';
 import { givenLimit } from './given-limit.ts';
 import { givenReason } from './given-reason.ts';
-import { type Installation, onInstallation, type TenantOption } from './on-installation.ts';
+import { type Installation, onInstallation, requireTenant, type TenantOption } from './on-installation.ts';
 
 export interface ListOptions extends TenantOption {
   readonly state: string;
@@ -49,13 +48,12 @@ export interface OrderOptions extends TenantOption {
 }
 
 export function listDeadLetters({ state, group, target, limit, ...options }: ListOptions): Promise<void> {
+  const asked = understood(() => ({ rows: givenLimit(limit), state: stateOf(state) }));
   return onInstallation(options, async ({ pool, tenant }) => {
     const reads = new DeadLetterReads(pool);
-    const rows = givenLimit(limit);
-    const known = stateOf(state);
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
-    const filter = { state: known, ...withoutUndefined({ group, target }) };
-    const letters = await reads.list(tenant, filter, { before: undefined, limit: rows });
+    const filter = { state: asked.state, ...withoutUndefined({ group, target }) };
+    const letters = await reads.list(tenant, filter, { before: undefined, limit: asked.rows });
     for (const letter of letters) console.log(lineOf(letter));
     if (letters.length === 0) say('none');
   });
@@ -63,8 +61,9 @@ export function listDeadLetters({ state, group, target, limit, ...options }: Lis
 
 /** What has failed alike, most first. */
 export function groupDeadLetters({ state, group, target, ...options }: GroupOptions): Promise<void> {
+  const known = understood(() => stateOf(state));
   return onInstallation(options, async ({ pool, tenant }) => {
-    const filter = { state: stateOf(state), ...withoutUndefined({ group, target }) };
+    const filter = { state: known, ...withoutUndefined({ group, target }) };
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
     const { groups, isComplete } = await new DeadLetterReads(pool).groups(tenant, filter);
     for (const each of groups) console.log(groupLineOf(each));
@@ -92,12 +91,6 @@ function withoutUndefined<Names extends string>(
   return Object.fromEntries(entries) as Partial<Record<Names, string>>;
 }
 
-/** Of one that does not exist nothing is listed, which reads as if all were well. */
-async function requireTenant(pool: ReadPool, tenant: string): Promise<void> {
-  const rows = await pool.query('select from access.tenants where id = $1', [tenant]);
-  if (rows.length === 0) throw new Error(`there is no tenant ${tenant}`);
-}
-
 function lineOf(letter: DeadLetter): string {
   const { state, consumer_group, target, type, subject, error_code, error } = letter;
   const event = eventIdentity({ ...letter, position: Number(letter.position) });
@@ -120,8 +113,8 @@ export function orderDeadLetter(
   id: string,
   { reason, data, ...options }: OrderOptions,
 ): Promise<void> {
+  const order = understood(() => orderOf(action, id, { reason, data }));
   return onInstallation(options, async ({ url, pool, tenant }) => {
-    const order = orderOf(action, id, { reason, data });
     await requireEditable(pool, { tenant, order });
     const answer = await submit({ url, pool, tenant, order });
     const document = JSON.parse(answer.body) as { detail?: string };
@@ -135,18 +128,22 @@ export function orderAll(
   action: SetAction,
   { group, target, errorCode, reason, ...options }: SetOptions,
 ): Promise<void> {
+  const filter = withoutUndefined({ group, target, error_code: errorCode });
+  const order = understood(() => setOrderOf(action, filter, reason));
   return onInstallation(options, async ({ url, pool, tenant }) => {
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
-    const filter = withoutUndefined({ group, target, error_code: errorCode });
-    const isGivingUp = action === 'discard';
-    if (isGivingUp && Object.keys(filter).length === 0)
-      throw new Error('name what is to be discarded: --group, --target or --error-code');
-    const why = reason === undefined && !isGivingUp ? {} : { reason: givenReason(reason ?? '') };
-    const order = { operation: `dead_letters.${action}_set`, ...filter, ...why } as const;
     const { body } = await submit({ url, pool, tenant, order });
     const { id, total } = JSON.parse(body) as { id: string; total: number };
     say(`${id}: the ${action} of ${total} is ordered; running processes execute it`);
   });
+}
+
+function setOrderOf<Filter extends object>(action: SetAction, filter: Filter, reason: string | undefined) {
+  const isGivingUp = action === 'discard';
+  if (isGivingUp && Object.keys(filter).length === 0)
+    throw new Error('name what is to be discarded: --group, --target or --error-code');
+  const why = reason === undefined && !isGivingUp ? {} : { reason: givenReason(reason ?? '') };
+  return { operation: `dead_letters.${action}_set`, ...filter, ...why } as const;
 }
 
 function orderOf(

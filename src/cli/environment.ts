@@ -46,6 +46,15 @@ export function failToUnderstand(error: unknown): never {
   return failWith(2, error);
 }
 
+/** What an option says, before anything is opened. What it does not accept was not understood. */
+export function understood<Given>(read: () => Given): Given {
+  try {
+    return read();
+  } catch (error) {
+    return failToUnderstand(error);
+  }
+}
+
 function failWith(status: number, error: unknown): never {
   say(`lastro: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(status);

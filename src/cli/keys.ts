@@ -4,8 +4,8 @@ import { devNull } from 'node:os';
 import { systemClock } from '#kernel/clock.ts';
 import { type ApiKeyId, isId } from '#kernel/ids.ts';
 import { type Access, createAccess } from '#services/access/contract.ts';
-import { fail, say } from './environment.ts';
-import { onInstallation, type TenantOption } from './on-installation.ts';
+import { fail, failToUnderstand, say } from './environment.ts';
+import { onInstallation, requireTenant, type TenantOption } from './on-installation.ts';
 
 /**
  * The key alone goes to standard output, so that a script can capture it. One that could not be written there is revoked: no
@@ -46,7 +46,9 @@ function writeWhole(fd: number, text: string): void {
 }
 
 export function listKeys(options: TenantOption): Promise<void> {
-  return withAccess(options, async (access, tenant) => {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    if (options.tenant !== undefined) await requireTenant(pool, tenant);
+    const access = createAccess({ db: pool, clock: systemClock });
     const keys = await access.listKeys(tenant);
     if (keys.length === 0) say('none');
     for (const key of keys) {
@@ -60,9 +62,9 @@ export function listKeys(options: TenantOption): Promise<void> {
 }
 
 export function revokeKey(id: string, options: TenantOption): Promise<void> {
+  const keyId =
+    keyIdIn(id) ?? failToUnderstand(`${id} is not the id of a key; ./lastro keys list shows them`);
   return withAccess(options, async (access, tenant) => {
-    const keyId = keyIdIn(id);
-    if (keyId === undefined) throw new Error(`${id} is not the id of a key; ./lastro keys list shows them`);
     const revoked = await access.revokeKey({ tenant, id: keyId });
     if (!revoked.ok) throw new Error(revoked.problem.detail);
     say(`key ${keyId} is revoked`);

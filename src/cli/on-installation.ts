@@ -1,9 +1,8 @@
 /** What commands have in common that work on one tenant of an installation, beside running processes. */
-import type { Settings } from '#platform/config/settings.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { openDatabase } from '../open-database.ts';
 import { workOn } from './break-off.ts';
-import { fail, readEnvironment, say } from './environment.ts';
+import { fail, readEnvironment, say, understood } from './environment.ts';
 import { keyTenant } from './key-tenant.ts';
 
 /** Undefined: the mode's own (`keyTenant`). */
@@ -21,15 +20,17 @@ export interface Installation extends OpenedPool {
 }
 
 /** The database of the environment, migrated. A failure ends the process (`fail`). */
-export function onInstallation(
+export async function onInstallation(
   options: TenantOption,
   work: (installation: Installation) => Promise<void>,
 ): Promise<void> {
-  return onPool((opened, { mode }) => work({ ...opened, tenant: keyTenant(options.tenant, mode) }));
+  const { mode } = readEnvironment().settings;
+  const tenant = understood(() => keyTenant(options.tenant, mode));
+  await onPool((opened) => work({ ...opened, tenant }));
 }
 
 /** The same for commands about all tenants. */
-export async function onPool(work: (opened: OpenedPool, settings: Settings) => Promise<void>): Promise<void> {
+export async function onPool(work: (opened: OpenedPool) => Promise<void>): Promise<void> {
   const { settings, dataDir } = readEnvironment();
   try {
     const { databaseUrl, partitions } = settings;
@@ -37,7 +38,7 @@ export async function onPool(work: (opened: OpenedPool, settings: Settings) => P
     await workOn(opening, async ({ url }, onLost) => {
       const pool = new ReadPool({ url, onError: onLost });
       try {
-        await work({ url, pool }, settings);
+        await work({ url, pool });
       } finally {
         await pool.close();
       }
@@ -45,4 +46,10 @@ export async function onPool(work: (opened: OpenedPool, settings: Settings) => P
   } catch (error) {
     fail(error);
   }
+}
+
+/** Of one that does not exist nothing is listed, which reads as if all were well. */
+export async function requireTenant(pool: ReadPool, tenant: string): Promise<void> {
+  const rows = await pool.query('select from access.tenants where id = $1', [tenant]);
+  if (rows.length === 0) throw new Error(`there is no tenant ${tenant}`);
 }

@@ -18,7 +18,7 @@ import {
 import { checkedSettings, wholeNumber } from '../../sandbox/provider/options.ts';
 import { type RunningProvider, runProvider } from '../../sandbox/provider/run-provider.ts';
 import { makeProviderSecrets, providerFolder, secretOf } from '../sandbox-providers.ts';
-import { fail, readEnvironment, say } from './environment.ts';
+import { fail, failToUnderstand, readEnvironment, say, understood } from './environment.ts';
 
 const LOCK = { timeoutMs: 30_000 };
 const NAME = /^[a-z][a-z0-9-]{0,30}$/;
@@ -30,12 +30,21 @@ export interface SandboxProviderOptions {
   readonly latencyMs: string;
 }
 
+/** With its numbers read. */
+type Foreground = Pick<SandboxProviderOptions, 'name' | 'callbackUrl'> & Record<'port' | 'latencyMs', number>;
+
 export async function sandboxProvider(options: SandboxProviderOptions): Promise<void> {
   try {
     const { name } = options;
-    if (!NAME.test(name)) throw new Error(`--name has to be small letters, digits and -, not ${name}`);
+    if (!NAME.test(name)) failToUnderstand(`--name has to be small letters, digits and -, not ${name}`);
+    const numbers = understood(() => ({
+      port: wholeNumber(options.port, '--port', 65_535),
+      latencyMs: wholeNumber(options.latencyMs, '--latency-ms', 600_000),
+    }));
     const program = prepareProgramFolder(providerFolder(readEnvironment().dataDir, name));
-    const running = await withFolderLock(program.lock, LOCK, () => startHere(program, options));
+    const running = await withFolderLock(program.lock, LOCK, () =>
+      startHere(program, { ...options, ...numbers }),
+    );
     stopOnSignal(program, running);
     welcome(name, running.url, secretOf(findIdentity(program)?.secrets ?? {}, 'api_key'), program);
   } catch (error) {
@@ -50,7 +59,7 @@ interface ForegroundProvider extends RunningProvider {
 /** Under the folder lock. */
 async function startHere(
   program: ProgramFolder,
-  { name, port, callbackUrl, latencyMs }: SandboxProviderOptions,
+  { name, port, callbackUrl, latencyMs }: Foreground,
 ): Promise<ForegroundProvider> {
   const identity = loadIdentity(program, makeProviderSecrets);
   const running = findRunning(program) ?? findUnnoted(program);
@@ -58,17 +67,16 @@ async function startHere(
     throw new Error(
       `${name} runs already, as process ${running.pid} on port ${identity.port}: use that one, end who runs it, or choose another --name`,
     );
-  const wantedPort = wholeNumber(port, '--port', 65_535);
   const settings = checkedSettings({
     name,
     host: '127.0.0.1',
-    port: wantedPort === 0 ? await chooseProgramPort(identity) : wantedPort,
+    port: port === 0 ? await chooseProgramPort(identity) : port,
     book: program.book,
     apiKey: secretOf(identity.secrets, 'api_key'),
     webhookSecret: secretOf(identity.secrets, 'webhook_secret'),
     callbackUrl,
     participants: program.participants,
-    latencyMs: wholeNumber(latencyMs, '--latency-ms', 600_000),
+    latencyMs,
   });
   const provider = await runProvider({ ...settings, callbackUrl: undefined }, fail);
   saveIdentity(program, { ...identity, port: settings.port, process: ownIdentity() });
