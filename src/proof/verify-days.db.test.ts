@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { integerOf } from '#kernel/exact-integer.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { startConsolidation } from '../../tests/consolidation-desk.ts';
+import { rowsOf, startConsolidation } from '../../tests/consolidation-desk.ts';
 import { type Damage, inflict, toNamed } from '../../tests/damage.ts';
 import { cloneTestDatabase, type TestDatabase } from '../../tests/database.ts';
 import { startEngine } from '../../tests/engine.ts';
@@ -135,6 +135,33 @@ test.concurrent.each(DAMAGES)('$title is found, and lastro rebuild mends it', as
     await forget(database.url, 'nobody');
     const { checks } = await verify({ url: database.url });
     expect(checks.flatMap((check) => check.findings)).toEqual([]);
+  } finally {
+    await database.drop();
+  }
+});
+
+test('days are proved of a zone that the database does not know, or takes for an abbreviation', async () => {
+  const database = await cloneTestDatabase(sound);
+  try {
+    await rowsOf(database.url, `select ledger.add_posting_month('2026-07-01')`);
+    const engine = await startEngine(database.url, {
+      clock: { now: () => Date.parse('2026-07-01T22:30:00Z') },
+    });
+    // In summer the zone CET is two hours ahead of UTC; the abbreviation CET says one.
+    await engine.openAccounts([
+      { id: 'brussels', kind: 'cashbook', time_zone: 'CET' },
+      { id: 'saigon', kind: 'cashbook', time_zone: 'Asia/Saigon' },
+    ]);
+    await engine.transfer({ from: 'brussels', to: 'saigon', amountMinor: 7n });
+    await engine.settled();
+    await engine.close();
+    const { checks } = await verify({ url: database.url });
+    expect(checks.flatMap(({ findings }) => findings)).toEqual([]);
+    // The same zone to `Intl`, none to PostgreSQL.
+    for (const schema of ['ledger', 'consolidation'])
+      await rowsOf(database.url, `update ${schema}.accounts set time_zone = 'VST' where id = 'saigon'`);
+    const again = (await verify({ url: database.url })).checks.find(({ name }) => name === 'days');
+    expect(again).toMatchObject({ checked: 8, findings: [] });
   } finally {
     await database.drop();
   }

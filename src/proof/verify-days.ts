@@ -122,8 +122,7 @@ async function comparePage(
 ): Promise<void> {
   const sums = new Map<bigint, DaySums>();
   const countedOf = new Map(page.accounts.map((each) => [each.key, keptOf(page, each)?.sequence ?? 0n]));
-  const timeZones = [...new Set(page.accounts.flatMap(({ account }) => account?.timeZone ?? []))];
-  await eachPosting(lane, { after, last, timeZones, phase: proof.phase }, (posting) => {
+  await eachPosting(lane, { after, last, phase: proof.phase }, (posting) => {
     if (posting.sequence > (countedOf.get(posting.accountKey) ?? 0n)) return;
     let sum = sums.get(posting.accountKey);
     if (sum === undefined) sums.set(posting.accountKey, (sum = new DaySums()));
@@ -141,12 +140,10 @@ async function eachPosting(
   {
     after,
     last,
-    timeZones,
     phase,
   }: {
     readonly after: bigint;
     readonly last: bigint;
-    readonly timeZones: readonly string[];
     readonly phase: Phase;
   },
   add: (posting: DatedPosting) => void,
@@ -154,7 +151,7 @@ async function eachPosting(
   const pageSize = new PageSize(POSTINGS_PAGE, lane.pace.pageMs);
   for (let cursor = datedAfter(after); ; ) {
     const startedAt = performance.now();
-    const walked = await listDatedPostings(lane, cursor, { lastKey: last, limit: pageSize.rows, timeZones });
+    const walked = await listDatedPostings(lane, cursor, { lastKey: last, limit: pageSize.rows });
     pageSize.took(performance.now() - startedAt);
     for (const posting of walked.postings) add(posting);
     phase.advance(walked.postings.length);

@@ -1,7 +1,7 @@
 /** Postings with the day that each counts for, for who proves what was made of them; see `audit.ts`. */
-import { textArray } from '#platform/postgres/arrays.ts';
+import { calendarDateIn } from '#kernel/calendar-date.ts';
+import type { EpochMs } from '#kernel/clock.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { isTimeZone } from './time-zone.ts';
 
 export interface DatedPosting {
   readonly accountKey: bigint;
@@ -10,7 +10,7 @@ export interface DatedPosting {
   /** Credits positive, debits negative. */
   readonly amountMinor: bigint;
   readonly postedAfterMinor: bigint;
-  /** The one that its entry names, or else the one of its account's time zone, by the database's clock tables. */
+  /** The one that its entry names, or else the one of its account's time zone. */
   readonly day: string;
 }
 
@@ -23,13 +23,12 @@ export interface DatedCursor {
 }
 
 /**
- * By the postings' primary key; accounts and entries by theirs. A time zone that is none ends the statement: who has forged one
- * would see to it that no day is looked at.
+ * By the postings' primary key; accounts and entries by theirs. Days are not looked up by the database: its tables of time zones
+ * are of another age than those that days are counted by, and it takes some names (`CET`) for abbreviations.
  */
 const LIST = `
   select p.account_key, p.posted_at::text as posted_at, p.sequence, p.entry_id, p.amount, p.posted_after,
-         coalesce(e.effective_on, (p.posted_at at time zone
-           case when a.time_zone = any ($6::text[]) then a.time_zone else 'UTC' end)::date) as day
+         p.posted_at as at, a.time_zone, e.effective_on
   from (
     select * from ledger.postings p
     where (p.account_key, p.posted_at, p.sequence) > ($1, $2::timestamptz, $3) and p.account_key <= $4
@@ -47,24 +46,15 @@ export function datedAfter(accountKey: bigint): DatedCursor {
 export interface DatedPage {
   readonly lastKey: bigint;
   readonly limit: number;
-  /** Of the accounts. Postings of one whose time zone is none count for a day of UTC. */
-  readonly timeZones: readonly string[];
 }
 
 /** The next ones of accounts up to and including `lastKey`; `next` is undefined when there are no more. */
 export async function listDatedPostings(
   reader: Reader,
   { accountKey, postedAt, sequence }: DatedCursor,
-  { lastKey, limit, timeZones }: DatedPage,
+  { lastKey, limit }: DatedPage,
 ): Promise<{ readonly postings: readonly DatedPosting[]; readonly next: DatedCursor | undefined }> {
-  const rows = await reader.query<DatedRow>(LIST, [
-    accountKey,
-    postedAt,
-    sequence,
-    lastKey,
-    limit,
-    textArray(timeZones.filter(isTimeZone)),
-  ]);
+  const rows = await reader.query<DatedRow>(LIST, [accountKey, postedAt, sequence, lastKey, limit]);
   const last = rows.at(-1);
   return {
     postings: rows.map((row) => ({
@@ -73,7 +63,7 @@ export async function listDatedPostings(
       entryUuid: row.entry_id,
       amountMinor: row.amount,
       postedAfterMinor: row.posted_after,
-      day: row.day ?? '',
+      day: row.effective_on ?? dayOf(row),
     })),
     next:
       last === undefined || rows.length < limit
@@ -89,6 +79,18 @@ interface DatedRow {
   entry_id: string;
   amount: bigint;
   posted_after: bigint;
+  at: EpochMs;
   /** Null: of an account that is not there. */
-  day: string | null;
+  time_zone: string | null;
+  effective_on: string | null;
+}
+
+function dayOf({ time_zone: timeZone, at }: DatedRow): string {
+  if (timeZone === null) return '';
+  try {
+    return calendarDateIn(timeZone, at);
+  } catch (error) {
+    if (error instanceof RangeError) return calendarDateIn('UTC', at); // forged: no day of others goes unproved for it
+    throw error;
+  }
 }
