@@ -1,6 +1,7 @@
 /**
  * Lines of a CSV file (RFC 4180) as what they tell of entries; pure. A line is an entry: a line break inside of quotes is
- * not taken, so that a quote that nobody closed spoils its own line and no other, and each line can be read by itself.
+ * not taken, so that a quote that nobody closed spoils its own line and no other. A text that is quoted over several lines
+ * spoils all of them: no part of it is taken for an entry.
  */
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'csv-parse/sync';
@@ -10,6 +11,7 @@ import { isStorableText } from '#kernel/text.ts';
 import type { CashEntryTerms } from './cash-orders.ts';
 import type { LineError } from './import.ts';
 import type { CashflowProblemCode } from './problems.ts';
+import { findQuotedTexts } from './quoted-texts.ts';
 
 const REQUIRED = ['direction', 'amount', 'occurred_on', 'description'] as const;
 const KNOWN: ReadonlySet<string> = new Set([...REQUIRED, 'account_id', 'category']);
@@ -88,27 +90,39 @@ export function readLines(
 
 interface SplitLine {
   readonly line: number;
-  /** Undefined if it is not CSV in UTF-8. */
+  /** Undefined if it is not CSV in UTF-8, or not by itself. */
   readonly fields: readonly string[] | undefined;
 }
 
 /** All at once, which is some ten times faster, if that gives a record for each line; otherwise one by one. */
 function splitLines({ firstLine, content }: ChunkOfLines): SplitLine[] {
-  const lines = contentLines(content, firstLine).filter(({ bytes }) => bytes.some((byte) => !isBlank(byte)));
-  const together = isUtf8(content)
-    ? recordsOf(lines.map(({ bytes }) => textOf(bytes)).join('\n'))
-    : undefined;
+  const all = contentLines(content, firstLine);
+  const parts = partsOfTexts(all.map(({ bytes }) => bytes));
+  const lines = all.filter(({ bytes }) => bytes.some((byte) => !isBlank(byte)));
+  const together =
+    parts.size === 0 && isUtf8(content)
+      ? recordsOf(lines.map(({ bytes }) => textOf(bytes)).join('\n'))
+      : undefined;
   if (together?.length === lines.length)
     return lines.map(({ line }, index) => ({ line, fields: together[index] }));
   return lines.map(({ line, bytes }) => ({
     line,
-    fields: isUtf8(bytes) ? fieldsOf(textOf(bytes)) : undefined,
+    fields: isUtf8(bytes) && !parts.has(line - firstLine) ? fieldsOf(textOf(bytes)) : undefined,
   }));
+}
+
+/** Indices of the lines that a quoted text goes on over. */
+function partsOfTexts(lines: readonly Buffer[]): ReadonlySet<number> {
+  const parts = new Set<number>();
+  for (const { from, to } of findQuotedTexts(lines).texts)
+    for (let index = from; index <= to; index++) parts.add(index);
+  return parts;
 }
 
 const NEWLINE = 0x0a;
 
-function contentLines(content: Buffer, firstLine: number): { line: number; bytes: Buffer }[] {
+/** Without their ends. */
+export function contentLines(content: Buffer, firstLine: number): { line: number; bytes: Buffer }[] {
   const lines = [];
   for (let from = 0, line = firstLine; from < content.length; line++) {
     const found = content.indexOf(NEWLINE, from);
@@ -159,7 +173,7 @@ function namedValues(
 function malformedLine(line: number, fields: readonly string[] | undefined, columns: number): LineError {
   const detail =
     fields === undefined
-      ? 'The line is not CSV in UTF-8: a quote stands where none may, or is not closed on its line.'
+      ? 'The line is not CSV in UTF-8: a quote stands where none may, or is not closed on its line; or it is part of a text that is quoted over several lines.'
       : fields.length === columns
         ? 'A value of the line cannot be stored.'
         : `The line has ${fields.length} values; the first line names ${columns}.`;

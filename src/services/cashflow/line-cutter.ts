@@ -1,5 +1,11 @@
-/** Cuts a stream of bytes into chunks of whole lines, so that no file is ever held as a whole. */
-import type { ChunkOfLines } from './import-lines.ts';
+/**
+ * Cuts a stream of bytes into chunks of whole lines, so that no file is ever held as a whole.
+ *
+ * LC1: no text that is quoted over several lines is cut, so that whoever reads a chunk sees all of it. One that no chunk can hold
+ *      is refused.
+ */
+import { type ChunkOfLines, contentLines } from './import-lines.ts';
+import { BEFORE, findQuotedTexts } from './quoted-texts.ts';
 
 /** What one batch records: some tens of milliseconds, in which the accounts are locked. */
 const CHUNK_LINES = 250;
@@ -7,10 +13,21 @@ const CHUNK_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
 export class LineTooLong extends Error {}
+/** With the line that it ends in. */
+export class TextTooLong extends Error {
+  readonly lastLine: number;
+
+  constructor(lastLine: number) {
+    super();
+    this.lastLine = lastLine;
+  }
+}
 
 export class LineCutter {
   #rest: Buffer = Buffer.alloc(0);
   #firstLine = 1;
+  /** Whether a quote is open that was opened in a chunk before. */
+  #isOpen = false;
 
   /** Lines that were cut off so far. */
   get lines(): number {
@@ -24,18 +41,20 @@ export class LineCutter {
     return end < 0 ? undefined : this.#cut(end + 1).content;
   }
 
-  /** Throws LineTooLong for a line that no chunk can hold. */
+  /** Throws LineTooLong for a line that no chunk can hold, and TextTooLong for a text. */
   *feed(data: Buffer): Generator<ChunkOfLines> {
     this.#add(data);
     while (this.#rest.length >= CHUNK_BYTES || countLines(this.#rest) >= CHUNK_LINES) {
-      const bytes = chunkBytes(this.#rest);
-      if (bytes === 0) throw new LineTooLong();
-      yield this.#cut(bytes);
+      const lines = linesOfChunk(this.#rest);
+      if (lines.length === 0) throw new LineTooLong();
+      const whole = lines.slice(0, this.#wholeLines(lines));
+      yield this.#cut(whole.reduce((bytes, { length }) => bytes + length + 1, 0));
     }
   }
 
   /** What is left; undefined if nothing is. The last line may have no end. */
   end(): ChunkOfLines | undefined {
+    this.#wholeLines(contentLines(this.#rest, this.#firstLine).map(({ bytes }) => bytes));
     return this.#rest.length === 0 ? undefined : this.#cut(this.#rest.length);
   }
 
@@ -49,6 +68,15 @@ export class LineCutter {
       throw new LineTooLong();
   }
 
+  /** LC1: how many of the lines of a chunk come before a quote that is open behind it; all, if that is its first. */
+  #wholeLines(lines: readonly Buffer[]): number {
+    const { texts, openFrom } = findQuotedTexts(lines, this.#isOpen ? BEFORE : undefined);
+    const [first] = texts;
+    if (first?.from === BEFORE) throw new TextTooLong(this.#firstLine + first.to);
+    this.#isOpen = openFrom === BEFORE || openFrom === 0;
+    return this.#isOpen || openFrom === undefined ? lines.length : openFrom;
+  }
+
   #cut(bytes: number): ChunkOfLines {
     const content = Buffer.from(this.#rest.subarray(0, bytes));
     const chunk = { firstLine: this.#firstLine, content };
@@ -58,15 +86,16 @@ export class LineCutter {
   }
 }
 
-/** How many bytes the next chunk has; 0 if not even a line fits. */
-function chunkBytes(rest: Buffer): number {
-  let bytes = 0;
-  for (let lines = 0; lines < CHUNK_LINES; lines++) {
-    const end = rest.indexOf(NEWLINE, bytes);
+/** Whole ones, without their ends; none if not even one fits. */
+function linesOfChunk(rest: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let from = 0; lines.length < CHUNK_LINES; ) {
+    const end = rest.indexOf(NEWLINE, from);
     if (end < 0 || end >= CHUNK_BYTES) break;
-    bytes = end + 1;
+    lines.push(rest.subarray(from, end));
+    from = end + 1;
   }
-  return bytes;
+  return lines;
 }
 
 function countLines(bytes: Buffer): number {

@@ -17,7 +17,7 @@ import {
   FIND_STALE_UPLOADS,
   INSERT_CHUNKS,
 } from './import-store.ts';
-import { LineCutter, LineTooLong } from './line-cutter.ts';
+import { LineCutter, LineTooLong, TextTooLong } from './line-cutter.ts';
 
 /** Some 700 000 lines. */
 export const IMPORT_BYTES_MAX = 64 * 1024 * 1024;
@@ -56,6 +56,7 @@ export class Uploads {
       return await this.#take(uuid, content, accountId);
     } catch (error) {
       if (error instanceof LineTooLong) return refused(malformedFile('A line is longer than 64 KiB.'));
+      if (error instanceof TextTooLong) return refused(malformedFile(textTooLong(error)));
       throw error;
     }
   }
@@ -120,6 +121,10 @@ export class Uploads {
     if (stored.length === 0)
       throw new Fault('the upload was cleared away while it was coming', { transient: true });
   }
+}
+
+function textTooLong({ lastLine }: TextTooLong): string {
+  return `A text in quotes that ends in line ${lastLine} began more than 64 KiB or 250 lines before.`;
 }
 
 function withoutEnd(line: Buffer): Buffer {
