@@ -3,6 +3,7 @@ import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
 import { fillTables, hotPlan, readPlan } from '../../../tests/query-plan.ts';
 import { FIND_OPENED, LIST_DAYS, LIST_OF_KIND, LIST_VERSIONS, LOOK_AT_ACCOUNTS } from './reads.ts';
+import { ownTables } from './rebuild.ts';
 import * as sealing from './seal-store.ts';
 import * as store from './store.ts';
 import { FIND_DUE } from './waiting-postings.ts';
@@ -66,6 +67,19 @@ function pinPlans(): void {
     });
   });
 }
+
+test('a rebuild finds days and versions of its own by indexes, however many it has made', async () => {
+  const { name, text } = store.LOAD_DAYS;
+  const plan = await hotPlan(database.url, {
+    ...store.LOAD_DAYS,
+    name: `${name}_rebuilt`,
+    text: ownTables(text),
+  });
+  expect(plan).toMatchObject({
+    indexes: ['rebuilt_day_versions_by_day', 'rebuilt_days_pkey'],
+    faults: [],
+  });
+});
 
 test('no statement fails in a live session when a migration adds a column', async () => {
   const tables = ['accounts', 'standings', 'days', 'day_versions', 'waiting'].map(

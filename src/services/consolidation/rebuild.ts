@@ -142,7 +142,7 @@ function isSame(facts: AccountFacts | undefined, opened: AccountFacts): boolean 
 }
 
 /** The tables that a rebuild has of its own. Accounts are those of all. */
-function ownTables(text: string): string {
+export function ownTables(text: string): string {
   return text.replaceAll(
     /\bconsolidation\.(days|day_versions|standings|waiting)\b/g,
     'consolidation.rebuilt_$1',
