@@ -23,6 +23,10 @@ export interface Audit {
 /** Who runs one says so every second; after so long without a word it is begun anew by somebody else. */
 const STALLED_MS = 15_000;
 
+/** Of an audit `a` that anybody may begin. */
+const WAITS = `a.ended_at is null
+     and (a.state = 'queued' or a.progress_at < now() - make_interval(secs => ${STALLED_MS / 1000}))`;
+
 const COLUMNS = `a.id, a.scope, a.state, a.phase, a.done, a.total, a.requested_by, a.requested_at, a.started_at, a.ended_at,
    a.failure`;
 
@@ -44,14 +48,14 @@ const TAKE = statement(
   'integrity.take_audit',
   `update integrity.audits a
    set state = 'running', started_at = date_trunc('milliseconds', now()), progress_at = now(), phase = null, done = 0, total = 0
-   where a.ended_at is null
-     and (a.state = 'queued' or a.progress_at < now() - make_interval(secs => ${STALLED_MS / 1000}))
+   where ${WAITS}
    returning ${COLUMNS}`,
 );
 
+/** One that was left behind, too: a pass of the background, which may take hours, gives way to it. As above. */
 const IS_WAITING = statement(
   'integrity.is_audit_waiting',
-  `select exists (select from integrity.audits where ended_at is null and state = 'queued') as waiting`,
+  `select exists (select from integrity.audits a where ${WAITS}) as waiting`,
 );
 
 /** By primary key; nothing, if another process has begun it anew: by when it was begun, to the millisecond. */
