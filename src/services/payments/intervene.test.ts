@@ -82,6 +82,16 @@ describe('a resolution', () => {
       { ...RESOLUTION, outcome: 'not_charged', regarding: 'completion' },
       { ...viaGateway, status: 'reconciliation_required' },
     ],
+    [
+      'of one by gateway',
+      { ...RESOLUTION, outcome: 'not_charged', regarding: 'completion' },
+      completedPayment,
+    ],
+    [
+      'of a payment that is to be undone',
+      { ...RESOLUTION, outcome: 'charged', regarding: 'completion' },
+      viaGateway,
+    ],
   ] as const)('that was meant %s is refused of another', (_, order, payment) => {
     const target = changeable(payment, undefined);
     expect(requestResolution(target, order, NOW)).toMatchObject({

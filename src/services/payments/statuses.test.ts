@@ -1,5 +1,6 @@
 /** What the sagas' events make of payments, refunds and totals, in the order of the coordinator's log. */
 import { describe, expect, test } from 'vitest';
+import { idOf } from '#kernel/ids.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import { SAGAS } from '#sagas/definitions.ts';
 import { PAYMENT_STATUSES } from './payment.ts';
@@ -67,21 +68,27 @@ describe('a payment', () => {
   });
 });
 
-function bookOf(status: RefundStatus, statusPosition: number, totals: RefundTotals) {
-  const refund = {
+/** A refund of 40, and others that stand where it does. */
+function bookOf(
+  status: RefundStatus,
+  statusPosition: number,
+  totals: RefundTotals,
+  ...others: readonly { readonly uuid: string; readonly amountMinor: bigint }[]
+) {
+  const refunds = [{ uuid: REFUND_UUID, amountMinor: 40n }, ...others].map((refund) => ({
     tenant: 'acme',
-    uuid: REFUND_UUID,
     paymentUuid: PAYMENT_UUID,
-    amountMinor: 40n,
     status,
     statusPosition,
-  };
+    ...refund,
+  }));
   return new RefundBook({
-    refunds: new Map([[paymentKey(refund), refund]]),
+    refunds: new Map(refunds.map((refund) => [paymentKey(refund), refund])),
     totals: new Map([[paymentKey({ tenant: 'acme', uuid: PAYMENT_UUID }), totals]]),
   });
 }
 
+const OTHER_UUID = '0198a2b4-0000-7000-8000-000000000003';
 const PROMISED: RefundTotals = { ...noTotals, promisedMinor: 70n };
 
 function taking(book: RefundBook, ...events: LogEvent[]) {
@@ -129,6 +136,16 @@ describe('a refund', () => {
   });
 
   test.each([
+    ['refund.completed', { promisedMinor: 70n, refundedMinor: 70n }],
+    ['refund.failed', { promisedMinor: 0n, refundedMinor: 0n }],
+  ])('that ends with %s in the batch in which another of its payment does: both count', (type, totals) => {
+    const book = bookOf('authorized', 1, PROMISED, { uuid: OTHER_UUID, amountMinor: 30n });
+    const changes = taking(book, eventAt(2, type), eventAt(3, type, { subject: idOf('ref', OTHER_UUID) }));
+    expect(changes.refunds).toHaveLength(2);
+    expect(changes.totals).toEqual([{ ...PROMISED, ...totals }]);
+  });
+
+  test.each([
     ['completed', 4, eventAt(4, 'refund.completed')],
     ['completed', 4, eventAt(3, 'refund.authorized')],
     ['failed', 4, eventAt(2, 'refund.reconciliation_required')],
@@ -153,5 +170,14 @@ describe('a person’s word that did not count', () => {
       eventAt(5, 'payment.resolution_refused', { data: WHY }),
     );
     expect(changes.totals).toEqual(left === null ? [{ ...PROMISED, undoRequestedAt: null }] : []);
+  });
+
+  test.each([
+    ['of which nothing was promised', new Map<string, RefundTotals>()],
+    ['that nobody wanted undone', new Map([[paymentKey({ tenant: 'acme', uuid: PAYMENT_UUID }), PROMISED]])],
+  ])('changes nothing of a payment %s', (_, totals) => {
+    const book = new RefundBook({ refunds: new Map(), totals });
+    const refused = eventAt(5, 'payment.resolution_refused', { data: WHY });
+    expect(taking(book, refused)).toEqual({ refunds: [], totals: [] });
   });
 });
