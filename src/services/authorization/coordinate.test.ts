@@ -128,6 +128,9 @@ function expectMoney(s: SagaScenario): void {
   if (s.hold !== undefined) expect(s.hold.state).toBe(isPosted ? 'captured' : isOpen ? 'open' : 'released');
 }
 
+/** Where something may be left to undo: anywhere else a row of it would have money moved back that stands. */
+const IN_THE_MIDDLE: ReadonlySet<string> = new Set(['compensating', 'parked', 'revoking']);
+
 interface Case {
   readonly method: ScenarioOptions['method'];
   readonly state: string;
@@ -168,6 +171,8 @@ describe.each(CASES)('$method payment, $state', ({ method, events, row }) => {
         key: 'wallet',
       });
     expectMoney(s);
+    if (!IN_THE_MIDDLE.has(s.sagas.findPayment(s.uuid)?.state ?? 'unknown'))
+      expect(s.sagas.findCompensation(s.uuid)).toBeUndefined();
   });
 
   test('U3: every event that brought it here changes nothing when it comes again, and none that may still come', () => {
@@ -182,6 +187,26 @@ describe.each(CASES)('$method payment, $state', ({ method, events, row }) => {
       expect(s.snapshot()).toEqual(before);
     }
   });
+});
+
+test.each(['wallet', 'service'] as const)('a completed payment whose %s is closed is not undone', (party) => {
+  const s = given('gateway', GATEWAY.completed);
+  s.balance(party).status = 'closed';
+  expect(s.coordinate(make(s, 'revoke'))).toMatchObject({
+    type: 'payment.resolution_refused',
+    data: { code: 'ledger.account_closed' },
+  });
+  expect(s.sagas.findPayment(s.uuid)?.state).toBe('completed');
+  expectMoney(s);
+});
+
+test('nor is one undone by a word that it was charged, whatever that regards', () => {
+  const s = given('gateway', GATEWAY.completed);
+  const word = { reason: 'looked', actor: 'ana', regarding: 'completion', outcome: 'charged' };
+  expect(s.coordinate(s.tell('validation', 'payment.resolution_admitted', word))).toMatchObject({
+    type: 'payment.resolution_refused',
+  });
+  expect(s.sagas.findPayment(s.uuid)?.state).toBe('completed');
 });
 
 test.each([

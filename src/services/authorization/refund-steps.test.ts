@@ -192,6 +192,7 @@ describe('a refund', () => {
   ])('D5: of what the service has $over: $type', ({ over, type }) => {
     const s = paid('gateway');
     expect(s.coordinate(makeRefund(s, 'validated', AMOUNT + over))?.type).toBe(type);
+    expect(`refund.${s.sagas.findRefund(uuidOf(s.refund))?.state}`).toBe(type);
     expect(s.balance('service').heldMinor).toBe(type === 'refund.declined' ? 0n : BigInt(AMOUNT + over));
   });
 });
