@@ -11,7 +11,6 @@ import { type EventDraft, eventIdentity, type LogEvent } from '#platform/log/eve
 import { follow } from '#platform/log/follow.ts';
 import { PAYMENT_SAGAS } from '#sagas/definitions.ts';
 import { type Compensation, compensationsBefore } from '#sagas/saga.ts';
-import { termsVersion } from '#services/validation/contract.ts';
 import type { CompensationStep, Failure } from './events.ts';
 import { giveBack } from './give-back.ts';
 import type { OpenCompensation, PaymentSaga } from './sagas.ts';
@@ -90,8 +89,7 @@ function ended(event: LogEvent, { sagas }: Turn, saga: PaymentSaga, { code, deta
   const { terms } = saga;
   const state = terms.method === 'balance' ? 'failed' : 'compensated';
   sagas.movePayment(saga, state);
-  const version = state === 'failed' ? termsVersion(terms) : 1;
-  return follow(event, { type: `payment.${state}`, version, data: { ...terms, code, detail } });
+  return follow(event, { type: `payment.${state}`, data: { ...terms, code, detail } });
 }
 
 /** Nothing is left of a hold that was captured: its posting was reversed. */
