@@ -24,7 +24,10 @@ export class TextTooLong extends Error {
 }
 
 export class LineCutter {
-  #rest: Buffer = Buffer.alloc(0);
+  /** What is not cut off yet is its first `#bytes`; the rest is room, so that what comes in small pieces is copied once. */
+  #buffer: Buffer = Buffer.alloc(0);
+  #bytes = 0;
+  #newlines = 0;
   #firstLine = 1;
   /** Whether a quote is open that was opened in a chunk before. */
   #isOpen = false;
@@ -34,17 +37,19 @@ export class LineCutter {
     return this.#firstLine - 1;
   }
 
-  /** The first line, once it is there in full, and no chunk has been cut before. */
+  /** The first line, once it is there in full, and no chunk has been cut before. Throws LineTooLong. */
   takeHeader(data: Buffer): Buffer | undefined {
     this.#add(data);
+    if (this.#newlines === 0 && this.#bytes < CHUNK_BYTES) return undefined;
     const end = this.#rest.indexOf(NEWLINE);
-    return end < 0 ? undefined : this.#cut(end + 1).content;
+    if (end < 0 || end >= CHUNK_BYTES) throw new LineTooLong();
+    return this.#cut(end + 1).content;
   }
 
   /** Throws LineTooLong for a line that no chunk can hold, and TextTooLong for a text. */
   *feed(data: Buffer): Generator<ChunkOfLines> {
     this.#add(data);
-    while (this.#rest.length >= CHUNK_BYTES || countLines(this.#rest) >= CHUNK_LINES) {
+    while (this.#bytes >= CHUNK_BYTES || this.#newlines >= CHUNK_LINES) {
       const lines = linesOfChunk(this.#rest);
       if (lines.length === 0) throw new LineTooLong();
       const whole = lines.slice(0, this.#wholeLines(lines));
@@ -55,17 +60,23 @@ export class LineCutter {
   /** What is left; undefined if nothing is. The last line may have no end. */
   end(): ChunkOfLines | undefined {
     this.#wholeLines(contentLines(this.#rest, this.#firstLine).map(({ bytes }) => bytes));
-    return this.#rest.length === 0 ? undefined : this.#cut(this.#rest.length);
+    return this.#bytes === 0 ? undefined : this.#cut(this.#bytes);
+  }
+
+  get #rest(): Buffer {
+    return this.#buffer.subarray(0, this.#bytes);
   }
 
   #add(data: Buffer): void {
-    this.#rest = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
-    if (
-      this.#firstLine === 1 &&
-      this.#rest.length >= CHUNK_BYTES &&
-      !this.#rest.subarray(0, CHUNK_BYTES).includes(NEWLINE)
-    )
-      throw new LineTooLong();
+    const bytes = this.#bytes + data.length;
+    if (bytes > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(2 * bytes);
+      this.#rest.copy(larger);
+      this.#buffer = larger;
+    }
+    data.copy(this.#buffer, this.#bytes);
+    this.#bytes = bytes;
+    this.#newlines += countLines(data);
   }
 
   /** LC1: how many of the lines of a chunk come before a quote that is open behind it; all, if that is its first. */
@@ -78,10 +89,13 @@ export class LineCutter {
   }
 
   #cut(bytes: number): ChunkOfLines {
-    const content = Buffer.from(this.#rest.subarray(0, bytes));
+    const content = Buffer.from(this.#buffer.subarray(0, bytes));
     const chunk = { firstLine: this.#firstLine, content };
-    this.#rest = this.#rest.subarray(bytes);
-    this.#firstLine += countLines(content) + (content.at(-1) === NEWLINE ? 0 : 1);
+    this.#buffer.copyWithin(0, bytes, this.#bytes);
+    this.#bytes -= bytes;
+    const newlines = countLines(content);
+    this.#newlines -= newlines;
+    this.#firstLine += newlines + (content.at(-1) === NEWLINE ? 0 : 1);
     return chunk;
   }
 }
