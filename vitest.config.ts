@@ -9,7 +9,11 @@ if (!process.argv.some((argument) => argument.startsWith('--coverage')))
 
 // Node itself loads every module (`viteModuleRunner: false`), so that what Node's type stripping refuses
 // (enums, parameter properties, missing extensions) fails here too. The suffix tells what a test may touch (STYLE.md).
-const shared = { globalSetup: ['tests/global-setup.ts'], experimental: { viteModuleRunner: false } };
+const shared = {
+  globalSetup: ['tests/global-setup.ts'],
+  setupFiles: ['tests/property-setup.ts'],
+  experimental: { viteModuleRunner: false },
+};
 // PostgreSQL is started only if a test that may touch it is about to run.
 const withDatabase = { ...shared, globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'] };
 /** Each file has a database of its own and waits for it most of the time: a core, which Vitest would leave free, is enough. */
