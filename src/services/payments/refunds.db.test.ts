@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newId, type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject, LogEvent } from '#platform/log/event.ts';
@@ -315,6 +316,58 @@ describe('D5: of refunds that race', () => {
       [id],
     );
     expect(events).toHaveLength(rows.length);
+  });
+
+  /** Promises 60 of the payment in a transaction of its own, which commits when somebody waits for it. */
+  async function whilePromising<Result>(id: PaymentId, work: () => Promise<Result>): Promise<Result> {
+    const promiser = new Client({ connectionString: desk.url });
+    await promiser.connect();
+    try {
+      await promiser.query('begin');
+      await promiser.query(
+        'update payments.refund_totals set promised = promised + 60 where payment_id = $1',
+        [uuidOf(id)],
+      );
+      const working = work();
+      const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      await vi.waitUntil(async () => (await desk.rows(waiting)).length > 0, { timeout: 10_000, interval: 5 });
+      await promiser.query('commit');
+      return await working;
+    } finally {
+      await promiser.end();
+    }
+  }
+
+  /** No log tells of what was promised so. */
+  async function takeBack(id: PaymentId): Promise<void> {
+    await desk.rows('update payments.refund_totals set promised = promised - 60 where payment_id = $1', [
+      uuidOf(id),
+    ]);
+  }
+
+  test('one that waited for another finds what that has left', async () => {
+    const id = await paid();
+    await desk.post(`/v1/payments/${id}/refunds`, { amount: 1 });
+    const answer = await whilePromising(id, async () =>
+      desk.post(`/v1/payments/${id}/refunds`, { amount: 40 }),
+    );
+    expect(answer.json()).toMatchObject({ code: 'payments.refund_exceeds_payment', remaining: 39 });
+    expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 61, refunded: 0 }]);
+    await takeBack(id);
+  });
+
+  test('one that ends while another is promised takes nothing from that', async () => {
+    const id = await paid();
+    const refund = (await desk.post(`/v1/payments/${id}/refunds`, { amount: 40 })).json<JsonObject>();
+    await whilePromising(id, () =>
+      desk.say({
+        type: 'refund.declined',
+        subject: idIn(refund),
+        data: { payment_id: id, ...terms('balance', 40), ...WHY },
+      }),
+    );
+    expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 60, refunded: 0 }]);
+    await takeBack(id);
   });
 
   test('and one that denies the charge, either goes first and the other is refused', async () => {
