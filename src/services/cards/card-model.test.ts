@@ -80,7 +80,9 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 interface Bought {
   readonly category: Category;
   readonly amount: number;
-  held: boolean;
+  /** Whether the amount was set aside first. */
+  readonly isHeldFirst: boolean;
+  state: 'held' | 'captured' | 'released' | 'expired';
   spent: number;
   reversed: number;
 }
@@ -115,7 +117,8 @@ class Model {
     this.bought.push({
       category,
       amount: cents,
-      held: !isCaptured,
+      isHeldFirst: !isCaptured,
+      state: isCaptured ? 'captured' : 'held',
       spent: isCaptured ? cents : 0,
       reversed: 0,
     });
@@ -123,13 +126,14 @@ class Model {
     return '00';
   }
 
-  reverse(bought: Bought, wanted: number | null): boolean {
-    const left = bought.held ? bought.amount : bought.spent - bought.reversed;
+  reverse(bought: Bought, wanted: number | null, how: 'released' | 'expired' = 'released'): boolean {
+    const isHeld = bought.state === 'held';
+    const left = isHeld ? bought.amount : bought.spent - bought.reversed;
     const amount = wanted ?? left;
-    if (left === 0 || amount > left || (bought.held && amount < left)) return false;
+    if (left === 0 || amount > left || (isHeld && amount < left)) return false;
     this.available[bought.category] += amount;
-    if (bought.held) {
-      bought.held = false;
+    if (isHeld) {
+      bought.state = how;
     } else {
       bought.reversed += amount;
       this.settled -= amount;
@@ -137,15 +141,32 @@ class Model {
     return true;
   }
 
+  standing(): Standing[] {
+    return this.bought.map(({ isHeldFirst, state, spent, reversed }) => ({
+      state,
+      spent,
+      reversed,
+      hold: isHeldFirst ? (state === 'held' ? 'open' : state) : undefined,
+    }));
+  }
+
   capture(bought: Bought, wanted: number | null): boolean {
     const amount = wanted ?? bought.amount;
-    if (!bought.held || amount > bought.amount) return false;
-    bought.held = false;
+    if (bought.state !== 'held' || amount > bought.amount) return false;
+    bought.state = 'captured';
     bought.spent = amount;
     this.settled += amount;
     this.available[bought.category] += bought.amount - amount;
     return true;
   }
+}
+
+/** Where a purchase stands, and its hold in the ledger. */
+interface Standing {
+  readonly state: CardTransaction['state'];
+  readonly spent: number;
+  readonly reversed: number;
+  readonly hold: string | undefined;
 }
 
 /** The deciders with their state in memory, one card. */
@@ -222,6 +243,15 @@ class World {
     return after !== undefined;
   }
 
+  standing(): Standing[] {
+    return this.approved.map(({ uuid, state, capturedMinor, reversedMinor }) => ({
+      state,
+      spent: Number(capturedMinor),
+      reversed: Number(reversedMinor),
+      hold: this.books.findHold(uuid)?.state,
+    }));
+  }
+
   available(id: string): number {
     const balance = this.books.find(TENANT, id);
     if (balance === undefined) throw new Error(accountRef({ tenant: TENANT, id }));
@@ -269,9 +299,9 @@ function play(step: Step, world: World, model: Model): void {
       return;
     }
     case 'expire':
-      if (bought?.held !== true) return;
+      if (bought?.state !== 'held') return;
       world.step(index, (before) => release(world.books, before, 'expired').after);
-      model.reverse(bought, null);
+      model.reverse(bought, null, 'expired');
       return;
     case 'rule': {
       const rules =
@@ -297,6 +327,7 @@ describe('K2 to K6: whatever is topped up, bought, captured, reversed, expired, 
           expect(world.available(balanceAccountId('123', category))).toBe(model.available[category]);
         expect(world.available(settlementAccountId('BRL'))).toBe(model.settled);
         expect(world.available(fundingAccountId('BRL'))).toBe(0 - model.put);
+        expect(world.standing()).toEqual(model.standing());
       }),
       { numRuns: 300 },
     );
