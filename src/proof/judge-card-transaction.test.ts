@@ -40,16 +40,20 @@ const THREE = { '1:MEAL': -100, 'card-settlement-BRL': 60, '1:FOOD': 40 };
 
 const APPROVED = event('card.approved', { ...ASKED, entry: spent(100) });
 const HELD = event('card.approved', ASKED);
-const RELEASED = event('card.released', { account_id: '1:MEAL', amount: 100, because: 'reversed' });
+const RELEASED = released({});
 
-function captured(amount: number): CardEvent {
-  return event('card.captured', { held: 100, entry: spent(amount) });
+function released(other: JsonObject): CardEvent {
+  return event('card.released', { account_id: '1:MEAL', amount: 100, because: 'reversed', ...other });
 }
 
-function reversed(amount: number): CardEvent {
+function captured(amount: number, held = 100): CardEvent {
+  return event('card.captured', { held, entry: spent(amount) });
+}
+
+function reversed(amount: number, reversalId: string = REVERSAL): CardEvent {
   const id = idOf('jen', uuidOf(REVERSAL));
   const back = entry('card_reversal', { 'card-settlement-BRL': -amount, '1:MEAL': amount }, { id });
-  return event('card.reversed', { reversal_id: REVERSAL, amount, because: 'requested', entry: back });
+  return event('card.reversed', { reversal_id: reversalId, amount, because: 'requested', entry: back });
 }
 
 const DECLINED = event('card.declined', { ...ASKED, code: '51' });
@@ -83,6 +87,17 @@ test.each([
   ['a cent too much given back', [APPROVED, reversed(99), reversed(2)], 'over_reversed'],
   ['a cent more given back than captured', [HELD, captured(99), reversed(100)], 'over_reversed'],
   ['a cent too much captured', [HELD, captured(101)], 'over_captured'],
+  [
+    'a capture whose entry cannot be read',
+    [HELD, event('card.captured', { held: 100, entry: {} })],
+    'mismatched_entry',
+  ],
+  ['a capture of another hold', [HELD, captured(100, 99)], 'mismatched_hold'],
+  ['a release of another amount', [HELD, released({ amount: 99 })], 'mismatched_hold'],
+  ['a release of another balance', [HELD, released({ account_id: '1:FOOD' })], 'mismatched_hold'],
+  ['the entry of another reversal', [APPROVED, reversed(1, idOf('crv', UUID))], 'mismatched_entry'],
+  ['a reversal without an id', [APPROVED, reversed(1, 'none')], 'mismatched_entry'],
+  ['an approval of nobody’s', [event('card.approved', { currency: 'BRL', amount: 100 })], 'mismatched_entry'],
   ['captured twice', [HELD, captured(50), captured(50)], 'step_out_of_order'],
   ['spent at once and captured', [APPROVED, captured(100)], 'step_out_of_order'],
   ['given back while set aside', [HELD, reversed(100)], 'step_out_of_order'],
@@ -96,9 +111,9 @@ test.each([
   expect(faults).toMatchObject([{ kind, at: events.length - 1 }]);
 });
 
-function toppedUp(moved: Readonly<Record<string, number>>, currency = 'BRL'): CardEvent {
+function toppedUp(moved: Readonly<Record<string, number>>, currency = 'BRL', id: string = TOP_UP): CardEvent {
   const made = entry('top_up', moved, { cause: TOP_UP, currency });
-  return event('card.topped_up', { account: '1', top_up_id: TOP_UP, entry: made });
+  return event('card.topped_up', { account: '1', top_up_id: id, entry: made });
 }
 
 const ADDED = { 'card-funding-BRL': -30, '1:FOOD': 10, '1:CASH': 20 };
@@ -115,6 +130,8 @@ test.each([
   ],
   ['from another account', [toppedUp({ 'bank-brl': -10, '1:FOOD': 10 })], 'mismatched_entry'],
   ['from the account of another currency', [toppedUp(ADDED, 'USD')], 'mismatched_entry'],
+  ['without an entry', [event('card.topped_up', { account: '1', top_up_id: TOP_UP })], 'mismatched_entry'],
+  ['that calls itself another', [toppedUp(ADDED, 'BRL', idOf('ctu', uuidOf(REVERSAL)))], 'mismatched_entry'],
   ['that is told twice', [toppedUp(ADDED), toppedUp(ADDED)], 'second_top_up'],
 ])('U14: a top-up %s is found', (_title, events, kind) => {
   expect(judgeTopUp(TOP_UP, events).map((fault) => fault.kind)).toEqual([kind]);
