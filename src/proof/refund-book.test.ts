@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { uuidOf } from '#kernel/ids.ts';
+import type { JsonObject } from '#platform/log/event.ts';
 import { eventsOn, identityOf } from '../../tests/saga-events.ts';
 import { SAGA_PATHS, type SagaPath } from '../../tests/saga-paths.ts';
 import type { SagaTimeline } from './payment-pages.ts';
@@ -44,10 +45,33 @@ test('D5: as much may be given back as was moved, and not more', () => {
 
 test('what is given back was moved, between the same accounts', () => {
   expect(kindsOf(undefined, COMPLETED)).toEqual(['refund_of_nothing']);
+  const [requested, ...others] = PAID.events;
+  const unreadable = { ...(requested as (typeof PAID.events)[number]), data: undefined };
+  for (const events of [others, [unreadable, ...others]])
+    expect(kindsOf({ ...PAID, events }, COMPLETED)).toEqual(['refund_of_nothing']);
   expect(kindsOf(timelineOf('a payment (gateway) waiting for its provider'), COMPLETED)).toEqual([
     'refund_of_unpaid',
   ]);
   expect(kindsOf(timelineOf('a payment (balance) completed'), COMPLETED)).toEqual(['refund_on_other_terms']);
+});
+
+test.each<[string, { readonly tenant?: string; readonly data?: JsonObject }]>([
+  ['tenant', { tenant: 'globex' }],
+  ['wallet', { data: { wallet_id: 'another' } }],
+  ['service', { data: { service_id: 'another' } }],
+  ['currency', { data: { currency: 'EUR' } }],
+  ['method', { data: { method: 'balance' } }],
+])('what is given back of the payment of another %s is found', (_, { data = {}, ...other }) => {
+  const events = COMPLETED.events.map((event) => ({
+    ...event,
+    ...other,
+    data: event.data && { ...event.data, ...data },
+  }));
+  expect(kindsOf(PAID, { ...COMPLETED, events })).toEqual(['refund_on_other_terms']);
+});
+
+test('what was not given back may be of a payment that moved nothing', () => {
+  expect(kindsOf(timelineOf('a payment (gateway) waiting for its provider'), PENDING)).toEqual([]);
 });
 
 test('of payments nothing is entered', () => {
