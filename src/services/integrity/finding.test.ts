@@ -104,6 +104,13 @@ describe('what is seen', () => {
     expect(decide([sighting(), sighting({ subject: 'pay_2' })]).opened).toHaveLength(2);
   });
 
+  test.each([{ tenant: 'other' }, { kind: 'different_refund' }, { subject: 'pay_2' }])(
+    'is not hidden by a finding of %o',
+    (other) => {
+      expect(decide([sighting()], [finding(other)])).toMatchObject({ opened: [{}], seenAgain: [] });
+    },
+  );
+
   test.each(['open', 'repairing', 'parked', 'acknowledged'] as const)(
     'again while the finding is %s moves when it was seen, and nothing else',
     (state) => {
@@ -120,15 +127,27 @@ describe('what is seen', () => {
     expect(decide([again], [finding({ ...same, state: 'parked' })])).toEqual(nothing);
     expect(decide([again], [closed(same)])).toEqual(nothing);
     expect(decide([again], [closed({ ...same, closedBy: 'system' })])).toEqual(nothing);
-    const more = sighting({ kind: 'duplicate_stage', source: 'verdict', evidence: ['payments/0/9'] });
-    expect(decide([more], [closed(same)]).opened).toHaveLength(1);
+    expect(decide([again], [closed({ ...same, evidence: ['payments/0/9'] }), closed(same)])).toEqual(nothing);
   });
+
+  test.each([[['payments/0/9']], [['payments/0/1', 'payments/0/9']]])(
+    'in %j by a verdict is a new sight, whatever was seen in one of them',
+    (evidence) => {
+      const same = { kind: 'duplicate_stage', source: 'verdict' } as const;
+      const more = sighting({ ...same, evidence });
+      expect(decide([more], [closed(same)]).opened).toHaveLength(1);
+      expect(decide([more], [finding(same)]).seenAgain).toMatchObject([
+        { evidence: ['payments/0/1', 'payments/0/9'] },
+      ]);
+    },
+  );
 
   test('after a person has resolved it stays closed if it is a fact of the logs, and is opened anew if not', () => {
     const fact = { kind: 'wrong_root', subject: 'payments/0/1' };
     expect(decide([sighting(fact)], [closed(fact)]).opened).toEqual([]);
+    expect(decide([sighting({ ...fact, evidence: ['payments/0/9'] })], [closed(fact)]).opened).toEqual([]);
     expect(decide([sighting(fact)], [closed({ ...fact, closedBy: 'system' })]).opened).toHaveLength(1);
-    expect(decide([sighting()], [closed()]).opened).toHaveLength(1);
+    expect(decide([sighting()], [closed()]).opened).toMatchObject([{ attempts: 0 }]);
   });
 
   test('an abandoned stage that a person has resolved stays closed, and another of the same saga is opened', () => {
