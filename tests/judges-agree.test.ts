@@ -51,6 +51,17 @@ function told(event: LogEvent | undefined, change: JsonObject): JsonObject {
   return { ...TERMS, method: 'balance', ...event?.data, ...change };
 }
 
+/** What is no entry stays as it is. */
+function reposted(
+  events: readonly LogEvent[],
+  at: number,
+  change: (postings: readonly JsonObject[]) => JsonObject[],
+): LogEvent[] {
+  const { data } = events[at] as LogEvent<{ readonly postings?: readonly JsonObject[] }>;
+  if (data.postings === undefined) return [...events];
+  return changed(events, at, { data: { ...data, postings: change(data.postings) } });
+}
+
 /** Behind all others: no two events of a log stand at one place. */
 function nextPosition(events: readonly LogEvent[]): number {
   return Math.max(...events.map(({ position }) => position)) + 1;
@@ -68,6 +79,21 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'of another method': (events, at) => changed(events, at, { data: told(events[at], { method: 'card' }) }),
   'of another payment': (events, at) =>
     changed(events, at, { data: told(events[at], { payment_id: 'pay_9' }) }),
+  // The credit: an entry's terms are read from its debit.
+  'posted by halves': (events, at) =>
+    reposted(events, at, (postings) =>
+      postings.map((each, index) => (index === 1 ? { ...each, amount: 8 } : each)),
+    ),
+  'posted in two currencies': (events, at) =>
+    reposted(events, at, (postings) =>
+      postings.map((each, index) => (index === 1 ? { ...each, currency: 'EUR' } : each)),
+    ),
+  'posted to a third': (events, at) =>
+    reposted(events, at, (postings) => [...postings, ...postings.slice(0, 1)]),
+  'posted the other way': (events, at) =>
+    reposted(events, at, (postings) =>
+      postings.map((each) => ({ ...each, direction: each['direction'] === 'debit' ? 'credit' : 'debit' })),
+    ),
   'at another time': (events, at, other) => changed(events, at, { occurredAt: other }),
   'after it nothing': (events, at) => events.slice(0, at + 1),
   'from the other saga': (events, at) => {
