@@ -2,12 +2,15 @@
  * Receipts as an installation gave them, and what forgers make of them. The fixtures are never made anew: what was given out
  * as a receipt of version 1 is proved for ever.
  */
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { canonicalJson } from '#kernel/canonical-json.ts';
+import { merkleProof, merkleRoot } from '#kernel/merkle.ts';
+import { type CheckpointClaims, leafOfLog } from './checkpoint-seal.ts';
 import { type PublicKeys, parsePublicKeys } from './public-keys.ts';
-import type { ReceiptCheckpoint, ReceiptEvent } from './receipt-document.ts';
+import type { ReceiptCheckpoint, ReceiptEvent, ReceiptLog } from './receipt-document.ts';
 import { verifyReceipt } from './verify-receipt.ts';
 
 function fixture(name: string): string {
@@ -48,6 +51,10 @@ function withCheckpoint(change: (checkpoint: ReceiptCheckpoint) => object): Rece
 }
 
 const OTHER_DIGEST = 'ab'.repeat(32);
+
+function hexOf(bytes: Buffer): string {
+  return bytes.toString('hex');
+}
 
 test('what the API answered in its place is named', () => {
   const refusal = { type: '/problems/integrity.receipt_pending', code: 'integrity.receipt_pending' };
@@ -230,6 +237,16 @@ describe('it is refused', () => {
       /prove none of its events|is there twice/,
     ],
     [
+      'a log that proves none of its events',
+      () => ({ ...parsed(), events: parsed().events.filter(({ type }) => type !== 'notification.queued') }),
+      /prove none of its events/,
+    ],
+    [
+      'a log twice',
+      () => withCheckpoint(({ logs }) => ({ logs: [...logs, ...logs.slice(0, 1)] })),
+      /names a log twice/,
+    ],
+    [
       'another standing of a log',
       () =>
         withCheckpoint(({ logs }) => ({ logs: logs.map((log) => ({ ...log, verified: log.verified + 1 })) })),
@@ -251,6 +268,71 @@ describe('it is refused', () => {
     const { x } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
     const forged = { keys: [{ kty: 'OKP', crv: 'Ed25519', x, kid }] };
     expect(faultOf(parsed(), parsePublicKeys(JSON.stringify(forged)))).toMatch(/which is not known/);
+  });
+});
+
+describe('what a key of ours signs counts for what it covers, and no further:', () => {
+  const signer = generateKeyPairSync('ed25519');
+  const own = parsePublicKeys(signer.publicKey.export({ type: 'spki', format: 'pem' }).toString());
+  const keys: PublicKeys = new Map([...KEYS, ...own]);
+
+  /** The second checkpoint, over these logs alone. */
+  function signed(logs: readonly ReceiptLog[], more: Partial<CheckpointClaims> = {}): ReceiptCheckpoint {
+    const [first] = parsed().checkpoints as [ReceiptCheckpoint];
+    const claims = JSON.parse(first.body) as CheckpointClaims;
+    const leaves = logs.map((log) =>
+      leafOfLog({ ...log, chain: Buffer.from(log.chain, 'hex'), root: Buffer.from(log.root, 'hex') }),
+    );
+    const body = canonicalJson({
+      ...claims,
+      number: 2,
+      kid: [...own.keys()].join(),
+      logs: logs.length,
+      logs_root: merkleRoot(leaves).toString('hex'),
+      ...more,
+    });
+    return {
+      body,
+      signature: sign(null, Buffer.from(body), signer.privateKey).toString('hex'),
+      logs: logs.map((log, index) => ({ ...log, index, path: merkleProof(leaves, index).map(hexOf) })),
+    };
+  }
+
+  /** The first event, its log in the second checkpoint. */
+  function moved(change: (batch: ReceiptEvent['batch']) => Partial<ReceiptLog>, more = {}): Receipt {
+    const receipt = withEvent(0, () => ({ checkpoint: 2 }));
+    const [{ topic, batch }] = receipt.events as [ReceiptEvent];
+    const [first] = receipt.checkpoints as [ReceiptCheckpoint];
+    const log = first.logs.find((each) => each.topic === topic) as ReceiptLog;
+    const others = first.logs.filter((each) => each !== log);
+    receipt.checkpoints = [{ ...first, logs: others }, signed([{ ...log, ...change(batch) }], more)];
+    return receipt;
+  }
+
+  const around = ({ first, count }: ReceiptEvent['batch']) => ({
+    from: first - 1,
+    position: first + count - 1,
+  });
+
+  test.each<[string, (batch: ReceiptEvent['batch']) => Partial<ReceiptLog>, RegExp]>([
+    ['its own stretch', around, /^none$/],
+    [
+      'no batch that began before it',
+      (batch) => ({ ...around(batch), from: batch.first }),
+      /outside of what/,
+    ],
+    [
+      'no batch that ended after it',
+      (batch) => ({ ...around(batch), position: batch.first + batch.count - 2 }),
+      /outside of what/,
+    ],
+  ])('%s', (_what, change, fault) => {
+    expect(faultOf(moved(change), keys)).toMatch(fault);
+  });
+
+  test('no other installation', () => {
+    const installation = '00000000-0000-0000-0000-000000000000';
+    expect(faultOf(moved(around, { installation }), keys)).toMatch(/different installations/);
   });
 });
 
