@@ -18,6 +18,8 @@ class Tables {
   readonly days = new Map<string, Day>();
   readonly versions: Day[] = [];
   readonly reopened: string[] = [];
+  /** Of what was to wait, what had been counted or waited already. */
+  readonly waitingTwice: Posting[] = [];
   account: AccountState;
 
   constructor(timeZone: string) {
@@ -31,6 +33,11 @@ class Tables {
 
   deliver(postings: readonly Posting[]): void {
     const linedUp = lineUp(this.account, postings);
+    const known = new Set(this.account.waiting.map(({ sequence }) => sequence));
+    const again = linedUp.early.filter(
+      (each) => each.sequence <= this.account.sequence || known.has(each.sequence),
+    );
+    this.waitingTwice.push(...again);
     const wanted = movementsOf(linedUp).map(({ day }) => day);
     const found = new Map(wanted.map((day) => [dayText({ key: 1n, day }), this.#find(day)]));
     this.#apply(countPostings([linedUp], found, NOW));
@@ -153,6 +160,7 @@ test('U3, F6: any order, split, repetition and sealing gives the days of a plain
         }
         expect(tables.rows().map(figuresOf)).toEqual(recomputed(postings, zone));
         expect(tables.account.waiting).toEqual([]);
+        expect(tables.waitingTwice).toEqual([]);
         for (const row of tables.rows()) {
           const kept = tables.versions.filter(({ day }) => day === row.day).map(({ version }) => version);
           expect([...kept, row.version]).toEqual(
@@ -163,6 +171,20 @@ test('U3, F6: any order, split, repetition and sealing gives the days of a plain
     ),
     { numRuns: 300 },
   );
+});
+
+test('F6: a day that is open is not opened again', () => {
+  const tables = new Tables('UTC');
+  const postings = postingsFrom(
+    [
+      { minutes: 0, amount: 100, backBy: null },
+      { minutes: 1, amount: 10, backBy: null },
+    ],
+    Date.parse('2026-11-01T12:00:00Z'),
+  );
+  for (const posting of postings) tables.deliver([posting]);
+  expect(tables.reopened).toEqual([]);
+  expect(tables.rows()).toMatchObject([{ version: 2, closingMinor: 110n }]);
 });
 
 test('F6: a late posting opens its sealed day again and moves the days after it, which stay sealed', () => {
