@@ -15,7 +15,12 @@ const shared = {
   experimental: { viteModuleRunner: false },
 };
 // PostgreSQL is started only if a test that may touch it is about to run.
-const withDatabase = { ...shared, globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'] };
+const withDatabase = {
+  ...shared,
+  globalSetup: [...shared.globalSetup, 'tests/database-setup.ts'],
+  // What a test waits for comes at once on an idle machine, and later on a busy one.
+  expect: { poll: { timeout: 45_000, interval: 20 } },
+};
 /** Each file has a database of its own and waits for it most of the time: a core, which Vitest would leave free, is enough. */
 const FILES_AT_ONCE = availableParallelism() + 1;
 /** They wait for periods of the product for half of their time. A server that is given may not have connections for two. */

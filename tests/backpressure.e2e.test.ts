@@ -10,7 +10,6 @@ const PARTITIONS = 16;
 const SOFT = 20;
 const HARD = 60;
 const WAITING = { prefer: 'wait=10' };
-const PATIENCE = { timeout: 15_000, interval: 50 };
 
 let home: LastroHome;
 
@@ -82,8 +81,8 @@ test('a stage of the payment that stands still makes intake refuse what is new a
   await expectReplays(intake.url, payAs, accepted);
 
   await start(['authorization']);
-  await expect.poll(async () => (await payAs(refused)).status, PATIENCE).toBe(202);
-  await expect.poll(() => statusesOf(intake.url), PATIENCE).toEqual(new Set(['completed']));
+  await expect.poll(async () => (await payAs(refused)).status).toBe(202);
+  await expect.poll(() => statusesOf(intake.url)).toEqual(new Set(['completed']));
   for (const [number, text] of accepted) expect((await payAs(number)).text).toBe(text);
 });
 
@@ -196,7 +195,7 @@ test('W6: an event that fails alone for the world’s reasons makes its own part
     const statuses = (await Promise.all(reads)).map(({ json }) => String(json()['status']));
     return statuses.filter((status) => status !== 'completed');
   };
-  await expect.poll(unfinished, PATIENCE).toEqual([]);
+  await expect.poll(unfinished).toEqual([]);
   expect((await pay(url, 'mended', { wallet: failing, headers: WAITING })).json()['status']).toBe(
     'completed',
   );

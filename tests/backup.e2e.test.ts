@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { cloneTestDatabase, type TestDatabase } from './database.ts';
 import { LastroHome } from './lastro-home.ts';
 import { http, type LastroProcess, runLastro } from './lastro-process.ts';
+import { PATIENCE } from './patience.ts';
 import { type Received, WebhookReceiver } from './webhook-receiver.ts';
 
-const PATIENCE = { timeout: 15_000, interval: 20 };
 const TOLD = '/told';
 
 let home: LastroHome;

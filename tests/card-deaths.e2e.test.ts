@@ -5,10 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { verify } from '#proof/verify.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from './card-fixture.ts';
+import { PATIENCE } from './patience.ts';
 
 const HARNESS = fileURLToPath(new URL('card-harness.ts', import.meta.url));
-const PATIENCE = { timeout: 20_000, interval: 10 };
-
 let fixture: CardFixture;
 /** The process that is still there. */
 let survivor: CardProcess;

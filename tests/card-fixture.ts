@@ -28,11 +28,11 @@ import { LedgerReads } from '#services/ledger/reads.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 export const TENANT = 'acme';
 export const MEAL = '5811';
 
-const PATIENCE = { timeout: 10_000, interval: 10 };
 const PARTITIONS = 4;
 const BATCH_MAX = 500;
 /** A test is not about a slow machine, unless it says so. */

@@ -5,8 +5,8 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess } from './lastro-process.ts';
+import { PATIENCE } from './patience.ts';
 
-const PATIENCE = { timeout: 10_000, interval: 20 };
 /** The machine of a test may be slow; what is tested against the clock says so. */
 const PATIENT = { 'x-deadline-ms': '10000' };
 

@@ -22,13 +22,12 @@ import { LedgerReads } from '#services/ledger/reads.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 export const TENANT = 'acme';
 
 const PARTITIONS = 4;
 const BATCH_MAX = 500;
-const PATIENCE = { timeout: 20_000, interval: 10 };
-
 /** What was answered: a document, or the problem. */
 export interface Answered extends CommandOutcome {
   readonly status: number;

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { verify } from '#proof/verify.ts';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess, runLastro } from './lastro-process.ts';
+import { PATIENCE } from './patience.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 20 };
 const BOOK = 'book-1234';
 
 let home: LastroHome;

@@ -6,7 +6,6 @@ import { verify } from '#proof/verify.ts';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess, runLastro } from './lastro-process.ts';
 
-const PATIENCE = { timeout: 15_000, interval: 25 };
 const ORDER = {
   wallet_id: 'wal-1234',
   service_id: 'abc-1234',
@@ -37,7 +36,7 @@ async function payCompletely(lastro: LastroProcess): Promise<string> {
     const { data } = (await http(`${lastro.url}/v1/payments/${id}/events`)).json() as { data?: unknown[] };
     return data?.length;
   };
-  await expect.poll(notified, PATIENCE).toBe(6);
+  await expect.poll(notified).toBe(6);
   return id;
 }
 
@@ -72,7 +71,7 @@ async function findings(kept: Parameters<typeof verify>[0]['kept'] = {}): Promis
 
 test('a stop covers what was paid before it; the receipt is checked offline, with the public key alone', async () => {
   const first = await home.start(SELDOM);
-  await expect.poll(async () => (await checkpointsOf(first)).length, PATIENCE).toBe(1);
+  await expect.poll(async () => (await checkpointsOf(first)).length).toBe(1);
   const id = await payCompletely(first);
   const pending = await receiptOf(first, id);
   expect([pending.status, pending.json()['code']]).toEqual([409, 'integrity.receipt_pending']);
@@ -116,7 +115,7 @@ test('a second start goes on with the chain and the key; the private one is for 
   const second = await home.start(OFTEN);
   const before = (await checkpointsOf(second)).length;
   await payCompletely(second);
-  await expect.poll(async () => (await checkpointsOf(second)).length, PATIENCE).toBeGreaterThan(before);
+  await expect.poll(async () => (await checkpointsOf(second)).length).toBeGreaterThan(before);
   const listed = await checkpointsOf(second);
   expect(listed.map(({ number }) => number)).toEqual(listed.map((_, index) => listed.length - index));
   expect(new Set(listed.map(({ body }) => (JSON.parse(body) as { kid: string }).kid)).size).toBe(1);
@@ -133,12 +132,12 @@ test('of two processes one makes each checkpoint; when it is killed, the other o
   for (let round = 0; round < 5; round++) {
     const before = await last();
     await Promise.all([payCompletely(first), payCompletely(second)]);
-    await expect.poll(last, PATIENCE).toBeGreaterThan(before);
+    await expect.poll(last).toBeGreaterThan(before);
   }
   first.kill('SIGKILL');
   await first.ended;
   const id = await payCompletely(second);
-  await expect.poll(async () => (await receiptOf(second, id)).status, PATIENCE).toBe(200);
+  await expect.poll(async () => (await receiptOf(second, id)).status).toBe(200);
   await stop(second);
   expect(await findings()).toEqual([]);
 });
@@ -149,9 +148,7 @@ describe('who may read what', () => {
     const settings = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
     for (let round = 1; round <= 3; round++) {
       await payCompletely(lastro);
-      await expect
-        .poll(async () => (await checkpointsOf(lastro)).length, PATIENCE)
-        .toBeGreaterThanOrEqual(round);
+      await expect.poll(async () => (await checkpointsOf(lastro)).length).toBeGreaterThanOrEqual(round);
     }
     const ask = async (path: string, scopes: string) => {
       const bearer = await runLastro(['keys', 'create', '--scopes', scopes], settings);
@@ -178,7 +175,7 @@ describe('who may read what', () => {
     const lastro = await home.start(OFTEN);
     const settings = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
     const id = await payCompletely(lastro);
-    await expect.poll(async () => (await receiptOf(lastro, id)).status, PATIENCE).toBe(200);
+    await expect.poll(async () => (await receiptOf(lastro, id)).status).toBe(200);
     const stranger = await runLastro(['keys', 'create', '--tenant', 'stranger'], settings);
     const refused = await http(`${lastro.url}/v1/payments/${id}/receipt`, {
       headers: { authorization: `Bearer ${stranger}` },

@@ -12,8 +12,6 @@ import { SeededRandom } from './seeded-random.ts';
 
 const BOOKS = ['north', 'south', 'east'];
 const DAYS = ['2026-01-14', '2026-01-15', '2026-01-16'];
-/** A lease lasts three seconds; then the processes are asked for again within one. */
-const PATIENCE = { timeout: 20_000, interval: 100 };
 const OTHERS = SERVICES.filter((service) => service !== 'consolidation').join(',');
 
 let home: LastroHome;
@@ -131,7 +129,7 @@ const OWN = /daily-balances/;
 
 /** As soon as it has not been seen for longer than a lease lasts. */
 async function untilAbsent(ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
-  await expect.poll(async () => (await ask()).status, PATIENCE).toBe(503);
+  await expect.poll(async () => (await ask()).status).toBe(503);
   return ask();
 }
 
@@ -142,7 +140,7 @@ test('DESIGN §7: the routes of a service that runs nowhere answer 503, until it
   expect(absent.json()['code']).toBe('service.unavailable');
   expect(absent.headers.get('retry-after')).not.toBeNull();
   consolidation = await home.start({ SERVICES: 'consolidation' });
-  await expect.poll(async () => (await daysOf(others)).status, PATIENCE).toBe(200);
+  await expect.poll(async () => (await daysOf(others)).status).toBe(200);
 });
 
 test('DESIGN §7: no route of services that run nowhere answers anything else', async () => {

@@ -14,8 +14,6 @@ import { outcomesOf } from './order-outcomes.ts';
 import { mend, POISON_AMOUNT, poison } from './poisoned-tables.ts';
 import { ask, dumpTables } from './redelivery.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 20 };
-
 let database: TestDatabase;
 let session: Session;
 const engines: Engine[] = [];
@@ -72,7 +70,7 @@ async function orderAll(action: 'replay' | 'skip', engine: Engine): Promise<void
   await orderOpenDeadLetters(database.url, action);
   engine.redeliverer.wake();
   const parked = () => ask(database.url, 'select from log.parked_keys');
-  await expect.poll(parked, PATIENCE).toEqual([]);
+  await expect.poll(parked).toEqual([]);
   await engine.settledBut('integrity');
 }
 
@@ -268,7 +266,7 @@ test('U3: an order to deliver an event again that its group has handled changes 
       database.url,
       orders.map(({ id }) => id),
     );
-  await expect.poll(outcomes, PATIENCE).not.toContain('pending');
+  await expect.poll(outcomes).not.toContain('pending');
   expect(new Set(await outcomes())).toEqual(new Set(['done', 'not_handled']));
   const { 'log.redeliveries': _redeliveries, ...after } = await dumpTables(database.url);
   const { 'log.redeliveries': _none, ...same } = before;
@@ -301,5 +299,5 @@ test('an order about an event that is not there, not passed, or behind a dead le
       database.url,
       asked.map(({ id }) => id),
     );
-  await expect.poll(outcomes, PATIENCE).toEqual(['behind_dead_letter', 'not_passed', 'not_handled']);
+  await expect.poll(outcomes).toEqual(['behind_dead_letter', 'not_passed', 'not_handled']);
 });

@@ -7,8 +7,6 @@ import { type HttpAnswer, http, type LastroProcess, runLastro } from './lastro-p
 import { mend, POISON_AMOUNT, poison } from './poisoned-tables.ts';
 import { ask } from './redelivery.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 50 };
-
 let home: LastroHome;
 let lastro: LastroProcess;
 let stranger: Record<string, string>;
@@ -70,7 +68,7 @@ async function list(query = ''): Promise<Letter[]> {
 
 async function letterOf(payment: string | undefined): Promise<string> {
   const found = async () => (await list(`subject=${payment}`))[0]?.id;
-  await expect.poll(found, PATIENCE).toMatch(/^dlt_/);
+  await expect.poll(found).toMatch(/^dlt_/);
   return (await found()) as string;
 }
 
@@ -79,9 +77,9 @@ function stateOf(id: string): () => Promise<unknown> {
 }
 
 test('what goes well goes on; what cannot be handled is listed, newest first, by filters and pages', async () => {
-  for (const payment of good) await expect.poll(() => statusOf(payment), PATIENCE).toBe('completed');
+  for (const payment of good) await expect.poll(() => statusOf(payment)).toBe('completed');
   const open = async () => (await list('state=open')).map(({ subject }) => subject);
-  await expect.poll(async () => (await open()).length, PATIENCE).toBe(bad.length);
+  await expect.poll(async () => (await open()).length).toBe(bad.length);
   expect((await open()).toSorted()).toEqual(bad.toSorted());
   const ids = (await list()).map(({ id }) => id);
   expect(ids).toEqual(ids.toSorted().toReversed());
@@ -109,7 +107,7 @@ test('a dead letter shows the event, what it failed with, what waits behind it a
   });
   expect(cancel.status).toBe(202);
   const parked = async () => (await get(`dead-letters/${id}`)).json()['parked'] as { count: number };
-  await expect.poll(async () => (await parked()).count, PATIENCE).toBe(1);
+  await expect.poll(async () => (await parked()).count).toBe(1);
   expect((await get(`dead-letters/${id}`)).json()).toMatchObject({
     group: 'validation',
     state: 'open',
@@ -184,7 +182,7 @@ test('a replay before the mending fails, is told, and the same key gets the same
   expect(first.status).toBe(202);
   expect(first.json()).toMatchObject({ id, state: 'open', order: { action: 'replay' } });
   const attempts = async () => (await get(`dead-letters/${id}`)).json()['attempts'];
-  await expect.poll(attempts, PATIENCE).toBe(4);
+  await expect.poll(attempts).toBe(4);
   const again = await post(`${id}/replay`, { reason: 'trying' }, key);
   expect([again.status, again.text, again.headers.get('idempotency-replayed')]).toEqual([
     202,
@@ -211,13 +209,13 @@ test('mended, single events are replayed, edited, skipped and discarded, and wha
     expect((await post(`${skipped}/skip`, { reason })).status).toBe(400);
   expect((await post(`${skipped}/skip`, { reason: 'not wanted any more' })).status).toBe(202);
   expect((await post(`${discarded}/discard`, { reason: 'not wanted either' })).status).toBe(202);
-  await expect.poll(stateOf(replayed ?? ''), PATIENCE).toBe('replayed');
-  await expect.poll(stateOf(edited ?? ''), PATIENCE).toBe('replayed');
-  await expect.poll(stateOf(skipped ?? ''), PATIENCE).toBe('skipped');
-  await expect.poll(stateOf(discarded ?? ''), PATIENCE).toBe('discarded');
+  await expect.poll(stateOf(replayed ?? '')).toBe('replayed');
+  await expect.poll(stateOf(edited ?? '')).toBe('replayed');
+  await expect.poll(stateOf(skipped ?? '')).toBe('skipped');
+  await expect.poll(stateOf(discarded ?? '')).toBe('discarded');
   // What waited behind the first was its cancel.
-  await expect.poll(() => statusOf(bad[0] ?? ''), PATIENCE).toMatch(/completed|cancelled/);
-  await expect.poll(() => statusOf(bad[1] ?? ''), PATIENCE).toBe('completed');
+  await expect.poll(() => statusOf(bad[0] ?? '')).toMatch(/completed|cancelled/);
+  await expect.poll(() => statusOf(bad[1] ?? '')).toBe('completed');
   expect(await statusOf(bad[2] ?? '')).toBe('pending');
   const detail = (await get(`dead-letters/${edited}`)).json();
   expect(detail).toMatchObject({
@@ -261,7 +259,7 @@ test('the command line lists, shows and orders as the API does, in the name of t
   for (const given of [[], ['--reason', '']])
     await expect(runLastro(['dead-letters', 'skip', id, ...given], installation)).rejects.toThrow(/--reason/);
   await runLastro(['dead-letters', 'replay', id, '--reason', 'by hand'], installation);
-  await expect.poll(stateOf(id), PATIENCE).toBe('replayed');
+  await expect.poll(stateOf(id)).toBe('replayed');
   const { actions } = (await get(`dead-letters/${id}`)).json() as { actions: { actor: string }[] };
   expect(actions.at(-1)).toMatchObject({
     action: 'replayed',
@@ -277,10 +275,10 @@ test('many are replayed as the frozen set that they were, with progress; nothing
   expect(answer.json()).toMatchObject({ total: open.length, state: 'running' });
   const id = answer.json()['id'] as string;
   await expect
-    .poll(async () => (await get(`dead-letters/replays/${id}`)).json(), PATIENCE)
+    .poll(async () => (await get(`dead-letters/replays/${id}`)).json())
     .toMatchObject({ state: 'done', total: open.length, replayed: open.length, failed: 0 });
   expect(await list('state=open')).toEqual([]);
-  for (const { subject } of open) await expect.poll(() => statusOf(subject), PATIENCE).toBe('completed');
+  for (const { subject } of open) await expect.poll(() => statusOf(subject)).toBe('completed');
   const bare = await http(`${lastro.url}/v1/dead-letters/replays`, { method: 'POST' });
   expect([bare.status, bare.json()['total']]).toEqual([202, 0]);
   const metrics = (await http(`${lastro.url}/metrics`)).text;
@@ -304,7 +302,7 @@ test('a term that the event lacks is brought back as its subject tells it, and a
   const { wallet_id, service_id, amount, currency, method } = event.data;
   await appendValidated(event, { wallet_id, service_id, currency, method });
   const authorization = async () => (await list(`subject=${payment}&group=authorization`))[0]?.id;
-  await expect.poll(authorization, PATIENCE).toMatch(/^dlt_/);
+  await expect.poll(authorization).toMatch(/^dlt_/);
   const id = (await authorization()) as string;
   for (const [data, pointer] of [
     [{ wallet_id, service_id, amount: 1, currency, method }, '/data/amount'],
@@ -315,8 +313,8 @@ test('a term that the event lacks is brought back as its subject tells it, and a
   }
   const data = { wallet_id, service_id, amount, currency, method };
   expect((await post(`${id}/replay`, { data })).status).toBe(202);
-  await expect.poll(stateOf(id), PATIENCE).toBe('replayed');
-  await expect.poll(() => statusOf(payment), PATIENCE).toBe('completed');
+  await expect.poll(stateOf(id)).toBe('replayed');
+  await expect.poll(() => statusOf(payment)).toBe('completed');
 });
 
 interface CloudEvent {

@@ -6,9 +6,9 @@ import { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { TestDatabase } from './database.ts';
 import type { Engine } from './engine.ts';
 import { type Conduct, type GatewayOperation, ModelGateway } from './model-gateway.ts';
+import { PATIENCE } from './patience.ts';
 import { ProviderProcess } from './providers-fixture.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 5 };
 /** A payment above it has no route. */
 export const ROUTED_MAX = 10_000;
 /** Whom a payment waits for; integrity retains what runs. */

@@ -11,7 +11,6 @@ import { SeededRandom } from './seeded-random.ts';
 const SEED = Number(process.env['LASTRO_TEST_CHAOS_SEED'] ?? Date.now() % 1_000_000);
 const TIMEOUT_MS = 300;
 const SETTINGS = { PROVIDER_TIMEOUT_MS: String(TIMEOUT_MS), PROVIDER_DEADLINE_MS: '1500' };
-const PATIENCE = { timeout: 45_000, interval: 50 };
 const FUNDS = new Map(Array.from({ length: 6 }, (_, index) => [`racer-${index}`, 10_000_000] as const));
 const WALLETS = [...FUNDS.keys()];
 const ENDED = ['completed', 'declined', 'failed', 'cancelled', 'compensated'];
@@ -120,7 +119,7 @@ test('D4: whatever a person says while the provider calls back, the books agree 
   const secret = home.alfa.identity.webhook_secret;
   let races = 0;
   const ended = await rounds(30, async () => {
-    await expect.poll(() => home.breakers(), PATIENCE).not.toContain('open');
+    await expect.poll(() => home.breakers()).not.toContain('open');
     // Nothing is heard until somebody calls back.
     const { id } = await pay('hang_charged', { delay_ms: 60_000 }, ['inquiry', 'void']);
     const { status } = await watch.becomes(id, 'reconciliation_required', ...ENDED);

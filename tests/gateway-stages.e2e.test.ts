@@ -8,7 +8,6 @@ import { GatewayWatch } from './gateway-watch.ts';
 import type { BookEntry } from './sandbox-desk.ts';
 
 const SETTINGS = { PROVIDER_TIMEOUT_MS: '700', PROVIDER_DEADLINE_MS: '3000' };
-const PATIENCE = { timeout: 45_000, interval: 40 };
 const FUNDS = new Map([['wallet', 10_000_000]]);
 /** Longer than anything is waited for. */
 const LATE_MS = 8000;
@@ -105,7 +104,7 @@ describe('the charge', () => {
   test('that is called off while it is pending is not made', async () => {
     await home.alfa.misbehave('pending', { ...ofThis('charge'), delay_ms: LATE_MS });
     const id = await pay();
-    await expect.poll(() => watch.booked(id), PATIENCE).toEqual(['alfa charge pending']);
+    await expect.poll(() => watch.booked(id)).toEqual(['alfa charge pending']);
     await watch.cancel(id);
     await watch.becomes(id, 'cancelled');
     expect(await watch.booked(id)).toEqual(['alfa charge voided']);
@@ -114,7 +113,7 @@ describe('the charge', () => {
   test('that is called off when it has been made stays made', async () => {
     await home.alfa.misbehave('hang_charged', { ...ofThis('charge'), delay_ms: LATE_MS });
     const id = await pay();
-    await expect.poll(() => watch.booked(id), PATIENCE).toEqual(['alfa charge approved']);
+    await expect.poll(() => watch.booked(id)).toEqual(['alfa charge approved']);
     await watch.cancel(id);
     await watch.becomes(id, 'completed');
     expect(await watch.booked(id)).toEqual(['alfa charge approved']);
@@ -124,7 +123,7 @@ describe('the charge', () => {
     await home.alfa.misbehave('callback_contradicts', ofThis('charge'));
     const id = await pay();
     await watch.becomes(id, 'completed');
-    await expect.poll(() => watch.findings(id), PATIENCE).toEqual(['contradiction']);
+    await expect.poll(() => watch.findings(id)).toEqual(['contradiction']);
   });
 });
 
@@ -139,7 +138,7 @@ describe('the posting', () => {
     expect((await watch.becomes(id, 'compensated')).failure?.code).toBe('ledger.account_closed');
     expect(await watch.booked(id)).toEqual(['alfa charge approved', 'alfa refund succeeded']);
     await expect
-      .poll(async () => (await watch.told(id)).map(({ type }) => type), PATIENCE)
+      .poll(async () => (await watch.told(id)).map(({ type }) => type))
       .toEqual(['payment.compensated']);
   });
 
@@ -205,7 +204,7 @@ describe('an outcome that nobody knows in time', () => {
     expect((await watch.becomes(id, 'failed')).failure?.code).toBe('payments.not_charged');
     await home.behave();
     const [attempt] = await watch.attempts(id);
-    await expect.poll(async () => (await watch.attempts(id))[0]?.next_step_at, PATIENCE).toBe(null);
+    await expect.poll(async () => (await watch.attempts(id))[0]?.next_step_at).toBe(null);
     const late = await home.alfa.call('/charges', {
       headers: { 'idempotency-key': attempt?.id ?? '' },
       body: { reference: id, amount, currency: 'USD' },
@@ -218,10 +217,8 @@ describe('an outcome that nobody knows in time', () => {
     await watch.resolve(id, { ...SAID, outcome: 'not_charged' });
     await watch.becomes(id, 'failed');
     await home.behave();
-    await expect
-      .poll(() => watch.booked(id), PATIENCE)
-      .toEqual(['alfa charge approved', 'alfa refund succeeded']);
-    await expect.poll(() => watch.findings(id), PATIENCE).toEqual(['unexpected_charge', 'unexpected_charge']);
+    await expect.poll(() => watch.booked(id)).toEqual(['alfa charge approved', 'alfa refund succeeded']);
+    await expect.poll(() => watch.findings(id)).toEqual(['unexpected_charge', 'unexpected_charge']);
   });
 });
 
@@ -232,7 +229,7 @@ describe('after it was completed', () => {
     await watch.resolve(id, { ...SAID, outcome: 'not_charged', regarding: 'completion' });
     watch.believed.add(id);
     await watch.becomes(id, 'compensated');
-    await expect.poll(async () => (await watch.told(id)).length, PATIENCE).toBe(2);
+    await expect.poll(async () => (await watch.told(id)).length).toBe(2);
     const corrective = (await watch.told(id)).find(({ type }) => type === 'payment.compensated');
     expect(corrective?.payload).toMatchObject({ data: { corrects: 'payment.completed' } });
   });

@@ -4,8 +4,8 @@ import { verify } from '#proof/verify.ts';
 import type { GatewayHome } from './gateway-home.ts';
 import { judge, type PaymentReading, type RefundReading } from './gateway-judge.ts';
 import type { HttpAnswer } from './lastro-process.ts';
+import { PATIENCE } from './patience.ts';
 
-const PATIENCE = { timeout: 45_000, interval: 40 };
 /** The account that is paid if nothing else is said. */
 const SERVICE = 'service';
 

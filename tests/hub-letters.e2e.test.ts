@@ -9,8 +9,6 @@ import { ask } from './redelivery.ts';
 /** Any text of the pattern. */
 const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
-const PATIENCE = { timeout: 30_000, interval: 50 };
-
 let home: LastroHome;
 let lastro: LastroProcess;
 let partner: LetterPartner;
@@ -66,7 +64,7 @@ async function list(query: string): Promise<Letter[]> {
 }
 
 async function letterOf(integration: string): Promise<Letter> {
-  await expect.poll(() => list(`subject=${integration}`), PATIENCE).not.toEqual([]);
+  await expect.poll(() => list(`subject=${integration}`)).not.toEqual([]);
   return read((await list(`subject=${integration}`))[0]?.id);
 }
 
@@ -79,7 +77,7 @@ function order(id: string, action: string, body: unknown = {}): ReturnType<HubDe
 }
 
 async function settled(id: string): Promise<Letter> {
-  await expect.poll(async () => (await read(id)).state, PATIENCE).not.toBe('open');
+  await expect.poll(async () => (await read(id)).state).not.toBe('open');
   return read(id);
 }
 
@@ -88,7 +86,7 @@ test('U11: what was given up is listed by its connector, grouped by its error, a
   partner.answer = ({ body }) => ((body as { n: number }).n < 3 ? 422 : 400);
   const sent = await Promise.all([0, 1, 2, 3].map((n) => send('ledgers', n)));
   const letter = await letterOf(sent[0] as string);
-  await expect.poll(async () => (await list('target=ledgers')).length, PATIENCE).toBe(4);
+  await expect.poll(async () => (await list('target=ledgers')).length).toBe(4);
   const groups = await desk.call('GET', '/v1/dead-letters/groups?target=ledgers');
   const error = { code: 'hub.destination_refuses' };
   const group = { group: 'hub.delivery', target: 'ledgers' };
@@ -118,7 +116,7 @@ test('U11: what was given up is listed by its connector, grouped by its error, a
   expect(await list('target=nobody')).toEqual([]);
   const counted = /^lastro_dead_letters_total\{group="hub.delivery"\} 4$/m;
   const metrics = async () => (await fetch(`${desk.url}/metrics`)).text();
-  await expect.poll(metrics, PATIENCE).toMatch(counted); // U20
+  await expect.poll(metrics).toMatch(counted); // U20
   const line = lastro
     .output()
     .split('\n')
@@ -206,7 +204,7 @@ test('U11: many are replayed as the frozen set that they were, once, though the 
   await put('many');
   partner.answer = () => 422;
   const sent = await Promise.all(Array.from({ length: 60 }, (_, n) => send('many', n)));
-  await expect.poll(async () => (await list('target=many&limit=500')).length, PATIENCE).toBe(60);
+  await expect.poll(async () => (await list('target=many&limit=500')).length).toBe(60);
   const body = { target: 'many', error_code: 'hub.destination_refuses', reason: 'they are there again' };
   partner.answer = () => 200;
   const asked = await desk.call('POST', '/v1/dead-letters/replays', body);
@@ -217,7 +215,7 @@ test('U11: many are replayed as the frozen set that they were, once, though the 
   desk.url = lastro.url;
   const progress = async () =>
     (await desk.call('GET', `/v1/dead-letters/replays/${String(asked.body['id'])}`)).body;
-  await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 60, failed: 0 });
+  await expect.poll(progress).toMatchObject({ state: 'done', replayed: 60, failed: 0 });
   const made = await ask(
     home.database.url,
     `select count(*)::integer as made, count(distinct replay_of)::integer as of from hub.integrations
@@ -235,8 +233,8 @@ test('U11: many are discarded as the frozen set that they were, for a reason, an
   await put('other-spam');
   partner.answer = () => 422;
   await Promise.all([send('other-spam', 0), ...Array.from({ length: 20 }, (_, n) => send('spam', n))]);
-  await expect.poll(async () => (await list('target=spam')).length, PATIENCE).toBe(20);
-  await expect.poll(async () => (await list('target=other-spam')).length, PATIENCE).toBe(1);
+  await expect.poll(async () => (await list('target=spam')).length).toBe(20);
+  await expect.poll(async () => (await list('target=other-spam')).length).toBe(1);
   const discard = (body: Body) => desk.call('POST', '/v1/dead-letters/discards', body);
   for (const body of [{ target: 'spam' }, { reason: 'all of it' }, { target: 'spam', reason: ' ' }])
     expect((await discard(body)).body['code']).toBe('request.invalid');
@@ -244,7 +242,7 @@ test('U11: many are discarded as the frozen set that they were, for a reason, an
   expect(asked).toMatchObject({ status: 202, body: { total: 20, state: 'running', discarded: 0 } });
   const id = String(asked.body['id']);
   const progress = async () => (await desk.call('GET', `/v1/dead-letters/discards/${id}`)).body;
-  await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', discarded: 20, failed: 0 });
+  await expect.poll(progress).toMatchObject({ state: 'done', discarded: 20, failed: 0 });
   expect((await desk.call('GET', `/v1/dead-letters/replays/${id}`)).status).toBe(404);
   const [one] = await list('target=spam&state=discarded');
   expect((await read(one?.id)).actions.at(-1)).toMatchObject({
@@ -256,7 +254,7 @@ test('U11: many are discarded as the frozen set that they were, for a reason, an
   const all = ['dead-letters', 'discard-all', '--reason', 'neither'];
   await expect(runLastro(all, on)).rejects.toThrow(/name what is to be discarded/);
   await runLastro([...all, '--target', 'other-spam'], on);
-  await expect.poll(() => list('target=other-spam&state=discarded'), PATIENCE).toHaveLength(1);
+  await expect.poll(() => list('target=other-spam&state=discarded')).toHaveLength(1);
 });
 
 test('U12: what was given up while the destination was away is replayed by itself when it is back, once', async () => {
@@ -273,7 +271,7 @@ test('U12: what was given up while the destination was away is replayed by itsel
     .poll(async () => {
       await send('away', n++);
       return (await Promise.all(letters.map(({ id }) => read(id)))).map(({ state }) => state);
-    }, PATIENCE)
+    })
     .toEqual(['replayed', 'replayed', 'replayed']);
   const ends = await Promise.all(letters.map(({ id }) => read(id)));
   expect(ends[0]?.actions).toMatchObject([
@@ -321,7 +319,7 @@ test('U5, U11: an undo that was given up is asked for again, and takes back what
   await order(letter.id, 'replay');
   expect(await settled(letter.id)).toMatchObject({ state: 'replayed', replayed_as: id });
   await expect
-    .poll(async () => (await desk.call('GET', `/v1/integrations/${id}`)).body, PATIENCE)
+    .poll(async () => (await desk.call('GET', `/v1/integrations/${id}`)).body)
     .toMatchObject({ status: 'undone', verdict: 'complete' });
 });
 

@@ -6,8 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { CutProxy } from './cut-proxy.ts';
 import { LastroHome } from './lastro-home.ts';
 import { http, startLastroProcess } from './lastro-process.ts';
-
-const PATIENCE = { timeout: 10_000, interval: 50 };
+import { PATIENCE } from './patience.ts';
 
 let home: LastroHome;
 let proxy: CutProxy;

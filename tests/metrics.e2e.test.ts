@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LastroHome } from './lastro-home.ts';
 import { type HttpAnswer, http, type LastroProcess } from './lastro-process.ts';
 
-const PATIENCE = { timeout: 20_000, interval: 50 };
 const ORDER = {
   wallet_id: 'wal-1234',
   service_id: 'abc-1234',
@@ -95,7 +94,7 @@ async function settled(): Promise<Samples> {
   };
   // Positions are read ten times a second: what was just committed may not be counted yet.
   await expect
-    .poll(async () => [await lags(), await lags()].flat(), PATIENCE)
+    .poll(async () => [await lags(), await lags()].flat())
     .toEqual([...GROUPS, ...GROUPS].map(() => 0));
   return scrape();
 }
@@ -103,7 +102,7 @@ async function settled(): Promise<Samples> {
 async function untilEnded(answers: readonly HttpAnswer[], path: string): Promise<void> {
   for (const answer of answers) {
     const url = `${lastro.url}${path}/${String(answer.json()['id'])}/verdict`;
-    await expect.poll(async () => (await http(url)).json()['verdict'], PATIENCE).toBe('complete');
+    await expect.poll(async () => (await http(url)).json()['verdict']).toBe('complete');
   }
 }
 
@@ -210,7 +209,6 @@ test('U20: the checkpoints written are those that are there', async () => {
     .poll(
       async () =>
         (await listed()) - valueOf(await scrape(), 'lastro_checkpoints_total', { outcome: 'written' }),
-      PATIENCE,
     )
     .toBe(0);
 });

@@ -14,7 +14,6 @@ import { LastroHome } from './lastro-home.ts';
 import { http, type LastroProcess } from './lastro-process.ts';
 import { PROVIDER_KEY, PROVIDER_SECRET, ProviderHome, type ProviderProcess } from './provider-process.ts';
 
-const PATIENCE = { timeout: 30_000, interval: 50 };
 const PAYMENTS = 4;
 /** Longer than the test: nobody gives up what was sent. */
 const TIMEOUT_MS = 60_000;
@@ -86,7 +85,7 @@ async function stoppedSender(canVoid: boolean): Promise<LastroProcess> {
     ),
   );
   await expect
-    .poll(async () => [proxy.held, await states()], PATIENCE)
+    .poll(async () => [proxy.held, await states()])
     .toEqual([PAYMENTS, Array.from({ length: PAYMENTS }, () => 'sending')]);
   sender.kill('SIGSTOP');
   return sender;
@@ -120,7 +119,7 @@ const COMPLETED = Array.from({ length: PAYMENTS }, () => 'completed');
 /** It has heard what became of everything that it had let go. */
 async function wakeUp(sender: LastroProcess): Promise<void> {
   sender.kill('SIGCONT');
-  await expect.poll(async () => inFlight(sender), PATIENCE).toBe(0);
+  await expect.poll(async () => inFlight(sender)).toBe(0);
 }
 
 async function inFlight({ url }: LastroProcess): Promise<number> {
@@ -137,30 +136,30 @@ test('P4: what it has let go is refused where another process has blocked it bef
   const sender = await stoppedSender(true);
   await start(true);
   await hasten();
-  await expect.poll(statuses, PATIENCE).toEqual(COMPLETED);
+  await expect.poll(statuses).toEqual(COMPLETED);
   expect([await charged(alfa), await charged(beta)]).toEqual([0, PAYMENTS]);
   expect(proxy.held).toBe(PAYMENTS);
   proxy.release();
-  await expect.poll(() => proxy.answered('"charge_voided"'), PATIENCE).toBe(PAYMENTS);
+  await expect.poll(() => proxy.answered('"charge_voided"')).toBe(PAYMENTS);
   await wakeUp(sender);
   expect(await states()).toEqual(Array.from({ length: PAYMENTS }, () => 'closed'));
   expect([await charged(alfa), await charged(beta)]).toEqual([0, PAYMENTS]);
-  await expect.poll(proof, PATIENCE).toEqual([]);
+  await expect.poll(proof).toEqual([]);
 });
 
 test('P4: a provider that can block nothing is asked until what it was sent must have arrived, and nobody else', async () => {
   const sender = await stoppedSender(false);
   await start(false);
   await hasten();
-  await expect.poll(() => proxy.sent('GET /charges/att_'), PATIENCE).toBeGreaterThan(PAYMENTS);
+  await expect.poll(() => proxy.sent('GET /charges/att_')).toBeGreaterThan(PAYMENTS);
   expect([await charged(alfa), await charged(beta), await states()]).toEqual([
     0,
     0,
     Array.from({ length: PAYMENTS }, () => 'unknown'),
   ]);
   proxy.release();
-  await expect.poll(statuses, PATIENCE).toEqual(COMPLETED);
+  await expect.poll(statuses).toEqual(COMPLETED);
   await wakeUp(sender);
   expect([await charged(alfa), await charged(beta)]).toEqual([PAYMENTS, 0]);
-  await expect.poll(proof, PATIENCE).toEqual([]);
+  await expect.poll(proof).toEqual([]);
 });

@@ -21,8 +21,6 @@ let folder: string;
 let settings: Record<string, string>;
 let lastro: LastroProcess;
 
-const PATIENCE = { timeout: 10_000, interval: 25 };
-
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'lastro-product-'));
   chmodSync(folder, 0o711); // root's PostgreSQL runs as nobody
@@ -73,9 +71,7 @@ function authorization(bearer: string | undefined): Record<string, string> {
 
 async function ended(answer: HttpAnswer, bearer?: string): Promise<Record<string, unknown>> {
   const path = `/v1/payments/${answer.json()['id'] as string}`;
-  await expect
-    .poll(async () => (await get(path, bearer)).json()['status'], PATIENCE)
-    .not.toMatch(/pending|authorized/);
+  await expect.poll(async () => (await get(path, bearer)).json()['status']).not.toMatch(/pending|authorized/);
   return (await get(path, bearer)).json();
 }
 
@@ -89,7 +85,7 @@ interface TimelineEvent {
 
 async function timelineOf(id: string, count: number): Promise<TimelineEvent[]> {
   const events = async () => (await get(`/v1/payments/${id}/events`)).json()['data'] as TimelineEvent[];
-  await expect.poll(async () => (await events()).length, PATIENCE).toBe(count);
+  await expect.poll(async () => (await events()).length).toBe(count);
   return events();
 }
 
@@ -125,9 +121,7 @@ describe('a payment through all five stages', () => {
     const accepted = JSON.parse(stdout) as Record<string, unknown>;
     expect(accepted).toMatchObject({ ...ORDER, status: 'pending', failure: null });
     id = accepted['id'] as string;
-    await expect
-      .poll(async () => (await get(`/v1/payments/${id}`)).json()['status'], PATIENCE)
-      .toBe('completed');
+    await expect.poll(async () => (await get(`/v1/payments/${id}`)).json()['status']).toBe('completed');
   });
 
   test('D8, P2: its timeline is six events, each caused by the one before, under one correlation id', async () => {
@@ -187,7 +181,7 @@ describe('a payment through all five stages', () => {
 
   test('P5: its verdict is complete, and stays so when somebody forges its status', async () => {
     const verdict = async () => (await get(`/v1/payments/${id}/verdict`)).json();
-    await expect.poll(async () => (await verdict())['verdict'], PATIENCE).toBe('complete');
+    await expect.poll(async () => (await verdict())['verdict']).toBe('complete');
     const before = await verdict();
     expect(before['stages']).toHaveLength(6);
     const forged = await asOwner(
@@ -630,18 +624,16 @@ describe('U19: who may see and do what', () => {
 test('the metrics are the counted truth', async () => {
   const verdicts = async () => (await asOwner('select from integrity.verdicts', [])).length;
   const judged = () => metric('lastro_sagas_judged_total{verdict="complete"}');
-  await expect.poll(() => metric('lastro_consumer_lag_events{group="integrity"}'), PATIENCE).toBe(0);
+  await expect.poll(() => metric('lastro_consumer_lag_events{group="integrity"}')).toBe(0);
   const [stored, counted] = [await verdicts(), await judged()];
   await Promise.all(Array.from({ length: 20 }, async () => ended(await pay({ ...ORDER, amount: 1 }))));
-  await expect.poll(verdicts, PATIENCE).toBe(stored + 20);
-  await expect.poll(judged, PATIENCE).toBe(counted + 20);
+  await expect.poll(verdicts).toBe(stored + 20);
+  await expect.poll(judged).toBe(counted + 20);
 
   const before = await counts();
   await Promise.all([pay(ORDER), pay({ ...ORDER, currency: 'XYZ' }), pay('{')]);
   const { decided, accepted, refused } = before;
-  await expect
-    .poll(counts, PATIENCE)
-    .toEqual({ decided: decided + 2, accepted: accepted + 1, refused: refused + 2 });
+  await expect.poll(counts).toEqual({ decided: decided + 2, accepted: accepted + 1, refused: refused + 2 });
 });
 
 async function counts(): Promise<{ decided: number; accepted: number; refused: number }> {
@@ -661,7 +653,7 @@ async function metric(name: string): Promise<number> {
 }
 
 test('after all of it the tables are what the logs say', async () => {
-  await expect.poll(() => metric('lastro_consumer_lag_events{group="integrity"}'), PATIENCE).toBe(0);
+  await expect.poll(() => metric('lastro_consumer_lag_events{group="integrity"}')).toBe(0);
   const server = await openEmbeddedPostgres({ dataDir: settings['DATA_DIR'] as string });
   const report = await verify({ url: server.url });
   await server.close();

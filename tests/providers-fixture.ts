@@ -27,9 +27,9 @@ import type { RefundResolutionOrder } from '#services/providers/resolve-refund.t
 import { TOPOLOGY } from '../src/topology.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
 import { ModelGateway } from './model-gateway.ts';
+import { PATIENCE } from './patience.ts';
 
 const PARTITIONS = 4;
-const PATIENCE = { timeout: 40_000, interval: 10 };
 export const TENANT = 'acme';
 
 export interface ProcessOptions {

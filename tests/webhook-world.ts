@@ -24,11 +24,11 @@ import { TOPOLOGY } from '../src/topology.ts';
 import { appendEvents } from './append-events.ts';
 import { createPreparedDatabase, type TestDatabase } from './database.ts';
 import { DeadLetterDesk } from './dead-letter-desk.ts';
+import { PATIENCE } from './patience.ts';
 import { WebhookReceiver } from './webhook-receiver.ts';
 
 export const PARTITIONS = 4;
 export const RETENTION_MS = 90 * 86_400_000;
-const PATIENCE = { timeout: 15_000, interval: 10 };
 export const TENANT = 'acme';
 export const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 

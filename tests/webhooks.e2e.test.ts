@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LastroHome } from './lastro-home.ts';
 import { http, type LastroProcess } from './lastro-process.ts';
+import { PATIENCE } from './patience.ts';
 import { ask } from './redelivery.ts';
 import { faultOf, type Received, WebhookReceiver } from './webhook-receiver.ts';
 
-const PATIENCE = { timeout: 15_000, interval: 20 };
 const CORRELATION = 'find-me-everywhere';
 
 let home: LastroHome;

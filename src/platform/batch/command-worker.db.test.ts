@@ -39,7 +39,6 @@ async function start(hooks: CommandHooks = {}): Promise<CommandProcess> {
   return process;
 }
 
-const PATIENCE = { timeout: 10_000, interval: 10 };
 const TEA: Order = { item: 'tea', price: 5 };
 
 /** How many orders, events and stored answers there are: what one request has left behind is 1 of each. */
@@ -89,10 +88,10 @@ test('U1: a copy that meets the first one in flight in another process waits for
   const original = first.order(TEA, 'k');
   await gate.reached;
   // What was sent may not have been done yet: then the copy would be the first one.
-  await expect.poll(() => probe.workersThat("state = 'idle in transaction'"), PATIENCE).toBe(1);
+  await expect.poll(() => probe.workersThat("state = 'idle in transaction'")).toBe(1);
   let isAnswered = false;
   const copy = second.order(TEA, 'k').finally(() => (isAnswered = true));
-  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'"), PATIENCE).toBe(1);
+  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'")).toBe(1);
   expect(isAnswered).toBe(false);
   gate.open();
   expect(bodiesOf(await Promise.all([original, copy])).size).toBe(1);

@@ -24,17 +24,15 @@ afterEach(() => probe.reset());
 
 afterAll(() => probe.close());
 
-const PATIENCE = { timeout: 10_000, interval: 10 };
-
 async function effectsReach(count: number): Promise<Effect[]> {
-  await expect.poll(() => probe.countEffects(), PATIENCE).toBeGreaterThanOrEqual(count);
+  await expect.poll(() => probe.countEffects()).toBeGreaterThanOrEqual(count);
   return probe.effects();
 }
 
 /** What is wrong once every step should have had its effect: each had one, in the order of its key, with one event and a moved position. */
 async function faultsAfter(steps: readonly { key: string; step: number }[]): Promise<string[]> {
   const effects = await effectsReach(steps.length);
-  await expect.poll(behind, PATIENCE).toEqual([]);
+  await expect.poll(behind).toEqual([]);
   const done = Map.groupBy(effects, ({ key }) => key);
   const asked = Map.groupBy(steps, ({ key }) => key);
   const faults = [...new Set([...done.keys(), ...asked.keys()])].flatMap((key) => {
@@ -73,7 +71,7 @@ test('R1: an owner paused before its transaction is fenced when another has pass
   const other = await probe.start();
   expect(await faultsAfter(steps)).toEqual([]);
   gate.open();
-  await expect.poll(() => paused.failures.some(isFence), PATIENCE).toBe(true);
+  await expect.poll(() => paused.failures.some(isFence)).toBe(true);
   expect(await faultsAfter(steps)).toEqual([]);
   expect(other.failures).toEqual([]);
 });
@@ -102,10 +100,10 @@ test('R1: an owner that holds its locks makes the other wait, and the other then
   await probe.start({ onLoad: () => gate.pass() });
   await gate.reached;
   const waiting = await probe.start();
-  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'"), PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'")).toBeGreaterThan(0);
   gate.open();
   expect(await faultsAfter(steps)).toEqual([]);
-  await expect.poll(() => waiting.failures.some(isFence), PATIENCE).toBe(true);
+  await expect.poll(() => waiting.failures.some(isFence)).toBe(true);
 });
 
 test('W1: what another topic tells in a partition waits for the batch that is under way there', async () => {
@@ -116,11 +114,11 @@ test('W1: what another topic tells in a partition waits for the batch that is un
   await probe.append([{ key: 'key-1', step: 2 }], 'second');
   // It reads one event at a time, and the other topic first: no row is in both batches but by W1.
   const other = await probe.start({ topics: ['second', 'source'], batchMax: 1 });
-  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'"), PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => probe.workersThat("wait_event_type = 'Lock'")).toBeGreaterThan(0);
   expect(await probe.effects()).toEqual([]);
   gate.open();
   expect((await effectsReach(2)).map(({ step }) => step)).toEqual([1, 2]);
-  await expect.poll(() => other.failures.some(isFence), PATIENCE).toBe(true);
+  await expect.poll(() => other.failures.some(isFence)).toBe(true);
 });
 
 test('T3: of a partition that was given up while its batch was under way nothing is kept in memory', async () => {
@@ -131,7 +129,7 @@ test('T3: of a partition that was given up while its batch was under way nothing
   worker.own([]);
   gate.open();
   const [{ partition, position }] = (await effectsReach(1)) as [Effect];
-  await expect.poll(behind, PATIENCE).toEqual([]);
+  await expect.poll(behind).toEqual([]);
   const [event] = await log.readTable(
     probe.session,
     'source',
@@ -192,7 +190,7 @@ test('W6: what fails for the world’s reasons stands alone at last; other keys 
     },
   });
   await probe.append(steps);
-  await expect.poll(() => failing.at(-1), PATIENCE).toBe(1);
+  await expect.poll(() => failing.at(-1)).toBe(1);
   const poisoned = await partitionOfKey('key-50');
   const others = await probe.query('select count(*)::int as count from source.events where partition <> $1', [
     poisoned,
@@ -240,7 +238,7 @@ test('W6: an event that fails alone is found under load, and holds up no partiti
       [poisoned],
     );
   try {
-    await expect.poll(async () => (await passed()).length, PATIENCE).toBe(probe.partitions - 1);
+    await expect.poll(async () => (await passed()).length).toBe(probe.partitions - 1);
   } finally {
     end.abort();
     await load;
@@ -280,7 +278,7 @@ test('R6: data that the database refuses is isolated as well, and handled when i
   await probe.append(steps);
   await effectsReach(steps.length - 1);
   expect(failures.every((error) => error instanceof DatabaseFault && error.causedByData)).toBe(true);
-  await expect.poll(() => probe.deadLetters(), PATIENCE).toMatchObject([{ key: 'key-50', code: '22012' }]);
+  await expect.poll(() => probe.deadLetters()).toMatchObject([{ key: 'key-50', code: '22012' }]);
   isMended = true;
   const [letter] = await probe.deadLetters();
   await probe.order('replay', letter as DeadLetterRow);
@@ -295,7 +293,7 @@ test('W5: what a consumer retains comes back to its successor after a crash, and
   let held = 0;
   const crashing = await probe.start({ retains, onDecide: (events) => void (held = events.length) });
   await probe.append(steps.slice(0, 40));
-  await expect.poll(() => held, PATIENCE).toBe(40);
+  await expect.poll(() => held).toBe(40);
   await crashing.stop();
   await probe.start({ retains, batchMax: 7 });
   await probe.append(steps.slice(40));
@@ -346,7 +344,7 @@ test('a backlog in one partition does not keep the others waiting', async () => 
   await probe.append(backlog);
   const order: string[] = [];
   await probe.start({ batchMax: 20, onDecide: (events) => void order.push(...events.map(({ key }) => key)) });
-  await expect.poll(() => order.length, PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => order.length).toBeGreaterThan(0);
   const others = keysNamed(60).filter((key) => key !== 'key-1');
   await probe.append(others.map((key) => ({ key, step: 0 })));
   await effectsReach(backlog.length + others.length);
@@ -371,7 +369,7 @@ test.each([
   const partition = await partitionOfKey('key-1');
   await probe.query(sql, [partition]);
   const { failures } = await probe.start({ batchMax: 2 });
-  await expect.poll(() => failures.length, PATIENCE).toBeGreaterThan(3);
+  await expect.poll(() => failures.length).toBeGreaterThan(3);
   const others = interleaved(keysNamed(40), 1);
   await probe.append(others);
   const [row] = await probe.query<{ count: number }>(
@@ -404,7 +402,7 @@ test('what concerns nobody is passed by without a commit of its own, and what co
   await probe.append([{ key: 'key-1', step: 1 }]);
   expect((await effectsReach(1)).map(({ key }) => key)).toEqual(['key-1']);
   // Fifty-seven events in batches of five would have been a dozen commits.
-  await expect.poll(trailing, PATIENCE).toEqual([]);
+  await expect.poll(trailing).toEqual([]);
   expect(commits).toBeLessThan(6);
 });
 
@@ -429,9 +427,7 @@ test('W6: an event of which it cannot even be read whether it concerns the group
   const steps = interleaved(keysNamed(60), 1);
   await probe.append(steps);
   await effectsReach(steps.length - 1);
-  await expect
-    .poll(() => probe.deadLetters(), PATIENCE)
-    .toMatchObject([{ key: 'key-50', code: 'TypeError' }]);
+  await expect.poll(() => probe.deadLetters()).toMatchObject([{ key: 'key-50', code: 'TypeError' }]);
 });
 
 test('R1: of two that retain all they read, and so move no position, one is fenced: nothing is done twice', async () => {
@@ -453,7 +449,7 @@ test('R1: of two that retain all they read, and so move no position, one is fenc
   // Once fenced it would read again from before what is retained, and the probe does not know what it has done before.
   paused.worker.pause();
   gate.open();
-  await expect.poll(() => paused.failures.some(isFence), PATIENCE).toBe(true);
+  await expect.poll(() => paused.failures.some(isFence)).toBe(true);
   expect(await probe.effects()).toEqual(effects);
   expect(effects.some((effect) => effect.partition === partition)).toBe(true);
   expect(other.failures.every(isFence)).toBe(true);
@@ -522,7 +518,7 @@ test('a paused worker takes nothing, a resumed one all that came meanwhile', asy
   worker.pause();
   const steps = interleaved(keysNamed(10), 2);
   await probe.append(steps);
-  await expect.poll(() => tailIsRead({ log }), PATIENCE).toBe(true);
+  await expect.poll(() => tailIsRead({ log })).toBe(true);
   expect(seen).toEqual([0]);
   worker.resume();
   expect(await faultsAfter([{ key: 'key-0', step: 0 }, ...steps])).toEqual([]);

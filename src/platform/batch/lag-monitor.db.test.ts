@@ -5,8 +5,6 @@ import { Session } from '#platform/postgres/session.ts';
 import { interleaved, keysNamed, PROBE_GROUP, Probe } from '../../../tests/probe.ts';
 import { LagMonitor } from './lag-monitor.ts';
 
-const PATIENCE = { timeout: 5000, interval: 10 };
-
 let probe: Probe;
 let session: Session;
 let monitors: LagMonitor[] = [];
@@ -52,7 +50,7 @@ test('the lag of a group is what it has still to pass, over all its topics and p
   const { monitor } = await open({ soft: 1, hard: 2 });
   expect(monitor.lags.get(PROBE_GROUP)).toBe(65);
   await probe.start({ topics: ['source', 'second'] });
-  await expect.poll(() => monitor.lags.get(PROBE_GROUP), PATIENCE).toBe(0);
+  await expect.poll(() => monitor.lags.get(PROBE_GROUP)).toBe(0);
 });
 
 test('intake waits past the soft bound and refuses past the hard one, whose wallet has events to pass', async () => {
@@ -70,7 +68,7 @@ test('the lag is looked at again and again', async () => {
   const { monitor } = await open({ soft: 10, hard: 1000 });
   expect(monitor.delayMs()).toBe(0);
   await probe.query(`update log.heads set position = 1000000 where topic = 'source'`);
-  await expect.poll(() => monitor.delayMs(), PATIENCE).toBe(100);
+  await expect.poll(() => monitor.delayMs()).toBe(100);
 });
 
 test('W6: what stands behind an event that holds its partition up is refused itself, and holds up nobody else', async () => {
@@ -85,7 +83,7 @@ test('W6: what stands behind an event that holds its partition up is refused its
   });
   const { monitor } = await open({ soft: 10, hard: 100 });
   await probe.append(interleaved([failing.key], 101));
-  await expect.poll(() => monitor.isOverloaded(failing), PATIENCE).toBe(true);
+  await expect.poll(() => monitor.isOverloaded(failing)).toBe(true);
   expect(monitor.delayMs()).toBeGreaterThan(0);
   const goOn = async () => {
     await probe.append(interleaved(others, 1));
@@ -109,6 +107,6 @@ test('a look that fails is told and followed by others', async () => {
     `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lastro lags'`,
   );
   await probe.append(BEHIND);
-  await expect.poll(() => monitor.lags.get(PROBE_GROUP), PATIENCE).toBe(60);
+  await expect.poll(() => monitor.lags.get(PROBE_GROUP)).toBe(60);
   expect(errors.length).toBeLessThan(3);
 });

@@ -27,8 +27,6 @@ afterEach(() => probe.reset());
 
 afterAll(() => probe.close());
 
-const PATIENCE = { timeout: 15_000, interval: 10 };
-
 interface Poison {
   /** `key-7/1`: what cannot be handled just now. */
   readonly steps: Set<string>;
@@ -58,7 +56,7 @@ function nameOf(event: LogEvent): string {
 }
 
 async function effectsReach(count: number): Promise<Effect[]> {
-  await expect.poll(() => probe.countEffects(), PATIENCE).toBeGreaterThanOrEqual(count);
+  await expect.poll(() => probe.countEffects()).toBeGreaterThanOrEqual(count);
   return probe.effects();
 }
 
@@ -67,7 +65,7 @@ async function open(): Promise<DeadLetterRow[]> {
 }
 
 async function letterAbout(key: string): Promise<DeadLetterRow> {
-  await expect.poll(async () => (await open()).map((letter) => letter.key), PATIENCE).toContain(key);
+  await expect.poll(async () => (await open()).map((letter) => letter.key)).toContain(key);
   return (await open()).find((letter) => letter.key === key) as DeadLetterRow;
 }
 
@@ -105,7 +103,7 @@ test('U11: one bad event in a batch of a thousand stops its own subject only, in
   const { failures } = await probe.start({ ...bad.hooks, batchMax: 1000 });
   await probe.append(steps);
   await effectsReach(steps.length - 3);
-  await expect.poll(isAtEnd, PATIENCE).toBe(true);
+  await expect.poll(isAtEnd).toBe(true);
   expect(await stepsOf('key-50')).toEqual([1]);
   expect(await probe.deadLetters()).toMatchObject([
     {
@@ -129,7 +127,7 @@ test('U11: replayed, the event comes first and alone, then what waited behind it
   await probe.start(bad.hooks);
   await probe.append(interleaved(['key-1'], 5));
   const letter = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(4);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(4);
   bad.steps.clear();
   await probe.order('replay', letter);
   await probe.append([6, 7, 8].map((step) => ({ key: 'key-1', step })));
@@ -137,7 +135,7 @@ test('U11: replayed, the event comes first and alone, then what waited behind it
   expect(await stepsOf('key-1')).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   expect(bad.batches[0]).toEqual(['key-1/1']);
   expect(bad.batches[1]).toEqual(expect.arrayContaining(['key-1/2', 'key-1/5']));
-  await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  await expect.poll(parkedKeys).toEqual([]);
   expect(await probe.deadLetters()).toMatchObject([{ state: 'replayed' }]);
   expect(await actionsOn(letter)).toEqual(['dead_lettered', 'replayed']);
 });
@@ -147,14 +145,14 @@ test('U11: what fails in the queue behind becomes the dead letter, and the rest 
   await probe.start(bad.hooks);
   await probe.append(interleaved(['key-1'], 6));
   const first = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(5);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(5);
   bad.steps.delete('key-1/1');
   await probe.order('replay', first);
-  await expect.poll(async () => (await open())[0]?.position, PATIENCE).toBe(4);
+  await expect.poll(async () => (await open())[0]?.position).toBe(4);
   expect(await stepsOf('key-1')).toEqual([1, 2, 3]);
   expect(await probe.parkedBehind('key-1')).toEqual([5, 6]);
   await probe.append([{ key: 'key-1', step: 7 }]);
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toEqual([5, 6, 7]);
+  await expect.poll(() => probe.parkedBehind('key-1')).toEqual([5, 6, 7]);
   bad.steps.clear();
   await probe.order('replay', await letterAbout('key-1'));
   await effectsReach(7);
@@ -167,7 +165,7 @@ test('U11: a replay that fails changes nothing but what is known of the failure'
   await probe.append(interleaved(['key-1'], 2));
   const letter = await letterAbout('key-1');
   await probe.order('replay', letter);
-  await expect.poll(() => actionsOn(letter), PATIENCE).toEqual(['dead_lettered', 'replay_failed']);
+  await expect.poll(() => actionsOn(letter)).toEqual(['dead_lettered', 'replay_failed']);
   expect(await probe.deadLetters()).toMatchObject([{ state: 'open', attempts: STRIKES_MAX + 1 }]);
   expect(await probe.parkedBehind('key-1')).toEqual([2]);
   const [order] = await probe.query('select outcome, error from log.redeliveries');
@@ -200,7 +198,7 @@ test('U11: skipped, the event is passed over and what waited behind it goes on',
   await effectsReach(2);
   expect(await stepsOf('key-1')).toEqual([2, 3]);
   expect(await actionsOn(letter)).toEqual(['dead_lettered', 'skipped']);
-  await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  await expect.poll(parkedKeys).toEqual([]);
 });
 
 test('U11: discarded, the event and all that waits behind it are given up, and what comes later is handled', async () => {
@@ -208,9 +206,9 @@ test('U11: discarded, the event and all that waits behind it are given up, and w
   await probe.start(bad.hooks);
   await probe.append(interleaved(['key-1'], 3));
   const letter = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(2);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(2);
   await probe.order('discard', letter);
-  await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  await expect.poll(parkedKeys).toEqual([]);
   await probe.append([{ key: 'key-1', step: 4 }]);
   await effectsReach(1);
   expect(await stepsOf('key-1')).toEqual([4]);
@@ -227,7 +225,7 @@ test('a consumer that names its parking key has held up what belongs together', 
   await probe.append(interleaved(['key-1'], 1));
   await letterAbout('key-1');
   await probe.append(interleaved(keys, 1));
-  await expect.poll(isAtEnd, PATIENCE).toBe(true);
+  await expect.poll(isAtEnd).toBe(true);
   const [row] = await probe.query<{ count: number }>(
     `select count(*)::int as count from source.events where partition = (select partition from log.dead_letters)`,
   );
@@ -239,7 +237,7 @@ test('W6: when it rains failures the group parks no more keys, and holds its par
   const bad = poison(...keys.map((key) => `${key}/1`));
   const { withheld } = await probe.start(bad.hooks);
   await probe.append(interleaved(keys, 1));
-  await expect.poll(() => new Set(withheld).size, PATIENCE).toBe(probe.partitions);
+  await expect.poll(() => new Set(withheld).size).toBe(probe.partitions);
   expect(await open()).toHaveLength(PARKED_PER_MINUTE_MAX);
   bad.steps.clear();
   await effectsReach(keys.length - PARKED_PER_MINUTE_MAX);
@@ -267,15 +265,15 @@ test('W5: what a consumer retains when another event fails is handled, and never
   await probe.append([{ key: 'key-1', step: 1 }, ...interleaved(innocent, 2)]);
   await probe.append([{ key: 'key-1', step: 2 }]);
   const letter = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(1);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(1);
   // Its position is before what is retained: the order waits for it to pass (D3).
   bad.steps.clear();
   await probe.order('replay', letter);
-  await expect.poll(() => looks, PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => looks).toBeGreaterThan(0);
   expect(await open()).toHaveLength(1);
   isReleased = true;
   await effectsReach(innocent.length * 3 + 2);
-  await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  await expect.poll(parkedKeys).toEqual([]);
   expect(await probe.deadLetters()).toMatchObject([{ key: 'key-1', state: 'replayed' }]);
   expect(await stepsOf('key-1')).toEqual([1, 2]);
   expect(await probe.countEffects()).toBe(innocent.length * 3 + 2);
@@ -287,11 +285,11 @@ test('W5: what was retained of the key before the event that failed is handled b
   await probe.start({ ...bad.hooks, retains: (event) => stepOf(event) === 1 && !isReleased });
   await probe.append(interleaved(['key-1'], 3));
   const letter = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toEqual([3]);
+  await expect.poll(() => probe.parkedBehind('key-1')).toEqual([3]);
   isReleased = true;
   await probe.append([{ key: 'key-1', step: 4 }]);
   await effectsReach(1);
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toEqual([3, 4]);
+  await expect.poll(() => probe.parkedBehind('key-1')).toEqual([3, 4]);
   expect(await stepsOf('key-1')).toEqual([1]);
   bad.steps.clear();
   await probe.order('replay', letter);
@@ -330,7 +328,7 @@ test('R1: of two processes that give the same event up at once one does, and the
   await letterAbout('key-1');
   gate.open();
   await expect
-    .poll(() => paused.failures.some((error) => error instanceof DatabaseFault && error.fenced), PATIENCE)
+    .poll(() => paused.failures.some((error) => error instanceof DatabaseFault && error.fenced))
     .toBe(true);
   expect(await probe.deadLetters()).toHaveLength(1);
 });
@@ -350,7 +348,7 @@ test('D3: a consumer that retains what is replayed is handed it again, until it 
   const letter = await letterAbout('key-1');
   bad.steps.clear();
   await probe.order('replay', letter);
-  await expect.poll(() => asked, PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => asked).toBeGreaterThan(0);
   expect(await open()).toHaveLength(1);
   isReleased = true;
   await effectsReach(1);
@@ -370,14 +368,14 @@ test('R1: of two processes that believe in a partition one parks the key, the ot
   await effectsReach(steps.length - 6);
   const letter = await letterAbout('key-1');
   expect(await probe.deadLetters()).toHaveLength(1);
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(5);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(5);
   bad.steps.clear();
   await probe.order('replay', letter);
   await effectsReach(steps.length);
   const effects = await probe.effects();
   for (const own of Map.groupBy(effects, ({ key }) => key).values())
     expect(own.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-  await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  await expect.poll(parkedKeys).toEqual([]);
 });
 
 test('R1: a worker that was paused while the key was parked elsewhere is fenced, and overtakes nothing', async () => {
@@ -396,11 +394,11 @@ test('R1: a worker that was paused while the key was parked elsewhere is fenced,
   await probe.start(bad.hooks);
   await letterAbout('key-1');
   await probe.append([{ key: 'key-1', step: 2 }]);
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(1);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(1);
   bad.steps.clear(); // it would handle the first step now
   gate.open();
   await expect
-    .poll(() => paused.failures.some((error) => error instanceof DatabaseFault && error.fenced), PATIENCE)
+    .poll(() => paused.failures.some((error) => error instanceof DatabaseFault && error.fenced))
     .toBe(true);
   expect(await stepsOf('key-1')).toEqual([]);
 });
@@ -419,12 +417,12 @@ test('U4: connections lost at any moment of a replay lose and double nothing', a
   });
   await probe.append(interleaved(['key-1'], 250));
   const letter = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(249);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(249);
   bad.steps.clear();
   await probe.order('replay', letter);
   await effectsReach(250);
   expect(await stepsOf('key-1')).toEqual(Array.from({ length: 250 }, (_, index) => index + 1));
-  await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+  await expect.poll(parkedKeys).toEqual([]);
   expect(await probe.countEffects()).toBe(250);
   expect(losses).toBeGreaterThan(3);
 });
@@ -463,14 +461,14 @@ test('U11: a replay of an event that its log lacks is done and says so, and the 
   await probe.start(bad.hooks);
   await probe.append(interleaved(['key-1'], 2));
   const letter = await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(1);
+  await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(1);
   await probe.query('delete from source.events where position = 1 and key = $1', ['key-1']);
   await probe.order('replay', letter);
   const outcomes = async () =>
     (
       await probe.query<{ outcome: string }>('select outcome from log.redeliveries order by requested_at')
     ).map(({ outcome }) => outcome);
-  await expect.poll(outcomes, PATIENCE).toEqual(['not_found']);
+  await expect.poll(outcomes).toEqual(['not_found']);
   expect(await open()).toMatchObject([{ key: 'key-1', code: 'LogGap' }]);
   await probe.order('skip', letter);
   await effectsReach(1);
@@ -488,18 +486,18 @@ test.each([
     await probe.start(bad.hooks);
     await probe.append(interleaved(['key-1'], 4));
     const letter = await letterAbout('key-1');
-    await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toHaveLength(3);
+    await expect.poll(() => probe.parkedBehind('key-1')).toHaveLength(3);
     await probe.query(`${damage} where key = 'key-1' and position = 3`);
     bad.steps.clear();
     await probe.order('replay', letter);
-    await expect.poll(async () => (await open())[0]?.position, PATIENCE).toBe(3);
+    await expect.poll(async () => (await open())[0]?.position).toBe(3);
     expect(await open()).toMatchObject([{ key: 'key-1', topic: 'source', code, attempts: STRIKES_MAX }]);
     expect(await stepsOf('key-1')).toEqual([1, 2]);
     expect(await probe.parkedBehind('key-1')).toEqual([4]);
     await probe.order('skip', await letterAbout('key-1'));
     await effectsReach(3);
     expect(await stepsOf('key-1')).toEqual([1, 2, 4]);
-    await expect.poll(parkedKeys, PATIENCE).toEqual([]);
+    await expect.poll(parkedKeys).toEqual([]);
   },
 );
 
@@ -513,7 +511,7 @@ test('W6: a group that has as many keys parked as memory is meant to hold parks 
   const bad = poison('key-1/1');
   const { withheld } = await probe.start(bad.hooks);
   await probe.append([{ key: 'key-1', step: 1 }]);
-  await expect.poll(() => withheld.length, PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => withheld.length).toBeGreaterThan(0);
   expect(await open()).toEqual([]);
   bad.steps.clear();
   await effectsReach(1);
@@ -538,11 +536,11 @@ test('a group that is set back while a key is parked handles nothing of it, and 
   const one = await probe.start(bad.hooks);
   await probe.append(interleaved(['key-1'], 3));
   await letterAbout('key-1');
-  await expect.poll(() => probe.parkedBehind('key-1'), PATIENCE).toEqual([2, 3]);
+  await expect.poll(() => probe.parkedBehind('key-1')).toEqual([2, 3]);
   await one.stop();
   await probe.query(`update log.positions set position = 0`);
   await probe.start(bad.hooks);
-  await expect.poll(isAtEnd, PATIENCE).toBe(true);
+  await expect.poll(isAtEnd).toBe(true);
   expect(await probe.parkedBehind('key-1')).toEqual([2, 3]);
   expect(await open()).toHaveLength(1);
 });

@@ -5,11 +5,9 @@ import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { callBeforeAccepted } from '../../../tests/early-callers.ts';
+import { PATIENCE } from '../../../tests/patience.ts';
 import { closeHttpApp } from './closing.ts';
 import { type EdgeFixture, givenEdge, KEY, THING } from './edge-fixture.ts';
-
-/** Busy machines take their time. */
-const PATIENCE = { timeout: 15_000, interval: 5 };
 
 let edge: EdgeFixture | undefined;
 
@@ -174,12 +172,12 @@ describe('bodies that do not end', () => {
     for (const { socket } of unended) socket.write(unfinished);
     const answers = () => unended.map(({ received }) => received()).filter((text) => text !== '');
     // Of bodies counted as they come, several may meet the bound halfway.
-    await expect.poll(() => [...new Set(answers().map(codeOf))], PATIENCE).toEqual(['service.overloaded']);
+    await expect.poll(() => [...new Set(answers().map(codeOf))]).toEqual(['service.overloaded']);
     expect(answers()[0]).toMatch(/^HTTP\/1\.1 503 [^]*\r\nretry-after: 2\r\n/);
 
     const small = dial(port);
     small.socket.write(`${head('Content-Length: 2')}{}`);
-    await expect.poll(small.received, PATIENCE).toContain('request.invalid');
+    await expect.poll(small.received).toContain('request.invalid');
 
     for (const { socket } of [...unended, small]) socket.destroy();
     await expect
@@ -190,7 +188,7 @@ describe('bodies that do not end', () => {
         );
         await again.closed;
         return codeOf(again.received());
-      }, PATIENCE)
+      })
       .toBe('request.malformed_json');
   });
 });

@@ -6,8 +6,6 @@ import { prepareAppend, sendAppend } from './append.ts';
 import { EventLog } from './event-log.ts';
 import { WakeUpListener } from './wake-up.ts';
 
-const PATIENCE = { timeout: 5000, interval: 10 };
-
 let probe: Probe;
 let session: Session;
 let log: EventLog;
@@ -56,7 +54,7 @@ test('a process hears of what another has appended', async () => {
   const { listener, onWake } = await listen();
   log.othersLive = true;
   await append();
-  await expect.poll(() => onWake.mock.calls.length, PATIENCE).toBe(1);
+  await expect.poll(() => onWake.mock.calls.length).toBe(1);
   await listener.close();
 });
 
@@ -76,7 +74,7 @@ test('notifications are few however many commits there are', async () => {
   const { listener, onWake } = await listen();
   log.othersLive = true;
   for (let commit = 0; commit < 40; commit++) await append();
-  await expect.poll(() => onWake.mock.calls.length, PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => onWake.mock.calls.length).toBeGreaterThan(0);
   expect(onWake.mock.calls.length).toBeLessThan(40);
   await listener.close();
 });
@@ -86,17 +84,17 @@ test('a listener whose connection is lost listens again', async () => {
   await probe.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lastro wake-up'`,
   );
-  await expect.poll(() => onError.mock.calls.length, PATIENCE).toBeGreaterThan(0);
+  await expect.poll(() => onError.mock.calls.length).toBeGreaterThan(0);
   const before = onWake.mock.calls.length;
   await expect
     .poll(async () => {
       await append();
       return onWake.mock.calls.length;
-    }, PATIENCE)
+    })
     .toBeGreaterThan(before);
   expect(await listeners()).toBe(1);
   await listener.close();
-  await expect.poll(listeners, PATIENCE).toBe(0);
+  await expect.poll(listeners).toBe(0);
 });
 
 async function listeners(): Promise<number> {
@@ -115,9 +113,9 @@ test('a connection on which nobody could listen is not left open', async () => {
   await lost;
   await opening;
   expect(onError).toHaveBeenCalledOnce();
-  await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+  await expect.poll(() => proxy.connections).toBe(0);
   proxy.restore();
-  await expect.poll(() => proxy.connections, PATIENCE).toBe(1);
+  await expect.poll(() => proxy.connections).toBe(1);
   await listener.close();
   await proxy.close();
 }, 30_000);

@@ -7,8 +7,6 @@ import { DatabaseFault } from './faults.ts';
 import { ReadPool } from './read-pool.ts';
 import { connectionOptions, Session, statement, type Transaction } from './session.ts';
 
-const PATIENCE = { timeout: 10_000, interval: 10 };
-
 let probe: Probe;
 let proxy: CutProxy;
 let session: Session;
@@ -126,7 +124,7 @@ describe('a connection lost', () => {
   test('before the transaction costs that transaction nothing or one try', async () => {
     await session.transaction((tx) => tx.query(DIVIDE, [1]));
     proxy.cut();
-    await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+    await expect.poll(() => proxy.connections).toBe(0);
     await worksAgain();
   });
 
@@ -149,20 +147,20 @@ describe('a connection lost', () => {
       async (tx) => {
         tx.run(NOTE, [1, 'sent']);
         const sleeping = tx.query(SLEEP, [5]);
-        await expect.poll(asleep, PATIENCE).toBe(1);
+        await expect.poll(asleep).toBe(1);
         proxy.cut();
         return sleeping;
       },
       async (tx) => {
         await tx.query(NOTE, [1, 'done']);
         proxy.cut();
-        await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+        await expect.poll(() => proxy.connections).toBe(0);
         return tx.query(NOTE, [2, 'sent to nobody']);
       },
       async (tx) => {
         await tx.query(NOTE, [1, 'done']);
         proxy.cut();
-        await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+        await expect.poll(() => proxy.connections).toBe(0);
         return 'to be committed';
       },
     ];
@@ -186,7 +184,7 @@ describe('a connection lost', () => {
     const committed = proxy.loseAnswerTo('commit');
     const answer = faultOf(session.transaction((tx) => tx.query(NOTE, [1, 'unknown'])));
     await committed;
-    await expect.poll(notes, PATIENCE).toEqual([{ id: 1 }]);
+    await expect.poll(notes).toEqual([{ id: 1 }]);
     proxy.cut();
     expect(await answer).toEqual(lost);
     proxy.restore();
@@ -251,7 +249,7 @@ describe('R7', () => {
     const work = session.transaction(async (tx) => {
       await tx.query(statement('tests.lock', 'select from probe.notes for update'), []);
       const startedAt = performance.now();
-      await expect.poll(unlocked, PATIENCE).toBe(true);
+      await expect.poll(unlocked).toBe(true);
       expect(performance.now() - startedAt).toBeGreaterThan(1000);
     });
     expect(await faultOf(work)).toMatchObject({ transient: true });
@@ -291,11 +289,11 @@ describe('behind a failover', () => {
     const onError = vi.fn<(error: unknown) => void>();
     const reads = new ReadPool({ url: proxy.url, onError, connections: 1 });
     expect(await faultOf(reads.query('select 1', []))).toMatchObject(fault);
-    await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+    await expect.poll(() => proxy.connections).toBe(0);
     proxy.restore();
     expect(await reads.query('select 1 as one', [])).toEqual([{ one: 1 }]);
     await reads.close();
-    await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+    await expect.poll(() => proxy.connections).toBe(0);
     await worksAgain();
   });
 
@@ -370,7 +368,7 @@ test('a fault says what kind it is', async () => {
 test('closing ends the connection, and the session opens another when it is needed again', async () => {
   await session.query(DIVIDE, [1]);
   await session.close();
-  await expect.poll(() => proxy.connections, PATIENCE).toBe(0);
+  await expect.poll(() => proxy.connections).toBe(0);
   await worksAgain();
 });
 

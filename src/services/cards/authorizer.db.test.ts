@@ -6,8 +6,7 @@ import {
   openCards,
   TENANT,
 } from '../../../tests/card-fixture.ts';
-
-const PATIENCE = { timeout: 10_000, interval: 10 };
+import { PATIENCE } from '../../../tests/patience.ts';
 
 let fixture: CardFixture;
 let one: CardProcess;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Id, idOf, newId } from '#kernel/ids.ts';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
+import { PATIENCE } from '../../../tests/patience.ts';
 import type { CardTransaction } from './card-transaction.ts';
 
-const PATIENCE = { timeout: 10_000, interval: 10 };
 const DAY_MS = 24 * 3_600_000;
 
 let fixture: CardFixture;

@@ -2,14 +2,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CardFixture, type CardProcess, openCards, TENANT } from '../../../tests/card-fixture.ts';
 import { CutProxy } from '../../../tests/cut-proxy.ts';
+import { PATIENCE } from '../../../tests/patience.ts';
 
 /** A statement that leaves in one piece with the commit behind it. */
 const DECISION = 'ledger.insert_entries';
 
 /** Keeps whoever decides from writing. */
 const LOCK_CARD_TRANSACTIONS = 'lock table cards.card_transactions in share mode';
-
-const PATIENCE = { timeout: 10_000, interval: 10 };
 
 let fixture: CardFixture;
 let proxy: CutProxy;
@@ -58,7 +57,7 @@ describe('K5: a commit that was lost from sight', () => {
   test('C2: leaves no approval among those that nobody was told of, once it is answered', async () => {
     const { cardTransaction } = await committedUnheard(() => cards.purchase({ account, totalAmount: 1 }));
     const naming = 'select from cards.deciders where $1::uuid = any (pending)';
-    await expect.poll(() => fixture.rows(naming, [cardTransaction.uuid]), PATIENCE).toEqual([]);
+    await expect.poll(() => fixture.rows(naming, [cardTransaction.uuid])).toEqual([]);
   });
 
   test('is found out, and what its caller can no longer hear of is given back', async () => {

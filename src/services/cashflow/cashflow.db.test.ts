@@ -3,10 +3,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
 import { uuidOf } from '#kernel/ids.ts';
 import { type CashFixture, type CashProcess, openCash, TENANT } from '../../../tests/cash-fixture.ts';
+import { PATIENCE } from '../../../tests/patience.ts';
 import { CashReads } from './reads.ts';
 import { Uploads } from './uploads.ts';
-
-const PATIENCE = { timeout: 20_000, interval: 10 };
 
 let fixture: CashFixture;
 let first: CashProcess;

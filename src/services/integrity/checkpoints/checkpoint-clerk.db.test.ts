@@ -7,7 +7,6 @@ import { createPreparedDatabase, type TestDatabase } from '../../../../tests/dat
 import { CheckpointClerk, type TurnKind } from './checkpoint-clerk.ts';
 import { generateSigningKey, parseSigningKey } from './signing-key.ts';
 
-const PATIENCE = { timeout: 10_000, interval: 10 };
 const SELDOM_MS = 3_600_000;
 /** Every process is given the same. */
 const KEY = parseSigningKey(generateSigningKey());
@@ -60,9 +59,9 @@ function move(): Promise<unknown> {
 test('checkpoints come by themselves, the first one at once', async () => {
   const clerk = clerkOf(100);
   clerk.start();
-  await expect.poll(countCheckpoints, PATIENCE).toBe(1);
+  await expect.poll(countCheckpoints).toBe(1);
   await move();
-  await expect.poll(countCheckpoints, PATIENCE).toBe(2);
+  await expect.poll(countCheckpoints).toBe(2);
   await clerk.stop();
   expect(errors).toEqual([]);
 });
@@ -70,13 +69,13 @@ test('checkpoints come by themselves, the first one at once', async () => {
 test('a stop makes one, however young the last one is, if there is anything new', async () => {
   const clerk = clerkOf(SELDOM_MS);
   clerk.start();
-  await expect.poll(() => turns, PATIENCE).toEqual(['written']);
+  await expect.poll(() => turns).toEqual(['written']);
   await move();
   await clerk.stop();
   expect(turns).toEqual(['written', 'written']);
   const other = clerkOf(SELDOM_MS);
   other.start();
-  await expect.poll(() => turns.at(-1), PATIENCE).toBe('not_due');
+  await expect.poll(() => turns.at(-1)).toBe('not_due');
   await other.stop();
   expect(turns.slice(2)).toEqual(['not_due', 'nothing_new']);
   expect(await countCheckpoints()).toBe(2);
@@ -85,7 +84,7 @@ test('a stop makes one, however young the last one is, if there is anything new'
 test('a stop does not wait for somebody who holds the table', async () => {
   const clerk = clerkOf(SELDOM_MS);
   clerk.start();
-  await expect.poll(() => turns, PATIENCE).toEqual(['written']);
+  await expect.poll(() => turns).toEqual(['written']);
   await owner.query('begin');
   await owner.query('lock table integrity.checkpoints in access exclusive mode');
   await clerk.stop(); // while the lock is held
@@ -97,8 +96,8 @@ test('after a failure it is tried again, until the database is there', async () 
   await owner.query('alter table integrity.installation_ids rename to hidden');
   const clerk = clerkOf(100);
   clerk.start();
-  await expect.poll(() => errors.length, PATIENCE).toBeGreaterThan(1);
+  await expect.poll(() => errors.length).toBeGreaterThan(1);
   await owner.query('alter table integrity.hidden rename to installation_ids');
-  await expect.poll(countCheckpoints, PATIENCE).toBe(1);
+  await expect.poll(countCheckpoints).toBe(1);
   await clerk.stop();
 });

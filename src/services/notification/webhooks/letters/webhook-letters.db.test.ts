@@ -4,6 +4,7 @@ import { type Id, uuidOf } from '#kernel/ids.ts';
 import { executeGivenUp } from '#platform/dead-letters/given-up-orders.ts';
 import { outcomeOfAnswer } from '#platform/egress/outcome.ts';
 import { Session } from '#platform/postgres/session.ts';
+import { PATIENCE } from '../../../../../tests/patience.ts';
 import { aProcessForEach } from '../../../../../tests/webhook-tests.ts';
 import {
   paymentId,
@@ -18,8 +19,6 @@ import { WebhookLetters } from './webhook-letters.ts';
 
 /** Any text of the pattern. */
 const matching = (pattern: RegExp): unknown => expect.stringMatching(pattern);
-
-const PATIENCE = { timeout: 20_000, interval: 20 };
 
 let world: WebhookWorld;
 let process: WebhookProcess;
@@ -79,14 +78,14 @@ async function givenUp(endpoint: Endpoint, count: number, status = 503): Promise
         [subjects],
       );
       return rowCount;
-    }, PATIENCE)
+    })
     .toBe(count);
   // The attempts of three days, without the days: the next one is the last.
   await owner.query(`update notification.deliveries d set failures = ${RETRY_DELAYS_MS.length} ${ofThese}`, [
     subjects,
   ]);
   world.advance(24 * 3_600_000);
-  await expect.poll(async () => (await lettersOf(endpoint)).length, PATIENCE).toBe(before + count);
+  await expect.poll(async () => (await lettersOf(endpoint)).length).toBe(before + count);
   return (await lettersOf(endpoint)).filter(({ subject }) => subjects.includes(subject));
 }
 
@@ -95,7 +94,7 @@ function order(id: string, action: string, body: object = {}) {
 }
 
 async function settled(id: string): Promise<Letter> {
-  await expect.poll(async () => (await read(id)).state, PATIENCE).not.toBe('open');
+  await expect.poll(async () => (await read(id)).state).not.toBe('open');
   return read(id);
 }
 
@@ -134,7 +133,7 @@ test('U11: an exhausted delivery is an event and a dead letter, with its endpoin
     { endpoint_id: endpoint.id, about: 'payment.completed', subject: letter.subject, attempts: 2 },
   ]);
   const told = { group: 'webhooks', id: letter.id, target: endpoint.id, work: letter.work_id };
-  await expect.poll(() => world.buried, PATIENCE).toContainEqual(expect.objectContaining(told));
+  await expect.poll(() => world.buried).toContainEqual(expect.objectContaining(told));
 });
 
 test('U11, U18: it is replayed under its message id and number; other data is refused, and another tenant', async () => {
@@ -147,7 +146,7 @@ test('U11, U18: it is replayed under its message id and number; other data is re
   expect((await order(letter.id, 'replay')).status).toBe(202);
   const end = await settled(letter.id);
   expect(end).toMatchObject({ state: 'replayed', replayed_as: matching(/^dlv_/) });
-  await expect.poll(() => taken(endpoint).length, PATIENCE).toBe(1);
+  await expect.poll(() => taken(endpoint).length).toBe(1);
   const [first, , again] = world.receiver.at(endpoint.path);
   expect([again?.id, again?.sequence]).toEqual([first?.id, first?.sequence]);
   expect((await order(letter.id, 'discard', { reason: 'late' })).body.code).toBe('dead_letters.resolved');
@@ -180,7 +179,7 @@ test('U11: many at an endpoint are replayed as a frozen set; what fails meanwhil
   const [later] = (await givenUp(endpoint, 1, 404)) as [Letter];
   world.receiver.conduct = () => ({ status: 204 });
   const progress = async () => (await call('GET', `/v1/dead-letters/replays/${asked.body.id}`)).body;
-  await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 5, failed: 0 });
+  await expect.poll(progress).toMatchObject({ state: 'done', replayed: 5, failed: 0 });
   expect((await read(later.id)).state).toBe('open');
   const states = await Promise.all(before.map(async ({ id }) => (await read(id)).state));
   expect(new Set(states)).toEqual(new Set(['replayed']));
@@ -192,7 +191,7 @@ test('U11: of a disabled endpoint the order fails and says why, and the dead let
   await call('PATCH', `/v1/webhook-endpoints/${endpoint.id}`, { status: 'disabled' });
   await order(letter.id, 'replay');
   await expect
-    .poll(async () => (await read(letter.id)).actions.at(-1), PATIENCE)
+    .poll(async () => (await read(letter.id)).actions.at(-1))
     .toMatchObject({
       action: 'replay_failed',
       detail: matching(/webhooks\.endpoint_disabled/),
@@ -210,7 +209,7 @@ test('U11: of a delivery that was forgotten the order fails and says that, and n
   ]);
   await order(letter.id, 'replay');
   await expect
-    .poll(async () => (await read(letter.id)).actions.at(-1), PATIENCE)
+    .poll(async () => (await read(letter.id)).actions.at(-1))
     .toMatchObject({ action: 'replay_failed', detail: matching(/webhooks\.delivery_not_found/) });
 });
 
@@ -222,7 +221,7 @@ test('U4: an order whose process is killed is executed by another one, once', as
   process.kill();
   process = await world.process();
   const progress = async () => (await call('GET', `/v1/dead-letters/replays/${asked.body.id}`)).body;
-  await expect.poll(progress, PATIENCE).toMatchObject({ state: 'done', replayed: 8 });
+  await expect.poll(progress).toMatchObject({ state: 'done', replayed: 8 });
   const { rows } = await world.owner.query(
     `select count(*)::integer as made, count(distinct repeats)::integer as of from notification.deliveries d
      join notification.endpoints e using (endpoint_key) where e.url = $1 and repeats is not null`,
@@ -290,7 +289,7 @@ async function givenTaken(times: number): Promise<Taken> {
   const lane =
     'select endpoint_key from notification.lanes where subject = $1 and done_turn = 0 and attempts = 1';
   const findLane = () => world.owner.query<{ endpoint_key: string }>(lane, [subject]);
-  await expect.poll(async () => (await findLane()).rowCount, PATIENCE).toBe(1);
+  await expect.poll(async () => (await findLane()).rowCount).toBe(1);
   await world.stopProcesses();
   const endpointKey = BigInt((await findLane()).rows[0]?.endpoint_key ?? 0);
   const session = new Session({ url: world.database.url, name: 'records' });
@@ -388,9 +387,7 @@ test('U12: what was given up while the receiver was away is sent by itself when 
     { action: 'replayed', actor: 'webhooks' },
   ]);
   for (const { subject } of letters)
-    await expect
-      .poll(() => taken(endpoint).filter((each) => each.subject === subject).length, PATIENCE)
-      .toBe(1);
+    await expect.poll(() => taken(endpoint).filter((each) => each.subject === subject).length).toBe(1);
 });
 
 test('U12: an endpoint that wants it so leaves what was given up to a person, until it wants it otherwise', async () => {
@@ -413,7 +410,7 @@ test('U12: what has waited three days for its receiver waits for a person, and s
     [old.work_id],
   );
   await expect
-    .poll(async () => (await read(old.id)) as unknown, PATIENCE)
+    .poll(async () => (await read(old.id)) as unknown)
     .toMatchObject({ state: 'open', replayed_at_return: false });
   expect(await read(young.id)).toMatchObject({ state: 'open', replayed_at_return: true });
 });
