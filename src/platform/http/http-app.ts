@@ -34,6 +34,7 @@ import { handleError } from './error-handler.ts';
 import { beforeEveryRequest, createAfterEveryRequest, requestIdOf, setHeaders } from './every-request.ts';
 import { parseJsonContent } from './json-content.ts';
 import { type ReadinessCheck, registerOperationalRoutes } from './operational-routes.ts';
+import { lineUpPipelined } from './pipelined-requests.ts';
 import type { VerifyKey } from './principal.ts';
 import { ProblemError } from './problem-error.ts';
 import { edgeProblems, mergeProblems } from './problems.ts';
@@ -95,6 +96,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJsonContent);
   await registerOpenApi(app, options.version);
   passOverExpectations(app);
+  lineUpPipelined(app.server);
   await addHooks(app, options);
   registerOperationalRoutes(app, options);
   await registerDocsPages(app);
