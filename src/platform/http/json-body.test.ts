@@ -91,6 +91,25 @@ test('a name that stands twice is found wherever it is, and only then', () => {
   );
 });
 
+test.each([
+  ['1e400', ['']],
+  ['-9007199254740993', ['']],
+  ['[1, {"a~/b": [[], {}, 9007199254740993]}, -1e-400]', ['/1/a~0~1b/2', '/2']],
+  ['{"\\u0061": {"x": "1e400, {", "y": 1e400}, "b": [1.00000000000000000001]}', ['/a/y', '/b/0']],
+  ['{"a": [{"b": 1, "b": {"c": 1, "c": 2}}], "a": 1e400}', ['/a/0/b', '/a/0/b/c', '/a', '/a']],
+])('J3, J4: %s is at fault at %j', (text, pointers) => {
+  const decision = parse(text);
+  expect(decision.ok ? [] : decision.problem.errors?.map(({ pointer }) => pointer)).toEqual(pointers);
+});
+
+test.each(['9007199254740993,', '{"a":1,"a":1},', '"\\u0000",', '{"__proto__":1},'])(
+  'of a body of nothing but %s no more faults are looked for than an answer lists',
+  (item) => {
+    const decision = parse(`[${item.repeat(1000)}0]`);
+    expect(decision.ok ? undefined : decision.problem.errors?.length).toBe(100);
+  },
+);
+
 test('no bytes whatever make reading a body throw', () => {
   fc.assert(
     fc.property(

@@ -26,6 +26,7 @@ import { problem } from '#kernel/problem.ts';
 import { isStorableText, MAX_JSON_DEPTH } from '#kernel/text.ts';
 import { pointerStep } from './json-pointer.ts';
 import type { EdgeProblemCode } from './problems.ts';
+import { MAX_FIELD_PROBLEMS } from './render-problem.ts';
 import { repeatedNames } from './repeated-names.ts';
 import { roundedNumbers } from './rounded-numbers.ts';
 import { type JsonScan, scanJson } from './scan-json.ts';
@@ -40,7 +41,7 @@ export interface JsonBodyOptions {
   readonly roundsNumbers?: boolean;
 }
 
-/** The value of a JSON body, or what is wrong with it, every fault of it. */
+/** The value of a JSON body, or what is wrong with it: as many of its faults as an answer lists. */
 export function parseJsonBody(
   bytes: Buffer,
   { roundsNumbers = false }: JsonBodyOptions = {},
@@ -101,12 +102,13 @@ function faultsOf(body: {
   roundsNumbers: boolean;
 }): readonly FieldProblem[] {
   const { text, scan, value, roundsNumbers } = body;
-  const repeated = scan.members === countMembers(value) ? [] : repeatedNames(text); // J4
-  const rounded = scan.delicateNumbers && !roundsNumbers ? roundedNumbers(text) : []; // J3
+  const most = MAX_FIELD_PROBLEMS;
+  const repeated = scan.members === countMembers(value) ? [] : repeatedNames(text, most); // J4
+  const rounded = scan.delicateNumbers && !roundsNumbers ? roundedNumbers(text, most) : []; // J3
   const suspicious = scan.escapes || text.includes('__proto__') || text.includes('"constructor"');
   const unusable: FieldProblem[] = [];
   if (suspicious) inspect(value, '', unusable); // J2, J5
-  return [...repeated, ...rounded, ...unusable];
+  return [...repeated, ...rounded, ...unusable].slice(0, most);
 }
 
 function countMembers(value: unknown): number {
@@ -128,6 +130,7 @@ function inspect(value: unknown, pointer: string, faults: FieldProblem[]): void 
   }
   if (typeof value !== 'object' || value === null) return;
   for (const [name, item] of Object.entries(value)) {
+    if (faults.length >= MAX_FIELD_PROBLEMS) return;
     const at = pointer + pointerStep(name);
     if (!name.isWellFormed()) {
       faults.push({

@@ -14,7 +14,7 @@ export interface JsonScan {
 }
 
 /** A double keeps every decimal of this many digits apart from all others of so many. */
-const SAFE_DIGITS = 15;
+export const SAFE_DIGITS = 15;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -47,8 +47,7 @@ export function scanJson(text: string): JsonScan {
       depth -= 1;
     } else if (character >= ZERO && character <= NINE) {
       const end = endOfNumber(text, at);
-      // The point counts as a digit.
-      if (end - at > SAFE_DIGITS || isExponent(text.charCodeAt(end))) delicateNumbers = true;
+      if (isDelicate(text, at, end)) delicateNumbers = true;
       at = end - 1;
     }
   }
@@ -56,7 +55,7 @@ export function scanJson(text: string): JsonScan {
 }
 
 /** Where the quote stands that ends the string beginning at `start`. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length) {
     const character = text.charCodeAt(end);
@@ -67,7 +66,7 @@ function endOfString(text: string, start: number): number {
 }
 
 /** Where the first character stands that is neither digit nor point. */
-function endOfNumber(text: string, start: number): number {
+export function endOfNumber(text: string, start: number): number {
   let end = start + 1;
   while (end < text.length) {
     const character = text.charCodeAt(end);
@@ -75,6 +74,11 @@ function endOfNumber(text: string, start: number): number {
     end += 1;
   }
   return end;
+}
+
+/** Whether the number whose digits are from `start` to `end` might be one that a double does not keep. The point counts as a digit. */
+export function isDelicate(text: string, start: number, end: number): boolean {
+  return end - start > SAFE_DIGITS || isExponent(text.charCodeAt(end));
 }
 
 function isExponent(character: number): boolean {
