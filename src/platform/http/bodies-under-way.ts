@@ -3,7 +3,7 @@
  * ends none takes no more than that. A body that says how long it is is refused before it is read, one that does not where
  * it is too much.
  */
-import { type Readable, Transform } from 'node:stream';
+import { Transform } from 'node:stream';
 import type { FastifyReply, FastifyRequest, preParsingHookHandler, RequestPayload } from 'fastify';
 import { overloaded } from './overloaded.ts';
 import { ProblemError } from './problem-error.ts';
@@ -19,12 +19,13 @@ const COUNTED_DIGITS = 5;
 export function boundBodiesUnderWay(bodyLimitBytes: number): preParsingHookHandler {
   const bound = Math.max(LEAST_BOUND_BYTES, LEAST_BODIES * bodyLimitBytes);
   const held = new HeldBytes(bound);
-  return (request, _reply: FastifyReply, payload, done) => {
+  return (request, reply, payload, done) => {
     const length = request.headers['content-length'];
     if (length !== undefined && length.length < COUNTED_DIGITS) done(null, payload);
-    else if (length !== undefined) takeDeclared(held, { request, payload, declared: Number(length) }, done);
+    else if (length !== undefined)
+      takeDeclared(held, { request, reply, payload, declared: Number(length) }, done);
     else if (request.headers['transfer-encoding'] === undefined) done(null, payload);
-    else done(null, counted(held, request, payload));
+    else done(null, counted(held, { request, reply, payload }));
   };
 }
 
@@ -52,9 +53,15 @@ class HeldBytes {
   }
 }
 
+interface Body {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly payload: RequestPayload;
+}
+
 function takeDeclared(
   held: HeldBytes,
-  body: { request: FastifyRequest; payload: RequestPayload; declared: number },
+  body: Body & { readonly declared: number },
   done: (error: ProblemError | null, payload?: RequestPayload) => void,
 ): void {
   const { request, payload } = body;
@@ -64,12 +71,13 @@ function takeDeclared(
     done(tooMuch());
     return;
   }
-  onceOver(payload, () => held.giveBack(caller, bytes));
+  onceOver(body, () => held.giveBack(caller, bytes));
   done(null, payload);
 }
 
 /** Passes the body on, and breaks off where there is no more room. */
-function counted(held: HeldBytes, request: FastifyRequest, payload: RequestPayload): Transform {
+function counted(held: HeldBytes, body: Body): Transform {
+  const { request, payload } = body;
   const caller = callerOf(request);
   const limit = limitOf(request);
   let taken = 0;
@@ -81,15 +89,18 @@ function counted(held: HeldBytes, request: FastifyRequest, payload: RequestPaylo
       return pass(null, chunk);
     },
   });
-  onceOver(payload, () => {
+  onceOver(body, () => {
     held.giveBack(caller, taken);
     if (!payload.readableEnded) passing.destroy();
   });
   return payload.pipe(passing);
 }
 
-/** It has arrived, or never will. */
-function onceOver(payload: Readable, work: () => void): void {
+/**
+ * It has arrived, or never will. What is answered before it has arrived, as too large, is not kept; Node tells of the end of
+ * such a body only if its connection goes on.
+ */
+function onceOver({ payload, reply }: Body, work: () => void): void {
   let isOver = false;
   const end = (): void => {
     if (!isOver) work();
@@ -97,6 +108,7 @@ function onceOver(payload: Readable, work: () => void): void {
   };
   payload.once('end', end);
   payload.once('close', end);
+  reply.raw.once('close', end);
 }
 
 /** More than that is not held of one body. */

@@ -191,6 +191,24 @@ describe('bodies that do not end', () => {
       })
       .toBe('request.malformed_json');
   });
+
+  test.each([
+    ['too large', 'request.too_large', head(`Content-Length: ${MEBIBYTE + 1}`)],
+    ['too large in chunks', 'request.too_large', `${chunked}2\r\n  \r\n`],
+    [
+      'of another type',
+      'request.unsupported_media_type',
+      head(`Content-Length: ${MEBIBYTE}`).replace('application/json', 'text/xml'),
+    ],
+  ])('are held no longer once they are refused as %s', async (_what, code, refused) => {
+    const { port } = await givenServer();
+    for (let count = 0; count < 33; count += 1) {
+      const { socket, received } = dial(port);
+      socket.write(refused);
+      await expect.poll(() => codeOf(received()), PATIENCE).toBe(code);
+      socket.destroy();
+    }
+  });
 });
 
 test('the limits on a peer’s time are in force', async () => {
