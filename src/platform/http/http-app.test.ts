@@ -742,6 +742,7 @@ describe('the documentation', () => {
     expect((await operationOf('get', '/metrics')).responses['200']?.content).toHaveProperty('text/plain');
     const { responses } = await operationOf('get', '/readyz');
     expect(responses['503']?.content).toHaveProperty('application/json');
+    expect(responses['default']?.content).toHaveProperty(['application/problem+json']);
   });
 
   test('says of every refusal that it is a problem, and when to come again', async () => {

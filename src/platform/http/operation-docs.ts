@@ -29,6 +29,8 @@ interface OperationSchema extends FastifySchema {
 
 /** What every operation that asks who calls may answer, whatever it does; `default` stands for the rest. */
 const REFUSALS_OF_ALL = { 429: undefined, 503: undefined, default: undefined };
+/** And every one that is open: what no route takes is refused there too, as a NUL in the query. */
+const REFUSALS_OF_OPEN = { default: undefined };
 const COME_AGAIN_STATUSES = new Set(['429', '503']);
 
 const CORRELATION_ID: Header = {
@@ -89,7 +91,7 @@ function requestHeaders({ idempotencyKey, waits, headers }: FastifyContextConfig
 }
 
 function responses(own: unknown, config: FastifyContextConfig): Record<string, unknown> {
-  const general = config.scope === undefined ? {} : REFUSALS_OF_ALL;
+  const general = config.scope === undefined ? REFUSALS_OF_OPEN : REFUSALS_OF_ALL;
   const all = { ...general, ...(typeof own === 'object' ? own : {}) };
   return Object.fromEntries(
     Object.entries(all).map(([status, answer]: [string, unknown]) => [
