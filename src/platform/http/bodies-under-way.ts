@@ -5,6 +5,7 @@
  */
 import { Transform } from 'node:stream';
 import type { FastifyReply, FastifyRequest, preParsingHookHandler, RequestPayload } from 'fastify';
+import { callerOf, HeldBytes } from './held-bytes.ts';
 import { overloaded } from './overloaded.ts';
 import { ProblemError } from './problem-error.ts';
 
@@ -27,30 +28,6 @@ export function boundBodiesUnderWay(bodyLimitBytes: number): preParsingHookHandl
     else if (request.headers['transfer-encoding'] === undefined) done(null, payload);
     else done(null, counted(held, { request, reply, payload }));
   };
-}
-
-/** Of callers that hold any. */
-class HeldBytes {
-  readonly #bound: number;
-  readonly #bytes = new Map<string, number>();
-
-  constructor(bound: number) {
-    this.#bound = bound;
-  }
-
-  /** Whether there was room. */
-  take(caller: string, bytes: number): boolean {
-    const sum = (this.#bytes.get(caller) ?? 0) + bytes;
-    if (sum > this.#bound) return false;
-    this.#bytes.set(caller, sum);
-    return true;
-  }
-
-  giveBack(caller: string, bytes: number): void {
-    const left = (this.#bytes.get(caller) ?? 0) - bytes;
-    if (left > 0) this.#bytes.set(caller, left);
-    else this.#bytes.delete(caller);
-  }
 }
 
 interface Body {
@@ -114,11 +91,6 @@ function onceOver({ payload, reply }: Body, work: () => void): void {
 /** More than that is not held of one body. */
 function limitOf(request: FastifyRequest): number {
   return request.routeOptions.bodyLimit;
-}
-
-/** Who is not known by a key, by the address. */
-function callerOf(request: FastifyRequest): string {
-  return request.caller?.tenant ?? request.socket.remoteAddress ?? '';
 }
 
 function tooMuch(): ProblemError {

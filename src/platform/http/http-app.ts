@@ -24,6 +24,7 @@ import { type Problem, type ProblemRegistry, problem } from '#kernel/problem.ts'
 import type { Logger } from '#platform/telemetry/logger.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { allowedMethods, type RegisteredRoute } from './allowed-methods.ts';
+import { boundAnswersUnderWay } from './answers-under-way.ts';
 import { DOCS_PREFIX, registerDocsPages, registerOpenApi } from './api-docs.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { boundBodiesUnderWay } from './bodies-under-way.ts';
@@ -158,6 +159,7 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
   );
   guardRoutes(app, { routes, durations, guard });
   app.addHook('preParsing', boundBodiesUnderWay(settings.bodyLimitBytes));
+  app.addHook('onSend', boundAnswersUnderWay());
   // What is left for it: a route that exists and gives up, as the one of the page's files does.
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
 }
