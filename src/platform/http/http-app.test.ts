@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { NoTurn, readingTenant } from '#platform/postgres/read-turns.ts';
 import {
   type EdgeFixture,
@@ -629,6 +629,16 @@ describe('limits per key (STANDARDS §11)', () => {
     expect(refused.headers['retry-after']).toBe('1');
     expect((await call({ headers: bearer(READER_KEY) }, fixture)).statusCode).toBe(200);
     expect((await call({ url: '/livez' }, fixture)).statusCode).toBe(200);
+    await fixture.app.close();
+  });
+
+  test.each([KEY, SLOW_KEY])('of requests that come at once, as many pass as may', async (key) => {
+    vi.useFakeTimers({ toFake: ['Date'] }); // however busy the machine is, they are of one second
+    onTestFinished(() => void vi.useRealTimers());
+    const fixture = await givenEdge({ rateLimitPerSecond: 3 });
+    const asked = Array.from({ length: 5 }, () => call({ headers: bearer(key) }, fixture));
+    const statuses = (await Promise.all(asked)).map(({ statusCode }) => statusCode);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
     await fixture.app.close();
   });
 

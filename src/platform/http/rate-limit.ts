@@ -1,4 +1,4 @@
-import rateLimit from '@fastify/rate-limit';
+import rateLimit, { type FastifyRateLimitStore } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { edgeProblem, type ProblemError } from './problem-error.ts';
 
@@ -17,7 +17,7 @@ export async function createRateLimiter(app: FastifyInstance, perSecond: number)
     global: false,
     max: perSecond,
     timeWindow: 1000,
-    cache: MAX_KEYS,
+    store: Counts,
     keyGenerator: (request) => request.caller?.keyId ?? '',
   });
   const count = app.createRateLimit();
@@ -29,6 +29,45 @@ export async function createRateLimiter(app: FastifyInstance, perSecond: number)
     reply.header('ratelimit', `"key";r=${usage.remaining};t=${usage.ttlInSeconds}`);
     return usage.isExceeded ? tooMany(perSecond, usage.ttlInSeconds) : undefined;
   };
+}
+
+interface Window {
+  readonly startedAt: number;
+  count: number;
+}
+
+/**
+ * What was counted of each key. Each request is told its own number: the plugin's store gives all that are counted at once one
+ * object, in which each of them finds the number of the last.
+ */
+class Counts implements FastifyRateLimitStore {
+  /** The least recently used key first. */
+  readonly #windows = new Map<string, Window>();
+
+  incr(
+    key: string,
+    done: (error: Error | null, result?: { current: number; ttl: number }) => void,
+    windowMs: number,
+  ): void {
+    const now = Date.now();
+    const window = this.#windowAt(now, key, windowMs);
+    window.count += 1;
+    this.#windows.delete(key);
+    this.#windows.set(key, window);
+    const [oldest] = this.#windows.keys();
+    if (this.#windows.size > MAX_KEYS && oldest !== undefined) this.#windows.delete(oldest);
+    done(null, { current: window.count, ttl: window.startedAt + windowMs - now });
+  }
+
+  child(): this {
+    return this;
+  }
+
+  #windowAt(now: number, key: string, windowMs: number): Window {
+    const known = this.#windows.get(key);
+    const isOver = known === undefined || known.startedAt + windowMs <= now;
+    return isOver ? { startedAt: now, count: 0 } : known;
+  }
 }
 
 function tooMany(perSecond: number, retryAfterS: number): ProblemError {
