@@ -8,8 +8,6 @@ import { closeHttpApp } from './closing.ts';
 import { type EdgeFixture, givenEdge, THING } from './edge-fixture.ts';
 import { lineUpPipelined } from './pipelined-requests.ts';
 
-/** Busy machines take their time. */
-const PATIENCE = { timeout: 60_000, interval: 5 };
 /** The one that nothing precedes, and 16 behind it. */
 const UNDER_WAY = 17;
 
@@ -76,11 +74,11 @@ test('of one connection 16 requests are under way behind the first; all are answ
   const ids = Array.from({ length: 100 }, (_, index) => `n${index}`);
   const ahead = get('/v1/waiting').repeat(100) + ids.map((id) => get(`/v1/things/${id}`)).join('');
   const { received } = send(port, ahead);
-  await expect.poll(waiting, PATIENCE).toBe(UNDER_WAY);
+  await expect.poll(waiting).toBe(UNDER_WAY);
   await turns();
   expect(waiting()).toBe(UNDER_WAY);
   release();
-  await expect.poll(() => answersIn(received()), PATIENCE).toBe(200);
+  await expect.poll(() => answersIn(received())).toBe(200);
   expect([...received().matchAll(/"id":"(\w+)"/g)].map((match) => match[1])).toEqual(ids);
 });
 
@@ -90,11 +88,11 @@ test('of a connection with requests that wait nothing more is read', async () =>
   const bytes = get('/v1/waiting') + post('/v1/things').repeat(5_000);
   const { received } = send(port, bytes);
   const [served] = (await connected) as [Socket];
-  await expect.poll(waiting, PATIENCE).toBe(1);
+  await expect.poll(waiting).toBe(1);
   await turns(500);
   expect(served.bytesRead).toBeLessThan(bytes.length / 4);
   release();
-  await expect.poll(() => answersIn(received()), PATIENCE).toBe(5_001);
+  await expect.poll(() => answersIn(received())).toBe(5_001);
   expect(received()).not.toMatch(/HTTP\/1\.1 (?!20[02])/);
 });
 
@@ -113,7 +111,7 @@ test('between two looks at the sockets 64 that were sent ahead are let in, of al
   look();
   const callers = Array.from({ length: 10 }, (_, index) => send(port, get(`/${index}`).repeat(200)));
   const answered = () => callers.map(({ received }) => answersIn(received()));
-  await expect.poll(answered, PATIENCE).toEqual(callers.map(() => 200));
+  await expect.poll(answered).toEqual(callers.map(() => 200));
   isOver = true;
   expect(Math.max(...perTurn)).toBeLessThanOrEqual(64 + callers.length);
 });
@@ -126,7 +124,7 @@ test('a request is not let in in the context of another', async () => {
     context.run(request.url ?? '', () => setTimeout(() => response.end(), 1));
   });
   const { received } = send(port, get('/a').repeat(100));
-  await expect.poll(() => answersIn(received()), PATIENCE).toBe(100);
+  await expect.poll(() => answersIn(received())).toBe(100);
   expect(new Set(seen)).toEqual(new Set([undefined]));
 });
 
@@ -135,7 +133,7 @@ test('what waits behind an answer that closes the connection is dropped', async 
   const { port } = await givenLine((_request, response) => held.push(response));
   const { socket, received } = send(port, get('/').repeat(100));
   const closed = once(socket, 'close');
-  await expect.poll(() => held.length, PATIENCE).toBe(UNDER_WAY);
+  await expect.poll(() => held.length).toBe(UNDER_WAY);
   const [first, second] = held;
   first?.end();
   second?.setHeader('connection', 'close').end();
@@ -147,9 +145,9 @@ test('where as many wait as may, a connection that sends more ahead is cut, and 
   const held: ServerResponse[] = [];
   const { port } = await givenLine((_request, response) => held.push(response), 10);
   const few = send(port, get('/').repeat(UNDER_WAY));
-  await expect.poll(() => held.length, PATIENCE).toBe(UNDER_WAY);
+  await expect.poll(() => held.length).toBe(UNDER_WAY);
   const more = send(port, get('/').repeat(UNDER_WAY + 1));
   await once(more.socket, 'close');
   for (const response of held) response.end();
-  await expect.poll(() => answersIn(few.received()), PATIENCE).toBe(UNDER_WAY);
+  await expect.poll(() => answersIn(few.received())).toBe(UNDER_WAY);
 });
