@@ -154,6 +154,11 @@ describe('K7: what cannot be decided is 200 and 07, and is recorded with its rea
   });
 });
 
+test('K5: who would wait for longer than 30 s is answered within them', async () => {
+  const answer = await decide({ ...PURCHASE, totalAmount: 1 }, { 'x-deadline-ms': '60000' });
+  expect(answer.json()).toMatchObject({ code: '00' });
+});
+
 test('K6: an id in the body or in the header is answered once, in every process', async () => {
   const first = await decide({ ...PURCHASE, totalAmount: 1 }, { 'idempotency-key': 'repeat' });
   const repeat = await http(`${other.url}/v1/card-transactions`, {

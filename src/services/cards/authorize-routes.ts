@@ -21,11 +21,11 @@ import { answerOf, type Code } from './card-transaction.ts';
 import { type Reading, readCardTransaction, unreadable } from './read-card-transaction.ts';
 import { CardAnswerDocument, CardPendingDocument, CardTransactionBody, CodeDocument } from './schemas.ts';
 
-/** What a caller may ask for by X-Deadline-Ms. */
+/** Nobody is kept waiting for longer, whatever X-Deadline-Ms asks for. */
 const DEADLINE_MAX_MS = 30_000;
 
 const DESCRIPTION =
-  'Always 200. The answer comes within 100 ms of the arrival, or within `X-Deadline-Ms` (1 to 30000). `07` means that nothing was applied.';
+  'Always 200. The answer comes within 100 ms of the arrival, or within `X-Deadline-Ms` (at most 30000). `07` means that nothing was applied.';
 
 const CALLBACK_DESCRIPTION =
   ' With `callback_url`, in the request or registered on the card (null in the request: not for this one), it is 202, without a deadline, as soon as the decision is durable, and the decision is sent there, signed (Standard Webhooks) by the secret of `POST /v1/webhook-endpoints/callbacks/rotate-secret`; a repeat is answered at once.';
@@ -35,7 +35,7 @@ const HEADERS = {
     'Idempotency-Key': IDEMPOTENCY_KEY,
     'X-Deadline-Ms': {
       type: 'integer',
-      description: `Until when the answer must be there, from the arrival: 1 to ${DEADLINE_MAX_MS}; ${DEADLINE_MS} if it is not sent.`,
+      description: `Until when the answer must be there, from the arrival: 1 or more, of which ${DEADLINE_MAX_MS} at most are used; ${DEADLINE_MS} if it is not sent.`,
     },
   },
   sent: { 'Idempotency-Replayed': REPLAYED },
@@ -139,9 +139,8 @@ function isJson(contentType: string | undefined): boolean {
 
 function deadlineOf(header: string | string[] | undefined): number | undefined {
   if (header === undefined) return DEADLINE_MS;
-  if (typeof header !== 'string' || !/^[1-9]\d{0,4}$/.test(header)) return undefined;
-  const ms = Number(header);
-  return ms <= DEADLINE_MAX_MS ? ms : undefined;
+  if (typeof header !== 'string' || !/^[1-9]\d{0,14}$/.test(header)) return undefined;
+  return Math.min(Number(header), DEADLINE_MAX_MS);
 }
 
 interface Exchange {
