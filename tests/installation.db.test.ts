@@ -8,6 +8,7 @@ import { SERVICE_ROLE } from '#platform/postgres/session.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { CutProxy } from './cut-proxy.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 let database: TestDatabase;
 let owner: Client;
@@ -179,7 +180,7 @@ async function maintainOnce(url: string): Promise<void> {
     },
   });
   maintenance.open();
-  await vi.waitUntil(() => failure !== undefined, { timeout: 10_000, interval: 5 });
+  await vi.waitUntil(() => failure !== undefined, PATIENCE);
   // A turn that has begun meanwhile ends with the proxy.
   void maintenance.close();
   throw failure;

@@ -10,6 +10,7 @@ import { createProductDatabase, type TestDatabase } from './database.ts';
 import { type Engine, PARTITIONS, startEngine } from './engine.ts';
 import { finishOrders } from './finish-orders.ts';
 import { IntegrityDesk } from './integrity-desk.ts';
+import { PATIENCE } from './patience.ts';
 import { ask, DELIVERIES, setBack } from './redelivery.ts';
 
 let database: TestDatabase;
@@ -130,7 +131,7 @@ test('P5, U14: a stage whose group passed the event without effect is found, del
   const redeliverer = startRedeliverer();
   try {
     await desk.repair();
-    await vi.waitUntil(async () => (await orders()).includes('notification done'), { timeout: 10_000 });
+    await vi.waitUntil(async () => (await orders()).includes('notification done'), PATIENCE);
     await desk.repairAll();
   } finally {
     await redeliverer.stop();
@@ -202,7 +203,7 @@ test('RP4: while the group of a stage is down one order waits for it, and no att
   expect(await desk.findings()).toMatchObject([{ kind: 'missing_stage', state: 'repairing', attempts: 1 }]);
   const redeliverer = startRedeliverer();
   try {
-    await vi.waitUntil(async () => (await orders()).includes('notification done'), { timeout: 10_000 });
+    await vi.waitUntil(async () => (await orders()).includes('notification done'), PATIENCE);
     await desk.repairAll();
   } finally {
     await redeliverer.stop();

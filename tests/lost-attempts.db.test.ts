@@ -1,19 +1,16 @@
 /** A charge or refund under way whose attempt is gone, or due never, is found, and comes to its end all the same, once (D2, P5, U14). */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
-import { newId, type RefundId } from '#kernel/ids.ts';
-import { CommandWorker } from '#platform/batch/command-worker.ts';
 import { Redeliverer } from '#platform/dead-letters/redeliverer.ts';
-import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
-import { RefundResolutions } from '#services/providers/refund-resolutions.ts';
-import { renderAnswer } from '../src/problems.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { type Engine, PARTITIONS, startEngine, TENANT } from './engine.ts';
+import { type Engine, PARTITIONS, startEngine } from './engine.ts';
 import { GatewayDesk } from './gateway-desk.ts';
 import { IntegrityDesk } from './integrity-desk.ts';
+import { PATIENCE } from './patience.ts';
 import { ask } from './redelivery.ts';
+import { RefundPerson } from './refund-person.ts';
 
 let database: TestDatabase;
 let engine: Engine;
@@ -75,40 +72,9 @@ async function findAndRepair(): Promise<void> {
   await integrity.repair();
   await vi.waitUntil(
     async () => (await ask(database.url, 'select from log.pending_redeliveries')).length === 0,
-    { timeout: 10_000 },
+    PATIENCE,
   );
   await integrity.repairAll();
-}
-
-/** A person does. */
-async function sayRefunded(refund: RefundId): Promise<number> {
-  const worker = new CommandWorker({
-    name: 'providers.intake',
-    topic: 'providers',
-    handler: new RefundResolutions({ renderProblem: renderAnswer, onCommitted: () => undefined }),
-    idempotency: new IdempotencyStore('providers'),
-    keyReused: () => ({ status: 422, body: '{}' }),
-    log: engine.log,
-    session,
-    clock: systemClock,
-    random: Math.random,
-    batchMax: 1,
-    delayMs: () => 0,
-    observer: { committed: () => undefined, failed: () => undefined },
-  });
-  worker.start();
-  const { answer } = await worker.submit({
-    operation: 'refunds.resolve',
-    tenant: TENANT,
-    idempotencyKey: newId('req'),
-    id: refund,
-    requestId: newId('req'),
-    correlationId: newId('cor'),
-    traceparent: null,
-    body: { operation: 'refunds.resolve', refund_id: refund, outcome: 'refunded', reason: 'Seen there.' },
-  });
-  await worker.stop();
-  return answer.status;
 }
 
 async function attemptsOf(subject: string) {
@@ -180,7 +146,9 @@ test('a refund whose attempt is lost with its charge is not asked of anybody: a 
   await gateways.until('reconciliation_required', id);
   expect(await attemptsOf(id)).toMatchObject([{ provider: 'none', state: 'pending' }]);
   expect(await verify({ url: database.url })).toMatchObject({ running: 1 });
-  expect(await sayRefunded(id)).toBe(202);
+  const person = new RefundPerson(database.url, engine);
+  expect(await person.say(id, 'refunded')).toBe(202);
+  await person.leave();
   await gateways.until('completed', id);
   expect(gateways.alfa.count('refund') + gateways.beta.count('refund')).toBe(1);
 }, 60_000);

@@ -1,18 +1,12 @@
 /** A refund that its provider has made and that the ledger cannot post: a person makes room, and has it posted again. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '#kernel/clock.ts';
-import { newId, type RefundId } from '#kernel/ids.ts';
+import type { RefundId } from '#kernel/ids.ts';
 import { MAX_AMOUNT_MINOR } from '#kernel/money.ts';
-import { CommandWorker } from '#platform/batch/command-worker.ts';
-import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
-import { Session } from '#platform/postgres/session.ts';
 import { verify } from '#proof/verify.ts';
-import { RefundResolutions } from '#services/providers/refund-resolutions.ts';
-import type { RefundResolutionOrder } from '#services/providers/resolve-refund.ts';
-import { renderAnswer } from '../src/problems.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
-import { type Engine, startEngine, TENANT } from './engine.ts';
+import { type Engine, startEngine } from './engine.ts';
 import { GatewayDesk } from './gateway-desk.ts';
+import { RefundPerson } from './refund-person.ts';
 
 const AMOUNT = 100;
 const REFUNDED = 40;
@@ -20,16 +14,14 @@ const REFUNDED = 40;
 let database: TestDatabase;
 let engine: Engine;
 let desk: GatewayDesk;
-let session: Session;
-let resolutions: CommandWorker<RefundResolutionOrder, unknown, 'resolved'>;
+let person: RefundPerson;
 
 beforeEach(async () => {
   database = await createProductDatabase();
 });
 
 afterEach(async () => {
-  await resolutions.stop();
-  await session.close();
+  await person.leave();
   await desk.close();
   await engine.close();
   await database.drop();
@@ -38,46 +30,13 @@ afterEach(async () => {
 async function start(options: { readonly straightThrough: boolean }): Promise<void> {
   engine = await startEngine(database.url, { gateways: true, ...options });
   desk = await GatewayDesk.open(engine, database);
-  session = new Session({ url: database.url, name: 'providers.intake' });
-  resolutions = new CommandWorker({
-    name: 'providers.intake',
-    topic: 'providers',
-    handler: new RefundResolutions({
-      renderProblem: renderAnswer,
-      onCommitted: () => undefined,
-    }),
-    idempotency: new IdempotencyStore('providers'),
-    keyReused: () => ({ status: 422, body: '{}' }),
-    log: engine.log,
-    session,
-    clock: systemClock,
-    random: Math.random,
-    batchMax: 1,
-    delayMs: () => 0,
-    observer: { committed: () => undefined, failed: () => undefined },
-  });
-  resolutions.start();
+  person = new RefundPerson(database.url, engine);
   await engine.openAccounts([
     { id: 'wallet', kind: 'wallet', fundedMinor: BigInt(AMOUNT) },
     { id: 'service', kind: 'service' },
     { id: 'aside', kind: 'wallet' },
     { id: 'mint', kind: 'external' },
   ]);
-}
-
-/** A person says it; the status of the answer. */
-async function say(refund: RefundId, outcome: RefundResolutionOrder['outcome']): Promise<number> {
-  const { answer } = await resolutions.submit({
-    operation: 'refunds.resolve',
-    tenant: TENANT,
-    idempotencyKey: newId('req'),
-    id: refund,
-    requestId: newId('req'),
-    correlationId: newId('cor'),
-    traceparent: null,
-    body: { operation: 'refunds.resolve', refund_id: refund, outcome, reason: 'Room was made.' },
-  });
-  return answer.status;
 }
 
 /** Between the ledger's last word that it cannot be posted and the next. */
@@ -115,17 +74,17 @@ test.each([{ straightThrough: false }, { straightThrough: true }])(
     expect(await rows('select failure_code from payments.refunds')).toEqual([
       { failure_code: 'ledger.amount_out_of_range' },
     ]);
-    expect(await say(refund, 'not_refunded')).toBe(409);
+    expect(await person.say(refund, 'not_refunded')).toBe(409);
 
-    expect(await say(refund, 'refunded')).toBe(202);
+    expect(await person.say(refund, 'refunded')).toBe(202);
     await refusals(refund, 2);
     expect(await findings()).toEqual([]);
 
     await engine.transfer({ from: 'wallet', to: 'aside', amountMinor: BigInt(REFUNDED) });
-    const answers = await Promise.all([1, 2, 3].map(() => say(refund, 'refunded')));
+    const answers = await Promise.all([1, 2, 3].map(() => person.say(refund, 'refunded')));
     expect(answers.toSorted((a, b) => a - b)).toEqual([202, 409, 409]);
     await desk.until('completed', refund);
-    expect(await say(refund, 'refunded')).toBe(409);
+    expect(await person.say(refund, 'refunded')).toBe(409);
     expect(await findings()).toEqual([]);
     expect(
       await rows(

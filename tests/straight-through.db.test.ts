@@ -175,7 +175,7 @@ test('X3: entries and accounts of others in between are passed over, however man
   try {
     for (let round = 1; round <= 10; round++) {
       await pay(engine, 12);
-      await expect.poll(statusesOf, { timeout: 10_000, interval: 20 }).toEqual({ completed: 12 * round });
+      await expect.poll(statusesOf).toEqual({ completed: 12 * round });
     }
   } finally {
     paid.abort();
@@ -232,7 +232,7 @@ test('X4: a batch that fails by one of its payments is left to the stages, which
   await ask(database.url, 'delete from validation.events where subject = $1', [broken]);
   await deliverAgain(['validation']);
   const engine = await start(true);
-  await expect.poll(() => engine.passageFailures.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => engine.passageFailures.length).toBeGreaterThan(0);
   await pay(engine, 30);
   await engine.settled();
   expect(engine.batches.get('validation')).toBeGreaterThan(0);
@@ -251,7 +251,7 @@ test('X4: where one partition fails by itself, the others go straight through on
   await ask(database.url, 'delete from validation.events where subject = $1', [broken]);
   await deliverAgain(['validation']);
   const engine = await start(true);
-  await expect.poll(() => engine.passageFailures.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => engine.passageFailures.length).toBeGreaterThan(0);
   await engine.settled();
   engine.batches.clear();
   await pay(engine, 40);
@@ -276,15 +276,13 @@ test('X4: a gap in one partition is met by that partition alone', async () => {
   );
   await deliverAgain(['validation']);
   const engine = await start(true);
-  await expect.poll(() => engine.yields.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(() => engine.yields.length).toBeGreaterThan(0);
   expect(engine.yields).toEqual([[gone?.['partition']]]);
   const elsewhere = WALLETS.filter(
     (id) => partitionOf(TENANT, id, engine.log.partitions) !== gone?.['partition'],
   );
   await Promise.all(elsewhere.map((wallet_id) => engine.submit({ wallet_id })));
-  await expect
-    .poll(statusesOf, { timeout: 10_000, interval: 20 })
-    .toEqual({ completed: 16 + elsewhere.length });
+  await expect.poll(statusesOf).toEqual({ completed: 16 + elsewhere.length });
   expect(engine.batches.get('straight-through')).toBeGreaterThan(0);
 });
 
@@ -346,7 +344,7 @@ test('R6: a position that is gone keeps no payment from its end, in its partitio
   const lost = partitionOf(TENANT, WALLETS[0] ?? '', PARTITIONS);
   await losePosition(lost);
   await pay(engine, 24);
-  await expect.poll(statusesOf, { timeout: 20_000 }).toEqual({ completed: 48 });
+  await expect.poll(statusesOf).toEqual({ completed: 48 });
   await engine.settled();
   expect(engine.passageFailures).toEqual([]);
   expect(await findings()).toEqual([]);
