@@ -3,8 +3,10 @@
  * stays free for the others, so there is room for who comes next however many hold theirs: one alone gets half of it all, two get
  * a third each.
  */
+import { Tally } from '#kernel/tally.ts';
+
 export class FairPlaces {
-  readonly #taken = new Map<string, number>();
+  readonly #taken = new Tally<string>();
   #free: number;
 
   constructor(places: number) {
@@ -17,18 +19,16 @@ export class FairPlaces {
 
   /** How many more one by one would be the tenant's. What takes several at once may go beyond its share by them. */
   roomOf(tenant: string): number {
-    return Math.max(0, Math.ceil((this.#free - (this.#taken.get(tenant) ?? 0)) / 2));
+    return Math.max(0, Math.ceil((this.#free - this.#taken.of(tenant)) / 2));
   }
 
   take(tenant: string, places = 1): void {
     this.#free -= places;
-    this.#taken.set(tenant, (this.#taken.get(tenant) ?? 0) + places);
+    this.#taken.add(tenant, places);
   }
 
   giveBack(tenant: string, places = 1): void {
     this.#free += places;
-    const left = (this.#taken.get(tenant) ?? 0) - places;
-    if (left > 0) this.#taken.set(tenant, left);
-    else this.#taken.delete(tenant);
+    this.#taken.subtract(tenant, places);
   }
 }

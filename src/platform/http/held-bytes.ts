@@ -1,10 +1,10 @@
 /** How much is held in memory for each caller, up to a bound. */
 import type { FastifyRequest } from 'fastify';
+import { Tally } from '#kernel/tally.ts';
 
 export class HeldBytes {
   readonly #bound: number;
-  /** Of callers that hold any. */
-  readonly #bytes = new Map<string, number>();
+  readonly #bytes = new Tally<string>();
 
   constructor(bound: number) {
     this.#bound = bound;
@@ -12,17 +12,14 @@ export class HeldBytes {
 
   /** Whether there was room. For one who holds nothing there is, whatever it is. */
   take(caller: string, bytes: number): boolean {
-    const held = this.#bytes.get(caller) ?? 0;
-    const sum = held + bytes;
-    if (held > 0 && sum > this.#bound) return false;
-    this.#bytes.set(caller, sum);
+    const held = this.#bytes.of(caller);
+    if (held > 0 && held + bytes > this.#bound) return false;
+    this.#bytes.add(caller, bytes);
     return true;
   }
 
   giveBack(caller: string, bytes: number): void {
-    const left = (this.#bytes.get(caller) ?? 0) - bytes;
-    if (left > 0) this.#bytes.set(caller, left);
-    else this.#bytes.delete(caller);
+    this.#bytes.subtract(caller, bytes);
   }
 }
 

@@ -8,6 +8,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Fault } from '#kernel/fault.ts';
+import { Tally } from '#kernel/tally.ts';
 
 /** T3. As long as for a connection. */
 const MAX_WAIT_MS = 5000;
@@ -32,7 +33,7 @@ interface Waiting {
 export class ReadTurns {
   readonly #connections: number;
   readonly #share: number;
-  readonly #taken = new Map<Caller, number>();
+  readonly #taken = new Tally<Caller>();
   /** In the order of turns; a caller of whom nobody waits is not in it. */
   readonly #waiting = new Map<Caller, Set<Waiting>>();
   #free: number;
@@ -57,19 +58,17 @@ export class ReadTurns {
   // T1
   #mayGo(caller: Caller): boolean {
     const share = caller === undefined ? this.#connections : this.#share;
-    return this.#free > 0 && (this.#taken.get(caller) ?? 0) < share;
+    return this.#free > 0 && this.#taken.of(caller) < share;
   }
 
   #take(caller: Caller): void {
     this.#free -= 1;
-    this.#taken.set(caller, (this.#taken.get(caller) ?? 0) + 1);
+    this.#taken.add(caller, 1);
   }
 
   #giveBack(caller: Caller): void {
     this.#free += 1;
-    const left = (this.#taken.get(caller) ?? 0) - 1;
-    if (left > 0) this.#taken.set(caller, left);
-    else this.#taken.delete(caller);
+    this.#taken.subtract(caller, 1);
     this.#callNext();
   }
 
