@@ -3,6 +3,7 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type Connector, type ConnectorRef, connectorRef, keptOf, type PutDefinition } from './connector.ts';
+import { KeptByLength } from './kept-by-length.ts';
 
 /** A definition has 256 KiB at most, usually two. */
 const KEPT_MAX = 500;
@@ -34,15 +35,9 @@ export interface ListedConnectors {
   readonly fitting: number;
 }
 
-interface Kept {
-  readonly connector: Connector;
-  readonly length: number;
-}
-
 export class Connectors {
   readonly #reader: Reader;
-  readonly #kept = new Map<string, Kept>();
-  #keptLength = 0;
+  readonly #kept = new KeptByLength<Connector>({ most: KEPT_MAX, mostLength: KEPT_LENGTH });
   readonly #current = new Map<
     string,
     { readonly until: number; readonly found: Promise<Connector | undefined> }
@@ -58,9 +53,9 @@ export class Connectors {
     const found = new Map<string, Connector>();
     const missing: VersionRef[] = [];
     for (const [key, ref] of wanted) {
-      const kept = this.#kept.get(key);
+      const kept = this.#kept.find(key);
       if (kept === undefined) missing.push(ref);
-      else found.set(key, kept.connector);
+      else found.set(key, kept);
     }
     if (missing.length > 0)
       for (const connector of await this.#read(missing)) found.set(versionRef(connector), connector);
@@ -79,19 +74,11 @@ export class Connectors {
         missing.map(({ version }) => version),
       ],
     );
-    const read = rows.map((row) => ({ connector: connectorOf(row), length: row.definition.length }));
-    for (const each of read) this.#keep(each);
-    return read.map(({ connector }) => connector);
-  }
-
-  #keep(kept: Kept): void {
-    const { connector, length } = kept;
-    if (this.#kept.size >= KEPT_MAX || this.#keptLength + length > KEPT_LENGTH) {
-      this.#kept.clear();
-      this.#keptLength = 0;
-    }
-    this.#keptLength += length - (this.#kept.get(versionRef(connector))?.length ?? 0);
-    this.#kept.set(versionRef(connector), kept);
+    return rows.map((row) => {
+      const connector = connectorOf(row);
+      this.#kept.keep(versionRef(connector), connector, row.definition.length);
+      return connector;
+    });
   }
 
   /** The newest version, or the one asked for. By primary key. */

@@ -1,4 +1,5 @@
 /** What look-ups have found a moment ago, so that it is not asked for again. */
+import { KeptByLength } from '../kept-by-length.ts';
 
 /** Answers, and their length with what they are the answers to: a key may be as long as a message. */
 const KEPT_MAX = 10_000;
@@ -10,34 +11,18 @@ export interface KeptLookUp {
 }
 
 export class KeptLookUps {
-  readonly #kept = new Map<string, KeptLookUp & { readonly until: number }>();
-  #length = 0;
+  readonly #kept = new KeptByLength<KeptLookUp & { readonly until: number }>({
+    most: KEPT_MAX,
+    mostLength: KEPT_LENGTH,
+  });
 
   find(ref: string): KeptLookUp | undefined {
-    const kept = this.#kept.get(ref);
+    const kept = this.#kept.find(ref);
     return kept !== undefined && kept.until > performance.now() ? kept : undefined;
   }
 
   keep(ref: string, value: string | null, forMs: number): void {
-    const length = lengthOf(ref, value);
-    if (forMs <= 0 || length > KEPT_LENGTH) return;
-    this.#drop(ref);
-    if (this.#kept.size >= KEPT_MAX || this.#length + length > KEPT_LENGTH) {
-      this.#kept.clear();
-      this.#length = 0;
-    }
-    this.#length += length;
-    this.#kept.set(ref, { until: performance.now() + forMs, value });
+    if (forMs <= 0) return;
+    this.#kept.keep(ref, { until: performance.now() + forMs, value }, ref.length + (value?.length ?? 0));
   }
-
-  #drop(ref: string): void {
-    const kept = this.#kept.get(ref);
-    if (kept === undefined) return;
-    this.#length -= lengthOf(ref, kept.value);
-    this.#kept.delete(ref);
-  }
-}
-
-function lengthOf(ref: string, value: string | null): number {
-  return ref.length + (value?.length ?? 0);
 }
