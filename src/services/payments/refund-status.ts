@@ -37,15 +37,16 @@ const STATUS_AFTER: ReadonlyMap<string, RefundStatus> = new Map(
 );
 
 /** What a person wanted undone stands: it could not be, or not any more. */
-const UNDO_GIVEN_UP: ReadonlySet<string> = new Set(['payment.resolution_refused', 'payment.upheld']);
+const UNDO_GIVEN_UP: ReadonlyMap<string, number> = new Map([
+  ['payment.resolution_refused', 2],
+  ['payment.upheld', 1],
+]);
 
 /** The events that change refunds or totals, each with the newest version that is read. */
-export const REFUND_STATUS_EVENTS: ReadonlyMap<string, number> = new Map(
-  [...STATUS_AFTER.keys(), ...UNDO_GIVEN_UP].map((type) => [
-    type,
-    type === 'payment.resolution_refused' ? 2 : 1,
-  ]),
-);
+export const REFUND_STATUS_EVENTS: ReadonlyMap<string, number> = new Map([
+  ...[...STATUS_AFTER.keys()].map((type): [string, number] => [type, 1]),
+  ...UNDO_GIVEN_UP,
+]);
 
 export function isOfRefund({ type, subject }: LogEvent): boolean {
   return STATUS_AFTER.has(type) && isId('ref', subject);

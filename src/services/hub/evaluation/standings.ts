@@ -97,7 +97,8 @@ export class Standings {
     const standing = this.#standings.get(job.tenant);
     if (standing === undefined) return;
     const source = keyOf(job);
-    if (!standing.cameThrough.has(source)) rememberOne(standing.cameThrough, source);
+    if (!standing.cameThrough.has(source)) makeRoom(standing.cameThrough);
+    standing.cameThrough.add(source);
     if (!isShared) standing.suspects.delete(source);
   }
 
@@ -129,13 +130,12 @@ function newStanding(at: number): Standing {
 }
 
 function remember<Value>(among: Map<string, Value>, key: string, value: Value): void {
-  if (among.size >= REMEMBERED_MAX) among.clear();
+  makeRoom(among);
   among.set(key, value);
 }
 
-function rememberOne(among: Set<string>, key: string): void {
+function makeRoom(among: { readonly size: number; clear(): void }): void {
   if (among.size >= REMEMBERED_MAX) among.clear();
-  among.add(key);
 }
 
 /** A source may be 400 kB long. Made only of tenants that have a standing. */
