@@ -137,11 +137,12 @@ async function sendCashEntries(
   reads: CashReads,
   { request, reply, query }: Exchange & { readonly query: CashEntryListQuery },
 ): Promise<FastifyReply> {
-  const { from, to } = daysOf(query);
+  const filter = filterOf(query);
+  const { occurredFrom: from, occurredTo: to } = filter;
   if (from !== undefined && to !== undefined && to < from) return sendProblem(reply, backwards(from, to));
   const before = placeIn(query.cursor);
   if (!before.ok) return sendProblem(reply, before.problem);
-  const { entries, next } = await reads.listCashEntries(contextOf(request).tenant, filterOf(query), {
+  const { entries, next } = await reads.listCashEntries(contextOf(request).tenant, filter, {
     before: before.value,
     limit: query.limit ?? DEFAULT_PAGE_LIMIT,
   });
@@ -159,26 +160,20 @@ function backwards(from: string, to: string): Problem<CashflowProblemCode> {
   return problem('cashflow.range_ends_before_it_starts', `${to} is before ${from}.`);
 }
 
-/** Of who gives a bound by both names, both hold. */
-function daysOf(query: CashEntryListQuery) {
-  const [from] = [query.occurred_from, query.from]
-    .filter((day) => day !== undefined)
-    .sort()
-    .reverse();
-  const [to] = [query.occurred_to, query.to].filter((day) => day !== undefined).sort();
-  return { from, to };
-}
-
 function filterOf(query: CashEntryListQuery) {
-  const { from, to } = daysOf(query);
   return {
     accountId: query.account_id,
-    occurredFrom: from,
-    occurredTo: to,
+    occurredFrom: given(query.occurred_from, query.from).at(-1),
+    occurredTo: given(query.occurred_to, query.to).at(0),
     direction: query.direction,
     category: query.category,
     text: query.text,
   };
+}
+
+/** Ascending: of a bound that has both its names, both hold. */
+function given(...days: readonly (string | undefined)[]): string[] {
+  return days.filter((day) => day !== undefined).toSorted();
 }
 
 /** A cursor's texts are input: a day and an id. */
