@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { Fault } from '#kernel/fault.ts';
-import { type Done, type JobResult, type OwnedJob, packJobs } from './job.ts';
+import { type Done, type JobResult, type OwnedJob, packJobs, sourceRef } from './job.ts';
 import { Stopped } from './stopped.ts';
 
 /** Started when it is needed, and again after it has ended. */
@@ -47,7 +47,7 @@ export class EvaluatingProcess {
 
   /** E1. Those of one source that are handed over together are stopped together (stopped.ts). */
   async #bySource(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
-    const groups = [...Map.groupBy(jobs, ({ tenant, source }) => `${tenant}\n${source}`).values()];
+    const groups = [...Map.groupBy(jobs, sourceRef).values()];
     const results = new Map<OwnedJob, JobResult>();
     const stopped = new Stopped();
     for (const alike of groups) {

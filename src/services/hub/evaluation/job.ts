@@ -35,6 +35,11 @@ export type Job =
 /** A job, and whose. */
 export type OwnedJob = Job & { readonly tenant: string };
 
+/** The same for all jobs that one tenant's source makes. */
+export function sourceRef({ tenant, source }: OwnedJob): string {
+  return `${tenant}\n${source}`;
+}
+
 export type JobResult =
   | { readonly kind: 'valid' }
   | { readonly kind: 'invalid'; readonly faults: readonly FieldProblem[] }
