@@ -140,6 +140,19 @@ test('a log much longer than a checkpoint takes is caught up with in bounded ste
   expect(await findingsOfCheckpoints()).toEqual([]);
 });
 
+test('who pays has the database between pages', async () => {
+  await chainBatches(300);
+  const rests: number[] = [];
+  const rest = async (workedMs: number): Promise<void> => {
+    rests.push(workedMs);
+    await Promise.resolve();
+  };
+  expect(await desk.take({ rest })).toMatchObject({ kind: 'written', behind: false });
+  // The pages of the ledger's longest partition, and one of each other log that has any.
+  expect(rests.length).toBeGreaterThanOrEqual(3);
+  expect(Math.min(...rests)).toBeGreaterThan(0);
+});
+
 test('a stop that has no time left signs what was read by then', async () => {
   await append('a');
   expect(await desk.take({ isLate: () => true })).toMatchObject({ kind: 'written', number: 1, behind: true });

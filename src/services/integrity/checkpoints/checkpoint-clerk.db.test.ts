@@ -1,4 +1,5 @@
 /** A process makes checkpoints while it runs and one when it stops, and a stop waits for neither a lock nor a database. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
@@ -48,6 +49,16 @@ async function countCheckpoints(): Promise<number> {
   return (await owner.query('select from integrity.checkpoints')).rows.length;
 }
 
+/** Whether whoever makes checkpoints is reading batches, or has read some last. */
+async function stateOfMaker(state: 'active' | 'idle'): Promise<number> {
+  const found = await owner.query(
+    `select from pg_stat_activity
+     where application_name = 'lastro checkpoints' and state = $1 and query like 'select stretch.partition, page%'`,
+    [state],
+  );
+  return found.rows.length;
+}
+
 /** Something new to sign, as integrity's positions move. */
 function move(): Promise<unknown> {
   return owner.query(`
@@ -90,6 +101,23 @@ test('a stop does not wait for somebody who holds the table', async () => {
   await clerk.stop(); // while the lock is held
   expect(turns).toEqual(['written']);
   await owner.query('rollback');
+});
+
+test('a stop ends the rest behind a page, and signs', async () => {
+  await move();
+  const holder = new Client({ connectionString: database.url });
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('lock table ledger.batches in access exclusive mode');
+  const clerk = clerkOf(SELDOM_MS);
+  clerk.start();
+  await expect.poll(() => stateOfMaker('active')).toBe(1);
+  await delay(500); // So the page takes half a second, and is followed by a rest of several.
+  await holder.end();
+  await expect.poll(() => stateOfMaker('idle')).toBe(1);
+  await clerk.stop();
+  expect(turns[0]).toBe('written');
+  expect(errors).toEqual([]);
 });
 
 test('after a failure it is tried again, until the database is there', async () => {
