@@ -77,5 +77,5 @@ function logAttempt(logger: Logger, claim: Claim, outcome: EgressOutcome): void 
     latency_ms: Math.round(outcome.latencyMs),
   };
   if (outcome.kind === 'delivered') logger.debug(line, 'a webhook was delivered');
-  else logger.info(line, 'a webhook was not delivered');
+  else logger.info({ ...line, reason: outcome.detail }, 'a webhook was not delivered');
 }

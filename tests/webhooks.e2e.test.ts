@@ -32,6 +32,12 @@ async function taken(path: string): Promise<Received> {
   return receiver.takenAt(path)[0] as Received;
 }
 
+/** Whether one line of the log has all of these. */
+function hasLogged(...parts: readonly string[]): boolean {
+  const lines = lastro.output().split('\n');
+  return lines.some((line) => parts.every((part) => line.includes(part)));
+}
+
 test('U17: a payment’s webhook and its log line have the correlation id of the request', async () => {
   const made = await post('/v1/webhook-endpoints', {
     url: `${receiver.url}/payments`,
@@ -47,16 +53,26 @@ test('U17: a payment’s webhook and its log line have the correlation id of the
   expect(received).toMatchObject({ subject: paid.body['id'], sequence: 1 });
   expect(received.headers['x-correlation-id']).toBe(CORRELATION);
   expect(faultOf(received, String(made.body['secret']))).toBeUndefined();
-  const isLogged = () =>
-    lastro
-      .output()
-      .split('\n')
-      .some(
-        (line) =>
-          line.includes(`"correlation_id":"${CORRELATION}"`) && line.includes('a webhook was delivered'),
-      );
-  await vi.waitUntil(isLogged, PATIENCE);
+  await vi.waitUntil(() => hasLogged(CORRELATION, 'a webhook was delivered'), PATIENCE);
   expect(lastro.output()).not.toContain(String(made.body['secret']).slice('whsec_'.length));
+});
+
+test('an attempt without an answer is logged with its reason', async () => {
+  const { body, status } = await post('/v1/webhook-endpoints', {
+    url: 'http://127.0.0.1:1/nobody',
+    events: ['payment.rejected'],
+  });
+  expect(status).toBe(201);
+  const unknown = {
+    wallet_id: 'nobody',
+    service_id: 'abc-1234',
+    amount: 1,
+    currency: 'USD',
+    method: 'balance',
+  };
+  await post('/v1/payments', unknown, { 'idempotency-key': 'unreachable' });
+  const logged = ['a webhook was not delivered', String(body['id']), '"reason":"It could not be reached'];
+  await vi.waitUntil(() => hasLogged(...logged), PATIENCE);
 });
 
 describe('K10: the answer to a card transaction that names where to send it', () => {
