@@ -12,10 +12,14 @@ test.each([
   ['dead-letters replay dlt_1 --data {', '--data is not JSON'],
   ['dead-letters discard-all --reason old', 'name what is to be discarded'],
   ['findings list --limit many', '--limit is a number from 1 to 500'],
+  ['keys create --scopes payments:read,nope', 'There is no scope "nope"'],
+  ['keys create --name ', 'A key’s name has 1 to 100 characters'],
+  ['keys create --tenant A_b', '"A_b" cannot be the id of a tenant'],
   ['keys revoke nobody', 'nobody is not the id of a key'],
   ['rebuild nothing', 'no read model nothing'],
   ['sandbox-provider --name A/b', '--name has to be small letters'],
   ['sandbox-provider --port x', '--port has to be a whole number'],
+  ['sandbox-provider --callback-url nope', '--callback-url has to be a URL'],
   ['sandbox-provider --latency-ms -1', '--latency-ms has to be a whole number'],
 ])('%s', async (line, why) => {
   const run = runLastro(line.split(' '), NO_DATABASE);

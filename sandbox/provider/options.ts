@@ -54,9 +54,13 @@ export function parseSettings(
 
 export function checkedSettings(settings: ProviderSettings): ProviderSettings {
   parseSecret(settings.webhookSecret);
-  if (settings.callbackUrl !== undefined && !isCallbackUrl(settings.callbackUrl))
-    throw new Error(`--callback-url has to be a URL that begins with http://, not ${settings.callbackUrl}`);
+  checkCallbackUrl(settings.callbackUrl);
   return settings;
+}
+
+export function checkCallbackUrl(url: string | undefined): void {
+  if (url !== undefined && !isCallbackUrl(url))
+    throw new Error(`--callback-url has to be a URL that begins with http://, not ${url}`);
 }
 
 function required(value: string | undefined, name: string): string {

@@ -3,7 +3,7 @@ import { fstatSync, statSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { systemClock } from '#kernel/clock.ts';
 import { type ApiKeyId, isId } from '#kernel/ids.ts';
-import { type Access, createAccess } from '#services/access/contract.ts';
+import { type Access, createAccess, refusalOfKey, SANDBOX_TENANT } from '#services/access/contract.ts';
 import { fail, failToUnderstand, say } from './environment.ts';
 import { onInstallation, requireTenant, type TenantOption } from './on-installation.ts';
 
@@ -13,11 +13,14 @@ import { onInstallation, requireTenant, type TenantOption } from './on-installat
  */
 export async function createKey(options: TenantOption & { name: string; scopes: string }): Promise<void> {
   if (isNullDevice(STDOUT)) fail('standard output is closed or /dev/null, and a key is shown only once');
+  const { name } = options;
+  const scopes = options.scopes.split(',').map((scope) => scope.trim());
+  const refusal = refusalOfKey({ tenant: options.tenant ?? SANDBOX_TENANT, name, scopes }, systemClock.now());
+  if (refusal !== undefined) failToUnderstand(refusal.detail);
   await withAccess(options, async (access, tenant) => {
     const made = await access.createTenant(tenant);
     if (!made.ok && made.problem.code !== 'access.tenant_exists') throw new Error(made.problem.detail);
-    const scopes = options.scopes.split(',').map((scope) => scope.trim());
-    const created = await access.createKey({ tenant, name: options.name, scopes });
+    const created = await access.createKey({ tenant, name, scopes });
     if (!created.ok) throw new Error(created.problem.detail);
     const { id, key } = created.value;
     say(`key ${id} of tenant ${tenant}; it is shown this once:`);

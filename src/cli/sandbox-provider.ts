@@ -15,7 +15,7 @@ import {
   prepareProgramFolder,
   saveIdentity,
 } from '#platform/processes/program-folder.ts';
-import { checkedSettings, wholeNumber } from '../../sandbox/provider/options.ts';
+import { checkCallbackUrl, checkedSettings, wholeNumber } from '../../sandbox/provider/options.ts';
 import { type RunningProvider, runProvider } from '../../sandbox/provider/run-provider.ts';
 import { makeProviderSecrets, providerFolder, secretOf } from '../sandbox-providers.ts';
 import { fail, failToUnderstand, readEnvironment, say, understood } from './environment.ts';
@@ -37,6 +37,7 @@ export async function sandboxProvider(options: SandboxProviderOptions): Promise<
   try {
     const { name } = options;
     if (!NAME.test(name)) failToUnderstand(`--name has to be small letters, digits and -, not ${name}`);
+    understood(() => checkCallbackUrl(options.callbackUrl));
     const numbers = understood(() => ({
       port: wholeNumber(options.port, '--port', 65_535),
       latencyMs: wholeNumber(options.latencyMs, '--latency-ms', 600_000),

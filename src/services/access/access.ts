@@ -79,7 +79,7 @@ async function create(
   key: NewKey,
   createdAt: EpochMs,
 ): Promise<AccessDecision<{ readonly id: ApiKeyId; readonly key: ApiKey }>> {
-  const refusal = refusalOf(key, createdAt);
+  const refusal = refusalOfKey(key, createdAt);
   if (refusal !== undefined) return refused(refusal);
   const minted = mintApiKey();
   const { tenant, name, scopes, expiresAt } = key;
@@ -108,7 +108,9 @@ function isTenantId(text: string): boolean {
   return /^[a-z0-9][a-z0-9-]{0,31}$/.test(text);
 }
 
-function refusalOf(key: NewKey, now: EpochMs): Problem<AccessProblemCode> | undefined {
+/** What cannot be, whatever tenants and keys there are. */
+export function refusalOfKey(key: NewKey, now: EpochMs): Problem<AccessProblemCode> | undefined {
+  if (!isTenantId(key.tenant)) return invalidTenantId(key.tenant);
   if (key.name.length < 1 || key.name.length > 100 || !isStorableText(key.name)) {
     return problem('access.invalid_key_name', 'A key’s name has 1 to 100 characters.');
   }
