@@ -57,6 +57,8 @@ export function registerEventRoutes(app: HttpApp, topics: readonly string[], pag
       schema: {
         tags: ['events'],
         summary: 'Read a log, oldest first within each partition',
+        description:
+          'A page has about a megabyte at most: if events are large, it is short, and `next_cursor` goes on.',
         querystring: Query,
         response: { 200: CloudEventPage, 400: ProblemDocument },
       },

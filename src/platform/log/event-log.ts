@@ -177,9 +177,11 @@ interface HeadRow {
   position: bigint;
 }
 
-/** What is read of an event `e`: never `*`, whose meaning a later migration changes under the statements of live sessions. */
-export const EVENT_COLUMNS = `e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.data, e.occurred_at,
+/** What is read of an event `e` but for its data: never `*`, whose meaning a later migration changes under the statements of live sessions. */
+export const ENVELOPE_COLUMNS = `e.partition, e.position, e.type, e.version, e.subject, e.tenant, e.key, e.occurred_at,
             e.correlation_id, e.causation, e.traceparent`;
+
+export const EVENT_COLUMNS = `${ENVELOPE_COLUMNS}, e.data`;
 
 export interface EventRow {
   partition: number;
