@@ -5,12 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SERVICES = readdirSync(`${ROOT}/src/services`);
 const PAGES = [
   ...markdownIn(''),
   ...markdownIn('docs'),
   ...markdownIn('docs/adr'),
   ...markdownIn('docs/reference'),
-  ...readdirSync(`${ROOT}/src/services`).flatMap((service) => markdownIn(`src/services/${service}`)),
+  ...SERVICES.flatMap((service) => markdownIn(`src/services/${service}`)),
 ];
 
 function markdownIn(folder: string): string[] {
@@ -80,12 +81,21 @@ describe('ARCHITECTURE.md', () => {
 });
 
 test('every service says what it is for and what it must never do', () => {
-  const services = readdirSync(`${ROOT}/src/services`);
-  const silent = services.filter((service) => {
+  const silent = SERVICES.filter((service) => {
     const path = `src/services/${service}/README.md`;
     return !existsSync(`${ROOT}/${path}`) || !/^## What it must never do$/m.test(textOf(path));
   });
   expect(silent).toEqual([]);
+});
+
+test.each(SERVICES)('the README of %s names files that exist', (service) => {
+  const named = matchesIn(textOf(`src/services/${service}/README.md`), /`([\w./-]+\.(?:ts|sql))`/g);
+  const own = readdirSync(`${ROOT}/src/services/${service}`, { recursive: true, encoding: 'utf8' });
+  const isThere = (file: string): boolean =>
+    existsSync(`${ROOT}/${file}`) ||
+    existsSync(`${ROOT}/src/${file}`) ||
+    own.some((path) => path === file || path.endsWith(`/${file}`));
+  expect(named.filter((file) => !isThere(file))).toEqual([]);
 });
 
 test('every decision is in the list of decisions', () => {
