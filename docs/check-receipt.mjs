@@ -49,6 +49,10 @@ function isUnder(root, { node, index, size, path }) {
   return last === 0 && node.equals(digest(root));
 }
 
+const { detail = 'it has no checkpoints or no events' } = receipt;
+demand(receipt.checkpoints && receipt.events, `this is no receipt: ${detail}`); // a refusal of the API says why
+demand(keys.keys, 'these are no keys: they are what /.well-known/lastro-keys says');
+
 // 1. Each checkpoint is signed by a key that was given, and each log stands under its root.
 const logs = new Map();
 for (const { body, signature, logs: listed } of receipt.checkpoints) {

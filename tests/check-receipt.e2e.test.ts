@@ -82,3 +82,10 @@ test('a receipt without one of its causes is not', async () => {
   expect(output).toContain('is a cause, and is not there');
   expect(code).toBe(1);
 });
+
+test('what is no receipt, as a refusal that was saved in its place, is told apart', async () => {
+  const pending = { code: 'integrity.receipt_pending', detail: 'Not all of it is covered yet.' };
+  const { code, output } = await check(JSON.stringify(pending));
+  expect(output).toBe('NOT PROVED: this is no receipt: Not all of it is covered yet.\n');
+  expect(code).toBe(1);
+});
