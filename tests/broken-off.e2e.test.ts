@@ -14,14 +14,16 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('verify and rebuild make no database where there is none, and say what does', async () => {
-  const place = join(folder, 'misspelt');
-  for (const command of ['verify', 'rebuild'])
-    await expect(runLastro([command], { DATA_DIR: place })).rejects.toThrow(
+test.each(['verify', 'rebuild', 'findings list', 'dead-letters list', 'keys list'])(
+  '%s makes no database where there is none, and says what does',
+  async (command) => {
+    const place = join(folder, 'misspelt');
+    await expect(runLastro(command.split(' '), { DATA_DIR: place })).rejects.toThrow(
       `there is no database in ${place}: ./lastro start makes one`,
     );
-  expect(existsSync(place)).toBe(false);
-});
+    expect(existsSync(place)).toBe(false);
+  },
+);
 
 test.each([['nope'], ['rebuild', 'nope'], ['verify', '--nope']])(
   'a command line that is not understood ends with 2: %s %s',

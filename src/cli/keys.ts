@@ -5,7 +5,7 @@ import { systemClock } from '#kernel/clock.ts';
 import { type ApiKeyId, isId } from '#kernel/ids.ts';
 import { type Access, createAccess, refusalOfKey, SANDBOX_TENANT } from '#services/access/contract.ts';
 import { fail, failToUnderstand, say } from './environment.ts';
-import { onInstallation, requireTenant, type TenantOption } from './on-installation.ts';
+import { onInstallation, openOrMake, requireTenant, type TenantOption } from './on-installation.ts';
 
 /**
  * The key alone goes to standard output, so that a script can capture it. One that could not be written there is revoked: no
@@ -67,7 +67,8 @@ export function listKeys(options: TenantOption): Promise<void> {
 export function revokeKey(id: string, options: TenantOption): Promise<void> {
   const keyId =
     keyIdIn(id) ?? failToUnderstand(`${id} is not the id of a key; ./lastro keys list shows them`);
-  return withAccess(options, async (access, tenant) => {
+  return onInstallation(options, async ({ pool, tenant }) => {
+    const access = createAccess({ db: pool, clock: systemClock });
     const revoked = await access.revokeKey({ tenant, id: keyId });
     if (!revoked.ok) throw new Error(revoked.problem.detail);
     say(`key ${keyId} is revoked`);
@@ -78,8 +79,10 @@ function withAccess(
   options: TenantOption,
   work: (access: Access, tenant: string) => Promise<void>,
 ): Promise<void> {
-  return onInstallation(options, ({ pool, tenant }) =>
-    work(createAccess({ db: pool, clock: systemClock }), tenant),
+  return onInstallation(
+    options,
+    ({ pool, tenant }) => work(createAccess({ db: pool, clock: systemClock }), tenant),
+    openOrMake,
   );
 }
 
