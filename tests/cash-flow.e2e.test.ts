@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { verify } from '#proof/verify.ts';
@@ -324,7 +325,9 @@ describe('a file', () => {
     const run = (...args: string[]) =>
       runLastro(['import-entries', file, '--account', book, '--url', lastro.url, ...args], {});
     expect(await run()).toMatch(/^imp_\w+: completed; 600 entries recorded, 0 lines failed$/);
-    expect(await run('--on-error', 'none')).toMatch(/completed; 600 entries recorded/);
+    expect(await run('--on-error', 'none', '--url', `${lastro.url}/`)).toMatch(
+      /completed; 600 entries recorded/,
+    );
     expect(await balance(book)).toBe(sumTo(600));
   });
 
@@ -333,6 +336,18 @@ describe('a file', () => {
     writeFileSync(file, manyLines(1));
     const run = runLastro(['import-entries', file, '--url', lastro.url], { API_KEY: 'lk_no_key' });
     await expect(run).rejects.toThrow('401 access.unauthenticated');
+  });
+
+  test('by the command, which says who has answered that is not Lastro', async () => {
+    const stranger = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`;
+    const file = join(home.folder, 'misdirected.csv');
+    writeFileSync(file, manyLines(1));
+    await expect(runLastro(['import-entries', file, '--url', url], {})).rejects.toThrow(
+      `lastro: 200 from ${url}/v1/cash-entries/imports`,
+    );
+    stranger.close();
   });
 
   test('by the command, which says whom it did not reach, and what is no file', async () => {

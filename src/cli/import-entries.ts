@@ -59,7 +59,7 @@ function apiOf({ url, key }: ImportEntriesOptions): Api {
   const { settings } = readEnvironment();
   const apiKey = key ?? settings.apiKey;
   return {
-    url: url ?? `http://127.0.0.1:${settings.port}`,
+    url: url?.replace(/\/+$/, '') ?? `http://127.0.0.1:${settings.port}`,
     headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
   };
 }
@@ -156,7 +156,10 @@ async function read(api: Api, path: string): Promise<unknown> {
 }
 
 async function documentOf(answer: Response): Promise<unknown> {
-  const document: unknown = await answer.json();
+  const document: unknown = await answer.json().catch((error: unknown): never => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NoAnswer(`${answer.status} from ${answer.url}, and not the JSON that Lastro answers: ${why}`);
+  });
   if (answer.ok) return document;
   const { code, detail } = document as { code: string; detail: string };
   const comesAgain = answer.status === 503 || answer.status === 429;
