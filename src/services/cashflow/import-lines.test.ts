@@ -43,12 +43,25 @@ describe('the first line', () => {
     });
   });
 
+  test('with other separators is refused, and says which are meant', () => {
+    expect(parseHeader(Buffer.from('direction;amount;occurred_on;description'), 'book')).toMatchObject({
+      problem: { detail: expect.stringContaining('separated by commas') as string },
+    });
+  });
+
   test('that is no UTF-8 is refused', () => {
     expect(parseHeader(Buffer.from([0x61, 0xff]), undefined).ok).toBe(false);
   });
 });
 
 describe('a line', () => {
+  test('in another encoding is refused as that', () => {
+    const { errors } = read(Buffer.from('book,credit,100,2026-11-19,Caf\u00e9,Food', 'latin1'));
+    expect(errors).toMatchObject([
+      { code: 'cashflow.malformed_line', detail: expect.stringContaining('another encoding') as string },
+    ]);
+  });
+
   test('is an entry, whatever its quotes, its ending and the blank lines about it', () => {
     const text = [
       'book,credit,100,2026-11-19,"Coffee, ""black""",Food\r',

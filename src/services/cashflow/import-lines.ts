@@ -29,7 +29,9 @@ export function parseHeader(
   const unknown = names.find((name) => !KNOWN.has(name));
   if (unknown !== undefined)
     return refused(
-      malformedFile(`The first line names ${JSON.stringify(unknown)}; known are ${[...KNOWN].join(', ')}.`),
+      malformedFile(
+        `The first line names ${JSON.stringify(unknown)}; known are ${[...KNOWN].join(', ')}, separated by commas.`,
+      ),
     );
   if (new Set(names).size < names.length)
     return refused(malformedFile('The first line names a column twice.'));
@@ -173,7 +175,7 @@ function namedValues(
 function malformedLine(line: number, fields: readonly string[] | undefined, columns: number): LineError {
   const detail =
     fields === undefined
-      ? 'The line is not CSV in UTF-8: a quote stands where none may, or is not closed on its line; or it is part of a text that is quoted over several lines.'
+      ? 'The line is not CSV in UTF-8: it is in another encoding; a quote stands where none may, or is not closed on its line; or it is part of a text that is quoted over several lines.'
       : fields.length === columns
         ? 'A value of the line cannot be stored.'
         : `The line has ${fields.length} values; the first line names ${columns}.`;
