@@ -350,6 +350,24 @@ describe('a file', () => {
     stranger.close();
   });
 
+  test('by the command, which says that nobody answers any more, and asks again', async () => {
+    let looks = 0;
+    const begun = { id: 'imp_1', state: 'recording', lines: 2, read: 0 };
+    const flaky = createServer((asked, response) => {
+      if (asked.method === 'POST') asked.resume().on('end', () => response.end(JSON.stringify(begun)));
+      else if (++looks < 3) asked.socket.destroy();
+      else response.writeHead(404).end(JSON.stringify({ code: 'cashflow.import_not_found', detail: 'gone' }));
+    }).listen(0, '127.0.0.1');
+    await once(flaky, 'listening');
+    const url = `http://127.0.0.1:${(flaky.address() as AddressInfo).port}`;
+    const file = join(home.folder, 'followed.csv');
+    writeFileSync(file, manyLines(1));
+    await expect(runLastro(['import-entries', file, '--url', url], {})).rejects.toThrow(
+      /no answer from .+; asked again until it answers[^]+imp_1 goes on[^]+404 cashflow\.import_not_found: gone/,
+    );
+    flaky.close();
+  });
+
   test('by the command, which says whom it did not reach, and what is no file', async () => {
     const closed = 'http://127.0.0.1:1';
     const file = join(home.folder, 'unsent.csv');

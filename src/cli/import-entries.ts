@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { untilDone } from '#platform/batch/repeat.ts';
-import { failWithoutVerdict, readEnvironment } from './environment.ts';
+import { failWithoutVerdict, readEnvironment, say } from './environment.ts';
 import { ProgressLine } from './progress-line.ts';
 
 /** Between looks. */
@@ -104,17 +104,24 @@ function metered(content: Readable, total: number, line: ProgressLine): Readable
 async function follow(api: Api, id: string): Promise<Import> {
   const line = new ProgressLine();
   const startedAt = performance.now();
+  let told: string | undefined;
   const ended = await untilDone(
     async () => {
       const present = (await read(api, `/v1/cash-entries/imports/${id}`)) as Import;
       const { state, read: done, lines } = present;
       const ratePerSecond = (done * 1000) / Math.max(1, performance.now() - startedAt);
       line.show({ phase: state, done, total: lines - 1, ratePerSecond });
+      told = undefined;
       if (state !== 'completed' && state !== 'refused') throw new UnderWay();
       return present;
     },
     async (error) => {
       if (!(error instanceof UnderWay || error instanceof NoAnswer)) throw error;
+      if (error instanceof NoAnswer && error.message !== told) {
+        told = error.message;
+        line.end();
+        say(`${told}; asked again until it answers. The file is kept: ${id} goes on without this command`);
+      }
       await delay(LOOK_MS);
     },
   );
