@@ -1,10 +1,12 @@
 /** Answers that nobody reads, on real connections. */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { closeHttpApp } from './closing.ts';
 import { givenEdge, KEY } from './edge-fixture.ts';
 
-const MEBIBYTE = 1024 * 1024;
+/** Four are what is held. */
+const ANSWER = `"${'x'.repeat(16 * 1024 * 1024)}"`;
 
 const ends: (() => unknown)[] = [];
 
@@ -12,24 +14,32 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-test('64 MiB of a caller’s answers are held; one more is answered 503, until they are taken or given up', async () => {
+async function givenLargeAnswers() {
   const { app } = await givenEdge({ logLevel: 'fatal' });
   ends.push(() => closeHttpApp(app, 100));
+  let asked = 0;
   let answered = 0;
-  app.get('/v1/large', { config: { scope: 'things:read' } }, (_request, reply) => {
+  const config = { scope: 'things:read' };
+  app.get('/v1/large', { config }, (_request, reply) => {
     answered += 1;
-    return reply.header('content-type', 'application/json').send(`"${'x'.repeat(16 * MEBIBYTE)}"`);
+    return reply.header('content-type', 'application/json').send(ANSWER);
+  });
+  app.get('/v1/large/late', { config }, async ({ raw }, reply) => {
+    asked += 1;
+    await once(raw.socket, 'close');
+    answered += 1;
+    return reply.header('content-type', 'application/json').send(ANSWER);
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const address = app.server.address();
   if (address === null || typeof address === 'string') throw new Error('the server does not listen');
   const { port } = address;
-  const ask = (): Socket => {
+  const ask = (path: string): Socket => {
     const socket = connect(port, '127.0.0.1').pause();
     socket.on('error', () => {
       // It may be cut off.
     });
-    socket.write('GET /v1/large HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(2));
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(2));
     ends.push(() => socket.destroy());
     return socket;
   };
@@ -38,12 +48,25 @@ test('64 MiB of a caller’s answers are held; one more is answered 503, until t
     const body = await answer.text();
     return [answer.status, answer.headers.get('retry-after'), /"code":"([^"]+)"/.exec(body)?.[1]];
   };
+  return { ask, read, asked: () => asked, answered: () => answered };
+}
 
-  const unread = [ask(), ask()];
-  await expect.poll(() => answered).toBe(4);
+test('64 MiB of a caller’s answers are held; one more is answered 503, until they are taken or given up', async () => {
+  const { ask, read, answered } = await givenLargeAnswers();
+  const unread = [ask('/v1/large'), ask('/v1/large')];
+  await expect.poll(answered).toBe(4);
   expect(await read()).toEqual([503, '2', 'service.overloaded']);
   expect(await read({ authorization: `Bearer ${KEY}` })).toEqual([200, null, undefined]);
 
   for (const socket of unread) socket.destroy();
   await expect.poll(() => read()).toEqual([200, null, undefined]);
+});
+
+test('what is answered to callers who have gone is not held', async () => {
+  const { ask, read, asked, answered } = await givenLargeAnswers();
+  const impatient = Array.from({ length: 3 }, () => ask('/v1/large/late'));
+  await expect.poll(asked).toBe(6);
+  for (const socket of impatient) socket.destroy();
+  await expect.poll(answered).toBe(6);
+  expect(await read()).toEqual([200, null, undefined]);
 });

@@ -18,7 +18,8 @@ export function boundAnswersUnderWay(): onSendHookHandler {
   const held = new HeldBytes(BOUND_BYTES);
   return (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: HookHandlerDoneFunction) => {
     const bytes = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0;
-    if (bytes < COUNTED_BYTES) {
+    // Of a caller who has gone nothing is held, and nothing would tell of its end.
+    if (bytes < COUNTED_BYTES || request.raw.socket.destroyed) {
       done();
       return;
     }

@@ -22,7 +22,9 @@ export function boundBodiesUnderWay(bodyLimitBytes: number): preParsingHookHandl
   const held = new HeldBytes(bound);
   return (request, reply, payload, done) => {
     const length = request.headers['content-length'];
-    if (length !== undefined && length.length < COUNTED_DIGITS) done(null, payload);
+    // A caller may have gone while his key was looked up: no more of his body comes, and nothing would tell of its end.
+    if (request.raw.socket.destroyed) done(null, payload);
+    else if (length !== undefined && length.length < COUNTED_DIGITS) done(null, payload);
     else if (length !== undefined)
       takeDeclared(held, { request, reply, payload, declared: Number(length) }, done);
     else if (request.headers['transfer-encoding'] === undefined) done(null, payload);

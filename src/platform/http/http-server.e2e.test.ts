@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Agent, get as httpGet } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
+import type { FastifyRequest } from 'fastify';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { callBeforeAccepted } from '../../../tests/early-callers.ts';
 import { PATIENCE } from '../../../tests/patience.ts';
@@ -17,8 +18,12 @@ afterEach(async () => {
   edge = undefined;
 });
 
-async function givenServer(options: Parameters<typeof givenEdge>[0] = {}) {
+async function givenServer(
+  options: Parameters<typeof givenEdge>[0] = {},
+  addRoutes: (app: EdgeFixture['app']) => void = () => undefined,
+) {
   edge = await givenEdge(options);
+  addRoutes(edge.app);
   await edge.app.listen({ host: '127.0.0.1', port: 0 });
   const address = edge.app.server.address();
   if (address === null || typeof address === 'string') throw new Error('the server does not listen');
@@ -161,6 +166,13 @@ describe('bodies that do not end', () => {
   const head = (framing: string) =>
     `POST /v1/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${framing}\r\n\r\n`;
   const declared = head(`Content-Length: ${MEBIBYTE}`);
+  /** What a body of the largest size is answered. */
+  const sendLargest = async (port: number) => {
+    const { socket, received, closed } = dial(port);
+    socket.write(`${head(`Content-Length: ${MEBIBYTE}\r\nConnection: close`)}${' '.repeat(MEBIBYTE)}`);
+    await closed;
+    return codeOf(received());
+  };
   const chunked = `${head('Transfer-Encoding: chunked')}${(MEBIBYTE - 1).toString(16)}\r\n${' '.repeat(MEBIBYTE - 1)}\r\n`;
 
   test.each([
@@ -180,16 +192,26 @@ describe('bodies that do not end', () => {
     await expect.poll(small.received).toContain('request.invalid');
 
     for (const { socket } of [...unended, small]) socket.destroy();
-    await expect
-      .poll(async () => {
-        const again = dial(port);
-        again.socket.write(
-          `${head(`Content-Length: ${MEBIBYTE}\r\nConnection: close`)}${' '.repeat(MEBIBYTE)}`,
-        );
-        await again.closed;
-        return codeOf(again.received());
-      })
-      .toBe('request.malformed_json');
+    await expect.poll(() => sendLargest(port)).toBe('request.malformed_json');
+  });
+
+  test('are not held of callers who have gone before they are read', async () => {
+    let arrived = 0;
+    let gone = 0;
+    const onRequest = async ({ raw }: FastifyRequest): Promise<void> => {
+      arrived += 1;
+      await once(raw.socket, 'close');
+      gone += 1;
+    };
+    const { port } = await givenServer({}, (app) =>
+      app.post('/v1/late', { config: { scope: 'things:write' }, onRequest }, () => ({})),
+    );
+    const impatient = Array.from({ length: 33 }, () => dial(port));
+    for (const { socket } of impatient) socket.write(declared.replace('/v1/things', '/v1/late'));
+    await expect.poll(() => arrived).toBe(33);
+    for (const { socket } of impatient) socket.destroy();
+    await expect.poll(() => gone).toBe(33);
+    expect(await sendLargest(port)).toBe('request.malformed_json');
   });
 
   test.each([
