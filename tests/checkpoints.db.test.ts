@@ -14,13 +14,12 @@ import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts
 import { generateSigningKey, parseSigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { appendEvents } from './append-events.ts';
+import { chainBatches, STRETCH_MAX } from './chain-batches.ts';
 import { type CheckpointDesk, newSigningKey, openCheckpointDesk } from './checkpoints.ts';
 import { createPreparedDatabase, type TestDatabase } from './database.ts';
 
 const PARTITIONS = 4;
 const HEADS = TOPOLOGY.topics.length * PARTITIONS;
-/** `STRETCH_PAGES_MAX` pages. */
-const STRETCH_MAX = 16_384;
 
 let database: TestDatabase;
 let owner: Client;
@@ -66,21 +65,6 @@ async function findingsOfCheckpoints(): Promise<unknown> {
   return report.checks.find(({ name }) => name === 'checkpoints')?.findings;
 }
 
-/** Batches whose chain is right, as many appends would have left them; there are no events in them. */
-async function chainBatches(count: number): Promise<void> {
-  await owner.query(
-    `with recursive made(first, chain, root) as (
-       select 1::bigint, sha256(log.genesis('ledger', 1) || int8send(1) || int4send(1) || sha256('1')), sha256('1')
-       union all
-       select first + 1, sha256(chain || int8send(first + 1) || int4send(1) || sha256('1')), root
-       from made where first < $1
-     ), noted as (insert into ledger.batches select 1, first, 1, root, chain from made returning first, chain)
-     update log.heads h set position = first, chain = noted.chain from noted
-     where h.topic = 'ledger' and h.partition = 1 and noted.first = $1`,
-    [count],
-  );
-}
-
 async function ledgerStandings(number: number) {
   const standings = await reads.standingsAt(number);
   return standings.filter(({ topic, batches }) => topic === 'ledger' && batches > 0);
@@ -117,7 +101,7 @@ test('nothing new is no checkpoint, but once an hour; none is made while the las
   expect(await desk.take()).toMatchObject({ kind: 'written', number: 1 });
   expect(await desk.take()).toEqual({ kind: 'nothing_new' });
   await append('a');
-  expect(await desk.take({ intervalMs: 60_000 })).toMatchObject({ kind: 'not_due' });
+  expect(await desk.take({ dueAgeMs: 60_000 })).toMatchObject({ kind: 'not_due' });
   expect(await desk.take()).toMatchObject({ kind: 'written', number: 2 });
   await owner.query(`update integrity.checkpoints set written_at = written_at - interval '59 minutes'`);
   expect(await desk.take()).toEqual({ kind: 'nothing_new' });
@@ -127,7 +111,7 @@ test('nothing new is no checkpoint, but once an hour; none is made while the las
 });
 
 test('a log much longer than a checkpoint takes is caught up with in bounded steps', async () => {
-  await chainBatches(2 * STRETCH_MAX + 100);
+  await chainBatches(owner, 2 * STRETCH_MAX + 100);
   const taken = [await desk.take(), await desk.take(), await desk.take(), await desk.take()];
   expect(taken).toEqual([
     { kind: 'written', number: 1, behind: true },
@@ -141,7 +125,7 @@ test('a log much longer than a checkpoint takes is caught up with in bounded ste
 });
 
 test('who pays has the database between pages', async () => {
-  await chainBatches(300);
+  await chainBatches(owner, 300);
   const rests: number[] = [];
   const rest = async (workedMs: number): Promise<void> => {
     rests.push(workedMs);

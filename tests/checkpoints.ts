@@ -41,7 +41,7 @@ export async function openCheckpointDesk(
   };
   return {
     key,
-    take: ({ intervalMs = 0, ...turn } = {}) => takeCheckpoint(maker, { intervalMs, ...turn }),
+    take: ({ dueAgeMs = 0, ...turn } = {}) => takeCheckpoint(maker, { dueAgeMs, ...turn }),
     close: () => session.close(),
   };
 }

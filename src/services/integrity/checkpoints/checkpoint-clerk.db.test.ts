@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
 import { Session } from '#platform/postgres/session.ts';
+import { chainBatches, STRETCH_MAX } from '../../../../tests/chain-batches.ts';
 import { createPreparedDatabase, type TestDatabase } from '../../../../tests/database.ts';
 import { CheckpointClerk, type TurnKind } from './checkpoint-clerk.ts';
 import { generateSigningKey, parseSigningKey } from './signing-key.ts';
@@ -59,6 +60,15 @@ async function stateOfMaker(state: 'active' | 'idle'): Promise<number> {
   return found.rows.length;
 }
 
+/** Has the reading of batches wait until it is ended. */
+async function holdBatches(): Promise<Client> {
+  const holder = new Client({ connectionString: database.url });
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('lock table ledger.batches in access exclusive mode');
+  return holder;
+}
+
 /** Something new to sign, as integrity's positions move. */
 function move(): Promise<unknown> {
   return owner.query(`
@@ -105,10 +115,7 @@ test('a stop does not wait for somebody who holds the table', async () => {
 
 test('a stop ends the rest behind a page, and signs', async () => {
   await move();
-  const holder = new Client({ connectionString: database.url });
-  await holder.connect();
-  await holder.query('begin');
-  await holder.query('lock table ledger.batches in access exclusive mode');
+  const holder = await holdBatches();
   const clerk = clerkOf(SELDOM_MS);
   clerk.start();
   await expect.poll(() => stateOfMaker('active')).toBe(1);
@@ -118,6 +125,14 @@ test('a stop ends the rest behind a page, and signs', async () => {
   await clerk.stop();
   expect(turns[0]).toBe('written');
   expect(errors).toEqual([]);
+});
+
+test('who is behind goes on before the interval is over', async () => {
+  await chainBatches(owner, STRETCH_MAX + 100);
+  const clerk = clerkOf(60_000);
+  clerk.start();
+  await expect.poll(() => turns).toEqual(['written', 'written']);
+  await clerk.stop();
 });
 
 test('after a failure it is tried again, until the database is there', async () => {

@@ -10,7 +10,7 @@ import { findInstallation } from './checkpoint-store.ts';
 import { ChainMemory } from './last-checkpoint.ts';
 import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
 
-/** Between checkpoints that catch up with a log much longer than one takes. */
+/** Between checkpoints that catch up with a log much longer than one takes */
 const CATCH_UP_PAUSE_MS = 1000;
 /**
  * After a page so many times as long as it took: at 2000 payments a second what a minute brings is almost two seconds of a
@@ -63,7 +63,7 @@ export class CheckpointClerk {
   }
 
   start(): void {
-    this.#next();
+    this.#next(this.#options.intervalMs);
   }
 
   /** Whatever was committed before is in a checkpoint then, unless that takes too long. */
@@ -83,34 +83,48 @@ export class CheckpointClerk {
     await this.#turn(0);
   }
 
-  #next(): void {
+  #next(dueAgeMs: number): void {
     if (this.#stopping) return;
-    this.#work = this.#takeAndRest();
-  }
-
-  async #takeAndRest(): Promise<void> {
-    const outcome = await this.#turn(this.#options.intervalMs);
-    if (!this.#stopping) this.#timer = setTimeout(() => this.#next(), this.#pauseAfter(outcome));
+    this.#work = this.#takeAndPause(dueAgeMs);
   }
 
   /** Who made the last one comes first again; the others look when it should be done, and find that it was made. */
-  #pauseAfter(outcome: CheckpointOutcome | undefined): number {
+  async #takeAndPause(dueAgeMs: number): Promise<void> {
+    const startedAt = performance.now();
+    const outcome = await this.#turn(dueAgeMs);
+    if (outcome?.kind === 'written') {
+      const pauseMs = this.#pauseBehind(outcome, performance.now() - startedAt);
+      this.#pause(pauseMs, pauseMs);
+    } else this.#pause(this.#lookInMs(outcome), this.#options.intervalMs);
+  }
+
+  /** From beginning to beginning an interval, however long reading took; less where there is more to catch up with. */
+  #pauseBehind({ behind }: { readonly behind: boolean }, tookMs: number): number {
+    const { intervalMs } = this.#options;
+    const leastMs = Math.min(CATCH_UP_PAUSE_MS, intervalMs);
+    return behind ? leastMs : Math.max(leastMs, intervalMs - tookMs);
+  }
+
+  #pause(pauseMs: number, dueAgeMs: number): void {
+    if (!this.#stopping) this.#timer = setTimeout(() => this.#next(dueAgeMs), pauseMs);
+  }
+
+  #lookInMs(outcome: CheckpointOutcome | undefined): number {
     const { intervalMs, random } = this.#options;
     if (outcome === undefined) return backoffMs(this.#failures, random);
-    if (outcome.kind === 'written')
-      return outcome.behind ? Math.min(CATCH_UP_PAUSE_MS, intervalMs) : intervalMs;
     const dueInMs = outcome.kind === 'not_due' ? outcome.dueInMs : intervalMs;
     return dueInMs + (RESTS + random() * JITTER) * intervalMs;
   }
 
-  async #turn(intervalMs: number): Promise<CheckpointOutcome | undefined> {
+  /** `dueAgeMs`: that the last one has to have. */
+  async #turn(dueAgeMs: number): Promise<CheckpointOutcome | undefined> {
     const { onTurn, onRefused, onError } = this.#options;
     try {
       const installation = await this.#findInstallation();
       const turn = {
-        intervalMs,
+        dueAgeMs,
         isLate: () => performance.now() >= this.#readUntil,
-        rest: this.#rests(intervalMs),
+        rest: this.#rests(),
         signal: this.#abandoned.signal,
       };
       const outcome = await takeCheckpoint({ ...this.#options, installation, memory: this.#memory }, turn);
@@ -126,8 +140,8 @@ export class CheckpointClerk {
     }
   }
 
-  #rests(intervalMs: number): (workedMs: number) => Promise<void> {
-    let leftMs = intervalMs * RESTS;
+  #rests(): (workedMs: number) => Promise<void> {
+    let leftMs = this.#options.intervalMs * RESTS;
     return async (workedMs) => {
       const { signal } = this.#hurry;
       if (signal.aborted) return;

@@ -62,7 +62,7 @@ export type CheckpointOutcome =
 
 export interface CheckpointTurn {
   /** None is made while the last one is younger. */
-  readonly intervalMs: number;
+  readonly dueAgeMs: number;
   /** Then no further page is read, and what was read is signed. */
   readonly isLate?: () => boolean;
   /** Between pages, with how long the last one took. */
@@ -75,15 +75,14 @@ export async function takeCheckpoint(
   maker: CheckpointMaker,
   turn: CheckpointTurn,
 ): Promise<CheckpointOutcome> {
-  const { intervalMs } = turn;
+  const { dueAgeMs } = turn;
   const row = await findLastCheckpoint(maker.session);
   const last = row === undefined ? undefined : openLast(row, maker);
   if (typeof last === 'string') return refused(last);
   turn.signal?.throwIfAborted();
   const beside = await maker.memory.follow(maker.session, last);
   if (beside !== undefined) return refused(beside);
-  if (last !== undefined && last.ageMs < intervalMs)
-    return { kind: 'not_due', dueInMs: intervalMs - last.ageMs };
+  if (last !== undefined && last.ageMs < dueAgeMs) return { kind: 'not_due', dueInMs: dueAgeMs - last.ageMs };
   turn.signal?.throwIfAborted();
   const logs = await readLogsNow(maker.session, last?.number ?? 0);
   const lost = lostOf(logs, last);
