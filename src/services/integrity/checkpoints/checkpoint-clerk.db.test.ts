@@ -127,6 +127,24 @@ test('a stop ends the rest behind a page, and signs', async () => {
   expect(errors).toEqual([]);
 });
 
+test('a stop that takes too long leaves the session alone from then on', async () => {
+  await move();
+  const holder = await holdBatches();
+  const clerk = clerkOf(SELDOM_MS);
+  clerk.start();
+  await expect.poll(() => stateOfMaker('active')).toBe(1);
+  await clerk.stop();
+  await session.close();
+  await holder.end();
+  await expect.poll(() => errors.length).toBeGreaterThan(0);
+  await delay(500); // A connection that is asked for now is there by then.
+  const left = await owner.query(
+    `select from pg_stat_activity where application_name = 'lastro checkpoints'`,
+  );
+  expect(left.rows).toEqual([]);
+  expect(new Set(turns)).toEqual(new Set(['failed']));
+});
+
 test('who is behind goes on before the interval is over', async () => {
   await chainBatches(owner, STRETCH_MAX + 100);
   const clerk = clerkOf(60_000);

@@ -80,7 +80,7 @@ export class CheckpointClerk {
     this.#readUntil = performance.now() + STOP_READ_MS;
     this.#hurry.abort();
     await this.#work;
-    await this.#turn(0);
+    if (!this.#abandoned.signal.aborted) await this.#turn(0);
   }
 
   #next(dueAgeMs: number): void {

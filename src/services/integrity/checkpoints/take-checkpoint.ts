@@ -76,6 +76,7 @@ export async function takeCheckpoint(
   turn: CheckpointTurn,
 ): Promise<CheckpointOutcome> {
   const { dueAgeMs } = turn;
+  turn.signal?.throwIfAborted();
   const row = await findLastCheckpoint(maker.session);
   const last = row === undefined ? undefined : openLast(row, maker);
   if (typeof last === 'string') return refused(last);
