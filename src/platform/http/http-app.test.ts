@@ -616,6 +616,11 @@ describe('one correlation id finds everything (U17)', () => {
 });
 
 describe('limits per key (STANDARDS §11)', () => {
+  const stopClock = (): void => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+  };
+
   test('count each key for itself, and tell what is left', async () => {
     const fixture = await givenEdge({ rateLimitPerSecond: 3 });
     const first = await call({ headers: bearer(KEY) }, fixture);
@@ -633,12 +638,24 @@ describe('limits per key (STANDARDS §11)', () => {
   });
 
   test.each([KEY, SLOW_KEY])('of requests that come at once, as many pass as may', async (key) => {
-    vi.useFakeTimers({ toFake: ['Date'] }); // however busy the machine is, they are of one second
-    onTestFinished(() => void vi.useRealTimers());
+    stopClock(); // however busy the machine is, they are of one second
     const fixture = await givenEdge({ rateLimitPerSecond: 3 });
     const asked = Array.from({ length: 5 }, () => call({ headers: bearer(key) }, fixture));
     const statuses = (await Promise.all(asked)).map(({ statusCode }) => statusCode);
     expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+    await fixture.app.close();
+  });
+
+  test('the next second begins anew, also where the clock was set back', async () => {
+    stopClock();
+    const fixture = await givenEdge({ rateLimitPerSecond: 1 });
+    const status = async () => (await call({ headers: bearer(KEY) }, fixture)).statusCode;
+    expect([await status(), await status()]).toEqual([200, 429]);
+    vi.advanceTimersByTime(999);
+    expect(await status()).toBe(429);
+    vi.advanceTimersByTime(1);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    expect([await status(), await status()]).toEqual([200, 429]);
     await fixture.app.close();
   });
 

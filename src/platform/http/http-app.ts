@@ -6,8 +6,7 @@
  * E3: a route says which scope it needs, or that it is open; one that says neither does not start (U19).
  * E4: that there is no such route, and authentication, come before the body is read; nothing malformed reaches a handler
  *     (DESIGN R6).
- * E5: nothing on the way of a request that is let in is asynchronous but its body, unless its key has to be looked up
- *     or a rate limit is set.
+ * E5: nothing on the way of a request that is let in is asynchronous but its body, unless its key has to be looked up.
  */
 import {
   type FastifyBaseLogger,
@@ -98,7 +97,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   await registerOpenApi(app, options.version);
   passOverExpectations(app);
   lineUpPipelined(app.server);
-  await addHooks(app, options);
+  addHooks(app, options);
   registerOperationalRoutes(app, options);
   await registerDocsPages(app);
   return app.withTypeProvider<SchemaTypes>();
@@ -136,7 +135,7 @@ function passOverExpectations({ server }: FastifyInstance): void {
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 }
 
-async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<void> {
+function addHooks(app: FastifyInstance, options: HttpAppOptions): void {
   const { settings } = options;
   const durations = createHttpDurations(options.metrics);
   const routes: RegisteredRoute[] = [];
@@ -144,9 +143,7 @@ async function addHooks(app: FastifyInstance, options: HttpAppOptions): Promise<
     authenticate: createAuthenticate(options),
     clock: options.clock,
     rateLimiter:
-      settings.rateLimitPerSecond === 0
-        ? undefined
-        : await createRateLimiter(app, settings.rateLimitPerSecond),
+      settings.rateLimitPerSecond === 0 ? undefined : createRateLimiter(settings.rateLimitPerSecond),
   };
   app.addHook('onRequest', beforeEveryRequest);
   app.addHook('onRequest', (request, _reply, done) => {

@@ -13,6 +13,7 @@ import type { Authenticate, Authentication } from './authenticate.ts';
 import { permits } from './principal.ts';
 import { edgeProblem, ProblemError } from './problem-error.ts';
 import type { RateLimiter } from './rate-limit.ts';
+import { contextOf } from './request-context.ts';
 import type { RouteMeter } from './route-meter.ts';
 import { parseTraceparent } from './traceparent.ts';
 
@@ -25,7 +26,7 @@ export interface GuardOptions {
 
 /**
  * What stands before one route, made once when the route is registered: it knows the route's scope and meter, so that
- * a request looks nothing up. Synchronous unless the key has to be asked for or a rate limit is set.
+ * a request looks nothing up. Synchronous unless the key has to be asked for.
  */
 export function createRouteGuard(
   route: { scope: string | undefined; meter: RouteMeter; reads: boolean },
@@ -38,10 +39,10 @@ export function createRouteGuard(
       done();
     };
   }
-  const admit = (passage: Passage, authentication: Authentication): void => {
-    const refusal = letIn(passage.request, authentication, { scope, clock: options.clock });
-    if (refusal !== undefined || options.rateLimiter === undefined) passage.done(refusal);
-    else void countIn(passage, options.rateLimiter);
+  const { clock, rateLimiter } = options;
+  const admit = ({ request, reply, done }: Passage, authentication: Authentication): void => {
+    const refusal = letIn(request, authentication, { scope, clock });
+    done(refusal ?? rateLimiter?.(contextOf(request).keyId, reply));
   };
   const admitReader = (passage: Passage, authentication: Authentication): void => {
     if (!authentication.ok) admit(passage, authentication);
@@ -91,14 +92,6 @@ function letIn(
     receivedAt: route.clock.now(),
   };
   return undefined;
-}
-
-async function countIn({ request, reply, done }: Passage, rateLimiter: RateLimiter): Promise<void> {
-  try {
-    done(await rateLimiter(request, reply));
-  } catch (error) {
-    done(error instanceof Error ? error : new InvariantViolation(String(error)));
-  }
 }
 
 /** Whether a route reads for its caller. A POST that moves or promises money decides in a batch, which reads by a session of its own. */
