@@ -15,7 +15,7 @@ import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
-import { RangeMaintenance } from '#platform/log/maintenance.ts';
+import { rangeMaintenance } from '#platform/log/maintenance.ts';
 import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
@@ -207,13 +207,14 @@ export class EngineParts {
   }
 
   openMaintenance(): void {
-    const maintenance = new RangeMaintenance({
+    const maintenance = rangeMaintenance({
       url: this.#options.url,
       topology: TOPOLOGY,
+      random: Math.random,
       onError: this.onError('room in the range tables could not be made'),
     });
-    maintenance.open();
-    this.#options.stops.add(() => maintenance.close());
+    maintenance.start();
+    this.#options.stops.add(() => maintenance.stop());
   }
 
   #giveUp(group: string, partition: number, event: LogEvent): void {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { makeRoom, PartitionsDiffer, prepareInstallation } from '#platform/log/installation.ts';
-import { RangeMaintenance } from '#platform/log/maintenance.ts';
+import { rangeMaintenance } from '#platform/log/maintenance.ts';
 import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
 import { SERVICE_ROLE } from '#platform/postgres/session.ts';
 import { TOPOLOGY } from '../src/topology.ts';
@@ -153,6 +153,23 @@ test('a user who may not give the services their role is told what to ask an adm
   }
 });
 
+test('a turn of maintenance that is not let in gives up, and holds up no stop', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  await owner.query('select pg_advisory_lock(7823654210)'); // as a process that was stopped in its preparation
+  const errors: unknown[] = [];
+  const maintenance = rangeMaintenance({
+    url: database.url,
+    topology: TOPOLOGY,
+    random: Math.random,
+    everyMs: 100,
+    onError: (error) => errors.push(error),
+  });
+  maintenance.start();
+  await vi.waitUntil(() => errors.length > 0, PATIENCE);
+  await maintenance.stop();
+  expect(String(errors[0])).toMatch(/lock timeout/);
+});
+
 /** Without a listener the lost connection of `pg` is an uncaught error, which fails the run as it would end a process. */
 test.each([
   ['the requirements', 'pg_settings', (url: string) => unmetRequirements(url)],
@@ -171,17 +188,18 @@ test.each([
 
 async function maintainOnce(url: string): Promise<void> {
   let failure: unknown;
-  const maintenance = new RangeMaintenance({
+  const maintenance = rangeMaintenance({
     url,
     topology: TOPOLOGY,
+    random: Math.random,
     everyMs: 100,
     onError: (error) => {
       failure ??= error;
     },
   });
-  maintenance.open();
+  maintenance.start();
   await vi.waitUntil(() => failure !== undefined, PATIENCE);
   // A turn that has begun meanwhile ends with the proxy.
-  void maintenance.close();
+  void maintenance.stop();
   throw failure;
 }

@@ -1,49 +1,40 @@
 /** Keeps room ahead in the range tables while a process runs, by a connection of the owner's that lives as long as one turn. */
 import pg from 'pg';
+import { Chore } from '../batch/chore.ts';
+import { connectionOptions } from '../postgres/session.ts';
 import { makeRoom, type Topology } from './installation.ts';
 
 /** One partition that takes everything, at 12 000 events a second, fills a range in six minutes; two are kept ahead. */
 const EVERY_MS = 60_000;
 
-export class RangeMaintenance {
-  readonly #url: string;
-  readonly #topology: Topology;
-  readonly #onError: (error: unknown) => void;
-  readonly #everyMs: number;
-  #timer: NodeJS.Timeout | undefined;
-  #turn: Promise<void> = Promise.resolve();
+export function rangeMaintenance({
+  url,
+  topology,
+  everyMs = EVERY_MS,
+  ...options
+}: {
+  readonly url: string;
+  readonly topology: Topology;
+  readonly random: () => number;
+  readonly onError: (error: unknown) => void;
+  readonly everyMs?: number;
+}): Chore {
+  const work = async (): Promise<number> => {
+    await makeRoomOnce(url, topology);
+    return everyMs;
+  };
+  return new Chore({ ...options, pauseMs: everyMs, work });
+}
 
-  constructor(options: {
-    readonly url: string;
-    readonly topology: Topology;
-    readonly onError: (error: unknown) => void;
-    readonly everyMs?: number;
-  }) {
-    this.#url = options.url;
-    this.#topology = options.topology;
-    this.#onError = options.onError;
-    this.#everyMs = options.everyMs ?? EVERY_MS;
-  }
-
-  open(): void {
-    this.#timer = setInterval(() => {
-      this.#turn = this.#makeRoom().catch(this.#onError);
-    }, this.#everyMs);
-  }
-
-  async close(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#turn;
-  }
-
-  async #makeRoom(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.#url, application_name: 'lastro maintenance' });
-    client.on('error', () => undefined); // reported by the query under way
-    await client.connect();
-    try {
-      await makeRoom(client, this.#topology);
-    } finally {
-      await client.end();
-    }
+/** Bounded as every session (R7): a lock that nobody gives back, or a server that is gone, ends the turn. */
+async function makeRoomOnce(url: string, topology: Topology): Promise<void> {
+  const owner = { url, name: 'maintenance', role: 'none' };
+  const client = new pg.Client(connectionOptions(owner, 'reads'));
+  client.on('error', () => undefined); // reported by the query under way
+  await client.connect();
+  try {
+    await makeRoom(client, topology);
+  } finally {
+    await client.end();
   }
 }
