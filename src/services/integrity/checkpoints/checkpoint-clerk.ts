@@ -10,14 +10,14 @@ import { findInstallation } from './checkpoint-store.ts';
 import { ChainMemory } from './last-checkpoint.ts';
 import { type CheckpointMaker, type CheckpointOutcome, takeCheckpoint } from './take-checkpoint.ts';
 
-/** Between checkpoints that catch up with a log much longer than one takes */
+/** Between checkpoints that catch up with a log much longer than one takes. */
 const CATCH_UP_PAUSE_MS = 1000;
 /**
  * After a page so many times as long as it took: at 2000 payments a second what a minute brings is almost two seconds of a
- * core's work, and read at once it was felt by one payment in fifty.
+ * core's work, and read at once it is felt by one payment in fifty.
  */
-const REST_RATIO = 9;
-/** Of the interval, for the rests of one checkpoint together. */
+const REST_RATIO = 4;
+/** Of the interval, for the rests of one checkpoint together: enough for 2.5 s of work a minute. */
 const RESTS = 1 / 6;
 /** Of the interval, behind those rests: so that processes which wait for the same moment do not all begin the same work. */
 const JITTER = 0.1;
