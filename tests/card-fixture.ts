@@ -53,7 +53,7 @@ export interface CardProcess {
   readonly cards: Cards;
   /** Cents are hundredths: `purchase({totalAmount: 1.5})`. */
   purchase(body: Purchase, asking?: Asking): Promise<Authorized>;
-  order(body: CardOrder, idempotencyKey?: string): Promise<CommandOutcome>;
+  order(body: CardOrder, idempotencyKey?: string, tenant?: string): Promise<CommandOutcome>;
   /** Makes a card in BRL that no other test has, with these balances in minor units: its account. */
   newCard(balances: Balances): Promise<string>;
   /** What its batches met and tried again after. */
@@ -239,10 +239,10 @@ function askingOf(
   cards: Cards,
   commands: { submit(command: Command<CardOrder>): Promise<CommandOutcome> },
 ): Pick<CardProcess, 'purchase' | 'order' | 'newCard'> {
-  const order: CardProcess['order'] = (body, idempotencyKey) =>
+  const order: CardProcess['order'] = (body, idempotencyKey, tenant = TENANT) =>
     commands.submit({
       operation: body.operation,
-      tenant: TENANT,
+      tenant,
       idempotencyKey,
       id: newId(body.operation.startsWith('card_transactions') ? 'crv' : 'ctu'),
       requestId: newId('req'),

@@ -334,6 +334,36 @@ describe('blocking and rules hold at once in every process', () => {
       { version: 2, actor: 'key_of_a_person' },
     ]);
   });
+
+  test('U19: for one tenant, whatever another does with a card of the same name', async () => {
+    const other = 'other';
+    const create = {
+      operation: 'cards.create',
+      account,
+      currency: 'BRL',
+      balances: { FOOD: 1000, MEAL: 1000 },
+    } as const;
+    expect((await one.order(create, undefined, other)).answer.status).toBe(201);
+    const rules = [{ pattern: 'PADARIA DO ZE', match: 'prefix', category: 'MEAL' }] as const;
+    const replace = { operation: 'merchant_rules.replace', version: 0, rules } as const;
+    expect((await one.order(replace, undefined, other)).answer.status).toBe(200);
+    const bought = async (tenant: string) =>
+      (await two.purchase({ account, totalAmount: 1, mcc: '5411' }, { tenant })).cardTransaction;
+    expect(await bought(other)).toMatchObject({
+      category: 'MEAL',
+      decidedBy: 'merchant_rule',
+      rulesVersion: 1,
+    });
+    expect(await bought(TENANT)).toMatchObject({ category: 'FOOD', decidedBy: 'mcc' });
+
+    await one.order({ operation: 'cards.block', account });
+    expect(await bought(TENANT)).toMatchObject({ code: '07', reason: 'card_blocked' });
+    expect(await bought(other)).toMatchObject({ code: '00' });
+    await one.order({ operation: 'cards.block', account }, undefined, other);
+    await one.order({ operation: 'cards.unblock', account });
+    expect(await bought(TENANT)).toMatchObject({ code: '00' });
+    expect(await bought(other)).toMatchObject({ code: '07', reason: 'card_blocked' });
+  });
 });
 
 test('what all of this left behind balances', async () => {
