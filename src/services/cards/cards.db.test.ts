@@ -332,6 +332,13 @@ describe('K5: an approval that may not have been answered', () => {
     expect(await unconfirmed()).toEqual([]);
   });
 
+  test('is listed while its money is held for a merchant, too', async () => {
+    const held = await leftBehind({ capture: false });
+    expect(await unconfirmed()).toEqual([held.uuid]);
+    await giveBack('reverse', held, 200);
+    expect(await unconfirmed()).toEqual([]);
+  });
+
   test('is not listed if a repeat or a reversal came before anybody noticed', async () => {
     const bought = await approved(1, { id: 'x' });
     const reversed = await approved(1);
