@@ -5,11 +5,13 @@ import type { JsonObject, LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { ModelTransaction, Timeline } from '#platform/log/read-model.ts';
 import { type Engine, TENANT } from '../../../tests/engine.ts';
+import { waitingFor } from '../../../tests/held-rows.ts';
 import { PaymentDesk } from '../../../tests/payment-desk.ts';
 import { DELIVERIES, dumpTables, setBack } from '../../../tests/redelivery.ts';
 import { sumRefunds } from './audit-refunds.ts';
 import { paymentsModel, removeForgedPayments } from './rebuild.ts';
 import { correctRefundTotals, refundsModel, removeForgedRefunds } from './rebuild-refunds.ts';
+import { lockTotals } from './refund-store.ts';
 
 let desk: PaymentDesk;
 
@@ -359,6 +361,23 @@ describe('D5: of refunds that race', () => {
     expect(answer.json()).toMatchObject({ code: 'payments.refund_exceeds_payment', remaining: 39 });
     expect(await totalsOf(id)).toEqual([{ captured: 100, promised: 61, refunded: 0 }]);
     await takeBack(id);
+  });
+
+  test('R3: what waits for one of several payments has none of the later ones locked', async () => {
+    const ids = [await paid(), await paid()];
+    for (const id of ids) await desk.post(`/v1/payments/${id}/refunds`, { amount: 1 });
+    const [low = '', high = ''] = ids.map((id) => uuidOf(id)).toSorted();
+    const sql = 'select from payments.refund_totals where payment_id = $1 for no key update';
+    const meanwhile = async (): Promise<void> => {
+      expect(await desk.rows(`${sql} nowait`, [high])).toHaveLength(1);
+    };
+    const totals = await waitingFor({ url: desk.url, sql, values: [low], meanwhile }, (tx) =>
+      lockTotals(
+        tx,
+        [high, low].map((uuid) => ({ tenant: TENANT, uuid })),
+      ),
+    );
+    expect(totals.size).toBe(2);
   });
 
   test('one that ends while another is promised takes nothing from that', async () => {

@@ -1,9 +1,10 @@
 /** Who is taken when: by room, by time, and none behind another partition's backlog. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Session } from '#platform/postgres/session.ts';
+import { type Held, waitingFor } from '../../../tests/held-rows.ts';
 import { ProvidersFixture, TENANT } from '../../../tests/providers-fixture.ts';
 import { attemptId } from './attempt.ts';
-import { type Claim, claimDue, hastenQuestions } from './store.ts';
+import { type Claim, claimDue, hastenQuestions, lockAttempts } from './store.ts';
 
 const ALFA_ALONE = [{ currencies: null, minAmount: 1, maxAmount: 1_000_000, providers: ['alfa'] }];
 
@@ -117,6 +118,75 @@ describe('SW1: of charges that wait', () => {
   test('those whose time is over are taken, room or none', async () => {
     await given({ count: 2, isOverdue: true }, { count: 2 });
     expect(await claimed({ rooms: new Map([['alfa', 0]]) })).toEqual({ 'alfa waiting in 0': 2 });
+  });
+
+  test.each<[what: string, rows: Rows]>([
+    ['what is in doubt', { state: 'unknown' }],
+    ['those whose time is over', { isOverdue: true }],
+    [
+      'those that may have left before, though another of their round has it',
+      { provider: 'beta', others: ['alfa'], isExposed: true },
+    ],
+  ])('room lets no more be taken of %s', async (_what, rows) => {
+    await given({ count: 3, ...rows });
+    const { provider = 'alfa', state = 'waiting' } = rows;
+    const rooms = new Map([['alfa', 3]]);
+    expect(await claimed({ rooms, limit: 1 })).toEqual({ [`${provider} ${state} in 0`]: 1 });
+  });
+});
+
+describe('whoever decides about a subject', () => {
+  /** Charges of one subject: those before the last one are closed, the last one waits and is due. */
+  async function givenCharges(count: number): Promise<{ subject: string; last: string }> {
+    const ids = await Promise.all(Array.from({ length: count }, () => given({})));
+    const subject = `pay_${ids[0]}`;
+    for (const [index, id] of ids.entries())
+      await world.owner.query(
+        `update providers.attempts set subject = $1, number = $2,
+           state = case when $3 then state else 'closed' end, due_at = case when $3 then due_at end
+         where id = $4`,
+        [subject, index + 1, index === ids.length - 1, id],
+      );
+    return { subject, last: ids.at(-1) ?? '' };
+  }
+
+  /** The attempts of the subjects, by one who has to wait for them. */
+  function found(subjects: readonly string[], held: Omit<Held, 'url'>): Promise<string[]> {
+    return waitingFor({ url: world.database.url, ...held }, async (tx) => {
+      const attempts = await lockAttempts(tx, subjects);
+      return subjects.flatMap((each) => attempts.of(each)).map(({ number, state }) => `${number} ${state}`);
+    });
+  }
+
+  test('waits for who is taking one of its attempts, and finds it taken', async () => {
+    const { subject, last } = await givenCharges(2);
+    const taking = `update providers.attempts set state = 'sending', calls = calls + 1 where id = $1`;
+    expect(await found([subject], { sql: taking, values: [last] })).toEqual(['1 closed', '2 sending']);
+  });
+
+  test('R2: finds what was begun by who was first', async () => {
+    const { subject } = await givenCharges(1);
+    const { last } = await givenCharges(1);
+    const beginning = `with first as (
+        select subject from providers.attempts where subject = $1 and number = 1 for no key update
+      ) update providers.attempts a set subject = first.subject, number = 2 from first where a.id = $2`;
+    expect(await found([subject], { sql: beginning, values: [subject, last] })).toEqual([
+      '1 waiting',
+      '2 waiting',
+    ]);
+  });
+
+  test('R3: waits for the first of several with none of the later ones locked', async () => {
+    const made = [await givenCharges(1), await givenCharges(1)];
+    const [low = '', high = ''] = made.map(({ subject }) => subject).toSorted();
+    const lock = 'select from providers.attempts where subject = $1 for no key update';
+    const meanwhile = async (): Promise<void> => {
+      expect((await world.owner.query(`${lock} nowait`, [high])).rows).toHaveLength(1);
+    };
+    expect(await found([high, low], { sql: lock, values: [low], meanwhile })).toEqual([
+      '1 waiting',
+      '1 waiting',
+    ]);
   });
 });
 
