@@ -3,7 +3,14 @@ import { fstatSync, statSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { systemClock } from '#kernel/clock.ts';
 import { type ApiKeyId, isId } from '#kernel/ids.ts';
-import { type Access, createAccess, refusalOfKey, SANDBOX_TENANT } from '#services/access/contract.ts';
+import type { ReadPool } from '#platform/postgres/read-pool.ts';
+import {
+  type Access,
+  createAccess,
+  type NewKey,
+  refusalOfKey,
+  SANDBOX_TENANT,
+} from '#services/access/contract.ts';
 import { fail, failToUnderstand, say } from './environment.ts';
 import { onInstallation, openOrMake, requireTenant, type TenantOption } from './on-installation.ts';
 
@@ -17,22 +24,29 @@ export async function createKey(options: TenantOption & { name: string; scopes: 
   const scopes = options.scopes.split(',').map((scope) => scope.trim());
   const refusal = refusalOfKey({ tenant: options.tenant ?? SANDBOX_TENANT, name, scopes }, systemClock.now());
   if (refusal !== undefined) failToUnderstand(refusal.detail);
-  await withAccess(options, async (access, tenant) => {
-    const made = await access.createTenant(tenant);
-    if (!made.ok && made.problem.code !== 'access.tenant_exists') throw new Error(made.problem.detail);
-    const created = await access.createKey({ tenant, name, scopes });
-    if (!created.ok) throw new Error(created.problem.detail);
-    const { id, key } = created.value;
-    say(`key ${id} of tenant ${tenant}; it is shown this once:`);
-    try {
-      writeWhole(STDOUT, `${key}\n`);
-    } catch (error) {
-      const revoked = await access.revokeKey({ tenant, id }).catch(() => undefined);
-      const outcome = revoked?.ok === true ? 'it is revoked' : `revoke ${id}`;
-      const reason = (error as Error).message;
-      throw new Error(`the key could not be written (${reason}): ${outcome}`, { cause: error });
-    }
-  });
+  await onInstallation(
+    options,
+    ({ pool, tenant }) => makeAndShow(accessOf(pool), { tenant, name, scopes }),
+    openOrMake,
+  );
+}
+
+async function makeAndShow(access: Access, wanted: NewKey): Promise<void> {
+  const { tenant } = wanted;
+  const made = await access.createTenant(tenant);
+  if (!made.ok && made.problem.code !== 'access.tenant_exists') throw new Error(made.problem.detail);
+  const created = await access.createKey(wanted);
+  if (!created.ok) throw new Error(created.problem.detail);
+  const { id, key } = created.value;
+  say(`key ${id} of tenant ${tenant}; it is shown this once:`);
+  try {
+    writeWhole(STDOUT, `${key}\n`);
+  } catch (error) {
+    const revoked = await access.revokeKey({ tenant, id }).catch(() => undefined);
+    const outcome = revoked?.ok === true ? 'it is revoked' : `revoke ${id}`;
+    const reason = (error as Error).message;
+    throw new Error(`the key could not be written (${reason}): ${outcome}`, { cause: error });
+  }
 }
 
 const STDOUT = 1;
@@ -51,8 +65,7 @@ function writeWhole(fd: number, text: string): void {
 export function listKeys(options: TenantOption): Promise<void> {
   return onInstallation(options, async ({ pool, tenant }) => {
     if (options.tenant !== undefined) await requireTenant(pool, tenant);
-    const access = createAccess({ db: pool, clock: systemClock });
-    const keys = await access.listKeys(tenant);
+    const keys = await accessOf(pool).listKeys(tenant);
     if (keys.length === 0) say('none');
     for (const key of keys) {
       const state =
@@ -68,22 +81,14 @@ export function revokeKey(id: string, options: TenantOption): Promise<void> {
   const keyId =
     keyIdIn(id) ?? failToUnderstand(`${id} is not the id of a key; ./lastro keys list shows them`);
   return onInstallation(options, async ({ pool, tenant }) => {
-    const access = createAccess({ db: pool, clock: systemClock });
-    const revoked = await access.revokeKey({ tenant, id: keyId });
+    const revoked = await accessOf(pool).revokeKey({ tenant, id: keyId });
     if (!revoked.ok) throw new Error(revoked.problem.detail);
     say(`key ${keyId} is revoked`);
   });
 }
 
-function withAccess(
-  options: TenantOption,
-  work: (access: Access, tenant: string) => Promise<void>,
-): Promise<void> {
-  return onInstallation(
-    options,
-    ({ pool, tenant }) => work(createAccess({ db: pool, clock: systemClock }), tenant),
-    openOrMake,
-  );
+function accessOf(pool: ReadPool): Access {
+  return createAccess({ db: pool, clock: systemClock });
 }
 
 /** From the id, or from what is seen of a key that leaked: `lk_<id>_…`, whole or cut off. */
