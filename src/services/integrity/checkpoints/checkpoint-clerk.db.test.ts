@@ -60,13 +60,17 @@ async function stateOfMaker(state: 'active' | 'idle'): Promise<number> {
   return found.rows.length;
 }
 
-/** Has the reading of batches wait until it is ended. */
-async function holdBatches(): Promise<Client> {
+/** A process whose reading of batches waits until the holder is ended. */
+async function heldAtBatches(): Promise<{ clerk: CheckpointClerk; holder: Client }> {
+  await move();
   const holder = new Client({ connectionString: database.url });
   await holder.connect();
   await holder.query('begin');
   await holder.query('lock table ledger.batches in access exclusive mode');
-  return holder;
+  const clerk = clerkOf(SELDOM_MS);
+  clerk.start();
+  await expect.poll(() => stateOfMaker('active')).toBe(1);
+  return { clerk, holder };
 }
 
 /** Something new to sign, as integrity's positions move. */
@@ -114,11 +118,7 @@ test('a stop does not wait for somebody who holds the table', async () => {
 });
 
 test('a stop ends the rest behind a page, and signs', async () => {
-  await move();
-  const holder = await holdBatches();
-  const clerk = clerkOf(SELDOM_MS);
-  clerk.start();
-  await expect.poll(() => stateOfMaker('active')).toBe(1);
+  const { clerk, holder } = await heldAtBatches();
   await delay(500); // So the page takes half a second, and is followed by a rest of several.
   await holder.end();
   await expect.poll(() => stateOfMaker('idle')).toBe(1);
@@ -128,11 +128,7 @@ test('a stop ends the rest behind a page, and signs', async () => {
 });
 
 test('a stop that takes too long leaves the session alone from then on', async () => {
-  await move();
-  const holder = await holdBatches();
-  const clerk = clerkOf(SELDOM_MS);
-  clerk.start();
-  await expect.poll(() => stateOfMaker('active')).toBe(1);
+  const { clerk, holder } = await heldAtBatches();
   await clerk.stop();
   await session.close();
   await holder.end();
