@@ -1,12 +1,15 @@
-/** Further apart than this, a guess misleads more than it helps. */
-const FURTHEST = 5;
+/** Of the letters given: with more of them otherwise a guess misleads more than it helps. */
+const MOST_OTHERWISE = 1 / 4;
 
-/** The name most like `given`, or undefined if none is like it. For "did you mean". */
+/** The one name that begins like this, or the one most like it; undefined if none is. For "did you mean". */
 export function closestName(given: string, names: readonly string[]): string | undefined {
+  const [longer, ...others] = names.filter((name) => name.startsWith(given));
+  if (longer !== undefined && others.length === 0) return longer;
+  const furthest = given.length * MOST_OTHERWISE;
   let closest: { name: string; distance: number } | undefined;
   for (const name of names) {
     const distance = editDistance(given, name);
-    if (distance <= FURTHEST && (closest === undefined || distance < closest.distance))
+    if (distance <= furthest && (closest === undefined || distance < closest.distance))
       closest = { name, distance };
   }
   return closest?.name;

@@ -83,6 +83,13 @@ describe('the providers file', () => {
     expect(parsed.ok ? [] : parsed.faults.map(({ place }) => place)).toEqual(places);
     if (!parsed.ok) expect(renderConfigurationFaults(parsed.faults)).not.toContain(SECRET);
   });
+
+  test('that is no JSON is said to be none', () => {
+    const parsed = parse('{');
+    expect(parsed.ok ? '' : renderConfigurationFaults(parsed.faults)).toBe(
+      'the document is not valid JSON: the first fault is at position 1.',
+    );
+  });
 });
 
 describe('a route', () => {

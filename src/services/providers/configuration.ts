@@ -104,7 +104,9 @@ export function parseProvidersFile(
   if (!parsed.ok) {
     const { detail, errors } = parsed.problem;
     return refused(
-      errors?.map((each) => ({ place: each.pointer, detail: each.detail })) ?? [fault('', detail)],
+      errors?.map((each) => ({ place: each.pointer, detail: each.detail })) ?? [
+        fault('', detail.replace(/^The body /, '')), // the file has another name here
+      ],
     );
   }
   const document = parsed.value;
