@@ -46,7 +46,7 @@ function say(status: StatusChange['status'], position: number): Promise<void> {
 }
 
 async function waiting(): Promise<unknown[]> {
-  return (await owner.query('select payment_id from payments.reconciliations')).rows;
+  return (await owner.query<{ payment_id: string }>('select payment_id from payments.reconciliations')).rows;
 }
 
 test('what waits for a person is listed until it has ended, whatever of before is told again (U3)', async () => {
