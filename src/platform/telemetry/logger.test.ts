@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Fault } from '#kernel/fault.ts';
 import { correlated, createLogger } from './logger.ts';
 
@@ -45,15 +45,20 @@ test('what is below the level is not written', () => {
   expect(lines).toEqual([]);
 });
 
-test('a fault is told with its cause and both stacks', () => {
-  const { logger, lines } = given();
-  logger.error(
-    { err: new Fault('batch failed', { transient: true, cause: new Error('connection reset') }) },
-    'x',
-  );
-  expect(lines).toMatchObject([
-    { err: { type: 'Fault', message: expect.stringContaining('connection reset') as unknown } },
-  ]);
+describe('what has gone wrong is told with its causes', () => {
+  const BROKEN = new Fault('batch failed', { transient: true, cause: new Error('connection reset') });
+  const WRONG = new Error('no such table');
+
+  test.each<[level: string, error: Error, told: { message: string; hasStack: boolean }]>([
+    ['info', WRONG, { message: 'no such table', hasStack: true }],
+    ['info', BROKEN, { message: 'batch failed: connection reset', hasStack: false }],
+    ['debug', BROKEN, { message: 'batch failed: connection reset', hasStack: true }],
+  ])('at %s: %s', (level, error, told) => {
+    const { logger, lines } = given(level);
+    logger.warn({ err: error }, 'x');
+    const [line] = lines as { err: { message: string; stack?: string } }[];
+    expect({ message: line?.err.message, hasStack: line?.err.stack !== undefined }).toEqual(told);
+  });
 });
 
 test('H6: no secret is written, wherever in a line it stands', () => {
