@@ -54,6 +54,8 @@ test('what waits for a person is listed until it has ended, whatever of before i
   expect(await waiting()).toEqual([{ payment_id: PAYMENT }]);
   await say('failed', 5);
   expect(await waiting()).toEqual([{ payment_id: PAYMENT }]);
+  await say('reconciliation_required', 7);
+  expect(await waiting()).toEqual([{ payment_id: PAYMENT }]);
   await say('completed', 9);
   await say('reconciliation_required', 7);
   expect(await waiting()).toEqual([]);
