@@ -225,23 +225,45 @@ describe('a connection lost', () => {
 describe('R7', () => {
   const SETTINGS = statement(
     'tests.settings',
-    `select name, setting from pg_settings where name = any ($1) order by name`,
+    `select name, setting from pg_settings where name = any ($1) union all select 'role', current_user`,
   );
 
+  const wanted = {
+    client_connection_check_interval: '1000',
+    idle_in_transaction_session_timeout: '3000',
+    jit: 'off',
+    lock_timeout: '2000',
+    plan_cache_mode: 'force_generic_plan',
+    role: 'lastro_service',
+    statement_timeout: '5000',
+    synchronous_commit: 'on',
+    tcp_user_timeout: '5000',
+    TimeZone: 'UTC',
+  };
+
+  async function settingsOf(asked: Session, names: readonly string[] = Object.keys(wanted)) {
+    const rows = await asked.query<{ name: string; setting: string }>(SETTINGS, [names]);
+    return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]));
+  }
+
   test('sessions protect themselves, and commit durably whatever the server’s default', async () => {
-    const wanted = {
-      client_connection_check_interval: '1000',
-      idle_in_transaction_session_timeout: '3000',
-      jit: 'off',
-      lock_timeout: '2000',
-      plan_cache_mode: 'force_generic_plan',
-      statement_timeout: '5000',
-      synchronous_commit: 'on',
-      tcp_user_timeout: '5000',
-      TimeZone: 'UTC',
-    };
-    const rows = await session.query<{ name: string; setting: string }>(SETTINGS, [Object.keys(wanted)]);
-    expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual(wanted);
+    expect(await settingsOf(session)).toEqual(wanted);
+  });
+
+  test('what the URL asks for takes none of it away, and holds beside it', async () => {
+    const url = new URL(proxy.url);
+    url.searchParams.set('options', '-c synchronous_commit=off -c work_mem=5MB');
+    url.searchParams.set('statement_timeout', '60000');
+    url.searchParams.set('lock_timeout', '60000');
+    url.searchParams.set('idle_in_transaction_session_timeout', '60000');
+    url.searchParams.set('application_name', 'somebody');
+    const asked = new Session({ url: url.href, name: 'session test' });
+    expect(await settingsOf(asked, [...Object.keys(wanted), 'application_name', 'work_mem'])).toEqual({
+      ...wanted,
+      application_name: 'lastro session test',
+      work_mem: '5120',
+    });
+    await asked.close();
   });
 
   test('a session whose process is stopped within a transaction gives its locks up by itself', async () => {
@@ -299,7 +321,9 @@ describe('behind a failover', () => {
 
   test('a proof may be made of a standby', async () => {
     proxy.becomeStandby();
-    const connection = new Connection(connectionOptions({ url: proxy.url, name: 'copy' }, 'reads'), 'any');
+    const connection = new Connection(connectionOptions({ url: proxy.url, name: 'copy' }, 'reads'), {
+      wanted: 'any',
+    });
     const client = await connection.open();
     expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
     await connection.close();

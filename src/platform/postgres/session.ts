@@ -69,10 +69,11 @@ export function connectionOptions(
   const settings = Object.entries({ ...SAFETY_SETTINGS, ...planning, role }).map(
     ([key, value]) => `-c ${key}=${value}`,
   );
+  const given = withoutOurs(url);
   return {
-    connectionString: url,
+    connectionString: given.url,
     application_name: `lastro ${name}`,
-    options: settings.join(' '),
+    options: [...given.options, ...settings].join(' '),
     keepAlive: true,
     connectionTimeoutMillis: 5000,
     // The server ends statements after 5 s; if it says nothing for longer, it or the way to it is gone, and the
@@ -80,6 +81,18 @@ export function connectionOptions(
     query_timeout: ANSWER_TIMEOUT_MS,
     types: { getTypeParser: typeParser },
   };
+}
+
+/**
+ * `pg` puts what a URL asks for above what is given beside it: `?options=…` alone would take the role, the limits (R7) and
+ * the plans from every session. What the URL asks for stands before ours: of two the later one holds.
+ */
+function withoutOurs(text: string): { readonly url: string; readonly options: readonly string[] } {
+  const url = new URL(text);
+  const options = url.searchParams.getAll('options');
+  for (const name of ['options', 'application_name', 'query_timeout', ...Object.keys(SAFETY_SETTINGS)])
+    url.searchParams.delete(name);
+  return { url: url.href, options };
 }
 
 const INT8_OID = 20;
