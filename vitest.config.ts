@@ -29,6 +29,7 @@ const PROCESS_FILES_AT_ONCE = process.env['LASTRO_TEST_DATABASE_URL'] ? 1 : 2;
 const FREED_PORTS = [
   'src/platform/postgres/embedded/embedded-postgres.e2e.test.ts',
   'tests/late-server.e2e.test.ts',
+  'tests/lost-commits.e2e.test.ts',
   'tests/lost-server.e2e.test.ts',
   'tests/sandbox-providers.e2e.test.ts',
 ];

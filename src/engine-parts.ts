@@ -1,4 +1,5 @@
 /** What every service of a process stands on: sessions, the log, workers over it, leases on its partitions (parts.ts). */
+import type { Client } from 'pg';
 import { type Clock, systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
 import type { CommandHandler } from '#platform/batch/command.ts';
@@ -16,6 +17,7 @@ import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { EventLog } from '#platform/log/event-log.ts';
 import { LeaseKeeper } from '#platform/log/lease-keeper.ts';
 import { rangeMaintenance } from '#platform/log/maintenance.ts';
+import { SeenHeads } from '#platform/log/seen-heads.ts';
 import { WakeUpListener } from '#platform/log/wake-up.ts';
 import { Session } from '#platform/postgres/session.ts';
 import { batchTelemetry } from '#platform/telemetry/batch-telemetry.ts';
@@ -68,6 +70,7 @@ export class EngineParts {
   readonly observer: BatchObserver;
   /** Of who waits by a deadline before who was told 202. */
   readonly precedence = new Precedence();
+  readonly seenHeads = new SeenHeads();
   readonly #options: EngineOptions;
   #leases: LeaseKeeper | undefined;
 
@@ -81,7 +84,8 @@ export class EngineParts {
 
   /** Closed with the process. */
   session(name: string): Session {
-    const session = new Session({ url: this.#options.url, name });
+    const inspect = (client: Client): Promise<void> => this.seenHeads.inspect(client);
+    const session = new Session({ url: this.#options.url, name, inspect });
     this.#options.stops.add(() => session.close());
     return session;
   }
@@ -110,6 +114,7 @@ export class EngineParts {
       partitions: settings.partitions,
       onError: this.onError('the heads could not be read'),
     });
+    this.seenHeads.knownBy(log);
     stops.add(() => log.close());
     const listener = new WakeUpListener({
       url,

@@ -403,7 +403,10 @@ export class Parts {
       clock: this.engine.clock,
       verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
       sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
-      readiness: [{ name: 'database', check: () => this.#reachDatabase() }],
+      readiness: [
+        { name: 'database', check: () => this.#reachDatabase() },
+        { name: 'log', check: () => this.engine.seenHeads.lack },
+      ],
       version,
     });
   }

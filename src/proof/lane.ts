@@ -45,7 +45,7 @@ export class Lane implements Reader {
   constructor(url: string, { pace = UNPACED, signal, server }: LaneOptions = {}) {
     this.pace = pace;
     this.#signal = signal;
-    this.#connection = new Connection(connectionOptions({ url, name: 'proof' }, 'reads'), server);
+    this.#connection = new Connection(connectionOptions({ url, name: 'proof' }, 'reads'), { wanted: server });
   }
 
   async query<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {

@@ -30,7 +30,7 @@ const READYZ = {
   tags,
   summary: 'Whether the process should get requests',
   description:
-    'Ready means that the database is reached and takes writes. A full disk leaves it ready: what is there is still read, what finds room is still written, and what does not is answered 503 with `Retry-After`.',
+    'Ready means that the database is reached, takes writes, and has what this process has seen committed. A full disk leaves it ready: what is there is still read, what finds room is still written, and what does not is answered 503 with `Retry-After`.',
   response: {
     200: json(Type.Object({ status: Type.Literal('ready') })),
     503: json(Type.Object({ status: Type.Literal('unready'), reasons: Reasons })),

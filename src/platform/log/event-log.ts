@@ -12,7 +12,7 @@ import { perTopic } from './per-topic.ts';
 import { TopicTail } from './tail.ts';
 import { WAKE_UP_CHANNEL } from './wake-up.ts';
 
-const SELECT_HEADS = statement('log.heads', 'select topic, partition, position from log.heads');
+export const SELECT_HEADS = statement('log.heads', 'select topic, partition, position from log.heads');
 const NOTIFY = statement('log.notify', `select pg_notify('${WAKE_UP_CHANNEL}', '')`);
 
 /** A wake-up inside the batch would serialise commits (DESIGN §2: 7.6k → 2.4k/s); after it, at most so often, it is free. */
@@ -64,6 +64,14 @@ export class EventLog {
     const tail = this.#tails.get(topic);
     invariant(tail !== undefined, `no topic ${topic}`);
     return tail;
+  }
+
+  /** By topic and partition, the highest position known to be committed. */
+  heads(): ReadonlyMap<string, readonly number[]> {
+    const partitions = Array.from({ length: this.partitions }, (_, partition) => partition);
+    return new Map(
+      [...this.#tails].map(([topic, tail]) => [topic, partitions.map((partition) => tail.head(partition))]),
+    );
   }
 
   /** Enters what a commit of this process appended, in each topic's own tail, and tells the other processes. */
@@ -171,7 +179,7 @@ export interface TableRange {
   readonly upTo: number;
 }
 
-interface HeadRow {
+export interface HeadRow {
   topic: string;
   partition: number;
   position: bigint;

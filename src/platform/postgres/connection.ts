@@ -6,14 +6,25 @@ import { PrimaryClient } from './primary-client.ts';
 /** `any`: a standby too, for who only reads and is soon done. */
 export type ServerWanted = 'primary' | 'any';
 
+/** Asked of each connection before anything else is; throws a fault if the server at its end will not do. */
+export type Inspect = (client: pg.Client) => Promise<void>;
+
 export class Connection {
   readonly #config: pg.ClientConfig;
   readonly #Client: typeof pg.Client;
+  readonly #inspect: Inspect | undefined;
   #client: Promise<pg.Client> | undefined;
 
-  constructor(config: pg.ClientConfig, wanted: ServerWanted = 'primary') {
+  constructor(
+    config: pg.ClientConfig,
+    {
+      wanted = 'primary',
+      inspect,
+    }: { wanted?: ServerWanted | undefined; inspect?: Inspect | undefined } = {},
+  ) {
     this.#config = config;
     this.#Client = wanted === 'any' ? pg.Client : PrimaryClient;
+    this.#inspect = inspect;
   }
 
   open(): Promise<pg.Client> {
@@ -51,10 +62,20 @@ export class Connection {
     client.on('end', forget);
     try {
       await client.connect();
+      await this.#inspected(client);
       return client;
     } catch (error) {
       forget();
       throw asFault(error);
+    }
+  }
+
+  async #inspected(client: pg.Client): Promise<void> {
+    try {
+      await this.#inspect?.(client);
+    } catch (error) {
+      void client.end(); // without waiting, as in `leave`
+      throw error;
     }
   }
 }

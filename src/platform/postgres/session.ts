@@ -7,7 +7,7 @@
  */
 import pg from 'pg';
 import { Fault } from '#kernel/fault.ts';
-import { Connection } from './connection.ts';
+import { Connection, type Inspect } from './connection.ts';
 import { asFault, DatabaseFault } from './faults.ts';
 
 /** A hot statement: prepared once per connection under its name, planned once (generic), its plan asserted by test. */
@@ -117,8 +117,8 @@ function instantOf(text: string): number {
 export class Session {
   readonly #connection: Connection;
 
-  constructor(options: SessionOptions) {
-    this.#connection = new Connection(connectionOptions(options));
+  constructor(options: SessionOptions & { readonly inspect?: Inspect }) {
+    this.#connection = new Connection(connectionOptions(options), { inspect: options.inspect });
   }
 
   /** Runs one transaction; its statements in the order asked for. Rolled back if `work` throws or any statement fails. */
