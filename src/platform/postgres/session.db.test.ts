@@ -237,6 +237,9 @@ describe('R7', () => {
     role: 'lastro_service',
     statement_timeout: '5000',
     synchronous_commit: 'on',
+    tcp_keepalives_count: '3',
+    tcp_keepalives_idle: '10',
+    tcp_keepalives_interval: '5',
     tcp_user_timeout: '5000',
     TimeZone: 'UTC',
   };

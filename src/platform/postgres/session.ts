@@ -23,6 +23,8 @@ export function statement(name: string, text: string): Statement {
 }
 
 const ANSWER_TIMEOUT_MS = 8000;
+/** After so long a silence the server is asked whether it is there: who listens asks it nothing else. */
+const KEEP_ALIVE_MS = 10_000;
 
 /** R7: a session that hangs, waits or lost its peer ends by itself, whatever this process is doing. */
 const SAFETY_SETTINGS = {
@@ -31,6 +33,11 @@ const SAFETY_SETTINGS = {
   // No transaction of ours lives longer than 5 s: a long one makes every head update several times slower.
   statement_timeout: '5s',
   tcp_user_timeout: '5s',
+  // For a session that is idle when the machine at its other end vanishes. The system's default finds out after two hours, and
+  // until then its connection is lacking to who takes that machine's place.
+  tcp_keepalives_idle: '10s',
+  tcp_keepalives_interval: '5s',
+  tcp_keepalives_count: '3',
   client_connection_check_interval: '1s',
   // The durability of an acknowledged payment must not depend on how the server's default was set.
   synchronous_commit: 'on',
@@ -75,6 +82,7 @@ export function connectionOptions(
     application_name: `lastro ${name}`,
     options: [...given.options, ...settings].join(' '),
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     connectionTimeoutMillis: 5000,
     // The server ends statements after 5 s; if it says nothing for longer, it or the way to it is gone, and the
     // connection with it. Without this a host that vanished would hold a worker until TCP gives up.
