@@ -6,7 +6,7 @@ import { hasCluster } from '#platform/postgres/embedded/data-folder.ts';
 import { openEmbeddedPostgres } from '#platform/postgres/embedded/embedded-postgres.ts';
 import { asFault, DatabaseFault, isTransient } from '#platform/postgres/faults.ts';
 import { migrate, pendingMigrations } from '#platform/postgres/migrate.ts';
-import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
+import { requireOwnSessions, unmetRequirements } from '#platform/postgres/server-requirements.ts';
 import type { ServerReport } from '#platform/processes/keep-running.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import { MIGRATED_SCHEMAS, TOPOLOGY } from './topology.ts';
@@ -81,8 +81,9 @@ async function usable(
   }
 }
 
-/** By SQLSTATE: insufficient_privilege, too_many_connections. */
+/** By SQLSTATE: protocol_violation, as PgBouncer has it, insufficient_privilege, too_many_connections. */
 const REMEDIES: Readonly<Record<string, string>> = {
+  '08P01': 'connect to the server itself, not through a pooler',
   '42501': 'its user has to own the database',
   '53300':
     'raise max_connections, or the limit of its user: a process of one service keeps up to 20 connections, one of all services some 60',
@@ -128,4 +129,5 @@ async function prepare(url: string, { partitions, onProgress }: Preparation): Pr
   const applied = await migrate(url, MIGRATED_SCHEMAS);
   if (applied.length > 0) onProgress(`applied ${applied.length} migrations`);
   await prepareInstallation(url, TOPOLOGY, partitions);
+  await requireOwnSessions(url);
 }

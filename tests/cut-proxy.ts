@@ -11,6 +11,7 @@ export class CutProxy {
   #isSilent = false;
   #isStandby = false;
   #vanishesAtGoodbye = false;
+  #dropsOptions = false;
 
   private constructor(server: Server, targetUrl: string) {
     this.#server = server;
@@ -56,6 +57,11 @@ export class CutProxy {
     this.#isStandby = true;
   }
 
+  /** From now on nobody gets what he asks for as he connects, as through a pooler that is told to pass it over. */
+  dropOptions(): void {
+    this.#dropsOptions = true;
+  }
+
   /** What the client has sent reaches the server, no answer comes back, and then the connection is lost. */
   async loseAnswerTo(text: string): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -92,10 +98,12 @@ export class CutProxy {
     const pair = { client, server };
     this.#pairs.add(pair);
     let hasVanished = false;
+    let isStartup = true;
     client.on('data', (bytes) => {
       this.#onAsked?.(bytes);
       hasVanished = this.#vanishesAtGoodbye && bytes.includes(GOODBYE);
-      if (!hasVanished) server.write(bytes);
+      if (!hasVanished) server.write(isStartup && this.#dropsOptions ? withoutOptions(bytes) : bytes);
+      isStartup = false;
     });
     client.on('end', () => {
       if (!hasVanished) client.end();
@@ -125,4 +133,11 @@ const STANDBY = '\0\0\0\x16in_hot_standby\0on\0';
 
 function asOfStandby(bytes: Buffer): Buffer {
   return Buffer.from(bytes.toString('latin1').replace(PRIMARY, STANDBY), 'latin1');
+}
+
+/** StartupMessage: its length, the version, and pairs of names and values, each ended by a zero. */
+function withoutOptions(startup: Buffer): Buffer {
+  const kept = Buffer.from(startup.toString('latin1').replace(/\0options\0[^\0]*\0/, '\0'), 'latin1');
+  kept.writeInt32BE(kept.length, 0);
+  return kept;
 }

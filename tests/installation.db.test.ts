@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { makeRoom, PartitionsDiffer, prepareInstallation } from '#platform/log/installation.ts';
 import { rangeMaintenance } from '#platform/log/maintenance.ts';
-import { unmetRequirements } from '#platform/postgres/server-requirements.ts';
+import { requireOwnSessions, unmetRequirements } from '#platform/postgres/server-requirements.ts';
 import { SERVICE_ROLE } from '#platform/postgres/session.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { CutProxy } from './cut-proxy.ts';
@@ -168,6 +168,17 @@ test('a turn of maintenance that is not let in gives up, and holds up no stop', 
   await vi.waitUntil(() => errors.length > 0, PATIENCE);
   await maintenance.stop();
   expect(String(errors[0])).toMatch(/lock timeout/);
+});
+
+test('a pooler that passes over what sessions ask for is refused, and the server itself is not', async () => {
+  await prepareInstallation(database.url, TOPOLOGY, 4);
+  const pooler = await CutProxy.open(database.url);
+  await requireOwnSessions(pooler.url);
+  pooler.dropOptions();
+  await expect(requireOwnSessions(pooler.url)).rejects.toThrow(
+    /^a session runs as \w+ and not as lastro_service: .*; connect to the server itself, not through a pooler$/,
+  );
+  await pooler.close();
 });
 
 /** Without a listener the lost connection of `pg` is an uncaught error, which fails the run as it would end a process. */

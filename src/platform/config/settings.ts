@@ -56,7 +56,7 @@ const FIXED_SETTINGS = {
     allowed: 'postgres://user:password@host:port/database',
     matches: (value) => /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
     meaning:
-      'A PostgreSQL (15 or later) to use instead of the embedded one. Its user owns the database, and may create the role lastro_service or has been granted it. A process of one service keeps up to 20 connections to it, one of all services some 60; `max_connections` (100 by default) has to hold those of every process.',
+      'A PostgreSQL (15 or later) to use instead of the embedded one. Its user owns the database, and may create the role lastro_service or has been granted it. A process of one service keeps up to 20 connections to it, one of all services some 60; `max_connections` (100 by default) has to hold those of every process. It has to be the server itself: a pooler takes from sessions what they ask for as they connect.',
     secret: true,
   }),
   partitions: wholeNumber({

@@ -1,4 +1,6 @@
 import pg from 'pg';
+import { Fault } from '#kernel/fault.ts';
+import { SERVICE_ROLE, Session, statement } from './session.ts';
 
 /** The oldest server whose SQL we use. */
 const MIN_VERSION = 150_000;
@@ -29,5 +31,29 @@ export async function unmetRequirements(url: string): Promise<string[]> {
     return unmet;
   } finally {
     await client.end();
+  }
+}
+
+const ASSUMED = statement(
+  'requirements.assumed',
+  `select current_user as role, current_setting('lock_timeout') as "lockTimeout"`,
+);
+
+/**
+ * Throws where a session does not get what it asks for as it connects: a pooler that was told to pass that over leaves the
+ * owner's power over the books, and no limit of time (R7). The role has to be there.
+ */
+export async function requireOwnSessions(url: string): Promise<void> {
+  const session = new Session({ url, name: 'requirements' });
+  try {
+    const [assumed] = await session.query<{ role: string; lockTimeout: string }>(ASSUMED, []);
+    if (assumed?.role === SERVICE_ROLE && assumed.lockTimeout !== '0') return;
+    throw new Fault(
+      `a session runs as ${assumed?.role} and not as ${SERVICE_ROLE}: what lies between this process and the server passes over ` +
+        'what sessions ask for (options); connect to the server itself, not through a pooler',
+      { transient: false },
+    );
+  } finally {
+    await session.close();
   }
 }
