@@ -128,7 +128,7 @@ const FIXED_SETTINGS = {
     allowed: 'a path',
     matches: (value) => value.length <= 4096 && !value.includes('\0'),
     meaning:
-      'The Ed25519 private key (PEM, PKCS #8) that signs checkpoints. Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. To change it, put the public keys that have signed before (PEM) behind the new one: what a key has signed that is not in the file is not built on.',
+      'The Ed25519 private key (PEM, PKCS #8) that signs checkpoints. Production with `LASTRO_DATABASE_URL` does not start without; every process is given the same. To change it, put the new public key (PEM) behind the old one in every process, then the new one first, with the public keys that have signed before behind it: what a key has signed that is not in the file is not built on.',
   }),
   secretKey: optionalText({
     name: 'LASTRO_SECRET_KEY',
