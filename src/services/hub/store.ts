@@ -168,14 +168,14 @@ export function integrationOf(row: IntegrationRow): Integration {
   };
 }
 
-/** In ascending order (R3), each once. */
+/** In ascending order (R3), each once for each tenant that names it: whose it is, is decided here. */
 export async function lockIntegrations(
   tx: Transaction,
   refs: readonly IntegrationRef[],
 ): Promise<Integration[]> {
-  const wanted = [...new Map(refs.map((ref) => [ref.uuid, ref])).values()].sort((a, b) =>
-    a.uuid < b.uuid ? -1 : 1,
-  );
+  const wanted = [...new Map(refs.map((ref) => [`${ref.uuid}/${ref.tenant}`, ref]))]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, ref]) => ref);
   if (wanted.length === 0) return [];
   const rows = await tx.query<IntegrationRow>(LOCK_INTEGRATIONS, [
     textArray(wanted.map(({ tenant }) => tenant)),
