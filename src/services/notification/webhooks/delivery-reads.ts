@@ -2,6 +2,12 @@
 import { type EpochMs, toRfc3339, toRfc3339OrNull } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
+import {
+  conditionsOver,
+  LOOKED_THROUGH_MAX,
+  lookThrough,
+  type Search,
+} from '#platform/postgres/look-through.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { Endpoint } from './endpoint.ts';
 import { messageIdOf } from './request.ts';
@@ -37,47 +43,51 @@ interface AttemptRow {
   answer: string | null;
 }
 
-/** By the index on the endpoint, backwards; each with its lane and its message by primary key. */
-const LIST = `
-  select d.id, d.event, d.type, l.subject, d.sequence, d.status, l.due_at, d.repeats, m.correlation_id, d.created_at, d.finished_at
-  from notification.deliveries d
-  join notification.lanes l on l.lane_key = d.lane_key
-  join notification.messages m on m.event = d.event
-  where d.endpoint_key = $1 and ($2::uuid is null or d.id < $2) and ($3::uuid is null or d.id = $3)
-    and ($4::text is null or d.status = $4) and ($5::text is null or l.subject = $5)
-  order by d.id desc limit $6`;
+const COLUMNS = `d.id, d.event, d.type, l.subject, d.sequence, d.status, l.due_at, d.repeats, m.correlation_id, d.created_at, d.finished_at`;
+
+/** To each its lane and its message, by primary key. */
+const JOINED = `
+  cross join lateral (select * from notification.lanes l where l.lane_key = d.lane_key offset 0) l
+  cross join lateral (select * from notification.messages m where m.event = d.event offset 0) m`;
+
+/** By primary key. */
+const FIND = `
+  select ${COLUMNS} from notification.deliveries d ${JOINED} where d.endpoint_key = $1 and d.id = $2`;
 
 /** By primary key. */
 const ATTEMPTS = `
   select a.delivery, a.number, a.started_at, a.finished_at, a.outcome, a.status, a.latency_ms, a.detail, a.answer
   from notification.delivery_attempts a where a.delivery = any($1::uuid[]) order by a.delivery, a.number`;
 
+export interface DeliveryRows {
+  readonly deliveries: readonly DeliveryRow[];
+  /** The uuid of the one before which the next page begins; undefined at the end. */
+  readonly next: string | undefined;
+}
+
 export class DeliveryReads {
   readonly #reader: Reader;
+  readonly #lookedThroughMax: number;
 
-  constructor(reader: Reader) {
+  constructor(reader: Reader, lookedThroughMax = LOOKED_THROUGH_MAX) {
     this.#reader = reader;
+    this.#lookedThroughMax = lookedThroughMax;
   }
 
-  /** Newest first, before the id. */
-  list(
-    endpoint: Endpoint,
+  /** Newest first, before the id. By the index on the endpoint, or of a subject by that on its lane. */
+  async list(
+    endpoint: Pick<Endpoint, 'key'>,
     filter: DeliveryFilter,
     { before, limit }: { readonly before: string | undefined; readonly limit: number },
-  ): Promise<DeliveryRow[]> {
-    const { status = null, subject = null } = filter;
-    return this.#reader.query<DeliveryRow>(LIST, [
-      endpoint.key,
-      before ?? null,
-      null,
-      status,
-      subject,
-      limit,
-    ]);
+  ): Promise<DeliveryRows> {
+    const search = searchFor(endpoint, filter, before);
+    const bounds = { limit, lookedThroughMax: this.#lookedThroughMax };
+    const { found, last } = await lookThrough<DeliveryRow>(this.#reader, search, bounds);
+    return { deliveries: found, next: last?.id };
   }
 
   async find(endpoint: Endpoint, uuid: string): Promise<DeliveryRow | undefined> {
-    const rows = await this.#reader.query<DeliveryRow>(LIST, [endpoint.key, null, uuid, null, null, 1]);
+    const rows = await this.#reader.query<DeliveryRow>(FIND, [endpoint.key, uuid]);
     return rows[0];
   }
 
@@ -86,6 +96,29 @@ export class DeliveryReads {
     const attempts = Map.groupBy(rows, ({ delivery }) => delivery);
     return deliveries.map((row) => renderDelivery(endpoint, row, attempts.get(row.id) ?? []));
   }
+}
+
+/** What an endpoint was told of one subject stands in one lane. */
+const OF_SUBJECT = `d.lane_key = (select l.lane_key from notification.lanes l where l.endpoint_key = ? and l.subject = ?)`;
+
+function searchFor(
+  { key }: Pick<Endpoint, 'key'>,
+  { status, subject }: DeliveryFilter,
+  before: string | undefined,
+): Search {
+  const values: unknown[] = [];
+  const where = conditionsOver(values);
+  const place = subject === undefined ? where('d.endpoint_key = ?', key) : where(OF_SUBJECT, key, subject);
+  return {
+    columns: COLUMNS,
+    from: 'notification.deliveries d',
+    alias: 'd',
+    keys: [...place, ...where('d.id < ?', before)],
+    matches: where('d.status = ?', status),
+    walked: ['d.id'],
+    joined: JOINED,
+    values,
+  };
 }
 
 function renderDelivery(endpoint: Endpoint, row: DeliveryRow, attempts: readonly AttemptRow[]): JsonObject {

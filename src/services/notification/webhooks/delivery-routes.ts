@@ -4,7 +4,7 @@ import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { problem } from '#kernel/problem.ts';
 import type { AskedOnce } from '#platform/batch/kept-answers.ts';
 import { answerOnce, refusalIn } from '#platform/http/answer-once.ts';
-import { parseIdCursor, renderPage, rowsFor } from '#platform/http/cursor.ts';
+import { parseIdCursor, renderNext } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { parseInstant } from '#platform/http/instants.ts';
 import { contextOf } from '#platform/http/request-context.ts';
@@ -51,6 +51,8 @@ function registerReading(app: HttpApp, { endpoints, reads }: DeliveryRoutes): vo
   const list = {
     tags: ['webhooks'],
     summary: 'List the deliveries of an endpoint with their attempts, newest first',
+    description:
+      'A page looks through a hundred thousand deliveries at most: if few of them match, it is short, and `next_cursor` goes on.',
     params: EndpointParams,
     querystring: DeliveryListQuery,
     response: { 200: DeliveryPage, '4xx': ProblemDocument },
@@ -61,10 +63,10 @@ function registerReading(app: HttpApp, { endpoints, reads }: DeliveryRoutes): vo
     const { cursor, limit = DEFAULT_PAGE_LIMIT, status, subject } = request.query;
     const before = parseIdCursor('dlv', cursor);
     if (!before.ok) return sendProblem(reply, before.problem);
-    const page = { before: before.value, limit: rowsFor(limit) };
-    const found = await reads.list(endpoint, { status, subject }, page);
-    const { data, next_cursor } = renderPage(found, limit, (last) => [idOf('dlv', last.id)]);
-    return sendJson(reply, 200, { data: await reads.render(endpoint, data), next_cursor });
+    const page = { before: before.value, limit };
+    const { deliveries, next } = await reads.list(endpoint, { status, subject }, page);
+    const next_cursor = renderNext(next, (uuid) => [idOf('dlv', uuid)]);
+    return sendJson(reply, 200, { data: await reads.render(endpoint, deliveries), next_cursor });
   });
   const read = {
     tags: ['webhooks'],
