@@ -1,16 +1,13 @@
-/** The hub's parts of a process, made with what they share with the others (parts.ts), and Lastro as its connectors' destination. */
+/** The hub's parts of a process, made with what they share with the others (parts.ts). */
 import type { Clock } from '#kernel/clock.ts';
-import { Fault } from '#kernel/fault.ts';
-import { type IdPrefix, idOf, newId } from '#kernel/ids.ts';
-import type { Command } from '#platform/batch/command.ts';
-import { QueueFull } from '#platform/batch/command-worker.ts';
+import { idOf } from '#kernel/ids.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { Settings } from '#platform/config/settings.ts';
 import type { GivenUpWork } from '#platform/dead-letters/given-up.ts';
 import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
-import { createFaultFinder } from '#platform/http/validation.ts';
+import { metadataTooLarge } from '#platform/http/metadata.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import type { ReadPool } from '#platform/postgres/read-pool.ts';
 import type { Session } from '#platform/postgres/session.ts';
@@ -21,7 +18,6 @@ import type { CardOrder, TopUpOrder } from '#services/cards/card-orders.ts';
 import { TopUpBody } from '#services/cards/schemas.ts';
 import type { CashEntryTerms, CashOrder } from '#services/cashflow/cash-orders.ts';
 import { CashEntryBody } from '#services/cashflow/schemas.ts';
-import type { CallOutcome, PlaceOrder } from '#services/hub/contract.ts';
 import { Hub } from '#services/hub/hub.ts';
 import { HubCommands, type HubOrder } from '#services/hub/hub-commands.ts';
 import { INTEGRATION_STATUSES, type Integration, isEnded } from '#services/hub/integration.ts';
@@ -30,6 +26,7 @@ import { REQUEST_PAYMENT } from '#services/payments/payment-intake.ts';
 import { PaymentOrderBody } from '#services/payments/schemas.ts';
 import type { LeasedWorker } from './leased-worker.ts';
 import { reachOf, retentionMsOf } from './outbound-policy.ts';
+import { placing } from './place-order.ts';
 import { renderAnswer } from './problems.ts';
 import type { Stops } from './stops.ts';
 
@@ -107,6 +104,7 @@ function makeHub(shared: SharedWithHub): Hub {
         operation: REQUEST_PAYMENT,
         schema: PaymentOrderBody,
         orderOf: (body) => body as PaymentOrder,
+        misfit: ({ metadata }) => metadataTooLarge(metadata),
         queue: payments.intake,
         obstacle: (command) => payments.admission.obstacle(command) !== undefined,
       }),
@@ -156,76 +154,3 @@ const TOP_UP = {
     balances: TopUpBody.properties.balances,
   },
 };
-
-interface Placing<Order> {
-  readonly prefix: IdPrefix;
-  readonly operation: string;
-  readonly schema: object;
-  readonly orderOf: (body: unknown) => Order;
-  readonly queue: CommandQueue<Order>;
-  /** Whether the part takes no orders just now. */
-  readonly obstacle: (command: Command<Order>) => boolean;
-}
-
-const BUSY_RETRY_MS = 1000;
-
-/** Through the same intake as the route's, under the integration's own idempotency key: however often it is tried, it is one. */
-function placing<Order>({ prefix, operation, schema, orderOf, queue, obstacle }: Placing<Order>): PlaceOrder {
-  const faultsOf = createFaultFinder(schema);
-  return async ({ tenant, body, idempotencyKey, correlationId, traceparent }) => {
-    const startedAt = performance.now();
-    const value: unknown = JSON.parse(body);
-    const [fault] = faultsOf(value, '');
-    const taken = () => ({ latencyMs: performance.now() - startedAt });
-    if (fault !== undefined)
-      return {
-        kind: 'permanent',
-        code: 'request.invalid',
-        detail: `${fault.pointer} ${fault.detail}.`,
-        ...taken(),
-      };
-    const command: Command<Order> = {
-      operation,
-      tenant,
-      idempotencyKey,
-      body: orderOf(value),
-      id: newId(prefix),
-      requestId: newId('req'),
-      correlationId,
-      traceparent,
-      actor: 'hub',
-    };
-    if (obstacle(command)) return busy(taken().latencyMs);
-    try {
-      const { answer } = await queue.submit(command);
-      return { ...outcomeOf(answer), ...taken() };
-    } catch (error) {
-      if (error instanceof QueueFull) return busy(taken().latencyMs);
-      if (error instanceof Fault) return { kind: 'transient', detail: error.message, ...taken() };
-      throw error;
-    }
-  };
-}
-
-function busy(latencyMs: number): CallOutcome {
-  return {
-    kind: 'not_called',
-    detail: 'It takes no orders just now.',
-    retryAfterMs: BUSY_RETRY_MS,
-    latencyMs,
-  };
-}
-
-function outcomeOf({ status, body }: { readonly status: number; readonly body: string }) {
-  const { id, account, code, detail } = JSON.parse(body) as {
-    id?: string;
-    account?: string;
-    code?: string;
-    detail?: string;
-  };
-  if (status >= 400)
-    return { kind: 'permanent', status, code: code ?? 'request.invalid', detail: detail ?? '' } as const;
-  const reference = id ?? account;
-  const delivered = { kind: 'delivered', status, detail: 'The order was taken.' } as const;
-  return reference === undefined ? delivered : { ...delivered, reference };
-}

@@ -51,6 +51,7 @@ const COMPOSITION = new Set([
   'open-database.ts',
   'outbound-policy.ts',
   'parts.ts',
+  'place-order.ts',
   'problems.ts',
   'operator-desk.ts',
   'overload.ts',
