@@ -19,8 +19,7 @@ import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { renderTimelineEvent } from '#platform/log/timeline.ts';
 import type { CardVerdictReads } from './card-verdicts.ts';
 import { renderVerdict, type VerdictReads } from './reads.ts';
-
-const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
+import { notFound, RESOURCES, type Resource, ResourceParams } from './resource.ts';
 
 const TimelinePage = pageOf(
   Type.Object({
@@ -56,37 +55,9 @@ const verdictMembers = {
   verified_at: nullable(Instant),
 };
 
-/** What has a saga. */
-interface Resource {
-  readonly path: string;
-  readonly tag: string;
-  readonly name: string;
-  readonly prefix: 'pay' | 'ref';
-  readonly idMember: string;
-  readonly notFound: string;
-}
-
-const PAYMENT: Resource = {
-  path: '/v1/payments/:id',
-  tag: 'payments',
-  name: 'payment',
-  prefix: 'pay',
-  idMember: 'payment_id',
-  notFound: 'payments.not_found',
-};
-
-const REFUND: Resource = {
-  path: '/v1/refunds/:id',
-  tag: 'refunds',
-  name: 'refund',
-  prefix: 'ref',
-  idMember: 'refund_id',
-  notFound: 'refunds.not_found',
-};
-
 export function registerIntegrityRoutes(app: HttpApp, reads: VerdictReads, cards: CardVerdictReads): void {
   registerCardVerdict(app, cards);
-  for (const resource of [PAYMENT, REFUND]) {
+  for (const resource of RESOURCES) {
     registerTimeline(app, reads, resource);
     registerVerdict(app, reads, resource);
   }
@@ -100,7 +71,7 @@ function registerTimeline(app: HttpApp, reads: VerdictReads, resource: Resource)
       schema: {
         tags: [resource.tag],
         summary: `The timeline of a ${resource.name}, oldest first`,
-        params: Params,
+        params: ResourceParams,
         querystring: TimelineQuery,
         response: { 200: TimelinePage, 400: ProblemDocument, 404: ProblemDocument },
       },
@@ -140,7 +111,7 @@ function registerVerdict(app: HttpApp, reads: VerdictReads, resource: Resource):
       schema: {
         tags: [resource.tag],
         summary: `Whether every stage of a ${resource.name} happened, judged from the logs alone`,
-        params: Params,
+        params: ResourceParams,
         response: {
           200: Type.Object({ [idMember]: Type.String(), ...verdictMembers }),
           404: ProblemDocument,
@@ -167,7 +138,7 @@ function registerCardVerdict(app: HttpApp, reads: CardVerdictReads): void {
       schema: {
         tags: ['cards'],
         summary: 'Whether a card transaction was decided, posted and told as it should be',
-        params: Params,
+        params: ResourceParams,
         response: {
           200: Type.Object({ card_transaction_id: Type.String(), ...verdictMembers }),
           404: ProblemDocument,
@@ -186,8 +157,4 @@ function registerCardVerdict(app: HttpApp, reads: CardVerdictReads): void {
       return sendJsonText(reply, { status: 200, body });
     },
   );
-}
-
-function notFound({ name, notFound: code }: Resource, id: string) {
-  return problem(code, `There is no ${name} ${id}.`);
 }

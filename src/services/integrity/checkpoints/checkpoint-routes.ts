@@ -7,6 +7,7 @@ import type { HttpApp } from '#platform/http/http-app.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
+import { notFound, RESOURCES, type Resource, ResourceParams } from '../resource.ts';
 import type { CheckpointReads, StoredCheckpoint } from './checkpoint-reads.ts';
 import { CheckpointDocument, checkpointMembers, KeySet, receiptDocument } from './proof-schemas.ts';
 import type { PublishedKeys } from './published-keys.ts';
@@ -28,7 +29,7 @@ export function registerCheckpointRoutes(app: HttpApp, routes: CheckpointRoutes)
   registerKeys(app, routes.keys);
   registerList(app, routes.checkpoints);
   registerCheckpoint(app, routes.checkpoints);
-  for (const resource of [PAYMENT, REFUND]) registerReceipt(app, routes, resource);
+  for (const resource of RESOURCES) registerReceipt(app, routes, resource);
 }
 
 /** Seconds. No key is ever taken back. */
@@ -116,45 +117,17 @@ function registerCheckpoint(app: HttpApp, checkpoints: CheckpointReads): void {
   );
 }
 
-/** What has receipts. */
-interface Resource {
-  readonly path: string;
-  readonly tag: string;
-  readonly name: string;
-  readonly prefix: 'pay' | 'ref';
-  readonly idMember: 'payment_id' | 'refund_id';
-  readonly notFound: string;
-}
-
-const PAYMENT: Resource = {
-  path: '/v1/payments/:id/receipt',
-  tag: 'payments',
-  name: 'payment',
-  prefix: 'pay',
-  idMember: 'payment_id',
-  notFound: 'payments.not_found',
-};
-
-const REFUND: Resource = {
-  path: '/v1/refunds/:id/receipt',
-  tag: 'refunds',
-  name: 'refund',
-  prefix: 'ref',
-  idMember: 'refund_id',
-  notFound: 'refunds.not_found',
-};
-
 function registerReceipt(app: HttpApp, { receipts, intervalMs }: CheckpointRoutes, resource: Resource): void {
-  const { path, tag, name, prefix, idMember, notFound } = resource;
+  const { path, tag, name, prefix, idMember } = resource;
   app.get(
-    path,
+    `${path}/receipt`,
     {
       config: { scope: 'payments:read' },
       schema: {
         tags: [tag],
         summary: `The events of a ${name}, each with its proof against a signed checkpoint`,
         description: '`./lastro verify-receipt FILE` checks it with nothing but the public key.',
-        params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) }),
+        params: ResourceParams,
         response: {
           200: receiptDocument(idMember),
           404: ProblemDocument,
@@ -171,7 +144,7 @@ function registerReceipt(app: HttpApp, { receipts, intervalMs }: CheckpointRoute
       if (outcome.kind === 'receipt')
         return sendJsonText(reply, { status: 200, body: JSON.stringify(outcome.receipt) });
       const refusals = {
-        unknown: () => problem(notFound, `There is no ${name} ${id}.`),
+        unknown: () => notFound(resource, id),
         too_large: () => problem('integrity.receipt_too_large', `${id} has too many events.`),
         pending: () => pending(id, intervalMs),
       };
