@@ -81,7 +81,7 @@ class Flow {
       }),
     );
     const { drafts } = validationConsumer(this.#ledger).decide(
-      { accounts, answered: new Set() },
+      { accounts, answered: new Set(), caused: new Set() },
       [event],
       NOW,
     );

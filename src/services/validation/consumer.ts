@@ -20,7 +20,7 @@ interface Loaded {
   /** Payments whose request was answered before, if it is delivered again (V1). */
   readonly answered: ReadonlySet<string>;
   /** Other events answered before, by identity (V1). */
-  readonly caused?: ReadonlySet<string>;
+  readonly caused: ReadonlySet<string>;
 }
 
 export function validationConsumer(ledger: Ledger): Consumer<Loaded, ConsumerPlan> {
@@ -59,6 +59,5 @@ function isPaymentRequest({ type }: LogEvent): boolean {
 
 // V1
 function isAnswered({ answered, caused }: Loaded, event: LogEvent): boolean {
-  if (isPaymentRequest(event)) return answered.has(event.subject);
-  return caused?.has(eventIdentity(event)) ?? false;
+  return isPaymentRequest(event) ? answered.has(event.subject) : caused.has(eventIdentity(event));
 }

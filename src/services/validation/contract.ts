@@ -1,4 +1,3 @@
-export { termsVersion } from '#services/payments/contract.ts';
 export {
   type CancelAdmitted,
   type PaymentRejected,
