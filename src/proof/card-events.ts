@@ -148,7 +148,7 @@ function laterOf(
   return row;
 }
 
-export function capturedBy(step: JsonObject): number {
+function capturedBy(step: JsonObject): number {
   const debit = entryIn('', step)?.postings.find(({ amountMinor }) => amountMinor < 0);
   return debit === undefined ? 0 : -debit.amountMinor;
 }

@@ -39,7 +39,7 @@ export function isHeldUp({ wasLocked, isContested }: WaitingRequest): boolean {
 }
 
 /** No deadline ends it. */
-export function isEndless(waiting: WaitingRequest): boolean {
+function isEndless(waiting: WaitingRequest): boolean {
   return waiting.isContested || isPatient(waiting);
 }
 

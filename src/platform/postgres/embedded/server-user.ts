@@ -23,7 +23,7 @@ export function findClosedFolder(path: string, user: ServerUser): string | undef
   return ancestorsOf(realpathSync(path)).find((folder) => !mayEnter(folder, user));
 }
 
-export function mayEnter(folder: string, { uid, gid }: Pick<ServerUser, 'uid' | 'gid'>): boolean {
+function mayEnter(folder: string, { uid, gid }: Pick<ServerUser, 'uid' | 'gid'>): boolean {
   const stat = statSync(folder);
   if (stat.uid === uid) return (stat.mode & 0o100) !== 0;
   return (stat.mode & (stat.gid === gid ? 0o010 : 0o001)) !== 0;

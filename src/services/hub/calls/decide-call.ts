@@ -148,6 +148,6 @@ function codeOf(call: Call, outcome: CallOutcome): string {
   return call.isUnknown ? 'hub.outcome_unknown' : 'hub.destination_fails';
 }
 
-export function throughOf(call: Pick<Call, 'connector' | 'connectorVersion'>) {
+function throughOf(call: Pick<Call, 'connector' | 'connectorVersion'>) {
   return { connector: call.connector, connector_version: call.connectorVersion };
 }
