@@ -43,7 +43,7 @@ export interface CashProcess {
   /** Sends the file as the route does; it is worked on when the importer is started. */
   send(
     text: string,
-    options?: { readonly onError?: OnError; readonly accountId?: string },
+    options?: { readonly onError?: OnError; readonly accountId?: string; readonly tenant?: string },
   ): Promise<Answered>;
   /** What its batches met and tried again after. */
   readonly failures: readonly unknown[];
@@ -244,7 +244,7 @@ function ordersTo(
     record: (terms, more) => order({ ...ENTRY, ...terms }, more),
     reverse: (id, more = {}) =>
       order({ operation: 'cash_entries.reverse', cash_entry_id: String(id), ...more }),
-    send: async (text, { onError = 'keep', accountId } = {}) => {
+    send: async (text, { onError = 'keep', accountId, tenant = TENANT } = {}) => {
       const id = newId('imp');
       const file = await uploads.take(uuidOf(id), piecesOf(text), accountId);
       if (!file.ok) {
@@ -257,7 +257,7 @@ function ordersTo(
         account_id: accountId ?? null,
         on_error: onError,
       } as const;
-      const answered = await submit(body, id);
+      const answered = await submit(body, id, { tenant });
       await uploads.discard(uuidOf(id));
       return answered;
     },

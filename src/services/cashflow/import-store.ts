@@ -73,13 +73,13 @@ export const FORGET_ERRORS = statement(
 );
 
 /**
- * The import whose turn it is, locked; one that somebody else works on is passed over, so nobody waits. By the index on
- * turns, in its order.
+ * The import whose turn it is, of a tenant that is none of these, locked; one that somebody else works on is passed over, so nobody
+ * waits. By the index on turns, in its order.
  */
 export const TAKE_TURN = statement(
   'cashflow.take_turn',
   `select o.tenant, o.id from cashflow.open_imports o
-   where o.turn_at <= $1::timestamptz
+   where o.turn_at <= $1::timestamptz and o.tenant <> all ($2::text[])
    order by o.turn_at limit 1 for no key update skip locked`,
 );
 

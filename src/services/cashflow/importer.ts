@@ -5,7 +5,8 @@
  *      where the last commit left it, and any other goes on from there.
  * IM2: an entry's id is a function of file and line, looked up before it is recorded: no line is recorded twice, however
  *      often the file is sent.
- * IM3: who works on an import has locked its turn; another process takes the next one. Imports take turns by chunk.
+ * IM3: who works on an import has locked its turn; another process takes the next one. Tenants take turns by chunk,
+ *      and so do a tenant's imports: who sends a thousand files holds up nobody else's.
  * IM4: a file of one chunk whose lines can all be recorded is recorded in the commit that looked at them.
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
@@ -17,6 +18,7 @@ import { Signal } from '#platform/batch/signal.ts';
 import { createFaultFinder } from '#platform/http/validation.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
+import { textArray } from '#platform/postgres/arrays.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { saveRecorded } from './cash-commands.ts';
@@ -66,6 +68,11 @@ interface Turn {
   readonly segments: Promise<AppendedSegment[]> | undefined;
 }
 
+interface TurnRow {
+  tenant: string;
+  id: string;
+}
+
 interface Key {
   readonly tenant: string;
   readonly uuid: string;
@@ -76,6 +83,8 @@ export class Importer {
   readonly #signal = new Signal();
   #stopping = false;
   #running: Promise<void> | undefined;
+  /** IM3: tenants that had their chunk in this round. */
+  readonly #served = new Set<string>();
   #failures = 0;
   #staleLookAt = 0;
 
@@ -153,7 +162,7 @@ export class Importer {
   /** Undefined if there is nothing to do. */
   async #takeTurn(tx: Transaction, of: { key?: Key }): Promise<Turn | undefined> {
     const now = this.#options.clock.now();
-    const [turn] = await tx.query<{ tenant: string; id: string }>(TAKE_TURN, [new Date(now)]); // IM3
+    const turn = await this.#nextTurn(tx, now);
     if (turn === undefined) return undefined;
     of.key = { tenant: turn.tenant, uuid: turn.id };
     const [row] = await tx.query<ImportRow>(LOCK_IMPORT, [turn.tenant, turn.id]);
@@ -166,6 +175,19 @@ export class Importer {
     tx.run(END_TURN, [turn.tenant, turn.id, new Date(now)]);
     if (chunk === undefined) return this.#endOfFile(tx, present, now);
     return this.#readChunk(tx, present, { firstLine: chunk.first_line, content: chunk.content });
+  }
+
+  /** IM3. Of the next tenant of this round, or of the first of the next. */
+  async #nextTurn(tx: Transaction, now: EpochMs): Promise<TurnRow | undefined> {
+    const take = (served: readonly string[]) =>
+      tx.query<TurnRow>(TAKE_TURN, [new Date(now), textArray(served)]);
+    let [turn] = await take([...this.#served]);
+    if (turn === undefined && this.#served.size > 0) {
+      this.#served.clear();
+      [turn] = await take([]);
+    }
+    if (turn !== undefined) this.#served.add(turn.tenant);
+    return turn;
   }
 
   /** IM1 */
