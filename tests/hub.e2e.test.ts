@@ -5,7 +5,7 @@ import { verify } from '#proof/verify.ts';
 import { Partner } from '../sandbox/partner/partner.ts';
 import { exampleConnector, HubDesk } from './hub-desk.ts';
 import { LastroHome } from './lastro-home.ts';
-import type { LastroProcess } from './lastro-process.ts';
+import { type LastroProcess, runLastro } from './lastro-process.ts';
 import { ask, dumpTables, setBack } from './redelivery.ts';
 
 const TOKEN = 'tok_Zm9yIHRoZSBlcnA';
@@ -312,6 +312,50 @@ describe('the order webhook', () => {
       failure: { code: 'hub.rule_refuses', detail: 'Orders above 10,000.00 are paid by hand.' },
     });
     expect(await paymentsOf('o-4')).toEqual([]);
+  });
+});
+
+describe('U19: a connector that gives orders of a part of Lastro', () => {
+  const orders = (type: string) => ({
+    entry: { type: 'api' },
+    destinations: { orders: { type, body: '$' } },
+  });
+
+  const keyWith = async (scopes: string) => {
+    const created = await runLastro(['keys', 'create', '--scopes', scopes], {
+      DATABASE_URL: home.database.url,
+      DATA_DIR: home.folder,
+    });
+    return { authorization: `Bearer ${/lk_\w+/.exec(created)?.[0]}` };
+  };
+
+  test('is put by nobody who may not give them', async () => {
+    const key = await keyWith('connectors:write,payments:read');
+    const parts = { payment: 'payments:write', card_top_up: 'cards:write', cash_entry: 'cash_entries:write' };
+    for (const [type, scope] of Object.entries(parts)) {
+      const { status, body } = await hub.call('PUT', `/v1/connectors/of-${type}`, orders(type), key);
+      expect([status, body['code'], body['scope']]).toEqual([403, 'access.forbidden', scope]);
+    }
+    expect((await hub.call('GET', '/v1/connectors/of-payment')).status).toBe(404);
+    const elsewhere = { type: 'http', method: 'POST', url: partner.url };
+    const other = { entry: { type: 'api' }, destinations: { elsewhere } };
+    expect((await hub.call('PUT', '/v1/connectors/elsewhere', other, key)).status).toBe(201);
+  });
+
+  test('is put by who may, and used by who may send to it', async () => {
+    const maker = await keyWith('connectors:write,payments:write');
+    const made = await hub.call('PUT', '/v1/connectors/for-others', orders('payment'), maker);
+    expect(made.status).toBe(201);
+    const sender = await keyWith('integrations:write');
+    const payment = {
+      wallet_id: 'wal-1234',
+      service_id: 'abc-1234',
+      amount: 7,
+      currency: 'USD',
+      method: 'balance',
+    };
+    const { body } = await hub.send('for-others', payment, { ...WAIT, ...sender });
+    expect([body['status'], body['reference']]).toEqual(['delivered', expect.stringMatching(/^pay_/)]);
   });
 });
 

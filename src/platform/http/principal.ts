@@ -1,3 +1,5 @@
+import { type Problem, problem } from '#kernel/problem.ts';
+
 /** Who makes a request: one API key of one tenant, and what it may do. */
 export interface Principal {
   readonly tenant: string;
@@ -17,4 +19,8 @@ export type VerifyKey = (key: string) => Principal | undefined | Promise<Princip
 
 export function permits(principal: Principal, scope: string): boolean {
   return principal.scopes.has(scope) || principal.scopes.has(EVERY_SCOPE);
+}
+
+export function lacksScope(scope: string): Problem<'access.forbidden'> {
+  return problem('access.forbidden', `This operation needs the scope ${scope}.`, { members: { scope } });
 }

@@ -10,8 +10,8 @@ import { correlationIdOf } from '#kernel/correlation-id.ts';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { readingTenant } from '#platform/postgres/read-turns.ts';
 import type { Authenticate, Authentication } from './authenticate.ts';
-import { permits } from './principal.ts';
-import { edgeProblem, ProblemError } from './problem-error.ts';
+import { lacksScope, permits } from './principal.ts';
+import { ProblemError } from './problem-error.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { contextOf } from './request-context.ts';
 import type { RouteMeter } from './route-meter.ts';
@@ -78,11 +78,7 @@ function letIn(
     return new ProblemError(authentication.problem, given ? WRONG_KEY_CHALLENGE : {});
   }
   const principal = authentication.value;
-  if (!permits(principal, route.scope)) {
-    return edgeProblem('access.forbidden', `This operation needs the scope ${route.scope}.`, {
-      members: { scope: route.scope },
-    });
-  }
+  if (!permits(principal, route.scope)) return new ProblemError(lacksScope(route.scope));
   request.caller = {
     tenant: principal.tenant,
     keyId: principal.keyId,

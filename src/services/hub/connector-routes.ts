@@ -5,12 +5,19 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import { type CommandQueue, sendOutcome, submitCommand } from '#platform/http/command-route.ts';
 import { NamedList, rowsFor } from '#platform/http/cursor.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
+import { lacksScope, type Principal, permits } from '#platform/http/principal.ts';
 import { contextOf } from '#platform/http/request-context.ts';
 import { closed, DEFAULT_PAGE_LIMIT, ProblemDocument, pageOf, pageQuery } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { etagOf, MAY_REPLACE_VERSION, SENDS_VERSION, versionOf } from '#platform/http/version-etag.ts';
 import { type Compiler, faultsOf } from './check-connector.ts';
-import { type Connector, type PutDefinition, renderConnector, shownOf } from './connector.ts';
+import {
+  type Connector,
+  type LastroPart,
+  type PutDefinition,
+  renderConnector,
+  shownOf,
+} from './connector.ts';
 import { ConnectorBody, ConnectorDocument } from './connector-schemas.ts';
 import type { Connectors } from './connectors.ts';
 import { connectorNotFound, type HubOrder } from './hub-commands.ts';
@@ -30,6 +37,13 @@ const READ = { scope: 'connectors:read' } as const;
 const WRITE = { scope: 'connectors:write', idempotencyKey: 'optional' } as const;
 const REFUSALS = { '4xx': ProblemDocument, 503: ProblemDocument };
 
+/** Of the routes that take the same orders: who puts a connector gives them, whoever sends its messages. */
+const SCOPES_OF_PARTS: Readonly<Record<LastroPart, string>> = {
+  payment: 'payments:write',
+  card_top_up: 'cards:write',
+  cash_entry: 'cash_entries:write',
+};
+
 export function registerConnectorRoutes(app: HttpApp, routes: ConnectorRoutes): void {
   registerPut(app, routes);
   registerReads(app, routes.connectors);
@@ -40,7 +54,7 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
     tags: ['hub'],
     summary: 'Put a connector',
     description:
-      'As a whole, as a new version that holds for what comes in from then on. If-Match has the ETag of the version that is replaced; a new connector needs none (or `"0"`). Everything in it is compiled before it is kept.',
+      'As a whole, as a new version that holds for what comes in from then on. If-Match has the ETag of the version that is replaced; a new connector needs none (or `"0"`). Everything in it is compiled before it is kept. A destination that is a part of Lastro needs the scope of that part too: `payments:write`, `cards:write` or `cash_entries:write`.',
     params: ConnectorNameParams,
     body: ConnectorBody,
     response: { 200: ConnectorDocument, 201: ConnectorDocument, ...REFUSALS },
@@ -56,6 +70,8 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
       // Checked by the schema above, whose type cannot say what a member of one name stands for.
       const definition = request.body as PutDefinition;
       const { tenant } = contextOf(request);
+      const missing = missingScope(definition, contextOf(request));
+      if (missing !== undefined) return sendProblem(reply, lacksScope(missing));
       const faults = await faultsOf(definition, { tenant, evaluator, refusalOf });
       if (faults.length > 0) return sendProblem(reply, invalid(faults));
       const operation = 'connectors.put';
@@ -66,6 +82,12 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
       return sendOutcome(reply, outcome.value);
     },
   );
+}
+
+function missingScope({ destinations }: PutDefinition, principal: Principal): string | undefined {
+  return Object.values(destinations)
+    .flatMap(({ type }) => (type === 'http' ? [] : SCOPES_OF_PARTS[type]))
+    .find((scope) => !permits(principal, scope));
 }
 
 function invalid(faults: Awaited<ReturnType<typeof faultsOf>>): Problem {
