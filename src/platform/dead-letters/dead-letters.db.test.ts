@@ -456,6 +456,38 @@ test('D6: orders that cannot be executed yet keep none behind them from being ex
   expect(await stepsOf('key-1')).toEqual([1]);
 });
 
+test('D7: who has a great many orders holds up nobody else’s', async () => {
+  const bad = poison('key-1/1');
+  await probe.start(bad.hooks);
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  const letter = await letterAbout('key-1');
+  bad.steps.clear();
+  // In one commit: a thousand orders that are done with a word, and behind them a replay of somebody else's.
+  await probe.query(
+    `with asked as (
+       insert into log.redeliveries (id, consumer_group, topic, partition, position, action, dead_letter, reason, requested_by, requested_at)
+       select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, d.consumer_group, d.topic, d.partition,
+              d.position + 1000, 'redeliver', null, 'tests', 'tests', now()
+       from log.dead_letters d, generate_series(1, 1000) n where d.id = $1
+       union all
+       select '00000000-0000-7000-9000-000000000000', d.consumer_group, d.topic, d.partition, d.position, 'replay', d.id, 'tests',
+              'tests', now()
+       from log.dead_letters d where d.id = $1
+       returning id, consumer_group, partition, dead_letter
+     )
+     insert into log.pending_redeliveries (id, consumer_group, partition, dead_letter) select * from asked`,
+    [letter.id],
+  );
+  await effectsReach(1);
+  const pending = () => probe.query('select from log.pending_redeliveries');
+  await expect.poll(pending).toHaveLength(0);
+  const before = await probe.query(
+    `select from log.redeliveries r
+     where r.dead_letter is null and r.done_at < (select done_at from log.redeliveries where dead_letter is not null)`,
+  );
+  expect(before.length).toBeLessThan(500);
+});
+
 test('U11: a replay of an event that its log lacks is done and says so, and the dead letter can be skipped', async () => {
   const bad = poison('key-1/1');
   await probe.start(bad.hooks);

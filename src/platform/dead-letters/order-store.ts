@@ -13,17 +13,21 @@ const ORDERS_PER_TURN = 200;
 const KEYS_PER_TURN = 200;
 
 /**
- * Of the groups' partitions given, after an id. Both tables hold only what is to be done: by their primary keys. Keys come in
- * no order, so that those which cannot go on just now keep none from being looked at.
+ * Of the groups' partitions given, after an id, of tenants that are none of these; what is no tenant's order is of nobody, ''. Both
+ * tables hold only what is to be done: by their primary keys, and dead letters by theirs. Keys come in no order, so that those which
+ * cannot go on just now keep none from being looked at.
  */
 export const FIND_ORDERS = statement(
   'log.find_pending_orders',
-  `select p.id, p.consumer_group as "group", p.partition,
-          exists (select from log.dead_letters d where d.id = p.dead_letter and d.work is not null) as "isGivenUp"
+  `select p.id, p.consumer_group as "group", p.partition, coalesce(d.is_given_up, false) as "isGivenUp",
+          coalesce(d.tenant, '') as tenant
    from log.pending_redeliveries p
+   left join lateral (
+     select d.tenant, d.work is not null as is_given_up from log.dead_letters d where d.id = p.dead_letter offset 0
+   ) d on true
    where exists (select from ${batchRows('owned', { grp: 'text', partition: 'smallint' })}
                  where owned.grp = p.consumer_group and owned.partition = p.partition)
-     and p.id > $3
+     and p.id > $3 and coalesce(d.tenant, '') <> all ($4::text[])
    order by p.id limit ${ORDERS_PER_TURN}`,
 );
 export const FIND_UNLOCKED_KEYS = statement(
@@ -147,6 +151,8 @@ export interface PendingOrder extends GroupPartition {
   readonly id: string;
   /** About what a service has given up, and no event that its group could not handle. */
   readonly isGivenUp: boolean;
+  /** Whose dead letter it is about. */
+  readonly tenant: string;
 }
 
 export interface ParkedKey extends GroupPartition {
@@ -163,23 +169,22 @@ export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 export interface Work {
   readonly orders: readonly PendingOrder[];
   readonly keys: readonly ParkedKey[];
-  /** Where the next look for orders begins: at the first again, when these were the last. */
-  readonly next: string;
+  /** Whether there are more orders than that. */
+  readonly hasMore: boolean;
 }
 
-/** What there is to do in the partitions, orders from the id on. */
+/** What there is to do in the partitions: orders from the id on, of tenants that are none of these. */
 export async function findWork(
   session: Session,
   owned: readonly GroupPartition[],
-  after: string,
+  { after, without }: { readonly after: string; readonly without: readonly string[] },
 ): Promise<Work> {
   const values = ownedArrays(owned);
   const [orders, keys] = await Promise.all([
-    session.query<PendingOrder>(FIND_ORDERS, [...values, after]),
+    session.query<PendingOrder>(FIND_ORDERS, [...values, after, textArray(without)]),
     session.query<ParkedKey>(FIND_UNLOCKED_KEYS, values),
   ]);
-  const next = orders.length < ORDERS_PER_TURN ? FIRST_ID : (orders.at(-1)?.id ?? FIRST_ID);
-  return { orders, keys, next };
+  return { orders, keys, hasMore: orders.length === ORDERS_PER_TURN };
 }
 
 /** By topic. */

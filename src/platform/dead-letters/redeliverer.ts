@@ -12,6 +12,7 @@
  * D5: what waits and cannot be read any more, or is gone from its log, is a dead letter like any other: it is made of what was
  *     kept when it was parked, for its key would wait for ever, and nobody would see it.
  * D6: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
+ * D7: tenants take turns, a page of orders each: who has thousands replayed holds up nobody else's, nor the repairs.
  *
  * Orders about what a service has given up are executed here too, by that service and in no order (given-up-orders.ts).
  */
@@ -69,6 +70,8 @@ export class Redeliverer {
   readonly #strikes = new Map<string, Strikes>();
   /** The last order that was looked at. Some may have to wait: those behind them do not wait with them. */
   #after = store.FIRST_ID;
+  /** D7: tenants that had their page in this round. */
+  readonly #served = new Set<string>();
   #stopping = false;
   #running: Promise<void> | undefined;
 
@@ -123,12 +126,25 @@ export class Redeliverer {
       partitions.map((partition) => ({ group, partition })),
     );
     if (owned.length === 0) return false;
-    const { orders, keys, next } = await store.findWork(this.#options.session, owned, this.#after);
-    this.#after = next;
-    let hasMoved = next !== store.FIRST_ID;
+    const { orders, keys, mayBeMore } = await this.#look(owned);
+    let hasMoved = mayBeMore;
     for (const order of orders) hasMoved = (await this.#try(() => this.#execute(order))) || hasMoved;
     for (const key of keys) hasMoved = (await this.#try(() => this.#workOff(key))) || hasMoved;
     return hasMoved;
+  }
+
+  /** D7. A round begins with what is next; while a page is full, those follow whose orders it does not have. */
+  async #look(owned: readonly store.GroupPartition[]): Promise<store.Work & { readonly mayBeMore: boolean }> {
+    const isFirst = this.#served.size === 0;
+    const work = await store.findWork(this.#options.session, owned, {
+      after: isFirst ? this.#after : store.FIRST_ID,
+      without: [...this.#served],
+    });
+    const { orders, hasMore } = work;
+    if (isFirst) this.#after = (hasMore ? orders.at(-1)?.id : undefined) ?? store.FIRST_ID;
+    if (hasMore) for (const { tenant } of orders) this.#served.add(tenant);
+    else this.#served.clear();
+    return { ...work, mayBeMore: hasMore || !isFirst };
   }
 
   /** D6 */
