@@ -94,9 +94,19 @@ async function withMembers(
   const members: Record<string, JsonValue> = { ...message };
   for (const [name, expression] of Object.entries(set)) {
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be bounded
-    members[name] = (await evaluate(expression, message, `${at}/${name}`)) ?? null;
+    members[name] = asJson(await evaluate(expression, message, `${at}/${name}`), `${at}/${name}`) ?? null;
   }
   return members;
+}
+
+/**
+ * What a rule has set, as the next step would read it: JSONata marks the lists that it collects, and takes a marked one of one item
+ * for that item.
+ */
+function asJson(value: JsonValue | undefined, at: string): JsonValue | undefined {
+  if (typeof value !== 'object' || value === null) return value;
+  refuseLost(value, at);
+  return JSON.parse(JSON.stringify(value)) as JsonValue;
 }
 
 async function valuesOf(sources: readonly string[], message: JsonValue): Promise<JobResult> {
@@ -120,14 +130,18 @@ async function evaluate(source: string, input: JsonValue, at: string): Promise<J
 
 /** As it is carried on: what no message can hold, a function or a NUL, fails here. */
 function textOf(value: JsonValue, at: string): string {
-  const lost = lostIn(value);
-  if (lost !== undefined) throw new Faulty(at, new TypeError(`gives ${lost}`));
+  refuseLost(value, at);
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined || !(isPlain(text) || isStorableJson(JSON.parse(text))))
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
   if (Buffer.byteLength(text) > MESSAGE_MAX_BYTES)
     throw new Faulty(at, new TypeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`)); // at once: no overrun
   return text;
+}
+
+function refuseLost(value: JsonValue, at: string): void {
+  const lost = lostIn(value);
+  if (lost !== undefined) throw new Faulty(at, new TypeError(`gives ${lost}`));
 }
 
 /**
@@ -141,7 +155,9 @@ function lostIn(value: unknown): string | undefined {
       ? undefined
       : 'a number that cannot be kept exactly';
   if (typeof value !== 'object' || value === null) return undefined;
-  for (const each of Object.values(value)) {
+  // Of a list its items alone: JSONata bounds what it collects by a `push` that it gives to the list.
+  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  for (const each of members) {
     const lost = lostIn(each);
     if (lost !== undefined) return lost;
   }

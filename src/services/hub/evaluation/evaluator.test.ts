@@ -69,6 +69,27 @@ describe('an expression', () => {
     expect(await evaluator.run([padded(10)])).toMatchObject([{ kind: 'values' }]);
   });
 
+  test.each([
+    ['items.n', '["a","b"]'],
+    ['{"names": items.n}', '{"names":["a","b"]}'],
+    ['items.{"name": n}', '[{"name":"a"},{"name":"b"}]'],
+    ['{"one": items[0].n[]}', '{"one":["a"]}'],
+    ['$map(items, function($item) { $item.n })', '["a","b"]'],
+    ['$match("aba", /a/).match', '["a","a"]'],
+  ])('that collects a list gives the list: %s', async (source, list) => {
+    const message = { items: [{ n: 'a' }, { n: 'b' }] };
+    expect(await evaluator.run([value(source, message)])).toEqual([{ kind: 'values', values: [list] }]);
+  });
+
+  test('reads a list that a rule before it has set as the next step does', async () => {
+    const set = { all: 'items.n', some: '{"one": items[0].n[]}' };
+    const [passed] = await evaluator.run([
+      rules([{ set }, { set: { one: 'some.one' } }], { items: [{ n: 'a' }, { n: 'b' }] }),
+    ]);
+    const { message } = passed as { message: string };
+    expect(JSON.parse(message)).toMatchObject({ all: ['a', 'b'], some: { one: ['a'] }, one: ['a'] });
+  });
+
   test.each(['$string', '{"a": [$sum]}', 'function($x) { $x }', '{"a": function($x) { $x }}'])(
     'that gives a function fails: %s',
     async (source) => {
