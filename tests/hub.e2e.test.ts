@@ -222,6 +222,14 @@ describe('the ERP export', () => {
     expect([again.status, again.body]).toEqual([201, made.body]);
     expect(again.headers.get('idempotency-replayed')).toBe('true');
   });
+
+  test('what was read is put back as it was read', async () => {
+    await hub.putConnector('kept', exampleConnector('erp-export', partner.url));
+    const read = await hub.call('GET', '/v1/connectors/kept');
+    const put = await hub.call('PUT', '/v1/connectors/kept', read.body, { 'if-match': '"1"' });
+    expect([put.status, put.body]).toEqual([200, { ...read.body, version: 2 }]);
+    expect((await hub.call('GET', '/v1/connectors/kept')).body).toEqual(put.body);
+  });
 });
 
 describe('the order webhook', () => {

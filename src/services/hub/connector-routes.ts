@@ -67,8 +67,9 @@ function registerPut(app: HttpApp, { commands, evaluator, refusalOf }: Connector
       const version = given === undefined ? null : versionOf(given);
       if (version === undefined)
         return sendProblem(reply, problem('hub.version_changed', 'No version of a connector has this ETag.'));
+      const { name: _name, version: _version, ...put } = request.body;
       // Checked by the schema above, whose type cannot say what a member of one name stands for.
-      const definition = request.body as PutDefinition;
+      const definition = put as PutDefinition;
       const { tenant } = contextOf(request);
       const missing = missingScope(definition, contextOf(request));
       if (missing !== undefined) return sendProblem(reply, lacksScope(missing));

@@ -34,3 +34,8 @@ test.each([
 ])('%s', (_what, connector, place) => {
   expect(placesOf(connector)).toEqual([place]);
 });
+
+test('what was read may be put back with its name and version', () => {
+  const read = { name: 'erp', version: 7, entry: { type: 'api' }, destinations: { main: CALL } };
+  expect(faultsOf(read, '')).toEqual([]);
+});

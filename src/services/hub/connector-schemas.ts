@@ -147,6 +147,12 @@ export const ConnectorBody = closed(
       additionalProperties: DestinationShape,
     }),
     default_route: Type.Optional(ConnectorName),
+    name: Type.Optional(
+      Type.Unsafe<string>({ ...ConnectorName, description: 'As it was read; the path says which is put.' }),
+    ),
+    version: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'As it was read; which version is replaced, If-Match says.' }),
+    ),
   },
   'A connector.',
 );
