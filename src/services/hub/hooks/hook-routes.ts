@@ -10,6 +10,7 @@ import { DEFAULT_PAGE_LIMIT, ProblemDocument } from '#platform/http/schemas.ts';
 import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import { parseTraceparent } from '#platform/http/traceparent.ts';
 import type { Secrets } from '../calls/secrets.ts';
+import type { SignatureScheme } from '../connector.ts';
 import type { IntegrationRoutes } from '../integration-routes.ts';
 import { submit } from '../integration-routes.ts';
 import {
@@ -154,7 +155,7 @@ function registerReplaying(app: HttpApp, routes: HookRoutes): void {
     tags: ['hub'],
     summary: 'Replay a webhook from its stored bytes',
     description:
-      'After its connector or its secret was mended. One that was not authentic is verified again, whenever it was sent.',
+      'After its connector or its secret was mended. One that was not authentic is verified again, whenever it was sent; not what comes with a key (`basic`, `api_key`), since that is not kept: have it sent again.',
     params: IdParams,
     response: {
       200: HookAnswer,
@@ -200,8 +201,7 @@ async function comesIn(
     secret === undefined
       ? 'invalid'
       : verdictOf({ headers, body }, entry.signature, { secret, now: undefined });
-  if (verdict !== 'valid')
-    return refused(problem('hub.not_replayable', 'The webhook is not authentic now either.'));
+  if (verdict !== 'valid') return refused(problem('hub.not_replayable', whyNotAuthentic(entry.signature)));
   const { name, version } = connector;
   return accepted({
     connector: { tenant, name, version, entry: 'webhook' },
@@ -213,4 +213,11 @@ async function comesIn(
     correlationId,
     traceparent,
   });
+}
+
+/** Signatures are kept with a webhook, keys are not (hook-desk.ts). */
+function whyNotAuthentic({ scheme }: SignatureScheme): string {
+  return scheme === 'basic' || scheme === 'api_key'
+    ? 'The key that the webhook came with is not kept, so it cannot be verified again; have it sent again.'
+    : 'The webhook is not authentic now either.';
 }
