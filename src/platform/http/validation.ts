@@ -12,6 +12,7 @@ import { isVisible } from '#kernel/reason.ts';
 import { isCalendarDate, isRfc3339 } from './instants.ts';
 import { faulty } from './json-body.ts';
 import { pointerStep } from './json-pointer.ts';
+import { MULTIPLE_OF } from './multiple-of.ts';
 import { ProblemError } from './problem-error.ts';
 import { MAX_FIELD_PROBLEMS } from './render-problem.ts';
 
@@ -79,7 +80,7 @@ export function createFaultFinder(
 }
 
 function createAjv(options: { allErrors: boolean; strictRequired?: boolean }): Ajv2020 {
-  return new Ajv2020({
+  const ajv = new Ajv2020({
     ...options,
     coerceTypes: false,
     removeAdditional: false,
@@ -90,6 +91,7 @@ function createAjv(options: { allErrors: boolean; strictRequired?: boolean }): A
     keywords: ['example'],
     formats: { 'date-time': isRfc3339, date: isCalendarDate, visible: isVisible },
   });
+  return ajv.removeKeyword('multipleOf').addKeyword(MULTIPLE_OF);
 }
 
 function partOf(httpPart: string | undefined): Part {
