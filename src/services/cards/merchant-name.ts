@@ -6,7 +6,12 @@ export const MERCHANT_MAX = 100;
 
 /** 1 to 100 characters, of which one at least is no space. */
 export function isMerchant(text: string): boolean {
-  return text.length <= MERCHANT_MAX && text.trim() !== '';
+  return isShort(text) && text.trim() !== '';
+}
+
+/** A character beyond the basic plane is one, and has a length of two. */
+function isShort(text: string): boolean {
+  return text.length <= MERCHANT_MAX || (text.length <= 2 * MERCHANT_MAX && [...text].length <= MERCHANT_MAX);
 }
 
 export function normalizeMerchant(text: string): string {

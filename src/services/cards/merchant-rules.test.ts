@@ -66,5 +66,6 @@ describe('K4: a merchant’s name is compared normalised', () => {
   test('K4: 1 to 100 characters are accepted, blanks alone are not', () => {
     expect(['A', 'x'.repeat(40), 'x'.repeat(100)].map(isMerchant)).toEqual([true, true, true]);
     expect(['', ' '.repeat(40), 'x'.repeat(101)].map(isMerchant)).toEqual([false, false, false]);
+    expect(['🍕'.repeat(100), '🍕'.repeat(101)].map(isMerchant)).toEqual([true, false]);
   });
 });
