@@ -25,10 +25,24 @@ export function handleError(error: unknown, request: FastifyRequest, reply: Fast
   }
   const refusal = frameworkRefusal(error);
   if (refusal !== undefined) {
+    if (refusal.code === 'request.too_large') passOverBody(request, reply);
     sendProblem(reply, refusal);
     return;
   }
   sendProblem(reply, faultProblem(error, request));
+}
+
+/** As long as the largest file that a route takes. It is read and dropped, within the time of any request. */
+const PASSED_OVER_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Behind a body that is too large Fastify has the connection closed. Who is still sending it then is reset, and may never see
+ * why (RFC 9112 §9.6): many a client reads no answer before it has sent everything. So the rest is read, as Node does with
+ * every body that nobody wants, and the connection goes on. Who expects a 100 has the choice not to send it.
+ */
+function passOverBody({ headers }: FastifyRequest, reply: FastifyReply): void {
+  if (headers.expect === undefined && Number(headers['content-length']) <= PASSED_OVER_BYTES)
+    reply.removeHeader('connection');
 }
 
 /** Fastify's own errors about what was sent, by their code. */

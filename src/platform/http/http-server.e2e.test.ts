@@ -61,6 +61,32 @@ test('an expectation that is not known is passed over', async () => {
   expect(answer).toMatch(/x-correlation-id: cor_/);
 });
 
+describe('request.too_large: a body that says how long it is', () => {
+  const MEBIBYTE = 1024 * 1024;
+  const head = (bytes: number, more = '') =>
+    `POST /v1/things HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${KEY}\r\nContent-Type: application/json\r\n${more}Content-Length: ${bytes}\r\n\r\n`;
+
+  test('is passed over, so that who sends all of it before he reads is answered', async () => {
+    const { port } = await givenServer();
+    const { socket, received, closed } = dial(port);
+    socket.write(head(3 * MEBIBYTE));
+    await vi.waitFor(() => expect(received()).toMatch(/^HTTP\/1\.1 413 /), PATIENCE);
+    expect(codeOf(received())).toBe('request.too_large');
+    socket.write(Buffer.alloc(3 * MEBIBYTE, ' '));
+    socket.write('GET /v1/things/1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    await closed;
+    expect(received()).toContain('HTTP/1.1 200 OK\r\n');
+  });
+
+  test.each([
+    ['is far beyond everything', 65 * MEBIBYTE, ''],
+    ['may not come at all', 3 * MEBIBYTE, 'Expect: 100-continue\r\n'],
+  ])('and %s ends its connection', async (_name, bytes, more) => {
+    const { port } = await givenServer();
+    expect(await exchange(port, head(bytes, more))).toMatch(/HTTP\/1\.1 413 .*\r\nconnection: close/s);
+  });
+});
+
 const codeOf = (answer: string) => /"code":"([^"]+)"/.exec(answer)?.[1];
 
 test('request.malformed: bytes that are no request are answered as a problem, and the connection is closed', async () => {
