@@ -164,6 +164,19 @@ describe('the ERP export', () => {
     expect([other.status, other.body['code']]).toEqual([422, 'hub.idempotency_key_reused']);
   });
 
+  test('U1: a message whose members come in another order is the same message, and another is told where it differs', async () => {
+    const key = { 'idempotency-key': 'in-another-order' };
+    const message = invoice('i-11');
+    const sent = await hub.send('erp', message, key);
+    const again = await hub.send('erp', Object.fromEntries(Object.entries(message).toReversed()), key);
+    expect([again.status, again.body]).toEqual([202, sent.body]);
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+    const other = await hub.send('erp', { ...message, invoice: 'i-12' }, key);
+    expect([other.status, other.body['code']]).toEqual([422, 'hub.idempotency_key_reused']);
+    expect(other.body['errors']).toMatchObject([{ pointer: '/invoice' }]);
+    await hub.ended(sent.body['id']);
+  });
+
   test.each([
     ['integrations', 'int_00000000000000000000000000', 'hub.integration_not_found'],
     ['integrations', 'nothing', 'hub.integration_not_found'],

@@ -107,7 +107,7 @@ export class CommandWorker<Body, Loaded, Effect> {
     const drafts: DraftElsewhere[] = [];
     const outcomes = batch.map((waiting): CommandOutcome => {
       const earlier = stored.get(waiting.digest) ?? fresh.get(waiting.digest);
-      if (earlier !== undefined) return replayOf(earlier, waiting.request, keyReused); // C2
+      if (earlier !== undefined) return replayOf(earlier, waiting.request, keyReused, handler.differences); // C2
       const verdict = handler.decide(loaded, waiting.command, now);
       if (verdict.effect !== undefined) effects.push(verdict.effect);
       for (const draft of verdict.drafts) drafts.push({ topic, draft });
@@ -143,12 +143,13 @@ export function sendAppends(
 }
 
 /** What a request gets whose key was used before: the stored answer, or a refusal of its other body (I2). */
-export function replayOf(
+export function replayOf<Body>(
   stored: StoredAnswer,
   request: string,
   keyReused: (pointers: readonly string[]) => Answer,
+  between?: (before: Body, after: Body) => string[],
 ): CommandOutcome {
-  const pointers = differences(stored, request);
+  const pointers = differences(stored, request, between);
   if (pointers.length > 0) return { answer: keyReused(pointers), replayed: false };
   return { answer: { status: stored.status, body: stored.body }, replayed: true };
 }

@@ -59,4 +59,9 @@ export interface CommandHandler<Body, Loaded, Effect> {
   save(tx: Transaction, effects: readonly Effect[], loaded: Loaded, now: EpochMs): void;
   /** After the commit; must not throw. */
   committed?(loaded: Loaded): void;
+  /**
+   * Pointers to what differs between two bodies of one operation under one key, none if they are the same request (U1); for
+   * bodies that are not to be compared member by member, as `differingPointers` does it.
+   */
+  readonly differences?: (before: Body, after: Body) => string[];
 }

@@ -33,9 +33,13 @@ export function keyDigest(scope: { tenant: string; operation: string; key: strin
 }
 
 /** Pointers of the members in which the bodies differ (RFC 8785 equality); none if they are the same request (I2). */
-export function differences(stored: StoredAnswer, requestJson: string): string[] {
+export function differences<Body>(
+  stored: StoredAnswer,
+  requestJson: string,
+  between: (before: Body, after: Body) => string[] = differingPointers,
+): string[] {
   if (stored.request === requestJson) return [];
-  return differingPointers(JSON.parse(stored.request), JSON.parse(requestJson));
+  return between(JSON.parse(stored.request) as Body, JSON.parse(requestJson) as Body);
 }
 
 /** The statements over one service's table. */

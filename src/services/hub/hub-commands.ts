@@ -27,6 +27,7 @@ import type { Entry } from './events.ts';
 import { decideHooks, type IncomingHook, nameOf, nothingReceives, renderTaken } from './hooks/hook-intake.ts';
 import { findReceived, insertReceived, type ReceivedHook } from './hooks/hook-store.ts';
 import { type Integration, integrationRef, mayBeReplayed, renderIntegration } from './integration.ts';
+import { orderDifferences } from './order-differences.ts';
 import { noteUndoings } from './overdue/undoing-store.ts';
 import type { HubProblemCode } from './problems.ts';
 import {
@@ -112,6 +113,7 @@ type Effect =
     };
 
 export class HubCommands implements CommandHandler<HubOrder, Batch, Effect> {
+  readonly differences = orderDifferences;
   readonly #renderProblem: (problem: Problem) => Answer;
 
   constructor(options: { renderProblem: (problem: Problem) => Answer }) {
