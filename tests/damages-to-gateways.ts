@@ -1,6 +1,7 @@
 /** What can be done to gateway payments and refunds, on the installation of paid-through-gateways.ts; see damages.ts. */
+import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
-import { type Damage, type ExpectedFinding, toNamed } from './damage.ts';
+import { type Damage, type ExpectedFinding, type Run, toNamed } from './damage.ts';
 
 /** The uuid of a payment, or a refund, of that status; always the same one. */
 function payment(status: string): string {
@@ -219,7 +220,72 @@ const TO_READ_MODELS: readonly Damage[] = [
 /** The payment whose provider has said nothing yet. */
 const CHARGING = `(select subject from providers.attempts where kind = 'charge' and state = 'pending' and not told_unresolved)`;
 
+/** A payment that keeps its charge. */
+const KEPT = `(select a.subject from providers.attempts a where a.state = 'approved' and not exists (
+  select from providers.attempts b where b.subject = a.subject and b.kind = 'refund') order by a.subject limit 1)`;
+
+interface ForgedAttempt {
+  readonly subject: string;
+  readonly kind: 'charge' | 'refund';
+  readonly number: number;
+  readonly purpose: string;
+}
+
+/** One more attempt that is due, made of the subject's charge, with the id that it must have. */
+async function forgeAttempt(run: Run, { subject, kind, number, purpose }: ForgedAttempt): Promise<void> {
+  await run(
+    `insert into providers.attempts
+     select (jsonb_populate_record(a, jsonb_build_object(
+       'id', $2::text, 'kind', $3::text, 'number', $4::integer, 'purpose', $5::text, 'state', 'waiting', 'due_at', now(),
+       'told_unresolved', false, 'provider_reference', null, 'charge_id', case $3 when 'refund' then a.id end))).*
+     from providers.attempts a where subject = $1 and kind = 'charge' order by number desc limit 1 returning id`,
+    subject,
+    derivedUuid('attempt', subject, kind, String(number)),
+    kind,
+    number,
+    purpose,
+  );
+}
+
+function toForged(title: string, of: string, forged: Omit<ForgedAttempt, 'subject'>): Damage {
+  return {
+    title,
+    async inflict(run) {
+      const subject = await run(`select ${of}`);
+      await forgeAttempt(run, { subject, ...forged });
+      return [{ check: 'attempts', kind: 'different_attempt', subject }];
+    },
+  };
+}
+
 const TO_ATTEMPTS: readonly Damage[] = [
+  toForged('a second charge beside the one under way', CHARGING, {
+    kind: 'charge',
+    number: 2,
+    purpose: 'payment',
+  }),
+  toForged('a compensation that nobody asked for', KEPT, {
+    kind: 'refund',
+    number: 1,
+    purpose: 'compensation',
+  }),
+  toForged('a charge given back that its payment wanted', KEPT, {
+    kind: 'refund',
+    number: 1,
+    purpose: 'unexpected',
+  }),
+  toNamed(
+    'a refund that was refused, and is due again',
+    `update providers.attempts set due_at = now() where kind = 'refund' and state = 'refused' and number = 1
+       and subject = ${told('authorization', 'refund.failed')} returning subject`,
+    [['attempts', 'different_attempt']],
+  ),
+  toNamed(
+    'a closed charge that is gone',
+    `delete from providers.attempts a where kind = 'charge' and number = 1 and state = 'closed' and exists (
+       select from providers.attempts b where b.subject = a.subject and b.kind = 'charge' and b.number = 2) returning subject`,
+    [['attempts', 'missing_attempt']],
+  ),
   toNamed(
     'an attempt that is gone',
     `delete from providers.attempts where state = 'approved' and subject = ${told('providers', 'provider.approved')} returning subject`,

@@ -19,10 +19,14 @@ const OF_IT = { attempt_id: ATTEMPT };
 const UNKNOWN = event('providers', 1, 'provider.unknown', OF_IT);
 const UNRESOLVED = event('providers', 2, 'provider.unresolved', OF_IT);
 const APPROVED = event('providers', 3, 'provider.approved', OF_IT);
+const COMPENSATING = event('authorization', 2, 'payment.compensating', { ...TERMS, step: 'refund_charge' });
+const REFUNDED = event('providers', 5, 'provider.refunded', OF_IT);
+const UNWANTED = event('providers', 6, 'provider.charged_unexpectedly', OF_IT);
+const REFUND = { kind: 'refund', chargeId: ATTEMPT } as const;
 const CONTRADICTED = event('providers', 4, 'provider.contradicted', { ...OF_IT, told: 'declined' });
 
-function faultsOf(change: Partial<AuditedAttempt>, ...words: readonly TracedEvent[]): number {
-  const attempt: AuditedAttempt = {
+function attemptOf(change: Partial<AuditedAttempt>): AuditedAttempt {
+  return {
     id: ATTEMPT,
     subject: SUBJECT,
     tenant: 'acme',
@@ -45,9 +49,16 @@ function faultsOf(change: Partial<AuditedAttempt>, ...words: readonly TracedEven
     contradictions: [],
     ...change,
   };
+}
+
+function faultsIn(attempts: readonly AuditedAttempt[], words: readonly TracedEvent[]): number {
   const check = new Check('attempts');
-  judgeWords({ subject: SUBJECT, events: [AUTHORIZED, ...words] }, [attempt], check);
+  judgeWords({ subject: SUBJECT, events: [AUTHORIZED, ...words] }, attempts, check);
   return check.report().total;
+}
+
+function faultsOf(change: Partial<AuditedAttempt>, ...words: readonly TracedEvent[]): number {
+  return faultsIn([attemptOf(change)], words);
 }
 
 test.each<[string, Partial<AuditedAttempt>, TracedEvent[]]>([
@@ -57,6 +68,8 @@ test.each<[string, Partial<AuditedAttempt>, TracedEvent[]]>([
   ['was told of as unresolved', { toldUnresolved: true }, [UNRESOLVED]],
   ['was contradicted', { state: 'approved', contradictions: ['declined'] }, [APPROVED, CONTRADICTED]],
   ['answers a word', { cause: UNKNOWN.identity }, [UNKNOWN]],
+  ['gives back what is to be', { ...REFUND, purpose: 'compensation' }, [APPROVED, COMPENSATING]],
+  ['gives back what was not wanted', { ...REFUND, purpose: 'unexpected' }, [APPROVED, UNWANTED]],
 ])('an attempt that %s is as the logs say', (_title, change, words) => {
   expect(faultsOf(change, ...words)).toBe(0);
 });
@@ -69,6 +82,28 @@ test.each<[string, Partial<AuditedAttempt>, TracedEvent[]]>([
   ['believes to have told of a contradiction', { contradictions: ['approved'] }, [CONTRADICTED]],
   ['is to be sent where the payment is charged', { state: 'waiting' }, [APPROVED]],
   ['is being sent where the payment is charged', { state: 'sending' }, [APPROVED]],
+  ['is asked about where the payment is charged', { state: 'unknown' }, [APPROVED]],
+  ['gives back what nobody wants back', { ...REFUND, purpose: 'compensation' }, [APPROVED]],
+  ['gives back what is back', { ...REFUND, purpose: 'compensation' }, [APPROVED, COMPENSATING, REFUNDED]],
+  ['gives back what was wanted', { ...REFUND, purpose: 'unexpected' }, [APPROVED]],
 ])('an attempt that %s is found', (_title, change, words) => {
   expect(faultsOf(change, ...words)).toBeGreaterThan(0);
+});
+
+test.each([
+  ['under way', { state: 'pending' }, 1],
+  ['back', { state: 'refunded', due: 'none' }, 1],
+  ['refused', { state: 'refused', due: 'none' }, 0],
+  ['refused, and due again', { state: 'refused', due: 'set' }, 1],
+] as const)(
+  'a charge is given back by one refund at a time: beside one that is %s',
+  (_title, other, faults) => {
+    const refund = { ...REFUND, purpose: 'unexpected' } as const;
+    const attempts = [attemptOf({ ...refund, ...other }), attemptOf({ ...refund, number: 2 })];
+    expect(faultsIn(attempts, [APPROVED, UNWANTED])).toBe(faults);
+  },
+);
+
+test('two charges are not under way at a time', () => {
+  expect(faultsIn([attemptOf({}), attemptOf({ number: 2, state: 'waiting' })], [])).toBe(1);
 });

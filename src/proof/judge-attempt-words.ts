@@ -1,11 +1,12 @@
 /**
  * What an attempt says of the log: which event it answers, by which key its words are told, and what it has told already. What
  * it believes to have told is never told again; under another key its words come into another partition, beside the payment's
- * own events; and what is to be sent where nothing is asked would charge a second time.
+ * own events; and what is under way where nothing is asked, or beside another, would charge or give back a second time.
  */
 import type { AuditedAttempt } from '#services/providers/contract.ts';
 import { openAsksOf } from './asked-attempts.ts';
 import { termsOf, textOf } from './event-data.ts';
+import { isOpen } from './judge-attempts.ts';
 import type { SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
 import type { TracedEvent } from './traced-event.ts';
@@ -19,12 +20,8 @@ export function judgeWords(timeline: Timeline, attempts: readonly AuditedAttempt
   for (const attempt of attempts)
     for (const detail of [...originFaults(timeline, attempt), ...tellingFaults(timeline, attempt)])
       check.found({ kind: 'different_attempt', subject, detail });
-  for (const { id, state } of unaskedOf(timeline, attempts))
-    check.found({
-      kind: 'different_attempt',
-      subject,
-      detail: `${id} is ${state}, and nothing that was asked is without an end`,
-    });
+  for (const detail of [...unaskedFaults(timeline, attempts), ...besideFaults(attempts)])
+    check.found({ kind: 'different_attempt', subject, detail });
 }
 
 function originFaults({ events }: Timeline, { id, key, cause }: AuditedAttempt): string[] {
@@ -64,10 +61,45 @@ function contradicts({ type, data }: TracedEvent, told: string): boolean {
   return type === 'provider.contradicted' && data?.['told'] === told;
 }
 
-/** A charge that is sent when it falls due. */
-function unaskedOf(timeline: Timeline, attempts: readonly AuditedAttempt[]): readonly AuditedAttempt[] {
-  if (openAsksOf(timeline).some(({ purpose }) => purpose === 'payment')) return [];
-  return attempts.filter(
-    ({ kind, state }) => kind === 'charge' && (state === 'waiting' || state === 'sending'),
+function unaskedFaults(timeline: Timeline, attempts: readonly AuditedAttempt[]): string[] {
+  const purposes: ReadonlySet<string> = new Set(openAsksOf(timeline).map(({ purpose }) => purpose));
+  return attempts
+    .filter(isUnderWay)
+    .filter((attempt) =>
+      attempt.purpose === 'unexpected'
+        ? !isToBeGivenBack(timeline, attempts, attempt)
+        : !purposes.has(attempt.purpose),
+    )
+    .map(({ id, state }) => `${id} is ${state}, and nothing that was asked is without an end`);
+}
+
+/** It is sent, or asked about until it is sent again. So is a refund that has ended, if it is due. */
+function isUnderWay(attempt: AuditedAttempt): boolean {
+  return isOpen(attempt) || (attempt.kind === 'refund' && attempt.due !== 'none');
+}
+
+/** Whether it gives back a charge that its payment did not want, and that nothing has given back. */
+function isToBeGivenBack(
+  { events }: Timeline,
+  attempts: readonly AuditedAttempt[],
+  { purpose, chargeId }: AuditedAttempt,
+): boolean {
+  const isUnwanted = events.some(
+    ({ type, data }) => type === 'provider.charged_unexpectedly' && textOf(data?.['attempt_id']) === chargeId,
+  );
+  const isBack = attempts.some(
+    (other) => other.purpose === purpose && other.chargeId === chargeId && other.state === 'refunded',
+  );
+  return isUnwanted && !isBack;
+}
+
+/** For one purpose, and of one charge, the next is begun when the one before it has ended. */
+function besideFaults(attempts: readonly AuditedAttempt[]): string[] {
+  const underWay = Map.groupBy(
+    attempts.filter(isUnderWay),
+    ({ purpose, chargeId }) => `${purpose} ${chargeId}`,
+  );
+  return [...underWay.values()].flatMap(([first, ...others]) =>
+    others.map(({ id, state }) => `${id} is ${state} beside ${first?.id}, which is ${first?.state}`),
   );
 }

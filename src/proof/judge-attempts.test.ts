@@ -83,7 +83,7 @@ describe('an attempt is as the providers’ log tells', () => {
   test.each<[string, Partial<AuditedAttempt>]>([
     ['approved', { state: 'declined' }],
     ['approved', { provider: 'beta' }],
-    ['approved', { number: 2 }],
+    ['approved', { number: 0 }],
     ['approved', { amount: 8 }],
     ['approved', { currency: 'EUR' }],
     ['approved', { tenant: 'other' }],
@@ -104,6 +104,17 @@ describe('an attempt is as the providers’ log tells', () => {
 
 test('an attempt that is gone is missed', () => {
   expect(kindsOf('a payment (gateway) approved')).toEqual(['missing_attempt']);
+});
+
+test('so is one before another, of which no word tells', () => {
+  expect(kindsOf('a payment (gateway) approved', attempt())).toEqual([]);
+  expect(kindsOf('a payment (gateway) unknown, closed, and approved by the next provider')).toContain(
+    'missing_attempt',
+  );
+  const next = attempt({ id: 'att_2', number: 2, state: 'closed' });
+  expect(kindsOf('a payment (gateway) cancelled before the charge', next)).toEqual(
+    expect.arrayContaining(['missing_attempt']),
+  );
 });
 
 const TWICE = 'a payment (gateway) approved, and charged by another provider too';

@@ -74,7 +74,18 @@ function missingIn(saga: AttemptsOfSaga): string[] {
     if (id === null || saga.attempts.some((attempt) => attempt.id === id)) return [];
     return [`${type} at ${identity} tells of ${id}, the table does not have it`];
   });
-  return [...told, ...lostAsks(saga), ...keptCharges(saga)];
+  return [...told, ...gapsIn(saga.attempts), ...lostAsks(saga), ...keptCharges(saga)];
+}
+
+/** Of each kind they are counted from 1: of one that was closed no word tells, and it may have charged all the same. */
+function gapsIn(attempts: readonly AuditedAttempt[]): string[] {
+  return (['charge', 'refund'] as const).flatMap((kind) => {
+    const numbers = attempts.filter((attempt) => attempt.kind === kind).map(({ number }) => number);
+    const last = Math.max(0, ...numbers);
+    return numbers.length >= last
+      ? []
+      : [`${numbers.length} attempts at a ${kind} are there, one is number ${last}`];
+  });
 }
 
 /** An end that no word tells of is found as such: the attempt is there. */
@@ -105,7 +116,7 @@ function keptCharges({ timeline, attempts }: AttemptsOfSaga): string[] {
   });
 }
 
-function isOpen({ state }: AuditedAttempt): boolean {
+export function isOpen({ state }: AuditedAttempt): boolean {
   return OPEN.has(state);
 }
 
