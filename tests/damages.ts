@@ -213,6 +213,40 @@ const TO_BATCHES: readonly Damage[] = [
   ),
 ];
 
+/** Rows where none may be. */
+const BESIDE_THE_LOG: readonly Damage[] = [
+  toNamed(
+    'a batch beyond the head, with its chain value',
+    `insert into payments.batches
+     select partition, position + 1, 1, chain, chain from log.heads where topic = 'payments' and partition = 1
+     returning format('payments/1/%s', first)`,
+    [['log', 'batch_beyond_head']],
+  ),
+  toNamed(
+    'a batch in a partition that is none',
+    `insert into payments.batches select 99, 1, count, root, chain from payments.batches limit 1 returning 'payments/99/1'`,
+    [['log', 'stray_batch']],
+  ),
+  toNamed(
+    'a head of a partition that is none',
+    `insert into log.heads select topic, 99, position, chain from log.heads where topic = 'payments' and partition = 1
+     returning 'payments/99'`,
+    [['log', 'stray_head']],
+  ),
+  toNamed(
+    'a head of a log that is none',
+    `insert into log.heads select 'payment', partition, position, chain from log.heads where topic = 'payments' and partition = 1
+     returning 'payment/1'`,
+    [['log', 'stray_head']],
+  ),
+  toNamed(
+    'a position in a partition that is none',
+    `insert into log.positions (consumer_group, topic, partition, position) values ('validation', 'payments', 99, 0)
+     returning 'validation/payments/99'`,
+    [['log', 'stray_position']],
+  ),
+];
+
 const TO_THE_BOOKS: readonly Damage[] = [
   toNamed(
     'a changed posting amount',
@@ -467,6 +501,7 @@ export const DAMAGES: readonly Damage[] = [
   ...TO_CHECKPOINTS,
   ...TO_EVENTS,
   ...TO_BATCHES,
+  ...BESIDE_THE_LOG,
   ...TO_THE_BOOKS,
   ...TO_PAYMENTS,
   ...TO_REFERENCES,

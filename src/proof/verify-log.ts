@@ -1,8 +1,8 @@
 /**
  * Proves each partition of each topic from its first event to its head.
  *
- * C1: the positions 1 … head are there, and none beside them.
- * C2: the batches tile the positions.
+ * C1: the positions 1 … head are there, and none beside them; there are the heads of its partitions, and no others.
+ * C2: the batches tile the positions. One beyond the head would stand in the way of the next append.
  * C3: a batch's root is the Merkle root of its events' leaves.
  * C4: a batch's chain value is what the one before it and its own row make; the first follows from the partition's name,
  *     the last stands in the head. Each link is checked from its stored predecessor, so one break is one finding.
@@ -32,7 +32,7 @@ interface Tip extends Partition {
   /** Undefined: the partition has no head. */
   readonly head: { readonly position: number; readonly chain: Buffer } | undefined;
   readonly lastEvent: number;
-  readonly lastChain: Buffer | undefined;
+  readonly lastBatch: { readonly first: number; readonly chain: Buffer } | undefined;
 }
 
 interface Batch {
@@ -64,6 +64,7 @@ export async function verifyLog(
   );
   await findReadersAhead(lanes[0] as Lane, check);
   await findMissingPositions(lanes[0] as Lane, check);
+  await findStrayPlaces(lanes[0] as Lane, installation, check);
 }
 
 interface TipRow {
@@ -71,21 +72,23 @@ interface TipRow {
   position: bigint | null;
   chain: Buffer;
   last_event: bigint | null;
-  last_chain: Buffer | null;
+  last_first: bigint | null;
+  last_chain: Buffer;
 }
 
 /** One statement, so one instant: an append moves head, batches and events together. By primary keys. */
 async function readTips(reader: Reader, topic: string, partitions: number): Promise<Tip[]> {
   const schema = schemaOf(topic);
   const rows = await reader.query<TipRow>(
-    `select p.partition::smallint as partition, h.position, h.chain, e.position as last_event, b.chain as last_chain
+    `select p.partition::smallint as partition, h.position, h.chain, e.position as last_event,
+            b.first as last_first, b.chain as last_chain
      from generate_series(0, $2::integer - 1) as p(partition)
      left join log.heads h on h.topic = $1 and h.partition = p.partition
      left join lateral (
        select position from ${schema}.events e where e.partition = p.partition order by position desc limit 1
      ) e on true
      left join lateral (
-       select chain from ${schema}.batches b where b.partition = p.partition order by first desc limit 1
+       select first, chain from ${schema}.batches b where b.partition = p.partition order by first desc limit 1
      ) b on true`,
     [topic, partitions],
   );
@@ -94,12 +97,12 @@ async function readTips(reader: Reader, topic: string, partitions: number): Prom
     partition: row.partition,
     head: row.position === null ? undefined : { position: Number(row.position), chain: row.chain },
     lastEvent: Number(row.last_event ?? 0n),
-    lastChain: row.last_chain ?? undefined,
+    lastBatch: row.last_first === null ? undefined : { first: Number(row.last_first), chain: row.last_chain },
   }));
 }
 
 function judgeTip(tip: Tip, check: Check): void {
-  const { head, lastEvent, lastChain } = tip;
+  const { head, lastEvent, lastBatch } = tip;
   const subject = nameOf(tip);
   if (head === undefined) {
     check.found({
@@ -113,7 +116,10 @@ function judgeTip(tip: Tip, check: Check): void {
     const detail = `the head is at ${head.position}, the last event at ${lastEvent}`;
     check.found({ kind: 'event_beyond_head', subject: `${subject}/${head.position + 1}`, detail });
   }
-  if (!head.chain.equals(lastChain ?? genesisOf(tip))) {
+  if (lastBatch !== undefined && lastBatch.first > head.position) {
+    const detail = `the head is at ${head.position}, the last batch begins at ${lastBatch.first}`;
+    check.found({ kind: 'batch_beyond_head', subject: `${subject}/${lastBatch.first}`, detail });
+  } else if (!head.chain.equals(lastBatch?.chain ?? genesisOf(tip))) {
     check.found({
       kind: 'wrong_head_chain',
       subject,
@@ -122,28 +128,54 @@ function judgeTip(tip: Tip, check: Check): void {
   }
 }
 
-/** Events of partitions that are not, and before the first position. By primary key. */
+const STRAYS = {
+  event: { kind: 'stray_event', detail: 'no event can stand there' },
+  batch: { kind: 'stray_batch', detail: 'no batch can stand there' },
+  head: { kind: 'stray_head', detail: 'there is no such partition' },
+  position: { kind: 'stray_position', detail: 'there is no such partition' },
+} as const;
+
+/** Events and batches of partitions that are not, and events before the first position. By primary keys. */
 async function findStrays(
   reader: Reader,
   { topic, partitions }: { readonly topic: string; readonly partitions: number },
   check: Check,
 ): Promise<void> {
   const events = `${schemaOf(topic)}.events`;
-  const rows = await reader.query<{ partition: number; position: bigint }>(
-    `(select partition, position from ${events} where partition < 0 limit ${STRAY_MAX})
-     union all (select partition, position from ${events} where partition >= $1 limit ${STRAY_MAX})
+  const outside = (what: 'event' | 'batch', table: string, place: string): string =>
+    `(select '${what}' as what, partition, ${place} as position from ${table} where partition < 0 limit ${STRAY_MAX})
+     union all (select '${what}', partition, ${place} from ${table} where partition >= $1 limit ${STRAY_MAX})`;
+  const rows = await reader.query<{ what: 'event' | 'batch'; partition: number; position: bigint }>(
+    `${outside('event', events, 'position')}
+     union all ${outside('batch', `${schemaOf(topic)}.batches`, 'first')}
      union all (
-       select e.partition, e.position from generate_series(0, $1::integer - 1) as p(partition)
+       select 'event', e.partition, e.position from generate_series(0, $1::integer - 1) as p(partition)
        cross join lateral (
          select partition, position from ${events} e where e.partition = p.partition and e.position < 1 limit ${STRAY_MAX}
        ) e
      )`,
     [partitions],
   );
-  for (const { partition, position } of rows) {
-    const subject = `${topic}/${partition}/${position}`;
-    check.found({ kind: 'stray_event', subject, detail: 'no event can stand there' });
-  }
+  for (const { what, partition, position } of rows)
+    check.found({ ...STRAYS[what], subject: `${topic}/${partition}/${position}` });
+}
+
+/** Heads, and positions of groups, of topics and partitions that are not. */
+async function findStrayPlaces(
+  reader: Reader,
+  { topics, partitions }: Installation,
+  check: Check,
+): Promise<void> {
+  const rows = await reader.query<{ what: 'head' | 'position'; subject: string }>(
+    `select 'head' as what, topic || '/' || partition as subject from log.heads
+     where not (topic = any ($1::text[]) and partition between 0 and $2 - 1)
+     union all
+     select 'position', concat_ws('/', consumer_group, topic, partition) from log.positions
+     where not (topic = any ($1::text[]) and partition between 0 and $2 - 1)
+     order by 1, 2`,
+    [topics, partitions],
+  );
+  for (const { what, subject } of rows) check.found({ ...STRAYS[what], subject });
 }
 
 /** C5; a group that had read what is gone shows a log that was cut off, however well. One statement, one instant. */

@@ -68,10 +68,14 @@ export const REPAIR_RULES = {
   wrong_head_chain: LOG,
   missing_head: LOG,
   event_beyond_head: LOG,
+  batch_beyond_head: LOG,
   stray_event: LOG,
+  stray_batch: LOG,
+  stray_head: LOG,
   truncated_log: LOG,
   /** The group's worker makes it again, unless a person decided about something there. */
   missing_position: { severity: 'critical' },
+  stray_position: { severity: 'warning' },
 
   // Of what was signed of the logs.
   rewritten_log: LOG,
