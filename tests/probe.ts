@@ -6,7 +6,7 @@
 import { Client } from 'pg';
 import { systemClock } from '#kernel/clock.ts';
 import { newId } from '#kernel/ids.ts';
-import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
+import type { BatchReading, Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { ConsumerWorker } from '#platform/batch/consumer-worker.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import type { PartitionTurns } from '#platform/batch/partition-turns.ts';
@@ -79,6 +79,9 @@ export interface ProbeHooks {
   readonly onSave?: (tx: Transaction, events: readonly LogEvent[]) => void;
   readonly concerns?: (event: LogEvent) => boolean;
   readonly retains?: (event: LogEvent, events: readonly LogEvent[]) => boolean;
+  /** What is retained waits for nothing but its turn. */
+  readonly goesOnAtOnce?: boolean;
+  readonly onPrepare?: (events: readonly LogEvent[], reading: BatchReading) => void;
   /** Around the transaction, on the side of the process. */
   readonly session?: SessionHooks;
   readonly batchMax?: number;
@@ -133,6 +136,9 @@ function probeConsumer(hooks: ProbeHooks): Consumer<undefined, Plan> {
     paceMs: hooks.paceMs ?? 0,
     ...(hooks.concerns === undefined ? {} : { concerns: hooks.concerns }),
     ...(hooks.parkingKeyOf === undefined ? {} : { parkingKeyOf: hooks.parkingKeyOf }),
+    async prepare(events, reading) {
+      hooks.onPrepare?.(events, reading);
+    },
     async load(_tx, events) {
       await hooks.onLoad?.(events);
       return undefined;
@@ -144,6 +150,7 @@ function probeConsumer(hooks: ProbeHooks): Consumer<undefined, Plan> {
       return {
         events: done,
         retained,
+        goesOnAtOnce: hooks.goesOnAtOnce ?? false,
         drafts: done.map((event) => follow(event, { type: 'tock', data: event.data })),
       };
     },

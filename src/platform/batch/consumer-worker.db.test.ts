@@ -300,6 +300,44 @@ test('W5: what a consumer retains comes back to its successor after a crash, and
   expect(await faultsAfter(steps)).toEqual([]);
 });
 
+test('W5: what goes on at once needs nothing new, and rests while its worker does', async () => {
+  let looks = 0;
+  const { worker } = await probe.start({
+    retains: () => looks < 60,
+    goesOnAtOnce: true,
+    onDecide: () => void looks++,
+  });
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await expect.poll(() => looks).toBeGreaterThan(0);
+  worker.pause();
+  await probe.countEffects();
+  worker.resume();
+  // A look of the idle worker for each would take fifteen seconds.
+  await expect.poll(() => probe.countEffects(), { timeout: 12_000 }).toBe(1);
+  expect(looks).toBe(60);
+});
+
+test('W6: a consumer is told what it has retained, and when one event alone was read beside that', async () => {
+  const told: { steps: number[]; isAlone: boolean; retained: number[] | undefined }[] = [];
+  let isReleased = false;
+  await probe.start({
+    retains: () => !isReleased,
+    onPrepare: (events, { isAlone, retained }) =>
+      void told.push({ steps: events.map(stepOf), isAlone, retained: retained?.map(stepOf) }),
+  });
+  await probe.append([{ key: 'key-1', step: 1 }]);
+  await expect.poll(() => told.length).toBeGreaterThan(0);
+  await probe.append([{ key: 'key-1', step: 2 }]);
+  await expect.poll(() => told.some(({ steps }) => steps.length === 2)).toBe(true);
+  isReleased = true;
+  await effectsReach(2);
+  expect(told.filter(({ isAlone, retained }) => isAlone || retained?.length === 0)).toEqual([
+    { steps: [1], isAlone: true, retained: [] },
+    { steps: [1, 2], isAlone: true, retained: [1] },
+  ]);
+  expect(told.at(-1)).toEqual({ steps: [1, 2], isAlone: false, retained: [1, 2] });
+});
+
 /** The worker has been given everything: its position is held back, so the log's end is all there is to see. */
 async function tailIsRead(process: {
   log: { tail(topic: string): { head(partition: number): number } };

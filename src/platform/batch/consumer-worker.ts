@@ -60,6 +60,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   readonly #signal = new Signal();
   readonly #readings: Readings;
   #retained: readonly LogEvent[] = [];
+  /** Of the last turn: what it has retained waits for nothing but the next one. */
+  #goesOn = false;
   readonly #search: FaultSearch;
   #rotation = 0;
   /** On the clock of `performance`. */
@@ -135,7 +137,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       if (events === 'failed') {
         // Not by the signal: new events are no reason to try again sooner.
         await delay(backoffMs(this.#failures, this.#options.random));
-      } else if (events === 0) {
+      } else if (events === 0 && !this.#goesOn) {
         await this.#signal.wait(IDLE_LOOK_MS);
       } else {
         const { paceMs } = this.#options.consumer;
@@ -146,6 +148,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
 
   /** One batch: the number of events passed, or that it failed. */
   async #turn(): Promise<number | 'failed'> {
+    this.#goesOn = false;
     if (this.#paused || this.#readings.owned.length === 0) return 0;
     let batch: Batch | undefined;
     try {
@@ -369,7 +372,8 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let plan: Plan | undefined;
     let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
-    if (events.length > 0) await consumer.prepare?.(events, { isAlone: passed === 1 });
+    if (events.length > 0)
+      await consumer.prepare?.(events, { isAlone: passed === 1, retained: this.#retained });
     await session.transaction(async (tx) => {
       lockPositions(tx, this.#readings.placesBeside(readings)); // W1
       parkEvents(tx, { group: this.group, keyOf: this.#parkingKeyOf, events: parked });
@@ -391,6 +395,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       this.#search.passed(read.reading, read.upTo);
     }
     this.#retained = plan?.retained ?? [];
+    this.#goesOn = this.#retained.length > 0 && plan?.goesOnAtOnce === true;
     if (segments !== undefined) log.publish(await segments);
     if (plan !== undefined) consumer.committed?.(plan);
     observer.committed(consumer.group, { events: passed, durationMs: performance.now() - startedAt });

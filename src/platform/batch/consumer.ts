@@ -31,10 +31,9 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   readonly batchMax?: number;
   /**
    * What a decision needs and no transaction may wait for: work of another thread. Before the transaction begins; what it
-   * finds is kept by the consumer for `decide`. It is called again for events that it has seen. `isAlone`: nothing else was read
-   * with it, acted on or not, so a failure is its own.
+   * finds is kept by the consumer for `decide`. It is called again for events that it has seen.
    */
-  prepare?(events: readonly LogEvent[], reading: { readonly isAlone: boolean }): Promise<void>;
+  prepare?(events: readonly LogEvent[], reading: BatchReading): Promise<void>;
   /** Locks and loads, all sent before any is awaited (R2: what depends on a lock is read by a later statement). */
   load(tx: Transaction, events: readonly LogEvent[]): Promise<Loaded>;
   /** Pure and synchronous. Seeing an event again must decide nothing for it (U3). `handing`: default from the log, in turn. */
@@ -43,6 +42,14 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
   save(tx: Transaction, plan: Plan): void;
   /** After the commit: wake who waits for the effect in this process. */
   committed?(plan: Plan): void;
+}
+
+/** How the events of a batch were come by. */
+export interface BatchReading {
+  /** One event was read and no other, acted on or not: a failure is its own (W6), so what is retained must not fail beside it. */
+  readonly isAlone: boolean;
+  /** The first of the events, which the consumer has retained. Nothing where it may retain none (dead-letters/handler.ts). */
+  readonly retained?: readonly LogEvent[];
 }
 
 /** How events come to a consumer. */
@@ -58,4 +65,6 @@ export interface ConsumerPlan {
    * them back; they are held in memory meanwhile.
    */
   readonly retained?: readonly LogEvent[];
+  /** What is retained waits for nothing but its turn: the next batch begins at once, with anything new or not. */
+  readonly goesOnAtOnce?: boolean;
 }
