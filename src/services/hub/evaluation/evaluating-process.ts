@@ -8,7 +8,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { Fault } from '#kernel/fault.ts';
-import { type Done, type JobResult, type OwnedJob, packJobs, sourceRef } from './job.ts';
+import { type Done, type JobResult, type OwnedJob, packJobs, sourceRef, type Work } from './job.ts';
+import { Shares } from './shares.ts';
 import { Stopped } from './stopped.ts';
 
 /** Started when it is needed, and again after it has ended. */
@@ -24,10 +25,10 @@ export class EvaluatingProcess {
     this.#onFree = onFree;
   }
 
-  async perform(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
+  async perform(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
     this.isBusy = true;
     try {
-      return (await this.#attempt(jobs)) ?? (await this.#bySource(jobs));
+      return (await this.#attempt(jobs, shareMs)) ?? (await this.#bySource(jobs, shareMs));
     } finally {
       this.isBusy = false;
       this.#onFree();
@@ -46,31 +47,33 @@ export class EvaluatingProcess {
   }
 
   /** E1. Those of one source that are handed over together are stopped together (stopped.ts). */
-  async #bySource(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
+  async #bySource(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
     const groups = [...Map.groupBy(jobs, sourceRef).values()];
     const results = new Map<OwnedJob, JobResult>();
     const stopped = new Stopped();
+    const shares = new Shares(shareMs);
     for (const alike of groups) {
       const [first] = alike;
       if (first === undefined) continue;
-      const untried = stopped.resultOf(first);
+      const untried = stopped.resultOf(first) ?? shares.resultOf(first);
       // oxlint-disable-next-line no-await-in-loop -- the one that ends the process is alone in it
-      const found = untried || groups.length === 1 ? undefined : await this.#attempt(alike);
+      const found = untried || groups.length === 1 ? undefined : await this.#attempt(alike, shareMs);
       if (untried === undefined && found === undefined) stopped.note(first, TOO_MUCH);
+      if (found?.some(({ kind }) => kind === 'later') === true) shares.noteSpent(first);
       for (const [index, job] of alike.entries()) results.set(job, untried ?? found?.[index] ?? TOO_MUCH);
     }
     return jobs.map((job) => results.get(job) ?? TOO_MUCH);
   }
 
   /** Nothing if the process has ended over it. */
-  async #attempt(jobs: readonly OwnedJob[]): Promise<readonly JobResult[] | undefined> {
+  async #attempt(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[] | undefined> {
     if (this.#isClosed) throw CLOSED; // E2
     const child = this.#started();
     hold(child);
-    return this.#heard(child, jobs).finally(() => letGo(child));
+    return this.#heard(child, (id) => packJobs(id, jobs, shareMs)).finally(() => letGo(child));
   }
 
-  #heard(child: ChildProcess, jobs: readonly OwnedJob[]): Promise<readonly JobResult[] | undefined> {
+  #heard(child: ChildProcess, work: (id: number) => Work): Promise<readonly JobResult[] | undefined> {
     const id = ++this.#works;
     return new Promise((resolve, reject) => {
       this.#hears = {
@@ -83,7 +86,7 @@ export class EvaluatingProcess {
           else reject(new Fault('the process for expressions does not start', { transient: true })); // E2
         },
       };
-      child.send(packJobs(id, jobs), () => {}); // one that cannot be told has ended, and says so itself
+      child.send(work(id), () => {}); // one that cannot be told has ended, and says so itself
     });
   }
 

@@ -17,6 +17,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}
 send('ready');
 
 async function perform(work: Work): Promise<void> {
-  const done: Done = { id: work.id, results: await thread.perform(unpackJobs(work)) };
+  const done: Done = { id: work.id, results: await thread.perform(unpackJobs(work), work.shareMs) };
   send(done);
 }

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { InvariantViolation } from '#kernel/fault.ts';
 import { evaluateJob } from './evaluate-job.ts';
 import { type JobResult, type OwnedJob, unpackJobs, type Work } from './job.ts';
+import { Shares } from './shares.ts';
 import { Stopped } from './stopped.ts';
 
 if (parentPort === null) throw new InvariantViolation('the evaluation runs in a thread');
@@ -20,22 +21,27 @@ await evaluateJob({ kind: 'validate', source: '{"required":["of"]}', message: '{
 port.on('message', (work: Work) => void perform(work));
 
 async function perform(work: Work): Promise<void> {
-  const { id } = work;
+  const { id, shareMs } = work;
   const results: JobResult[] = [];
   const stopped = new Stopped();
+  const shares = new Shares(shareMs);
   for (const [index, job] of unpackJobs(work).entries()) {
     Atomics.store(progress, 0, index + 1);
-    const known = stopped.resultOf(job);
+    const known = stopped.resultOf(job) ?? shares.resultOf(job);
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be timed
-    const result = known ?? (await timed(job));
+    const result = known ?? (await timed(job, shares));
     if (known === undefined && result.kind === 'overrun') stopped.note(job, result);
     results.push(result);
   }
   port.postMessage({ id, results });
 }
 
-async function timed(job: OwnedJob): Promise<JobResult> {
+/** A share is counted in the thread's own time: a machine that has much else to do makes no tenant slow. */
+async function timed(job: OwnedJob, shares: Shares): Promise<JobResult> {
   const startedAt = performance.now();
+  const used = process.threadCpuUsage();
   const result = await evaluateJob(job);
+  const { user, system } = process.threadCpuUsage(used);
+  shares.note(job, (user + system) / 1000);
   return result.kind === 'overrun' ? { ...result, tookMs: performance.now() - startedAt } : result;
 }

@@ -228,6 +228,32 @@ describe('V5: a tenant whose expressions loop', () => {
   });
 });
 
+/** With no share at all a tenant has its first job worked on, however quick the machine. */
+describe('V6: a tenant that has had its share', () => {
+  const NO_SHARE = { isShared: true, shareMs: 0 };
+  const own = (n = 0) => value(String(n));
+  const other = (name: string) => ({ ...value('0'), tenant: `${tenant}-${name}` });
+
+  async function kindsOf(jobs: readonly OwnedJob[], how = {}): Promise<string[]> {
+    return (await evaluator.run(jobs, how)).map(({ kind }) => kind);
+  }
+
+  test('has one job done in a run at least, and the others go on', async () => {
+    const jobs = [other('a'), own(), own(), own(1), other('b')];
+    expect(await kindsOf(jobs, NO_SHARE)).toEqual(['values', 'values', 'later', 'later', 'values']);
+    expect(await kindsOf([own()], NO_SHARE)).toEqual(['values']);
+    expect(await kindsOf([own(), own(), own()], { isShared: true })).toEqual(['values', 'values', 'values']);
+  });
+
+  test('has no second one where another is stopped, by its thread or by its process', async () => {
+    const loop = { ...loopOf(0), tenant: `${tenant}-loop` };
+    const death = { ...loop, source: JSON.stringify(['$count($split($pad("a", 200000000), ""))']) };
+    const expected = ['values', 'later', 'overrun', 'later', 'later', 'values'];
+    for (const stopped of [loop, death])
+      expect(await kindsOf([own(), own(), stopped, own(), own(1), other('c')], NO_SHARE)).toEqual(expected);
+  });
+});
+
 test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
   const stopping = new Evaluator();
   const loop = value('($f := function($n) { $f($n + 4) }; $f(0))');

@@ -6,6 +6,8 @@
  * V2: what was worked on beside it is worked on again: nobody pays for another's loop but in time.
  * V3: what was stopped is tried less and less, and at last not for a while: its source, and its tenant's (V5, standings.ts).
  * V4: what a process that stops has not worked on is no fault of a message: another process works on it.
+ * V6: what is merely slow, and ends in time, takes no more than its tenant's share where there is one (shares.ts): then the rest
+ *     of it is `later`, which is nothing against it.
  */
 import { Fault } from '#kernel/fault.ts';
 import { EvaluatingProcess } from './evaluating-process.ts';
@@ -19,8 +21,14 @@ const JOBS_PER_WORK = 256;
 
 interface Waiting {
   readonly jobs: readonly OwnedJob[];
+  readonly shareMs: number | undefined;
   readonly resolve: (results: readonly JobResult[]) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Running {
+  readonly isShared?: boolean;
+  readonly shareMs?: number | undefined;
 }
 
 export class Evaluator {
@@ -34,10 +42,13 @@ export class Evaluator {
   }
 
   /**
-   * The result of each, in their order. `isShared`: they are of several messages (V3). Rejects only over what is no message's
-   * doing: the process stops (V4), or can start no other.
+   * The result of each, in their order. `isShared`: they are of several messages (V3). `shareMs`: of each tenant (V6); one job alone is
+   * never `later`. Rejects only over what is no message's doing: the process stops (V4), or can start no other.
    */
-  async run(jobs: readonly OwnedJob[], { isShared = false } = {}): Promise<readonly JobResult[]> {
+  async run(
+    jobs: readonly OwnedJob[],
+    { isShared = false, shareMs }: Running = {},
+  ): Promise<readonly JobResult[]> {
     const results = jobs.map((job) => this.#standings.refusalOf(job, { isShared }));
     const open = jobs.flatMap((job, index) => (results[index] === undefined ? { job, index } : []));
     const parts = Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, part) =>
@@ -45,7 +56,10 @@ export class Evaluator {
     );
     await Promise.all(
       parts.map(async (part) => {
-        const found = await this.#submit(part.map(({ job }) => job));
+        const found = await this.#submit(
+          part.map(({ job }) => job),
+          shareMs === undefined ? undefined : shareMs / parts.length,
+        );
         if (this.#closed) return;
         this.#standings.note(
           part.map(({ job }) => job),
@@ -65,10 +79,10 @@ export class Evaluator {
     await Promise.all(this.#processes.map((each) => each.close()));
   }
 
-  #submit(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
+  #submit(jobs: readonly OwnedJob[], shareMs: number | undefined): Promise<readonly JobResult[]> {
     if (this.#closed) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ jobs, resolve, reject });
+      this.#queue.push({ jobs, shareMs, resolve, reject });
       this.#handOut();
     });
   }
@@ -78,7 +92,7 @@ export class Evaluator {
       if (each.isBusy) continue;
       const next = this.#queue.shift();
       if (next === undefined) return;
-      void each.perform(next.jobs).then(next.resolve, next.reject);
+      void each.perform(next.jobs, next.shareMs).then(next.resolve, next.reject);
     }
   }
 

@@ -58,7 +58,9 @@ export type JobResult =
       readonly isShunned?: true;
       readonly isUntried?: true;
       readonly tookMs?: number;
-    };
+    }
+  /** Its tenant has had its share of the time (shares.ts): it was not tried, and nothing is known against it. */
+  | { readonly kind: 'later' };
 
 /** Jobs as a thread is handed them: what many have in common is copied once. */
 export interface Work {
@@ -68,9 +70,11 @@ export interface Work {
   readonly kindOf: readonly number[];
   /** Of each job; nothing of those that check a source. */
   readonly messages: readonly (string | undefined)[];
+  /** Of each tenant (shares.ts); default as long as it takes. */
+  readonly shareMs: number | undefined;
 }
 
-export function packJobs(id: number, jobs: readonly OwnedJob[]): Work {
+export function packJobs(id: number, jobs: readonly OwnedJob[], shareMs?: number): Work {
   const places = new Map<string, number>();
   const kinds: Pick<OwnedJob, 'kind' | 'source' | 'tenant'>[] = [];
   const kindOf = jobs.map(({ kind, source, tenant }) => {
@@ -79,7 +83,8 @@ export function packJobs(id: number, jobs: readonly OwnedJob[]): Work {
     places.set(name, place);
     return place;
   });
-  return { id, kinds, kindOf, messages: jobs.map((job) => ('message' in job ? job.message : undefined)) };
+  const messages = jobs.map((job) => ('message' in job ? job.message : undefined));
+  return { id, kinds, kindOf, messages, shareMs };
 }
 
 export function unpackJobs({ kinds, kindOf, messages }: Work): OwnedJob[] {

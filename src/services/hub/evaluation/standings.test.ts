@@ -95,6 +95,14 @@ test('V5: what was stopped by a guard counts by the time that it took', () => {
   expect(refusalOf('new', SHARED)).toBeUndefined();
 });
 
+test('V6: what was left for later has neither been stopped nor come through', () => {
+  const { standings, refusalOf } = setUp();
+  standings.note([job('slow')], [STOPPED], SHARED);
+  standings.note([job('slow')], [{ kind: 'later' }], ALONE);
+  expect(refusalOf('slow', SHARED)).toMatchObject({ kind: 'overrun' });
+  expect(refusalOf('slow')).toBeUndefined();
+});
+
 test('V5: nothing of one tenant counts against another, of the same source neither', () => {
   const { standings, stop, refusalOf } = setUp();
   stop(40);

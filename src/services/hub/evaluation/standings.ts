@@ -3,7 +3,7 @@
  *
  * V3: a source that was stopped three times for one message alone is shunned, by that message too, and not tried again for a
  *     while. How often it was tried with others is not counted: that depends on how batches fall. But until it has come through
- *     alone it is not tried with others again: they are halved until it stands alone all the same.
+ *     alone it is not tried with others again: it waits for that (steps/step-ways.ts).
  * V5: a tenant's stops together take no more than some seconds at once, and a tenth of the time in the long run, however many
  *     sources they are of. What has come through is tried with others for longer than what has not, and nothing of one tenant counts
  *     against another's.
@@ -72,7 +72,7 @@ export class Standings {
     for (const stop of sources.values()) this.#noteStop(stop, isShared);
     if (this.#standings.size === 0) return;
     for (const [at, job] of jobs.entries())
-      if (results[at] !== undefined && results[at].kind !== 'overrun') this.#noteCameThrough(job, isShared);
+      if (hasComeThrough(results[at])) this.#noteCameThrough(job, isShared);
   }
 
   #noteStop({ job, tookMs }: Stop, isShared: boolean): void {
@@ -123,6 +123,10 @@ interface Stop {
 function stopOf(job: OwnedJob, result: JobResult | undefined): Stop | [] {
   if (result?.kind !== 'overrun' || result.isUntried === true) return [];
   return { job, tookMs: result.tookMs ?? JOB_MAX_MS };
+}
+
+function hasComeThrough(result: JobResult | undefined): boolean {
+  return result !== undefined && result.kind !== 'overrun' && result.kind !== 'later';
 }
 
 function newStanding(at: number): Standing {

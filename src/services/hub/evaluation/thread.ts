@@ -9,6 +9,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { type Done, HEAP_MAX_MB, JOB_MAX_MS, type JobResult, type OwnedJob, packJobs } from './job.ts';
+import { Shares } from './shares.ts';
 import { Stopped } from './stopped.ts';
 
 const LOOK_EVERY_MS = 25;
@@ -31,29 +32,34 @@ export class Thread {
     this.#onStuck = onStuck;
   }
 
-  async perform(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
+  async perform(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
     const results = new Map<OwnedJob, JobResult>();
     const stopped = new Stopped();
+    const shares = new Shares(shareMs);
     // T2: what comes before the job that was stopped is cheap to do again, what comes behind it is still to be done.
     let left = jobs;
     while (left.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
-      const ended = await this.#attempt(left);
+      const ended = await this.#attempt(left, shareMs);
       if (ended.kind === 'done') {
         for (const [at, job] of left.entries()) results.set(job, ended.results[at] ?? LOST);
         break;
       }
       const before = left.slice(0, ended.at);
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
-      const found = before.length === 0 ? [] : await this.#before(before);
-      for (const [at, job] of before.entries()) results.set(job, found[at] ?? LOST);
+      const found = before.length === 0 ? [] : await this.#before(before, shareMs);
+      for (const [at, job] of before.entries()) {
+        const result = found[at] ?? LOST;
+        results.set(job, result);
+        if (result.kind === 'later') shares.noteSpent(job);
+      }
       const [guilty, ...behind] = left.slice(ended.at);
       if (guilty === undefined) break;
       const result: JobResult = { kind: 'overrun', detail: ended.detail };
       results.set(guilty, result);
       stopped.note(guilty, result);
       for (const job of behind) {
-        const known = stopped.resultOf(job);
+        const known = stopped.resultOf(job) ?? shares.resultOf(job);
         if (known !== undefined) results.set(job, known);
       }
       left = behind.filter((job) => !results.has(job));
@@ -62,14 +68,14 @@ export class Thread {
   }
 
   /** They came through a moment ago. */
-  async #before(jobs: readonly OwnedJob[]): Promise<readonly JobResult[]> {
-    const ended = await this.#attempt(jobs);
+  async #before(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
+    const ended = await this.#attempt(jobs, shareMs);
     return ended.kind === 'done'
       ? ended.results
       : jobs.map(() => ({ kind: 'overrun', detail: ended.detail }) as const);
   }
 
-  #attempt(jobs: readonly OwnedJob[]): Promise<Attempt> {
+  #attempt(jobs: readonly OwnedJob[], shareMs?: number): Promise<Attempt> {
     const worker = this.#started();
     const id = ++this.#works;
     const progress = this.#progress;
@@ -90,7 +96,7 @@ export class Thread {
         ended: stop,
       };
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread of ours, no window
-      worker.postMessage(packJobs(id, jobs));
+      worker.postMessage(packJobs(id, jobs, shareMs));
     });
   }
 

@@ -106,19 +106,43 @@ test('H4: one that loops in the step itself is no answer, but stopped', async ()
   const validated = { ...event, data, type: 'integration.validated' };
   const way = await carried(carrier, validated, rulesStep);
   expect(way.answers).toEqual([]);
-  expect(way.stopped).toBeDefined();
+  expect(way.held).toMatchObject({ kind: 'stopped' });
 });
 
 test('H4: one that loops three times alone has failed, and takes nothing of what its group may bury', async () => {
   const carrier = carrierOf({ ...PLAIN, rules: [{ when: `(3; ${LOOP})`, refuse: 'never' }] });
   const validated = { ...requested({ order: 'o-1' }), type: 'integration.validated' };
   for (const tries of [1, 2])
-    expect((await carried(carrier, validated, rulesStep)).stopped, `try ${tries}`).toBeDefined();
+    expect((await carried(carrier, validated, rulesStep)).held, `try ${tries}`).toMatchObject({
+      kind: 'stopped',
+    });
   const way = await carried(carrier, validated, rulesStep);
-  expect(way.stopped).toBeUndefined();
+  expect(way.held).toBeUndefined();
   expect(way.answers.map(({ end }) => end)).toMatchObject([
     { type: 'integration.failed', failure: { step: 'rules', code: 'hub.expression_overrun' } },
   ]);
+});
+
+/** With no share at all a tenant has one answer of a step, however quick the machine. */
+const NO_SHARE = { isAlone: false, shareMs: 0 };
+
+test('S5: what is behind its tenant’s share has no answer yet, and is not stopped', async () => {
+  const events = [1, 2].map((at) => ({ ...requested({ order: 'o' }, at), type: 'integration.validated' }));
+  const ways = await carrierOf(PLAIN).prepare(rulesStep, events, NO_SHARE);
+  const [first, second] = [...ways.values()] as [Way, Way];
+  expect(said(first)).toEqual(['integration.rules_applied', 'integration.enriched', 'call of main']);
+  expect(second).toMatchObject({ answers: [], held: { kind: 'later' } });
+});
+
+test('S5: what is behind it in a later step goes up to that, which is left to its own group for a while', async () => {
+  const carrier = carrierOf({ ...PLAIN, entry: { type: 'api' } });
+  const events = [1, 2].map((at) => requested({ order: 'o' }, at));
+  const ways = await carrier.prepare(validationStep, events, NO_SHARE);
+  const [first, second] = [...ways.values()] as [Way, Way];
+  expect(said(first)).toHaveLength(4);
+  expect(said(second)).toEqual(['integration.validated']);
+  expect(second.held).toBeUndefined();
+  expect(said(await carried(carrier, requested({ order: 'o' }, 3)))).toEqual(['integration.validated']);
 });
 
 test('what was carried is known again, until much more was', () => {

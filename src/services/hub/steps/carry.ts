@@ -3,7 +3,8 @@
  * nobody has to be asked (step.ts, S4). Each step knows only the event that it acts on; what comes next is who acts on what it says.
  *
  * Y1: what is in the way of a later step (an expression that was stopped) is that step's own: the way ends before it.
- * Y2: where that happened the same step of the same connector is left to its group for a while: each try costs everybody.
+ * Y2: where that happened the same step of the same connector is left to its group for a while: each try costs everybody. So is one
+ *     that was too slow for its tenant's share: its own group works on it in turns (step-ways.ts).
  */
 import { eventIdentity, type JsonObject, type LogEvent } from '#platform/log/event.ts';
 import type { ConnectorDefinition } from '../connector.ts';
@@ -16,9 +17,12 @@ import { type AnyStep, failed, type StepEnd, type Through } from './step.ts';
 /** What the steps say of one event, one after the other. */
 export interface Way {
   readonly answers: readonly Answered[];
-  /** Why there is no answer at all: what a tenant wrote was stopped (step.ts, S2). */
-  readonly stopped: string | undefined;
+  /** Why there is no answer at all. */
+  readonly held: Held | undefined;
 }
+
+/** What a tenant wrote was stopped (step-consumer.ts, S2), or its tenant has had its share of the time (S5). */
+export type Held = { readonly kind: 'stopped'; readonly detail: string } | { readonly kind: 'later' };
 
 export interface Answered {
   readonly step: AnyStep;
@@ -31,7 +35,7 @@ interface OpenWay {
   readonly connector: string;
   readonly definition: ConnectorDefinition;
   readonly answers: Answered[];
-  stopped: string | undefined;
+  held: Held | undefined;
   /** Whose turn it is, and with what. */
   next: { readonly step: AnyStep; readonly data: Through & JsonObject } | undefined;
 }
@@ -44,7 +48,7 @@ const CARRIED_MAX = 50_000;
 
 export class Carrier {
   readonly #connectors: Pick<Connectors, 'load'>;
-  readonly #evaluator: Evaluator;
+  readonly #evaluator: Pick<Evaluator, 'run'>;
   readonly #steps: readonly AnyStep[];
   /** Until when, on the clock of `performance`. */
   readonly #left = new Map<string, number>();
@@ -53,7 +57,7 @@ export class Carrier {
 
   constructor(options: {
     readonly connectors: Pick<Connectors, 'load'>;
-    readonly evaluator: Evaluator;
+    readonly evaluator: Pick<Evaluator, 'run'>;
     /** Those that an event may be carried through. */
     readonly steps: readonly AnyStep[];
   }) {
@@ -62,11 +66,11 @@ export class Carrier {
     this.#steps = options.steps;
   }
 
-  /** By identity; of events whose connector there is. */
+  /** By identity; of events whose connector there is. `shareMs`: of each tenant, in each of the steps; default as long as it takes. */
   async prepare(
     step: AnyStep,
     events: readonly LogEvent[],
-    { isAlone }: { readonly isAlone: boolean },
+    { isAlone, shareMs }: { readonly isAlone: boolean; readonly shareMs?: number | undefined },
   ): Promise<ReadonlyMap<string, Way>> {
     const found = await this.#connectors.load(events.map(connectorOf));
     const ways = events.flatMap((event): OpenWay[] => {
@@ -76,11 +80,11 @@ export class Carrier {
       const next = { step, data: event.data as Through & JsonObject };
       const identity = eventIdentity(event);
       const { tenant } = event;
-      return [{ identity, tenant, connector, definition, answers: [], stopped: undefined, next }];
+      return [{ identity, tenant, connector, definition, answers: [], held: undefined, next }];
     });
     for (let open = ways; open.length > 0; open = open.filter(({ next }) => next !== undefined))
       // oxlint-disable-next-line no-await-in-loop -- each step is given what the one before it has made
-      await this.#advance(open, { isShared: !isAlone || open !== ways });
+      await this.#advance(open, { isShared: !isAlone || open !== ways, shareMs });
     return new Map(ways.map((way) => [way.identity, way]));
   }
 
@@ -97,12 +101,15 @@ export class Carrier {
     this.#carried = new Set();
   }
 
-  async #advance(open: readonly OpenWay[], shared: { readonly isShared: boolean }): Promise<void> {
+  async #advance(
+    open: readonly OpenWay[],
+    how: { readonly isShared: boolean; readonly shareMs: number | undefined },
+  ): Promise<void> {
     const jobs = open.map(({ next, definition, tenant }) =>
       (next?.step.jobsOf(next.data, definition) ?? []).map((job) => ({ ...job, tenant })),
     );
     // Shared: only a step's own group counts how often an expression is stopped alone.
-    const results = await this.#evaluator.run(jobs.flat(), shared);
+    const results = await this.#evaluator.run(jobs.flat(), how);
     let at = 0;
     for (const [index, way] of open.entries()) {
       const count = jobs[index]?.length ?? 0;
@@ -116,10 +123,10 @@ export class Carrier {
     if (next === undefined) return;
     const { step, data } = next;
     way.next = undefined;
-    const stopped = results.find((result) => result.kind === 'overrun');
     const isOwn = way.answers.length === 0;
-    if (stopped !== undefined && (!isOwn || stopped.isShunned !== true)) {
-      if (isOwn) way.stopped = stopped.detail;
+    const held = heldBy(results, { isOwn });
+    if (held !== undefined) {
+      if (isOwn) way.held = held;
       else this.#leave(way.connector, step); // Y1
       return;
     }
@@ -145,6 +152,16 @@ export class Carrier {
     return (this.#left.get(`${connector}/${name}`) ?? 0) > performance.now();
   }
 }
+
+/** What was shunned is an answer of the step's own group alone. */
+function heldBy(results: readonly JobResult[], { isOwn }: { readonly isOwn: boolean }): Held | undefined {
+  const stopped = results.find((result) => result.kind === 'overrun');
+  if (stopped !== undefined)
+    return isOwn && stopped.isShunned === true ? undefined : { kind: 'stopped', detail: stopped.detail };
+  return results.some(({ kind }) => kind === 'later') ? LATER : undefined;
+}
+
+const LATER: Held = { kind: 'later' };
 
 function endOf(
   step: AnyStep,

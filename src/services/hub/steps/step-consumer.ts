@@ -3,11 +3,13 @@
  *
  * S1: an event is answered once: only where the integration stands where the event left it (H3). Delivered again it changes
  *     nothing.
- * S2: what a tenant has written runs before the transaction, in another process, bounded. What is stopped there fails the event
- *     alone, which is tried again alone; at the third time the integration has failed, and nothing else is held up.
+ * S2: what a tenant has written runs before the transaction, in another process, bounded. What is stopped there is tried again
+ *     alone; at the third time the integration has failed, and nothing else is held up.
  * S3: a step calls nobody. What has to be asked outside is a call: a row of this commit, whose request leaves after it.
  * S4: an event is carried through the steps behind it in the same commit, as far as nobody has to be asked: each says what it
  *     would have said, caused by what made it due. Whatever is in the way is left to the step's own group (carry.ts).
+ * S5: what a tenant has written takes no more of a batch than a share, though it ends in time. What waits for the next one, or to be
+ *     tried alone, is retained (W5), and nobody's batch fails for it (step-ways.ts).
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { type IntegrationId, uuidOf } from '#kernel/ids.ts';
@@ -33,6 +35,7 @@ import { givenUpByStep } from '../letters/bury-failures.ts';
 import { lockIntegrations, updateIntegrations } from '../store.ts';
 import type { Carrier, Way } from './carry.ts';
 import { type AnyStep, changedBy, type NewCall, type StepCommitted } from './step.ts';
+import { type PreparedWay, StepWays } from './step-ways.ts';
 
 export interface StepContext {
   readonly carrier: Carrier;
@@ -47,7 +50,7 @@ interface Loaded {
   /** By `callRef`. */
   readonly called: ReadonlySet<string>;
   /** As they were prepared. By identity. */
-  readonly ways: ReadonlyMap<string, Way>;
+  readonly ways: ReadonlyMap<string, PreparedWay>;
   /** By partition, of those to which events are appended that name each other; locked. */
   readonly heads: ReadonlyMap<number, number>;
 }
@@ -61,19 +64,17 @@ interface Plan extends ConsumerPlan, StepCommitted {
   readonly now: EpochMs;
 }
 
-/** What a tenant wrote was stopped: by time, by memory, or by size. */
+/** What a tenant wrote was stopped: by time, by memory, or by size; and its event may not wait to be tried alone. */
 class ExpressionOverrun extends Error {
   override readonly name = 'hub.expression_overrun';
 }
 
 /** Someone may wait for it. */
 const PACE_MS = 10;
-/** Of events whose batch failed and went to another process, some may be left. Many times what a batch has. */
-const PREPARED_MAX = 20_000;
 
 export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Loaded, Plan> {
   const { carrier, observer } = context;
-  const ways = new Map<string, Way>();
+  const ways = new StepWays(carrier, step);
   const buried = new WeakMap<Plan, readonly BuriedWork[]>();
   return {
     group: step.group,
@@ -82,18 +83,12 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
     handles: new Map(Object.keys(step.after).map((type) => [type, 1])),
     concerns: (event) => !carrier.hasCarried(event) && (step.concerns?.(event) ?? true),
     paceMs: PACE_MS,
-    // S2. A redelivery may be prepared while a batch is: neither takes from the other.
-    async prepare(events, { isAlone }) {
-      for (const [identity, way] of await carrier.prepare(step, events, { isAlone })) {
-        ways.delete(identity); // so that it is among the newest
-        ways.set(identity, way);
-      }
-      forgetOldest(ways);
-    },
-    async load(tx, events) {
+    prepare: (events, reading) => ways.prepare(events, reading), // S2
+    async load(tx, all) {
+      const taken = ways.of(all);
+      const events = all.filter((event) => !isLater(taken.get(eventIdentity(event)))); // S5
       const refs = events.map((event) => refOf(event));
       const { calls } = step;
-      const taken = new Map(events.flatMap((event) => wayOf(event, ways)));
       const [integrations, called, heads] = await Promise.all([
         lockIntegrations(tx, refs),
         calls === undefined
@@ -119,25 +114,12 @@ export function stepConsumer(step: AnyStep, context: StepContext): Consumer<Load
       buried.set(plan, buryGivenUp(tx, givenUp, now));
     },
     committed(plan) {
-      for (const identity of plan.answered) ways.delete(identity);
+      ways.forget(plan.answered);
       carrier.noteCarried(plan.carried);
       context.onCommitted(plan);
       tellBuried(observer, buried.get(plan) ?? []);
     },
   };
-}
-
-function forgetOldest(ways: Map<string, Way>): void {
-  for (const identity of ways.keys()) {
-    if (ways.size <= PREPARED_MAX) return;
-    ways.delete(identity);
-  }
-}
-
-function wayOf(event: LogEvent, ways: ReadonlyMap<string, Way>): [string, Way][] {
-  const identity = eventIdentity(event);
-  const way = ways.get(identity);
-  return way === undefined ? [] : [[identity, way]];
 }
 
 /**
@@ -174,27 +156,41 @@ function decideAll(step: AnyStep, deciding: Deciding): Plan {
   const recording = new Recording({ occurredAt: now, head });
   const decided = { recording, drafts: [], calls: [], carried: [], givenUp: [] };
   const changed = new Map<string, Integration>();
+  const retained = new Set<LogEvent>();
   for (const event of events) {
+    const way = loaded.ways.get(eventIdentity(event));
+    if (isLater(way)) {
+      retained.add(event); // S5
+      continue;
+    }
     const ref = integrationRef(refOf(event));
     const integration = loaded.integrations.get(ref);
     if (integration === undefined || integration.status !== step.after[event.type]) continue; // S1
     if (step.calls !== undefined && loaded.called.has(callRef({ uuid: integration.uuid, step: step.calls })))
       continue;
-    const way = loaded.ways.get(eventIdentity(event));
     if (way === undefined) throw new Error(`${event.subject} goes through a connector that nobody has`);
+    if (way.held !== undefined && way.mayWait) {
+      retained.add(event); // S2
+      continue;
+    }
     const after = carryOne(decided, { event, integration, way, ...deciding });
     if (after === integration) continue;
     loaded.integrations.set(ref, after);
     changed.set(ref, after);
   }
-  const answered = events.map(eventIdentity);
-  return { ...decided, integrations: [...changed.values()], answered, now };
+  const answered = events.filter((event) => !retained.has(event)).map(eventIdentity);
+  const integrations = [...changed.values()];
+  return { ...decided, integrations, answered, retained: [...retained], goesOnAtOnce: true, now };
+}
+
+function isLater(way: PreparedWay | undefined): boolean {
+  return way?.held?.kind === 'later';
 }
 
 /** S4: what the steps say one after the other, and what becomes of the integration. */
 function carryOne({ recording, drafts, calls, carried, givenUp }: Decided, carrying: Carrying): Integration {
   const { way } = carrying;
-  if (way.stopped !== undefined) throw new ExpressionOverrun(way.stopped); // S2
+  if (way.held?.kind === 'stopped') throw new ExpressionOverrun(way.held.detail); // S2
   let { event, integration } = carrying;
   for (const [index, { step, end }] of way.answers.entries()) {
     if (index > 0) carried.push(eventIdentity(event));

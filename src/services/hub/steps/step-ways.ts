@@ -1,0 +1,158 @@
+/**
+ * The ways of a step's events, as they were prepared, until a commit has answered them; and which of the events wait for a later batch.
+ *
+ * Q1: a tenant has a share of the time of a batch, and what comes behind it waits, the oldest first. Of a tenant that waits no more is
+ *     handed over than twice what came through the last time, so that a backlog costs nothing while it waits.
+ * Q2: what was stopped is tried again alone, beside everything else: one in a batch, the oldest.
+ * Q3: beside a sole new event nothing that waits is tried: what fails then is that event's fault (W6).
+ * Q4: what waits is held in memory, so it is bounded. What comes beyond that has its answer at once, however long everybody else
+ *     waits for it.
+ */
+import type { BatchReading } from '#platform/batch/consumer.ts';
+import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
+import type { Carrier, Held, Way } from './carry.ts';
+import type { AnyStep } from './step.ts';
+
+/** Q1: half of what one job may take, for all tenants that wait together; what one may have at least is some thousand quick ones. */
+const SHARE_MS = 250;
+const SHARE_LEAST_MS = 50;
+/** Q4: of each group. Some 10 000 events of 600 bytes, and going through these takes some 20 ms of a batch. */
+const WAITING_MAX_BYTES = 16 * 1024 * 1024;
+/** Of an event, beside its message. */
+const EVENT_BYTES = 1024;
+/** Of events whose batch failed and went to another process, some may be left. More than what waits, and a batch beside it. */
+const PREPARED_MAX = 30_000;
+
+export interface PreparedWay extends Way {
+  /** Whether its event may wait for what holds it (Q4). */
+  readonly mayWait: boolean;
+}
+
+export class StepWays {
+  readonly #carrier: Pick<Carrier, 'prepare'>;
+  readonly #step: AnyStep;
+  readonly #ways = new Map<string, PreparedWay>();
+  /** Of tenants of which something waits: how many came through the last time (Q1). */
+  readonly #cameThrough = new Map<string, number>();
+
+  constructor(carrier: Pick<Carrier, 'prepare'>, step: AnyStep) {
+    this.#carrier = carrier;
+    this.#step = step;
+  }
+
+  /** A redelivery may be prepared while a batch is: neither takes from the other. */
+  async prepare(events: readonly LogEvent[], { isAlone, retained }: BatchReading): Promise<void> {
+    if (retained === undefined) await this.#carry(events, { isAlone, mayWait: false });
+    else if (isAlone && events.length === retained.length + 1) await this.#besideWaiting(events);
+    else await this.#inTurn(events);
+    forgetOldest(this.#ways);
+  }
+
+  of(events: readonly LogEvent[]): ReadonlyMap<string, PreparedWay> {
+    return new Map(
+      events.flatMap((event) => {
+        const identity = eventIdentity(event);
+        const way = this.#ways.get(identity);
+        return way === undefined ? [] : [[identity, way] as const];
+      }),
+    );
+  }
+
+  forget(identities: readonly string[]): void {
+    for (const identity of identities) this.#ways.delete(identity);
+  }
+
+  /** Q3 */
+  async #besideWaiting(events: readonly LogEvent[]): Promise<void> {
+    this.#leave(events.slice(0, -1));
+    const mayWait = withinBound(events) === events.length;
+    await this.#carry(events.slice(-1), { isAlone: true, mayWait });
+  }
+
+  async #inTurn(events: readonly LogEvent[]): Promise<void> {
+    const within = withinBound(events);
+    const waitable = events.slice(0, within);
+    const suspect = waitable.find((event) => this.#heldBy(event)?.kind === 'stopped'); // Q2
+    const mayWait = waitable.filter((event) => event !== suspect);
+    const chosen = this.#chosenOf(mayWait);
+    this.#leave(mayWait.filter((event) => !chosen.has(event)));
+    const shareMs = Math.max(SHARE_LEAST_MS, SHARE_MS / Math.max(1, this.#cameThrough.size));
+    await Promise.all([
+      this.#carry(suspect === undefined ? [] : [suspect], { isAlone: true, mayWait: true }),
+      this.#carry([...chosen], { isAlone: false, mayWait: true, shareMs }),
+      this.#carry(events.slice(within), { isAlone: false, mayWait: false }), // Q4
+    ]);
+    this.#noteCameThrough(mayWait, chosen);
+  }
+
+  /** Q1 */
+  #chosenOf(events: readonly LogEvent[]): ReadonlySet<LogEvent> {
+    const room = new Map([...this.#cameThrough].map(([tenant, count]) => [tenant, Math.max(1, 2 * count)]));
+    return new Set(
+      events.filter(({ tenant }) => {
+        const left = room.get(tenant);
+        if (left !== undefined) room.set(tenant, left - 1);
+        return left === undefined || left > 0;
+      }),
+    );
+  }
+
+  #noteCameThrough(events: readonly LogEvent[], chosen: ReadonlySet<LogEvent>): void {
+    this.#cameThrough.clear();
+    for (const event of events)
+      if (this.#heldBy(event)?.kind === 'later') this.#cameThrough.set(event.tenant, 0);
+    for (const event of chosen) {
+      const count = this.#cameThrough.get(event.tenant);
+      if (count !== undefined && this.#heldBy(event)?.kind !== 'later')
+        this.#cameThrough.set(event.tenant, count + 1);
+    }
+  }
+
+  async #carry(
+    events: readonly LogEvent[],
+    { mayWait, ...how }: { readonly isAlone: boolean; readonly mayWait: boolean; readonly shareMs?: number },
+  ): Promise<void> {
+    if (events.length === 0) return;
+    const found = await this.#carrier.prepare(this.#step, events, how);
+    for (const event of events) {
+      const identity = eventIdentity(event);
+      const way = found.get(identity);
+      this.#ways.delete(identity); // so that it is among the newest
+      if (way !== undefined) this.#ways.set(identity, { ...way, mayWait });
+    }
+  }
+
+  /** Not worked on this time: held by what has held them before. */
+  #leave(events: readonly LogEvent[]): void {
+    for (const event of events) {
+      const identity = eventIdentity(event);
+      const held = this.#heldBy(event) ?? LATER;
+      this.#ways.delete(identity);
+      this.#ways.set(identity, { answers: [], held, mayWait: true });
+    }
+  }
+
+  #heldBy(event: LogEvent): Held | undefined {
+    return this.#ways.get(eventIdentity(event))?.held;
+  }
+}
+
+const LATER: Held = { kind: 'later' };
+
+/** How many of the events, from the first on, may wait (Q4). */
+function withinBound(events: readonly LogEvent[]): number {
+  let left = WAITING_MAX_BYTES;
+  const beyond = events.findIndex(({ data }) => {
+    const { message } = data;
+    left -= EVENT_BYTES + (typeof message === 'string' ? message.length : 0);
+    return left < 0;
+  });
+  return beyond === -1 ? events.length : beyond;
+}
+
+function forgetOldest(ways: Map<string, unknown>): void {
+  for (const identity of ways.keys()) {
+    if (ways.size <= PREPARED_MAX) return;
+    ways.delete(identity);
+  }
+}
