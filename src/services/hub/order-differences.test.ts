@@ -40,6 +40,7 @@ test('U1: of a replay the fields are named behind its message', () => {
   expect(orderDifferences(replayed('{"a":1}'), replayed('{"a":2}'))).toEqual(['/message/a']);
   expect(orderDifferences(replayed(''), replayed(''))).toEqual([]);
   expect(orderDifferences(replayed(''), replayed('{"a":2}'))).toEqual(['/message']);
+  expect(orderDifferences(replayed('{"a'), replayed('{"a":2}'))).toEqual(['/message']);
 });
 
 test('U1: of a connector the fields of its definition are named', () => {

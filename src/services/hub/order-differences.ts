@@ -18,10 +18,17 @@ export function orderDifferences(before: Order, after: Order): string[] {
   return [...differingPointers(restOf(before), restOf(after)), ...within].slice(0, MAX_DIFFERING_POINTERS);
 }
 
-/** Empty is the message of what is not there to be replayed. */
 function bodyOf({ message, definition }: Order): unknown {
-  if (message === undefined) return definition;
-  return message === '' ? undefined : JSON.parse(message);
+  return message === undefined ? definition : parsed(message);
+}
+
+/** The text itself of what is no JSON: a webhook is replayed as it came, and what is not there has an empty message. */
+function parsed(message: string): unknown {
+  try {
+    return JSON.parse(message);
+  } catch {
+    return message;
+  }
 }
 
 function restOf({ message: _message, definition: _definition, ...rest }: Order): object {
