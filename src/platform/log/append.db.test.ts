@@ -262,6 +262,35 @@ test('positions cross from one range table into the next, within one append too'
   await log.close();
 });
 
+test('of events that are large few are read at once, one at least, and the next read goes on behind them', async () => {
+  const session = open('writer');
+  const message = 'x'.repeat(9 * 1024 * 1024);
+  for (let count = 0; count < 4; count++) {
+    const drafts = [{ ...draft('key-1'), data: { message } }];
+    const prepared = prepareAppend({ topic: 'source', partitions: probe.partitions, occurredAt: 0, drafts });
+    await session.transaction((tx) => sendAppend(tx, prepared));
+  }
+  const log = await EventLog.open({
+    session,
+    topics: ['source'],
+    partitions: probe.partitions,
+    onError: () => undefined,
+  });
+  const partition =
+    log
+      .heads()
+      .get('source')
+      ?.findIndex((head) => head === 4) ?? -1;
+  const read = async (after: number) =>
+    (await log.readTable(session, 'source', [{ partition, after, upTo: 4 }], 100)).map(
+      ({ position }) => position,
+    );
+  expect(await read(0)).toEqual([1, 2]);
+  expect(await read(2)).toEqual([3, 4]);
+  expect(await read(3)).toEqual([4]);
+  await log.close();
+});
+
 test('an append to a partition that the installation does not have fails, and leaves nothing', async () => {
   const session = open('writer');
   const prepared = prepareAppend({

@@ -19,6 +19,8 @@ const NOTIFY = statement('log.notify', `select pg_notify('${WAKE_UP_CHANNEL}', '
 const NOTIFY_INTERVAL_MS = 10;
 /** Notifications may be lost with their connection; heads are looked at this often whatever happens. */
 const HEAD_POLL_MS = 250;
+/** Of the data of events that are read from the table at once: thousands of those that are tens of kilobytes long would fill the heap. */
+const READ_MAX_BYTES = 16 * 1024 * 1024;
 
 export interface EventLogOptions {
   readonly session: Session;
@@ -101,8 +103,8 @@ export class EventLog {
   }
 
   /**
-   * Events after `after` up to and including `upTo` from the table, at most `limit`, of each partition's one range; decoded into
-   * the tail for the other readers.
+   * Events after `after` up to and including `upTo` from the table, at most `limit`, of each partition's one range; fewer of large
+   * ones, but one. Decoded into the tail for the other readers.
    */
   async readTable(
     session: Session,
@@ -114,14 +116,14 @@ export class EventLog {
       int2Array(ranges.map((range) => range.partition)),
       int8Array(ranges.map((range) => range.after)),
       int8Array(ranges.map((range) => Math.min(range.upTo, range.after + limit))),
+      Math.ceil(READ_MAX_BYTES / ranges.length),
     ]);
     const events = rows.map((row) => readableEvent(topic, row));
     const tail = this.tail(topic);
     for (const range of ranges) {
       const own = events.filter((event) => event.partition === range.partition);
       // Before the tail takes them: what lacks a position must not reach the other readers either (T1).
-      const count = Math.min(range.upTo - range.after, limit);
-      for (let index = 0; index < count; index++) {
+      for (let index = 0; index < Math.max(1, own.length); index++) {
         const position = range.after + 1 + index;
         if (own[index]?.position !== position) throw new LogGap(topic, range.partition, position);
       }
@@ -237,16 +239,21 @@ function readableEvent(topic: string, row: EventRow): LogEvent {
   }
 }
 
-/** By primary key, a range per partition; in (partition, position) order, which is the order within a partition. */
+/**
+ * By primary key, a range per partition, up to the first event behind so many bytes of data; in (partition, position) order, which
+ * is the order within a partition.
+ */
 const readRanges = perTopic((topic) =>
   statement(
     `${topic}.read_ranges`,
     `select ${EVENT_COLUMNS}
      from ${batchRows('range', { partition: 'smallint', after: 'bigint', up_to: 'bigint' })}
      cross join lateral (
-       select * from "${topic}".events e
+       select *, sum(octet_length(e.data)) over (order by e.position rows unbounded preceding) - octet_length(e.data) as before
+       from "${topic}".events e
        where e.partition = range.partition and e.position > range.after and e.position <= range.up_to
        order by e.position
-     ) e`,
+     ) e
+     where e.before < $4::bigint`,
   ),
 );

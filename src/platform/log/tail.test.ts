@@ -239,6 +239,18 @@ describe('T3', () => {
     expect(tail.read(0, 150, 1).kind).toBe('events');
   });
 
+  test.each<[what: string, data: LogEvent['data']]>([
+    ['a long text', { message: 'x'.repeat(30_000) }],
+    ['a long list', { postings: Array.from({ length: 500 }, (_, amount) => ({ amount })) }],
+  ])('of events that have %s fewer are kept, the newest', (_what, data) => {
+    const { tail } = givenTail(0);
+    const events = eventsFrom(1, 500).map((event) => ({ ...event, data }));
+    for (const event of events) tail.publish([{ topic: TOPIC, partition: 0, events: [event] }]);
+    expect(tail.read(0, 0, 10)).toEqual({ kind: 'elsewhere', upTo: 10 });
+    expect(tail.read(0, 400, 10).kind).toBe('elsewhere');
+    expect(tail.read(0, 450, 50)).toEqual({ kind: 'events', events: events.slice(450) });
+  });
+
   test('where nobody of this process reads, nothing is kept', () => {
     const { tail } = givenTail(undefined);
     publish(tail, 1, LOT);

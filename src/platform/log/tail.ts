@@ -13,6 +13,8 @@ import type { LogEvent } from './event.ts';
 
 /** At 6000 events a second over 16 partitions more than three seconds, which is more than the slowest reader needs. */
 const MAX_EVENTS_PER_PARTITION = 1280;
+/** Of a partition, as `weightOf` has it: 1280 ordinary events have less. The log of a bulk load would fill the heap otherwise. */
+const MAX_WEIGHT_PER_PARTITION = 2 * 1024 * 1024;
 /** What all readers have passed is given up in lots of so many, so that trimming costs little an event. */
 const TRIM_LOT = 32;
 
@@ -24,6 +26,8 @@ interface PartitionTail {
   base: number;
   /** The events base+1 … base+length. */
   events: LogEvent[];
+  /** Of those. */
+  weight: number;
   /** Highest position known to be committed, here or elsewhere. */
   head: number;
   /** Segments that came before the ones that precede them: two commits of this process may be heard of in either order. */
@@ -61,7 +65,13 @@ export class TopicTail {
 
   constructor(topic: string, heads: readonly number[]) {
     this.topic = topic;
-    this.#partitions = heads.map((head) => ({ base: head, events: [], head, early: new Map() }));
+    this.#partitions = heads.map((head) => ({
+      base: head,
+      events: [],
+      weight: 0,
+      head,
+      early: new Map(),
+    }));
   }
 
   /** Called at every change of a head; a wake-up, compared with positions and never trusted as an edge. */
@@ -117,6 +127,7 @@ export class TopicTail {
     if (first.position > tail.base + tail.events.length + 1) {
       tail.base = first.position - 1;
       tail.events = [];
+      tail.weight = 0;
     }
     this.#enter(partition, events);
   }
@@ -134,7 +145,7 @@ export class TopicTail {
       if (tail.early.size > MAX_EARLY_SEGMENTS) tail.early.clear();
       return;
     }
-    for (const event of events) if (event.position > end) tail.events.push(event);
+    for (const event of events) if (event.position > end) add(tail, event);
     this.#joinEarly(tail);
     this.#trim(tail, this.#passedByAll(partition));
   }
@@ -155,16 +166,21 @@ export class TopicTail {
         return;
       }
       tail.early.delete(next);
-      tail.events.push(...events);
+      for (const event of events) add(tail, event);
     }
   }
 
   #trim(tail: PartitionTail, passedByAll: number): void {
     const passed = Math.min(tail.events.length, passedByAll - tail.base);
-    const excess = Math.max(passed, tail.events.length - MAX_EVENTS_PER_PARTITION);
-    if (excess < TRIM_LOT) return;
+    let excess = Math.max(passed, tail.events.length - MAX_EVENTS_PER_PARTITION);
+    if (excess < TRIM_LOT) excess = 0;
+    let { weight } = tail;
+    for (let index = 0; index < excess; index++) weight -= weightOf(tail.events[index]);
+    for (; weight > MAX_WEIGHT_PER_PARTITION; excess++) weight -= weightOf(tail.events[excess]);
+    if (excess === 0) return;
     tail.events = tail.events.slice(excess);
     tail.base += excess;
+    tail.weight = weight;
   }
 
   #grown(): void {
@@ -176,4 +192,25 @@ export class TopicTail {
     invariant(tail !== undefined, `${this.topic} has no partition ${partition}`);
     return tail;
   }
+}
+
+function add(tail: PartitionTail, event: LogEvent): void {
+  tail.events.push(event);
+  tail.weight += weightOf(event);
+}
+
+const EVENT_WEIGHT = 512;
+const ITEM_WEIGHT = 64;
+
+/** Some bytes, by what makes an event large: a text (a message of the hub), or a list (the postings of an entry). */
+function weightOf(event: LogEvent | undefined): number {
+  let weight = EVENT_WEIGHT;
+  if (event === undefined) return weight;
+  const { data } = event;
+  for (const name in data) {
+    const value = data[name];
+    if (typeof value === 'string') weight += value.length;
+    else if (Array.isArray(value)) weight += value.length * ITEM_WEIGHT;
+  }
+  return weight;
 }
