@@ -11,7 +11,10 @@ export function isMerchant(text: string): boolean {
 
 /** A character beyond the basic plane is one, and has a length of two. */
 function isShort(text: string): boolean {
-  return text.length <= MERCHANT_MAX || (text.length <= 2 * MERCHANT_MAX && [...text].length <= MERCHANT_MAX);
+  return (
+    text.length <= MERCHANT_MAX ||
+    (text.length <= 2 * MERCHANT_MAX && Array.from(text).length <= MERCHANT_MAX)
+  );
 }
 
 export function normalizeMerchant(text: string): string {
