@@ -72,7 +72,7 @@ export class Standings {
     for (const stop of sources.values()) this.#noteStop(stop, isShared);
     if (this.#standings.size === 0) return;
     for (const [at, job] of jobs.entries())
-      if (hasComeThrough(results[at])) this.#noteCameThrough(job, isShared);
+      if (wasWorkedOff(results[at])) this.#noteCameThrough(job, isShared);
   }
 
   #noteStop({ job, tookMs }: Stop, isShared: boolean): void {
@@ -125,7 +125,7 @@ function stopOf(job: OwnedJob, result: JobResult | undefined): Stop | [] {
   return { job, tookMs: result.tookMs ?? JOB_MAX_MS };
 }
 
-function hasComeThrough(result: JobResult | undefined): boolean {
+function wasWorkedOff(result: JobResult | undefined): boolean {
   return result !== undefined && result.kind !== 'overrun' && result.kind !== 'later';
 }
 
