@@ -8,8 +8,11 @@ import { JOB_MAX_MS, type Job, type JobResult, MESSAGE_MAX_BYTES, type Rule } fr
 
 /** Compiled things kept, of each kind; tenants have some dozens. */
 const COMPILED_MAX = 500;
-/** JSONata's own guards: they name what went wrong before the thread has to be killed. */
-const GUARDS = { timeout: JOB_MAX_MS / 2, stack: 200, sequence: 100_000 };
+/**
+ * JSONata's own guards: they name what went wrong before the thread has to be killed. It takes what it evaluates side by side, the
+ * members of an object or the groups of a list, for one inside of the other: a message has some thousand, each a few deep.
+ */
+const GUARDS = { timeout: JOB_MAX_MS / 2, stack: 20_000, sequence: 100_000 };
 
 const finders = new Map<string, FaultFinder>();
 const expressions = new Map<string, jsonata.Expression>();

@@ -81,6 +81,20 @@ describe('an expression', () => {
     expect(await evaluator.run([value(source, message)])).toEqual([{ kind: 'values', values: [list] }]);
   });
 
+  test('that maps hundreds of members, or groups hundreds of items, is no recursion', async () => {
+    const items = Array.from({ length: 300 }, (_, at) => ({ n: `n${at}`, q: at }));
+    const members = items.map(({ n }, at) => `"${n}": $string(items[${at}].q)`);
+    const results = await evaluator.run([
+      value(`{${members.join(', ')}}`, { items }),
+      value('items{n: $sum(q)}', { items }),
+    ]);
+    const mapped = results.map((result) => (result.kind === 'values' ? result.values : [])).flat();
+    expect(mapped.map((text) => JSON.parse(text) as unknown)).toEqual([
+      Object.fromEntries(items.map(({ n, q }) => [n, String(q)])),
+      Object.fromEntries(items.map(({ n, q }) => [n, q])),
+    ]);
+  });
+
   test('reads a list that a rule before it has set as the next step does', async () => {
     const set = { all: 'items.n', some: '{"one": items[0].n[]}' };
     const [passed] = await evaluator.run([
@@ -101,6 +115,7 @@ describe('an expression', () => {
 
   test.each([
     ['loops by recursion', '($f := function($n) { $f($n + 1) }; $f(0))'],
+    ['goes deeper for ever', '($f := function($n) { 1 + $f($n + 1) }; $f(0))'],
     ['grows a list', '($f := function($l) { $f($append($l, $l)) }; $f([1..1000]))'],
     ['grows a text', '($f := function($t) { $f($t & $t) }; $f("0123456789"))'],
     ['counts to a million', '$sum([1..1000000])'],
