@@ -5,7 +5,7 @@
  */
 import { callbackify } from 'node:util';
 import pg from 'pg';
-import { DatabaseFault, READ_ONLY } from './faults.ts';
+import { asFault, DatabaseFault, isTransient, READ_ONLY } from './faults.ts';
 
 type Connected = (error: Error) => void;
 
@@ -28,7 +28,7 @@ export class PrimaryClient extends pg.Client {
   }
 
   async #connect(): Promise<this> {
-    await super.connect();
+    await super.connect().catch(refused);
     if (!this.#isStandby) return this;
     void this.end(); // without waiting: it may be gone before it hears that
     throw new DatabaseFault('the server is a standby: it takes no writes', {
@@ -37,6 +37,16 @@ export class PrimaryClient extends pg.Client {
       cause: undefined,
     });
   }
+}
+
+/**
+ * Whatever a server says to who connects is about the server, and is mended there: a password that was changed, a database
+ * that is being put back. It says nothing of what the connection was wanted for, which waits, as it does for one that is away.
+ */
+function refused(error: unknown): never {
+  const fault = asFault(error);
+  if (!(fault instanceof DatabaseFault) || isTransient(fault)) throw fault;
+  throw new DatabaseFault(fault.message, { transient: true, state: undefined, cause: error });
 }
 
 interface ParameterStatus {

@@ -222,6 +222,23 @@ describe('a connection lost', () => {
   });
 });
 
+test('a server that lets nobody in is as one that is away, for sessions and for reads', async () => {
+  const url = new URL(proxy.url);
+  url.pathname = '/no_such_database';
+  const message: unknown = expect.stringMatching(/no_such_database/);
+  const expected = { transient: true, state: undefined, causedByData: false, message };
+  const refused = new Session({ url: url.href, name: 'session test' });
+  expect(await faultOf(refused.query(DIVIDE, [1]))).toMatchObject(expected);
+  expect(await faultOf(refused.transaction((tx) => tx.query(DIVIDE, [1])))).toMatchObject(expected);
+  const reads = new ReadPool({ url: url.href, onError: () => undefined, connections: 1 });
+  expect(await faultOf(reads.query('select 1', []))).toMatchObject(expected);
+  await reads.close();
+  // The role is asked for as it connects: a value that is wrong there is nobody's data.
+  const roleless = new Session({ url: proxy.url, name: 'session test', role: 'no_such_role' });
+  const absent: unknown = expect.stringMatching(/no_such_role/);
+  expect(await faultOf(roleless.query(DIVIDE, [1]))).toMatchObject({ ...expected, message: absent });
+});
+
 describe('R7', () => {
   const SETTINGS = statement(
     'tests.settings',
