@@ -85,11 +85,17 @@ export const LOAD_HEADS = statement(
    cross join lateral (select * from notification.messages m where m.event = d.event offset 0) m`,
 );
 
+/**
+ * Attempts of a delivery that are numbered; the last number stands for all after it. Its schedule ends far below, but what could
+ * not be sent from here, as without its secret, counts for nothing there and is taken again every few seconds, for weeks.
+ */
+export const ATTEMPTS_NUMBERED = 1000;
+
 /** Locked before, so that what is found is what is changed. */
 export const TAKE_LANES = statement(
   'notification.take_lanes',
   `update notification.lanes l set due_at = v.due_at, claims = l.claims + 1,
-     attempts = l.attempts + case when v.due_at is null then 0 else 1 end
+     attempts = case when v.due_at is null then l.attempts else least(l.attempts, ${ATTEMPTS_NUMBERED - 1}) + 1 end
    from ${batchRows('v', { lane_key: 'bigint', due_at: 'timestamptz' })}
    cross join lateral (
      select t.ctid from notification.lanes t where t.lane_key = v.lane_key offset 0
@@ -100,7 +106,10 @@ export const TAKE_LANES = statement(
 export const INSERT_ATTEMPTS = statement(
   'notification.insert_attempts',
   `insert into notification.delivery_attempts (delivery, number, started_at)
-   select delivery, number, $3::timestamptz from ${batchRows('v', { delivery: 'uuid', number: 'smallint' })}`,
+   select delivery, number, $3::timestamptz from ${batchRows('v', { delivery: 'uuid', number: 'smallint' })}
+   on conflict (delivery, number) do update
+   set started_at = excluded.started_at, finished_at = null, outcome = null, status = null, latency_ms = null,
+     detail = null, answer = null`,
 );
 
 type DueColumns = 'endpoint_key' | 'id' | 'tenant' | 'kind' | 'url' | 'secret_version' | 'failing_since';
@@ -206,7 +215,7 @@ function claimOf(lane: DueRow, head: HeadRow): Claim {
     subject: lane.subject,
     turn: head.turn,
     uuid: head.id,
-    number: lane.attempts + 1,
+    number: Math.min(lane.attempts, ATTEMPTS_NUMBERED - 1) + 1,
     failures: head.failures,
     sequence: head.sequence,
     event: head.event,
