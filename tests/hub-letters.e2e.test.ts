@@ -172,7 +172,8 @@ test('H4, U11: it is replayed with another message, which the schema must take, 
 test('U11: the command line holds an edit against the schema too', async () => {
   const on = { DATABASE_URL: home.database.url, DATA_DIR: home.folder };
   const [{ id }] = (await list('target=ledgers&state=open')) as [Letter];
-  await expect(runLastro(['dead-letters', 'replay', id, '--data', '{"n": "x"}'], on)).rejects.toThrow();
+  const replay = runLastro(['dead-letters', 'replay', id, '--data', '{"n": "x"}'], on);
+  await expect(replay).rejects.toThrow('/n must be integer.');
   expect(await read(id)).toMatchObject({ state: 'open', order: null });
 });
 
