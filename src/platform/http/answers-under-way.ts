@@ -2,6 +2,7 @@
  * How much of answers that are not taken is held in memory: bounded for each caller, so that one who asks for many and reads
  * none takes no more than that. What is decided stays decided: its answer comes when it is asked for again.
  */
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, onSendHookHandler } from 'fastify';
 import { callerOf, HeldBytes } from './held-bytes.ts';
 import { overloaded } from './overloaded.ts';
@@ -33,14 +34,26 @@ export function boundAnswersUnderWay(): onSendHookHandler {
 
 /** It is sent, or never will be: an answer that waits behind another is not told of the end of its connection. */
 function onceGone(request: FastifyRequest, reply: FastifyReply, work: () => void): void {
-  const { socket } = request.raw;
+  const ends = endsOn(request.raw.socket);
   const end = (): void => {
-    reply.raw.removeListener('close', end);
-    socket.removeListener('close', end);
-    work();
+    if (ends.delete(end)) work();
   };
+  ends.add(end);
   reply.raw.once('close', end);
-  socket.once('close', end);
+}
+
+/** What is to be done when a connection ends. One listener for all its answers: of more than ten Node warns. */
+const endsBySocket = new WeakMap<Socket, Set<() => void>>();
+
+function endsOn(socket: Socket): Set<() => void> {
+  const known = endsBySocket.get(socket);
+  if (known !== undefined) return known;
+  const ends = new Set<() => void>();
+  endsBySocket.set(socket, ends);
+  socket.once('close', () => {
+    for (const end of ends) end();
+  });
+  return ends;
 }
 
 function tooMuch(): ProblemError {
