@@ -4,6 +4,7 @@ import { derivedUuid } from '#kernel/derived-uuid.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 import type { ExpectedRow } from '#platform/postgres/differences.ts';
 import { entryOf, parseData, type TracedEntry, textOf } from './event-data.ts';
+import type { LogRow } from './log-rows.ts';
 
 export interface CardEvent {
   readonly type: string;
@@ -13,17 +14,8 @@ export interface CardEvent {
   readonly data: JsonObject;
 }
 
-export interface CardEventRow {
-  position: bigint;
-  type: string;
-  subject: string;
-  tenant: string;
-  data: string;
-  occurred_at: EpochMs;
-}
-
 /** Undefined if its data is no object. */
-export function cardEventOf(row: CardEventRow): CardEvent | undefined {
+export function cardEventOf(row: LogRow): CardEvent | undefined {
   const data = parseData(row.data);
   if (data === undefined) return undefined;
   return { type: row.type, tenant: row.tenant, subject: row.subject, occurredAt: row.occurred_at, data };

@@ -9,7 +9,6 @@ import { differingCards, differingCardTransactions, differingRules } from '#serv
 import { differingCardHolds } from '#services/ledger/contract.ts';
 import {
   type CardEvent,
-  type CardEventRow,
   cardEventOf,
   expectedCard,
   expectedCardHold,
@@ -18,31 +17,22 @@ import {
   isDecision,
 } from './card-events.ts';
 import { type CardFault, judgeCardTransaction, judgeTopUp } from './judge-card-transaction.ts';
+import { type LogRow, ROW_COLUMNS, readAbout } from './log-rows.ts';
 import { type Findings, found } from './paged-findings.ts';
 import { unreadableEvent } from './report.ts';
 import { compareCardNotifications, type PlacedCardEvent } from './verify-card-notifications.ts';
 
 /** What stands in the log one behind the other, of every partition that it has rows of. */
 export interface EventsPage {
-  readonly rows: readonly EventRow[];
+  readonly rows: readonly LogRow[];
   readonly events: readonly PlacedCardEvent[];
   /** Those of the rows that are no events. */
-  readonly unreadable: readonly EventRow[];
+  readonly unreadable: readonly LogRow[];
 }
 
-export type EventRow = CardEventRow & {
-  readonly partition: number;
-  readonly key: string;
-  readonly correlation_id: string;
-};
-
-/** Of an `EventRow`. */
-export const EVENT_COLUMNS =
-  'e.partition, e.position, e.type, e.subject, e.tenant, e.key, e.correlation_id, e.data, e.occurred_at';
-
-export function pageOf(rows: readonly EventRow[]): EventsPage {
+export function pageOf(rows: readonly LogRow[]): EventsPage {
   const events: PlacedCardEvent[] = [];
-  const unreadable: EventRow[] = [];
+  const unreadable: LogRow[] = [];
   for (const row of rows) {
     const event = placedEventOf(row);
     if (event === undefined) unreadable.push(row);
@@ -51,7 +41,7 @@ export function pageOf(rows: readonly EventRow[]): EventsPage {
   return { rows, events, unreadable };
 }
 
-function placedEventOf(row: EventRow): PlacedCardEvent | undefined {
+function placedEventOf(row: LogRow): PlacedCardEvent | undefined {
   const event = cardEventOf(row);
   const { partition, position, key, correlation_id: correlationId } = row;
   return event && { ...event, partition, position: Number(position), key, correlationId };
@@ -131,23 +121,13 @@ type Key = Readonly<Record<string, string>>;
 
 export type Timelines = ReadonlyMap<string, readonly CardEvent[]>;
 
-/** In the order of the log; by its index on the events' subject. */
+/** In the order of the log. */
 export async function readTimelines(reader: Reader, subjects: readonly string[]): Promise<Timelines> {
-  const timelines = new Map<string, CardEvent[]>();
-  if (subjects.length === 0) return timelines;
-  const rows = await reader.query<CardEventRow>(
-    `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at
-     from (select unnest($1::text[]) as subject) as wanted
-     cross join lateral (select * from cards.events e where e.subject = wanted.subject offset 0) e
-     order by e.partition, e.position`,
-    [subjects],
+  const rows = await readAbout(reader, 'cards', subjects);
+  return Map.groupBy(
+    rows.flatMap((row) => cardEventOf(row) ?? []),
+    ({ subject }) => subject,
   );
-  for (const event of rows.flatMap((row) => cardEventOf(row) ?? [])) {
-    const known = timelines.get(event.subject);
-    if (known === undefined) timelines.set(event.subject, [event]);
-    else known.push(event);
-  }
-  return timelines;
 }
 
 /** The same, where a page of them is there: of most subjects nothing stands elsewhere. By the index on the events' subject. */
@@ -162,8 +142,8 @@ async function readTimelinesBeside(
     first: own[0]?.position,
     last: own.at(-1)?.position,
   }));
-  const elsewhere = await reader.query<EventRow>(
-    `select ${EVENT_COLUMNS}
+  const elsewhere = await reader.query<LogRow>(
+    `select ${ROW_COLUMNS}
      from (select unnest($1::text[]) as subject) as wanted
      cross join lateral (select * from cards.events e where e.subject = wanted.subject offset 0) e
      where not exists (

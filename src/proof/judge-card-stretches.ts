@@ -3,8 +3,9 @@ import { idOf } from '#kernel/ids.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingEntries } from '#services/ledger/contract.ts';
 import { entryIn } from './card-events.ts';
-import { compareEvents, EVENT_COLUMNS, type EventRow, pageOf } from './compare-card-events.ts';
+import { compareEvents, pageOf } from './compare-card-events.ts';
 import { expectedEntry } from './follow-accounts.ts';
+import { type LogRow, ROW_COLUMNS } from './log-rows.ts';
 import { found, joined } from './paged-findings.ts';
 import type { Finding } from './report.ts';
 
@@ -48,11 +49,11 @@ export async function judgeCardStretches(
 }
 
 /** In order; by primary key. */
-function readStretches(reader: Reader, stretches: readonly Stretch[], limit: number): Promise<EventRow[]> {
-  return reader.query<EventRow>(
+function readStretches(reader: Reader, stretches: readonly Stretch[], limit: number): Promise<LogRow[]> {
+  return reader.query<LogRow>(
     `select e.* from unnest($1::smallint[], $2::bigint[], $3::bigint[]) as s(partition, after, up_to)
      cross join lateral (
-       select ${EVENT_COLUMNS} from cards.events e
+       select ${ROW_COLUMNS} from cards.events e
        where e.partition = s.partition and e.position > s.after and e.position <= s.up_to order by e.position limit $4
      ) e order by e.partition, e.position`,
     [

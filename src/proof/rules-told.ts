@@ -3,7 +3,8 @@
  * them. A version takes some thirty bytes, and is the work of a person.
  */
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { type CardEventRow, cardEventOf } from './card-events.ts';
+import { cardEventOf } from './card-events.ts';
+import { type LogRow, ROW_COLUMNS } from './log-rows.ts';
 
 export interface RulesVersion {
   readonly tenant: string;
@@ -23,7 +24,7 @@ export class RulesTold {
   readonly #passed = new Map<number, bigint>();
 
   /** The next events of a partition, in their order. */
-  passed(partition: number, rows: readonly CardEventRow[]): void {
+  passed(partition: number, rows: readonly LogRow[]): void {
     for (const row of rows) {
       const version = row.type === 'merchant_rules.replaced' ? cardEventOf(row)?.data['version'] : undefined;
       if (typeof version === 'number') this.#told.add(rulesRef({ tenant: row.tenant, version }));
@@ -46,10 +47,10 @@ export class RulesTold {
   }
 
   /** By the log's index on the subject, of which all rules have the same. */
-  #readRest(reader: Reader): Promise<(CardEventRow & { partition: number })[]> {
+  #readRest(reader: Reader): Promise<LogRow[]> {
     const passed = [...this.#passed];
-    return reader.query<CardEventRow & { partition: number }>(
-      `select e.partition, e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from cards.events e
+    return reader.query<LogRow>(
+      `select ${ROW_COLUMNS} from cards.events e
        left join unnest($1::integer[], $2::bigint[]) as passed(partition, position) on passed.partition = e.partition
        where e.subject = 'merchant-rules' and e.position > coalesce(passed.position, 0)
        order by e.partition, e.position limit $3`,

@@ -12,15 +12,9 @@ import { listCards, listCardTransactionRefs, listRulesVersions } from '#services
 import { listCardEntries, listCardHolds, type WalkedRows } from '#services/ledger/contract.ts';
 import type { CardEventPlace } from '#services/notification/contract.ts';
 import { type CardEvent, entryUuidsOf, expectedCardHold, isDecision } from './card-events.ts';
-import {
-  compareEvents,
-  EVENT_COLUMNS,
-  type EventRow,
-  type EventsPage,
-  pageOf,
-  readTimelines,
-} from './compare-card-events.ts';
+import { compareEvents, pageOf, readTimelines } from './compare-card-events.ts';
 import type { Lane } from './lane.ts';
+import { readNext } from './log-rows.ts';
 import { extraOf, type Findings, joined, pages, pagesOfLog, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
 import type { Check } from './report.ts';
@@ -41,11 +35,10 @@ interface CardsProof {
 export async function verifyCards(lane: Lane, { check, phase, partitions }: CardsProof): Promise<void> {
   const rulesTold = new RulesTold();
   const events = pagesOfLog(lane, partitions, async (reader, place) => {
-    const read = await readEvents(reader, place);
-    rulesTold.passed(place.partition, read.rows);
-    const passed = read.rows.length;
-    const next = placeBehind(read.rows, PAGE)?.position;
-    return { findings: joined(await compareEvents(reader, read)), passed, next };
+    const rows = await readNext(reader, 'cards', { ...place, limit: PAGE });
+    rulesTold.passed(place.partition, rows);
+    const next = placeBehind(rows, PAGE)?.position;
+    return { findings: joined(await compareEvents(reader, pageOf(rows))), passed: rows.length, next };
   });
   for await (const page of events) {
     phase.advance(page.passed);
@@ -57,19 +50,6 @@ export async function verifyCards(lane: Lane, { check, phase, partitions }: Card
 
 /** The pages of a table, each with what is extra in it. */
 type Backwards = (lane: Lane) => AsyncGenerator<{ readonly findings: Findings }>;
-
-/** By primary key. */
-async function readEvents(
-  reader: Reader,
-  { partition, after }: { readonly partition: number; readonly after: bigint },
-): Promise<EventsPage> {
-  const rows = await reader.query<EventRow>(
-    `select ${EVENT_COLUMNS} from cards.events e
-     where e.partition = $1 and e.position > $2 order by e.position limit $3`,
-    [partition, after, PAGE],
-  );
-  return pageOf(rows);
-}
 
 /** From the tables to the log: what no event tells of. */
 const BACKWARDS: readonly Backwards[] = [

@@ -19,6 +19,7 @@ import {
 import { listCashJournalEntries } from '#services/ledger/contract.ts';
 import { entryOf, parseData, type TracedEntry, textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
+import { type LogRow, readAbout, readNext } from './log-rows.ts';
 import {
   extraOf,
   type Findings,
@@ -52,15 +53,6 @@ export async function verifyCashEntries(lane: Lane, { check, phase, partitions }
   for await (const page of pages(lane, findUntoldEntries)) reportTo(check, page.findings);
 }
 
-interface EventRow {
-  position: bigint;
-  type: string;
-  subject: string;
-  tenant: string;
-  data: string;
-  occurred_at: number;
-}
-
 /** A cash entry as its event tells it, read with distrust. */
 interface ToldEntry {
   readonly tenant: string;
@@ -69,17 +61,11 @@ interface ToldEntry {
   readonly row: ExpectedRow;
 }
 
-const COLUMNS = 'e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at';
-
 async function compareEvents(
   reader: Reader,
   { partition, after }: { readonly partition: number; readonly after: bigint },
 ): Promise<Page<bigint>> {
-  const rows = await reader.query<EventRow>(
-    `select ${COLUMNS} from cashflow.events e
-     where e.partition = $1 and e.position > $2 order by e.position limit $3`,
-    [partition, after, PAGE],
-  );
+  const rows = await readNext(reader, 'cashflow', { partition, after, limit: PAGE });
   const told = rows.flatMap((row) => toldBy(row) ?? []);
   const unreadable = rows
     .filter((row) => toldBy(row) === undefined)
@@ -97,7 +83,7 @@ async function compareEvents(
   };
 }
 
-function toldBy({ type, subject, tenant, data, occurred_at }: EventRow): ToldEntry | undefined {
+function toldBy({ type, subject, tenant, data, occurred_at }: LogRow): ToldEntry | undefined {
   const parsed = parseData(data);
   if (parsed === undefined || !isId('cen', subject)) return undefined;
   const { reversal_id: reversalId, import: source } = parsed;
@@ -147,22 +133,17 @@ async function compareJournal(reader: Reader, told: readonly ToldEntry[]): Promi
   return { looked: 0, listed, unlisted: 0 };
 }
 
-/** By the index on the subjects of the ledger's events. */
 async function readJournal(
   reader: Reader,
   told: readonly ToldEntry[],
 ): Promise<ReadonlyMap<string, TracedEntry>> {
-  if (told.length === 0) return new Map();
-  const rows = await reader.query<{ tenant: string; data: string }>(
-    `select e.tenant, e.data
-     from (select unnest($1::text[]) as subject) as wanted
-     cross join lateral (
-       select * from ledger.events e where e.subject = wanted.subject and e.type = 'entry.posted' offset 0
-     ) e`,
-    [told.map(({ uuid }) => idOf('cen', uuid))],
+  const rows = await readAbout(
+    reader,
+    'ledger',
+    told.map(({ uuid }) => idOf('cen', uuid)),
   );
-  const entries = rows.flatMap(({ tenant, data }) => {
-    const parsed = parseData(data);
+  const entries = rows.flatMap(({ type, tenant, data }) => {
+    const parsed = type === 'entry.posted' ? parseData(data) : undefined;
     return (parsed && entryOf(tenant, parsed)) ?? [];
   });
   return new Map(entries.map((entry) => [`${entry.tenant}/${entry.causeUuid}`, entry]));
@@ -234,14 +215,12 @@ function refIn(cause: string): { readonly tenant: string; readonly uuid: string 
   return { tenant, uuid };
 }
 
-/** Which entries events about these tell of, and about the entries that these give back; as `tenant/uuid`. By the index on subjects. */
+/** Which entries events about these tell of, and about the entries that these give back; as `tenant/uuid`. */
 async function readTold(reader: Reader, uuids: readonly string[]): Promise<ReadonlySet<string>> {
-  if (uuids.length === 0) return new Set();
-  const rows = await reader.query<EventRow>(
-    `select ${COLUMNS}
-     from (select unnest($1::text[]) as subject) as wanted
-     cross join lateral (select * from cashflow.events e where e.subject = wanted.subject offset 0) e`,
-    [[...new Set(uuids)].map((uuid) => idOf('cen', uuid))],
+  const rows = await readAbout(
+    reader,
+    'cashflow',
+    uuids.map((uuid) => idOf('cen', uuid)),
   );
   return new Set(rows.flatMap((row) => toldBy(row) ?? []).map(({ tenant, uuid }) => `${tenant}/${uuid}`));
 }

@@ -15,6 +15,7 @@ import {
 } from '#services/consolidation/contract.ts';
 import { parseData, textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
+import { type LogRow, readNext } from './log-rows.ts';
 import { type Page, pagesOfLog, reportTo } from './paged-findings.ts';
 import { type Check, type Finding, unreadableEvent } from './report.ts';
 
@@ -28,25 +29,11 @@ export async function verifyDayVersions(
   for await (const page of pagesOfLog(lane, partitions, comparePage)) reportTo(check, page.findings);
 }
 
-interface EventRow {
-  position: bigint;
-  type: string;
-  subject: string;
-  tenant: string;
-  data: string;
-  occurred_at: number;
-}
-
-/** By primary key. */
 async function comparePage(
   reader: Reader,
   { partition, after }: { readonly partition: number; readonly after: bigint },
 ): Promise<Page<bigint>> {
-  const rows = await reader.query<EventRow>(
-    `select e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at from consolidation.events e
-     where e.partition = $1 and e.position > $2 order by e.position limit $3`,
-    [partition, after, PAGE],
-  );
+  const rows = await readNext(reader, 'consolidation', { partition, after, limit: PAGE });
   const told = rows.map((row) => ({ row, version: toldBy(row) }));
   const readable = told.flatMap(({ version }) => version ?? []);
   const kept = await listReplacedVersions(reader, readable);
@@ -74,7 +61,7 @@ interface ToldVersion extends VersionRef {
   readonly sealedAt: EpochMs | undefined;
 }
 
-function toldBy({ type, subject, tenant, data, occurred_at }: EventRow): ToldVersion | undefined {
+function toldBy({ type, subject, tenant, data, occurred_at }: LogRow): ToldVersion | undefined {
   const told = parseData(data);
   const day = textOf(told?.['date']);
   if (told === undefined || day === null || !CALENDAR_DATE.test(day)) return undefined;

@@ -10,6 +10,7 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { differingIntegrations, type IntegrationRef, listIntegrationRefs } from '#services/hub/contract.ts';
 import { parseData, textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
+import { type LogRow, readAbout, readNext } from './log-rows.ts';
 import { extraOf, found, joined, type Page, pages, pagesOfLog, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
 import { type Check, unreadableEvent } from './report.ts';
@@ -32,28 +33,12 @@ export async function verifyIntegrations(lane: Lane, { check, phase, partitions 
   for await (const page of pages(lane, findUntold)) reportTo(check, page.findings);
 }
 
-interface EventRow {
-  position: bigint;
-  type: string;
-  subject: string;
-  tenant: string;
-  data: string;
-  occurred_at: number;
-  correlation_id: string;
-}
-
-const COLUMNS = 'e.position, e.type, e.subject, e.tenant, e.data, e.occurred_at, e.correlation_id';
-
-/** Integrations that begin in the next events of a partition, with all that is told of each. By primary key. */
+/** Integrations that begin in the next events of a partition, with all that is told of each. */
 async function compareBegun(
   reader: Reader,
   { partition, after }: { readonly partition: number; readonly after: bigint },
 ): Promise<Page<bigint>> {
-  const rows = await reader.query<EventRow>(
-    `select ${COLUMNS} from hub.events e
-     where e.partition = $1 and e.position > $2 order by e.position limit $3`,
-    [partition, after, PAGE],
-  );
+  const rows = await readNext(reader, 'hub', { partition, after, limit: PAGE });
   const unreadable = rows
     .filter(({ data }) => parseData(data) === undefined)
     .map(({ position, type }) => unreadableEvent(`hub/${partition}/${position}`, type));
@@ -71,24 +56,17 @@ async function compareBegun(
   };
 }
 
-/** By tenant and subject, in the order of the log: all of one are in one partition. By the index on subjects. */
+/** By tenant and subject, in the order of the log: all of one are in one partition. */
 async function readTimelines(
   reader: Reader,
   subjects: readonly string[],
-): Promise<ReadonlyMap<string, readonly EventRow[]>> {
-  if (subjects.length === 0) return new Map();
-  const rows = await reader.query<EventRow>(
-    `select ${COLUMNS}
-     from (select unnest($1::text[]) as subject) as wanted
-     cross join lateral (select * from hub.events e where e.subject = wanted.subject offset 0) e
-     order by e.partition, e.position`,
-    [[...new Set(subjects)]],
-  );
+): Promise<ReadonlyMap<string, readonly LogRow[]>> {
+  const rows = await readAbout(reader, 'hub', subjects);
   return Map.groupBy(rows, ({ tenant, subject }) => `${tenant}/${subject}`);
 }
 
 /** Undefined without a request that can be read. */
-function expectedRow(events: readonly EventRow[]): ExpectedRow | undefined {
+function expectedRow(events: readonly LogRow[]): ExpectedRow | undefined {
   const requested = events.find(({ type }) => type === REQUESTED);
   const data = requested && parseData(requested.data);
   if (requested === undefined || data === undefined || !isId('int', requested.subject)) return undefined;
