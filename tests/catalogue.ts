@@ -55,33 +55,54 @@ export async function damage(
   { where, to }: { readonly where: string; readonly to: string | undefined },
 ): Promise<() => Promise<void>> {
   const table = `"${column.schema}"."${column.table}"`;
-  const text = `"${column.name}"::text`;
-  const { rows } = await owner.query<Place & { was: string | null; row: string }>(
-    `select tableoid::text, ctid::text, ${text} as was, row_to_json(t)::text as row from ${table} t
-     where ${where} order by tableoid, ctid limit 1`,
-  );
-  const [sound] = rows;
-  if (sound === undefined) throw new Error(`no row of ${table} where ${where}`);
+  const sound = await firstRow(owner, table, where);
   const other = to ?? otherValue(column);
-  const { rows: changed } = await owner.query<Place & { is: string | null }>(
-    `update ${table} set "${column.name}" = ${other} where tableoid = $1::oid and ctid = $2::tid
-     returning tableoid::text, ctid::text, ${text} as is`,
+  const { rows } = await owner.query<FoundRow>(
+    `update ${table} t set "${column.name}" = ${other} where tableoid = $1::oid and ctid = $2::tid
+     returning ${PLACE_AND_ROW}`,
     [sound.tableoid, sound.ctid],
   );
-  const [damaged] = changed;
-  if (damaged === undefined || damaged.is === sound.was)
+  const [damaged] = rows;
+  if (damaged === undefined || damaged.row === sound.row)
     throw new Error(`${table}.${column.name} is not changed by ${other}`);
   return async () => {
-    const { tableoid, ctid } = damaged;
-    await owner.query(`delete from ${table} where tableoid = $1::oid and ctid = $2::tid`, [tableoid, ctid]);
-    await owner.query(
-      `insert into ${table} overriding system value select * from json_populate_record(null::${table}, $1::json)`,
-      [sound.row],
-    );
+    await remove(owner, table, damaged);
+    await putBack(owner, table, sound);
   };
 }
 
-interface Place {
+/** Takes the first row away that `where` is true of, and returns how it is put back. `name`: with its schema. */
+export async function takeAway(owner: pg.Client, name: string, where: string): Promise<() => Promise<void>> {
+  const table = name.replace(/^(\w+)\.(\w+)$/, '"$1"."$2"');
+  const row = await firstRow(owner, table, where);
+  await remove(owner, table, row);
+  return () => putBack(owner, table, row);
+}
+
+const PLACE_AND_ROW = 'tableoid::text, ctid::text, row_to_json(t)::text as row';
+
+interface FoundRow {
   readonly tableoid: string;
   readonly ctid: string;
+  readonly row: string;
+}
+
+async function firstRow(owner: pg.Client, table: string, where: string): Promise<FoundRow> {
+  const { rows } = await owner.query<FoundRow>(
+    `select ${PLACE_AND_ROW} from ${table} t where ${where} order by tableoid, ctid limit 1`,
+  );
+  const [found] = rows;
+  if (found === undefined) throw new Error(`no row of ${table} where ${where}`);
+  return found;
+}
+
+async function remove(owner: pg.Client, table: string, { tableoid, ctid }: FoundRow): Promise<void> {
+  await owner.query(`delete from ${table} where tableoid = $1::oid and ctid = $2::tid`, [tableoid, ctid]);
+}
+
+async function putBack(owner: pg.Client, table: string, { row }: FoundRow): Promise<void> {
+  await owner.query(
+    `insert into ${table} overriding system value select * from json_populate_record(null::${table}, $1::json)`,
+    [row],
+  );
 }
