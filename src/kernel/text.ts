@@ -15,6 +15,16 @@ export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
+/** Names that objects have by themselves. */
+const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor']);
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const ESCAPED_IN_NAMES = /["\\\u0000-\u001f\u007f]/;
+
+/** Whether a member of what is stored may be called that: JSON would not have to escape it (json-body.ts, J5 and J7). */
+export function isMemberName(name: string): boolean {
+  return !FORBIDDEN_NAMES.has(name) && !ESCAPED_IN_NAMES.test(name);
+}
+
 /**
  * A JSON value of at most MAX_JSON_DEPTH levels whose every text, the names of members too, is storable. A
  * number must be finite: JSON.parse makes `1e999` Infinity, which JSON cannot write. Anything that did not come

@@ -23,18 +23,13 @@ import type { Decision } from '#kernel/decision.ts';
 import { accepted, refused } from '#kernel/decision.ts';
 import type { FieldProblem, Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
-import { isStorableText, MAX_JSON_DEPTH } from '#kernel/text.ts';
+import { isMemberName, isStorableText, MAX_JSON_DEPTH } from '#kernel/text.ts';
 import { pointerStep } from './json-pointer.ts';
 import type { EdgeProblemCode } from './problems.ts';
 import { MAX_FIELD_PROBLEMS } from './render-problem.ts';
 import { repeatedNames } from './repeated-names.ts';
 import { roundedNumbers } from './rounded-numbers.ts';
 import { type JsonScan, scanJson } from './scan-json.ts';
-
-/** J5 */
-const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor']);
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const ESCAPED_IN_NAMES = /["\\\u0000-\u001f\u007f]/;
 
 export interface JsonBodyOptions {
   /** J3 is left to who reads from the text the digits of the numbers that he acts on, and ignores all others. */
@@ -138,7 +133,7 @@ function inspect(value: unknown, pointer: string, faults: FieldProblem[]): void 
         code: 'unstorable_text',
         detail: 'has a member whose name holds half a surrogate pair',
       });
-    } else if (FORBIDDEN_NAMES.has(name) || ESCAPED_IN_NAMES.test(name)) {
+    } else if (!isMemberName(name)) {
       faults.push({ pointer: at, code: 'forbidden_name', detail: 'is a name that no member may have' });
     }
     inspect(item, at, faults);

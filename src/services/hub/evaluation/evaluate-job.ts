@@ -1,7 +1,7 @@
 /** One job, whatever it brings: JSONata and JSON Schema over one message. Bounded from outside (evaluator.ts). */
 import jsonata from 'jsonata';
 import { assertNever } from '#kernel/fault.ts';
-import { isStorableJson, MAX_JSON_DEPTH } from '#kernel/text.ts';
+import { isMemberName, isStorableJson, MAX_JSON_DEPTH } from '#kernel/text.ts';
 import { createFaultFinder, type FaultFinder } from '#platform/http/validation.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 import { JOB_MAX_MS, type Job, type JobResult, MESSAGE_MAX_BYTES, type Rule } from './job.ts';
@@ -148,8 +148,8 @@ function refuseLost(value: JsonValue, at: string): void {
 }
 
 /**
- * What would go on as something else: a number that was rounded, or would be null, as of a body that comes in (json-body.ts, J3);
- * a function, which JSONata writes as an object.
+ * What would go on as something else: a number that was rounded, or would be null, and a name that may be read as another one, as of
+ * a body that comes in (json-body.ts, J3, J7); a function, which JSONata writes as an object.
  */
 function lostIn(value: unknown): string | undefined {
   if (typeof value === 'function') return 'a function';
@@ -159,8 +159,14 @@ function lostIn(value: unknown): string | undefined {
       : 'a number that cannot be kept exactly';
   if (typeof value !== 'object' || value === null) return undefined;
   // Of a list its items alone: JSONata bounds what it collects by a `push` that it gives to the list.
-  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  for (const each of members) {
+  if (Array.isArray(value)) return firstLost(value);
+  return Object.keys(value).every(isMemberName)
+    ? firstLost(Object.values(value))
+    : 'a name that no member may have';
+}
+
+function firstLost(values: readonly unknown[]): string | undefined {
+  for (const each of values) {
     const lost = lostIn(each);
     if (lost !== undefined) return lost;
   }

@@ -104,6 +104,14 @@ describe('an expression', () => {
     expect(JSON.parse(message)).toMatchObject({ all: ['a', 'b'], some: { one: ['a'] }, one: ['a'] });
   });
 
+  test.each([`{'"': 1}`, `{'\\\\': 1}`, `{"a": [{"constructor": 1}]}`, `items{n: 1}`])(
+    'that gives a name which may be read as another one fails: %s',
+    async (source) => {
+      const results = await evaluator.run([value(source, { items: [{ n: '"' }] })]);
+      expect(results).toMatchObject([{ kind: 'faulty', detail: 'gives a name that no member may have' }]);
+    },
+  );
+
   test.each(['$string', '{"a": [$sum]}', 'function($x) { $x }', '{"a": function($x) { $x }}'])(
     'that gives a function fails: %s',
     async (source) => {
