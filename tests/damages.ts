@@ -468,6 +468,11 @@ const TO_PAYMENTS: readonly Damage[] = [
     [['verdicts', 'different_verdict']],
   ),
   toNamed(
+    'a verdict that tells of what was no incident',
+    `update integrity.verdicts set findings = findings || 'x' where subject = ${someSubject('payment.completed')} returning subject`,
+    [['verdicts', 'different_verdict']],
+  ),
+  toNamed(
     'a deleted verdict',
     `delete from integrity.verdicts where subject = ${someSubject('payment.declined')} returning subject`,
     [['verdicts', 'missing_verdict']],

@@ -80,6 +80,12 @@ const DAMAGES: readonly Damage[] = [
     [['days', 'extra_day']],
   ),
   toNamed(
+    'a standing of an account that is not there',
+    `insert into consolidation.standings select 999, sequence, last_day, change from consolidation.standings
+     where account_key = ${KEY} returning 'days/999/' || last_day`,
+    [['days', 'extra_day']],
+  ),
+  toNamed(
     'an account that the ledger does not have',
     `update consolidation.accounts set id = 'nobody' where id = 'book' returning 'acme/nobody'`,
     [['days', 'extra_day']],

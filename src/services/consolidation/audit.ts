@@ -175,10 +175,15 @@ export function listStrayDays(
   { after, upTo, limit }: { readonly after: bigint; readonly upTo: bigint | null; readonly limit: number },
 ): Promise<{ key: bigint; day: string }[]> {
   return reader.query(
-    `select d.account_key as key, d.day from consolidation.days d
-     where d.account_key > $1 and ($2::bigint is null or d.account_key <= $2)
-       and not exists (select from consolidation.accounts a where a.key = d.account_key)
-     order by d.account_key, d.day limit $3`,
+    `select key, day
+     from (
+       select account_key as key, day from consolidation.days
+       union all
+       select account_key, last_day from consolidation.standings
+     ) d
+     where d.key > $1 and ($2::bigint is null or d.key <= $2)
+       and not exists (select from consolidation.accounts a where a.key = d.key)
+     order by d.key, d.day limit $3`,
     [after, upTo, limit],
   );
 }

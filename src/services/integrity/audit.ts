@@ -27,7 +27,7 @@ const VERDICTS: RangeComparison = {
                     case when (v.findings !~ '"kind":"(?!${INCIDENT}")') = (v.verdict = 'complete') then 'yes' else 'no'
                     end as sound,
                     case when v.verdict <> 'complete' then null when v.findings = '[]' then 0
-                         else regexp_count(v.findings, '"kind":"${INCIDENT}"') end::bigint as incidents
+                         else nullif(regexp_count(v.findings, '"kind":"${INCIDENT}"'), 0) end::bigint as incidents
              from integrity.verdicts v`,
     only: 'not v.subject = any ($3::text[])',
   },
