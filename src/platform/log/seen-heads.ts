@@ -2,7 +2,7 @@
  * What this process has seen committed holds for every server that it connects to: one whose logs end before is a database
  * that was put back, or a standby that took over without the last commits. There the process would go on in events that are
  * gone, pass over those that come in their places, and believe in accounts that were never opened. So it works there no more,
- * whatever the cause, until it is started anew or the server has them again.
+ * whatever the cause, until it is started anew or the server has them again (docs/adr/0028).
  */
 import type pg from 'pg';
 import { DatabaseFault } from '../postgres/faults.ts';
