@@ -136,6 +136,16 @@ test('Q3: a sole new event is tried alone, and nothing that waits beside it', as
   expect(after.waiting).toEqual([...numbers(slow.slice(4)), loop.position]);
 });
 
+test('Q3: events that come one by one keep nothing waiting for ever', async () => {
+  const scene = new Scene();
+  const slow = eventsOf('slow', 8);
+  await scene.batch(...slow);
+  const left: number[] = [];
+  for (let batches = 0; batches < 6; batches++)
+    left.push((await scene.batch(eventOf('other'))).waiting.length);
+  expect(left).toEqual([6, 4, 4, 2, 2, 0]);
+});
+
 test('Q4: what memory may not hold waits for nothing, however slow it is', async () => {
   const scene = new Scene();
   const slow = eventsOf('slow', 300, 65_536);

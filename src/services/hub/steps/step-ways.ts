@@ -4,7 +4,8 @@
  * Q1: a tenant has a share of the time of a batch, and what comes behind it waits, the oldest first. Of a tenant that waits no more is
  *     handed over than twice what came through the last time, so that a backlog costs nothing while it waits.
  * Q2: what was stopped is tried again alone, beside everything else: one in a batch, the oldest.
- * Q3: beside a sole new event nothing that waits is tried: what fails then is that event's fault (W6).
+ * Q3: beside a sole new event nothing that waits is tried: what fails then is that event's fault (W6). But not in two batches one behind
+ *     the other, or what waits would wait for as long as events come one by one.
  * Q4: what waits is held in memory, so it is bounded. What comes beyond that has its answer at once, however long everybody else
  *     waits for it.
  */
@@ -34,6 +35,8 @@ export class StepWays {
   readonly #ways = new Map<string, PreparedWay>();
   /** Of tenants of which something waits: how many came through the last time (Q1). */
   readonly #cameThrough = new Map<string, number>();
+  /** Q3: in the last batch nothing that waits was tried. */
+  #passedOver = false;
 
   constructor(carrier: Pick<Carrier, 'prepare'>, step: AnyStep) {
     this.#carrier = carrier;
@@ -43,7 +46,8 @@ export class StepWays {
   /** A redelivery may be prepared while a batch is: neither takes from the other. */
   async prepare(events: readonly LogEvent[], { isAlone, retained }: BatchReading): Promise<void> {
     if (retained === undefined) await this.#carry(events, { isAlone, mayWait: false });
-    else if (isAlone && events.length === retained.length + 1) await this.#besideWaiting(events);
+    else if (this.#isTriedAlone(events, { isAlone, waiting: retained.length }))
+      await this.#besideWaiting(events);
     else await this.#inTurn(events);
     forgetOldest(this.#ways);
   }
@@ -60,6 +64,14 @@ export class StepWays {
 
   forget(identities: readonly string[]): void {
     for (const identity of identities) this.#ways.delete(identity);
+  }
+
+  /** Q3: whether the last of the events is. */
+  #isTriedAlone(events: readonly LogEvent[], read: { isAlone: boolean; waiting: number }): boolean {
+    const isSole = read.isAlone && events.length === read.waiting + 1;
+    if (read.waiting === 0) return isSole;
+    this.#passedOver = isSole && !this.#passedOver;
+    return this.#passedOver;
   }
 
   /** Q3 */
