@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { newCorrelationId } from '#kernel/correlation-id.ts';
 import type { ProblemRegistry } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
@@ -25,6 +27,14 @@ export function createClientErrorHandler(options: { problems: ProblemRegistry; l
       'a connection sent no proper request',
     );
     socket.end(rawAnswer(options.problems, codeOf(error), correlationId));
+  };
+}
+
+/** CONNECT asks a proxy for a tunnel; Node hands its connection over, and ends it without a word if nobody takes it (E1). */
+export function createTunnelRefusal({ problems }: { readonly problems: ProblemRegistry }) {
+  return (_request: IncomingMessage, socket: Duplex): void => {
+    socket.on('error', () => socket.destroy());
+    socket.end(rawAnswer(problems, 'request.malformed', newCorrelationId()));
   };
 }
 

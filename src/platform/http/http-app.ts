@@ -27,7 +27,7 @@ import { boundAnswersUnderWay } from './answers-under-way.ts';
 import { DOCS_PREFIX, registerDocsPages, registerOpenApi } from './api-docs.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { boundBodiesUnderWay } from './bodies-under-way.ts';
-import { createClientErrorHandler } from './client-error.ts';
+import { createClientErrorHandler, createTunnelRefusal } from './client-error.ts';
 import { closeConnectionsWhileClosing } from './closing.ts';
 import { CorrelatedLog } from './correlated-log.ts';
 import { handleError } from './error-handler.ts';
@@ -96,6 +96,7 @@ export async function createHttpApp(options: HttpAppOptions): Promise<HttpApp> {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJsonContent);
   await registerOpenApi(app, options.version);
   passOverExpectations(app);
+  app.server.on('connect', createTunnelRefusal({ problems }));
   lineUpPipelined(app.server);
   addHooks(app, options);
   registerOperationalRoutes(app, options);

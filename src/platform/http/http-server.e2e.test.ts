@@ -89,9 +89,12 @@ describe('request.too_large: a body that says how long it is', () => {
 
 const codeOf = (answer: string) => /"code":"([^"]+)"/.exec(answer)?.[1];
 
-test('request.malformed: bytes that are no request are answered as a problem, and the connection is closed', async () => {
+test.each([
+  ['bytes that are no request', 'NONSENSE\r\n\r\n'],
+  ['a tunnel', 'CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+])('request.malformed: %s: answered as a problem, and the connection is closed', async (_name, sent) => {
   const { port } = await givenServer();
-  const answer = await exchange(port, 'NONSENSE\r\n\r\n');
+  const answer = await exchange(port, sent);
   expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(answer).toContain('content-type: application/problem+json; charset=utf-8');
   expect(answer).toMatch(/x-correlation-id: cor_/);
