@@ -303,3 +303,22 @@ test('K5: where others go first a batch takes a part of what waits, oldest first
   expect(Math.max(...taken.slice(1))).toBeLessThanOrEqual(4);
   expect(seen.length).toBeGreaterThanOrEqual(4);
 });
+
+test('who sends a great many large requests holds up nobody else’s', async () => {
+  const gate = new Gate();
+  const process = await start({ session: { beforeTransaction: () => gate.pass() } });
+  const large: Order = { item: 'x'.repeat(100_000), price: 5 };
+  let answered = 0;
+  const first = process.order(TEA, 'first');
+  await gate.reached;
+  const bulk = Array.from({ length: 60 }, (_, n) =>
+    process.order(large, `k-${n}`, { tenant: 'bulk' }).then((outcome) => {
+      answered += 1;
+      return outcome;
+    }),
+  );
+  const other = process.order(TEA, 'other').then(() => answered);
+  gate.open();
+  expect(await other).toBeLessThanOrEqual(10);
+  expect(bodiesOf(await Promise.all([first, ...bulk])).size).toBe(61);
+});

@@ -66,6 +66,7 @@ export class CommandWorker<Body, Loaded, Effect> {
     this.#batches = new GroupCommit({
       ...options,
       paceMs: PACE_MS,
+      cost: { weightOf: ({ request }) => request.length, ownerOf: ({ command }) => command.tenant },
       apply: (tx, batch) => this.#decide(tx, batch),
     });
   }

@@ -13,8 +13,11 @@ import type { Session, Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
 import type { BatchObserver } from './observer.ts';
 import { restAfter } from './pace.ts';
+import { type Cost, shareOut } from './share-out.ts';
 import { Signal } from './signal.ts';
 
+/** Of a batch, where items have a cost: some forty entries of five hundred postings, or thousands of payments. */
+const BATCH_WEIGHT_MAX = 1024 * 1024;
 /** Items waiting beyond this are refused at once: at 6000/s they would wait longer than their callers do. */
 const QUEUE_MAX = 20_000;
 /**
@@ -51,6 +54,8 @@ export interface GroupCommitOptions<Item, Outcome> {
   readonly delayMs: () => number;
   /** How many of those that wait a batch takes at most, beside `batchMax`; default all. */
   readonly takes?: ((waiting: number) => number) | undefined;
+  /** What an item takes of a batch, in bytes, and whose it is; default nothing. */
+  readonly cost?: Cost<Item>;
   readonly observer: BatchObserver;
   /** Loads, decides, and sends the writes and the append. Called again for the same items if the commit failed. */
   readonly apply: (tx: Transaction, items: readonly Item[]) => Promise<AppliedBatch<Outcome>>;
@@ -67,6 +72,8 @@ export class GroupCommit<Item, Outcome> {
   readonly #options: GroupCommitOptions<Item, Outcome>;
   readonly #signal = new Signal();
   #queue: Waiting<Item, Outcome>[] = [];
+  /** Of all that wait. */
+  #weight = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
 
@@ -89,6 +96,7 @@ export class GroupCommit<Item, Outcome> {
       return Promise.reject(new QueueFull('too many requests are waiting'));
     return new Promise((resolve, reject) => {
       this.#queue.push({ item, arrivedAt: performance.now(), resolve, reject });
+      this.#weight += this.#weightOf(item);
       this.#signal.raise();
     });
   }
@@ -111,11 +119,34 @@ export class GroupCommit<Item, Outcome> {
       const startedAt = performance.now();
       const { paceMs, batchMax, takes } = this.#options;
       const most = this.#stopping ? undefined : takes?.(this.#queue.length);
-      const batch = this.#queue.splice(0, Math.min(batchMax, most ?? batchMax));
+      const batch = this.#take(Math.min(batchMax, most ?? batchMax));
       const events = batch.length;
       await this.#settle(batch);
       if (!this.#stopping) await restAfter({ events, startedAt, paceMs, isFull: events >= batchMax });
     }
+  }
+
+  #take(most: number): Waiting<Item, Outcome>[] {
+    const { cost } = this.#options;
+    if (cost === undefined) return this.#queue.splice(0, most);
+    const batch = this.#weight <= BATCH_WEIGHT_MAX ? this.#queue.splice(0, most) : this.#shareOut(most, cost);
+    this.#weight -= batch.reduce((sum, { item }) => sum + cost.weightOf(item), 0);
+    return batch;
+  }
+
+  #shareOut(most: number, { weightOf, ownerOf }: Cost<Item>): Waiting<Item, Outcome>[] {
+    const room = { items: most, weight: BATCH_WEIGHT_MAX };
+    const batch = shareOut(this.#queue, room, {
+      weightOf: ({ item }) => weightOf(item),
+      ownerOf: ({ item }) => ownerOf(item),
+    });
+    const taken = new Set(batch);
+    this.#queue = this.#queue.filter((waiting) => !taken.has(waiting));
+    return batch;
+  }
+
+  #weightOf(item: Item): number {
+    return this.#options.cost?.weightOf(item) ?? 0;
   }
 
   /** Commits the batch, trying again and in halves as its failures ask for; every item of it is answered. */
