@@ -449,33 +449,22 @@ test('H8: a message becomes an entry of a cash book', async () => {
   expect(refused.body).toMatchObject({ status: 'failed', failure: { code: 'request.invalid' } });
 });
 
-describe('a payment of a connector', () => {
-  beforeAll(async () => {
-    await hub.putConnector('pay', {
-      entry: { type: 'api' },
-      destinations: {
-        main: {
-          type: 'payment',
-          body: '{"wallet_id": \'wal-1234\', "service_id": \'abc-1234\', "amount": 10, "currency": \'USD\', "method": \'balance\', "reference": reference, "metadata": {name: text}}',
-        },
+test('a payment of a connector cannot have more metadata than a request may have', async () => {
+  await hub.putConnector('pay', {
+    entry: { type: 'api' },
+    destinations: {
+      main: {
+        type: 'payment',
+        body: '{"wallet_id": \'wal-1234\', "service_id": \'abc-1234\', "amount": 10, "currency": \'USD\', "method": \'balance\', "reference": reference, "metadata": {"note": text}}',
       },
-    });
+    },
   });
-
-  test.each([
-    [
-      'more metadata',
-      { name: 'note', text: 'a'.repeat(16_384) },
-      '/metadata has more than 16384 characters.',
-    ],
-    ['a name with a quote', { name: 'a"b', text: '' }, '/metadata/a"b is a name that no member may have.'],
-  ])('cannot have %s, as a request cannot', async (_what, metadata, detail) => {
-    const reference = randomUUID();
-    const { body } = await hub.send('pay', { reference, ...metadata }, WAIT);
-    expect(body).toMatchObject({ status: 'failed', failure: { code: 'request.invalid', detail } });
-    const { body: listed } = await hub.call('GET', `/v1/payments?reference=${reference}`);
-    expect(listed['data']).toEqual([]);
-  });
+  const reference = randomUUID();
+  const { body } = await hub.send('pay', { reference, text: 'a'.repeat(16_384) }, WAIT);
+  const detail = '/metadata has more than 16384 characters.';
+  expect(body).toMatchObject({ status: 'failed', failure: { code: 'request.invalid', detail } });
+  const { body: listed } = await hub.call('GET', `/v1/payments?reference=${reference}`);
+  expect(listed['data']).toEqual([]);
 });
 
 test('U11: what Lastro has refused is taken when the cause is mended, or the message, and once', async () => {

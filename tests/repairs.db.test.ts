@@ -40,6 +40,7 @@ const REPAIRED: ReadonlySet<string> = new Set([
   'a deleted payment',
   'a forged verdict',
   'a verdict with another path',
+  'a verdict that tells of what was no incident',
   'a deleted verdict',
   'a deleted notification',
   'an edited notification',
