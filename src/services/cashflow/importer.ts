@@ -15,6 +15,7 @@ import { sendAppends } from '#platform/batch/command-worker.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
+import { TenantRounds } from '#platform/batch/tenant-rounds.ts';
 import { createFaultFinder } from '#platform/http/validation.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
@@ -83,8 +84,8 @@ export class Importer {
   readonly #signal = new Signal();
   #stopping = false;
   #running: Promise<void> | undefined;
-  /** IM3: tenants that had their chunk in this round. */
-  readonly #served = new Set<string>();
+  /** IM3 */
+  readonly #rounds = new TenantRounds();
   #failures = 0;
   #staleLookAt = 0;
 
@@ -177,16 +178,13 @@ export class Importer {
     return this.#readChunk(tx, present, { firstLine: chunk.first_line, content: chunk.content });
   }
 
-  /** IM3. Of the next tenant of this round, or of the first of the next. */
+  /** IM3 */
   async #nextTurn(tx: Transaction, now: EpochMs): Promise<TurnRow | undefined> {
-    const take = (served: readonly string[]) =>
-      tx.query<TurnRow>(TAKE_TURN, [new Date(now), textArray(served)]);
-    let [turn] = await take([...this.#served]);
-    if (turn === undefined && this.#served.size > 0) {
-      this.#served.clear();
-      [turn] = await take([]);
-    }
-    if (turn !== undefined) this.#served.add(turn.tenant);
+    const turn = await this.#rounds.next(async (served) => {
+      const [found] = await tx.query<TurnRow>(TAKE_TURN, [new Date(now), textArray(served)]);
+      return found;
+    });
+    if (turn !== undefined) this.#rounds.serve(turn.tenant);
     return turn;
   }
 

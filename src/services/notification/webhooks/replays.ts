@@ -11,6 +11,7 @@ import { idOf, newId, uuidOf } from '#kernel/ids.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
 import { repeatWhile } from '#platform/batch/repeat.ts';
 import { Signal } from '#platform/batch/signal.ts';
+import { TenantRounds } from '#platform/batch/tenant-rounds.ts';
 import {
   lockOpenWork,
   type OpenWork,
@@ -134,8 +135,8 @@ export interface ReplaysOptions {
 export class Replays {
   readonly #options: ReplaysOptions;
   readonly #signal = new Signal();
-  /** Tenants that had their page in this round. */
-  readonly #served = new Set<string>();
+  /** By the page. */
+  readonly #rounds = new TenantRounds();
   #failures = 0;
   #stopping = false;
   #running: Promise<void> | undefined;
@@ -212,23 +213,17 @@ export class Replays {
     const { session, clock, onQueued } = this.#options;
     const now = clock.now();
     const replay = await session.transaction(async (tx) => {
-      const taken = await this.#take(tx);
+      const taken = await this.#rounds.next(async (served) => {
+        const [found] = await tx.query<RunningRow>(TAKE_REPLAY, [textArray(served)]);
+        return found;
+      });
       if (taken !== undefined) await queuePage(tx, taken, now);
       return taken;
     });
     if (replay === undefined) return false;
-    this.#served.add(replay.tenant);
+    this.#rounds.serve(replay.tenant);
     onQueued([replay.endpoint_key]);
     return true;
-  }
-
-  /** Of the next tenant of this round, or of the first of the next. */
-  async #take(tx: Transaction): Promise<RunningRow | undefined> {
-    const [next] = await tx.query<RunningRow>(TAKE_REPLAY, [textArray([...this.#served])]);
-    if (next !== undefined || this.#served.size === 0) return next;
-    this.#served.clear();
-    const [first] = await tx.query<RunningRow>(TAKE_REPLAY, [textArray([])]);
-    return first;
   }
 }
 
