@@ -1,32 +1,29 @@
 /** What a test of a list stands on: rows of its own in a prepared database, and the reads over it. */
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
-import { createPreparedDatabase } from './database.ts';
+import { OwnedDatabase } from './owned-database.ts';
 
 export class ListedRows {
-  /** As the owner of the database. */
-  readonly owner: Client;
   readonly pool: ReadPool;
-  readonly #drop: () => Promise<void>;
+  readonly #database: OwnedDatabase;
 
-  private constructor(owner: Client, pool: ReadPool, drop: () => Promise<void>) {
-    this.owner = owner;
-    this.pool = pool;
-    this.#drop = drop;
+  private constructor(database: OwnedDatabase) {
+    this.#database = database;
+    this.pool = new ReadPool({ url: database.url, onError: () => {}, connections: 1 });
   }
 
   static async open(): Promise<ListedRows> {
-    const database = await createPreparedDatabase();
-    const owner = new Client({ connectionString: database.url });
-    await owner.connect();
-    const pool = new ReadPool({ url: database.url, onError: () => {}, connections: 1 });
-    return new ListedRows(owner, pool, () => database.drop());
+    return new ListedRows(await OwnedDatabase.open());
+  }
+
+  /** As the owner of the database. */
+  get owner(): Client {
+    return this.#database.owner;
   }
 
   async close(): Promise<void> {
     await this.pool.close();
-    await this.owner.end();
-    await this.#drop();
+    await this.#database.close();
   }
 }
 

@@ -1,7 +1,6 @@
-import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Session } from '#platform/postgres/session.ts';
-import { createPreparedDatabase, type TestDatabase } from '../../../tests/database.ts';
+import { OwnedDatabase } from '../../../tests/owned-database.ts';
 import type { StatusChange } from './payment-status.ts';
 import { updateStatuses } from './store.ts';
 
@@ -9,16 +8,13 @@ const TENANT = 'acme';
 const PAYMENT = '01a1d2b6-4ca8-78a9-4544-cf2fd7d28367';
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 
-let database: TestDatabase;
-let owner: Client;
+let database: OwnedDatabase;
 let session: Session;
 
 beforeAll(async () => {
-  database = await createPreparedDatabase();
-  owner = new Client({ connectionString: database.url });
-  await owner.connect();
+  database = await OwnedDatabase.open();
   session = new Session({ url: database.url, name: 'payments' });
-  await owner.query(
+  await database.owner.query(
     `insert into payments.payments (tenant, id, wallet_id, service_id, amount, currency, method, status, correlation_id,
                                     created_at, updated_at)
      values ($1, $2, 'w', 's', 100, 'USD', 'gateway', 'pending', 'c', $3, $3)`,
@@ -28,8 +24,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await session.close();
-  await owner.end();
-  await database.drop();
+  await database.close();
 });
 
 function say(status: StatusChange['status'], position: number): Promise<void> {
@@ -46,7 +41,9 @@ function say(status: StatusChange['status'], position: number): Promise<void> {
 }
 
 async function waiting(): Promise<unknown[]> {
-  return (await owner.query<{ payment_id: string }>('select payment_id from payments.reconciliations')).rows;
+  return (
+    await database.owner.query<{ payment_id: string }>('select payment_id from payments.reconciliations')
+  ).rows;
 }
 
 test('what waits for a person is listed until it has ended, whatever of before is told again (U3)', async () => {
