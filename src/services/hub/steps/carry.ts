@@ -24,6 +24,8 @@ export interface Way {
 /** What a tenant wrote was stopped (step-consumer.ts, S2), or its tenant has had its share of the time (S5). */
 export type Held = { readonly kind: 'stopped'; readonly detail: string } | { readonly kind: 'later' };
 
+export const LATER: Held = { kind: 'later' };
+
 export interface Answered {
   readonly step: AnyStep;
   readonly end: StepEnd;
@@ -160,8 +162,6 @@ function heldBy(results: readonly JobResult[], { isOwn }: { readonly isOwn: bool
     return isOwn && stopped.isShunned === true ? undefined : { kind: 'stopped', detail: stopped.detail };
   return results.some(({ kind }) => kind === 'later') ? LATER : undefined;
 }
-
-const LATER: Held = { kind: 'later' };
 
 function endOf(
   step: AnyStep,

@@ -11,7 +11,7 @@
  */
 import type { BatchReading } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
-import type { Carrier, Held, Way } from './carry.ts';
+import { type Carrier, type Held, LATER, type Way } from './carry.ts';
 import type { AnyStep } from './step.ts';
 
 /** Q1: half of what one job may take, for all tenants that wait together; what one may have at least is some thousand quick ones. */
@@ -148,8 +148,6 @@ export class StepWays {
     return this.#ways.get(eventIdentity(event))?.held;
   }
 }
-
-const LATER: Held = { kind: 'later' };
 
 /** How many of the events, from the first on, may wait (Q4). */
 function withinBound(events: readonly LogEvent[]): number {
