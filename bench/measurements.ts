@@ -6,12 +6,12 @@ import { sizeOf, WARM_UP_MS } from './load-plans.ts';
 import { gatewayPlan, loadPayments } from './payment-load.ts';
 import { faultsOf } from './scenario.ts';
 import type { Stage } from './stage.ts';
-import { type CostPoint, FEW_STORED, measureCost } from './stored-cost.ts';
+import { type CostStretch, measureCosts } from './stored-cost.ts';
 
 export interface Measurements {
   readonly chapters: readonly ChapterRun[];
-  /** Cost of a payment at few and at many stored ones; empty unless asked for. */
-  readonly costs: readonly CostPoint[];
+  /** Of a payment, the more are stored; empty unless asked for. */
+  readonly costs: readonly CostStretch[];
   /** By what the run ended early; what was measured before it stands. */
   readonly failure: string | undefined;
 }
@@ -24,16 +24,13 @@ interface Step {
 export async function measure(stage: Stage): Promise<Measurements> {
   const { fill, scenarios } = stage.options;
   const chapters = CHAPTERS.map((chapter) => chapter.begin());
-  const costs: CostPoint[] = [];
-  const costAt = (stored: number): Step => ({
-    name: `the cost at ${stored} stored`,
-    run: async () => void costs.push(await measureCost(stage, stored)),
-  });
+  const costs: CostStretch[] = [];
   const failure = await runUntilFailure([
     { name: 'warm-up', run: () => warmUp(stage) },
-    ...(fill === undefined ? [] : [costAt(FEW_STORED)]),
+    ...(fill === undefined
+      ? []
+      : [{ name: 'the filling', run: () => measureCosts(stage, fill, (stretch) => costs.push(stretch)) }]),
     ...scenarios.map((name) => ({ name, run: () => measureScenario(stage, chapters, name) })),
-    ...(fill === undefined ? [] : [costAt(fill)]),
   ]);
   return { chapters, costs, failure };
 }

@@ -27,7 +27,7 @@ export const USAGE = `lastro bench [options]
   --services <n>      paid accounts (default 500; quick 20)
   --no-yardsticks     without the plain-SQL ceiling
   --peers             also the durable-execution peer, installed on first use
-  --fill <n>          also the cost of a payment at 10 thousand and at n stored payments
+  --fill <n>          first store n payments, and tell what one costs the more there are
   --seed <n>          of accounts, amounts and keys (default: from the clock)
   --data-dir <path>   data folder to use and to keep (default: a scratch folder)
   --database-url <u>  a PostgreSQL to use instead of the embedded one

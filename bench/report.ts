@@ -2,7 +2,7 @@
 import type { ChapterRun } from './chapter.ts';
 import type { Machine, Revision } from './measure/machine.ts';
 import { duration, NOT_KNOWN, percent, whole } from './report-format.ts';
-import { type CostPoint, renderCosts } from './stored-cost.ts';
+import { type CostStretch, renderCosts } from './stored-cost.ts';
 import type { PeerYardstick, Yardstick } from './yardsticks/yardstick-run.ts';
 
 export interface BenchReport {
@@ -12,7 +12,7 @@ export interface BenchReport {
   readonly database: Readonly<Record<string, string>>;
   readonly revision: Revision;
   readonly chapters: readonly ChapterRun[];
-  readonly costs: readonly CostPoint[];
+  readonly costs: readonly CostStretch[];
   readonly plainSql: Yardstick | undefined;
   readonly peer: PeerYardstick | undefined;
   /** Exit status of `lastro verify`. */
