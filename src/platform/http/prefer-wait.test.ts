@@ -12,6 +12,8 @@ test.each([
   ['wait=10, respond-async', 10],
   ['wait=10; x=1', 10],
   ['wait=5, wait=10', 5],
+  ['return=minimal; foo="a,wait=5", wait=3', 3],
+  [String.raw`foo="a\",wait=5", wait=3`, 3],
 ])('Prefer: %s waits %i s', (header, waitS) => {
   expect(parsePreferWait(header)).toBe(waitS);
 });
@@ -29,6 +31,7 @@ test.each([
   'x-wait=5',
   '',
   'wait=x, wait=5',
+  'foo="a, wait=5',
 ])('Prefer: %s is ignored (RFC 7240 §2)', (header) => {
   expect(parsePreferWait(header)).toBeUndefined();
 });
