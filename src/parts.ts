@@ -13,6 +13,7 @@ import type { EventLog } from '#platform/log/event-log.ts';
 import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
+import { databaseLack } from '#platform/postgres/readiness.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import type { SecretKeys } from '#platform/vault/secret-key.ts';
@@ -70,8 +71,6 @@ export interface StartOptions {
   /** Hears of every batch beside the metrics. */
   readonly observer?: BatchObserver;
 }
-
-const TAKES_NO_WRITES = 'takes no writes';
 
 /** Makes each part once, with what they share, and notes how it is stopped. */
 export class Parts {
@@ -404,23 +403,10 @@ export class Parts {
       verifyKey: settings.mode === 'sandbox' ? this.access.verifyKey : withoutSandbox(this.access.verifyKey),
       sandboxTenant: settings.mode === 'sandbox' ? SANDBOX_TENANT : undefined,
       readiness: [
-        { name: 'database', check: () => this.#reachDatabase() },
+        { name: 'database', check: () => databaseLack(this.#checks) },
         { name: 'log', check: () => this.engine.seenHeads.lack },
       ],
       version,
     });
-  }
-
-  /** Nothing is acknowledged where nothing can be written. */
-  async #reachDatabase(): Promise<string | undefined> {
-    try {
-      const [row] = await this.#checks.query<{ transaction_read_only: string }>(
-        'show transaction_read_only',
-        [],
-      );
-      return row?.transaction_read_only === 'on' ? TAKES_NO_WRITES : undefined;
-    } catch (error) {
-      return error instanceof DatabaseFault && error.readOnly ? TAKES_NO_WRITES : 'cannot be reached';
-    }
   }
 }

@@ -81,8 +81,9 @@ export function isTransient(error: unknown): boolean {
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
-function stateOf(error: Error): string | undefined {
-  const code = 'code' in error ? error.code : undefined;
+/** The SQLSTATE of what `pg` threw. */
+export function stateOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && SQLSTATE.test(code) ? code : undefined;
 }
 
