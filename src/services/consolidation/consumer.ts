@@ -6,13 +6,22 @@
  *     are compared when they are written (RA1): two processes share the partitions, and a payee's postings come from all.
  * C3: an event that cannot be counted stops the accounts that it posts to, and no other: what follows for them waits for
  *     its sequence, wherever it comes from. So nothing has to be parked behind it.
+ * C4: an account whose figures have no room for a posting (D5) fails no batch: all that comes for it waits, and a person is told
+ *     (waiting-postings.ts). Somebody's absurd amounts are no rain of dead letters, which would hold up everybody's.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { type Counted, countPostings, type DaysFound, movementsOf } from './count-postings.ts';
+import {
+  type Counted,
+  countPostings,
+  type DayRef,
+  type DaysFound,
+  movementsOf,
+  NO_DAYS,
+} from './count-postings.ts';
 import { KnownNames } from './known-names.ts';
 import { type AccountState, type LinedUp, lineUp } from './line-up.ts';
 import {
@@ -25,7 +34,15 @@ import {
   TOLD,
 } from './posting.ts';
 import { RememberedAccounts } from './remembered-accounts.ts';
-import { loadDays, lockAccounts, noteChange, reserveChange, saveCounted, saveFacts } from './store.ts';
+import {
+  loadClosings,
+  loadDays,
+  lockAccounts,
+  noteChange,
+  reserveChange,
+  saveCounted,
+  saveFacts,
+} from './store.ts';
 import { deleteWaiting, saveWaiting } from './waiting-store.ts';
 
 export const GROUP = 'consolidation';
@@ -111,7 +128,7 @@ export async function loadEvents(
 ): Promise<Loaded> {
   remembered.begin();
   const arrivals = arrivalsIn(events);
-  if (arrivals.size === 0) return { linedUp: [], days: new Map(), opened: [], change: 0n };
+  if (arrivals.size === 0) return { linedUp: [], days: NO_DAYS, opened: [], change: 0n };
   const others = new Map<string, Arrival>();
   const atHand: (LinedUp | undefined)[] = [];
   for (const [text, arrival] of arrivals) {
@@ -150,15 +167,41 @@ async function loadLinedUp(
     if (account.facts === undefined && facts !== undefined) opened.push({ key: account.key, facts });
     return lineUp({ ...account, facts }, arrival?.postings ?? []);
   });
-  const wanted = linedUp.flatMap((each) =>
-    movementsOf(each).map(({ day }) => ({ key: each.account.key, day })),
-  );
-  return { linedUp, days: await loadDays(tx, wanted), opened };
+  const wanted = linedUp.map((each) => movementsOf(each).map(({ day }) => ({ key: each.account.key, day })));
+  const late = linedUp.flatMap(({ account }, index) => lateDay(account, wanted[index]?.[0]));
+  const [days, closings] = await Promise.all([loadDays(tx, wanted.flat()), loadClosings(tx, late)]);
+  return { linedUp, days: { days, closings }, opened };
+}
+
+function lateDay({ lastDay }: AccountState, first: DayRef | undefined): DayRef[] {
+  return first === undefined || lastDay === null || lastDay <= first.day ? [] : [first];
 }
 
 export function decide({ linedUp, days, opened, change }: Loaded, now: EpochMs): Plan {
   const { reopened, ...counted } = countPostings(linedUp, days, now);
-  return { ...counted, drafts: reopened, linedUp, opened, change, now };
+  const { full } = counted;
+  return { ...counted, drafts: reopened, linedUp: leaving(linedUp, full), opened, change, now };
+}
+
+/** As `decide`, for who has no event to hand: what has no room would wait as it did before, so that is a failure. */
+export function decideWaiting(loaded: Loaded, now: EpochMs): Plan {
+  const plan = decide(loaded, now);
+  if (plan.full.length > 0) throw new Fault('days have no room for what waits', { transient: false });
+  return plan;
+}
+
+/** C4. What waits is written behind the lock of its account: one that is remembered is locked and loaded by the next try (RA2). */
+function leaving(linedUp: readonly LinedUp[], full: readonly LinedUp[]): readonly LinedUp[] {
+  if (full.length === 0) return linedUp;
+  if (full.some(({ account }) => account.change !== undefined))
+    throw new Fault('an account that is remembered has no room', { transient: true });
+  const left = new Set(full);
+  return linedUp.map((each) => (left.has(each) ? waitingWhole(each) : each));
+}
+
+function waitingWhole({ account, next, early }: LinedUp): LinedUp {
+  const known = new Set(account.waiting.map(({ sequence }) => sequence));
+  return { account, next: [], early: [...next.filter(({ sequence }) => !known.has(sequence)), ...early] };
 }
 
 export function save(tx: BatchTransaction, plan: Plan): void {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dayAt } from './business-day.ts';
-import { type Counted, countPostings, dayText, movementsOf } from './count-postings.ts';
+import { type Closings, type Counted, countPostings, dayText, movementsOf } from './count-postings.ts';
 import { type Beginning, type Day, linkHash } from './day.ts';
 import { type AccountState, lineUp } from './line-up.ts';
 import type { Posting } from './posting.ts';
@@ -39,8 +39,9 @@ class Tables {
     );
     this.waitingTwice.push(...again);
     const wanted = movementsOf(linedUp).map(({ day }) => day);
-    const found = new Map(wanted.map((day) => [dayText({ key: 1n, day }), this.#find(day)]));
-    this.#apply(countPostings([linedUp], found, NOW));
+    const days = new Map(wanted.map((day) => [dayText({ key: 1n, day }), this.#find(day)]));
+    const closings = new Map<bigint, Closings>();
+    this.#apply(countPostings([linedUp], { days, closings }, NOW));
     const { sequence } = this.account;
     const waiting = [...this.account.waiting, ...linedUp.early].filter((each) => each.sequence > sequence);
     this.account = { ...this.account, waiting };
@@ -238,6 +239,53 @@ test('F6: a late posting opens its sealed day again and moves the days after it,
       cause: 'ledger/0/3',
     },
   ]);
+});
+
+describe('D5: of an account whose figures would leave their columns nothing is counted', () => {
+  const MOST = 2n ** 63n - 1n;
+  const DAY = '2026-11-01';
+  const [posting] = postingsFrom(
+    [{ minutes: 0, amount: 10, backBy: null }],
+    Date.parse(`${DAY}T12:00:00Z`),
+  ) as [Posting];
+  const { account } = new Tables('UTC');
+
+  function dayWith(figures: Partial<Day>): Day {
+    const row = { openingMinor: 0n, creditsMinor: 0n, debitsMinor: 0n, closingMinor: 0n, ...figures };
+    return { ...row, day: DAY, version: 1, count: 1n, hash: '', cause: '', asOf: 0, sealedAt: null };
+  }
+
+  function isCounted(amountMinor: bigint, day: Day, closings?: Closings): boolean {
+    const lastDay = closings === undefined ? DAY : '2026-11-02';
+    const linedUp = lineUp({ ...account, lastDay }, [{ ...posting, amountMinor }]);
+    const found = {
+      days: new Map([[dayText({ key: 1n, day: DAY }), day]]),
+      closings: new Map(closings === undefined ? [] : [[1n, closings]]),
+    };
+    const { full, standings, changed, shifts } = countPostings([linedUp], found, NOW);
+    if (full.length > 0) expect([standings, changed, shifts]).toEqual([[], [], []]);
+    return full.length === 0 && standings.length === 1;
+  }
+
+  test.each<[string, bigint, Partial<Day>]>([
+    ['credits', 10n, { creditsMinor: MOST - 10n, debitsMinor: MOST - 10n }],
+    ['debits', -10n, { creditsMinor: MOST - 10n, debitsMinor: MOST - 10n }],
+    ['the closing', 10n, { openingMinor: MOST - 10n }],
+    ['the closing below zero', -10n, { openingMinor: 10n - MOST }],
+  ])('%s', (_, amountMinor, figures) => {
+    const further = amountMinor > 0n ? amountMinor + 1n : amountMinor - 1n;
+    expect(isCounted(amountMinor, dayWith(figures))).toBe(true);
+    expect(isCounted(further, dayWith(figures))).toBe(false);
+  });
+
+  test.each<[string, bigint, Closings]>([
+    ['above', 10n, { leastMinor: 0n, greatestMinor: MOST - 10n }],
+    ['below', -10n, { leastMinor: 10n - MOST, greatestMinor: 0n }],
+  ])('a day behind a late posting, %s', (_, amountMinor, closings) => {
+    const further = amountMinor > 0n ? amountMinor + 1n : amountMinor - 1n;
+    expect(isCounted(amountMinor, dayWith({}), closings)).toBe(true);
+    expect(isCounted(further, dayWith({}), closings)).toBe(false);
+  });
 });
 
 test('nothing is counted of an account before it is told of, and nothing is lost', () => {

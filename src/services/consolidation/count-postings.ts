@@ -3,7 +3,16 @@ import type { EpochMs } from '#kernel/clock.ts';
 import { renderInteger } from '#kernel/exact-integer.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { CalendarDate } from './business-day.ts';
-import { type Beginning, countTo, type Day, type DayOfAccount, type Movement, sumOf } from './day.ts';
+import {
+  type Beginning,
+  countTo,
+  type Day,
+  type DayOfAccount,
+  hasRoom,
+  isFigure,
+  type Movement,
+  sumOf,
+} from './day.ts';
 import type { DayReopened } from './events.ts';
 import type { AccountState, LinedUp } from './line-up.ts';
 import { dayOf, type Posting } from './posting.ts';
@@ -14,8 +23,20 @@ export interface DayRef {
   readonly day: CalendarDate;
 }
 
-/** By `dayText`, each day that the batch counts to, but for those of remembered accounts. */
-export type DaysFound = ReadonlyMap<string, Day | Beginning>;
+export interface DaysFound {
+  /** By `dayText`, each day that the batch counts to, but for those of remembered accounts. */
+  readonly days: ReadonlyMap<string, Day | Beginning>;
+  /** By key, of accounts with a late posting. */
+  readonly closings: ReadonlyMap<bigint, Closings>;
+}
+
+export const NO_DAYS: DaysFound = { days: new Map(), closings: new Map() };
+
+/** Those of the days behind the first that a batch counts to. */
+export interface Closings {
+  readonly leastMinor: bigint;
+  readonly greatestMinor: bigint;
+}
 
 /** The days after one and before the next that is counted to, or all after it: their openings and closings move. */
 export interface Shift {
@@ -34,6 +55,8 @@ export interface Counted {
   readonly shifts: readonly Shift[];
   readonly standings: readonly Standing[];
   readonly reopened: readonly EventDraft<DayReopened>[];
+  /** Of which nothing is counted, as a day has no room for it (D5). */
+  readonly full: readonly LinedUp[];
 }
 
 export interface Standing {
@@ -67,51 +90,71 @@ export function countPostings(linedUp: readonly LinedUp[], found: DaysFound, now
     shifts: [] as Shift[],
     standings: [] as Standing[],
     reopened: [] as EventDraft<DayReopened>[],
+    full: [] as LinedUp[],
   };
-  for (const each of linedUp) countOne(each, { found, now, counted });
+  for (const each of linedUp) {
+    const steps = stepsOf(each, found, now);
+    const closings = found.closings.get(each.account.key);
+    if (steps.every((step) => fits(step, closings))) countOne(each, steps, counted);
+    else counted.full.push(each);
+  }
   return counted;
 }
 
+/** A day that is counted to, and how far those behind it move. */
+interface CountStep {
+  readonly movement: Movement;
+  readonly before: Day | Beginning;
+  readonly day: DayOfAccount;
+  readonly shift: Shift | undefined;
+}
+
+function stepsOf(linedUp: LinedUp, found: DaysFound, now: EpochMs): CountStep[] {
+  const { account } = linedUp;
+  const { key } = account;
+  let shiftMinor = 0n;
+  return movementsOf(linedUp).map((movement, index, movements) => {
+    const before = linedUp.day ?? (found.days.get(dayText({ key, day: movement.day })) as Day | Beginning);
+    const day = countTo(before, movement, { key, shiftMinor, now });
+    shiftMinor += sumOf(movement);
+    const shift = shiftBehind(account, { movement, upTo: movements[index + 1], shiftMinor });
+    return { movement, before, day, shift };
+  });
+}
+
+/** D5. The openings behind are closings of the days before them. */
+function fits({ day, shift }: CountStep, closings: Closings | undefined): boolean {
+  if (!hasRoom(day)) return false;
+  if (shift === undefined || closings === undefined) return true;
+  const { byMinor } = shift;
+  const { leastMinor, greatestMinor } = closings;
+  return [byMinor, leastMinor + byMinor, greatestMinor + byMinor].every(isFigure);
+}
+
 function countOne(
-  linedUp: LinedUp,
-  {
-    found,
-    now,
-    counted,
-  }: {
-    readonly found: DaysFound;
-    readonly now: EpochMs;
-    readonly counted: {
-      begun: DayOfAccount[];
-      changed: DayOfAccount[];
-      shifts: Shift[];
-      standings: Standing[];
-      reopened: EventDraft<DayReopened>[];
-    };
+  { account, next }: LinedUp,
+  steps: readonly CountStep[],
+  counted: {
+    begun: DayOfAccount[];
+    changed: DayOfAccount[];
+    shifts: Shift[];
+    standings: Standing[];
+    reopened: EventDraft<DayReopened>[];
   },
 ): void {
-  const { account, next } = linedUp;
-  const { key } = account;
-  const movements = movementsOf(linedUp);
-  let shiftMinor = 0n;
-  let last: DayOfAccount | undefined;
-  for (const [index, movement] of movements.entries()) {
-    const before = linedUp.day ?? (found.get(dayText({ key, day: movement.day })) as Day | Beginning);
-    const day = countTo(before, movement, { key, shiftMinor, now });
-    last = day;
+  for (const { movement, before, day, shift } of steps) {
     if ('version' in before) {
       counted.changed.push(day);
       if (before.sealedAt !== null) counted.reopened.push(reopening(account, { before, day, movement }));
     } else {
       counted.begun.push(day);
     }
-    shiftMinor += sumOf(movement);
-    const shift = shiftBehind(account, { movement, upTo: movements[index + 1], shiftMinor });
     if (shift !== undefined) counted.shifts.push(shift);
   }
+  const last = steps.at(-1)?.day;
   if (last === undefined) return;
   counted.standings.push({
-    key,
+    key: account.key,
     sequence: (next.at(-1) as Posting).sequence,
     lastDay: account.lastDay !== null && account.lastDay > last.day ? account.lastDay : last.day,
     change: account.change,

@@ -86,11 +86,84 @@ test('C3: what cannot be counted for one account keeps no other from being count
   await rowsOf(database.url, 'truncate consolidation.waiting, consolidation.days, consolidation.standings');
 });
 
+test.each([
+  ['new', 1],
+  ['remembered', 2],
+])(
+  'C4: an account that is %s and has no room for its amounts stops alone, without a dead letter',
+  async (_what, first) => {
+    await start();
+    const day = '2026-01-05';
+    if (first > 1) await givenPosting('acme', 'absurd', day);
+    await counted(database.url);
+    const most = Array.from({ length: 1025 }, (_, index) => ({
+      sequence: first + index,
+      amount: 2 ** 53 - 1,
+    }));
+    await givenPostings('acme', 'absurd', day, most);
+    await givenPostings('acme', 'absurd', day, [{ sequence: first + most.length, amount: 5 }]);
+    await givenPosting('acme', 'usual', day);
+    await counted(database.url);
+    await turns(4);
+    const figures = `select a.id, d.credits::int, d.sealed_at is not null as sealed from consolidation.days d
+                   join consolidation.accounts a on a.key = d.account_key order by a.id`;
+    expect(await rowsOf(database.url, figures)).toEqual([
+      ...(first > 1 ? [{ id: 'absurd', credits: 5, sealed: false }] : []),
+      { id: 'usual', credits: 5, sealed: true },
+    ]);
+    expect(await rowsOf(database.url, 'select count(*)::int from consolidation.waiting')).toEqual([
+      { count: most.length + 1 },
+    ]);
+    expect(await rowsOf(database.url, 'select from log.dead_letters')).toEqual([]);
+    const told = [...(first > 1 ? ['remembered has no room'] : []), 'acme/absurd cannot be counted'];
+    expect(process.failures.map(String)).toEqual(told.map((text) => expect.stringContaining(text) as string));
+    await rowsOf(
+      database.url,
+      'truncate consolidation.waiting, consolidation.days, consolidation.standings, consolidation.accounts',
+    );
+  },
+);
+
+test('C4: a late posting that a day behind it has no room for waits, and fails no batch', async () => {
+  await rowsOf(
+    database.url,
+    `with account as (
+       insert into consolidation.accounts (tenant, id, kind, currency, time_zone)
+       values ('acme', 'brim', 'cashbook', 'USD', 'UTC') returning key
+     ), day as (
+       insert into consolidation.days (account_key, day, version, opening, credits, debits, count, closing, hash, cause, as_of)
+       select key, '2026-01-06', 1, 0, 9223372036854775000, 0, 1, 9223372036854775000, '', 'ledger/0/1', now() from account
+     )
+     insert into consolidation.standings select key, 1, '2026-01-06', 1 from account`,
+  );
+  await start();
+  await givenPostings('acme', 'brim', '2026-01-05', [{ sequence: 2, amount: 1000 }]);
+  await counted(database.url);
+  expect(process.failures).toEqual([]);
+  expect(await rowsOf(database.url, 'select sequence::int from consolidation.waiting')).toEqual([
+    { sequence: 2 },
+  ]);
+  await rowsOf(
+    database.url,
+    'truncate consolidation.waiting, consolidation.days, consolidation.standings, consolidation.accounts',
+  );
+});
+
 /** Of the account on that day. All of a tenant are in one partition. */
-async function givenPosting(tenant: string, id: string, day: string, sequence = 1): Promise<void> {
+function givenPosting(tenant: string, id: string, day: string, sequence = 1): Promise<void> {
+  return givenPostings(tenant, id, day, [{ sequence, amount: 5 }]);
+}
+
+/** By one entry. */
+async function givenPostings(
+  tenant: string,
+  id: string,
+  day: string,
+  credits: readonly { readonly sequence: number; readonly amount: number }[],
+): Promise<void> {
   const draft = { tenant, key: tenant, correlationId: 'cor', causation: 'req', traceparent: null };
-  const told = { account_id: id, currency: 'USD', direction: 'credit', amount: 5 };
-  const posting = { ...told, sequence, posted_after: 5 * sequence, posted_at: `${day}T12:00:00.000Z` };
+  const told = { account_id: id, currency: 'USD', direction: 'credit', posted_at: `${day}T12:00:00.000Z` };
+  const postings = credits.map((each) => ({ ...told, ...each, posted_after: 5 * each.sequence }));
   const entry = newId('jen');
   const opened = { account_id: id, kind: 'cashbook', currency: 'USD', time_zone: 'UTC', floor: null };
   await appendEvents({ url: database.url, partitions: PARTITIONS }, 'ledger', [
@@ -100,7 +173,7 @@ async function givenPosting(tenant: string, id: string, day: string, sequence = 
       type: 'entry.posted',
       version: 2,
       subject: entry,
-      data: { entry_id: entry, cause: entry, purpose: 'manual', postings: [posting] },
+      data: { entry_id: entry, cause: entry, purpose: 'manual', postings },
     },
   ]);
 }

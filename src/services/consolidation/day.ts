@@ -5,6 +5,7 @@
  * D2: a version rises with every commit that changes any of the figures, of this day or of one before it.
  * D3: the hash links the day's postings in the order of their sequences, so that it is the same however they came.
  * D4: a day that is counted to is not sealed. One whose opening moves stays sealed: its own postings are the same.
+ * D5: a figure is within what its column holds. An account that would leave that is not counted any further.
  */
 import { hash } from 'node:crypto';
 import type { EpochMs } from '#kernel/clock.ts';
@@ -17,6 +18,19 @@ export interface Figures {
   readonly debitsMinor: bigint;
   readonly count: bigint;
   readonly closingMinor: bigint;
+}
+
+/** Of a column of eight bytes; the other side has one more, which nobody needs. */
+const FIGURE_MAX = 2n ** 63n - 1n;
+
+/** D5 */
+export function isFigure(minor: bigint): boolean {
+  return -FIGURE_MAX <= minor && minor <= FIGURE_MAX;
+}
+
+/** D5 */
+export function hasRoom({ openingMinor, creditsMinor, debitsMinor, closingMinor }: Figures): boolean {
+  return [openingMinor, creditsMinor, debitsMinor, closingMinor].every(isFigure);
 }
 
 export interface Day extends Figures {

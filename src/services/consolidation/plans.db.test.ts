@@ -25,6 +25,7 @@ const HOT = [
   [store.LOCK_STANDINGS, [NAMES, 'standings_pkey']],
   [store.LOAD_WAITING, [NAMES, 'waiting_pkey']],
   [store.LOAD_DAYS, ['days_pkey', VERSIONS]],
+  [store.LOAD_CLOSINGS, ['days_pkey']],
   [store.INSERT_DAYS, []],
   [store.CHANGE_DAYS, ['days_pkey']],
   [store.SHIFT_DAYS, ['days_pkey']],

@@ -15,7 +15,16 @@ import type { LogEvent } from '#platform/log/event.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
 import type { Row, Statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { decide, GROUP, loadEvents, loadNames, noMemory, READ_TOPICS, save } from './consumer.ts';
+import {
+  decide,
+  decideWaiting,
+  GROUP,
+  loadEvents,
+  loadNames,
+  noMemory,
+  READ_TOPICS,
+  save,
+} from './consumer.ts';
 import { DAY_COLUMNS, dayColumnsIn } from './day-row.ts';
 import { type AccountFacts, type AccountName, nameText, openedBy, TOLD } from './posting.ts';
 import { inOrder, lockAccounts, saveFacts } from './store.ts';
@@ -82,7 +91,7 @@ export class DaysRebuild {
   async countWaiting(tx: ModelTransaction, names: readonly AccountName[], now: EpochMs): Promise<void> {
     await this.#assertCurrent(tx);
     const batch = batchOf(tx);
-    save(batch.tx, decide(await loadNames(batch.tx, inOrder(names)), now));
+    save(batch.tx, decideWaiting(await loadNames(batch.tx, inOrder(names)), now));
     await batch.sent();
   }
 

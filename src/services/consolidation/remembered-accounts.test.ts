@@ -60,7 +60,7 @@ function commit(
       rows.find((row) => row.day === day) ?? ({ openingMinor: 0n, keptVersion: 0 } as const),
     ]),
   );
-  const counted = countPostings([linedUp], days, NOON);
+  const counted = countPostings([linedUp], { days, closings: new Map() }, NOON);
   memory.committed({ ...counted, linedUp: [linedUp], change });
   return counted.begun.at(-1) as Day;
 }

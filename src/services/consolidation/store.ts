@@ -8,7 +8,7 @@ import { byteaArray, int4Array, int8Array, textArray, timestamptzArray } from '#
 import { batchRows } from '#platform/postgres/batch-rows.ts';
 import { statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import type { Counted, DayRef, DaysFound, Shift, Standing } from './count-postings.ts';
+import type { Closings, Counted, DayRef, DaysFound, Shift, Standing } from './count-postings.ts';
 import { dayText } from './count-postings.ts';
 import type { Day } from './day.ts';
 import { DAY_COLUMNS, type DayRow, dayColumnsIn, dayFrom } from './day-row.ts';
@@ -94,6 +94,21 @@ export const LOAD_DAYS = statement(
      select max(v.version) as version from consolidation.day_versions v
      where v.account_key = wanted.account_key and v.day = wanted.day::date and d.day is null offset 0
    ) kept on true`,
+);
+
+/**
+ * Of accounts with a late posting what the days behind it end with: those move, and must have room (D5). Behind the locks; a range of
+ * the primary key, the one that moves.
+ */
+export const LOAD_CLOSINGS = statement(
+  'consolidation.load_closings',
+  `select wanted.account_key, behind.least, behind.greatest
+   from ${batchRows('wanted', { account_key: 'bigint', day: 'text' })}
+   cross join lateral (
+     select min(d.closing) as least, max(d.closing) as greatest from consolidation.days d
+     where d.account_key = wanted.account_key and d.day > wanted.day::date
+   ) behind
+   where behind.least is not null`,
 );
 
 const COUNTED_COLUMNS = {
@@ -276,7 +291,7 @@ function factsOf({ kind, currency, time_zone, opened_at }: AccountRow): AccountF
   return { kind, currency, timeZone: time_zone, openedAt: opened_at };
 }
 
-export async function loadDays(tx: BatchTransaction, wanted: readonly DayRef[]): Promise<DaysFound> {
+export async function loadDays(tx: BatchTransaction, wanted: readonly DayRef[]): Promise<DaysFound['days']> {
   if (wanted.length === 0) return new Map();
   const rows = await tx.query<FoundRow>(LOAD_DAYS, [
     int8Array(wanted.map(({ key }) => key)),
@@ -290,6 +305,30 @@ export async function loadDays(tx: BatchTransaction, wanted: readonly DayRef[]):
   );
 }
 
+interface ClosingsRow {
+  account_key: bigint;
+  least: bigint;
+  greatest: bigint;
+}
+
+/** `late`: of each account the first day that is counted to. */
+export async function loadClosings(
+  tx: BatchTransaction,
+  late: readonly DayRef[],
+): Promise<ReadonlyMap<bigint, Closings>> {
+  if (late.length === 0) return new Map();
+  const rows = await tx.query<ClosingsRow>(LOAD_CLOSINGS, [
+    int8Array(late.map(({ key }) => key)),
+    textArray(late.map(({ day }) => day)),
+  ]);
+  return new Map(
+    rows.map(({ account_key, least, greatest }) => [
+      account_key,
+      { leastMinor: least, greatestMinor: greatest },
+    ]),
+  );
+}
+
 function isDay(row: FoundRow): row is FoundRow & DayRow {
   return row.version !== null;
 }
@@ -297,7 +336,7 @@ function isDay(row: FoundRow): row is FoundRow & DayRow {
 /** Standings first: they lock what is remembered. */
 export function saveCounted(
   tx: BatchTransaction,
-  counted: Omit<Counted, 'reopened'>,
+  counted: Omit<Counted, 'reopened' | 'full'>,
   { now, change }: { readonly now: EpochMs; readonly change: bigint },
 ): void {
   const { begun, changed, shifts, standings } = counted;

@@ -2,14 +2,14 @@
  * Postings that wait although the one before them is counted: more became due at once than a batch looks at
  * (WAITING_PAGE), as behind a dead letter that was replayed after a long time. Counted here, page by page.
  */
-import type { Clock } from '#kernel/clock.ts';
+import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
 import { isTransient } from '#platform/postgres/faults.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
-import { decide, loadNames, save } from './consumer.ts';
+import { decideWaiting, loadNames, save } from './consumer.ts';
 import { type AccountName, nameText } from './posting.ts';
 import { inOrder } from './store.ts';
 
@@ -79,14 +79,17 @@ export interface WaitingPostingsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Accounts that were told of; what is forgotten is told again. */
-const TOLD_MAX = 1_000;
+/** Before another try of an account whose postings cannot be counted, which is for a person: meanwhile it costs nobody anything. */
+const POSTPONED_MS = 600_000;
+/** Accounts that are left alone; what is forgotten is tried, and told, again. */
+const POSTPONED_MAX = 10_000;
 
 export class WaitingPostings {
   readonly #options: WaitingPostingsOptions;
   /** The key of the account behind which the next look begins: those that wait for a person keep nobody else waiting. */
   #after = FIRST_KEY;
-  readonly #told = new Set<string>();
+  /** Until when which accounts are left alone, by `nameText`. */
+  readonly #postponed = new Map<string, EpochMs>();
 
   constructor(options: WaitingPostingsOptions) {
     this.#options = options;
@@ -95,7 +98,8 @@ export class WaitingPostings {
   /** Whether anything was counted: then there may be more. */
   async count(): Promise<boolean> {
     const { due, next } = await findDue(this.#options.session, this.#after);
-    const isCounted = due.length > 0 && (await this.#countEach(due));
+    const open = due.filter((name) => !this.#isPostponed(name));
+    const isCounted = open.length > 0 && (await this.#countEach(open));
     this.#after = next ?? FIRST_KEY;
     return isCounted;
   }
@@ -109,7 +113,7 @@ export class WaitingPostings {
       if (isTransient(error)) throw error;
       const [only] = due;
       if (due.length === 1 && only !== undefined) {
-        this.#tell(only, error);
+        this.#postpone(only, error);
         return false;
       }
     }
@@ -118,11 +122,17 @@ export class WaitingPostings {
     return (await this.#countEach(due.slice(middle))) || isFirstCounted;
   }
 
-  #tell(name: AccountName, cause: unknown): void {
+  #isPostponed(name: AccountName): boolean {
+    const until = this.#postponed.get(nameText(name));
+    return until !== undefined && this.#options.clock.now() < until;
+  }
+
+  #postpone(name: AccountName, cause: unknown): void {
     const text = nameText(name);
-    if (this.#told.has(text)) return;
-    if (this.#told.size >= TOLD_MAX) this.#told.clear();
-    this.#told.add(text);
+    const isTold = this.#postponed.has(text);
+    if (this.#postponed.size >= POSTPONED_MAX) this.#postponed.clear();
+    this.#postponed.set(text, this.#options.clock.now() + POSTPONED_MS);
+    if (isTold) return;
     this.#options.onError(
       new Fault(`what waits for account ${text} cannot be counted`, { transient: false, cause }),
     );
@@ -131,7 +141,7 @@ export class WaitingPostings {
   async #countTogether(due: readonly AccountName[]): Promise<void> {
     const { session, log, clock } = this.#options;
     const appended = await session.transaction(async (tx) => {
-      const plan = decide(await loadNames(tx, inOrder(due)), clock.now());
+      const plan = decideWaiting(await loadNames(tx, inOrder(due)), clock.now());
       save(tx, plan);
       const { drafts, now } = plan;
       return sendDrafts(tx, { topic: 'consolidation', partitions: log.partitions, occurredAt: now, drafts });
