@@ -15,6 +15,13 @@ export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
+/** Of characters as JSON Schema counts them, code points: one beyond the basic plane has a `length` of two. */
+export function hasAtMost(characters: number, text: string): boolean {
+  return (
+    text.length <= characters || (text.length <= 2 * characters && Array.from(text).length <= characters)
+  );
+}
+
 /** Names that objects have by themselves. */
 const FORBIDDEN_NAMES = new Set(['__proto__', 'constructor']);
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for

@@ -4,6 +4,7 @@ import type { Decision } from '#kernel/decision.ts';
 import { accepted, refused } from '#kernel/decision.ts';
 import type { Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
+import { hasAtMost } from '#kernel/text.ts';
 import type { EdgeProblemCode } from './problems.ts';
 
 /** In characters (code points), DESIGN §6. */
@@ -65,7 +66,7 @@ function parseKey(header: string): KeyDecision {
   if (key === '') return invalid('is empty');
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   if (/[\u0000-\u001f\u007f-\u009f]/.test(key)) return invalid('holds a control character');
-  if (key.length > MAX_KEY_LENGTH && Array.from(key).length > MAX_KEY_LENGTH) {
+  if (!hasAtMost(MAX_KEY_LENGTH, key)) {
     return invalid(`is longer than ${MAX_KEY_LENGTH} characters`);
   }
   return accepted(key);

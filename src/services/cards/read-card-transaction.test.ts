@@ -46,6 +46,14 @@ describe('K1: what a card transaction may look like', () => {
     expect(read(RIGHT).received.externalId).toBeNull();
   });
 
+  test.each(['x', '🍕'])('K6: an id has 255 characters at most, wherever it comes: %s', (character) => {
+    const [most, more] = [character.repeat(255), character.repeat(256)];
+    for (const reading of [read(RIGHT, most), read({ ...RIGHT, id: most })])
+      expect(reading).toMatchObject({ received: { externalId: most }, request: { account: '123' } });
+    for (const reading of [read(RIGHT, more), read({ ...RIGHT, id: more })])
+      expect(reading.request).toMatchObject({ reason: 'malformed_field', detail: 'id' });
+  });
+
   test('K6: two requests are the same if they mean the same', () => {
     const digest = (body: unknown) => read(body, 'k').received.digest;
     const text = JSON.stringify(RIGHT);

@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { canonicalJson } from '#kernel/canonical-json.ts';
-import { isStorableText } from '#kernel/text.ts';
+import { hasAtMost, isStorableText } from '#kernel/text.ts';
 import { type Reach, refusalOfUrl } from '#platform/egress/reachable.ts';
 import { parseJsonBody } from '#platform/http/json-body.ts';
 import { isCardAccount } from './card.ts';
@@ -55,6 +55,7 @@ export function isRefusal(request: CardRequest | Refusal): request is Refusal {
   return 'reason' in request;
 }
 
+/** As of an idempotency key, which may be one. */
 const EXTERNAL_ID_MAX = 255;
 export const CALLBACK_URL_MAX = 2048;
 /** Characters of a number that is refused. */
@@ -112,7 +113,7 @@ function readMembers(body: Members, text: string, { key, reach }: ReadBy): Readi
 /** Undefined for what cannot be one; what its name leads to is judged when it is called. */
 function callbackOf(url: unknown, reach: Reach): string | null | undefined {
   if (url === undefined || url === null) return null;
-  if (typeof url !== 'string' || url.length > CALLBACK_URL_MAX || !isStorableText(url)) return undefined;
+  if (typeof url !== 'string' || !hasAtMost(CALLBACK_URL_MAX, url) || !isStorableText(url)) return undefined;
   return refusalOfUrl(url, reach) === undefined ? url : undefined;
 }
 
@@ -168,7 +169,7 @@ function isText(value: unknown, isRight: (text: string) => boolean): value is st
 
 function isExternalId(value: unknown): value is string {
   return (
-    typeof value === 'string' && value !== '' && value.length <= EXTERNAL_ID_MAX && isStorableText(value)
+    typeof value === 'string' && value !== '' && hasAtMost(EXTERNAL_ID_MAX, value) && isStorableText(value)
   );
 }
 
