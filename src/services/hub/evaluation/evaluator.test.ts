@@ -170,6 +170,17 @@ test('what is left of one that has failed is its own, and holds up nobody who is
   expect(new Set(results.slice(1).map(({ kind }) => kind))).toEqual(new Set(['values']));
 });
 
+/** Nothing has been tried for so long: what began to loop meanwhile came through at first. */
+test('what was worked on before one that loops comes through, whatever else loops by then (V2)', async () => {
+  const own = (name: string) => ({ ...value('"own"'), tenant: `${tenant}-${name}` });
+  const loop = '$match("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", /^(a+)+$/)';
+  await evaluator.run([own('first')]);
+  const later = Date.now() + JOB_MAX_MS / 2;
+  const jobs = [own('a'), value(`$millis() > ${later} ? ${loop} : 1`), value(loop), own('b')];
+  const results = await evaluator.run(jobs, { isShared: true });
+  expect(results.map(({ kind }) => kind)).toEqual(['values', 'overrun', 'overrun', 'values']);
+});
+
 describe('rules', () => {
   const list = [
     { when: 'amount > 1000', refuse: 'too much' },

@@ -3,7 +3,8 @@
  *
  * T1: a job that takes longer than JOB_MAX_MS, or more than HEAP_MAX_MB, is stopped by ending its thread, whatever it is
  *     doing: a recursion, a regular expression, a list that grows.
- * T2: what a thread was working on beside it is given to the next thread.
+ * T2: what a thread was working on beside it is given to the next thread: what came before it is cheap to do again, what comes behind it
+ *     is still to be done. Nothing else is at fault.
  * T3: nothing else is begun before a thread has ended: one that is ended within a step can still end the whole process by it, and
  *     whoever looks from outside takes what it has asked for last as the cause.
  */
@@ -33,46 +34,40 @@ export class Thread {
   }
 
   async perform(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
-    const results = new Map<OwnedJob, JobResult>();
-    const stopped = new Stopped();
-    const shares = new Shares(shareMs);
-    // T2: what comes before the job that was stopped is cheap to do again, what comes behind it is still to be done.
+    const known = new Known(shareMs);
     let left = jobs;
     while (left.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
       const ended = await this.#attempt(left, shareMs);
       if (ended.kind === 'done') {
-        for (const [at, job] of left.entries()) results.set(job, ended.results[at] ?? LOST);
+        known.take(left, ended.results);
         break;
       }
-      const before = left.slice(0, ended.at);
       // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
-      const found = before.length === 0 ? [] : await this.#before(before, shareMs);
-      for (const [at, job] of before.entries()) {
-        const result = found[at] ?? LOST;
-        results.set(job, result);
-        if (result.kind === 'later') shares.noteSpent(job);
-      }
+      await this.#again(left.slice(0, ended.at), known, shareMs);
       const [guilty, ...behind] = left.slice(ended.at);
       if (guilty === undefined) break;
-      const result: JobResult = { kind: 'overrun', detail: ended.detail };
-      results.set(guilty, result);
-      stopped.note(guilty, result);
-      for (const job of behind) {
-        const known = stopped.resultOf(job) ?? shares.resultOf(job);
-        if (known !== undefined) results.set(job, known);
-      }
-      left = behind.filter((job) => !results.has(job));
+      known.blame(guilty, ended.detail);
+      left = known.openOf(behind);
     }
-    return jobs.map((job) => results.get(job) ?? LOST);
+    return jobs.map((job) => known.resultOf(job));
   }
 
-  /** They came through a moment ago. */
-  async #before(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
-    const ended = await this.#attempt(jobs, shareMs);
-    return ended.kind === 'done'
-      ? ended.results
-      : jobs.map(() => ({ kind: 'overrun', detail: ended.detail }) as const);
+  /** T2. They came through a moment ago; what does not now, as what goes by the time, is stopped like any other. */
+  async #again(jobs: readonly OwnedJob[], known: Known, shareMs?: number): Promise<void> {
+    let left = jobs;
+    while (left.length > 0) {
+      // oxlint-disable-next-line no-await-in-loop -- a thread does one thing at a time
+      const ended = await this.#attempt(left, shareMs);
+      if (ended.kind === 'done') {
+        known.take(left, ended.results);
+        return;
+      }
+      const guilty = left[ended.at];
+      if (guilty === undefined) return;
+      known.blame(guilty, ended.detail);
+      left = known.openOf(left);
+    }
   }
 
   #attempt(jobs: readonly OwnedJob[], shareMs?: number): Promise<Attempt> {
@@ -157,6 +152,44 @@ interface Hearing {
 type Attempt =
   | { readonly kind: 'done'; readonly results: readonly JobResult[] }
   | { readonly kind: 'stopped'; readonly at: number; readonly detail: string };
+
+/** What is known of jobs that are worked on together. */
+class Known {
+  readonly #results = new Map<OwnedJob, JobResult>();
+  readonly #stopped = new Stopped();
+  readonly #shares: Shares;
+
+  constructor(shareMs: number | undefined) {
+    this.#shares = new Shares(shareMs);
+  }
+
+  take(jobs: readonly OwnedJob[], results: readonly JobResult[]): void {
+    for (const [at, job] of jobs.entries()) {
+      const result = results[at] ?? LOST;
+      this.#results.set(job, result);
+      if (result.kind === 'later') this.#shares.noteSpent(job);
+    }
+  }
+
+  blame(guilty: OwnedJob, detail: string): void {
+    const result: JobResult = { kind: 'overrun', detail };
+    this.#results.set(guilty, result);
+    this.#stopped.note(guilty, result);
+  }
+
+  /** Those that are still to be tried. */
+  openOf(jobs: readonly OwnedJob[]): OwnedJob[] {
+    for (const job of jobs) {
+      const result = this.#stopped.resultOf(job) ?? this.#shares.resultOf(job);
+      if (result !== undefined && !this.#results.has(job)) this.#results.set(job, result);
+    }
+    return jobs.filter((job) => !this.#results.has(job));
+  }
+
+  resultOf(job: OwnedJob): JobResult {
+    return this.#results.get(job) ?? LOST;
+  }
+}
 
 /** A thread that says less than it was asked for. */
 const LOST: JobResult = { kind: 'overrun', detail: 'Its thread has ended.' };
