@@ -141,3 +141,10 @@ test('a megabyte of the worst of each kind is read without running out of stack'
     expect(typeof parse(text).ok).toBe('boolean');
   }
 });
+
+test('what is told of a body stays short, however long its names are', () => {
+  const numbers = Array.from({ length: 100 }, () => '1e400').join();
+  const decision = parse(`{"${'x'.repeat(100_000)}":[${numbers}]}`);
+  expect(decision.ok ? 0 : decision.problem.errors?.length).toBeGreaterThan(0);
+  expect(JSON.stringify(decision).length).toBeLessThan(50_000);
+});

@@ -25,8 +25,8 @@ import type { FieldProblem, Problem } from '#kernel/problem.ts';
 import { problem } from '#kernel/problem.ts';
 import { isMemberName, isStorableText, MAX_JSON_DEPTH } from '#kernel/text.ts';
 import { pointerStep } from './json-pointer.ts';
+import { listedFaults, MAX_FIELD_PROBLEMS } from './listed-faults.ts';
 import type { EdgeProblemCode } from './problems.ts';
-import { MAX_FIELD_PROBLEMS } from './render-problem.ts';
 import { repeatedNames } from './repeated-names.ts';
 import { roundedNumbers } from './rounded-numbers.ts';
 import { type JsonScan, scanJson } from './scan-json.ts';
@@ -103,7 +103,7 @@ function faultsOf(body: {
   const suspicious = scan.escapes || text.includes('__proto__') || text.includes('"constructor"');
   const unusable: FieldProblem[] = [];
   if (suspicious) inspect(value, '', unusable); // J2, J5
-  return [...repeated, ...rounded, ...unusable].slice(0, most);
+  return listedFaults([...repeated, ...rounded, ...unusable]);
 }
 
 function countMembers(value: unknown): number {

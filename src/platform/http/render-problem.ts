@@ -1,10 +1,8 @@
 import { InvariantViolation } from '#kernel/fault.ts';
 import type { Problem, ProblemRegistry } from '#kernel/problem.ts';
+import { listedFaults } from './listed-faults.ts';
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
-
-/** More faults than this in one answer help nobody, and the answer stays small whatever was sent. */
-export const MAX_FIELD_PROBLEMS = 100;
 
 /** Seconds. What a caller is told to wait when the problem itself does not say. */
 const DEFAULT_RETRY_AFTER_S = 1;
@@ -33,7 +31,7 @@ export function renderProblem(registry: ProblemRegistry, problem: Problem): Rend
     status: definition.status,
     detail: problem.detail,
     code: problem.code,
-    ...(problem.errors === undefined ? {} : { errors: problem.errors.slice(0, MAX_FIELD_PROBLEMS) }),
+    ...(problem.errors === undefined ? {} : { errors: listedFaults(problem.errors) }),
     ...problem.members,
   });
   return { status: definition.status, body, headers: headersOf(definition.status, problem) };

@@ -12,9 +12,9 @@ import { isVisible } from '#kernel/reason.ts';
 import { isCalendarDate, isRfc3339 } from './instants.ts';
 import { faulty } from './json-body.ts';
 import { pointerStep } from './json-pointer.ts';
+import { listedFaults, MAX_FIELD_PROBLEMS } from './listed-faults.ts';
 import { MULTIPLE_OF } from './multiple-of.ts';
 import { ProblemError } from './problem-error.ts';
-import { MAX_FIELD_PROBLEMS } from './render-problem.ts';
 
 /**
  * All faults of a body are looked for only if it has at most this many values. Ajv keeps an object per fault: a 1 MiB
@@ -73,9 +73,7 @@ export function createFaultFinder(
   const findAll = createAjv({ allErrors: true, strictRequired }).compile(schema);
   return (value, root) => {
     if (findAll(value)) return [];
-    return withoutBranches(findAll.errors ?? [])
-      .slice(0, MAX_FIELD_PROBLEMS)
-      .map((error) => fieldProblem(error, root));
+    return faultsIn(findAll.errors ?? [], root);
   };
 }
 
@@ -140,14 +138,17 @@ function countValues(value: unknown, limit: number): number {
 }
 
 function validationProblem(part: Part, errors: readonly ErrorObject[]): ProblemError {
-  const faults = withoutBranches(errors)
-    .slice(0, MAX_FIELD_PROBLEMS)
-    .map((error) => fieldProblem(error, POINTER_ROOTS[part]));
+  const faults = faultsIn(errors, POINTER_ROOTS[part]);
   if (part === 'body') return new ProblemError(faulty(faults));
   const [first] = faults;
   return new ProblemError(
     problem('request.invalid_parameter', `${first?.pointer} ${first?.detail}.`, { errors: faults }),
   );
+}
+
+function faultsIn(errors: readonly ErrorObject[], root: string): FieldProblem[] {
+  const told = withoutBranches(errors).slice(0, MAX_FIELD_PROBLEMS);
+  return listedFaults(told.map((error) => fieldProblem(error, root)));
 }
 
 /**

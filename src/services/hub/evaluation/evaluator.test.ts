@@ -319,3 +319,12 @@ test('a schema says every fault with its place, and one that is none is said to 
     { kind: 'faulty' },
   ]);
 });
+
+test('what a message lacks by a long schema, a hundred times, is told in less than a message', async () => {
+  const listed = Array.from({ length: 50 }, (_, at) => `${at} ${'x'.repeat(1000)}`);
+  const source = JSON.stringify({ type: 'object', additionalProperties: { enum: listed } });
+  const message = JSON.stringify(Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`m${at}`, at])));
+  const [result] = await evaluator.run([{ tenant, kind: 'validate', source, message }]);
+  expect(result).toMatchObject({ kind: 'invalid' });
+  expect(JSON.stringify(result).length).toBeLessThan(65_536);
+});
