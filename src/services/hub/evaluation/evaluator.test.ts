@@ -289,7 +289,24 @@ describe('V6: a tenant that has had its share', () => {
     expect(await kindsOf([own(), own(), own()], { isShared: true })).toEqual(['values', 'values', 'values']);
   });
 
-  test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
+  test('has one done in each process at most, however many are handed over', async () => {
+    const kinds = await kindsOf(
+      Array.from({ length: 1100 }, () => own()),
+      NO_SHARE,
+    );
+    expect(kinds.filter((kind) => kind === 'values').length).toBeLessThanOrEqual(2);
+  });
+
+  test('has no second one where another is stopped, by its thread or by its process', async () => {
+    const loop = { ...loopOf(0), tenant: `${tenant}-loop` };
+    const death = { ...loop, source: JSON.stringify(['$count($split($pad("a", 200000000), ""))']) };
+    const expected = ['values', 'later', 'overrun', 'later', 'later', 'values'];
+    for (const stopped of [loop, death])
+      expect(await kindsOf([own(), own(), stopped, own(), own(1), other('c')], NO_SHARE)).toEqual(expected);
+  });
+});
+
+test('a process that stops says nothing of what it was asked: that is no fault of a message', async () => {
   const stopping = new Evaluator();
   const loop = value('($f := function($n) { $f($n + 4) }; $f(0))');
   const isOfTheWorld = (error: unknown): boolean => error instanceof Fault && error.transient;

@@ -12,6 +12,7 @@
 import { Fault } from '#kernel/fault.ts';
 import { EvaluatingProcess } from './evaluating-process.ts';
 import type { JobResult, OwnedJob } from './job.ts';
+import { LATER } from './shares.ts';
 import { Standings } from './standings.ts';
 
 /** One for the steps' batches is enough for 10 000 messages a second; the other one, that an overrun stops not all. */
@@ -24,6 +25,11 @@ interface Waiting {
   readonly shareMs: number | undefined;
   readonly resolve: (results: readonly JobResult[]) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Open {
+  readonly job: OwnedJob;
+  readonly index: number;
 }
 
 interface Running {
@@ -51,26 +57,39 @@ export class Evaluator {
   ): Promise<readonly JobResult[]> {
     const results = jobs.map((job) => this.#standings.refusalOf(job, { isShared }));
     const open = jobs.flatMap((job, index) => (results[index] === undefined ? { job, index } : []));
-    const parts = Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, part) =>
-      open.slice(part * JOBS_PER_WORK, (part + 1) * JOBS_PER_WORK),
-    );
-    await Promise.all(
-      parts.map(async (part) => {
-        const found = await this.#submit(
-          part.map(({ job }) => job),
-          shareMs === undefined ? undefined : shareMs / parts.length,
+    const works = worksOf(open);
+    const share = {
+      shareMs: shareMs === undefined ? undefined : shareMs / Math.min(works.length, PROCESSES),
+      spent: new Set<string>(),
+    };
+    const next = works.values();
+    const lane = async (): Promise<void> => {
+      for (const work of next) {
+        // oxlint-disable-next-line no-await-in-loop -- what was spent in one is not spent again in the next
+        const found = await this.#perform(
+          work.map(({ job }) => job),
+          { isShared, ...share },
         );
-        if (this.#closed) return;
-        this.#standings.note(
-          part.map(({ job }) => job),
-          found,
-          { isShared },
-        );
-        for (const [at, { index, job }] of part.entries()) results[index] = this.#judged(job, found[at]);
-      }),
-    );
+        for (const [at, { index }] of work.entries()) results[index] = found[at];
+      }
+    };
+    await Promise.all(Array.from({ length: PROCESSES }, lane));
     if (this.#closed) throw new Fault('the process is stopping', { transient: true }); // V4
     return results as JobResult[];
+  }
+
+  /** V6: of a tenant that has had its share in another work nothing is handed over. */
+  async #perform(
+    jobs: readonly OwnedJob[],
+    { isShared, shareMs, spent }: { isShared: boolean; shareMs: number | undefined; spent: Set<string> },
+  ): Promise<readonly (JobResult | undefined)[]> {
+    const due = jobs.filter(({ tenant }) => !spent.has(tenant));
+    const found = due.length === 0 ? [] : await this.#submit(due, shareMs);
+    if (this.#closed) return [];
+    this.#standings.note(due, found, { isShared });
+    const results = new Map(due.map((job, at) => [job, this.#judged(job, found[at])]));
+    for (const [job, result] of results) if (result?.kind === 'later') spent.add(job.tenant);
+    return jobs.map((job) => (results.has(job) ? results.get(job) : LATER));
   }
 
   async close(): Promise<void> {
@@ -102,4 +121,15 @@ export class Evaluator {
       found?.kind === 'overrun' && this.#standings.refusalOf(job, { isShared: false }) !== undefined;
     return isShunned ? { ...found, isShunned } : found;
   }
+}
+
+/** Those of a tenant are together: who is slow is so in as few works as may be. */
+function worksOf(open: readonly Open[]): Open[][] {
+  return cut([...Map.groupBy(open, ({ job }) => job.tenant).values()].flat());
+}
+
+function cut(open: readonly Open[]): Open[][] {
+  return Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, work) =>
+    open.slice(work * JOBS_PER_WORK, (work + 1) * JOBS_PER_WORK),
+  );
 }

@@ -27,4 +27,4 @@ export class Shares {
   }
 }
 
-const LATER: JobResult = { kind: 'later' };
+export const LATER: JobResult = { kind: 'later' };
