@@ -112,12 +112,16 @@ function asJson(value: JsonValue | undefined, at: string): JsonValue | undefined
   return JSON.parse(JSON.stringify(value)) as JsonValue;
 }
 
+/** Together no longer than a message: keys that are looked up. */
 async function valuesOf(sources: readonly string[], message: JsonValue): Promise<JobResult> {
   const values: string[] = [];
+  let room = MESSAGE_MAX_BYTES;
   for (const [index, source] of sources.entries()) {
     // oxlint-disable-next-line no-await-in-loop -- one at a time is what can be bounded
     const value = await evaluate(source, message, `/${index}`);
-    values.push(textOf(value ?? null, `/${index}`));
+    const text = textOf(value ?? null, `/${index}`, room);
+    room -= Buffer.byteLength(text);
+    values.push(text);
   }
   return { kind: 'values', values };
 }
@@ -132,12 +136,12 @@ async function evaluate(source: string, input: JsonValue, at: string): Promise<J
 }
 
 /** As it is carried on: what no message can hold, a function or a NUL, fails here. */
-function textOf(value: JsonValue, at: string): string {
+function textOf(value: JsonValue, at: string, mostBytes = MESSAGE_MAX_BYTES): string {
   refuseLost(value, at);
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined || !(isPlain(text) || isStorableJson(JSON.parse(text))))
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
-  if (Buffer.byteLength(text) > MESSAGE_MAX_BYTES)
+  if (Buffer.byteLength(text) > mostBytes)
     throw new Faulty(at, new TypeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`)); // at once: no overrun
   return text;
 }

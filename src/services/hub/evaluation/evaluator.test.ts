@@ -181,6 +181,22 @@ test('what was worked on before one that loops comes through, whatever else loop
   expect(results.map(({ kind }) => kind)).toEqual(['values', 'overrun', 'overrun', 'values']);
 });
 
+test('large messages of two bytes a letter, and what is made of them, take no room from each other', async () => {
+  const message = { a: `€${'x'.repeat(65_000)}` };
+  const jobs = Array.from({ length: 256 }, (_, at) => ({
+    ...rules([{ set: { b: '1' } }], message),
+    tenant: `${tenant}-${at % 7}`,
+  }));
+  const results = await evaluator.run(jobs, { isShared: true });
+  expect([...new Set(results.map(({ kind }) => kind))]).toEqual(['passed']);
+});
+
+test('keys together longer than a message fail', async () => {
+  const keys = JSON.stringify(['$pad("a", 40000)', '$pad("b", 20000)', '$pad("c", 20000)']);
+  const [result] = await evaluator.run([{ tenant, kind: 'values', source: keys, message: '{}' }]);
+  expect(result).toMatchObject({ kind: 'faulty', at: '/2', detail: 'gives more than 65536 bytes' });
+});
+
 describe('rules', () => {
   const list = [
     { when: 'amount > 1000', refuse: 'too much' },

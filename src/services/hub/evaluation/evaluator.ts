@@ -19,6 +19,11 @@ import { Standings } from './standings.ts';
 const PROCESSES = 2;
 /** Jobs handed over at a time. */
 const JOBS_PER_WORK = 256;
+/**
+ * Of their messages, beyond the first: what waits in a thread, and what was made of it, takes of the same HEAP_MAX_MB as the job that is
+ * worked on, which would be at fault for it. A text with one letter beyond Latin 1 has two bytes for each.
+ */
+const LENGTH_PER_WORK = 4 * 1024 * 1024;
 
 interface Waiting {
   readonly jobs: readonly OwnedJob[];
@@ -129,7 +134,18 @@ function worksOf(open: readonly Open[]): Open[][] {
 }
 
 function cut(open: readonly Open[]): Open[][] {
-  return Array.from({ length: Math.ceil(open.length / JOBS_PER_WORK) }, (_, work) =>
-    open.slice(work * JOBS_PER_WORK, (work + 1) * JOBS_PER_WORK),
-  );
+  const works: Open[][] = [];
+  let length = 0;
+  for (const each of open) {
+    const own = 'message' in each.job ? each.job.message.length : 0;
+    const last = works.at(-1);
+    if (last !== undefined && last.length < JOBS_PER_WORK && length + own <= LENGTH_PER_WORK) {
+      last.push(each);
+      length += own;
+    } else {
+      works.push([each]);
+      length = own;
+    }
+  }
+  return works;
 }
