@@ -110,3 +110,12 @@ test('V5: nothing of one tenant counts against another, of the same source neith
   expect(refusalOf('shared', SHARED, 'other')).toBeUndefined();
   expect(refusalOf('new', SHARED, 'other')).toBeUndefined();
 });
+
+test('what waits is asked about in every batch: a long source costs no more than a short one', () => {
+  const { standings } = setUp();
+  const long = job('x'.repeat(400_000));
+  standings.note([long], [STOPPED], SHARED);
+  const startedAt = performance.now();
+  for (let time = 0; time < 200_000; time++) standings.refusalOf(long, SHARED);
+  expect(performance.now() - startedAt).toBeLessThan(5000);
+});

@@ -9,6 +9,7 @@
  *     against another's.
  */
 import { hash } from 'node:crypto';
+import { KeptByLength } from '../kept-by-length.ts';
 import { JOB_MAX_MS, type JobResult, type OwnedJob } from './job.ts';
 
 /**
@@ -27,6 +28,8 @@ const GIVEN_BACK = 0.1;
 const SEARCH_MS = 100;
 /** Tenants, and sources of one. */
 const REMEMBERED_MAX = 1000;
+/** Of the sources whose keys are known; the connectors that they are of are kept up to as much. */
+const KEYS_LENGTH = 16 * 1024 * 1024;
 
 interface Standing {
   spentMs: number;
@@ -42,6 +45,8 @@ interface Standing {
 export class Standings {
   readonly #now: () => number;
   readonly #standings = new Map<string, Standing>();
+  /** By source: one may be 400 kB long, and thousands of messages that wait are asked about in every batch. */
+  readonly #keys = new KeptByLength<string>({ most: REMEMBERED_MAX, mostLength: KEYS_LENGTH });
 
   constructor(now = () => performance.now()) {
     this.#now = now;
@@ -51,7 +56,7 @@ export class Standings {
   refusalOf(job: OwnedJob, { isShared }: { readonly isShared: boolean }): JobResult | undefined {
     const standing = this.#standings.get(job.tenant);
     if (standing === undefined) return undefined;
-    const source = keyOf(job);
+    const source = this.#keyOf(job);
     const spentMs = this.#spentMs(standing);
     const hasComeThrough = standing.cameThrough.has(source);
     if (this.#isShunned(standing, source)) return SHUNNED;
@@ -68,7 +73,7 @@ export class Standings {
     { isShared }: { readonly isShared: boolean },
   ): void {
     const stops = jobs.flatMap((job, at) => stopOf(job, results[at]));
-    const sources = new Map(stops.map((stop) => [`${stop.job.tenant}\n${keyOf(stop.job)}`, stop]));
+    const sources = new Map(stops.map((stop) => [`${stop.job.tenant}\n${this.#keyOf(stop.job)}`, stop]));
     for (const stop of sources.values()) this.#noteStop(stop, isShared);
     if (this.#standings.size === 0) return;
     for (const [at, job] of jobs.entries())
@@ -77,7 +82,7 @@ export class Standings {
 
   #noteStop({ job, tookMs }: Stop, isShared: boolean): void {
     const { tenant } = job;
-    const source = keyOf(job);
+    const source = this.#keyOf(job);
     const now = this.#now();
     const known = this.#standings.get(tenant);
     const standing = known ?? newStanding(now);
@@ -96,10 +101,19 @@ export class Standings {
   #noteCameThrough(job: OwnedJob, isShared: boolean): void {
     const standing = this.#standings.get(job.tenant);
     if (standing === undefined) return;
-    const source = keyOf(job);
+    const source = this.#keyOf(job);
     if (!standing.cameThrough.has(source)) makeRoom(standing.cameThrough);
     standing.cameThrough.add(source);
     if (!isShared) standing.suspects.delete(source);
+  }
+
+  /** Asked of tenants alone that have a standing. */
+  #keyOf({ source }: OwnedJob): string {
+    const known = this.#keys.find(source);
+    if (known !== undefined) return known;
+    const key = hash('sha1', source, 'base64');
+    this.#keys.keep(source, key, source.length);
+    return key;
   }
 
   #spentMs({ spentMs, at }: Standing): number {
@@ -140,11 +154,6 @@ function remember<Value>(among: Map<string, Value>, key: string, value: Value): 
 
 function makeRoom(among: { readonly size: number; clear(): void }): void {
   if (among.size >= REMEMBERED_MAX) among.clear();
-}
-
-/** A source may be 400 kB long. Made only of tenants that have a standing. */
-function keyOf({ source }: OwnedJob): string {
-  return hash('sha1', source, 'base64');
 }
 
 const SUSPECT: JobResult = { kind: 'overrun', detail: 'It was stopped just now, and is tried alone.' };
