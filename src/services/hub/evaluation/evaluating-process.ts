@@ -4,6 +4,7 @@
  * whole process (seen: `$split($pad("a", 200000000), "")`, and `$length` of a text that was doubled 24 times).
  *
  * E1: what ends the process is known by its source: what it was working on is done again, one source at a time.
+ *     Where none of them ends it again (what goes by the time may not), that is told (standings.ts, V7).
  * E2: one that does not even start, or was closed, is no fault of a message.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -11,6 +12,12 @@ import { Fault } from '#kernel/fault.ts';
 import { type Done, type JobResult, type OwnedJob, packJobs, sourceRef, type Work } from './job.ts';
 import { Shares } from './shares.ts';
 import { Stopped } from './stopped.ts';
+
+export interface Performed {
+  readonly results: readonly JobResult[];
+  /** The process has ended over them together, and over none of them by itself. */
+  readonly isUnexplained: boolean;
+}
 
 /** Started when it is needed, and again after it has ended. */
 export class EvaluatingProcess {
@@ -25,10 +32,13 @@ export class EvaluatingProcess {
     this.#onFree = onFree;
   }
 
-  async perform(jobs: readonly OwnedJob[], shareMs?: number): Promise<readonly JobResult[]> {
+  async perform(jobs: readonly OwnedJob[], shareMs?: number): Promise<Performed> {
     this.isBusy = true;
     try {
-      return (await this.#attempt(jobs, shareMs)) ?? (await this.#bySource(jobs, shareMs));
+      const found = await this.#attempt(jobs, shareMs);
+      if (found !== undefined) return { results: found, isUnexplained: false };
+      const results = await this.#bySource(jobs, shareMs);
+      return { results, isUnexplained: !results.includes(TOO_MUCH) };
     } finally {
       this.isBusy = false;
       this.#onFree();

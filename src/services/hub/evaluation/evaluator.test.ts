@@ -181,6 +181,19 @@ test('what was worked on before one that loops comes through, whatever else loop
   expect(results.map(({ kind }) => kind)).toEqual(['values', 'overrun', 'overrun', 'values']);
 });
 
+test('a tenant whose expression ends its process, and comes through the next time, is worked on apart from the others (V7)', async () => {
+  const other = { ...value('"other"'), tenant: `${tenant}-other` };
+  const kinds: string[] = [];
+  for (let times = 0; times < 10 && !kinds.includes('overrun'); times++) {
+    const until = Date.now() + 100;
+    const ends = value(`$millis() < ${until} ? $count($split($pad("a", 200000000), "")) : 1`);
+    const results = await evaluator.run([ends, other], { isShared: true });
+    expect(results[1]).toMatchObject({ kind: 'values' });
+    kinds.push(results[0]?.kind ?? '');
+  }
+  expect(kinds.at(-1)).toBe('overrun');
+});
+
 test('large messages of two bytes a letter, and what is made of them, take no room from each other', async () => {
   const message = { a: `€${'x'.repeat(65_000)}` };
   const jobs = Array.from({ length: 256 }, (_, at) => ({

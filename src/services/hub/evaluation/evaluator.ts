@@ -10,7 +10,7 @@
  *     of it is `later`, which is nothing against it.
  */
 import { Fault } from '#kernel/fault.ts';
-import { EvaluatingProcess } from './evaluating-process.ts';
+import { EvaluatingProcess, type Performed } from './evaluating-process.ts';
 import type { JobResult, OwnedJob } from './job.ts';
 import { LATER } from './shares.ts';
 import { Standings } from './standings.ts';
@@ -28,7 +28,7 @@ const LENGTH_PER_WORK = 4 * 1024 * 1024;
 interface Waiting {
   readonly jobs: readonly OwnedJob[];
   readonly shareMs: number | undefined;
-  readonly resolve: (results: readonly JobResult[]) => void;
+  readonly resolve: (performed: Performed) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -62,7 +62,7 @@ export class Evaluator {
   ): Promise<readonly JobResult[]> {
     const results = jobs.map((job) => this.#standings.refusalOf(job, { isShared }));
     const open = jobs.flatMap((job, index) => (results[index] === undefined ? { job, index } : []));
-    const works = worksOf(open);
+    const works = worksOf(open, (tenant) => this.#standings.isApart(tenant));
     const share = {
       shareMs: shareMs === undefined ? undefined : shareMs / Math.min(works.length, PROCESSES),
       spent: new Set<string>(),
@@ -89,22 +89,23 @@ export class Evaluator {
     { isShared, shareMs, spent }: { isShared: boolean; shareMs: number | undefined; spent: Set<string> },
   ): Promise<readonly (JobResult | undefined)[]> {
     const due = jobs.filter(({ tenant }) => !spent.has(tenant));
-    const found = due.length === 0 ? [] : await this.#submit(due, shareMs);
+    const performed = due.length === 0 ? NOTHING : await this.#submit(due, shareMs);
     if (this.#closed) return [];
-    this.#standings.note(due, found, { isShared });
-    const results = new Map(due.map((job, at) => [job, this.#judged(job, found[at])]));
+    this.#standings.note(due, performed.results, { isShared });
+    if (performed.isUnexplained) this.#standings.noteEnded(due);
+    const results = new Map(due.map((job, at) => [job, this.#judged(job, performed.results[at])]));
     for (const [job, result] of results) if (result?.kind === 'later') spent.add(job.tenant);
     return jobs.map((job) => (results.has(job) ? results.get(job) : LATER));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { resolve } of this.#queue.splice(0)) resolve([]);
+    for (const { resolve } of this.#queue.splice(0)) resolve(NOTHING);
     await Promise.all(this.#processes.map((each) => each.close()));
   }
 
-  #submit(jobs: readonly OwnedJob[], shareMs: number | undefined): Promise<readonly JobResult[]> {
-    if (this.#closed) return Promise.resolve([]);
+  #submit(jobs: readonly OwnedJob[], shareMs: number | undefined): Promise<Performed> {
+    if (this.#closed) return Promise.resolve(NOTHING);
     return new Promise((resolve, reject) => {
       this.#queue.push({ jobs, shareMs, resolve, reject });
       this.#handOut();
@@ -128,9 +129,14 @@ export class Evaluator {
   }
 }
 
+const NOTHING: Performed = { results: [], isUnexplained: false };
+
 /** Those of a tenant are together: who is slow is so in as few works as may be. */
-function worksOf(open: readonly Open[]): Open[][] {
-  return cut([...Map.groupBy(open, ({ job }) => job.tenant).values()].flat());
+function worksOf(open: readonly Open[], isApart: (tenant: string) => boolean): Open[][] {
+  const byTenant = [...Map.groupBy(open, ({ job }) => job.tenant)];
+  const together = byTenant.flatMap(([tenant, own]) => (isApart(tenant) ? [] : own));
+  const apart = byTenant.flatMap(([tenant, own]) => (isApart(tenant) ? [own] : [])); // V7
+  return [together, ...apart].flatMap(cut);
 }
 
 function cut(open: readonly Open[]): Open[][] {

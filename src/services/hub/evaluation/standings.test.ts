@@ -119,3 +119,15 @@ test('what waits is asked about in every batch: a long source costs no more than
   for (let time = 0; time < 200_000; time++) standings.refusalOf(long, SHARED);
   expect(performance.now() - startedAt).toBeLessThan(5000);
 });
+
+test('V7: of those over whom together a process has ended each is apart for a while, and the one that it ends for again pays', () => {
+  const { standings, pass, refusalOf } = setUp();
+  const both = [job('a', 'loops'), job('a', 'other')];
+  standings.noteEnded(both);
+  expect(['loops', 'other', 'third'].map((tenant) => standings.isApart(tenant))).toEqual([true, true, false]);
+  for (let time = 0; time < 16; time++) standings.noteEnded([job('a', 'loops'), job('b', 'loops')]);
+  expect(refusalOf('a')).toMatchObject({ isShunned: true });
+  expect(refusalOf('a', ALONE, 'other')).toBeUndefined();
+  pass(30_000);
+  expect(standings.isApart('other')).toBe(false);
+});

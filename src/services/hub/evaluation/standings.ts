@@ -7,6 +7,9 @@
  * V5: a tenant's stops together take no more than some seconds at once, and a tenth of the time in the long run, however many
  *     sources they are of. What has come through is tried with others for longer than what has not, and nothing of one tenant counts
  *     against another's.
+ * V7: of a process that has ended over jobs of several tenants, and over none of them by itself, nobody knows the cause: what goes by the
+ *     time ends it once, and comes through the next time. Each of these tenants is worked on apart from the others for a while, and pays
+ *     for the next end.
  */
 import { hash } from 'node:crypto';
 import { KeptByLength } from '../kept-by-length.ts';
@@ -22,6 +25,8 @@ const SHUNNED_FOR_MS = 30_000;
 const ALONE_FROM_MS = 8 * JOB_MAX_MS;
 /** V5. From then on it is not tried; what has come through, at twice as much. */
 const REFUSED_FROM_MS = 16 * JOB_MAX_MS;
+/** V7 */
+const APART_FOR_MS = 30_000;
 /** V5. Of the time that passes, how much is given back: a source that is shunned for most of the time costs a twentieth. */
 const GIVEN_BACK = 0.1;
 /** V5. What is stopped at once costs the others the search for it all the same. */
@@ -45,6 +50,8 @@ interface Standing {
 export class Standings {
   readonly #now: () => number;
   readonly #standings = new Map<string, Standing>();
+  /** V7. Until when. */
+  readonly #apart = new Map<string, number>();
   /** By source: one may be 400 kB long, and thousands of messages that wait are asked about in every batch. */
   readonly #keys = new KeptByLength<string>({ most: REMEMBERED_MAX, mostLength: KEYS_LENGTH });
 
@@ -80,22 +87,39 @@ export class Standings {
       if (wasWorkedOff(results[at])) this.#noteCameThrough(job, isShared);
   }
 
+  /** V7. Jobs that were handed over together. */
+  noteEnded(jobs: readonly OwnedJob[]): void {
+    const [first, ...others] = new Set(jobs.map(({ tenant }) => tenant));
+    if (first === undefined) return;
+    if (others.length === 0) this.#spend(first, JOB_MAX_MS);
+    else for (const tenant of [first, ...others]) remember(this.#apart, tenant, this.#now() + APART_FOR_MS);
+  }
+
+  /** V7 */
+  isApart(tenant: string): boolean {
+    return (this.#apart.get(tenant) ?? 0) > this.#now();
+  }
+
   #noteStop({ job, tookMs }: Stop, isShared: boolean): void {
-    const { tenant } = job;
     const source = this.#keyOf(job);
-    const now = this.#now();
-    const known = this.#standings.get(tenant);
-    const standing = known ?? newStanding(now);
-    if (known === undefined) remember(this.#standings, tenant, standing);
-    standing.spentMs = this.#spentMs(standing) + Math.max(tookMs, SEARCH_MS);
-    standing.at = now;
+    const standing = this.#spend(job.tenant, Math.max(tookMs, SEARCH_MS));
     standing.cameThrough.delete(source);
-    const until = now + SHUNNED_FOR_MS;
+    const until = this.#now() + SHUNNED_FOR_MS;
     if (isShared) remember(standing.suspects, source, until);
     else {
       const count = (standing.stopped.get(source)?.count ?? 0) + 1;
       remember(standing.stopped, source, { count, until });
     }
+  }
+
+  #spend(tenant: string, ms: number): Standing {
+    const now = this.#now();
+    const known = this.#standings.get(tenant);
+    const standing = known ?? newStanding(now);
+    if (known === undefined) remember(this.#standings, tenant, standing);
+    standing.spentMs = this.#spentMs(standing) + ms;
+    standing.at = now;
+    return standing;
   }
 
   #noteCameThrough(job: OwnedJob, isShared: boolean): void {
