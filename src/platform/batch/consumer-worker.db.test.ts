@@ -13,6 +13,7 @@ import {
   Probe,
   stepOf,
 } from '../../../tests/probe.ts';
+import type { BatchReading } from './consumer.ts';
 
 let probe: Probe;
 
@@ -336,6 +337,20 @@ test('W6: a consumer is told what it has retained, and when one event alone was 
     { steps: [1, 2], isAlone: true, retained: [1] },
   ]);
   expect(told.at(-1)).toEqual({ steps: [1, 2], isAlone: false, retained: [1, 2] });
+});
+
+test('a consumer is told whether there is more to read than its batch has', async () => {
+  const told: unknown[] = [];
+  await probe.append([1, 2, 3, 4, 5].map((step) => ({ key: 'key-1', step })));
+  const onPrepare = (events: readonly LogEvent[], { isFull }: BatchReading) =>
+    void told.push([events.length, isFull]);
+  await probe.start({ batchMax: 2, onPrepare });
+  await effectsReach(5);
+  expect(told).toEqual([
+    [2, true],
+    [2, true],
+    [1, false],
+  ]);
 });
 
 /** The worker has been given everything: its position is held back, so the log's end is all there is to see. */

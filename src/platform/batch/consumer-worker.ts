@@ -366,14 +366,14 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     return events.slice(0, unknown);
   }
 
-  async #apply({ readings, events, parked, passed }: Batch): Promise<void> {
+  async #apply({ readings, events, parked, passed, isFull }: Batch): Promise<void> {
     const { consumer, session, log, clock, observer } = this.#options;
     const startedAt = performance.now();
     let plan: Plan | undefined;
     let kept: ReadonlyMap<string, number> = new Map();
     let segments: Promise<AppendedSegment[]> | undefined;
     if (events.length > 0)
-      await consumer.prepare?.(events, { isAlone: passed === 1, retained: this.#retained });
+      await consumer.prepare?.(events, { isAlone: passed === 1, isFull, retained: this.#retained });
     await session.transaction(async (tx) => {
       lockPositions(tx, this.#readings.placesBeside(readings)); // W1
       parkEvents(tx, { group: this.group, keyOf: this.#parkingKeyOf, events: parked });

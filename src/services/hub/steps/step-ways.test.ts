@@ -11,11 +11,18 @@ interface Run {
   readonly shareMs: number | undefined;
 }
 
-/** A tenant `slow…` has two answers in a run with a share; what is of `stopped` is stopped. */
+/** What was run in it, and what waits after it. */
+interface Batch {
+  readonly runs: readonly Run[];
+  readonly waiting: readonly number[];
+}
+
+/** A tenant `slow…` has two answers in a run with a share; what is of `stopped` is stopped. A run takes 50 ms, one of the tenant `slow` 100. */
 class Scene implements Pick<Carrier, 'prepare'> {
   readonly runs: Run[] = [];
   readonly stopped = new Set<number>();
-  readonly ways = new StepWays(this, rulesStep);
+  #now = 0;
+  readonly ways = new StepWays(this, rulesStep, () => this.#now);
   #retained: readonly LogEvent[] = [];
 
   async prepare(
@@ -24,6 +31,7 @@ class Scene implements Pick<Carrier, 'prepare'> {
     { isAlone, shareMs }: { readonly isAlone: boolean; readonly shareMs?: number | undefined },
   ): Promise<ReadonlyMap<string, Way>> {
     this.runs.push({ events: events.map(({ position }) => position), isAlone, shareMs });
+    this.#now += events.some(({ tenant }) => tenant === 'slow') ? 100 : 50;
     const done = new Map<string, number>();
     return new Map(
       events.map((event) => {
@@ -38,11 +46,20 @@ class Scene implements Pick<Carrier, 'prepare'> {
     );
   }
 
-  /** A batch as the worker makes it. What was run in it, and what waits after it. */
-  async batch(...fresh: readonly LogEvent[]): Promise<{ runs: readonly Run[]; waiting: readonly number[] }> {
+  batch(...fresh: readonly LogEvent[]): Promise<Batch> {
+    return this.#batch(fresh, { isFull: false });
+  }
+
+  /** There is more to read. */
+  fullBatch(...fresh: readonly LogEvent[]): Promise<Batch> {
+    return this.#batch(fresh, { isFull: true });
+  }
+
+  /** As the worker makes it. */
+  async #batch(fresh: readonly LogEvent[], { isFull }: { isFull: boolean }): Promise<Batch> {
     this.runs.length = 0;
     const events = [...this.#retained, ...fresh];
-    await this.ways.prepare(events, { isAlone: fresh.length === 1, retained: this.#retained });
+    await this.ways.prepare(events, { isAlone: fresh.length === 1, isFull, retained: this.#retained });
     const ways = this.ways.of(events);
     this.#retained = events.filter((event) => {
       const way = ways.get(eventIdentity(event));
@@ -144,6 +161,30 @@ test('Q3: events that come one by one keep nothing waiting for ever', async () =
   for (let batches = 0; batches < 6; batches++)
     left.push((await scene.batch(eventOf('other'))).waiting.length);
   expect(left).toEqual([6, 4, 4, 2, 2, 0]);
+});
+
+test('Q5: while there is more to read, what waits is passed over for as long as its turn took, and so is what its tenant sends', async () => {
+  const scene = new Scene();
+  const slow = eventsOf('slow', 8);
+  await scene.fullBatch(...slow);
+  const left: number[] = [];
+  for (let batches = 0; batches < 6; batches++) {
+    const others = eventsOf('other', 2);
+    const { runs, waiting } = await scene.fullBatch(...others, eventOf('slow'));
+    left.push(waiting.length);
+    expect(runs.flatMap(({ events }) => events)).toEqual(expect.arrayContaining(numbers(others)));
+  }
+  expect(left).toEqual([7, 8, 7, 8, 9, 8]);
+  expect((await scene.batch(...eventsOf('other', 2))).waiting).toHaveLength(6);
+});
+
+test('Q5: a tenant that turns out to be slow beside those that are passed over waits with them', async () => {
+  const scene = new Scene();
+  await scene.fullBatch(...eventsOf('slow', 8));
+  expect((await scene.fullBatch(...eventsOf('slow-too', 4))).waiting).toHaveLength(8);
+  const other = eventOf('other');
+  const { runs } = await scene.fullBatch(...eventsOf('slow-too', 4), other);
+  expect(runs.map(({ events }) => events)).toEqual([numbers([other])]);
 });
 
 test('Q4: what memory may not hold waits for nothing, however slow it is', async () => {

@@ -8,6 +8,8 @@
  *     the other, or what waits would wait for as long as events come one by one.
  * Q4: what waits is held in memory, so it is bounded. What comes beyond that has its answer at once, however long everybody else
  *     waits for it.
+ * Q5: while the log has more to read than a batch takes, what waits is passed over for as long as its last turn took: a group reads all
+ *     events of the hub, and would fall behind for everybody if each batch were as long as the slow ones make it.
  */
 import type { BatchReading } from '#platform/batch/consumer.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
@@ -37,17 +39,23 @@ export class StepWays {
   readonly #cameThrough = new Map<string, number>();
   /** Q3: in the last batch nothing that waits was tried. */
   #passedOver = false;
+  /** Q5: until when it is passed over. */
+  #restsUntil = Number.NEGATIVE_INFINITY;
+  readonly #now: () => number;
 
-  constructor(carrier: Pick<Carrier, 'prepare'>, step: AnyStep) {
+  constructor(carrier: Pick<Carrier, 'prepare'>, step: AnyStep, now = () => performance.now()) {
     this.#carrier = carrier;
     this.#step = step;
+    this.#now = now;
   }
 
   /** A redelivery may be prepared while a batch is: neither takes from the other. */
-  async prepare(events: readonly LogEvent[], { isAlone, retained }: BatchReading): Promise<void> {
+  async prepare(events: readonly LogEvent[], { isAlone, isFull, retained }: BatchReading): Promise<void> {
     if (retained === undefined) await this.#carry(events, { isAlone, mayWait: false });
     else if (this.#isTriedAlone(events, { isAlone, waiting: retained.length }))
       await this.#besideWaiting(events);
+    else if (isFull === true && this.#now() < this.#restsUntil)
+      await this.#pastWaiting(events, retained.length);
     else await this.#inTurn(events);
     forgetOldest(this.#ways);
   }
@@ -81,20 +89,44 @@ export class StepWays {
     await this.#carry(events.slice(-1), { isAlone: true, mayWait });
   }
 
+  /** Q5. Of a tenant that turns out to be slow what comes next waits too. */
+  async #pastWaiting(events: readonly LogEvent[], waiting: number): Promise<void> {
+    const within = withinBound(events);
+    const waitable = events.slice(0, within);
+    const passedOver = new Set(
+      waitable.filter(({ tenant }, at) => at < waiting || this.#cameThrough.has(tenant)),
+    );
+    const fresh = waitable.filter((event) => !passedOver.has(event));
+    this.#leave([...passedOver]);
+    await Promise.all([
+      this.#carry(fresh, { isAlone: false, mayWait: true, shareMs: this.#shareMs }),
+      this.#carry(events.slice(within), { isAlone: false, mayWait: false }), // Q4
+    ]);
+    for (const event of fresh)
+      if (this.#heldBy(event)?.kind === 'later') this.#cameThrough.set(event.tenant, 0);
+  }
+
   async #inTurn(events: readonly LogEvent[]): Promise<void> {
+    const since = this.#now();
     const within = withinBound(events);
     const waitable = events.slice(0, within);
     const suspect = waitable.find((event) => this.#heldBy(event)?.kind === 'stopped'); // Q2
     const mayWait = waitable.filter((event) => event !== suspect);
     const chosen = this.#chosenOf(mayWait);
     this.#leave(mayWait.filter((event) => !chosen.has(event)));
-    const shareMs = Math.max(SHARE_LEAST_MS, SHARE_MS / Math.max(1, this.#cameThrough.size));
     await Promise.all([
       this.#carry(suspect === undefined ? [] : [suspect], { isAlone: true, mayWait: true }),
-      this.#carry([...chosen], { isAlone: false, mayWait: true, shareMs }),
+      this.#carry([...chosen], { isAlone: false, mayWait: true, shareMs: this.#shareMs }),
       this.#carry(events.slice(within), { isAlone: false, mayWait: false }), // Q4
     ]);
     this.#noteCameThrough(mayWait, chosen);
+    const until = this.#now();
+    this.#restsUntil = until + (until - since);
+  }
+
+  /** Q1 */
+  get #shareMs(): number {
+    return Math.max(SHARE_LEAST_MS, SHARE_MS / Math.max(1, this.#cameThrough.size));
   }
 
   /** Q1 */
