@@ -21,6 +21,8 @@ interface Batch {
 class Scene implements Pick<Carrier, 'prepare'> {
   readonly runs: Run[] = [];
   readonly stopped = new Set<number>();
+  /** Of a slow tenant in a run. */
+  answers = 2;
   #now = 0;
   readonly ways = new StepWays(this, rulesStep, () => this.#now);
   #retained: readonly LogEvent[] = [];
@@ -38,7 +40,7 @@ class Scene implements Pick<Carrier, 'prepare'> {
         const { tenant, position } = event;
         const count = (done.get(tenant) ?? 0) + 1;
         done.set(tenant, count);
-        const isLater = shareMs !== undefined && tenant.startsWith('slow') && count > 2;
+        const isLater = shareMs !== undefined && tenant.startsWith('slow') && count > this.answers;
         const later: Held | undefined = isLater ? { kind: 'later' } : undefined;
         const held: Held | undefined = this.stopped.has(position) ? { kind: 'stopped', detail: '' } : later;
         return [eventIdentity(event), { answers: [], held }];
@@ -139,6 +141,17 @@ test('Q2: what was stopped is tried alone, one in a batch, beside everything els
   expect((await scene.batch()).waiting).toEqual([]);
 });
 
+test('Q2: of what was stopped a batch has no more beside that one than it reads, and of its tenant what is slow goes on', async () => {
+  const scene = new Scene();
+  const loops = eventsOf('slow', 1000);
+  for (const { position: at } of loops) scene.stopped.add(at);
+  const slow = eventsOf('slow', 5);
+  await scene.batch(...loops, ...slow);
+  const { runs } = await scene.batch();
+  expect(runs.map(({ events }) => events.length)).toEqual([1, 500 + 1]);
+  expect(runs[1]?.events).toContain(slow[0]?.position);
+});
+
 test('Q3: a sole new event is tried alone, and nothing that waits beside it', async () => {
   const scene = new Scene();
   const slow = eventsOf('slow', 5);
@@ -185,6 +198,17 @@ test('Q5: a tenant that turns out to be slow beside those that are passed over w
   const other = eventOf('other');
   const { runs } = await scene.fullBatch(...eventsOf('slow-too', 4), other);
   expect(runs.map(({ events }) => events)).toEqual([numbers([other])]);
+});
+
+test('Q1: of a tenant that waits no more is handed over than a batch has otherwise, however many came through', async () => {
+  const scene = new Scene();
+  const quick = eventsOf('slow', 4000);
+  const rest = async () => (await scene.batch()).runs[0]?.events.length ?? 0;
+  await scene.batch(...quick);
+  scene.answers = Number.POSITIVE_INFINITY;
+  const runs: number[] = [];
+  for (let batches = 0; batches < 11; batches++) runs.push(await rest());
+  expect(Math.max(...runs)).toBe(500);
 });
 
 test('Q4: what memory may not hold waits for nothing, however slow it is', async () => {

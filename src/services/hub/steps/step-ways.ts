@@ -19,6 +19,8 @@ import type { AnyStep } from './step.ts';
 /** Q1: half of what one job may take, for all tenants that wait together; what one may have at least is some thousand quick ones. */
 const SHARE_MS = 250;
 const SHARE_LEAST_MS = 50;
+/** In a batch, of a tenant that waits (Q1), and of all that was stopped (Q2): as many as are read for it otherwise. */
+const CHOSEN_MAX = 500;
 /** Q4: of each group. Some 10 000 events of 600 bytes, and going through these takes some 20 ms of a batch. */
 const WAITING_MAX_BYTES = 16 * 1024 * 1024;
 /** Of an event, beside its message. */
@@ -129,14 +131,18 @@ export class StepWays {
     return Math.max(SHARE_LEAST_MS, SHARE_MS / Math.max(1, this.#cameThrough.size));
   }
 
-  /** Q1 */
+  /** Q1. What was stopped comes along too: it may come through by now, or be refused. */
   #chosenOf(events: readonly LogEvent[]): ReadonlySet<LogEvent> {
-    const room = new Map([...this.#cameThrough].map(([tenant, count]) => [tenant, Math.max(1, 2 * count)]));
+    const rooms = new Map(
+      [...this.#cameThrough].map(([tenant, count]) => [tenant, Math.min(CHOSEN_MAX, Math.max(1, 2 * count))]),
+    );
+    let stoppedRoom = CHOSEN_MAX;
     return new Set(
-      events.filter(({ tenant }) => {
-        const left = room.get(tenant);
-        if (left !== undefined) room.set(tenant, left - 1);
-        return left === undefined || left > 0;
+      events.filter((event) => {
+        if (this.#heldBy(event)?.kind === 'stopped') return stoppedRoom-- > 0;
+        const room = rooms.get(event.tenant);
+        if (room !== undefined) rooms.set(event.tenant, room - 1);
+        return room === undefined || room > 0;
       }),
     );
   }
@@ -147,7 +153,7 @@ export class StepWays {
       if (this.#heldBy(event)?.kind === 'later') this.#cameThrough.set(event.tenant, 0);
     for (const event of chosen) {
       const count = this.#cameThrough.get(event.tenant);
-      if (count !== undefined && this.#heldBy(event)?.kind !== 'later')
+      if (count !== undefined && this.#heldBy(event) === undefined)
         this.#cameThrough.set(event.tenant, count + 1);
     }
   }
