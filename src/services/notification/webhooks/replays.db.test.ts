@@ -1,6 +1,6 @@
 /** Whose page of a replay is next. */
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '#kernel/clock.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { Session } from '#platform/postgres/session.ts';
@@ -56,28 +56,72 @@ async function fill(endpoint: number, tenant: string, count: number): Promise<vo
   );
 }
 
-test('tenants take turns: nobody waits for the whole of what another asked for before', async () => {
+interface Running {
+  /** By endpoint, in the order in which they were queued. */
+  readonly pages: readonly bigint[];
+  readonly failures: readonly unknown[];
+  stop(): Promise<void>;
+}
+
+function start(): Running {
   const pages: bigint[] = [];
+  const failures: unknown[] = [];
+  const onError = (error: unknown): void => void failures.push(error);
   const session = new Session({ url: database.url, name: 'webhooks.replays' });
-  const reader = new ReadPool({ url: database.url, onError: rethrow });
+  const reader = new ReadPool({ url: database.url, onError });
   const replays = new Replays({
     reader,
     session,
     clock: systemClock,
     random: Math.random,
     onQueued: (keys) => pages.push(...keys),
-    onError: rethrow,
+    onError,
   });
   replays.start();
-  await vi.waitUntil(async () => {
-    const { rows } = await owner.query('select from notification.replays where finished_at is null');
-    return rows.length === 0;
-  }, 20_000);
-  await replays.stop();
-  await Promise.all([session.close(), reader.close()]);
+  return {
+    pages,
+    failures,
+    async stop() {
+      await replays.stop();
+      await Promise.all([session.close(), reader.close()]);
+    },
+  };
+}
+
+async function running(): Promise<number[]> {
+  const { rows } = await owner.query<{ endpoint: number }>(
+    'select endpoint_key::integer as endpoint from notification.replays where finished_at is null order by 1',
+  );
+  return rows.map(({ endpoint }) => endpoint);
+}
+
+const PATIENT = { timeout: 60_000 };
+
+test('tenants take turns: nobody waits for the whole of what another asked for before', async () => {
+  const { pages, failures, stop } = start();
+  await expect.poll(running, PATIENT).toEqual([]);
+  await stop();
   expect(pages).toEqual([1n, 3n, 4n, 1n, 1n, 1n, 1n, 2n]);
+  expect(failures).toEqual([]);
 });
 
-function rethrow(error: unknown): void {
-  throw error;
-}
+test('a page that fails keeps nobody else’s from going on', async () => {
+  await owner.query(
+    `insert into notification.messages (event, tenant, type, subject, body, correlation_id, occurred_at, queued_at)
+     select 'test/' || n, 'acme', 'payment.completed', 'pay', '{}', 'cor', now(), now() from generate_series(1, 10) n`,
+  );
+  await fill(5, 'acme', 10);
+  await fill(6, 'globex', 10);
+  const holder = new Client({ connectionString: database.url });
+  holder.on('error', () => undefined);
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from notification.lanes where endpoint_key = 5 for update');
+  const { failures, stop } = start();
+  await expect.poll(running, PATIENT).toEqual([5]);
+  await holder.query('rollback');
+  await holder.end();
+  await expect.poll(running, PATIENT).toEqual([]);
+  await stop();
+  expect(failures.length).toBeGreaterThan(0);
+});

@@ -217,11 +217,12 @@ export class Replays {
         const [found] = await tx.query<RunningRow>(TAKE_REPLAY, [textArray(served)]);
         return found;
       });
-      if (taken !== undefined) await queuePage(tx, taken, now);
+      if (taken === undefined) return undefined;
+      this.#rounds.serve(taken.tenant); // also if it fails: the others are next
+      await queuePage(tx, taken, now);
       return taken;
     });
     if (replay === undefined) return false;
-    this.#rounds.serve(replay.tenant);
     onQueued([replay.endpoint_key]);
     return true;
   }
