@@ -5,6 +5,7 @@
 import type { EpochMs } from '#kernel/clock.ts';
 import { parseExactly } from '#kernel/exact-integer.ts';
 import { type Id, type IdPrefix, isId, type PaymentId, uuidOf } from '#kernel/ids.ts';
+import { MAX_JSON_DEPTH } from '#kernel/text.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 
 export interface Terms {
@@ -58,12 +59,30 @@ export interface TracedEntry {
   readonly postings: readonly TracedPosting[];
 }
 
+/** Of the longest that nothing can fall over: `JSON.parse` reads what nests any number deep, and `JSON.stringify` does not write it. */
+const FLAT_CHARACTERS = 2_000;
+/** Three times as deep as what is taken from anybody. */
+const DEPTH_MAX = 3 * MAX_JSON_DEPTH;
+
+function nestsTooDeep(value: JsonValue): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_MAX) return true;
+    level = level.flatMap((each) =>
+      typeof each === 'object' && each !== null ? (Object.values(each) as unknown[]) : [],
+    );
+  }
+  return false;
+}
+
 export function parseData(text: string): JsonObject | undefined {
   try {
     const value = parseExactly(text) as JsonValue;
+    if (text.length > FLAT_CHARACTERS && nestsTooDeep(value)) return undefined;
     return isObject(value) ? value : undefined;
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    // Out of range is what nests too deep to be gone through.
+    if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,9 @@
 /** What a holder of a card is told of an event: the payload as it is signed and sent, byte for byte. */
-import { toRfc3339 } from '#kernel/clock.ts';
 import { isCurrency } from '#kernel/currencies.ts';
 import { formatMoney } from '#kernel/money.ts';
 import type { JsonObject, JsonValue } from '#platform/log/event.ts';
 import { amountOf, type CardEvent, entryIn } from './card-events.ts';
+import { instantText } from './instant-text.ts';
 
 /** Whose card it was, and of which request: the event's own columns. */
 export interface ToldCardEvent extends CardEvent {
@@ -21,7 +21,7 @@ export function expectedCardPayload({
 }: ToldCardEvent): JsonObject {
   return {
     type,
-    timestamp: toRfc3339(occurredAt),
+    timestamp: instantText(occurredAt),
     data: {
       card_transaction_id: subject,
       account: key,

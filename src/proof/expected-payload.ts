@@ -1,10 +1,10 @@
 /** What is told of an ending: the payload as it is signed and sent, byte for byte. */
-import { toRfc3339 } from '#kernel/clock.ts';
 import { isCurrency } from '#kernel/currencies.ts';
 import { formatMoney } from '#kernel/money.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
 import type { ExpectedNotification } from './expected-rows.ts';
+import { instantText } from './instant-text.ts';
 
 /** Undefined if the event that it tells of is not there, or cannot be read. */
 export function expectedPayload({ subject, ending, corrects }: ExpectedNotification): JsonObject | undefined {
@@ -12,7 +12,7 @@ export function expectedPayload({ subject, ending, corrects }: ExpectedNotificat
   if (ending?.data === undefined || terms === undefined) return undefined;
   return {
     type: ending.type,
-    timestamp: toRfc3339(ending.at),
+    timestamp: instantText(ending.at),
     data: {
       ...idsOf(subject, ending.data),
       ...toldTerms(terms),

@@ -115,7 +115,8 @@ function isRendered(text: string): boolean {
   try {
     return JSON.stringify(JSON.parse(text)) === text;
   } catch (error) {
-    if (error instanceof SyntaxError) return false;
+    // Out of range is what nests too deep to be written.
+    if (error instanceof SyntaxError || error instanceof RangeError) return false;
     throw error;
   }
 }

@@ -3,7 +3,6 @@
  * forgotten after a while, so none is missing; one that tells of no event was sent by nobody of ours, unless it is a test. And
  * what waits to be sent will be.
  */
-import { toRfc3339 } from '#kernel/clock.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { int2Array, int8Array } from '#platform/postgres/arrays.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
@@ -12,6 +11,7 @@ import { listLanes, listMessages, type Message } from '#services/notification/co
 import { readEditedData } from './edited-data.ts';
 import { parseData } from './event-data.ts';
 import { schemaOf } from './installation.ts';
+import { instantText } from './instant-text.ts';
 import type { Lane } from './lane.ts';
 import { type Page, pages, reportTo } from './paged-findings.ts';
 import { payloadFaults, valueFaults } from './payload-faults.ts';
@@ -172,7 +172,7 @@ function bodyOf(event: ToldEvent, type: string, data: JsonObject): JsonObject {
     source: `/v1/events?topic=${event.topic}`,
     type: `lastro.${type}.v${event.version}`,
     subject: event.subject,
-    time: toRfc3339(event.at),
+    time: instantText(event.at),
     datacontenttype: 'application/json',
     tenantid: event.tenant,
     partitionkey: event.key,

@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newSigningKey, openCheckpointDesk } from '../../tests/checkpoints.ts';
-import { type Damage, inflict } from '../../tests/damage.ts';
+import { type Damage, inflict, toNamed } from '../../tests/damage.ts';
 import { DAMAGES } from '../../tests/damages.ts';
 import { cloneTestDatabase, createProductDatabase } from '../../tests/database.ts';
 import { type Engine, startEngine } from '../../tests/engine.ts';
@@ -123,6 +123,8 @@ test('what is ahead while payments come in, and checkpoints are signed, is no fi
   }
 });
 
+const COMPLETED = `(select subject from "authorization".events where type = 'payment.completed' order by subject limit 1)`;
+
 /** An event appended once more by the log's own function: root, chain and head are right, only the saga is not. */
 const DUPLICATED_EVENT: Damage = {
   title: 'a duplicated event, appended by the rules',
@@ -141,7 +143,23 @@ const DUPLICATED_EVENT: Damage = {
   },
 };
 
-test.concurrent.each([...DAMAGES, DUPLICATED_EVENT])('$title is found', async (damage) => {
+/** What a program may fall over that reads it. */
+const UNREADABLE: readonly Damage[] = [
+  toNamed(
+    'event data that nests deeper than anybody can write',
+    `update payments.events set data = replace(data, '"metadata":null', '"metadata":' || repeat('[', 50000) || repeat(']', 50000))
+     where subject = ${COMPLETED} returning subject`,
+    [['sagas', 'unreadable_event']],
+  ),
+  toNamed(
+    'an event of no instant',
+    `update "authorization".events set occurred_at = 'infinity' where subject = ${COMPLETED} and type = 'payment.completed'
+     returning subject`,
+    [['payments', 'different_payment']],
+  ),
+];
+
+test.concurrent.each([...DAMAGES, DUPLICATED_EVENT, ...UNREADABLE])('$title is found', async (damage) => {
   const database = await cloneTestDatabase(sound.database);
   try {
     const expected = await inflict(database.url, damage);

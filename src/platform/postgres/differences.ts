@@ -158,7 +158,7 @@ function arrayOf(kind: ColumnKind, values: readonly ColumnValue[]): Buffer {
     case 'bigint':
       return int8Array(values as readonly (bigint | number | null)[]);
     case 'instant':
-      return timestamptzArray(values as readonly (number | null)[]);
+      return timestamptzArray((values as readonly (number | null)[]).map(storableInstant));
     case 'uuid':
       return uuidArray(values as readonly (string | null)[]);
     case 'text':
@@ -167,6 +167,15 @@ function arrayOf(kind: ColumnKind, values: readonly ColumnValue[]): Buffer {
     default:
       return assertNever(kind);
   }
+}
+
+/** The first instant that a column can have, and the last one that a number of ours can. */
+const FIRST_INSTANT = -210_866_803_200_000;
+const LAST_INSTANT = 8_640_000_000_000_000;
+
+/** An event can tell an instant that is none, or that no column has: nothing is as it should be then, and null shows that. */
+function storableInstant(at: number | null): number | null {
+  return at !== null && at >= FIRST_INSTANT && at <= LAST_INSTANT ? at : null;
 }
 
 /** JSON can tell a NUL, and no column has one: what replaces it differs from them as well. */
