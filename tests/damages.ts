@@ -5,6 +5,7 @@
 import { idOf } from '#kernel/ids.ts';
 import { type Damage, some, toNamed, toOne } from './damage.ts';
 import { TO_CHECKPOINTS } from './damages-to-checkpoints.ts';
+import { TO_LOGS } from './damages-to-logs.ts';
 import { TO_REFERENCES } from './damages-to-references.ts';
 
 /** The subject (`pay_…`) of that payment, as the verdicts and notifications have it. */
@@ -107,143 +108,6 @@ const TO_EVENTS: readonly Damage[] = [
      select 99, 1, type, version, subject, tenant, key, data, occurred_at, correlation_id, causation, traceparent
      from payments.events limit 1 returning 'payments/99/1'`,
     [['log', 'stray_event']],
-  ),
-];
-
-const TO_BATCHES: readonly Damage[] = [
-  {
-    title: 'a log cut off at its end, with the head put back',
-    async inflict(run) {
-      const place = await run(
-        `select format('%s/%s', partition, max(first)) from payments.batches group by partition
-         having count(*) > 1 limit 1`,
-      );
-      const [partition, first] = place.split('/').map(Number) as [number, number];
-      const gone = idOf(
-        'pay',
-        await run(
-          `select p.id from payments.payments p where p.correlation_id in (
-             select correlation_id from payments.events where partition = $1 and position >= $2) limit 1`,
-          partition,
-          first,
-        ),
-      );
-      await run(
-        'delete from payments.events where partition = $1 and position >= $2 returning 1',
-        partition,
-        first,
-      );
-      await run(
-        'delete from payments.batches where partition = $1 and first >= $2 returning 1',
-        partition,
-        first,
-      );
-      await run(
-        `update log.heads h set position = b.first + b.count - 1, chain = b.chain
-         from (select * from payments.batches where partition = $1 order by first desc limit 1) b
-         where h.topic = 'payments' and h.partition = $1 returning 1`,
-        partition,
-      );
-      return [
-        { check: 'log', kind: 'truncated_log', subject: `payments/${partition}` },
-        { check: 'payments', kind: 'extra_payment', subject: gone },
-        { check: 'sagas', kind: 'missing_beginning', subject: gone },
-      ];
-    },
-  },
-  toNamed(
-    'an edited chain value of a head',
-    `update log.heads set chain = sha256(chain) where topic = 'ledger' and partition = 2 returning 'ledger/2'`,
-    [['log', 'wrong_head_chain']],
-  ),
-  toNamed(
-    'an edited root',
-    `update payments.batches set root = sha256(root) where (partition, first) in (
-       select partition, first from payments.batches limit 1) returning format('payments/%s/%s', partition, first)`,
-    [
-      ['log', 'wrong_root'],
-      ['log', 'wrong_chain'],
-    ],
-  ),
-  toNamed(
-    'an edited chain value of a batch',
-    `update payments.batches set chain = sha256(chain) where (partition, first) in (
-       select partition, first from payments.batches limit 1) returning format('payments/%s/%s', partition, first)`,
-    [['log', 'wrong_chain']],
-  ),
-  toNamed(
-    'a deleted batch',
-    `delete from notification.batches where (partition, first) in (
-       select partition, first from notification.batches limit 1)
-     returning format('notification/%s/%s', partition, first)`,
-    [['log', 'missing_batch']],
-  ),
-  toNamed(
-    'a batch that claims more than it has',
-    `update validation.batches set count = count + 1 where (partition, first) in (
-       select partition, max(first) from validation.batches group by partition limit 1)
-     returning format('validation/%s/%s', partition, first)`,
-    [['log', 'overlapping_batch']],
-  ),
-  toNamed(
-    'a head moved ahead',
-    `update log.heads set position = position + 1 where topic = 'payments' and partition = 2
-     returning format('payments/2/%s', position)`,
-    [
-      ['log', 'missing_event'],
-      ['log', 'missing_batch'],
-    ],
-  ),
-  toNamed(
-    'a position that no log has reached',
-    `update log.positions set position = position + 1
-     where consumer_group = 'ledger' and partition = 2 returning 'authorization/2'`,
-    [['log', 'truncated_log']],
-  ),
-  toNamed(
-    'a deleted position',
-    `delete from log.positions where consumer_group = 'validation' and topic = 'payments' and partition = 1
-     returning 'validation/payments/1'`,
-    [['log', 'missing_position']],
-  ),
-  toNamed(
-    'a deleted head',
-    `delete from log.heads where topic = 'payments' and partition = 1 returning 'payments/1'`,
-    [['log', 'missing_head']],
-  ),
-];
-
-/** Rows where none may be. */
-const BESIDE_THE_LOG: readonly Damage[] = [
-  toNamed(
-    'a batch beyond the head, with its chain value',
-    `insert into payments.batches
-     select partition, position + 1, 1, chain, chain from log.heads where topic = 'payments' and partition = 1
-     returning format('payments/1/%s', first)`,
-    [['log', 'batch_beyond_head']],
-  ),
-  toNamed(
-    'a batch in a partition that is none',
-    `insert into payments.batches select 99, 1, count, root, chain from payments.batches limit 1 returning 'payments/99/1'`,
-    [['log', 'stray_batch']],
-  ),
-  toNamed(
-    'a head of a partition that is none',
-    `insert into log.heads select topic, 99, position, chain from log.heads where topic = 'payments' and partition = 1
-     returning 'payments/99'`,
-    [['log', 'stray_head']],
-  ),
-  toNamed(
-    'a head of a log that is none',
-    `insert into log.heads select 'payment', partition, position, chain from log.heads where topic = 'payments' and partition = 1
-     returning 'payment/1'`,
-    [['log', 'stray_head']],
-  ),
-  toNamed(
-    'a position in a partition that is none',
-    `insert into log.positions (consumer_group, topic, partition, position) values ('validation', 'payments', 99, 0)
-     returning 'validation/payments/99'`,
-    [['log', 'stray_position']],
   ),
 ];
 
@@ -505,8 +369,7 @@ const TO_PAYMENTS: readonly Damage[] = [
 export const DAMAGES: readonly Damage[] = [
   ...TO_CHECKPOINTS,
   ...TO_EVENTS,
-  ...TO_BATCHES,
-  ...BESIDE_THE_LOG,
+  ...TO_LOGS,
   ...TO_THE_BOOKS,
   ...TO_PAYMENTS,
   ...TO_REFERENCES,

@@ -2,7 +2,7 @@
  * Follows the logs that tell of money, adds them up by account, and compares each entry on the way with the tables.
  *
  * A1: a cursor moves only when its page was read, added and compared; a page that failed is read again and counts once.
- * A2: followed up to the heads of a snapshot, the book is what the accounts of that snapshot must be.
+ * A2: followed up to the ends of the logs in a snapshot, the book is what the accounts of that snapshot must be.
  */
 import type { EpochMs } from '#kernel/clock.ts';
 import { idOf } from '#kernel/ids.ts';
@@ -20,7 +20,7 @@ import {
   type TracedEntry,
   termsOf,
 } from './event-data.ts';
-import { type Head, schemaOf } from './installation.ts';
+import { schemaOf } from './installation.ts';
 import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding, unreadableEvent } from './report.ts';
@@ -49,6 +49,33 @@ interface Cursor {
   readonly topic: MoneyTopic;
   readonly partition: number;
   position: number;
+}
+
+/** Where a partition of a log ends. */
+interface LogEnd {
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+}
+
+/**
+ * Of the logs that are followed, those that have events: the last event that is not beyond the head. A head alone may say
+ * anything, and would be followed to there. By primary keys.
+ */
+export async function readLogEnds(reader: Reader): Promise<LogEnd[]> {
+  const ends = Object.keys(TYPES).map(
+    (topic) => `select h.topic, h.partition, least(h.position, e.position) as position
+     from log.heads h
+     cross join lateral (
+       select position from ${schemaOf(topic)}.events e where e.partition = h.partition order by position desc limit 1
+     ) e
+     where h.topic = '${topic}'`,
+  );
+  const rows = await reader.query<Omit<LogEnd, 'position'> & { readonly position: bigint }>(
+    ends.join(' union all '),
+    [],
+  );
+  return rows.map((row) => ({ ...row, position: Number(row.position) }));
 }
 
 interface MoneyEvent {
@@ -92,17 +119,14 @@ export class AccountFollower {
     return this.#cursors;
   }
 
-  /** How many events the book is behind the heads. */
-  behind(heads: readonly Head[]): number {
-    return this.#cursors.reduce(
-      (sum, cursor) => sum + Math.max(0, headOf(heads, cursor) - cursor.position),
-      0,
-    );
+  /** How many events the book is behind the ends of the logs. */
+  behind(ends: readonly LogEnd[]): number {
+    return this.#cursors.reduce((sum, cursor) => sum + Math.max(0, endOf(ends, cursor) - cursor.position), 0);
   }
 
-  /** Follows one partition up to its head. */
-  async follow(reader: Reader, cursor: Cursor, heads: readonly Head[]): Promise<void> {
-    const end = headOf(heads, cursor);
+  /** Follows one partition up to its end. */
+  async follow(reader: Reader, cursor: Cursor, ends: readonly LogEnd[]): Promise<void> {
+    const end = endOf(ends, cursor);
     while (cursor.position < end) {
       const startedAt = performance.now();
       const upTo = Math.min(end, cursor.position + this.#pageSize.rows);
@@ -297,8 +321,8 @@ export function expectedEntry(entry: TracedEntry): ExpectedRow {
   };
 }
 
-function headOf(heads: readonly Head[], { topic, partition }: Cursor): number {
-  return heads.find((head) => head.topic === topic && head.partition === partition)?.position ?? 0;
+function endOf(ends: readonly LogEnd[], { topic, partition }: Cursor): number {
+  return ends.find((end) => end.topic === topic && end.partition === partition)?.position ?? 0;
 }
 
 export function refOf({ tenant, id }: { readonly tenant: string; readonly id: string }): string {

@@ -32,7 +32,7 @@ export async function readInstallation(reader: Reader): Promise<Installation> {
   return { partitions: settings[0]?.partitions ?? 0, topics: topics.map(({ topic }) => topic), heads };
 }
 
-export async function readHeads(reader: Reader): Promise<Head[]> {
+async function readHeads(reader: Reader): Promise<Head[]> {
   const rows = await reader.query<{ topic: string; partition: number; position: bigint; chain: Buffer }>(
     'select topic, partition, position, chain from log.heads order by topic, partition',
     [],

@@ -12,8 +12,10 @@ import type { Phase } from './progress.ts';
 import type { Check } from './report.ts';
 
 const PAGE = { first: 50, least: 1, most: 1_000 };
-/** Of one page, whatever its stretches say: a megabyte of leaves. One stretch has 16 384 at most. */
+/** Of one page, whatever its stretches say: a megabyte of leaves. */
 const PAGE_BATCHES = 32_768;
+/** A stretch has 16 384 at most. With one more it is not what was signed, and the rest of the log need not be read to tell. */
+const STRETCH_BATCHES = 16_385;
 
 /** A batch's leaf, hashed where it lies. `kernel/merkle.ts` has the format. */
 const LEAF = `sha256('\\x0000000005'::bytea || convert_to('batch', 'UTF8') || ${['first', 'count']
@@ -73,13 +75,15 @@ export class StretchWalk {
   /** Where the log ends, by its batches and by its head: read after the checkpoints, so not before what they signed. */
   async #readEnd(): Promise<number> {
     const { lane, place } = this.#options;
-    const [row] = await lane.query<{ head: bigint | null; last: bigint | null }>(
-      `select (select position from log.heads where topic = $1 and partition = $2) as head,
-              (select first + count - 1 from ${schemaOf(place.topic)}.batches where partition = $2
-               order by first desc limit 1) as last`,
+    const [row] = await lane.query<{ head: bigint | null; first: bigint | null; count: number | null }>(
+      `select (select position from log.heads where topic = $1 and partition = $2) as head, last.first, last.count
+       from (select true) one left join (
+         select first, count from ${schemaOf(place.topic)}.batches where partition = $2 order by first desc limit 1
+       ) last on true`,
       [place.topic, place.partition],
     );
-    return Math.min(Number(row?.head ?? 0n), Number(row?.last ?? 0n));
+    if (row === undefined || row.first === null) return 0;
+    return Math.min(Number(row.head ?? 0n), Number(row.first) + Number(row.count) - 1);
   }
 
   /** The batches of each stretch, by the batches' primary key. */
@@ -98,8 +102,11 @@ export class StretchWalk {
          select count(*)::integer as batches, max(b.first + b.count - 1) as up_to,
                 (array_agg(b.chain order by b.first desc))[1] as chain,
                 string_agg(${LEAF}, ''::bytea order by b.first) as leaves
-         from ${schemaOf(place.topic)}.batches b
-         where b.partition = $1 and b.first > stretch.after and b.first <= stretch.up_to
+         from (
+           select first, count, root, chain from ${schemaOf(place.topic)}.batches b
+           where b.partition = $1 and b.first > stretch.after and b.first <= stretch.up_to
+           order by b.first limit ${STRETCH_BATCHES}
+         ) as b
        ) as found`,
       [
         place.partition,

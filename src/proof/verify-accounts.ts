@@ -1,5 +1,4 @@
 /** Proves every account: what the logs add up to, what its postings add up to, and what its rows say are one. */
-import { toRfc3339 } from '#kernel/clock.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import {
   type AuditedAccount,
@@ -11,8 +10,8 @@ import {
   walkPostings,
 } from '#services/ledger/contract.ts';
 import { AccountBook, type AccountFromLog } from './account-book.ts';
-import { AccountFollower, refOf } from './follow-accounts.ts';
-import { readHeads } from './installation.ts';
+import { AccountFollower, readLogEnds, refOf } from './follow-accounts.ts';
+import { instantText } from './instant-text.ts';
 import { eachInLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
 import type { Phase } from './progress.ts';
@@ -87,18 +86,18 @@ export async function verifyAccounts(
     phase,
     pageMs: (lanes[0] as Lane).pace.pageMs,
   });
-  await followToHeads(lanes, follower);
+  await followToEnds(lanes, follower);
   const comparison = new AccountComparison({ lanes, book, follower, check: checks.accounts });
   await comparison.run();
   await verifyCurrencies(lanes[0] as Lane, checks.currencies);
 }
 
 /** Until so little is left that a snapshot can follow it. */
-async function followToHeads(lanes: readonly Lane[], follower: AccountFollower): Promise<void> {
+async function followToEnds(lanes: readonly Lane[], follower: AccountFollower): Promise<void> {
   for (;;) {
-    const heads = await readHeads(lanes[0] as Lane);
-    if (follower.behind(heads) < FOLLOWED_IN_SNAPSHOT) return;
-    await eachInLanes(lanes, follower.cursors, (lane, cursor) => follower.follow(lane, cursor, heads));
+    const ends = await readLogEnds(lanes[0] as Lane);
+    if (follower.behind(ends) < FOLLOWED_IN_SNAPSHOT) return;
+    await eachInLanes(lanes, follower.cursors, (lane, cursor) => follower.follow(lane, cursor, ends));
   }
 }
 
@@ -136,16 +135,16 @@ class AccountComparison {
   /** The next accounts, and the book as it was when they were so (A2). */
   async #readPage(after: bigint): Promise<AuditedAccount[]> {
     for (;;) {
-      await followToHeads(this.#lanes, this.#follower);
+      await followToEnds(this.#lanes, this.#follower);
       const page = await this.#lane.snapshot((reader) => this.#readInStep(reader, after));
       if (page !== 'behind') return page;
     }
   }
 
   async #readInStep(reader: Reader, after: bigint): Promise<AuditedAccount[] | 'behind'> {
-    const heads = await readHeads(reader);
-    if (this.#follower.behind(heads) > 2 * FOLLOWED_IN_SNAPSHOT) return 'behind';
-    for (const cursor of this.#follower.cursors) await this.#follower.follow(reader, cursor, heads);
+    const ends = await readLogEnds(reader);
+    if (this.#follower.behind(ends) > 2 * FOLLOWED_IN_SNAPSHOT) return 'behind';
+    for (const cursor of this.#follower.cursors) await this.#follower.follow(reader, cursor, ends);
     return listAuditedAccounts(reader, after, ACCOUNTS_PAGE);
   }
 
@@ -169,7 +168,7 @@ class AccountComparison {
     this.#compareValues('last_posting', subject, {
       posted: [balance.postedMinor, rests.postedAfterMinor],
       sequence: [balance.sequence, rests.sequence],
-      last_posted_at: [instant(balance.lastPostedAt), instant(rests.postedAt)],
+      last_posted_at: [instantText(balance.lastPostedAt), instantText(rests.postedAt)],
     });
     const available = balance.postedMinor - balance.heldMinor;
     if (account.floorMinor !== null && available < account.floorMinor) {
@@ -222,7 +221,7 @@ function accountValues(
     name: [account.name, opened.name],
     time_zone: [account.timeZone, opened.timeZone],
     metadata: [account.metadata, opened.metadata],
-    opened_at: [instant(account.openedAt), instant(opened.at)],
+    opened_at: [instantText(account.openedAt), instantText(opened.at)],
   };
 }
 
@@ -236,10 +235,6 @@ function balanceValues(
     held: [balance.heldMinor, told?.heldMinor ?? 0n],
     sequence: [balance.sequence, BigInt(told?.postings ?? 0)],
   };
-}
-
-function instant(at: number): string {
-  return Number.isFinite(at) ? toRfc3339(at) : String(at);
 }
 
 /** What leaves an account enters another: every currency sums to zero over all accounts (U14). */

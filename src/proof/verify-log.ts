@@ -20,6 +20,8 @@ import type { Phase } from './progress.ts';
 import type { Check } from './report.ts';
 
 const PAGE = { first: 4_000, least: 500, most: 16_000 };
+/** A batch is of one commit: of thousands of requests at most, each with a few events. What counts more is not believed. */
+const BATCH_EVENTS_MAX = 100_000;
 /** What is listed of events where none may be. */
 const STRAY_MAX = 100;
 
@@ -32,7 +34,7 @@ interface Tip extends Partition {
   /** Undefined: the partition has no head. */
   readonly head: { readonly position: number; readonly chain: Buffer } | undefined;
   readonly lastEvent: number;
-  readonly lastBatch: { readonly first: number; readonly chain: Buffer } | undefined;
+  readonly lastBatch: { readonly first: bigint; readonly chain: Buffer } | undefined;
 }
 
 interface Batch {
@@ -40,6 +42,11 @@ interface Batch {
   readonly count: number;
   readonly root: Buffer;
   readonly chain: Buffer;
+}
+
+/** A batch with the positions up to the next one, or up to the head. */
+interface PlacedBatch extends Batch {
+  readonly room: number;
 }
 
 export interface LogProof {
@@ -95,10 +102,15 @@ async function readTips(reader: Reader, topic: string, partitions: number): Prom
   return rows.map((row) => ({
     topic,
     partition: row.partition,
-    head: row.position === null ? undefined : { position: Number(row.position), chain: row.chain },
+    head: row.position === null ? undefined : { position: exactly(row.position), chain: row.chain },
     lastEvent: Number(row.last_event ?? 0n),
-    lastBatch: row.last_first === null ? undefined : { first: Number(row.last_first), chain: row.last_chain },
+    lastBatch: row.last_first === null ? undefined : { first: row.last_first, chain: row.last_chain },
   }));
+}
+
+/** A head can be moved to where no number is exact, and no log ever comes. */
+function exactly(position: bigint): number {
+  return Math.min(Number(position), Number.MAX_SAFE_INTEGER);
 }
 
 function judgeTip(tip: Tip, check: Check): void {
@@ -135,25 +147,24 @@ const STRAYS = {
   position: { kind: 'stray_position', detail: 'there is no such partition' },
 } as const;
 
-/** Events and batches of partitions that are not, and events before the first position. By primary keys. */
+/** Events and batches of partitions that are not, and those before the first position. By primary keys. */
 async function findStrays(
   reader: Reader,
   { topic, partitions }: { readonly topic: string; readonly partitions: number },
   check: Check,
 ): Promise<void> {
-  const events = `${schemaOf(topic)}.events`;
   const outside = (what: 'event' | 'batch', table: string, place: string): string =>
     `(select '${what}' as what, partition, ${place} as position from ${table} where partition < 0 limit ${STRAY_MAX})
-     union all (select '${what}', partition, ${place} from ${table} where partition >= $1 limit ${STRAY_MAX})`;
-  const rows = await reader.query<{ what: 'event' | 'batch'; partition: number; position: bigint }>(
-    `${outside('event', events, 'position')}
-     union all ${outside('batch', `${schemaOf(topic)}.batches`, 'first')}
+     union all (select '${what}', partition, ${place} from ${table} where partition >= $1 limit ${STRAY_MAX})
      union all (
-       select 'event', e.partition, e.position from generate_series(0, $1::integer - 1) as p(partition)
+       select '${what}', found.* from generate_series(0, $1::integer - 1) as p(partition)
        cross join lateral (
-         select partition, position from ${events} e where e.partition = p.partition and e.position < 1 limit ${STRAY_MAX}
-       ) e
-     )`,
+         select t.partition, t.${place} from ${table} t where t.partition = p.partition and t.${place} < 1 limit ${STRAY_MAX}
+       ) found
+     )`;
+  const rows = await reader.query<{ what: 'event' | 'batch'; partition: number; position: bigint }>(
+    `${outside('event', `${schemaOf(topic)}.events`, 'position')}
+     union all ${outside('batch', `${schemaOf(topic)}.batches`, 'first')}`,
     [partitions],
   );
   for (const { what, partition, position } of rows)
@@ -239,46 +250,53 @@ class PartitionWalk {
 
   async run(): Promise<void> {
     const end = this.#tip.head?.position ?? this.#tip.lastEvent;
-    let after = Number.MIN_SAFE_INTEGER;
-    for (;;) {
+    for (let after = 0; ; ) {
       const startedAt = performance.now();
       const batches = await this.#readBatches(after, end);
       const last = batches.at(-1);
       if (last === undefined) break;
-      await this.#provePage(batches, end);
+      await this.#provePage(batches);
       after = last.first;
       this.#pageSize.took(performance.now() - startedAt);
     }
     if (this.#next <= end) await this.#reportUncovered(end);
   }
 
-  /** The next batches, together about a page of events; at least one. By primary key. */
-  async #readBatches(after: number, end: number): Promise<Batch[]> {
-    const rows = await this.#lane.query<{ first: bigint; count: number; root: Buffer; chain: Buffer }>(
-      `select first, count, root, chain
+  /**
+   * The next batches, those that begin within a page of positions; at least one. By primary key. Their counts bound nothing:
+   * they may be anything.
+   */
+  async #readBatches(after: number, end: number): Promise<PlacedBatch[]> {
+    const rows = await this.#lane.query<{
+      first: bigint;
+      count: number;
+      root: Buffer;
+      chain: Buffer;
+      room: bigint;
+    }>(
+      `select first, count, root, chain, coalesce(next, $3::bigint + 1) - first as room
        from (
-         select *, sum(count) over (order by first) - count as before
+         select *, min(first) over () as page, lead(first) over (order by first) as next
          from (
            select first, count, root, chain from ${schemaOf(this.#tip.topic)}.batches
            where partition = $1 and first > $2 and first <= $3
-           order by first limit $4
-         ) as next
-       ) as counted
-       where before < $4
+           order by first limit $4::integer + 1
+         ) as read
+       ) as followed
+       where first < page + $4
        order by first`,
       [this.#tip.partition, after, end, this.#pageSize.rows],
     );
-    return rows.map((row) => ({ ...row, first: Number(row.first) }));
+    return rows.map((row) => ({ ...row, first: Number(row.first), room: Number(row.room) }));
   }
 
-  async #provePage(batches: readonly Batch[], end: number): Promise<void> {
+  async #provePage(batches: readonly PlacedBatch[]): Promise<void> {
     const from = (batches[0] as Batch).first;
-    const last = batches.reduce((most, batch) => Math.max(most, endOf(batch)), 0);
-    const leaves = await this.#readLeaves(from, Math.min(last, end));
+    const leaves = await this.#readLeaves(from, lastOf(batches.at(-1) as PlacedBatch));
     for (const batch of batches) {
-      this.#proveTiling(batch, end);
+      this.#proveTiling(batch);
       this.#proveRoot(batch, leaves);
-      this.#next = Math.max(this.#next, endOf(batch) + 1);
+      this.#next = lastOf(batch) + 1;
       this.#chain = batch.chain;
     }
     for (const position of leaves.missing) this.#missingEvent(position);
@@ -287,14 +305,13 @@ class PartitionWalk {
   }
 
   /** C2, C4. Where batches do not join, their chain values cannot: that is one finding, not two. */
-  #proveTiling(batch: Batch, end: number): void {
-    const { first } = batch;
+  #proveTiling(batch: PlacedBatch): void {
+    const { first, count, room } = batch;
     if (first > this.#next) {
       this.#found('missing_batch', this.#next, `no batch covers ${this.#next} to ${first - 1}`);
-    } else if (first < this.#next) {
-      this.#found('overlapping_batch', first, `the batch before it goes up to ${this.#next - 1}`);
-    } else if (endOf(batch) > end) {
-      this.#found('overlapping_batch', first, `it goes up to ${endOf(batch)}, the log to ${end}`);
+    } else if (endOf(batch) > lastOf(batch)) {
+      const detail = `it counts ${count} events, and has ${room} at most: up to the next batch, or to the end of the log`;
+      this.#found('overlapping_batch', first, detail);
     } else if (!batch.chain.equals(chainOf(this.#chain, batch))) {
       this.#found(
         'wrong_chain',
@@ -335,15 +352,19 @@ class PartitionWalk {
     return rows.map(({ position }) => Number(position));
   }
 
-  /** Positions up to the head that no batch covers: whether their events are there or not. */
+  /** Positions up to the head that no batch covers: whether their events are there or not. Behind the last event there are none. */
   async #reportUncovered(end: number): Promise<void> {
     this.#found('missing_batch', this.#next, `no batch covers ${this.#next} to ${end}`);
-    while (this.#next <= end) {
-      const upTo = Math.min(end, this.#next + PAGE.most - 1);
+    const last = Math.min(end, this.#tip.lastEvent);
+    while (this.#next <= last) {
+      const upTo = Math.min(last, this.#next + PAGE.most - 1);
       for (const position of await this.#readMissing(this.#next, upTo)) this.#missingEvent(position);
       this.#phase.advance(upTo - this.#next + 1);
       this.#next = upTo + 1;
     }
+    if (this.#next === end) this.#missingEvent(end);
+    else if (this.#next < end)
+      this.#found('missing_event', this.#next, `the log has no event at this position, nor any up to ${end}`);
   }
 
   /** C1 */
@@ -393,6 +414,11 @@ class Leaves {
 
 function endOf({ first, count }: Batch): number {
   return first + count - 1;
+}
+
+/** Where it ends, if it ends before the next one begins; else as far as it can reach. */
+function lastOf({ first, count, room }: PlacedBatch): number {
+  return first + Math.min(count, room, BATCH_EVENTS_MAX) - 1;
 }
 
 function nameOf({ topic, partition }: Partition): string {
