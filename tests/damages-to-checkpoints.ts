@@ -109,6 +109,17 @@ export const TO_CHECKPOINTS: readonly Damage[] = [
     [['checkpoints', 'wrong_signature']],
   ),
   toNamed(
+    'a checkpoint of a number that none ever comes to',
+    `insert into integrity.checkpoints (number, body, signature)
+     select 9223372036854775807, body, signature from integrity.checkpoints where number = 1 returning 'checkpoint/' || number`,
+    [['checkpoints', 'misplaced_checkpoint']],
+  ),
+  toNamed(
+    'a checkpoint that is younger than any to come for a century',
+    `update integrity.checkpoints set written_at = '2200-01-01' where number = 2 returning 'checkpoint/2'`,
+    [['checkpoints', 'checkpoint_ahead_of_time']],
+  ),
+  toNamed(
     'a deleted checkpoint',
     `delete from integrity.checkpoints where number = 1 returning 'checkpoint/1'`,
     [['checkpoints', 'missing_checkpoint']],
@@ -144,6 +155,34 @@ export const TO_CHECKPOINTS: readonly Damage[] = [
     'a deleted standing of a log at a checkpoint',
     `delete from integrity.checkpoint_logs where number = 1 and topic = 'ledger' and partition = 2
      returning 'checkpoint/1'`,
+    [['checkpoints', 'wrong_checkpoint_root']],
+  ),
+  toNamed(
+    'a standing of a log that is none',
+    `insert into integrity.checkpoint_logs
+     select number, 'payment', partition, from_position, position, chain, verified, batches, root
+     from integrity.checkpoint_logs where number = 1 limit 1 returning 'checkpoint/1'`,
+    [['checkpoints', 'stray_standing']],
+  ),
+  toNamed(
+    'a standing of a partition that is none',
+    `insert into integrity.checkpoint_logs
+     select number, topic, 99, from_position, position, chain, verified, batches, root
+     from integrity.checkpoint_logs where number = 2 limit 1 returning 'checkpoint/2'`,
+    [['checkpoints', 'stray_standing']],
+  ),
+  toNamed(
+    'a standing from before the first checkpoint',
+    `insert into integrity.checkpoint_logs
+     select 0, topic, partition, from_position, position, chain, verified, batches, root
+     from integrity.checkpoint_logs where number = 1 limit 1 returning 'checkpoint/0'`,
+    [['checkpoints', 'stray_standing']],
+  ),
+  toNamed(
+    'a standing of a log without batches',
+    `insert into integrity.checkpoint_logs
+     select 2, topic, partition, 0, 5, chain, 0, 1, root from integrity.checkpoint_logs
+     where topic = 'cards' and number = 1 limit 1 returning 'checkpoint/2'`,
     [['checkpoints', 'wrong_checkpoint_root']],
   ),
   toNamed(

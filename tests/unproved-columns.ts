@@ -115,7 +115,8 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'integrity.findings': OF_PROOFS,
   'integrity.finding_actions': OF_PROOFS,
   'integrity.audits': OF_PROOFS,
-  'integrity.checkpoints.written_at': 'What is signed tells when; this tells when its row came.',
+  'integrity.checkpoints.written_at':
+    'What is signed tells when; this tells when its row came. That it is not ahead of now is proved.',
   'integrity.signing_keys.added_at': BOOKKEEPING,
   'integrity.installation_ids': VOUCHING,
   'integrity.key_vouchers': VOUCHING,

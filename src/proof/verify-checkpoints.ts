@@ -6,6 +6,7 @@
  *     vouched for by the one that signs now, or by one that it vouched for.
  * S3: the standings of all logs as stored hash to the root that was signed; each stretch begins where the last one ended.
  * S4: every standing stands on the log as it now is: the batches of its stretch are there, and end in its chain value.
+ * S5: there are no standings but of partitions that there are, at checkpoints.
  *
  * A checkpoint that was taken away at the end, with its standings, is missed by nobody here: copies kept elsewhere tell.
  */
@@ -16,6 +17,7 @@ import {
   type CheckpointTrust,
   listCheckpoints,
   listStandings,
+  listStrayStandings,
   type NumberedStanding,
   readCheckpointTrust,
 } from '#services/integrity/contract.ts';
@@ -36,6 +38,8 @@ import type { Check } from './report.ts';
 import { StretchWalk } from './stretch-walk.ts';
 
 const PAGE = { first: 50, least: 1, most: 1_000 };
+/** What is listed of standings where none may be. */
+const STRAY_MAX = 100;
 
 export interface CheckpointProof {
   readonly check: Check;
@@ -77,6 +81,18 @@ export async function verifyCheckpoints(
   await eachInLanes(lanes, places, (each, place) =>
     new StretchWalk({ lane: each, place, upTo: trust.last, check, phase }).run(),
   );
+  await findStrays(lane, installation, check);
+}
+
+/** S5. That a partition of ours lacks its head is found with the log. */
+async function findStrays(lane: Lane, { topics, partitions }: Installation, check: Check): Promise<void> {
+  for (const { topic, partition, number } of await listStrayStandings(lane, STRAY_MAX)) {
+    const isOurs = topics.includes(topic) && partition >= 0 && partition < partitions;
+    if (isOurs && number >= 1) continue;
+    const lacking = isOurs ? 'checkpoint' : 'log';
+    const detail = `it tells where ${topic}/${partition} stood, and there is no such ${lacking}`;
+    check.found({ kind: 'stray_standing', subject: `checkpoint/${number}`, detail });
+  }
 }
 
 /** S2 */
@@ -155,20 +171,31 @@ class CheckpointWalk {
   }
 
   async run(lane: Lane, phase: Phase): Promise<void> {
-    const { last, orphan } = this.#trust;
+    const { last, beyond, orphan, isAhead } = this.#trust;
     const pageSize = new PageSize(PAGE);
     for (let after = 0; after < last; ) {
       const startedAt = performance.now();
-      const page = await listCheckpoints(lane, { after, upTo: last, limit: pageSize.rows });
-      const upTo = page.at(-1)?.number;
-      if (upTo === undefined) break;
-      const standings = await listStandings(lane, { after, upTo });
+      const listed = await listCheckpoints(lane, { after, upTo: last, limit: pageSize.rows });
+      const first = listed[0]?.number;
+      if (first === undefined) break;
+      // Where many are gone, what is left of their standings is more than a page, and would change nothing of the finding.
+      const page = listed.filter(({ number }) => number < first + pageSize.rows);
+      const upTo = page.at(-1)?.number ?? first;
+      const standings = await listStandings(lane, { after: Math.max(after, first - PAGE.most), upTo });
       this.#provePage(page, standings);
       after = upTo;
       phase.advance(page.length);
       this.#check.looked(page.length);
       pageSize.took(performance.now() - startedAt);
     }
+    if (beyond !== undefined)
+      this.#found('misplaced_checkpoint', beyond, 'no checkpoint ever comes to such a number');
+    if (isAhead)
+      this.#found(
+        'checkpoint_ahead_of_time',
+        last,
+        'its row is said to come later, and none is signed before that',
+      );
     if (orphan !== undefined) this.#missing(orphan, 'where the logs stood at it is told, it is not there');
     for (const number of this.#kept.keys())
       if (number > last) this.#missing(number, 'a copy was kept of it, it is not there');
@@ -244,7 +271,7 @@ class CheckpointWalk {
     this.#found('missing_checkpoint', number, detail);
   }
 
-  #found(kind: string, number: number, detail: string): void {
+  #found(kind: string, number: number | bigint, detail: string): void {
     this.#check.found({ kind, subject: `checkpoint/${number}`, detail });
   }
 }

@@ -4,6 +4,7 @@ export {
   listCheckpoints,
   listStandings,
   listStandingsOf,
+  listStrayStandings,
   type NumberedStanding,
   readCheckpointTrust,
 } from './checkpoints/audit.ts';

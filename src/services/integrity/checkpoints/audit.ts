@@ -11,10 +11,14 @@ export interface CheckpointTrust {
   readonly vouchers: readonly Voucher[];
   /** The last checkpoint's body, of the same instant as the keys: it names who signs now. */
   readonly lastBody: string | undefined;
-  /** The last number there is; 0 if there is none. */
+  /** The last number there is, of those that a checkpoint can come to; 0 if there is none. */
   readonly last: number;
+  /** The greatest of the others. */
+  readonly beyond: bigint | undefined;
   /** A number beyond the last of which a log's standing is told. */
   readonly orphan: number | undefined;
+  /** The last one's row is said to come only some time from now: as long as it is so young, none is made after it. */
+  readonly isAhead: boolean;
 }
 
 /**
@@ -22,22 +26,29 @@ export interface CheckpointTrust {
  * are read after it: each was stored with the first checkpoint that it signed.
  */
 export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTrust> {
-  const [end] = await reader.query<{ last: bigint; orphan: bigint | null }>(
-    `select ends.last,
+  const [end] = await reader.query<{
+    last: bigint;
+    greatest: bigint | null;
+    orphan: bigint | null;
+    is_ahead: boolean | null;
+  }>(
+    `select ends.last, (select max(number) from integrity.checkpoints) as greatest,
+            (select c.written_at > now() + interval '1 day' from integrity.checkpoints c where c.number = ends.last) as is_ahead,
             (select min(l.number) from log.heads h cross join lateral (
                select c.number from integrity.checkpoint_logs c
                where c.topic = h.topic and c.partition = h.partition and c.number > ends.last
                order by c.number limit 1
              ) l) as orphan
-     from (select coalesce(max(number), 0) as last from integrity.checkpoints) as ends`,
-    [],
+     from (select coalesce(max(number), 0) as last from integrity.checkpoints where number <= $1) as ends`,
+    [Number.MAX_SAFE_INTEGER],
   );
+  const last = end?.last ?? 0n;
   const ids = await reader.query<{ id: string }>('select id from integrity.installation_ids', []);
   const keys = await reader.query<{ kid: string; public_key: Buffer; last_body: string | null }>(
     `select kid, public_key,
-            (select body from integrity.checkpoints order by number desc limit 1) as last_body
+            (select body from integrity.checkpoints where number <= $1 order by number desc limit 1) as last_body
      from integrity.signing_keys order by kid`,
-    [],
+    [Number.MAX_SAFE_INTEGER],
   );
   const vouchers = await reader.query<Voucher>(
     'select kid, by_kid as by, signature from integrity.key_vouchers order by kid, by_kid',
@@ -48,9 +59,43 @@ export async function readCheckpointTrust(reader: Reader): Promise<CheckpointTru
     keys: keys.map(({ kid, public_key: publicKey }) => ({ kid, publicKey })),
     vouchers,
     lastBody: keys[0]?.last_body ?? undefined,
-    last: Number(end?.last ?? 0n),
+    last: Number(last),
+    beyond: typeof end?.greatest === 'bigint' && end.greatest > last ? end.greatest : undefined,
     orphan: typeof end?.orphan === 'bigint' ? Number(end.orphan) : undefined,
+    isAhead: end?.is_ahead === true,
   };
+}
+
+/** Where a partition is said to have stood at a checkpoint. */
+export interface StandingRef {
+  readonly topic: string;
+  readonly partition: number;
+  readonly number: number;
+}
+
+/**
+ * The first standing of each partition that has no head, or of one that has, if it is of no checkpoint there can be: all others are
+ * read beside the checkpoints. Steps from partition to partition along the primary key, however many standings each has.
+ */
+export async function listStrayStandings(reader: Reader, limit: number): Promise<StandingRef[]> {
+  const rows = await reader.query<Omit<StandingRef, 'number'> & { readonly number: bigint }>(
+    `with recursive places(topic, partition, number) as (
+       (select topic, partition, number from integrity.checkpoint_logs where topic >= ''
+        order by topic, partition, number limit 1)
+       union all
+       select next.* from places p cross join lateral (
+         select l.topic, l.partition, l.number from integrity.checkpoint_logs l
+         where (l.topic, l.partition) > (p.topic, p.partition)
+         order by l.topic, l.partition, l.number limit 1
+       ) next
+     )
+     select p.topic, p.partition, p.number from places p
+     where p.number < 1
+        or not exists (select from log.heads h where h.topic = p.topic and h.partition = p.partition)
+     limit $1`,
+    [limit],
+  );
+  return rows.map((row) => ({ ...row, number: Number(row.number) }));
 }
 
 /** Ascending. By primary key. */

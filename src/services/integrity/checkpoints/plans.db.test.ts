@@ -8,7 +8,7 @@ import { TENANT } from '../../../../tests/engine.ts';
 import { payEveryEnding } from '../../../../tests/paid-installation.ts';
 import { hotPlan, readPlan } from '../../../../tests/query-plan.ts';
 import { SAGA_TOPICS } from '../seen-event.ts';
-import { listCheckpoints, listStandings, listStandingsOf } from './audit.ts';
+import { listCheckpoints, listStandings, listStandingsOf, listStrayStandings } from './audit.ts';
 import { CheckpointReads } from './checkpoint-reads.ts';
 import { FIND_LAST_CHECKPOINT, READ_CHAIN, READ_LOGS_NOW, readBatchPages } from './checkpoint-store.ts';
 import { Receipts } from './receipts.ts';
@@ -110,6 +110,7 @@ describe('on large tables', () => {
     ],
     ['checkpoints for an audit', (reader) => listCheckpoints(reader, { after: 500, upTo: 900, limit: 50 })],
     ['standings for an audit', (reader) => listStandings(reader, { after: 500, upTo: 550 })],
+    ['standings of no log', (reader) => listStrayStandings(reader, 100)],
     [
       'standings of a partition for an audit',
       (reader) =>
