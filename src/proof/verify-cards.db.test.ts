@@ -175,8 +175,28 @@ const DAMAGES: readonly Damage[] = [
   ...[
     ['a hold that nobody gives back', 'delete from cards.open_holds'],
     ['a hold that is never given back', `update cards.open_holds set due_at = 'infinity'`],
+    ['a hold that is given back at once', 'update cards.open_holds set due_at = now()'],
   ].map(([title = '', change = '']) =>
     toOne('ctx', title, `${change} where id = ${HELD} returning id`, DIFFERENT),
+  ),
+  ...[
+    [
+      'a captured hold that is to be given back',
+      `tenant, (select id from cards.card_transactions where external_id = 'c')`,
+    ],
+    [
+      'a decline that is to be given back',
+      `tenant, (select id from cards.card_transactions where code = '51' limit 1)`,
+    ],
+    ['what nobody bought, and is to be given back', 'tenant, gen_random_uuid()'],
+    ['a hold that is to be given back to another tenant', `'other', id`],
+  ].map(([title = '', whose = '']) =>
+    toOne(
+      'ctx',
+      title,
+      `insert into cards.open_holds select ${whose}, due_at, correlation_id from cards.open_holds returning id`,
+      [['cards', 'extra_open_hold']],
+    ),
   ),
   toOne(
     'ctx',

@@ -1,14 +1,20 @@
 /**
  * Proves the cards: each decision, capture, reversal and top-up has the entry that it promises; what the log tells of cards,
  * card transactions, holds, merchant rules and notifications stands in the tables, and the other way round, each row and
- * each entry and hold of a card has its event. Balances and sums are proved with those of all accounts.
+ * each entry and hold of a card has its event, and what waits to be given back is held. Balances and sums are proved with those
+ * of all accounts.
  *
  * A row and its events are of one commit, so each page is one snapshot.
  */
 import { idOf } from '#kernel/ids.ts';
 import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { listCards, listCardTransactionRefs, listRulesVersions } from '#services/cards/contract.ts';
+import {
+  listCards,
+  listCardTransactionRefs,
+  listOpenHoldRefs,
+  listRulesVersions,
+} from '#services/cards/contract.ts';
 import { listCardEntries, listCardHolds, type WalkedRows } from '#services/ledger/contract.ts';
 import type { CardEventPlace } from '#services/notification/contract.ts';
 import { type CardEvent, entryUuidsOf, expectedCardHold, isDecision } from './card-events.ts';
@@ -56,6 +62,15 @@ const BACKWARDS: readonly Backwards[] = [
   backwards(listCardTransactionRefs, 'card_transaction', {
     subjectOf: ({ uuid }) => idOf('ctx', uuid),
     isTold: ({ tenant }, events) => events.some((event) => isDecision(event) && event.tenant === tenant),
+    nameOf: ({ uuid }) => idOf('ctx', uuid),
+  }),
+  // Who waits for nothing is looked at for ever, before those that are to be given back.
+  backwards(listOpenHoldRefs, 'open_hold', {
+    subjectOf: ({ uuid }) => idOf('ctx', uuid),
+    isTold: ({ tenant, uuid }, events) => {
+      const own = events.filter((event) => event.tenant === tenant);
+      return expectedCardHold(uuid, own)?.['state'] === 'open';
+    },
     nameOf: ({ uuid }) => idOf('ctx', uuid),
   }),
   backwards(listCards, 'card', {

@@ -9,8 +9,11 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import type { CardKey } from './card-store.ts';
 import type { CardTransactionKey } from './store.ts';
 
-/** What a hold lasts, and a day for clocks that differ. One that waits longer sets money aside and nobody looks at it. */
-const HOLD_DAYS_MAX = 8;
+/**
+ * What a hold lasts, and a day for clocks that differ. One that waits longer sets money aside and nobody looks at it; one that waits
+ * less is given back before it can be captured.
+ */
+const HOLD_DAYS = { least: 6, most: 8 } as const;
 
 const CARD_TRANSACTIONS: Comparison = {
   key: { tenant: 'text', id: 'uuid' },
@@ -41,8 +44,9 @@ const CARD_TRANSACTIONS: Comparison = {
                   t.captured, t.reversed, t.decided_at,
                   case when t.state <> 'held' then null when exists (
                     select from cards.open_holds h
-                    where h.tenant = t.tenant and h.id = t.id and h.due_at <= greatest(t.decided_at, now()) + interval '${HOLD_DAYS_MAX} days'
-                  ) then 'in time' else 'never' end as expires
+                    where h.tenant = t.tenant and h.id = t.id and h.due_at >= t.decided_at + interval '${HOLD_DAYS.least} days'
+                      and h.due_at <= greatest(t.decided_at, now()) + interval '${HOLD_DAYS.most} days'
+                  ) then 'in time' else 'never, or too early' end as expires
            from cards.card_transactions t where t.tenant = expected.tenant and t.id = expected.id`,
 };
 
@@ -64,6 +68,20 @@ export async function listCardTransactionRefs(
     `select t.tenant, t.id as uuid from cards.card_transactions t
      where $1::text is null or (t.tenant, t.id) > ($1, $2::uuid)
      order by t.tenant, t.id limit $3`,
+    [after?.tenant ?? null, after?.uuid ?? null, limit],
+  );
+}
+
+/** Those of which a hold waits for its end, in the order of the primary key, after `after`. */
+export async function listOpenHoldRefs(
+  reader: Reader,
+  after: CardTransactionKey | undefined,
+  limit: number,
+): Promise<CardTransactionKey[]> {
+  return reader.query<CardTransactionKey>(
+    `select h.tenant, h.id as uuid from cards.open_holds h
+     where $1::text is null or (h.tenant, h.id) > ($1, $2::uuid)
+     order by h.tenant, h.id limit $3`,
     [after?.tenant ?? null, after?.uuid ?? null, limit],
   );
 }

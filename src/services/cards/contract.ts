@@ -4,6 +4,7 @@ export {
   differingRules,
   listCards,
   listCardTransactionRefs,
+  listOpenHoldRefs,
   listRulesVersions,
 } from './audit.ts';
 export type { CardApproved, CardCaptured, CardReleased, CardReversed } from './events.ts';

@@ -4,7 +4,7 @@ import type { Statement } from '#platform/postgres/session.ts';
 import { failuresByAddedColumn } from '../../../tests/added-column.ts';
 import { type CardFixture, openCards, TENANT } from '../../../tests/card-fixture.ts';
 import { hotPlan, readPlan, statementsOf } from '../../../tests/query-plan.ts';
-import { listCards, listCardTransactionRefs, listRulesVersions } from './audit.ts';
+import { listCards, listCardTransactionRefs, listOpenHoldRefs, listRulesVersions } from './audit.ts';
 import * as cardStore from './card-store.ts';
 import * as confirmationStore from './confirmation-store.ts';
 import * as holdStore from './hold-store.ts';
@@ -127,6 +127,11 @@ describe('on tables with many rows', () => {
       'a page of an audit',
       (reader) => listCardTransactionRefs(reader, { tenant: TENANT, uuid }, 100),
       CARD_TRANSACTION,
+    ],
+    [
+      'a page of what waits to be given back',
+      (reader) => listOpenHoldRefs(reader, { tenant: TENANT, uuid }, 100),
+      ['open_holds_pkey'],
     ],
     ['a page of cards', (reader) => listCards(reader, { tenant: TENANT, account: 'card-1' }, 100), CARD],
     [

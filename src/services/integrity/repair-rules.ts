@@ -159,6 +159,8 @@ export const REPAIR_RULES = {
   missing_card_transaction: STATE,
   different_card_transaction: STATE,
   extra_card_transaction: STATE,
+  /** Of what is not held. If that has ended, the row goes when it is due. */
+  extra_open_hold: STATE,
   missing_cash_entry: STATE,
   different_cash_entry: STATE,
   extra_cash_entry: STATE,
