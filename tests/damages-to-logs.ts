@@ -1,4 +1,4 @@
-/** What can be done to batches, heads and positions; see damages.ts. */
+/** What can be done to batches, heads and positions, and to what groups have set aside; see damages.ts. */
 import { idOf } from '#kernel/ids.ts';
 import { type Damage, toNamed } from './damage.ts';
 
@@ -119,6 +119,11 @@ const TO_BATCHES: readonly Damage[] = [
     [['log', 'missing_position']],
   ),
   toNamed(
+    'a deleted lease',
+    `delete from log.leases where consumer_group = 'validation' and partition = 1 returning 'validation/1'`,
+    [['log', 'missing_lease']],
+  ),
+  toNamed(
     'a deleted head',
     `delete from log.heads where topic = 'payments' and partition = 1 returning 'payments/1'`,
     [['log', 'missing_head']],
@@ -171,4 +176,31 @@ const BESIDE_THE_LOG: readonly Damage[] = [
   ),
 ];
 
-export const TO_LOGS: readonly Damage[] = [...TO_BATCHES, ...BESIDE_THE_LOG];
+/** What groups have set aside, with nobody to wait for. */
+const TO_DEAD_LETTERS: readonly Damage[] = [
+  toNamed(
+    'a key parked behind a dead letter that is not there',
+    `insert into log.parked_keys (consumer_group, partition, parking_key, dead_letter, topic, position, parked_at)
+     select 'ledger', partition, tenant || '/' || subject, gen_random_uuid(), 'authorization', position, now()
+     from "authorization".events limit 1 returning format('authorization/%s/%s', partition, position)`,
+    [['log', 'parked_behind_nothing']],
+  ),
+  toNamed(
+    'an event that waits for a key that is not parked',
+    `insert into log.parked_events (consumer_group, partition, parking_key, topic, position, tenant, subject, type, version,
+                                    correlation_id, parked_at)
+     select 'ledger', partition, tenant || '/' || subject, 'authorization', position, tenant, subject, type, version,
+            correlation_id, now()
+     from "authorization".events limit 1 returning format('authorization/%s/%s', partition, position)`,
+    [['log', 'waits_for_nothing']],
+  ),
+  toNamed(
+    'an event that nobody had passed over',
+    `insert into log.abandoned_events
+     select 'ledger', 'authorization', partition, position, gen_random_uuid() from "authorization".events limit 1
+     returning format('authorization/%s/%s', partition, position)`,
+    [['log', 'abandoned_by_nobody']],
+  ),
+];
+
+export const TO_LOGS: readonly Damage[] = [...TO_BATCHES, ...BESIDE_THE_LOG, ...TO_DEAD_LETTERS];

@@ -98,6 +98,38 @@ test('U11: a stage that cannot be done holds up its own payment; verify tells it
   expect(await proof()).toEqual({ ok: true, running: 0, parked: 0, findings: [] });
 });
 
+test('U14: a payment that waits behind a dead letter that is gone is found: nobody would ever be told of it', async () => {
+  const engine = await start();
+  await openAccounts(engine);
+  await poison(database.url, 'validation');
+  await payAround(engine);
+  await engine.settledBut('integrity');
+  await mend(database.url, 'validation');
+  await ask(database.url, 'delete from log.dead_letters');
+  const [key] = await ask(
+    database.url,
+    `select format('%s/%s/%s', topic, partition, position) as subject from log.parked_keys`,
+  );
+  expect(await proof()).toMatchObject({
+    ok: false,
+    parked: 1,
+    findings: [{ kind: 'parked_behind_nothing', subject: key?.['subject'] }],
+  });
+});
+
+test('U14: an order that nobody would ever carry out is found', async () => {
+  await start();
+  await ask(
+    database.url,
+    `insert into log.redeliveries (id, consumer_group, topic, partition, position, action, requested_by, requested_at)
+     values (gen_random_uuid(), 'validation', 'payments', 0, 1, 'redeliver', 'ana', now())`,
+  );
+  expect(await proof()).toMatchObject({
+    ok: false,
+    findings: [{ kind: 'lost_order', subject: 'payments/0/1' }],
+  });
+});
+
 test('U11: an event of an older version than the group reads is read on replay as it would be from the log', async () => {
   const engine = await start();
   await openAccounts(engine);

@@ -10,7 +10,7 @@ const TRACING = 'By it a request is found in traces; nothing is decided by it.';
 const DELIVERING =
   'What is sent to whom who asked for it, and how often: the log tells what happened, not who was told over the wire.';
 const LETTERS =
-  'What a group could not handle, and what persons had done about it. No log tells of that; what was left out is missing, and found so.';
+  'What a group could not handle, and what persons had done about it. No log tells of that; what was left out is missing, and found so, unless it waits behind a letter that is there.';
 const OF_PROOFS = 'What proofs found: they find it again. Its log has each opening and each end.';
 const HUB =
   'How an integration gets where it goes: what was configured, called and received. Where each stands is proved.';
@@ -37,7 +37,8 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'log.idempotency_keys': KEYS,
 
   // Who works on what.
-  'log.leases': 'Who works on a partition: whoever believes it wrongly is fenced.',
+  'log.leases':
+    'Who works on a partition: whoever believes it wrongly is fenced. That there is one is proved.',
   'log.processes': 'Which processes live: each writes its own row every second.',
   'log.positions.turn':
     'Tells a fence that somebody else was there: another value stops a batch, and it begins anew.',

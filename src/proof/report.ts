@@ -38,7 +38,7 @@ export interface VerifyReport {
 
 /** In the order of the report. */
 export const CHECKS = {
-  log: 'every position is there once, every batch root and chain value is what its events make it',
+  log: 'every position is there once, every batch root and chain value is what its events make it; what is parked has its dead letter',
   checkpoints: 'each is signed, follows from the one before it, and stands on the log as it now is',
   postings: 'sequences have no gap, posted_after is the running sum, posted_at never goes back',
   entries: 'each entry sums to zero, and stands in the tables as its event tells it',

@@ -7,7 +7,8 @@
  * C4: a batch's chain value is what the one before it and its own row make; the first follows from the partition's name,
  *     the last stands in the head. Each link is checked from its stored predecessor, so one break is one finding.
  * C5: no consumer has read further than the head.
- * C6: a group that reads a topic has a position in each of its partitions: without one it stands there.
+ * C6: a group that reads a topic has a position in each of its partitions: without one it stands there; and a lease, without which
+ *     nobody works there.
  */
 import { hash } from 'node:crypto';
 import { DIGEST_BYTES, merkleRoot } from '#kernel/merkle.ts';
@@ -71,6 +72,7 @@ export async function verifyLog(
   );
   await findReadersAhead(lanes[0] as Lane, check);
   await findMissingPositions(lanes[0] as Lane, check);
+  await findMissingLeases(lanes[0] as Lane, check);
   await findStrayPlaces(lanes[0] as Lane, installation.partitions, check);
 }
 
@@ -225,6 +227,23 @@ async function findMissingPositions(reader: Reader, check: Check): Promise<void>
   for (const { subject } of rows) {
     const detail = 'the group has no position there, so it is not known what it has read';
     check.found({ kind: 'missing_position', subject, detail });
+  }
+}
+
+/** C6. They are made when a process starts, and only change hands after that. */
+async function findMissingLeases(reader: Reader, check: Check): Promise<void> {
+  const rows = await reader.query<{ subject: string }>(
+    `select l.consumer_group || '/' || n.partition as subject
+     from (select distinct consumer_group from log.leases) l
+     cross join (select generate_series(0, partitions - 1) as partition from log.installation) n
+     where not exists (
+       select from log.leases o where o.consumer_group = l.consumer_group and o.partition = n.partition)
+     order by 1`,
+    [],
+  );
+  for (const { subject } of rows) {
+    const detail = 'there is no lease, so nobody works there before a process is started';
+    check.found({ kind: 'missing_lease', subject, detail });
   }
 }
 

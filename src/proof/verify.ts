@@ -18,6 +18,7 @@ import { verifyDays } from './verify-days.ts';
 import { verifyIntegrations } from './verify-integrations.ts';
 import { verifyLog } from './verify-log.ts';
 import { verifyMessages } from './verify-messages.ts';
+import { verifyParked } from './verify-parked.ts';
 import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
 import { verifyReferences } from './verify-references.ts';
@@ -114,9 +115,10 @@ function countEvents(installation: Installation, topics: readonly string[]): num
 }
 
 function verifyChain({ lanes, installation, checks, runPhase }: Verified): Promise<void> {
-  return runPhase('log', countEvents(installation, installation.topics), (phase) =>
-    verifyLog(lanes, installation, { check: checks.log, phase }),
-  );
+  return runPhase('log', countEvents(installation, installation.topics), async (phase) => {
+    await verifyLog(lanes, installation, { check: checks.log, phase });
+    await verifyParked(lanes[0] as Lane, checks.log);
+  });
 }
 
 async function verifySigned(

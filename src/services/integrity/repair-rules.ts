@@ -75,7 +75,14 @@ export const REPAIR_RULES = {
   truncated_log: LOG,
   /** The group's worker makes it again, unless a person decided about something there. */
   missing_position: { severity: 'critical' },
+  /** A process that starts makes it again. */
+  missing_lease: { severity: 'error' },
   stray_position: { severity: 'warning' },
+  // Of what groups have set aside: nobody is told that it waits.
+  parked_behind_nothing: { severity: 'critical' },
+  waits_for_nothing: { severity: 'critical' },
+  abandoned_by_nobody: { severity: 'error' },
+  lost_order: { severity: 'error' },
 
   // Of what was signed of the logs.
   rewritten_log: LOG,
