@@ -229,6 +229,14 @@ const TO_THE_BOOKS: readonly Damage[] = [
       ];
     },
   },
+  toOne(
+    'jen',
+    'an invented counter-entry of a payment',
+    `insert into ledger.entries (id, tenant, cause, purpose, posted_at)
+     select gen_random_uuid(), tenant, cause, 'reversal', posted_at from ledger.entries where purpose = 'payment' limit 1
+     returning id`,
+    [['entries', 'extra_entry']],
+  ),
   {
     title: 'an unbalanced entry in the tables alone',
     async inflict(run) {

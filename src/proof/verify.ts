@@ -23,6 +23,7 @@ import { verifyPaymentRows } from './verify-payment-rows.ts';
 import { type PaymentCounts, verifyPayments } from './verify-payments.ts';
 import { verifyReferences } from './verify-references.ts';
 import { verifyRefundRows } from './verify-refund-rows.ts';
+import { verifyReversals } from './verify-reversals.ts';
 
 /** Connections, each with a page under way: while one page is computed here, the next is read there. */
 const LANES = 2;
@@ -157,9 +158,10 @@ async function verifySagas({
   await runPhase('payment rows', payments, (phase) =>
     verifyPaymentRows(lane, { check: checks.payments, phase, proved: exhaustive ? undefined : proved }),
   );
-  await runPhase('refund rows', counts.refunds, (phase) =>
-    verifyRefundRows(lane, { check: checks.refunds, phase }),
-  );
+  await runPhase('refund rows', counts.refunds, async (phase) => {
+    await verifyRefundRows(lane, { check: checks.refunds, phase });
+    await verifyReversals(lane, checks.entries);
+  });
   await runPhase('references', checks.references.report().checked, (phase) =>
     verifyReferences(lane, { check: checks.references, phase }),
   );

@@ -115,6 +115,15 @@ export function listCardEntries(reader: Reader, after: string | null, limit: num
   });
 }
 
+/** The next entries by primary key, those that take a payment back. */
+export function listReversals(reader: Reader, after: string | null, limit: number): Promise<WalkedRows> {
+  return walkRows(reader, [after, limit], {
+    from: 'ledger.entries',
+    cause: 'cause',
+    isWanted: "purpose = 'reversal'",
+  });
+}
+
 /** The next entries by primary key, those of cash entries; their causes as `tenant/uuid`. */
 export function listCashJournalEntries(
   reader: Reader,

@@ -20,6 +20,7 @@ export {
   listCardEntries,
   listCardHolds,
   listCashJournalEntries,
+  listReversals,
   type WalkedRows,
 } from './audit.ts';
 export {
