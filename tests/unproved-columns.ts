@@ -101,7 +101,7 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'consolidation.standings.change':
     'Tells a process that what it remembers is old: another value makes it read again.',
   'consolidation.waiting':
-    'What came early, until what is before it has come: it is not counted, and found so.',
+    'What came early, until what is before it has come: it is not counted, and found so, and so is what no account has.',
   'consolidation.rebuilds': REBUILDING,
   'consolidation.rebuilt_days': REBUILDING,
   'consolidation.rebuilt_day_versions': REBUILDING,

@@ -115,6 +115,18 @@ const DAMAGES: readonly Damage[] = [
     [['days', 'different_standing']],
   ),
   toNamed(
+    'a posting that waits and that its account does not have',
+    `insert into consolidation.waiting values (${KEY}, 999, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/1', 'cor')
+     returning 'acme/book'`,
+    [['days', 'stuck_posting']],
+  ),
+  toNamed(
+    'a posting that waits of an account that is not there',
+    `insert into consolidation.waiting values (999, 1, gen_random_uuid(), 1, 1, '2026-03-04Z', null, 'ledger/0/1', 'cor')
+     returning 'days/999/2026-03-04'`,
+    [['days', 'extra_day']],
+  ),
+  toNamed(
     'a posting that waits and is counted',
     `insert into consolidation.waiting values (${KEY}, 1, gen_random_uuid(), 1, 1, now(), null, 'ledger/0/1', 'cor')
      returning 'acme/book'`,

@@ -230,7 +230,7 @@ function compareAccount(audited: AuditedAccount, { page, sums = new DaySums(), p
     });
   const sequence = kept?.sequence ?? 0n;
   const posted = balance?.sequence ?? 0n;
-  if (kept !== undefined) compareStanding(kept, { sums, account, found });
+  if (kept !== undefined) compareStanding(kept, { sums, account, posted, found });
   if (page.isAllCounted && sequence < posted)
     found('uncounted_posting', null, `${posted - sequence} postings after ${sequence} are in no day`); // VD2
 }
@@ -286,10 +286,13 @@ function compareStanding(
   {
     sums,
     account,
+    posted,
     found,
   }: {
     readonly sums: DaySums;
     readonly account: NonNullable<AuditedAccount['account']>;
+    /** Sequence of its last posting. */
+    readonly posted: bigint;
     readonly found: Found;
   },
 ): void {
@@ -305,6 +308,8 @@ function compareStanding(
     found('different_standing', null, 'its kind, currency or time zone is not that of the account');
   if (waiting !== null && waiting.first <= sequence)
     found('stuck_posting', null, `posting ${waiting.first} waits, and ${sequence} are counted`);
+  if (waiting !== null && waiting.last > posted)
+    found('stuck_posting', null, `posting ${waiting.last} waits, and the account has ${posted}`);
 }
 
 const FACTS = ['kind', 'currency', 'timeZone'] as const;

@@ -20,20 +20,20 @@ export interface AuditedDays {
   readonly lastDay: string | null;
   /** Ascending. */
   readonly days: readonly Day[];
-  /** Sequences of what waits: the first, and how many. */
-  readonly waiting: { readonly first: bigint; readonly count: number } | null;
+  /** Sequences of what waits. */
+  readonly waiting: { readonly first: bigint; readonly last: bigint } | null;
 }
 
 /** Accounts by the unique index on names; the others by primary key. */
 const LIST_ACCOUNTS = `
-  select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, a.opened_at, s.sequence, s.last_day, w.first, w.count
+  select a.tenant, a.id, a.key, a.kind, a.currency, a.time_zone, a.opened_at, s.sequence, s.last_day, w.first, w.last
   from unnest($1::text[], $2::text[]) as wanted(tenant, id)
   cross join lateral (
     select * from consolidation.accounts a where a.tenant = wanted.tenant and a.id = wanted.id offset 0
   ) a
   left join consolidation.standings s on s.account_key = a.key
   left join lateral (
-    select min(w.sequence) as first, count(*)::integer as count from consolidation.waiting w where w.account_key = a.key
+    select min(w.sequence) as first, max(w.sequence) as last from consolidation.waiting w where w.account_key = a.key
   ) w on true`;
 
 const LIST_DAYS = `
@@ -137,11 +137,11 @@ interface AccountRow {
   sequence: bigint | null;
   last_day: string | null;
   first: bigint | null;
-  count: number;
+  last: bigint | null;
 }
 
 function auditedDays(row: AccountRow, days: readonly Day[]): AuditedDays {
-  const { key, kind, currency, first, count } = row;
+  const { key, kind, currency, first, last } = row;
   return {
     key,
     kind,
@@ -151,7 +151,7 @@ function auditedDays(row: AccountRow, days: readonly Day[]): AuditedDays {
     sequence: row.sequence ?? 0n,
     lastDay: row.last_day,
     days,
-    waiting: first === null ? null : { first, count },
+    waiting: first === null || last === null ? null : { first, last },
   };
 }
 
@@ -169,7 +169,7 @@ export function listDayAccounts(reader: Reader, after: bigint, limit: number): P
   );
 }
 
-/** Days of no account, with keys after the first and up to the second bound; null is none. Ranges of the primary keys. */
+/** Days, and what waits to be in one, of no account, with keys after the first and up to the second bound; null is none. Ranges of the primary keys. */
 export function listStrayDays(
   reader: Reader,
   { after, upTo, limit }: { readonly after: bigint; readonly upTo: bigint | null; readonly limit: number },
@@ -180,6 +180,8 @@ export function listStrayDays(
        select account_key as key, day from consolidation.days
        union all
        select account_key, last_day from consolidation.standings
+       union all
+       select account_key, (posted_at at time zone 'UTC')::date from consolidation.waiting
      ) d
      where d.key > $1 and ($2::bigint is null or d.key <= $2)
        and not exists (select from consolidation.accounts a where a.key = d.key)

@@ -323,6 +323,9 @@ const REMOVE_STRAYS = `
   with gone as (
     delete from consolidation.standings s
     where not exists (select from consolidation.accounts a where a.key = s.account_key)
+  ), early as (
+    delete from consolidation.waiting w
+    where not exists (select from consolidation.accounts a where a.key = w.account_key)
   )
   delete from consolidation.days d
   where not exists (select from consolidation.accounts a where a.key = d.account_key)
