@@ -13,10 +13,11 @@ const LETTERS =
   'What a group could not handle, and what persons had done about it. No log tells of that; what was left out is missing, and found so, unless it waits behind a letter that is there.';
 const OF_PROOFS = 'What proofs found: they find it again. Its log has each opening and each end.';
 const HUB =
-  'How an integration gets where it goes: what was configured, called and received. Where each stands is proved.';
+  'How an integration gets where it goes: what was configured, called and received. Where each stands is proved, and that it goes on.';
 const VOUCHING =
   'By it one key vouches for another: where one has signed that no longer does, its checkpoints are found without it.';
-const IMPORTING = 'No log tells of files: each line that was recorded is a cash entry, which is proved.';
+const IMPORTING =
+  'No log tells of files: each line that was recorded is a cash entry, which is proved, and so is that an import goes on.';
 const VERSION =
   'How many commits changed a day, by which event last and when, is told by no log. What was sealed is in it, and proved.';
 

@@ -62,6 +62,20 @@ const DAMAGES: readonly Damage[] = [
       'different_cash_entry',
     ),
   ),
+  ...[
+    ['an import whose turn is gone', `null, null`],
+    ['an import whose turn comes in another century', `'2200-01-01', gen_random_uuid()`],
+  ].map(([title = '', turn = '']) =>
+    toUuid(
+      title,
+      `with open as (update cashflow.imports set state = 'recording', finished_at = null returning tenant, id),
+            turn as (
+              insert into cashflow.open_imports (tenant, id, turn_at)
+              select tenant, id, t.at::timestamptz from open cross join (select ${turn}) as t(at, other) where t.at is not null)
+       select id from open`,
+      (uuid) => ({ check: 'cash entries', kind: 'stalled_import', subject: idOf('imp', uuid) }),
+    ),
+  ),
   toEntry(
     'a reversal that is none any more',
     `update cashflow.cash_entries set reverses = null where id = ${BACK} returning id`,

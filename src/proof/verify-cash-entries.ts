@@ -1,7 +1,7 @@
 /**
  * Proves the cash flow: what its log tells of entries stands in the table and, as a journal entry of the same terms, in the
  * ledger's log; and the other way round, each row and each journal entry of a cash entry has its event. What journal entries
- * move is proved with those of all accounts.
+ * move is proved with those of all accounts. And an import that is not finished goes on.
  *
  * A row and its events are of one commit, so each page is one snapshot.
  */
@@ -15,6 +15,7 @@ import {
   differingCashEntries,
   findKnownCashEntries,
   listCashEntryRefs,
+  listStalledImports,
 } from '#services/cashflow/contract.ts';
 import { listCashJournalEntries } from '#services/ledger/contract.ts';
 import { entryOf, parseData, type TracedEntry, textOf } from './event-data.ts';
@@ -37,6 +38,8 @@ import { type Check, type Finding, unreadableEvent } from './report.ts';
 const PAGE = 1_000;
 /** Journal entries passed at a time, of which a cash entry's are looked at. */
 const WALK = 20_000;
+/** What is listed of imports that stand still. */
+const STALLED_MAX = 100;
 
 interface CashProof {
   readonly check: Check;
@@ -51,6 +54,10 @@ export async function verifyCashEntries(lane: Lane, { check, phase, partitions }
   }
   for await (const page of pages(lane, findUntoldRows)) reportTo(check, page.findings);
   for await (const page of pages(lane, findUntoldEntries)) reportTo(check, page.findings);
+  for (const { tenant, uuid } of await listStalledImports(lane, STALLED_MAX)) {
+    const detail = 'it is not finished, and its turn never comes, or far too late';
+    check.found({ kind: 'stalled_import', subject: idOf('imp', uuid), tenant, detail });
+  }
 }
 
 /** A cash entry as its event tells it, read with distrust. */

@@ -1,6 +1,7 @@
 /**
  * Proves the hub: what its log tells of integrations stands in the table, where each stands and why it failed; and the other way
- * round, each row has its event. A row and its events are of one commit, so each page is one snapshot.
+ * round, each row has its event. A row and its events are of one commit, so each page is one snapshot. And what waits for a call
+ * goes on some day.
  */
 import { idOf, isId, uuidOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
@@ -13,7 +14,7 @@ import type { Lane } from './lane.ts';
 import { type LogRow, readAbout, readNext } from './log-rows.ts';
 import { extraOf, found, joined, type Page, pages, pagesOfLog, reportTo } from './paged-findings.ts';
 import type { Phase } from './progress.ts';
-import { type Check, unreadableEvent } from './report.ts';
+import { type Check, type Finding, unreadableEvent } from './report.ts';
 
 /** Events or rows of one snapshot. */
 const PAGE = 1_000;
@@ -120,11 +121,18 @@ async function findUntold(reader: Reader, after: IntegrationRef | undefined): Pr
   );
   const isTold = ({ tenant, uuid }: IntegrationRef): boolean =>
     timelines.get(`${tenant}/${idOf('int', uuid)}`)?.some(({ type }) => type === REQUESTED) === true;
+  const stalled = rows
+    .filter(({ isStalled }) => isStalled)
+    .map(({ tenant, uuid }): Finding => {
+      const detail = 'the call that it waits for is never due, or far too late';
+      return { kind: 'stalled_integration', subject: idOf('int', uuid), tenant, detail };
+    });
+  const untold = extraOf(
+    'integration',
+    rows.filter((row) => !isTold(row)).map(({ uuid }) => idOf('int', uuid)),
+  );
   return {
-    findings: extraOf(
-      'integration',
-      rows.filter((row) => !isTold(row)).map(({ uuid }) => idOf('int', uuid)),
-    ),
+    findings: joined([untold, { looked: 0, listed: stalled, unlisted: 0 }]),
     passed: rows.length,
     next: placeBehind(rows, PAGE),
   };

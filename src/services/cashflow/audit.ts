@@ -54,6 +54,21 @@ export function listCashEntryRefs(
   );
 }
 
+/** Imports that are not finished and have no turn, or none before it is far too late: a row per file is passed. */
+export function listStalledImports(
+  reader: Reader,
+  limit: number,
+): Promise<{ readonly tenant: string; readonly uuid: string }[]> {
+  return reader.query(
+    `select i.tenant, i.id as uuid from cashflow.imports i
+     where i.finished_at is null and not exists (
+       select from cashflow.open_imports o
+       where o.tenant = i.tenant and o.id = i.id and o.turn_at <= now() + interval '1 day')
+     limit $1`,
+    [limit],
+  );
+}
+
 /** Which of them are there, as `tenant/uuid`; by primary key. */
 export async function findKnownCashEntries(
   reader: Reader,

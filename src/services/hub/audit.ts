@@ -6,7 +6,7 @@ import {
   type ExpectedRow,
 } from '#platform/postgres/differences.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import type { IntegrationRef } from './integration.ts';
+import { INTEGRATION_STATUSES, type IntegrationRef, isEnded } from './integration.ts';
 
 const INTEGRATIONS: Comparison = {
   key: { tenant: 'text', id: 'uuid' },
@@ -61,15 +61,30 @@ async function listForgotten(reader: Reader, ended: readonly ExpectedRow[]): Pro
   return new Set(rows.map(({ tenant, id }) => `${tenant} ${id}`));
 }
 
-/** In the order of the primary key, after `after`. */
+export interface AuditedIntegration extends IntegrationRef {
+  /** It is under way and waits for a call, and nothing is ever done about that, or not before it is far too late. */
+  readonly isStalled: boolean;
+}
+
+const UNDER_WAY = INTEGRATION_STATUSES.filter((status) => !isEnded(status));
+/** The longest that a connector may have its calls tried (`connector-schemas.ts`), and a day for clocks that differ. */
+const TRIED_DAYS_MAX = 8;
+
+/** In the order of the primary key, after `after`; the calls of what is under way by theirs. */
 export function listIntegrationRefs(
   reader: Reader,
   after: IntegrationRef | undefined,
   limit: number,
-): Promise<IntegrationRef[]> {
-  return reader.query<IntegrationRef>(
-    `select i.tenant, i.id as uuid from hub.integrations i
+): Promise<AuditedIntegration[]> {
+  return reader.query<AuditedIntegration>(
+    `select i.tenant, i.id as uuid, case when i.status = any ($4::text[]) then exists (
+              select from hub.calls c
+              where c.integration = i.id and c.state <> 'done'
+                and (c.due_at is null or c.due_at > greatest(c.give_up_at, now()) + interval '1 day'
+                     or c.give_up_at > greatest(c.created_at, now()) + interval '${TRIED_DAYS_MAX} days') offset 0
+            ) else false end as "isStalled"
+     from hub.integrations i
      where $1::text is null or (i.tenant, i.id) > ($1, $2::uuid) order by i.tenant, i.id limit $3`,
-    [after?.tenant ?? null, after?.uuid ?? null, limit],
+    [after?.tenant ?? null, after?.uuid ?? null, limit, UNDER_WAY],
   );
 }
