@@ -94,6 +94,12 @@ const TO_HOLDS_AND_SAGAS: readonly Damage[] = [
     [['holds', 'missing_hold']],
   ),
   toOne(
+    'ref',
+    'a refund under way that keeps no wallet open any more',
+    `delete from ledger.awaited where hold_id = ${refund('reconciliation_required')} returning hold_id`,
+    [['holds', 'missing_awaited_refund']],
+  ),
+  toOne(
     'pay',
     'the hold of a payment that was called off, opened again',
     `update ledger.holds set state = 'open', closed_at = null where id = ${payment('cancelled')} returning id`,

@@ -56,7 +56,7 @@ export const UNPROVED: Readonly<Record<string, string>> = {
 
   // Payments.
   'ledger.awaited':
-    'Keeps an account from being closed while a refund is on its way. Where a row is gone and the account closed, the posting is refused, and the refund waits for a person.',
+    'Keeps an account from being closed while a refund is on its way, which is proved. A row too many does so until its hold has ended.',
   'authorization.sagas.updated_at': BOOKKEEPING,
   'authorization.refund_sagas.updated_at': BOOKKEEPING,
   'authorization.compensations.updated_at': BOOKKEEPING,

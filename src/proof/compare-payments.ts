@@ -8,7 +8,7 @@ import {
   differingSagas,
 } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
-import { differingEntryIds, differingHolds } from '#services/ledger/contract.ts';
+import { differingAwaited, differingEntryIds, differingHolds } from '#services/ledger/contract.ts';
 import {
   differingPayments,
   differingReferences,
@@ -17,6 +17,7 @@ import {
   differingRequests,
 } from '#services/payments/contract.ts';
 import {
+  expectedAwaited,
   expectedEntries,
   expectedHold,
   expectedPayment,
@@ -131,6 +132,21 @@ export async function compareHolds(
     looked: expected.length,
     noun: 'hold',
     subjectOf: ({ key }) => idOf(refunds.has(key['id'] ?? '') ? 'ref' : 'pay', key['id'] ?? ''),
+  };
+}
+
+/** That the wallet of a refund which is under way is not closed meanwhile. No statement where there is none. */
+export async function compareAwaited(
+  reader: Reader,
+  sagas: readonly JudgedSaga[],
+): Promise<NamedDifferences> {
+  const expected = rowsOf(sagas, ({ timeline }) => expectedAwaited(timeline));
+  return {
+    ...(await differingAwaited(reader, expected)),
+    check: 'holds',
+    looked: 0,
+    noun: 'awaited_refund',
+    subjectOf: idBy('id', 'ref'),
   };
 }
 

@@ -161,6 +161,15 @@ export function expectedHold(timeline: SagaTimeline): ExpectedRow | undefined {
   };
 }
 
+/** Whom the hold of a refund that is under way is to be paid to: the wallet must still be open then. */
+export function expectedAwaited(timeline: SagaTimeline): ExpectedRow | undefined {
+  if (kindOf(timeline) !== 'ref' || expectedHold(timeline)?.['state'] !== 'open') return undefined;
+  const authorized = find(timeline, HOLDS.ref.placedBy);
+  const terms = termsIn(authorized);
+  if (authorized === undefined || terms === undefined) return undefined;
+  return { id: timeline.uuid, tenant: authorized.tenant, payee: terms.walletId };
+}
+
 /** The purpose of an entry that was posted; undefined for another event. */
 function postedFor({ type, data }: TracedEvent): string | undefined {
   return type === 'entry.posted' ? (textOf(data?.['purpose']) ?? undefined) : undefined;

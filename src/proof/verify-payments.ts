@@ -21,6 +21,7 @@ import { type AuditedAttempt, listAttempts } from '#services/providers/contract.
 import { AbandonedEvents } from './abandoned-events.ts';
 import { type Ask, openAsksOf } from './asked-attempts.ts';
 import {
+  compareAwaited,
   compareEntries,
   compareHolds,
   comparePayments,
@@ -357,6 +358,7 @@ async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Pag
       compareRefunds(reader, sagas, positions),
       compareReferences(reader, sagas),
       compareHolds(reader, ranges, sagas),
+      compareAwaited(reader, sagas),
       compareEntries(reader, ranges, { sagas, manualEntries }),
     ]);
   const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));

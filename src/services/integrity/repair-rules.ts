@@ -125,6 +125,7 @@ export const REPAIR_RULES = {
   missing_hold: { severity: 'critical', repair: { way: 'restore_hold' } },
   different_hold: { severity: 'critical', repair: { way: 'restore_hold' } },
   extra_hold: BOOKS,
+  missing_awaited_refund: STATE,
 
   // Of what the services keep beside the logs.
   missing_saga: STATE,

@@ -77,6 +77,23 @@ export function differingHolds(
   return compareRanges(reader, HOLDS, { ranges, expected });
 }
 
+const AWAITED: Comparison = {
+  key: { id: 'uuid', tenant: 'text', payee: 'text' },
+  columns: { kept: 'text' },
+  actual: `select 'open' as kept from ledger.accounts p
+           where p.tenant = expected.tenant and p.id = expected.payee
+             and exists (select from ledger.awaited a where a.payee_key = p.key and a.hold_id = expected.id)`,
+};
+
+/** Open holds of which nothing keeps the account open that they are to be paid to; by primary keys. */
+export function differingAwaited(reader: Reader, expected: readonly ExpectedRow[]): Promise<Differences> {
+  return compareLookups(
+    reader,
+    AWAITED,
+    expected.map((row) => ({ ...row, kept: 'open' })),
+  );
+}
+
 const OWNED_HOLDS: Comparison = {
   key: { id: 'uuid' },
   columns: HOLD_COLUMNS,

@@ -12,6 +12,7 @@ export type { AccountProfile, NewAccount } from './account.ts';
 export {
   AUDITED_ENTRY_IDS,
   AUDITED_HOLDS,
+  differingAwaited,
   differingCardHolds,
   differingEntries,
   differingEntryIds,
