@@ -73,10 +73,46 @@ export async function damage(
 
 /** Takes the first row away that `where` is true of, and returns how it is put back. `name`: with its schema. */
 export async function takeAway(owner: pg.Client, name: string, where: string): Promise<() => Promise<void>> {
-  const table = name.replace(/^(\w+)\.(\w+)$/, '"$1"."$2"');
+  const table = quoted(name);
   const row = await firstRow(owner, table, where);
   await remove(owner, table, row);
   return () => putBack(owner, table, row);
+}
+
+/** The columns of each unique index of a table, the primary key's first; those over expressions are left out. `name`: with its schema. */
+export async function listUniqueKeys(owner: pg.Client, name: string): Promise<string[][]> {
+  const { rows } = await owner.query<{ columns: string[] }>(
+    `select array_agg(a.attname::text order by a.attnum) as columns
+     from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+     where i.indrelid = $1::regclass and i.indisunique and not 0 = any (i.indkey)
+     group by i.indexrelid, i.indisprimary order by i.indisprimary desc, i.indexrelid`,
+    [quoted(name)],
+  );
+  return rows.map(({ columns }) => columns);
+}
+
+/** Adds a copy of the first row that `where` is true of, with other values, and returns how it is taken away. */
+export async function addCopy(
+  owner: pg.Client,
+  name: string,
+  { where, to }: { readonly where: string; readonly to: Readonly<Record<string, string>> },
+): Promise<() => Promise<void>> {
+  const table = quoted(name);
+  const source = await firstRow(owner, table, where);
+  const changed = Object.entries(to).map(([column, value]) => `'${column}', ${value}`);
+  const { rows } = await owner.query<FoundRow>(
+    `insert into ${table} as t overriding system value
+     select (jsonb_populate_record(s, jsonb_build_object(${changed.join(', ')}))).* from ${table} s
+     where tableoid = $1::oid and ctid = $2::tid returning ${PLACE_AND_ROW}`,
+    [source.tableoid, source.ctid],
+  );
+  const [added] = rows;
+  if (added === undefined) throw new Error(`no copy in ${table} with ${changed.join(', ')}`);
+  return () => remove(owner, table, added);
+}
+
+function quoted(name: string): string {
+  return name.replace(/^(\w+)\.(\w+)$/, '"$1"."$2"');
 }
 
 const PLACE_AND_ROW = 'tableoid::text, ctid::text, row_to_json(t)::text as row';

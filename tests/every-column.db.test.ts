@@ -5,10 +5,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LEAF_SQL } from '#proof/leaf-sql.ts';
-import { type VerifyScope, verify } from '#proof/verify.ts';
 import { TOPOLOGY } from '../src/topology.ts';
 import { type Column, damage, listColumns, takeAway } from './catalogue.ts';
 import { createProductDatabase, type TestDatabase } from './database.ts';
+import { findingsAbout, findingsOf } from './found-damage.ts';
 import { payEveryEnding } from './paid-installation.ts';
 import { isShownBy, PROVED_TABLES, WORLDS, type World } from './proved-columns.ts';
 import { UNPROVED } from './unproved-columns.ts';
@@ -23,21 +23,6 @@ async function owned(database: TestDatabase): Promise<pg.Client> {
   const owner = new pg.Client({ connectionString: database.url });
   await owner.connect();
   return owner;
-}
-
-/** Where what is damaged in a schema is looked for; elsewhere everywhere. */
-const SCOPES: Readonly<Record<string, VerifyScope>> = {
-  payments: 'sagas',
-  authorization: 'sagas',
-  providers: 'sagas',
-  notification: 'sagas',
-  cards: 'sagas',
-  cashflow: 'sagas',
-  consolidation: 'books',
-};
-
-function schemaOf(table: string): string {
-  return table.slice(0, table.indexOf('.'));
 }
 
 function isOfLog({ schema, table }: Column): boolean {
@@ -75,13 +60,6 @@ const MAY_BE_GONE: Readonly<Record<string, string>> = {
   'notification.lanes': 'Who is to be told is told by no log.',
 };
 
-async function findingsOf(url: string, scope: VerifyScope = 'everything'): Promise<string[]> {
-  const { checks } = await verify({ url, scope, connections: 1 });
-  return checks.flatMap(({ name, findings }) =>
-    findings.map(({ kind, subject }) => `${name} ${kind} ${subject}`),
-  );
-}
-
 describe.concurrent.each(Object.keys(WORLDS) as World[])('%s', (world) => {
   let database: TestDatabase;
   let owner: pg.Client;
@@ -105,14 +83,13 @@ describe.concurrent.each(Object.keys(WORLDS) as World[])('%s', (world) => {
       const { table, row, to } = spec;
       for (const column of columns.filter((each) => nameOf(each) === table && isShownBy(spec, each.name))) {
         const restore = await damage(owner, column, { where: row, to: to?.[column.name] });
-        if ((await findingsOf(url, SCOPES[column.schema])).length === 0)
+        if ((await findingsAbout(url, table)).length === 0)
           unnoticed.push(`${table}.${column.name} where ${row}`);
         await restore();
       }
       if (MAY_BE_GONE[table] !== undefined) continue;
       const restore = await takeAway(owner, table, row);
-      if ((await findingsOf(url, SCOPES[schemaOf(table)])).length === 0)
-        unnoticed.push(`${table}, gone where ${row}`);
+      if ((await findingsAbout(url, table)).length === 0) unnoticed.push(`${table}, gone where ${row}`);
       await restore();
     }
     expect(unnoticed).toEqual([]);

@@ -155,6 +155,7 @@ export const PROVED_TABLES: readonly ProvedTable[] = [
     to: { partition: '99' },
   },
   { table: 'integrity.signing_keys', world: PAYMENTS, row: 'true' },
+  { table: 'integrity.installation_ids', world: PAYMENTS, row: 'true' },
   {
     table: 'log.heads',
     world: PAYMENTS,

@@ -2,7 +2,8 @@
  * What no proof vouches for, by table or by column, each with the reason. Most need none: they say who works, when, and how
  * often. Some say what a proof could vouch for and does not; their reasons say what stands in the way.
  */
-const KEYS = 'Answers are kept by what callers named; no log tells of names or answers. They are counted.';
+const KEYS =
+  'Answers are kept by what callers named; no log tells of names or answers. Those of requests that move money are counted.';
 const REBUILDING = 'A rebuild fills it and makes it the real one, which is proved.';
 const TRIED = 'Which calls were made, when, and when the next is due, is told by no log; their ends are.';
 const BOOKKEEPING = 'When the row was written last; nothing is decided by it.';
@@ -120,7 +121,7 @@ export const UNPROVED: Readonly<Record<string, string>> = {
   'integrity.checkpoints.written_at':
     'What is signed tells when; this tells when its row came. That it is not ahead of now is proved.',
   'integrity.signing_keys.added_at': BOOKKEEPING,
-  'integrity.installation_ids': VOUCHING,
+  'integrity.installation_ids.singleton': 'Has one value.',
   'integrity.key_vouchers': VOUCHING,
 
   // What others are told, and ask for.
