@@ -49,10 +49,16 @@ export const TAKE_UPLOAD = statement(
    select cashflow.require_upload(count(*)) from taken`,
 );
 
-/** What no import has taken. Its chunks go with it, in the same transaction. By primary key. */
+/** What no import has taken, and its chunks with it. By primary keys. */
 export const DISCARD_UPLOAD = statement(
   'cashflow.discard_upload',
-  'delete from cashflow.uploads u where u.id = $1::uuid returning u.id',
+  `with discarded as (delete from cashflow.uploads u where u.id = $1::uuid returning u.id)
+   delete from cashflow.import_chunks c
+   using discarded d
+   cross join lateral (
+     select t.ctid from cashflow.import_chunks t where t.upload = d.id offset 0
+   ) as found(at)
+   where c.ctid = found.at`,
 );
 
 export const OPEN_IMPORT = statement(

@@ -28,7 +28,7 @@ const HOT: readonly (readonly [Statement, readonly string[]])[] = [
   [importStore.INSERT_IMPORT, []],
   [importStore.UPDATE_IMPORT, IMPORT],
   [importStore.TAKE_UPLOAD, UPLOAD],
-  [importStore.DISCARD_UPLOAD, UPLOAD],
+  [importStore.DISCARD_UPLOAD, [...CHUNK, ...UPLOAD]],
   [importStore.OPEN_IMPORT, []],
   [importStore.CLOSE_IMPORT, OPEN],
   [importStore.FORGET_ERRORS, ['import_errors_pkey']],

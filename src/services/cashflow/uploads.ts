@@ -1,6 +1,9 @@
 /**
  * Takes a file in as it comes, in chunks of lines, each committed by itself. It belongs to nobody until an import takes
  * it, in the commit that begins the import; what is not taken is cleared away.
+ *
+ * UP1: files that come at once share a session, so each statement is a commit of its own: a transaction of one would take in, and
+ *      could take back, what is stored of another.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '#kernel/clock.ts';
@@ -10,13 +13,7 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import { byteaArray, int4Array } from '#platform/postgres/arrays.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { type ChunkOfLines, malformedFile, parseHeader } from './import-lines.ts';
-import {
-  BEGIN_UPLOAD,
-  DELETE_CHUNKS,
-  DISCARD_UPLOAD,
-  FIND_STALE_UPLOADS,
-  INSERT_CHUNKS,
-} from './import-store.ts';
+import { BEGIN_UPLOAD, DISCARD_UPLOAD, FIND_STALE_UPLOADS, INSERT_CHUNKS } from './import-store.ts';
 import { LineCutter, LineTooLong, TextTooLong } from './line-cutter.ts';
 
 /** Some 700 000 lines. */
@@ -63,10 +60,7 @@ export class Uploads {
 
   /** What no import has taken. */
   async discard(uuid: string): Promise<void> {
-    await this.#session.transaction(async (tx) => {
-      const discarded = await tx.query(DISCARD_UPLOAD, [uuid]);
-      if (discarded.length > 0) tx.run(DELETE_CHUNKS, [uuid]);
-    });
+    await this.#session.query(DISCARD_UPLOAD, [uuid]); // UP1
   }
 
   /** What was broken off. */
