@@ -85,11 +85,15 @@ test('a process that has seen what is lost takes nothing more, says why, and one
     expect(readiness.json()).toEqual({ status: 'unready', reasons: [{ name: 'log', reason }] });
   }, PATIENCE);
   expect((await pay(process, 'after')).status).toBe(503);
-  process.kill('SIGTERM');
-  expect(await process.ended).toMatchObject({ code: 0 });
 
   const anew = await start();
   for (const key of ['kept', 'after', 'lost-1', 'lost-2', 'lost-3']) await completes(anew, key);
+  // The log is as long again as the first process has seen it, and tells of something else there.
+  expect((await pay(process, 'after')).status).toBe(503);
+  const readiness = await http(`${process.url}/readyz`);
+  expect(readiness.json()).toEqual({ status: 'unready', reasons: [{ name: 'log', reason }] });
+  process.kill('SIGTERM');
+  expect(await process.ended).toMatchObject({ code: 0 });
   anew.kill('SIGTERM');
   expect(await anew.ended).toMatchObject({ code: 0 });
   expect(await verify({ url: home.database.url })).toMatchObject({ ok: true, payments: 5 });

@@ -76,6 +76,11 @@ export class EventLog {
     );
   }
 
+  /** By topic, of each partition the newest event that this process has had in hand. */
+  newest(): ReadonlyMap<string, readonly LogEvent[]> {
+    return new Map([...this.#tails].map(([topic, tail]) => [topic, tail.newest()]));
+  }
+
   /** Enters what a commit of this process appended, in each topic's own tail, and tells the other processes. */
   publish(segments: readonly AppendedSegment[]): void {
     if (segments.length === 0) return;

@@ -76,3 +76,30 @@ test('a server whose log ends before what was seen of it is refused with each co
   await ask();
   expect(seen.lack).toBeUndefined();
 });
+
+test('a server whose log has gone on otherwise is refused however long it is, and one that has only gone on is not', async () => {
+  await probe.append([
+    { key: 'key', step: 1 },
+    { key: 'key', step: 2 },
+  ]);
+  await expect.poll(() => probe.countEffects()).toBe(2);
+  seen.knownBy(process.log);
+  await ask();
+  await probe.append([{ key: 'key', step: 3 }]);
+  await expect.poll(() => probe.countEffects()).toBe(3);
+  await reconnect();
+  await ask();
+  const [partition] =
+    [...(process.log.heads().get('source') ?? []).entries()].find(([, head]) => head === 3) ?? [];
+  // As a standby has it that lacked the last one, and took two from somebody else since.
+  process.worker.pause();
+  await probe.query('delete from source.events where position = 3');
+  await probe.query('delete from source.batches where first = 3');
+  await headIs(2);
+  await probe.append([{ key: 'key', step: 30 }]);
+  await probe.append([{ key: 'key', step: 31 }]);
+  await reconnect();
+  const lack = `the database lacks commits that this process has seen (source/${partition}/3 was another event): it was put back, or a failover has lost them; start every process anew`;
+  await expect(ask()).rejects.toMatchObject({ transient: true, message: lack });
+  expect(seen.lack).toBe(lack);
+});

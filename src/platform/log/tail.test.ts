@@ -294,3 +294,14 @@ test('partitions do not mix', () => {
   expect([tail.head(0), tail.head(1)]).toEqual([1, 2]);
   expect(tail.read(1, 0, 10)).toEqual({ kind: 'events', events: [eventAt(1, 1), eventAt(2, 1)] });
 });
+
+test('the newest event that was entered is known, also when it was given up, or came before those that precede it', () => {
+  const tail = new TopicTail(TOPIC, [0, 0]);
+  expect(tail.newest()).toEqual([]);
+  tail.publish([{ topic: TOPIC, partition: 0, events: eventsFrom(1, 40) }]);
+  tail.noteHead(0, 50);
+  tail.fill(0, eventsFrom(3, 2));
+  expect(tail.newest()).toEqual([eventAt(40)]);
+  tail.publish([{ topic: TOPIC, partition: 0, events: eventsFrom(60, 1) }]);
+  expect(tail.newest()).toEqual([eventAt(60)]);
+});

@@ -30,6 +30,8 @@ interface PartitionTail {
   weight: number;
   /** Highest position known to be committed, here or elsewhere. */
   head: number;
+  /** Of all that were ever entered the one with the highest position: kept when it is given up. */
+  newest: LogEvent | undefined;
   /** Segments that came before the ones that precede them: two commits of this process may be heard of in either order. */
   readonly early: Map<number, readonly LogEvent[]>;
 }
@@ -70,6 +72,7 @@ export class TopicTail {
       events: [],
       weight: 0,
       head,
+      newest: undefined,
       early: new Map(),
     }));
   }
@@ -88,6 +91,11 @@ export class TopicTail {
 
   head(partition: number): number {
     return this.#at(partition).head;
+  }
+
+  /** Of each partition of which any event was entered the newest that was. */
+  newest(): LogEvent[] {
+    return this.#partitions.flatMap(({ newest }) => newest ?? []);
   }
 
   /** Enters what a commit of this process appended. */
@@ -139,6 +147,7 @@ export class TopicTail {
     invariant(first !== undefined && last !== undefined, 'a segment has events');
     const end = tail.base + tail.events.length;
     if (last.position > tail.head) tail.head = last.position;
+    if (last.position > (tail.newest?.position ?? 0)) tail.newest = last;
     if (last.position <= end) return;
     if (first.position > end + 1) {
       tail.early.set(first.position, events);
