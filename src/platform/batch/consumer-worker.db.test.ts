@@ -286,6 +286,28 @@ test('R6: data that the database refuses is isolated as well, and handled when i
   expect(await faultsAfter(steps)).toEqual([]);
 });
 
+const NOTE_IN_RANGE = statement('probe.note_in_range', 'insert into probe.ranged values (1)');
+
+test('W6: a row for which there is no range table yet makes no dead letter, and is written once there is one', async () => {
+  await probe.query(
+    `create table probe.ranged (at int) partition by range (at);
+     grant insert on probe.ranged to lastro_service`,
+  );
+  const steps = interleaved(keysNamed(60), 1);
+  const { failures } = await probe.start({
+    onSave(tx, events) {
+      if (events.some(isPoison)) tx.run(NOTE_IN_RANGE, []);
+    },
+  });
+  await probe.append(steps);
+  // Longer than it takes to find the event, and to strike it as often as a dead letter is.
+  await expect.poll(() => failures.length).toBeGreaterThan(15);
+  expect(await probe.deadLetters()).toEqual([]);
+  await probe.query('create table probe.ranged_1 partition of probe.ranged for values from (1) to (2)');
+  expect(await faultsAfter(steps)).toEqual([]);
+  await probe.query('drop table probe.ranged');
+});
+
 test('W5: what a consumer retains comes back to its successor after a crash, and none of it is lost', async () => {
   const steps = interleaved(keysNamed(20), 3);
   // Keeps the first two steps of a key back until the third is there.

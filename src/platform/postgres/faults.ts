@@ -28,6 +28,8 @@ const OVERWHELMED_STATES = new Set(['57014', '55P03', '25P03', '25P04']);
 const TRANSIENT_CLASSES = new Set(['08', '53', '58']);
 /** Data exception, integrity constraint violation: one input of the batch is at fault, not the world (R6). */
 const DATA_CLASSES = new Set(['22', '23']);
+/** SQLSTATE check_violation */
+const CHECK_VIOLATION = '23514';
 
 export class DatabaseFault extends Fault {
   /** SQLSTATE, or undefined when the connection itself failed. */
@@ -58,7 +60,16 @@ export class DatabaseFault extends Fault {
 
   /** Whether an input caused it, so that halving the batch isolates the one (R6). */
   get causedByData(): boolean {
-    return this.state !== undefined && DATA_CLASSES.has(this.state.slice(0, 2));
+    return this.state !== undefined && DATA_CLASSES.has(this.state.slice(0, 2)) && !this.#lacksRange;
+  }
+
+  /**
+   * A row has no range table to go to: it is not there yet (maintenance.ts), as when the clock was set to another month. The
+   * server calls that a check that fails, and names none.
+   */
+  get #lacksRange(): boolean {
+    if (this.state !== CHECK_VIOLATION || !(this.cause instanceof Error)) return false;
+    return !('constraint' in this.cause) || this.cause.constraint === undefined;
   }
 }
 
