@@ -113,9 +113,14 @@ const CONNECTION_LOSS_CODES = new Set([
 const CONNECTION_LOSS_TEXTS =
   /Connection terminated|Query read timeout|timeout exceeded when trying to connect|not queryable|timeout expired|Client was closed|Connection ended/;
 
+/** What the system was asked for when it had no way to the server, whatever it says: the socket's file of one that is away is missing. */
+const WAYS = new Set<unknown>(['connect', 'getaddrinfo']);
+
 function isConnectionLoss(error: Error): boolean {
   const code = 'code' in error ? error.code : undefined;
   return (
-    (typeof code === 'string' && CONNECTION_LOSS_CODES.has(code)) || CONNECTION_LOSS_TEXTS.test(error.message)
+    (typeof code === 'string' && CONNECTION_LOSS_CODES.has(code)) ||
+    ('syscall' in error && WAYS.has(error.syscall)) ||
+    CONNECTION_LOSS_TEXTS.test(error.message)
   );
 }

@@ -3,11 +3,10 @@
  * connected there would stay for as long as that server lives, renew no lease and read what is old, while every look finds
  * the database reachable. The server says what it is as the connection opens (`in_hot_standby`, PostgreSQL 14).
  */
-import { callbackify } from 'node:util';
 import pg from 'pg';
 import { asFault, DatabaseFault, isTransient, READ_ONLY } from './faults.ts';
 
-type Connected = (error: Error) => void;
+type Connected = (error: Error | undefined) => void;
 
 export class PrimaryClient extends pg.Client {
   #isStandby = false;
@@ -19,19 +18,28 @@ export class PrimaryClient extends pg.Client {
     });
   }
 
-  // As `pg` has it: its pool hands over a callback.
+  // As `pg` has it: its pool hands over a callback, and listens to what befalls the connection once that is called. So it is
+  // called at once: what the server says right behind its welcome would end this process if nobody listened.
   override connect(): Promise<this>;
   override connect(callback: Connected): void;
   override connect(callback?: Connected): Promise<this> | void {
-    if (callback === undefined) return this.#connect();
-    callbackify(() => this.#connect())(callback);
+    if (callback !== undefined) {
+      super.connect((error: Error | null | undefined) => callback(this.#objection(error)));
+      return;
+    }
+    return new Promise((resolve, reject) => {
+      this.connect((objection) => {
+        if (objection === undefined) resolve(this);
+        else reject(objection);
+      });
+    });
   }
 
-  async #connect(): Promise<this> {
-    await super.connect().catch(refused);
-    if (!this.#isStandby) return this;
+  #objection(error: Error | null | undefined): DatabaseFault | undefined {
+    if (error !== null && error !== undefined) return refused(error);
+    if (!this.#isStandby) return undefined;
     void this.end(); // without waiting: it may be gone before it hears that
-    throw new DatabaseFault('the server is a standby: it takes no writes', {
+    return new DatabaseFault('the server is a standby: it takes no writes', {
       transient: true,
       state: READ_ONLY,
       cause: undefined,
@@ -40,13 +48,14 @@ export class PrimaryClient extends pg.Client {
 }
 
 /**
- * Whatever a server says to who connects is about the server, and is mended there: a password that was changed, a database
- * that is being put back. It says nothing of what the connection was wanted for, which waits, as it does for one that is away.
+ * Whatever a server says to who connects is about the server or the way to it, and is mended there: a password that was changed, a
+ * certificate, a database that is being put back. It says nothing of what the connection was wanted for, which waits, as it does
+ * for one that is away.
  */
-function refused(error: unknown): never {
+function refused(error: Error): DatabaseFault {
   const fault = asFault(error);
-  if (!(fault instanceof DatabaseFault) || isTransient(fault)) throw fault;
-  throw new DatabaseFault(fault.message, { transient: true, state: undefined, cause: error });
+  if (fault instanceof DatabaseFault && isTransient(fault)) return fault;
+  return new DatabaseFault(fault.message, { transient: true, state: undefined, cause: error });
 }
 
 interface ParameterStatus {
