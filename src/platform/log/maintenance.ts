@@ -1,6 +1,6 @@
 /** Keeps room ahead in the range tables while a process runs, by a connection of the owner's that lives as long as one turn. */
-import pg from 'pg';
 import { Chore } from '../batch/chore.ts';
+import { PrimaryClient } from '../postgres/primary-client.ts';
 import { connectionOptions } from '../postgres/session.ts';
 import { makeRoom, type Topology } from './installation.ts';
 
@@ -29,7 +29,7 @@ export function rangeMaintenance({
 /** Bounded as every session (R7): a lock that nobody gives back, or a server that is gone, ends the turn. */
 async function makeRoomOnce(url: string, topology: Topology): Promise<void> {
   const owner = { url, name: 'maintenance', role: 'none' };
-  const client = new pg.Client(connectionOptions(owner, 'reads'));
+  const client = new PrimaryClient(connectionOptions(owner, 'reads'));
   client.on('error', () => undefined); // reported by the query under way
   await client.connect();
   try {

@@ -6,6 +6,9 @@
 import pg from 'pg';
 import { asFault, DatabaseFault, isTransient, READ_ONLY } from './faults.ts';
 
+/** Of a goodbye: who does not hear it within this time has vanished, and TCP would wait for it for a quarter of an hour. */
+const GOODBYE_MS = 2000;
+
 type Connected = (error: Error | undefined) => void;
 
 export class PrimaryClient extends pg.Client {
@@ -33,6 +36,14 @@ export class PrimaryClient extends pg.Client {
         else reject(objection);
       });
     });
+  }
+
+  override end(): Promise<void>;
+  override end(callback: (error: Error) => void): void;
+  override end(callback?: (error: Error) => void): Promise<void> | void {
+    const vanished = setTimeout(() => this.connection.stream.destroy(), GOODBYE_MS).unref();
+    this.connection.once('end', () => clearTimeout(vanished));
+    return callback === undefined ? super.end() : super.end(callback);
   }
 
   #objection(error: Error | null | undefined): DatabaseFault | undefined {

@@ -416,6 +416,15 @@ test('closing ends the connection, and the session opens another when it is need
   await worksAgain();
 });
 
+test('who is closed waits for no goodbye of a server that has vanished', async () => {
+  const reads = new ReadPool({ url: proxy.url, onError: () => undefined, connections: 1 });
+  await reads.query('select 1', []);
+  await session.query(DIVIDE, [1]);
+  expect(proxy.connections).toBe(2);
+  proxy.vanishAtGoodbye();
+  await Promise.all([session.close(), reads.close()]);
+});
+
 test('closing a session whose connection is lost already is no failure', async () => {
   await session.query(DIVIDE, [1]);
   proxy.cut();
