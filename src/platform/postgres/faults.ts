@@ -17,6 +17,7 @@ const TRANSIENT_STATES = new Set([
   '57P01',
   '57P02',
   '57P03',
+  '57P05',
   '25P03',
   '25P02',
   FENCED,

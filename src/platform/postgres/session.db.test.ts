@@ -409,6 +409,12 @@ test('a fault says what kind it is', async () => {
   });
 });
 
+test('a session that the server ends for its idleness, just when it was asked, is another one’s the next time', async () => {
+  const end = `do $$ begin raise exception 'terminating connection due to idle-session timeout' using errcode = '57P05'; end $$`;
+  const fault = await faultOf(session.query(statement('tests.idle', end), []));
+  expect(fault).toMatchObject({ state: '57P05', transient: true });
+});
+
 test('closing ends the connection, and the session opens another when it is needed again', async () => {
   await session.query(DIVIDE, [1]);
   await session.close();
