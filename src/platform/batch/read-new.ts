@@ -2,7 +2,7 @@ import type { LogEvent } from '../log/event.ts';
 import type { EventLog, TableRange } from '../log/event-log.ts';
 import type { Session } from '../postgres/session.ts';
 
-export interface Reading {
+export interface ReadNewOptions {
   readonly log: EventLog;
   readonly session: Session;
   readonly topic: string;
@@ -20,14 +20,14 @@ export function rotated(partitions: readonly number[], turn: number): readonly n
 }
 
 /** What is new in a topic, by partition: from the tail where it has it, else from the table. */
-export async function readNew(reading: Reading): Promise<Map<number, readonly LogEvent[]>> {
-  const tail = reading.log.tail(reading.topic);
+export async function readNew(options: ReadNewOptions): Promise<Map<number, readonly LogEvent[]>> {
+  const tail = options.log.tail(options.topic);
   const found = new Map<number, readonly LogEvent[]>();
   const elsewhere: TableRange[] = [];
-  let left = reading.room;
-  for (const partition of reading.partitions) {
+  let left = options.room;
+  for (const partition of options.partitions) {
     if (left <= 0) break;
-    const after = reading.after(partition);
+    const after = options.after(partition);
     const read = tail.read(partition, after, left);
     if (read.kind === 'events') {
       found.set(partition, read.events);
@@ -37,12 +37,12 @@ export async function readNew(reading: Reading): Promise<Map<number, readonly Lo
       left -= Math.min(left, read.upTo - after);
     }
   }
-  if (elsewhere.length > 0) await readTable(reading, elsewhere, found);
+  if (elsewhere.length > 0) await readTable(options, elsewhere, found);
   return found;
 }
 
 async function readTable(
-  { log, session, topic, room }: Reading,
+  { log, session, topic, room }: ReadNewOptions,
   ranges: readonly TableRange[],
   found: Map<number, readonly LogEvent[]>,
 ): Promise<void> {
