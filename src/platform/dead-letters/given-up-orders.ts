@@ -8,14 +8,12 @@ import { idOf } from '#kernel/ids.ts';
 import type { Transaction } from '../postgres/session.ts';
 import { type Failure, noteAction } from './bury.ts';
 import type { GivenUpOrder, GivenUpWork } from './given-up.ts';
+import { type Done, NOTHING_LEFT } from './order-end.ts';
 import * as store from './order-store.ts';
 import { toldFailure } from './told-failure.ts';
 
-type Done = (() => Promise<void>) | undefined;
 type Found = NonNullable<Awaited<ReturnType<typeof find>>>;
 type About = Extract<store.Order['about'], { readonly deadLetter: string }>;
-
-const NOTHING_LEFT = async (): Promise<void> => undefined;
 
 export async function executeGivenUp(
   tx: Transaction,

@@ -14,24 +14,25 @@
  * D6: an order that cannot be executed for the world's reasons stays, and is tried again with the next look.
  * D7: tenants take turns, a page of orders each: who has thousands replayed holds up nobody else's, nor the repairs.
  *
- * Orders about what a service has given up are executed here too, by that service and in no order (given-up-orders.ts).
+ * What an order about an event does is in event-orders.ts. Orders about what a service has given up are executed here too,
+ * by that service and in no order (given-up-orders.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '#kernel/clock.ts';
-import { assertNever } from '#kernel/fault.ts';
 import type { Consumer, ConsumerPlan } from '../batch/consumer.ts';
 import type { BatchObserver } from '../batch/observer.ts';
 import { Signal } from '../batch/signal.ts';
 import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
-import { bury, failureOf, isFaultOfEvent, noteAction, STRIKES_MAX } from './bury.ts';
+import { bury, failureOf, isFaultOfEvent, STRIKES_MAX } from './bury.ts';
+import { executeEventOrder, failEventOrder } from './event-orders.ts';
 import type { GivenUpWork } from './given-up.ts';
 import { executeGivenUp, failGivenUp } from './given-up-orders.ts';
 import { type Handler, handlerOf } from './handler.ts';
+import { type Done, NOTHING_LEFT } from './order-end.ts';
 import * as store from './order-store.ts';
-import { hasPassed, placesPassed } from './passed-places.ts';
-import { findAbandonedEvents } from './redelivery.ts';
+import { placesPassed } from './passed-places.ts';
 
 /** A person has just asked, or the integrity service: neither counts milliseconds. */
 const LOOK_EVERY_MS = 1000;
@@ -54,11 +55,6 @@ interface Strikes {
   readonly count: number;
   readonly since: number;
 }
-
-type Replay = Extract<store.Order['about'], { readonly action: 'replay' | 'skip' | 'discard' }>;
-
-/** What was done; nothing where somebody else had done it. */
-type Done = (() => Promise<void>) | undefined;
 
 export class Redeliverer {
   readonly #options: RedelivererOptions;
@@ -166,13 +162,15 @@ export class Redeliverer {
     if (pending.isGivenUp) return this.#executeGivenUp(pending);
     const handler = this.#handlers.get(pending.group);
     if (handler === undefined) return false;
+    const { id } = pending;
+    const { clock } = this.#options;
     try {
       return await this.#commit(pending, (tx, positions) =>
-        this.#executeUnder(tx, { id: pending.id, handler, positions }),
+        executeEventOrder(tx, id, { handler, positions, clock }),
       );
     } catch (error) {
       if (!isFaultOfEvent(error)) throw error;
-      return this.#commit(pending, (tx) => this.#noteFailure(tx, pending.id, error));
+      return this.#commit(pending, (tx) => failEventOrder(tx, id, { error, clock }));
     }
   }
 
@@ -201,136 +199,6 @@ export class Redeliverer {
     // It is committed: what goes wrong from here on is no failure of the events.
     await done?.().catch((error: unknown) => this.#options.observer.failed(WORKER, error));
     return done !== undefined;
-  }
-
-  async #executeUnder(
-    tx: Transaction,
-    { id, handler, positions }: { id: string; handler: Handler; positions: store.HeldPositions },
-  ): Promise<Done> {
-    const order = await store.loadOrder(tx, id);
-    if (order === undefined) return undefined;
-    const { about } = order;
-    if (about.action === 'redeliver') return this.#redeliver(tx, order, { handler, positions });
-    if (!about.isOpen) return this.#finish(tx, order, 'done');
-    if (!hasPassed(positions, order)) return undefined; // D3
-    const { action } = about;
-    switch (action) {
-      case 'replay':
-        return this.#replay(tx, order, { about, handler });
-      case 'skip':
-        return this.#passOver(tx, order, about);
-      case 'discard':
-        return this.#discard(tx, order, about);
-      default:
-        return assertNever(action);
-    }
-  }
-
-  #finish(
-    tx: Transaction,
-    order: store.Order,
-    outcome: Parameters<typeof store.finishOrder>[1]['outcome'],
-  ): Done {
-    store.finishOrder(tx, { id: order.id, outcome, at: this.#options.clock.now() });
-    return async () => undefined;
-  }
-
-  async #redeliver(
-    tx: Transaction,
-    order: store.Order,
-    { handler, positions }: { handler: Handler; positions: store.HeldPositions },
-  ): Promise<Done> {
-    const { group, partition } = order;
-    if (!positions.has(order.topic)) return this.#finish(tx, order, 'not_handled');
-    if (!hasPassed(positions, order)) return this.#finish(tx, order, 'not_passed');
-    // D4
-    if ((await findAbandonedEvents(tx, [order])).length > 0) return this.#finish(tx, order, 'abandoned');
-    const [event] = await store.readEventsAt(tx, partition, [order]);
-    if (event === undefined) return this.#finish(tx, order, 'not_found');
-    if (!handler.actsOn(event)) return this.#finish(tx, order, 'not_handled');
-    const key = handler.parkingKeyOf(event);
-    if (await store.isParked(tx, { group, partition, key }))
-      return this.#finish(tx, order, 'behind_dead_letter');
-    const published = await handler.handle(tx, [event], { isAgain: true });
-    this.#finish(tx, order, 'done');
-    store.moveTurns(tx, order);
-    return published;
-  }
-
-  /** D2: the dead event alone, with other data if it was edited; its identity is the same. */
-  async #replay(
-    tx: Transaction,
-    order: store.Order,
-    { about, handler }: { about: Replay; handler: Handler },
-  ): Promise<Done> {
-    const [event] = await store.readEventsAt(tx, order.partition, [order]);
-    if (event === undefined) {
-      const lacking = new LogGap(order.topic, order.partition, order.position);
-      return this.#failOrder(tx, order, { outcome: 'not_found', error: lacking });
-    }
-    const replayed = store.withData(event, about.editedData);
-    const published = handler.actsOn(replayed) ? await handler.handle(tx, [replayed]) : undefined;
-    this.#resolve(tx, order, { about, state: 'replayed' });
-    store.releaseKey(tx, { ...order, key: about.key });
-    store.moveTurns(tx, order);
-    return published ?? (async () => undefined);
-  }
-
-  async #passOver(tx: Transaction, order: store.Order, about: Replay): Promise<Done> {
-    this.#resolve(tx, order, { about, state: 'skipped' });
-    store.releaseKey(tx, { ...order, key: about.key });
-    store.moveTurns(tx, order);
-    return async () => undefined;
-  }
-
-  async #discard(tx: Transaction, order: store.Order, about: Replay): Promise<Done> {
-    const gone = await store.unparkAll(tx, { ...order, key: about.key }, about.deadLetter);
-    this.#resolve(tx, order, { about, state: 'discarded', gone });
-    store.releaseKey(tx, { ...order, key: about.key });
-    store.moveTurns(tx, order);
-    return async () => undefined;
-  }
-
-  #resolve(
-    tx: Transaction,
-    order: store.Order,
-    end: {
-      about: Replay;
-      state: 'replayed' | 'skipped' | 'discarded';
-      gone?: readonly string[];
-    },
-  ): void {
-    const { about, state, gone = [] } = end;
-    const at = this.#options.clock.now();
-    if (state !== 'replayed') store.abandon(tx, order, about.deadLetter);
-    store.resolve(tx, { uuid: about.deadLetter, state, editedData: about.editedData, at });
-    const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
-    noteAction(tx, { ...entry, action: state, dataAfter: about.editedData });
-    if (gone.length > 0) noteAction(tx, { ...entry, action: 'passed_behind', detail: gone.join(' ') });
-    this.#finish(tx, order, 'done');
-  }
-
-  async #noteFailure(tx: Transaction, id: string, error: unknown): Promise<Done> {
-    const order = await store.loadOrder(tx, id);
-    return order && this.#failOrder(tx, order, { outcome: 'failed', error });
-  }
-
-  /** The order has failed on its event: it is done, and a dead letter stays what it is. */
-  #failOrder(
-    tx: Transaction,
-    order: store.Order,
-    { outcome, error }: { outcome: 'failed' | 'not_found'; error: unknown },
-  ): Done {
-    const { id, about } = order;
-    const at = this.#options.clock.now();
-    const { code, text } = failureOf(error);
-    if (about.action !== 'redeliver') {
-      store.failAgain(tx, { uuid: about.deadLetter, code, text, at });
-      const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
-      noteAction(tx, { ...entry, action: 'replay_failed', dataAfter: about.editedData, detail: text });
-    }
-    store.finishOrder(tx, { id, outcome, error: text, at });
-    return async () => undefined;
   }
 
   /** D2: a page of what waits; if it fails, its first event alone, and that again, until it is handled or a dead letter. */
@@ -366,7 +234,7 @@ export class Redeliverer {
     const published = events.length === 0 ? undefined : await handler.handle(tx, events);
     store.unpark(tx, key, last.seq);
     store.moveTurns(tx, key);
-    return published ?? (async () => undefined);
+    return published ?? NOTHING_LEFT;
   }
 
   /** Counts only failures of the first event alone; the first one that is counted says only that the page has failed. */
