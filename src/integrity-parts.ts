@@ -8,8 +8,10 @@ import type { Session } from '#platform/postgres/session.ts';
 import type { Logger } from '#platform/telemetry/logger.ts';
 import type { Metrics } from '#platform/telemetry/metrics.ts';
 import { CardVerdictReads } from '#services/integrity/card-verdicts.ts';
+import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
 import { CheckpointReads } from '#services/integrity/checkpoints/checkpoint-reads.ts';
 import { registerCheckpointRoutes } from '#services/integrity/checkpoints/checkpoint-routes.ts';
+import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
 import { PublishedKeys } from '#services/integrity/checkpoints/published-keys.ts';
 import { Receipts } from '#services/integrity/checkpoints/receipts.ts';
 import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
@@ -35,7 +37,8 @@ export interface IntegrityContext {
   readonly clock: Clock;
   readonly stops: Stops;
   readonly openSession: (name: string) => Session;
-  readonly onError: (error: unknown) => void;
+  /** Of what could not be done. */
+  readonly onError: (what: string) => (error: unknown) => void;
 }
 
 export class IntegrityParts {
@@ -49,6 +52,23 @@ export class IntegrityParts {
     this.#context = context;
     this.#reads = new FindingReads(context.reads);
     this.#observer = findingTelemetry(context, () => this.#reads.countLive());
+  }
+
+  /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
+  openCheckpoints(key: SigningKey, intervalMs: number): void {
+    const { openSession, clock, metrics, logger, onError, stops } = this.#context;
+    const clerk = new CheckpointClerk({
+      session: openSession('checkpoints'),
+      clock,
+      key,
+      intervalMs,
+      random: Math.random,
+      onTurn: checkpointTelemetry(metrics),
+      onRefused: (reason) => logger.error({ reason }, 'no checkpoint is signed over this log'),
+      onError: onError('no checkpoint could be made'),
+    });
+    clerk.start();
+    stops.add(() => clerk.stop());
   }
 
   consumer() {
@@ -86,7 +106,7 @@ export class IntegrityParts {
       random: Math.random,
       observer: this.#observer,
       isOwner: () => this.#following.has(0),
-      onError,
+      onError: onError('integrity could not be looked after'),
     });
     stops.add(() => keeper.stop());
     if (isStarted) keeper.start();

@@ -6,7 +6,6 @@ import { registerDeadLetterRoutes } from '#platform/dead-letters/routes.ts';
 import { type Address, claimAddress, listen, urlOf } from '#platform/http/address.ts';
 import { closeHttpApp } from '#platform/http/closing.ts';
 import { registerEventRoutes } from '#platform/http/event-routes.ts';
-import { FinalStates } from '#platform/http/final-states.ts';
 import type { HttpApp } from '#platform/http/http-app.ts';
 import { LogPages } from '#platform/log/log-pages.ts';
 import { RunningServices } from '#platform/log/running-services.ts';
@@ -19,10 +18,6 @@ import { LedgerReads } from '#services/ledger/reads.ts';
 import { registerLedgerRoutes } from '#services/ledger/routes.ts';
 import { NotificationReads } from '#services/notification/reads.ts';
 import { registerNotificationRoutes } from '#services/notification/routes.ts';
-import { registerPaymentChangeRoutes } from '#services/payments/change-routes.ts';
-import { isFinal } from '#services/payments/payment.ts';
-import { registerRefundRoutes } from '#services/payments/refund-routes.ts';
-import { registerPaymentRoutes } from '#services/payments/routes.ts';
 import { refuseAbsentServices } from './absent-services.ts';
 import type { CardParts } from './card-parts.ts';
 import { logServer, namingTheSetting, type OpenedDatabase, openDatabase } from './open-database.ts';
@@ -87,25 +82,23 @@ async function startServices(options: StartOptions, { address, database, stops }
     : undefined;
   const vault = await openVault(part, options);
   const log = await part.engine.openLog();
-  if (signingKey !== undefined) part.openCheckpoints(signingKey);
+  if (signingKey !== undefined) part.integrity.openCheckpoints(signingKey, settings.checkpointIntervalMs);
   const deadLetters = part.openDeadLetters(log);
-  const finalStates = new FinalStates((tenant, uuid) => part.paymentReads.find(tenant, uuid), isFinal);
-  const refundEnds = new FinalStates((tenant, uuid) => part.refundReads.find(tenant, uuid), isFinal);
-  const workers = part.consumerWorkers(log, (changes) => {
-    finalStates.noteChanges(changes);
-    refundEnds.noteChanges(changes);
-  });
+  const workers = part.consumerWorkers(log);
   const url = urlOf(address);
   const configuration = await openProviderConfiguration({ ...options, stops }, url);
   const providers = part.providers(log, configuration);
-  if (settings.services.includes('providers')) workers.push(part.startProviders(log, providers));
+  if (settings.services.includes('providers')) workers.push(providers.start());
   const webhooks = await part.webhooks(log, vault, workers);
   const lags = await part.engine.openLagMonitor();
-  const changes = part.paymentChanges(log);
+  const changes = part.payments.openChanges(log);
   const ledgerCommands = part.ledgerCommands(log);
   const cards = await part.cards(log);
   const cashflow = part.cashflow(log);
-  const payments = { intake: part.paymentIntake(log, lags), admission: part.paymentAdmission(lags) };
+  const payments = {
+    intake: part.payments.openIntake(log, lags),
+    admission: part.payments.admission(lags),
+  };
   const hub = part.hub(log, { vault, payments, cards: cards.routes.commands, cash: cashflow.commands });
   if (settings.services.includes('hub')) workers.push(...hub.start());
   const keeper = part.integrity.keeper(log, { isStarted: settings.services.includes('integrity') });
@@ -115,7 +108,7 @@ async function startServices(options: StartOptions, { address, database, stops }
 
   const app = await part.httpApp();
   refuseAbsentServices(app, { services: settings.services, running: new RunningServices(part.reads) });
-  registerPayments(app, part, { ...payments, changes, finalStates, refundEnds });
+  part.payments.registerRoutes(app, { ...payments, changes });
   registerLedgerRoutes(app, { commands: ledgerCommands, reads: new LedgerReads(part.reads) });
   registerCards(app, cards);
   cashflow.registerRoutes(app);
@@ -123,7 +116,7 @@ async function startServices(options: StartOptions, { address, database, stops }
   registerNotificationRoutes(app, new NotificationReads(part.reads));
   part.consolidation.registerRoutes(app, lags);
   webhooks.registerRoutes(app);
-  providers.registerRoutes(app, part.refundResolutions(log, providers));
+  providers.registerRoutes(app);
   hub.registerRoutes(app);
   registerSecretRoutes(app, vault);
   registerDeadLetterRoutes(app, deadLetters.routes());
@@ -132,7 +125,7 @@ async function startServices(options: StartOptions, { address, database, stops }
   if (sandboxKey !== undefined) await seedSandbox(app, { apiKey: sandboxKey, services: settings.services });
   await listen(app, address);
   stops.add(() => closeHttpApp(app, settings.shutdownTimeoutMs));
-  for (const waiting of [finalStates, refundEnds, hub.ends]) stops.add(async () => waiting.stop());
+  for (const waiting of [...part.payments.ends, hub.ends]) stops.add(async () => waiting.stop());
   logger.info({ url, services: settings.services }, 'started');
   return { url, sandboxKey, joinedDatabase: database.joined, close: () => stops.run() };
 }
@@ -141,15 +134,6 @@ async function openVault(part: Parts, { settings, dataDir }: StartOptions): Prom
   const vault = part.vault(ensureSecretKeys(settings, dataDir));
   await refuseOtherKeys(vault);
   return vault;
-}
-
-type PaymentRoutes = Omit<Parameters<typeof registerPaymentRoutes>[1], 'reads'> &
-  Parameters<typeof registerPaymentChangeRoutes>[1];
-
-function registerPayments(app: HttpApp, { paymentReads, refundReads }: Parts, routes: PaymentRoutes): void {
-  registerPaymentRoutes(app, { ...routes, reads: paymentReads });
-  registerPaymentChangeRoutes(app, routes);
-  registerRefundRoutes(app, { reads: paymentReads, refunds: refundReads });
 }
 
 function registerCards(app: HttpApp, { routes, authorizing }: CardParts): void {

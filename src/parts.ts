@@ -1,16 +1,12 @@
 /** Makes each part of a process once, with what they share. Only this file and the composition root know every service. */
 import type { Consumer, ConsumerPlan } from '#platform/batch/consumer.ts';
-import { DecidedAnswers } from '#platform/batch/decided-answers.ts';
-import type { LagMonitor } from '#platform/batch/lag-monitor.ts';
 import type { BatchObserver } from '#platform/batch/observer.ts';
 import { PartitionTurns } from '#platform/batch/partition-turns.ts';
 import { PassageWorker } from '#platform/batch/passage-worker.ts';
 import type { Settings } from '#platform/config/settings.ts';
-import type { Admission, CommandQueue } from '#platform/http/command-route.ts';
+import type { CommandQueue } from '#platform/http/command-route.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
-import { IdempotencyStore } from '#platform/idempotency/idempotency.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
-import { HeldPartitions } from '#platform/log/held-partitions.ts';
 import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { databaseLack } from '#platform/postgres/readiness.ts';
@@ -21,42 +17,27 @@ import { Vault } from '#platform/vault/vault.ts';
 import { type Access, createAccess, SANDBOX_TENANT, withoutSandbox } from '#services/access/contract.ts';
 import { AskAgain } from '#services/authorization/ask-again.ts';
 import { authorizationConsumer } from '#services/authorization/consumer.ts';
-import { CheckpointClerk } from '#services/integrity/checkpoints/checkpoint-clerk.ts';
-import { checkpointTelemetry } from '#services/integrity/checkpoints/checkpoint-telemetry.ts';
-import type { SigningKey } from '#services/integrity/checkpoints/signing-key.ts';
 import { ledgerConsumer } from '#services/ledger/consumer.ts';
 import { LedgerCommands } from '#services/ledger/ledger-commands.ts';
 import type { LedgerOrder } from '#services/ledger/orders.ts';
 import { LedgerStore } from '#services/ledger/store.ts';
 import { cardNotificationConsumer } from '#services/notification/card-consumer.ts';
 import { notificationConsumer } from '#services/notification/consumer.ts';
-import type { ChangeOrder } from '#services/payments/change-orders.ts';
-import type { PaymentOrder } from '#services/payments/payment.ts';
-import { PaymentChanges } from '#services/payments/payment-changes.ts';
-import { PaymentIntake } from '#services/payments/payment-intake.ts';
-import { PaymentReads } from '#services/payments/reads.ts';
-import { RefundReads } from '#services/payments/refund-reads.ts';
-import { type Changed, paymentStatusConsumer } from '#services/payments/status-consumer.ts';
-import { paymentTelemetry } from '#services/payments/telemetry.ts';
 import type { Configuration } from '#services/providers/configuration.ts';
-import { Providers } from '#services/providers/providers.ts';
-import { RefundResolutions } from '#services/providers/refund-resolutions.ts';
-import type { RefundResolutionOrder } from '#services/providers/resolve-refund.ts';
-import { providerTelemetry } from '#services/providers/telemetry.ts';
 import { validationConsumer } from '#services/validation/consumer.ts';
 import { type CardParts, openCardParts } from './card-parts.ts';
 import { type CashParts, openCashParts } from './cash-parts.ts';
 import { ConsolidationParts } from './consolidation-parts.ts';
 import { DeadLetterParts } from './dead-letter-parts.ts';
-import { EngineParts, type Restraint } from './engine-parts.ts';
+import { EngineParts } from './engine-parts.ts';
 import { type HubParts, openHubParts, type SharedWithHub } from './hub-parts.ts';
 import { IntegrityParts } from './integrity-parts.ts';
-import { followedBy, type LeasedWorker } from './leased-worker.ts';
-import { type OpenedDatabase } from './open-database.ts';
+import type { LeasedWorker } from './leased-worker.ts';
+import type { OpenedDatabase } from './open-database.ts';
 import { reachOf } from './outbound-policy.ts';
-import { overload } from './overload.ts';
-import { keyReusedOf, renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
-import { takesGatewayPayments } from './provider-configuration.ts';
+import { PaymentParts } from './payment-parts.ts';
+import { renderAnswer, SERVICE_PROBLEMS } from './problems.ts';
+import { openProviderParts, type ProviderParts } from './provider-parts.ts';
 import type { Stops } from './stops.ts';
 import { sharedWithPassage } from './straight-through-parts.ts';
 import { makeWebhooks } from './webhook-parts.ts';
@@ -77,8 +58,7 @@ export class Parts {
   readonly engine: EngineParts;
   readonly reads: ReadPool;
   readonly access: Access;
-  readonly paymentReads: PaymentReads;
-  readonly refundReads: RefundReads;
+  readonly payments: PaymentParts;
   readonly integrity: IntegrityParts;
   readonly consolidation: ConsolidationParts;
   readonly #options: StartOptions;
@@ -88,8 +68,6 @@ export class Parts {
   #deadLetters: DeadLetterParts | undefined;
   readonly #noteDestination = (destination: string, isDelivered: boolean): void =>
     this.#deadLetters?.noteDestination(destination, isDelivered);
-  /** Whose charges this process may send. */
-  readonly #charging = new HeldPartitions();
   /** Of the groups that lock wallets. */
   readonly #turns = new PartitionTurns();
 
@@ -111,8 +89,11 @@ export class Parts {
     stops.add(() => this.#checks.close());
     this.access = createAccess({ db: this.#checks, clock: this.engine.clock });
     stops.add(() => this.access.settled());
-    this.paymentReads = new PaymentReads(this.reads);
-    this.refundReads = new RefundReads(this.reads);
+    this.payments = new PaymentParts({
+      engine: this.engine,
+      reads: this.reads,
+      settings: options.settings,
+    });
     this.integrity = new IntegrityParts({
       url: database.url,
       reads: this.reads,
@@ -121,7 +102,7 @@ export class Parts {
       clock: this.engine.clock,
       stops,
       openSession: (name) => this.engine.session(name),
-      onError: this.engine.onError('integrity could not be looked after'),
+      onError: (what) => this.engine.onError(what),
     });
     this.consolidation = new ConsolidationParts({
       url: database.url,
@@ -153,41 +134,15 @@ export class Parts {
     return this.#deadLetters;
   }
 
-  /** Opened before the workers, so that it is stopped after them: its last checkpoint covers their last batches. */
-  openCheckpoints(key: SigningKey): void {
-    const clerk = new CheckpointClerk({
-      session: this.engine.session('checkpoints'),
-      clock: this.engine.clock,
-      key,
-      intervalMs: this.#options.settings.checkpointIntervalMs,
-      random: Math.random,
-      onTurn: checkpointTelemetry(this.engine.metrics),
-      onRefused: (reason) => this.#options.logger.error({ reason }, 'no checkpoint is signed over this log'),
-      onError: this.engine.onError('no checkpoint could be made'),
-    });
-    clerk.start();
-    this.#stops.add(() => clerk.stop());
-  }
-
-  /** The service that calls payment providers. Its routes are there in every process, it works where it is started. */
-  providers(log: EventLog, configuration: Configuration): Providers {
-    const telemetry = providerTelemetry(this.engine.metrics);
-    const providers = new Providers({
+  providers(log: EventLog, configuration: Configuration): ProviderParts {
+    return openProviderParts({
       ...this.#shared(log),
       configuration,
-      reader: this.reads,
-      random: Math.random,
-      batchMax: this.#options.settings.batchMax,
-      telemetry,
-      isOwned: (partition) => this.#charging.has(partition),
-      chargeDeadlineMs: this.#options.settings.providerDeadlineMs,
+      settings: this.#options.settings,
       onError: this.engine.onError('the payment providers could not be worked on'),
+      commandsOf: (handler) => this.engine.commandWorker(log, { topic: 'providers', handler }),
+      workerOf: (consumer) => this.#worker(log, consumer),
     });
-    telemetry.observe({
-      statuses: () => providers.statuses(),
-      countUnknown: () => providers.countUnknown(),
-    });
-    return providers;
   }
 
   hub(log: EventLog, shared: Pick<SharedWithHub, 'vault' | 'payments' | 'cards' | 'cash'>): HubParts {
@@ -207,19 +162,6 @@ export class Parts {
     });
     this.#deadLetters?.serveGivenUp(hub.letters);
     return hub;
-  }
-
-  startProviders(log: EventLog, providers: Providers): LeasedWorker {
-    this.#stops.add(() => providers.stop());
-    providers.start();
-    const worker = this.#worker(log, providers.consumer);
-    return followedBy(this.#charging, {
-      group: worker.group,
-      own(partitions) {
-        providers.own(partitions);
-        worker.own(partitions);
-      },
-    });
   }
 
   /** Its routes are there in every process; it works where the service runs, with a worker of its own. */
@@ -242,19 +184,13 @@ export class Parts {
     return webhooks;
   }
 
-  /** `onChanged` hears of payments and refunds whose status was changed. */
-  consumerWorkers(log: EventLog, onChanged: (changes: readonly Changed[]) => void): LeasedWorker[] {
+  consumerWorkers(log: EventLog): LeasedWorker[] {
     const { services } = this.#options.settings;
-    const countEnds = paymentTelemetry(this.engine.metrics);
-    const onStatuses = (changes: readonly Changed[]): void => {
-      countEnds(changes);
-      onChanged(changes);
-    };
     const made = {
       validation: () => [this.#worker(log, validationConsumer(this.#ledger))],
       authorization: () => [this.#worker(log, authorizationConsumer(this.#ledger), this.#turns)],
       ledger: () => [this.#worker(log, ledgerConsumer(this.#ledger), this.#turns)],
-      payments: () => [this.#worker(log, paymentStatusConsumer(onStatuses))],
+      payments: () => [this.#worker(log, this.payments.statusConsumer())],
       notification: () => [
         this.#worker(log, notificationConsumer()),
         this.#worker(log, cardNotificationConsumer()),
@@ -294,56 +230,6 @@ export class Parts {
     });
     askAgain.start();
     this.#stops.add(() => askAgain.stop());
-  }
-
-  paymentIntake(log: EventLog, lags: LagMonitor): CommandQueue<PaymentOrder> {
-    const gateways = takesGatewayPayments(this.#options.settings);
-    const handler = new PaymentIntake({ renderProblem: renderAnswer, gateways });
-    const { precedence } = this.engine;
-    const restraint: Restraint = {
-      delayMs: () => Math.max(lags.delayMs(), precedence.delayMs()),
-      takes: (waiting) => precedence.takes(waiting),
-    };
-    const gauge = this.engine.metrics.gauge({
-      name: 'lastro_intake_delay_seconds',
-      help: 'How long each next batch of payments waits here before it begins: their stages lag, or card transactions are nearly late.',
-      labels: [],
-    });
-    this.engine.metrics.beforeScrape(() => gauge.with({}).set(restraint.delayMs() / 1000));
-    return this.engine.commandWorker(log, {
-      topic: 'payments',
-      handler,
-      restraint,
-    });
-  }
-
-  paymentChanges(log: EventLog): CommandQueue<ChangeOrder> {
-    const handler = new PaymentChanges({ renderProblem: renderAnswer });
-    return this.engine.commandWorker(log, {
-      name: 'payments.changes',
-      topic: 'payments',
-      handler,
-    });
-  }
-
-  refundResolutions(log: EventLog, providers: Providers): CommandQueue<RefundResolutionOrder> {
-    const handler = new RefundResolutions({
-      renderProblem: renderAnswer,
-      onCommitted: (changes) => providers.noteResolved(changes),
-    });
-    return this.engine.commandWorker(log, { topic: 'providers', handler });
-  }
-
-  paymentAdmission(lags: LagMonitor): Admission<PaymentOrder> {
-    const decided = new DecidedAnswers({
-      idempotency: new IdempotencyStore('payments'),
-      session: this.engine.session('payments.decided'),
-      keyReused: keyReusedOf('payments'),
-    });
-    return {
-      obstacle: ({ tenant, body }) => overload(lags, { tenant, key: body.wallet_id }),
-      findDecided: (command) => decided.find(command),
-    };
   }
 
   ledgerCommands(log: EventLog): CommandQueue<LedgerOrder> {
