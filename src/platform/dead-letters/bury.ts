@@ -59,8 +59,8 @@ export const PARK_KEY = statement(
 
 export const NOTE_ACTION = statement(
   'log.note_dead_letter_action',
-  `insert into log.dead_letter_actions (dead_letter, at, action, actor, reason, data_before, data_after, detail)
-   values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+  `insert into log.dead_letter_actions (dead_letter, at, action, actor, reason, data_after, detail)
+   values ($1, $2, $3, $4, $5, $6, $7)`,
 );
 
 /** What an event failed with, as it is kept. */
@@ -148,7 +148,6 @@ export interface DeadLetterAction {
   readonly action: 'dead_lettered' | 'replayed' | 'replay_failed' | 'skipped' | 'discarded' | 'passed_behind';
   readonly actor: string;
   readonly reason?: string | null;
-  readonly dataBefore?: string | null;
   readonly dataAfter?: string | null;
   readonly detail?: string | null;
 }
@@ -160,7 +159,6 @@ export function noteAction(tx: Transaction, action: DeadLetterAction): void {
     action.action,
     action.actor,
     action.reason ?? null,
-    action.dataBefore ?? null,
     action.dataAfter ?? null,
     action.detail ?? null,
   ]);

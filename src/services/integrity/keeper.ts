@@ -36,8 +36,6 @@ export interface KeeperOptions {
   /** Whether this process is the one that does the chores. */
   readonly isOwner: () => boolean;
   readonly onError: (error: unknown) => void;
-  /** Default 10 s. */
-  readonly auditRestMs?: number;
 }
 
 export class IntegrityKeeper {
@@ -50,16 +48,7 @@ export class IntegrityKeeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options;
-    const {
-      openSession,
-      log,
-      clock,
-      observer,
-      proof,
-      isOwner,
-      onError,
-      auditRestMs = AUDIT_REST_MS,
-    } = options;
+    const { openSession, log, clock, observer, proof, isOwner, onError } = options;
     const desk = new FindingDesk({ session: openSession('integrity.findings'), log, clock, observer });
     this.desk = desk;
     this.proof = proof;
@@ -72,7 +61,7 @@ export class IntegrityKeeper {
       desk,
       proof,
       clock,
-      restMs: auditRestMs,
+      restMs: AUDIT_REST_MS,
       isOwner,
       onError,
     });

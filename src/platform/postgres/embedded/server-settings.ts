@@ -75,8 +75,8 @@ export function serverSettings({
  * instead of 0.6 to 4.5 s; intake back after 2.5 s instead of 3.6, at worst 4.1 s instead of 7.5). It also waits for what
  * other programs have not written out yet on that file system.
  */
-function crashRecovery(platform: NodeJS.Platform = process.platform): Readonly<Record<string, string>> {
-  return platform === 'linux' ? { recovery_init_sync_method: 'syncfs' } : {};
+function crashRecovery(): Readonly<Record<string, string>> {
+  return process.platform === 'linux' ? { recovery_init_sync_method: 'syncfs' } : {};
 }
 
 /** Which PostgreSQL made the cluster, and so runs it. */
