@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { SCENARIOS } from '../bench/chapters.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SERVICES = readdirSync(`${ROOT}/src/services`);
@@ -11,6 +12,8 @@ const PAGES = [
   ...markdownIn('docs'),
   ...markdownIn('docs/adr'),
   ...markdownIn('docs/reference'),
+  ...markdownIn('bench'),
+  ...markdownIn('torture'),
   ...SERVICES.flatMap((service) => markdownIn(`src/services/${service}`)),
 ];
 
@@ -88,9 +91,11 @@ test('every service says what it is for and what it must never do', () => {
   expect(silent).toEqual([]);
 });
 
-test.each(SERVICES)('the README of %s names files that exist', (service) => {
-  const named = matchesIn(textOf(`src/services/${service}/README.md`), /`([\w./-]+\.(?:ts|sql))`/g);
-  const own = readdirSync(`${ROOT}/src/services/${service}`, { recursive: true, encoding: 'utf8' });
+const PARTS = [...SERVICES.map((service) => `src/services/${service}`), 'bench', 'torture'];
+
+test.each(PARTS)('the README of %s names files that exist', (part) => {
+  const named = matchesIn(textOf(`${part}/README.md`), /`([\w./-]+\.(?:ts|sql))`/g);
+  const own = readdirSync(`${ROOT}/${part}`, { recursive: true, encoding: 'utf8' });
   const isThere = (file: string): boolean =>
     existsSync(`${ROOT}/${file}`) ||
     existsSync(`${ROOT}/src/${file}`) ||
@@ -101,4 +106,18 @@ test.each(SERVICES)('the README of %s names files that exist', (service) => {
 test('every decision is in the list of decisions', () => {
   const decisions = readdirSync(`${ROOT}/docs/adr`).filter((name) => /^\d{4}-/.test(name));
   expect(matchesIn(textOf('docs/adr/README.md'), /\]\((\d{4}-[^)]+)\)/g)).toEqual(decisions.toSorted());
+});
+
+describe('bench/README.md', () => {
+  const page = textOf('bench/README.md');
+
+  test('has a line for every scenario, in the order of a run', () => {
+    expect(matchesIn(page, /^\| `([a-z-]+)` \|/gm)).toEqual(SCENARIOS.map(({ name }) => name));
+  });
+
+  test('says which of them a quick run leaves out', () => {
+    const sentence = /^`--quick` leaves out.*$/m.exec(page)?.[0] ?? '';
+    const left = SCENARIOS.filter(({ runs }) => runs === 'full').map(({ name }) => name);
+    expect(matchesIn(sentence, /`([a-z][a-z-]*)`/g)).toEqual(left);
+  });
 });
