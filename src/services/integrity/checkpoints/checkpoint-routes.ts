@@ -11,7 +11,8 @@ import { notFound, RESOURCES, type Resource, ResourceParams } from '../resource.
 import type { CheckpointReads, StoredCheckpoint } from './checkpoint-reads.ts';
 import { CheckpointDocument, checkpointMembers, KeySet, receiptDocument } from './proof-schemas.ts';
 import type { PublishedKeys } from './published-keys.ts';
-import { type Receipts, renderStanding } from './receipts.ts';
+import type { Receipts } from './receipts.ts';
+import { renderStanding } from './render-receipt.ts';
 
 const CHECKPOINTS = new NamedList('checkpoints');
 

@@ -7,23 +7,24 @@
  * What a receipt costs does not depend on how much there is: the batches of the events, and of each of their partitions
  * the stretch of one checkpoint (`STRETCH_PAGES_MAX` bounds it).
  */
-import { type EpochMs, toRfc3339 } from '#kernel/clock.ts';
-import { merkleProof } from '#kernel/merkle.ts';
 import { eventLeaf } from '#platform/log/append.ts';
 import { eventIdentity, type JsonObject } from '#platform/log/event.ts';
 import type { EventRow } from '#platform/log/event-log.ts';
 import { inCausalOrder } from '#platform/log/timeline.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import {
-  BATCH_LEAF_SQL,
-  type Batch,
-  batchLeaf,
-  type LogStanding,
-  logLeaf,
-  splitDigests,
-} from './checkpoint.ts';
-import type { CheckpointReads, StoredCheckpoint } from './checkpoint-reads.ts';
+import { BATCH_LEAF_SQL, splitDigests } from './checkpoint.ts';
+import type { CheckpointReads } from './checkpoint-reads.ts';
 import { type StandingRow, standingOf } from './checkpoint-store.ts';
+import {
+  nameOfBatch,
+  nameOfStretch,
+  type PlacedBatch,
+  type Proofs,
+  renderCheckpointProof,
+  renderEvent,
+  type StoredEvent,
+  type Stretch,
+} from './render-receipt.ts';
 
 const RECEIPT_FORMAT = 'lastro.receipt.v1';
 /** A payment has six events, through providers some dozens; each is 2 KB of a receipt. */
@@ -31,28 +32,10 @@ const RECEIPT_EVENTS_MAX = 500;
 /** What this service says of a payment is no part of it, and may have been caused by another one's event. */
 const OWN_TOPIC = 'integrity';
 
-/** An event as its columns are hashed. */
-interface StoredEvent extends Omit<EventRow, 'position' | 'occurred_at'> {
-  readonly topic: string;
-  readonly position: number;
-  readonly occurredAt: EpochMs;
-}
-
 interface Placed {
   readonly topic: string;
   readonly partition: number;
   readonly position: number;
-}
-
-/** A batch, where it lies. */
-interface PlacedBatch extends Batch {
-  readonly topic: string;
-  readonly partition: number;
-}
-
-/** The stretch of a partition that a checkpoint covers. */
-interface Stretch extends LogStanding {
-  readonly number: number;
 }
 
 export type ReceiptOutcome =
@@ -168,41 +151,30 @@ export class Receipts {
     );
   }
 
-  /** The leaves of the trees that the events are in. By primary keys. */
+  /** The leaves of the trees that the events are in. */
   async #readProofs(batches: readonly PlacedBatch[], stretches: readonly Stretch[]): Promise<Proofs> {
     const [events, covered] = await Promise.all([
-      this.#inEachTopic(distinct(batches, nameOfBatch), (topic, own) =>
-        this.#reader.query<EventRow & { first: bigint }>(
-          `select batch.first, e.*
-           from unnest($1::smallint[], $2::bigint[], $3::integer[]) as batch(partition, first, count)
-           cross join lateral (
-             select * from "${topic}".events e
-             where e.partition = batch.partition and e.position between batch.first and batch.first + batch.count - 1
-             order by e.position
-           ) as e
-           order by e.partition, e.position`,
-          [
-            own.map(({ partition }) => partition),
-            own.map(({ first }) => first),
-            own.map(({ count }) => count),
-          ],
-        ),
-      ),
-      this.#inEachTopic(distinct(stretches, nameOfStretch), (topic, own) =>
-        this.#reader.query<{ partition: number; number: bigint; leaves: Buffer }>(
-          `select stretch.partition, stretch.number,
-                  (select string_agg(${BATCH_LEAF_SQL}, ''::bytea order by b.first) from "${topic}".batches b
-                   where b.partition = stretch.partition and b.first > stretch.after and b.first <= stretch.up_to) as leaves
-           from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bigint[]) as stretch(partition, number, after, up_to)`,
-          [
-            own.map(({ partition }) => partition),
-            own.map(({ number }) => number),
-            own.map(({ from }) => from),
-            own.map(({ position }) => position),
-          ],
-        ),
-      ),
+      this.#readEventLeaves(distinct(batches, nameOfBatch)),
+      this.#readBatchLeaves(distinct(stretches, nameOfStretch)),
     ]);
+    return new Map([...events, ...covered]);
+  }
+
+  /** By primary keys. */
+  async #readEventLeaves(batches: readonly PlacedBatch[]): Promise<Proofs> {
+    const events = await this.#inEachTopic(batches, (topic, own) =>
+      this.#reader.query<EventRow & { first: bigint }>(
+        `select batch.first, e.*
+         from unnest($1::smallint[], $2::bigint[], $3::integer[]) as batch(partition, first, count)
+         cross join lateral (
+           select * from "${topic}".events e
+           where e.partition = batch.partition and e.position between batch.first and batch.first + batch.count - 1
+           order by e.position
+         ) as e
+         order by e.partition, e.position`,
+        [own.map(({ partition }) => partition), own.map(({ first }) => first), own.map(({ count }) => count)],
+      ),
+    );
     const leaves = new Map<string, Buffer[]>();
     for (const { topic, row } of events) {
       const name = nameOfBatch({ topic, partition: row.partition, first: Number(row.first) });
@@ -210,12 +182,31 @@ export class Receipts {
       own.push(leafOf(storedEvent({ ...row, topic })));
       leaves.set(name, own);
     }
-    for (const { topic, row } of covered)
-      leaves.set(
+    return leaves;
+  }
+
+  /** By primary keys. */
+  async #readBatchLeaves(stretches: readonly Stretch[]): Promise<Proofs> {
+    const covered = await this.#inEachTopic(stretches, (topic, own) =>
+      this.#reader.query<{ partition: number; number: bigint; leaves: Buffer }>(
+        `select stretch.partition, stretch.number,
+                (select string_agg(${BATCH_LEAF_SQL}, ''::bytea order by b.first) from "${topic}".batches b
+                 where b.partition = stretch.partition and b.first > stretch.after and b.first <= stretch.up_to) as leaves
+         from unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bigint[]) as stretch(partition, number, after, up_to)`,
+        [
+          own.map(({ partition }) => partition),
+          own.map(({ number }) => number),
+          own.map(({ from }) => from),
+          own.map(({ position }) => position),
+        ],
+      ),
+    );
+    return new Map(
+      covered.map(({ topic, row }) => [
         nameOfStretch({ topic, partition: row.partition, number: Number(row.number) }),
         splitDigests(row.leaves),
-      );
-    return leaves;
+      ]),
+    );
   }
 
   async #renderCheckpoints(stretches: readonly Stretch[]): Promise<JsonObject[]> {
@@ -244,25 +235,6 @@ export class Receipts {
   }
 }
 
-/** Leaf hashes by the name of their batch or stretch. */
-type Proofs = ReadonlyMap<string, readonly Buffer[]>;
-
-function nameOfBatch({
-  topic,
-  partition,
-  first,
-}: Pick<PlacedBatch, 'topic' | 'partition' | 'first'>): string {
-  return `batch ${topic}/${partition}/${first}`;
-}
-
-function nameOfStretch({
-  topic,
-  partition,
-  number,
-}: Pick<Stretch, 'topic' | 'partition' | 'number'>): string {
-  return `stretch ${topic}/${partition}/${number}`;
-}
-
 function distinct<Item>(items: readonly Item[], nameOf: (item: Item) => string): Item[] {
   return [...new Map(items.map((item) => [nameOf(item), item])).values()];
 }
@@ -278,74 +250,4 @@ function storedEvent({ occurred_at, position, ...row }: EventRow & { topic: stri
 function leafOf(event: StoredEvent): Buffer {
   const { data, occurredAt, correlation_id: correlationId, ...rest } = event;
   return Buffer.from(eventLeaf({ ...rest, correlationId }, data, occurredAt));
-}
-
-function renderEvent(
-  event: StoredEvent,
-  { batch, stretch, proofs }: { batch: PlacedBatch; stretch: Stretch; proofs: Proofs },
-): JsonObject {
-  const events = proofs.get(nameOfBatch(batch)) ?? [];
-  const batches = proofs.get(nameOfStretch(stretch)) ?? [];
-  const own = batchLeaf(batch);
-  const index = batches.findIndex((leaf) => leaf.equals(own));
-  return {
-    topic: event.topic,
-    partition: event.partition,
-    position: event.position,
-    type: event.type,
-    version: event.version,
-    subject: event.subject,
-    tenant: event.tenant,
-    key: event.key,
-    data: event.data,
-    occurred_at: toRfc3339(event.occurredAt),
-    correlation_id: event.correlation_id,
-    causation: event.causation,
-    traceparent: event.traceparent,
-    batch: {
-      first: batch.first,
-      count: batch.count,
-      root: batch.root.toString('hex'),
-      chain: batch.chain.toString('hex'),
-    },
-    path: hexes(merkleProof(events, event.position - batch.first)),
-    checkpoint: stretch.number,
-    batch_index: index,
-    batch_path: hexes(merkleProof(batches, index)),
-  };
-}
-
-function renderCheckpointProof(
-  checkpoint: StoredCheckpoint | undefined,
-  standings: readonly LogStanding[],
-  stretches: readonly Stretch[],
-): JsonObject {
-  const leaves = standings.map(logLeaf);
-  return {
-    body: checkpoint?.body ?? '',
-    signature: checkpoint?.signature.toString('hex') ?? '',
-    logs: stretches.map((stretch) => {
-      const index = standings.findIndex(
-        ({ topic, partition }) => topic === stretch.topic && partition === stretch.partition,
-      );
-      return { ...renderStanding(stretch), index, path: hexes(merkleProof(leaves, index)) };
-    }),
-  };
-}
-
-export function renderStanding(log: LogStanding): JsonObject {
-  return {
-    topic: log.topic,
-    partition: log.partition,
-    from: log.from,
-    position: log.position,
-    chain: log.chain.toString('hex'),
-    verified: log.verified,
-    batches: log.batches,
-    root: log.root.toString('hex'),
-  };
-}
-
-function hexes(digests: readonly Uint8Array[]): string[] {
-  return digests.map((digest) => Buffer.from(digest).toString('hex'));
 }
