@@ -20,7 +20,8 @@ import {
 } from './connector.ts';
 import { ConnectorBody, ConnectorDocument } from './connector-schemas.ts';
 import type { Connectors } from './connectors.ts';
-import { connectorNotFound, type HubOrder } from './hub-commands.ts';
+import type { HubOrder } from './hub-orders.ts';
+import { connectorNotFound } from './refusals.ts';
 import { ConnectorNameParams, ConnectorQuery } from './schemas.ts';
 
 export interface ConnectorRoutes {

@@ -21,15 +21,23 @@ import type { LogEvent } from '#platform/log/event.ts';
 import type { Transaction } from '#platform/postgres/session.ts';
 import { begin, undoRequest } from './begin.ts';
 import { endCalls } from './calls/call-store.ts';
-import { connectorRef, type PutDefinition, renderConnector } from './connector.ts';
+import { connectorRef, renderConnector } from './connector.ts';
 import { type Ended, endStanding, replayedBy } from './end-standing.ts';
-import type { Entry } from './events.ts';
 import { decideHooks, type IncomingHook, nameOf, nothingReceives, renderTaken } from './hooks/hook-intake.ts';
 import { findReceived, insertReceived, type ReceivedHook } from './hooks/hook-store.ts';
+import type {
+  Delivered,
+  HubOrder,
+  IntegrateOrder,
+  PutConnectorOrder,
+  ReplayOrder,
+  UndoOrder,
+} from './hub-orders.ts';
 import { type Integration, integrationRef, mayBeReplayed, renderIntegration } from './integration.ts';
 import { orderDifferences } from './order-differences.ts';
 import { noteUndoings } from './overdue/undoing-store.ts';
 import type { HubProblemCode } from './problems.ts';
+import { connectorNotFound, integrationNotFound } from './refusals.ts';
 import {
   type ConnectorVersion,
   type CurrentConnector,
@@ -40,50 +48,6 @@ import {
   lockIntegrations,
   updateIntegrations,
 } from './store.ts';
-
-export interface PutConnectorOrder {
-  readonly operation: 'connectors.put';
-  readonly name: string;
-  /** The one that is replaced, 0 for a new connector; null if the caller names none, as who makes a new one may. */
-  readonly version: number | null;
-  readonly definition: PutDefinition;
-}
-
-export interface IntegrateOrder {
-  readonly operation: 'integrations.create';
-  readonly connector: string;
-  readonly entry: Entry;
-  /** JSON as text. */
-  readonly message: string;
-}
-
-export interface ReplayOrder {
-  readonly operation: 'integrations.replay';
-  readonly integration_id: string;
-  readonly connector: string;
-  readonly message: string;
-}
-
-/** What is found for it: what is to be undone, or why nothing is. */
-export interface UndoOrder {
-  readonly operation: 'integrations.undo';
-  readonly integration_id: string;
-  readonly reason: string;
-}
-
-/** What was delivered, and where; as the log tells. */
-export interface Delivered {
-  readonly destination: string;
-  readonly message: string;
-}
-
-/** Of a webhook of which nothing was taken. What is found for it: how it would come in now, or why it does not. */
-export interface ReplayHookOrder {
-  readonly operation: 'hooks.replay';
-  readonly hook_id: string;
-}
-
-export type HubOrder = PutConnectorOrder | IntegrateOrder | ReplayOrder | UndoOrder | ReplayHookOrder;
 
 interface Batch {
   readonly connectors: Map<string, CurrentConnector>;
@@ -320,12 +284,4 @@ function hookOf({ body, found }: Command<HubOrder>): IncomingHook | undefined {
 function newIntegrations(effect: Effect): readonly Integration[] {
   if (effect.kind === 'begun') return [effect.integration];
   return effect.kind === 'received' ? effect.integrations : [];
-}
-
-export function connectorNotFound(name: string) {
-  return problem('hub.connector_not_found', `There is no connector ${name}.`);
-}
-
-export function integrationNotFound(id: string) {
-  return problem('hub.integration_not_found', `There is no integration ${id}.`);
 }

@@ -29,7 +29,7 @@ import { createHookIntake, type HookIntake } from './hooks/hook-intake.ts';
 import { HookReads } from './hooks/hook-reads.ts';
 import { registerHookRoutes } from './hooks/hook-routes.ts';
 import { FORGET_HOOKS } from './hooks/hook-store.ts';
-import type { HubOrder } from './hub-commands.ts';
+import type { HubOrder } from './hub-orders.ts';
 import { type Integration, isEnded } from './integration.ts';
 import { registerIntegrationRoutes } from './integration-routes.ts';
 import type { NoteDestination } from './letters/caller-watch.ts';

@@ -15,10 +15,11 @@ import { sendJsonText, sendProblem } from '#platform/http/send.ts';
 import type { LogEvent } from '#platform/log/event.ts';
 import type { Connectors } from './connectors.ts';
 import type { IntegrationDelivered, IntegrationEnriched, IntegrationRequested } from './events.ts';
-import { type Delivered, type HubOrder, integrationNotFound } from './hub-commands.ts';
+import type { Delivered, HubOrder } from './hub-orders.ts';
 import { type Integration, renderIntegration } from './integration.ts';
 import { tooLarge } from './message-size.ts';
 import type { HubReads, IntegrationFilter } from './reads.ts';
+import { integrationNotFound } from './refusals.ts';
 import {
   ConnectorParams,
   DescribedIntegrationDocument,

@@ -18,11 +18,11 @@ import type { Connectors } from '../connectors.ts';
 import { DISCARDED, type Ended, endStanding, missingStep, replayedBy } from '../end-standing.ts';
 import type { Evaluator } from '../evaluation/evaluator.ts';
 import type { IntegrationRequested } from '../events.ts';
-import { connectorNotFound } from '../hub-commands.ts';
 import { type Integration, integrationRef, mayBeReplayed } from '../integration.ts';
 import { tooLarge } from '../message-size.ts';
 import { noteUndoings } from '../overdue/undoing-store.ts';
 import type { HubReads } from '../reads.ts';
+import { connectorNotFound } from '../refusals.ts';
 import { toUndo } from '../steps/undo-step.ts';
 import { validationStep } from '../steps/validation-step.ts';
 import {
