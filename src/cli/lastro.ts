@@ -2,8 +2,10 @@
 import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { behaviourHelp } from '../../sandbox/provider/behaviour-help.ts';
-import type { GroupOptions, ListOptions, OrderOptions, SetOptions } from './dead-letters.ts';
+import { addDeadLetterCommands } from './dead-letter-commands.ts';
+import { addFindingCommands } from './finding-commands.ts';
 import type { ImportEntriesOptions } from './import-entries.ts';
+import { addKeyCommands } from './key-commands.ts';
 import { readVersion } from './read-version.ts';
 import type { SandboxProviderOptions } from './sandbox-provider.ts';
 
@@ -44,116 +46,9 @@ program
   .description('show every setting: its value, its default, what it means')
   .action(async () => (await import('./config.ts')).showConfig());
 
-const BY_DEFAULT = 'by default the sandbox tenant; LASTRO_MODE=production has no default';
-const keys = program.command('keys').description('API keys');
-keys
-  .command('create')
-  .description('create a key and print it, once')
-  .option('--tenant <id>', `whose key it is, made if it does not exist; ${BY_DEFAULT}`)
-  .option('--name <text>', 'for people: who uses it', 'cli')
-  .option('--scopes <list>', 'comma-separated; /openapi.json names the one of each route', '*')
-  .action(async (options: { tenant?: string; name: string; scopes: string }) =>
-    (await import('./keys.ts')).createKey(options),
-  );
-keys
-  .command('list')
-  .description('list the keys of a tenant, without their secrets')
-  .option('--tenant <id>', `whose keys; ${BY_DEFAULT}`)
-  .action(async (options: { tenant?: string }) => (await import('./keys.ts')).listKeys(options));
-keys
-  .command('revoke <id>')
-  .description('revoke a key, by its id or by the key itself; effective within a second on every process')
-  .option('--tenant <id>', `whose key it is; ${BY_DEFAULT}`)
-  .action(async (id: string, options: { tenant?: string }) =>
-    (await import('./keys.ts')).revokeKey(id, options),
-  );
-
-const OF_TENANT = `whose dead letters; ${BY_DEFAULT}`;
-const deadLetters = program
-  .command('dead-letters')
-  .description('what has failed for good: events, calls of connectors, deliveries of webhooks');
-deadLetters
-  .command('list')
-  .description('list dead letters, newest first')
-  .option('--tenant <id>', OF_TENANT)
-  .option('--state <state>', 'open, replayed, skipped or discarded', 'open')
-  .option('--group <name>', 'of this consumer group')
-  .option('--target <name>', 'given up at this connector or webhook endpoint')
-  .option('--limit <number>', 'at most so many', '50')
-  .action(async (options: ListOptions) => (await import('./dead-letters.ts')).listDeadLetters(options));
-deadLetters
-  .command('groups')
-  .description('count what has failed alike, most first')
-  .option('--tenant <id>', OF_TENANT)
-  .option('--state <state>', 'open, replayed, skipped or discarded', 'open')
-  .option('--group <name>', 'of this consumer group')
-  .option('--target <name>', 'given up at this connector or webhook endpoint')
-  .action(async (options: GroupOptions) => (await import('./dead-letters.ts')).groupDeadLetters(options));
-deadLetters
-  .command('show <id>')
-  .description('show one: its event, its failure, what waits behind it, and what was done')
-  .option('--tenant <id>', OF_TENANT)
-  .action(async (id: string, options: { tenant?: string }) =>
-    (await import('./dead-letters.ts')).showDeadLetter(id, options),
-  );
-deadLetters
-  .command('replay <id>')
-  .description('have it tried once more; what waits behind an event follows')
-  .option('--tenant <id>', OF_TENANT)
-  .option('--data <json>', 'instead of the event’s own data, or of the message')
-  .option('--reason <text>', 'kept in the audit')
-  .action(async (id: string, options: OrderOptions) =>
-    (await import('./dead-letters.ts')).orderDeadLetter('replay', id, options),
-  );
-for (const [action, description] of [
-  ['replay', 'have all that are open and match tried once more, in the background'],
-  ['discard', 'give up all that are open and match, in the background; needs a reason, and a filter'],
-] as const)
-  deadLetters
-    .command(`${action}-all`)
-    .description(description)
-    .option('--tenant <id>', OF_TENANT)
-    .option('--group <name>', 'of this consumer group')
-    .option('--target <name>', 'given up at this connector or webhook endpoint')
-    .option('--error-code <code>', 'that failed with this')
-    .option('--reason <text>', 'kept in the audit')
-    .action(async (options: SetOptions) => (await import('./dead-letters.ts')).orderAll(action, options));
-for (const [action, description] of [
-  ['skip', 'pass over the event for good, and go on with what waits behind it'],
-  ['discard', 'give up the event and all that waits behind it now'],
-] as const)
-  deadLetters
-    .command(`${action} <id>`)
-    .description(description)
-    .option('--tenant <id>', OF_TENANT)
-    .requiredOption('--reason <text>', 'kept in the audit')
-    .action(async (id: string, options: OrderOptions) =>
-      (await import('./dead-letters.ts')).orderDeadLetter(action, id, options),
-    );
-
-const findings = program
-  .command('findings')
-  .description('what the integrity service found wrong, of all tenants and of the installation');
-findings
-  .command('list')
-  .description('list those that are not closed, newest first')
-  .option('--limit <number>', 'at most so many', '50')
-  .action(async (options: { limit: string }) => (await import('./findings.ts')).listFindings(options));
-findings
-  .command('show <id>')
-  .description('show one: the events that show it, and what was done about it')
-  .action(async (id: string) => (await import('./findings.ts')).showFinding(id));
-for (const [verb, description] of [
-  ['acknowledge', 'take it over: nothing more is repaired by itself'],
-  ['resolve', 'say that it is dealt with; a fact of the logs is not opened again'],
-] as const)
-  findings
-    .command(`${verb} <id>`)
-    .description(description)
-    .requiredOption('--reason <text>', 'kept with who said it')
-    .action(async (id: string, options: { reason: string }) =>
-      (await import('./findings.ts')).settleFinding(verb, id, options),
-    );
+addKeyCommands(program);
+addDeadLetterCommands(program);
+addFindingCommands(program);
 
 program
   .command('import-entries')
