@@ -15,6 +15,7 @@ import { type Command, type CommandHandler, SANDBOX_ACTOR, type Verdict } from '
 import type { Answer } from '../idempotency/idempotency.ts';
 import { eventIdentity, type JsonObject, type LogEvent } from '../log/event.ts';
 import type { EventContracts } from '../log/event-contracts.ts';
+import { readEventsAt } from '../log/events-at.ts';
 import { readTimeline } from '../log/timeline.ts';
 import type { Reader } from '../postgres/read-pool.ts';
 import type { Transaction } from '../postgres/session.ts';
@@ -30,7 +31,6 @@ import {
 import { type DeadLetter, type OrderAction, pendingOrderOf, renderDeadLetter } from './dead-letter.ts';
 import type { DeadLetterOrder, GiveUpOrder, ReplayOrder, SetOrder } from './dead-letter-orders.ts';
 import { objectionTo } from './edit-data.ts';
-import { readEventsAt } from './order-store.ts';
 import { renderReplay, type SetAction } from './replay.ts';
 
 /** An event to be edited, and what else is known of its subject. Both are in the logs and never change. */

@@ -4,7 +4,9 @@
  */
 import type { Clock } from '#kernel/clock.ts';
 import { assertNever } from '#kernel/fault.ts';
+import type { JsonObject, LogEvent } from '../log/event.ts';
 import { LogGap } from '../log/event-log.ts';
+import { readEventsAt } from '../log/events-at.ts';
 import type { Transaction } from '../postgres/session.ts';
 import { failureOf, noteAction } from './bury.ts';
 import type { Handler } from './handler.ts';
@@ -63,7 +65,7 @@ async function redeliver(
   if (!positions.has(order.topic)) return end('not_handled');
   if (!hasPassed(positions, order)) return end('not_passed');
   if ((await findAbandonedEvents(tx, [order])).length > 0) return end('abandoned'); // D4
-  const [event] = await store.readEventsAt(tx, partition, [order]);
+  const [event] = await readEventsAt(tx, partition, [order]);
   if (event === undefined) return end('not_found');
   if (!handler.actsOn(event)) return end('not_handled');
   const key = handler.parkingKeyOf(event);
@@ -80,15 +82,19 @@ async function replay(
   order: store.Order,
   { about, handler, clock }: { about: About; handler: Handler; clock: Clock },
 ): Promise<Done> {
-  const [event] = await store.readEventsAt(tx, order.partition, [order]);
+  const [event] = await readEventsAt(tx, order.partition, [order]);
   if (event === undefined) {
     const lacking = new LogGap(order.topic, order.partition, order.position);
     return fail(tx, order, { outcome: 'not_found', error: lacking, clock });
   }
-  const replayed = store.withData(event, about.editedData);
+  const replayed = withData(event, about.editedData);
   const published = handler.actsOn(replayed) ? await handler.handle(tx, [replayed]) : undefined;
   resolve(tx, order, { about, state: 'replayed', clock });
   return published ?? NOTHING_LEFT;
+}
+
+function withData(event: LogEvent, editedData: string | null): LogEvent {
+  return editedData === null ? event : { ...event, data: JSON.parse(editedData) as JsonObject };
 }
 
 function passOver(

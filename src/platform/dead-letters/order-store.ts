@@ -1,9 +1,7 @@
 /** The statements of the redeliverer. All but the look for work run under the positions of one group and partition. */
-import type { JsonObject, LogEvent } from '../log/event.ts';
-import { decodeEvent, EVENT_COLUMNS, type EventRow } from '../log/event-log.ts';
-import { int2Array, int8Array, textArray } from '../postgres/arrays.ts';
+import { int2Array, textArray } from '../postgres/arrays.ts';
 import { batchRows } from '../postgres/batch-rows.ts';
-import { type Session, type Statement, statement, type Transaction } from '../postgres/session.ts';
+import { type Session, statement, type Transaction } from '../postgres/session.ts';
 import type { BuriedEvent } from './bury.ts';
 import type { GroupedEvent, RedeliveryOutcome } from './redelivery.ts';
 
@@ -334,50 +332,4 @@ export function finishOrder(
   order: { id: string; outcome: RedeliveryOutcome; error?: string | null; at: number },
 ): void {
   tx.run(FINISH_ORDER, [order.id, new Date(order.at), order.outcome, order.error ?? null]);
-}
-
-const eventStatements = new Map<string, Statement>();
-
-/** Single events of a topic's partition, by primary key. */
-function readEventsOf(topic: string): Statement {
-  const known = eventStatements.get(topic);
-  if (known !== undefined) return known;
-  const prepared = statement(
-    `${topic}.read_events_at`,
-    `select ${EVENT_COLUMNS}
-     from ${batchRows('wanted', { position: 'bigint' }, 2)}
-     cross join lateral (
-       select * from "${topic}".events e where e.partition = $1 and e.position = wanted.position offset 0
-     ) e`,
-  );
-  eventStatements.set(topic, prepared);
-  return prepared;
-}
-
-/** Where an event stands in a partition that is known. */
-export interface EventPlace {
-  readonly topic: string;
-  readonly position: number;
-}
-
-/** The events at the places, in their order; those that the log lacks are not among them. One statement a topic. */
-export async function readEventsAt(
-  tx: Pick<Transaction, 'query'>,
-  partition: number,
-  places: readonly EventPlace[],
-): Promise<LogEvent[]> {
-  const byTopic = Map.groupBy(places, ({ topic }) => topic);
-  const read = await Promise.all(
-    [...byTopic].map(async ([topic, own]) => {
-      const positions = int8Array(own.map(({ position }) => position));
-      const rows = await tx.query<EventRow>(readEventsOf(topic), [partition, positions]);
-      return rows.map((row) => decodeEvent(topic, row));
-    }),
-  );
-  const found = new Map(read.flat().map((event) => [`${event.topic}/${event.position}`, event]));
-  return places.flatMap(({ topic, position }) => found.get(`${topic}/${position}`) ?? []);
-}
-
-export function withData(event: LogEvent, editedData: string | null): LogEvent {
-  return editedData === null ? event : { ...event, data: JSON.parse(editedData) as JsonObject };
 }

@@ -1,5 +1,6 @@
 /** What a group's positions have passed: nothing else is handed to it (redeliverer.ts, D3). Pure. */
-import type { EventPlace, HeldPositions, ParkedPlace } from './order-store.ts';
+import type { EventPlace } from '../log/events-at.ts';
+import type { HeldPositions, ParkedPlace } from './order-store.ts';
 
 export function hasPassed(positions: HeldPositions, { topic, position }: EventPlace): boolean {
   return (positions.get(topic) ?? 0) >= position;

@@ -24,6 +24,7 @@ import type { BatchObserver } from '../batch/observer.ts';
 import { Signal } from '../batch/signal.ts';
 import { eventIdentity, type LogEvent } from '../log/event.ts';
 import { type EventLog, LogGap } from '../log/event-log.ts';
+import { type EventPlace, readEventsAt } from '../log/events-at.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
 import { bury, failureOf, isFaultOfEvent, STRIKES_MAX } from './bury.ts';
 import { executeEventOrder, failEventOrder } from './event-orders.ts';
@@ -278,9 +279,9 @@ export class Redeliverer {
   async #readEvents(
     tx: Transaction,
     { partition }: { partition: number },
-    places: readonly store.EventPlace[],
+    places: readonly EventPlace[],
   ): Promise<LogEvent[]> {
-    const events = await store.readEventsAt(tx, partition, places);
+    const events = await readEventsAt(tx, partition, places);
     const found = new Set(events.map(eventIdentity));
     const lacking = places.find((place) => !found.has(eventIdentity({ ...place, partition })));
     if (lacking !== undefined) throw new LogGap(lacking.topic, partition, lacking.position);
