@@ -22,7 +22,25 @@ test('two observers hear all that one hears', () => {
   expect(heard).toEqual(told.flatMap((each) => [`a ${each}`, `b ${each}`]));
 });
 
-test('one that does not listen to all is told what it listens to', () => {
-  const quiet: BatchObserver = { committed: () => undefined, failed: () => undefined };
-  expect(() => both(quiet, quiet).deadLetterWithheld?.('g', {} as LogEvent)).not.toThrow();
+test('one that does not listen to all is told what it listens to, and the other one of everything', () => {
+  const heard: string[] = [];
+  const quiet: BatchObserver = {
+    committed: (worker) => void heard.push(`quiet committed ${worker}`),
+    failed: () => undefined,
+  };
+  const other: BatchObserver = {
+    ...quiet,
+    committed: (worker) => void heard.push(`other committed ${worker}`),
+    deadLetterWithheld: (group) => void heard.push(`other deadLetterWithheld ${group}`),
+  };
+  for (const observer of [both(quiet, other), both(other, quiet)]) {
+    heard.length = 0;
+    observer.committed('w', { events: 1, durationMs: 1 });
+    observer.deadLetterWithheld?.('g', {} as LogEvent);
+    expect(heard.toSorted()).toEqual([
+      'other committed w',
+      'other deadLetterWithheld g',
+      'quiet committed w',
+    ]);
+  }
 });
