@@ -22,13 +22,14 @@ import { type EventLog, LogGap } from '../log/event-log.ts';
 import { DatabaseFault, isTransient } from '../postgres/faults.ts';
 import type { Session, Transaction } from '../postgres/session.ts';
 import { backoffMs } from './backoff.ts';
+import { BatchCollector, type CollectorOptions } from './batch-collector.ts';
 import type { Consumer, ConsumerPlan } from './consumer.ts';
 import { FaultSearch, isNew } from './fault-search.ts';
 import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
 import { lockPositions, movePositions } from './positions.ts';
-import { readNew, rotated } from './read-new.ts';
+import { rotated } from './read-new.ts';
 import { type Batch, firstPositions, type Reading, type ReadPlace, targetOf } from './reading.ts';
 import { Readings } from './readings.ts';
 import { sendEmitted } from './send-drafts.ts';
@@ -43,11 +44,7 @@ export interface ConsumerWorkerOptions<Loaded, Plan extends ConsumerPlan> {
   /** Most events in one batch. */
   readonly batchMax: number;
   readonly observer: BatchObserver;
-  /**
-   * Told of an event of a newer version than the consumer reads: not a fault of the event, so the partition goes to a
-   * process that reads it (DESIGN §3).
-   */
-  readonly onUnknownVersion?: (group: string, partition: number, event: LogEvent) => void;
+  readonly onUnknownVersion?: CollectorOptions['onUnknownVersion'];
   /** Shared by the groups of this process that lock the same accounts. */
   readonly turns?: PartitionTurns;
 }
@@ -63,6 +60,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
   /** Of the last turn: what it has retained waits for nothing but the next one. */
   #goesOn = false;
   readonly #search: FaultSearch;
+  readonly #collector: BatchCollector;
   #rotation = 0;
   /** On the clock of `performance`. */
   #movedAt = 0;
@@ -79,7 +77,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     this.#limit = this.#batchMax;
     this.#search = new FaultSearch(options.random);
     options.turns?.join(this.group, () => this.#signal.raise());
-    const { consumer, log, session, observer } = options;
+    const { consumer, log, session, observer, onUnknownVersion } = options;
     this.#readings = new Readings({
       group: this.group,
       topics: consumer.topics,
@@ -88,6 +86,14 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
       session,
       observer,
       onGrowth: () => this.#signal.raise(),
+    });
+    this.#collector = new BatchCollector({
+      consumer,
+      log,
+      session,
+      readings: this.#readings,
+      search: this.#search,
+      onUnknownVersion,
     });
   }
 
@@ -153,7 +159,7 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     let batch: Batch | undefined;
     try {
       if (await this.#readings.refresh()) this.#retained = [];
-      batch = await this.#collect(this.#takePartitions());
+      batch = await this.#collect();
       if (this.#passesBy(batch)) this.#passBy(batch);
       else if (batch.readings.length > 0) await this.#apply(batch);
       this.#failures = 0;
@@ -166,6 +172,15 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     } finally {
       this.#options.turns?.release(this.group);
     }
+  }
+
+  #collect(): Promise<Batch> {
+    return this.#collector.collect({
+      partitions: this.#takePartitions(),
+      retained: this.#retained,
+      trailing: this.#trailing(),
+      limit: this.#limit,
+    });
   }
 
   /** Whether nothing in the batch is the consumer's, and the positions can wait. */
@@ -280,90 +295,6 @@ export class ConsumerWorker<Loaded, Plan extends ConsumerPlan> {
     if (id === undefined) observer.deadLetterWithheld?.(this.group, event);
     else observer.deadLettered?.(this.group, { id, event, failure });
     return id !== undefined;
-  }
-
-  async #collect(partitions: readonly number[]): Promise<Batch> {
-    const upTo = new Map<Reading, number>();
-    for (const { topic, partition } of this.#retained) {
-      const reading = this.#readings.of(topic, partition);
-      upTo.set(reading, reading.read);
-    }
-    for (const reading of this.#trailing()) upTo.set(reading, reading.read);
-    const events = [...this.#retained];
-    const parked: LogEvent[] = [];
-    const { log, session, consumer } = this.#options;
-    const { topics } = consumer;
-    this.#search.dropCleared(this.#readings.all(), this.#readings.owned);
-    const again = this.#search.dueAgain(this.#readings.all(), this.#readings.owned, partitions);
-    const limit = again === undefined ? this.#limit : 1;
-    let room = limit;
-    let isFull = false;
-    for (const [index, topic] of topics.entries()) {
-      if (room <= 0) break;
-      if (again !== undefined && again.topic !== topic) continue;
-      const among = again === undefined ? this.#search.among(topic, partitions, topics) : [again.partition];
-      // What a topic leaves of its share goes to the ones after it.
-      const share = Math.max(1, Math.floor(room / (topics.length - index)));
-      const roomBefore = room;
-      const after = (partition: number): number => this.#readings.of(topic, partition).read;
-      for (const [partition, read] of await readNew({
-        log,
-        session,
-        topic,
-        partitions: among,
-        after,
-        room: share,
-      })) {
-        const found = this.#upToUnknown(partition, this.#upToSuspected(topic, partition, read));
-        const last = found.at(-1);
-        if (last === undefined) continue;
-        room -= found.length;
-        upTo.set(this.#readings.of(topic, partition), last.position);
-        for (const event of found) {
-          if (!this.#isActedOn(event)) continue;
-          const standing = this.#readings.parkedKeys.standingOf(event);
-          if (standing === 'free') events.push(event);
-          else if (standing === 'parked') parked.push(event); // W4
-        }
-      }
-      // What comes from the table may be less than there was room for.
-      isFull ||= roomBefore - room >= share || this.#waiting(topic, among, upTo) >= share;
-    }
-    const readings = [...upTo].map(([reading, last]) => ({ reading, upTo: last }));
-    return { readings, events, parked, passed: limit - room, isFull };
-  }
-
-  /** How many events of the topic are left behind what the batch has read. */
-  #waiting(topic: string, partitions: readonly number[], upTo: ReadonlyMap<Reading, number>): number {
-    return partitions.reduce((sum, partition) => {
-      const readUpTo = upTo.get(this.#readings.of(topic, partition));
-      return sum + this.#readings.waiting(topic, partition, readUpTo);
-    }, 0);
-  }
-
-  #isActedOn(event: LogEvent): boolean {
-    const { handles, concerns } = this.#options.consumer;
-    if (!handles.has(event.type)) return false;
-    try {
-      return concerns?.(event) ?? true;
-    } catch {
-      return true; // not even that can be read from it: the batch fails on it, and it is found
-    }
-  }
-
-  #upToSuspected(topic: string, partition: number, events: readonly LogEvent[]): readonly LogEvent[] {
-    if (!this.#search.isUnderWay) return events;
-    const upTo = this.#search.limitOf(topic, partition);
-    return events.filter(({ position }) => position <= upTo);
-  }
-
-  /** What comes before the first event of a version that this program does not read; the partition is then given up. */
-  #upToUnknown(partition: number, events: readonly LogEvent[]): readonly LogEvent[] {
-    const { handles } = this.#options.consumer;
-    const unknown = events.findIndex(({ type, version }) => version > (handles.get(type) ?? version));
-    if (unknown === -1) return events;
-    this.#options.onUnknownVersion?.(this.group, partition, events[unknown] as LogEvent);
-    return events.slice(0, unknown);
   }
 
   async #apply({ readings, events, parked, passed, isFull }: Batch): Promise<void> {
