@@ -29,9 +29,9 @@ import type { BatchObserver } from './observer.ts';
 import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { PartitionTurns } from './partition-turns.ts';
 import { lockPositions, movePositions } from './positions.ts';
-import { rotated } from './read-new.ts';
 import { type Batch, firstPositions, type Reading, type ReadPlace, targetOf } from './reading.ts';
 import { Readings } from './readings.ts';
+import { rotated } from './rotated.ts';
 import { sendEmitted } from './send-drafts.ts';
 import { Signal } from './signal.ts';
 

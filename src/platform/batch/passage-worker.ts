@@ -28,8 +28,9 @@ import { IDLE_LOOK_MS, restAfter } from './pace.ts';
 import type { Link, Passage } from './passage.ts';
 import { type Heads, type Standing, Standings } from './passage-standings.ts';
 import { lockPositions, movePositions, type Place } from './positions.ts';
-import { readNew, rotated } from './read-new.ts';
+import { readNew } from './read-new.ts';
 import { type PlacedAppend, Recording } from './recording.ts';
+import { rotated } from './rotated.ts';
 import { Signal } from './signal.ts';
 
 /** Where a head is not known yet. */

@@ -13,12 +13,6 @@ export interface ReadNewOptions {
   readonly room: number;
 }
 
-/** Another partition is first each time, so that one with a backlog does not starve the others. */
-export function rotated(partitions: readonly number[], turn: number): readonly number[] {
-  const first = turn % partitions.length;
-  return [...partitions.slice(first), ...partitions.slice(0, first)];
-}
-
 /** What is new in a topic, by partition: from the tail where it has it, else from the table. */
 export async function readNew(options: ReadNewOptions): Promise<Map<number, readonly LogEvent[]>> {
   const tail = options.log.tail(options.topic);

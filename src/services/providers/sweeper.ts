@@ -9,7 +9,7 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { backoffMs } from '#platform/batch/backoff.ts';
-import { rotated } from '#platform/batch/read-new.ts';
+import { rotated } from '#platform/batch/rotated.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { operationOf } from './attempt.ts';
 import type { Dispatcher } from './dispatcher.ts';
