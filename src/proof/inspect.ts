@@ -6,10 +6,10 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { schemaOf } from './installation.ts';
 import type { Lane } from './lane.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
+import { chainOf, genesisOf } from './partition-chain.ts';
 import { rangeOf, SAGA_TOPICS } from './payment-pages.ts';
 import { Phase } from './progress.ts';
 import { type CheckName, type Finding, newChecks } from './report.ts';
-import { chainOf, genesisOf } from './verify-log.ts';
 import { verifyRange } from './verify-payments.ts';
 
 export interface CheckedFinding extends Finding {
