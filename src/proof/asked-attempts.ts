@@ -8,7 +8,7 @@
  */
 import type { AuditedAttempt } from '#services/providers/contract.ts';
 import { textOf } from './event-data.ts';
-import type { SagaTimeline } from './payment-pages.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 type Purpose = AuditedAttempt['purpose'];

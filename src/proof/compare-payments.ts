@@ -27,9 +27,11 @@ import {
   kindOf,
 } from './expected-rows.ts';
 import { expectedCompensation, expectedRefundSaga, expectedSaga } from './expected-sagas.ts';
+import type { Positions } from './group-positions.ts';
+import { type IdRange, subjectsOf, uuidsOf } from './id-ranges.ts';
 import type { SagaJudgement } from './judge-saga.ts';
-import { type IdRange, type Positions, type SagaTimeline, subjectsOf, uuidsOf } from './payment-pages.ts';
 import type { CheckName } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 
 /** What one check found of one page. */
 export interface NamedDifferences extends Differences {

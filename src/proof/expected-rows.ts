@@ -5,7 +5,7 @@ import { PAYMENT_SAGAS, REFUND_SAGAS } from '#sagas/definitions.ts';
 import type { SagaDefinition } from '#sagas/saga.ts';
 import { entryOf, refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
 import type { SagaJudgement } from './judge-saga.ts';
-import type { SagaTimeline } from './payment-pages.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 /** Undefined if the log has no request, or none that can be read. */

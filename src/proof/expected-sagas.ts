@@ -5,7 +5,7 @@ import { PAYMENT_SAGAS, REFUND_SAGAS } from '#sagas/definitions.ts';
 import { definitionName } from '#sagas/saga.ts';
 import { refundedPaymentOf, type Terms, textOf } from './event-data.ts';
 import { kindOf, termColumns, termsIn } from './expected-rows.ts';
-import type { SagaTimeline } from './payment-pages.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 const SETTLED: ReadonlyMap<string, string> = new Map([

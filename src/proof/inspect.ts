@@ -3,13 +3,14 @@
 import type { PaymentId, RefundId } from '#kernel/ids.ts';
 import { DIGEST_BYTES, merkleRoot } from '#kernel/merkle.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
+import { rangeOf } from './id-ranges.ts';
 import { schemaOf } from './installation.ts';
 import type { Lane } from './lane.ts';
 import { LEAF_SQL } from './leaf-sql.ts';
 import { chainOf, genesisOf } from './partition-chain.ts';
-import { rangeOf, SAGA_TOPICS } from './payment-pages.ts';
 import { Phase } from './progress.ts';
 import { type CheckName, type Finding, newChecks } from './report.ts';
+import { SAGA_TOPICS } from './saga-timelines.ts';
 import { verifyRange } from './verify-payments.ts';
 
 export interface CheckedFinding extends Finding {

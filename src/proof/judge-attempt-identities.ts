@@ -7,8 +7,8 @@ import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { idOf } from '#kernel/ids.ts';
 import type { AuditedAttempt } from '#services/providers/contract.ts';
 import { textOf } from './event-data.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 
 /** A payment has no attempt of a higher number. */
 const NUMBER_MAX = 1000;

@@ -7,8 +7,8 @@ import type { AuditedAttempt } from '#services/providers/contract.ts';
 import { openAsksOf } from './asked-attempts.ts';
 import { termsOf, textOf } from './event-data.ts';
 import { isOpen } from './judge-attempts.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 type Timeline = Pick<SagaTimeline, 'subject' | 'events'>;

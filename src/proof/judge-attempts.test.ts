@@ -4,8 +4,8 @@ import type { AuditedAttempt } from '#services/providers/contract.ts';
 import { eventsOn, identityOf } from '../../tests/saga-events.ts';
 import { SAGA_PATHS } from '../../tests/saga-paths.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 
 /** What the provider calls a charge; other words than its approval are silent about it. */
 const REFERENCES: Readonly<Record<string, object>> = { 'provider.approved': { provider_reference: 'ch_1' } };

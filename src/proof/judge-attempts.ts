@@ -6,8 +6,8 @@
 import { type AuditedAttempt, UNEXPECTED_REFUNDS_MAX } from '#services/providers/contract.ts';
 import { type Ask, openAsksOf, unwantedCharges } from './asked-attempts.ts';
 import { textOf, toldTermsOf } from './event-data.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 /** The states that an attempt can be in after a word about it; of other words nothing follows. */

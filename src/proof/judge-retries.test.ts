@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { newId } from '#kernel/ids.ts';
 import type { AuditedRetry } from '#services/authorization/contract.ts';
 import { judgeRetry } from './judge-retries.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 const SUBJECT = newId('pay');

@@ -5,8 +5,8 @@
 import type { AuditedRetry } from '#services/authorization/contract.ts';
 import { parseData, termsOf, textOf } from './event-data.ts';
 import { lastCompensating } from './expected-sagas.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import type { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 
 /** Of one payment. */
 export function judgeRetry(timeline: SagaTimeline, retry: AuditedRetry, check: Check): void {

@@ -23,7 +23,7 @@ import { AUDITED_NOTIFICATIONS } from '#services/notification/contract.ts';
 import { AUDITED_PAYMENTS, AUDITED_REFERENCES } from '#services/payments/contract.ts';
 import { AUDITED_ATTEMPTS } from '#services/providers/contract.ts';
 import { schemaOf } from './installation.ts';
-import { SAGA_TOPICS, type SagaTopic } from './payment-pages.ts';
+import { SAGA_TOPICS, type SagaTopic } from './saga-timelines.ts';
 
 /** Payments by suffix, uuid and the uuid and suffix of what is told of their completion; then the bounds of the range. */
 const KEYS = `select 'pay_' || k.suffix as subject, k.* from

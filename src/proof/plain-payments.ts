@@ -6,7 +6,7 @@ import { derivedUuid } from '#kernel/derived-uuid.ts';
 import { type Id, idOf, isId, uuidOf } from '#kernel/ids.ts';
 import { textArray, uuidArray } from '#platform/postgres/arrays.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
-import { type IdRange, subjectsOf, uuidBefore, uuidsOf } from './payment-pages.ts';
+import { type IdRange, subjectsOf, uuidBefore, uuidsOf } from './id-ranges.ts';
 import { FIND_PLAIN } from './plain-payment-sql.ts';
 
 /** So many that are not plain are judged in one snapshot: larger pages outlive the collector's nursery. */

@@ -22,31 +22,30 @@ import {
   removeForgedPayments,
   removeForgedRefunds,
 } from '#services/payments/contract.ts';
-import { eventsOf, readInstallation, schemaOf } from './installation.ts';
-import { Lane } from './lane.ts';
-import { PageSize } from './page-size.ts';
 import {
   FIRST_RANGE,
   type IdRange,
   isLast,
-  isSagaSubject,
   lastSuffix,
   nextRange,
+  SAGA_PREFIXES,
   STRAY_SUBJECTS,
   subjectsOf,
-} from './payment-pages.ts';
+} from './id-ranges.ts';
+import { eventsOf, readInstallation, schemaOf } from './installation.ts';
+import { Lane } from './lane.ts';
+import { PageSize } from './page-size.ts';
 import { type OnProgress, Phase } from './progress.ts';
 import { rebuildDays } from './rebuild-days.ts';
-
-const BOTH = ['pay', 'ref'] as const;
+import { isSagaSubject } from './saga-timelines.ts';
 
 /** With what each is about: subjects of these kinds. */
 const MODELS = {
   payments: { model: paymentsModel, kinds: ['pay'] },
   // After the payments: what can be given back of one is read from its row.
   refunds: { model: refundsModel, kinds: ['ref'] },
-  verdicts: { model: verdictsModel, kinds: BOTH },
-  notifications: { model: notificationsModel, kinds: BOTH },
+  verdicts: { model: verdictsModel, kinds: SAGA_PREFIXES },
+  notifications: { model: notificationsModel, kinds: SAGA_PREFIXES },
 } as const satisfies Record<string, ModelOfKinds>;
 
 interface ModelOfKinds {

@@ -3,9 +3,9 @@ import { uuidOf } from '#kernel/ids.ts';
 import type { JsonObject } from '#platform/log/event.ts';
 import { eventsOn, identityOf } from '../../tests/saga-events.ts';
 import { SAGA_PATHS, type SagaPath } from '../../tests/saga-paths.ts';
-import type { SagaTimeline } from './payment-pages.ts';
 import { judgeRefunds, RefundBook } from './refund-book.ts';
 import { Check } from './report.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 
 function pathNamed(title: string): SagaPath {
   const found = SAGA_PATHS.find((path) => path.title === title);

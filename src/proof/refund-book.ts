@@ -12,8 +12,8 @@ import { differingRefundTotals, sumRefunds } from '#services/payments/contract.t
 import { refundedPaymentOf, type Terms, termsOf, textOf } from './event-data.ts';
 import { kindOf } from './expected-rows.ts';
 import type { Lane } from './lane.ts';
-import { readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
 import { type Check, differenceFinding } from './report.ts';
+import { readTimelinesOf, type SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 const PAGE = 1_000;

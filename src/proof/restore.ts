@@ -19,10 +19,11 @@ import { openAsksOf } from './asked-attempts.ts';
 import { cardMoneyOf } from './card-events.ts';
 import { entryOf, parseData, type TracedEntry } from './event-data.ts';
 import { expectedHold } from './expected-rows.ts';
+import { rangeOf, subjectsOf } from './id-ranges.ts';
 import { type CheckedFinding, findBrokenBatch, inspect } from './inspect.ts';
 import { Lane } from './lane.ts';
-import { rangeOf, readTimelinesOf, SAGA_TOPICS, type SagaTimeline, subjectsOf } from './payment-pages.ts';
 import { rebuildSubject, recountRefunds, type SubjectModelName } from './rebuild.ts';
+import { readTimelinesOf, SAGA_TOPICS, type SagaTimeline } from './saga-timelines.ts';
 import { measureHeldExcess } from './told-holds.ts';
 import type { TracedEvent } from './traced-event.ts';
 

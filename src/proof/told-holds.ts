@@ -6,7 +6,7 @@ import { listOpenHolds } from '#services/ledger/contract.ts';
 import { expectedCardHold } from './card-events.ts';
 import { readTimelines } from './compare-card-events.ts';
 import { expectedHold } from './expected-rows.ts';
-import { readTimelinesOf } from './payment-pages.ts';
+import { readTimelinesOf } from './saga-timelines.ts';
 
 /** What a balance of ordinary use never has open at once; the events of each are looked up. */
 const HOLDS_MAX = 10_000;

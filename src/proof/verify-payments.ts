@@ -12,61 +12,27 @@
  */
 import { type PaymentId, uuidOf } from '#kernel/ids.ts';
 import type { Range } from '#platform/postgres/ranges.ts';
-import type { Reader } from '#platform/postgres/read-pool.ts';
-import { type AuditedRetry, listRetries } from '#services/authorization/contract.ts';
 import { differingVerdicts } from '#services/integrity/contract.ts';
 import { listAuditedNotifications } from '#services/notification/contract.ts';
 import type { RowRef } from '#services/payments/contract.ts';
-import { type AuditedAttempt, listAttempts } from '#services/providers/contract.ts';
-import { AbandonedEvents } from './abandoned-events.ts';
-import { type Ask, openAsksOf } from './asked-attempts.ts';
-import {
-  compareAwaited,
-  compareEntries,
-  compareHolds,
-  comparePayments,
-  compareReferences,
-  compareRefunds,
-  compareSagas,
-  compareVerdicts,
-  type JudgedSaga,
-  type NamedDifferences,
-  verdictDifferences,
-} from './compare-payments.ts';
-import { readEditedData } from './edited-data.ts';
-import { expectedNotifications, kindOf } from './expected-rows.ts';
+import { listAttempts } from '#services/providers/contract.ts';
+import type { Ask } from './asked-attempts.ts';
+import { type JudgedSaga, type NamedDifferences, verdictDifferences } from './compare-payments.ts';
+import { kindOf } from './expected-rows.ts';
+import { FIRST_RANGE, type IdRange, isLast, lastSuffix, nextRange, STRAY_SUBJECTS } from './id-ranges.ts';
 import { judgeIdentities } from './judge-attempt-identities.ts';
 import { judgeWords } from './judge-attempt-words.ts';
 import { judgeAttempts, strayAttempts } from './judge-attempts.ts';
-import {
-  type ComparedNotifications,
-  compareNotifications,
-  type EditedData,
-  judgeNotifications,
-} from './judge-notifications.ts';
+import { compareNotifications, judgeNotifications } from './judge-notifications.ts';
 import { judgeRetry } from './judge-retries.ts';
-import { judgeSaga, type OwedAnswer } from './judge-saga.ts';
+import { isMissing, isParked, isPassed, type Page, readPage } from './judged-page.ts';
 import { inAllLanes, type Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
-import {
-  FIRST_RANGE,
-  type IdRange,
-  isLast,
-  lastSuffix,
-  nextRange,
-  Positions,
-  readManualEntries,
-  readTimelines,
-  type SagaTimeline,
-  STRAY_SUBJECTS,
-  subjectsOf,
-  uuidsOf,
-} from './payment-pages.ts';
 import { findPlain, nothingPlain, type PlainPayments } from './plain-payments.ts';
 import type { Phase } from './progress.ts';
 import { RefundBook, verifyRefunds } from './refund-book.ts';
 import { type Checks, differenceFinding } from './report.ts';
-import { sagaMapFor } from './saga-map.ts';
+import type { SagaTimeline } from './saga-timelines.ts';
 import type { ProvedRows } from './verify-payment-rows.ts';
 import { verifyReconciliations, waitsForPerson } from './verify-reconciliations.ts';
 import { isToBeUndone, verifyUndoRequests } from './verify-undo-requests.ts';
@@ -75,20 +41,6 @@ import { isToBeUndone, verifyUndoRequests } from './verify-undo-requests.ts';
 const PAGE = { first: 1_000, least: 100, most: 8_000 };
 /** Looked at here; larger ones outlive the collector's nursery, and cost more than they save. */
 const EXHAUSTIVE_PAGE = { ...PAGE, most: 2_000 };
-
-/** A page of payments and refunds as read: events, and what of the tables differs from them. */
-interface Page {
-  readonly positions: Positions;
-  readonly abandoned: AbandonedEvents;
-  readonly sagas: readonly JudgedSaga[];
-  readonly differences: readonly NamedDifferences[];
-  readonly notifications: ComparedNotifications;
-  readonly edited: EditedData;
-  readonly attempts: readonly AuditedAttempt[];
-  readonly retries: readonly AuditedRetry[];
-  /** How many payments were compared with their rows. */
-  readonly withRow: number;
-}
 
 export interface PaymentsProof {
   readonly checks: Checks;
@@ -311,79 +263,5 @@ function rowRefsOf({ uuid, events: [first] }: SagaTimeline): RowRef[] {
   return first === undefined ? [] : [{ tenant: first.tenant, uuid }];
 }
 
-/** P2. A counter-entry that was refused is asked for again after a pause: nothing is missing meanwhile. */
-function isMissing({ event, stages }: OwedAnswer, positions: Positions): boolean {
-  if (event.type === 'posting.refused' && event.data?.['purpose'] === 'reversal') return false;
-  return isPassed({ event, stages }, positions);
-}
-
-/** P2. By every group that may answer. */
-function isPassed({ event, stages }: OwedAnswer | Ask, positions: Positions): boolean {
-  return stages.every(({ service }) => positions.hasPassed(service, event));
-}
-
-function isParked({ event, stages }: OwedAnswer, positions: Positions): boolean {
-  return stages.some(({ service }) => positions.isWaiting(service, event));
-}
-
 /** What a plain payment has one of. */
 const ONE_FOR_EACH = ['holds', 'sagas', 'payments', 'verdicts', 'notifications'] as const;
-
-/** P1 */
-async function readPage(reader: Reader, ranges: readonly IdRange[]): Promise<Page> {
-  const [positions, timelines, manualEntries] = await Promise.all([
-    Positions.read(reader),
-    readTimelines(reader, ranges),
-    readManualEntries(reader, ranges),
-  ]);
-  const sagas = timelines.map((timeline) => ({
-    timeline,
-    judgement: judgeSaga(sagaMapFor(timeline.subject, timeline.events), timeline.events),
-  }));
-  const missing = sagas.flatMap(({ judgement }) =>
-    judgement.owed.filter((answer) => isMissing(answer, positions)),
-  );
-  const asks = sagas
-    .flatMap(({ timeline }) => openAsksOf(timeline))
-    .filter((ask) => isPassed(ask, positions));
-  const [abandoned, told, attempts, retries, verdicts, coordinated, payments, ...differences] =
-    await Promise.all([
-      AbandonedEvents.read(reader, [...missing, ...asks]),
-      listOfBoth(ranges, (subjects) => listAuditedNotifications(reader, subjects)),
-      listOfBoth(ranges, (subjects) => listAttempts(reader, subjects)),
-      listRetries(reader, ranges.map(uuidsOf)),
-      compareVerdicts(reader, ranges, { sagas, positions }),
-      compareSagas(reader, ranges, sagas),
-      comparePayments(reader, sagas, positions),
-      compareRefunds(reader, sagas, positions),
-      compareReferences(reader, sagas),
-      compareHolds(reader, ranges, sagas),
-      compareAwaited(reader, sagas),
-      compareEntries(reader, ranges, { sagas, manualEntries }),
-    ]);
-  const expected = sagas.flatMap(({ timeline }) => expectedNotifications(timeline));
-  const notifications = compareNotifications(expected, told);
-  const unlike = notifications.different.flatMap((each) => each.expected.ending ?? []);
-  return {
-    positions,
-    abandoned,
-    sagas,
-    withRow: payments.looked,
-    differences: [payments, ...differences, ...coordinated, ...verdicts],
-    notifications,
-    edited: await readEditedData(reader, 'notification', unlike),
-    attempts,
-    retries,
-  };
-}
-
-/** What is about the payments and the refunds of the ranges. */
-async function listOfBoth<Row>(
-  ranges: readonly IdRange[],
-  list: (subjects: readonly IdRange[]) => Promise<Row[]>,
-): Promise<Row[]> {
-  const listed = await Promise.all(
-    (['pay', 'ref'] as const).map((kind) => list(ranges.map((range) => subjectsOf(range, kind)))),
-  );
-  return listed.flat();
-}

@@ -4,9 +4,10 @@ import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { listReconciliations, type RowRef } from '#services/payments/contract.ts';
 import { expectedPayment } from './expected-rows.ts';
+import { Positions } from './group-positions.ts';
 import type { Lane } from './lane.ts';
-import { Positions, readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
 import { type Check, differenceFinding } from './report.ts';
+import { readTimelinesOf, type SagaTimeline } from './saga-timelines.ts';
 
 const PAGE = 1_000;
 const TOPICS = ['payments', 'validation', 'authorization'] as const;

@@ -7,11 +7,12 @@ import { placeBehind } from '#platform/postgres/place-behind.ts';
 import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type HeldReference, listReferences } from '#services/payments/contract.ts';
 import { namedReference, unpaidEnding } from './expected-rows.ts';
+import { Positions } from './group-positions.ts';
 import type { Lane } from './lane.ts';
 import { PageSize } from './page-size.ts';
-import { Positions, readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding, type Finding } from './report.ts';
+import { readTimelinesOf, type SagaTimeline } from './saga-timelines.ts';
 
 const PAGE = { first: 2_000, least: 200, most: 20_000 };
 

@@ -16,9 +16,9 @@ import {
 import { termsOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
 import { pages } from './paged-findings.ts';
-import { readTimelinesOf } from './payment-pages.ts';
 import type { Phase } from './progress.ts';
 import { type Check, differenceFinding } from './report.ts';
+import { readTimelinesOf } from './saga-timelines.ts';
 import { verifyUndoRequests } from './verify-undo-requests.ts';
 
 const PAGE = 2_000;

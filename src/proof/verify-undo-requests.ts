@@ -8,8 +8,8 @@ import type { Reader } from '#platform/postgres/read-pool.ts';
 import { type RowRef, undoRequestsOf } from '#services/payments/contract.ts';
 import { textOf } from './event-data.ts';
 import type { Lane } from './lane.ts';
-import { readTimelinesOf, type SagaTimeline } from './payment-pages.ts';
 import { type Check, differenceFinding } from './report.ts';
+import { readTimelinesOf, type SagaTimeline } from './saga-timelines.ts';
 import type { TracedEvent } from './traced-event.ts';
 
 const PAGE = 1_000;
