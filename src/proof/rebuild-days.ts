@@ -8,6 +8,7 @@
  *      waits alone, are counted before anything is compared.
  */
 import { randomUUID } from 'node:crypto';
+import { inHalves } from '#platform/batch/in-halves.ts';
 import { eventIdentity, type LogEvent } from '#platform/log/event.ts';
 import { decodeEvent, type EventRow } from '#platform/log/event-log.ts';
 import type { Correction, ModelTransaction } from '#platform/log/read-model.ts';
@@ -263,38 +264,18 @@ class Followed {
     return isAnyCounted;
   }
 
-  /** Halved until the account that fails stands alone: it is left as it is (BD2). */
   async #countWaitingOf(names: readonly AccountName[]): Promise<void> {
-    if (names.length === 0) return;
-    try {
-      await this.#lane.transaction((tx) => this.#rebuild.countWaiting(tx, names, Date.now()));
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      if (names.length === 1) {
-        this.left.push(...names);
-        return;
-      }
-      const half = Math.ceil(names.length / 2);
-      await this.#countWaitingOf(names.slice(0, half));
-      await this.#countWaitingOf(names.slice(half));
-    }
+    await inHalves(names, {
+      work: (some) => this.#lane.transaction((tx) => this.#rebuild.countWaiting(tx, some, Date.now())),
+      onFailed: (name) => void this.left.push(name), // BD2
+    });
   }
 
-  /** Halved until the event that fails stands alone (BD2). */
   async #count(events: readonly LogEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    try {
-      await this.#lane.transaction((tx) => this.#rebuild.count(tx, events));
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      if (events.length === 1) {
-        this.left.push(...events.flatMap(accountsNamedIn));
-        return;
-      }
-      const half = Math.ceil(events.length / 2);
-      await this.#count(events.slice(0, half));
-      await this.#count(events.slice(half));
-    }
+    await inHalves(events, {
+      work: (some) => this.#lane.transaction((tx) => this.#rebuild.count(tx, some)),
+      onFailed: (event) => void this.left.push(...accountsNamedIn(event)), // BD2
+    });
   }
 }
 

@@ -6,11 +6,11 @@ import type { Clock } from '#kernel/clock.ts';
 import { invariant } from '#kernel/fault.ts';
 import { idOf } from '#kernel/ids.ts';
 import { Chore } from '#platform/batch/chore.ts';
+import { inHalves } from '#platform/batch/in-halves.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { AppendedSegment } from '#platform/log/append.ts';
 import type { EventDraft } from '#platform/log/event.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
-import { isTransient } from '#platform/postgres/faults.ts';
 import type { Session, Transaction } from '#platform/postgres/session.ts';
 import type { Ledger } from '#services/ledger/contract.ts';
 import { buryDeciders } from './confirmation-store.ts';
@@ -68,34 +68,17 @@ export class CardWatch {
   }
 
   async #expireHolds(): Promise<void> {
-    const { session, clock } = this.#options;
-    const due = await findDueHolds(session, clock.now(), DUE_MAX);
-    if (due.length > 0) await this.#expire(due);
-  }
-
-  /** One that cannot be given back keeps none of the others: they are halved until it stands alone. */
-  async #expire(due: readonly OpenHold[]): Promise<void> {
-    const { session, log } = this.#options;
-    try {
-      const segments = await session.transaction((tx) => this.#release(tx, due));
-      if (segments !== undefined) log.publish(segments);
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      await this.#isolate(due, error);
-    }
-  }
-
-  async #isolate(due: readonly OpenHold[], error: unknown): Promise<void> {
-    const [only] = due;
-    if (due.length === 1 && only !== undefined) {
-      const { session, clock, onError } = this.#options;
-      onError(error);
-      await postponeHold(session, only, clock.now() + POSTPONED_MS);
-      return;
-    }
-    const middle = Math.ceil(due.length / 2);
-    await this.#expire(due.slice(0, middle));
-    await this.#expire(due.slice(middle));
+    const { session, log, clock, onError } = this.#options;
+    await inHalves(await findDueHolds(session, clock.now(), DUE_MAX), {
+      work: async (due) => {
+        const segments = await session.transaction((tx) => this.#release(tx, due));
+        if (segments !== undefined) log.publish(segments);
+      },
+      onFailed: async (hold, error) => {
+        onError(error);
+        await postponeHold(session, hold, clock.now() + POSTPONED_MS);
+      },
+    });
   }
 
   /** Locks what nobody else has, then reads what of the holds is still there (R2); the next look finds the others. */

@@ -4,9 +4,9 @@
  */
 import type { Clock, EpochMs } from '#kernel/clock.ts';
 import { Fault } from '#kernel/fault.ts';
+import { inHalves } from '#platform/batch/in-halves.ts';
 import { sendDrafts } from '#platform/batch/send-drafts.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
-import { isTransient } from '#platform/postgres/faults.ts';
 import { type Session, statement } from '#platform/postgres/session.ts';
 import type { BatchTransaction } from './batch-transaction.ts';
 import { decideWaiting, loadNames, save } from './consumer.ts';
@@ -99,27 +99,13 @@ export class WaitingPostings {
   async count(): Promise<boolean> {
     const { due, next } = await findDue(this.#options.session, this.#after);
     const open = due.filter((name) => !this.#isPostponed(name));
-    const isCounted = open.length > 0 && (await this.#countEach(open));
+    // C3
+    const counted = await inHalves(open, {
+      work: (some) => this.#countTogether(some),
+      onFailed: (name, error) => this.#postpone(name, error),
+    });
     this.#after = next ?? FIRST_KEY;
-    return isCounted;
-  }
-
-  /** C3: together, or in halves where that fails by what is in it, until one stands alone. */
-  async #countEach(due: readonly AccountName[]): Promise<boolean> {
-    try {
-      await this.#countTogether(due);
-      return true;
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      const [only] = due;
-      if (due.length === 1 && only !== undefined) {
-        this.#postpone(only, error);
-        return false;
-      }
-    }
-    const middle = Math.ceil(due.length / 2);
-    const isFirstCounted = await this.#countEach(due.slice(0, middle));
-    return (await this.#countEach(due.slice(middle))) || isFirstCounted;
+    return counted > 0;
   }
 
   #isPostponed(name: AccountName): boolean {
