@@ -7,7 +7,6 @@ import type { Settings } from '#platform/config/settings.ts';
 import type { CommandQueue } from '#platform/http/command-route.ts';
 import { createHttpApp, type HttpApp } from '#platform/http/http-app.ts';
 import type { EventLog } from '#platform/log/event-log.ts';
-import { DatabaseFault } from '#platform/postgres/faults.ts';
 import { ReadPool } from '#platform/postgres/read-pool.ts';
 import { databaseLack } from '#platform/postgres/readiness.ts';
 import type { Session } from '#platform/postgres/session.ts';
