@@ -52,13 +52,15 @@ export const TAKE_UPLOAD = statement(
 /** What no import has taken, and its chunks with it. By primary keys. */
 export const DISCARD_UPLOAD = statement(
   'cashflow.discard_upload',
-  `with discarded as (delete from cashflow.uploads u where u.id = $1::uuid returning u.id)
-   delete from cashflow.import_chunks c
-   using discarded d
-   cross join lateral (
-     select t.ctid from cashflow.import_chunks t where t.upload = d.id offset 0
-   ) as found(at)
-   where c.ctid = found.at`,
+  `with discarded as (delete from cashflow.uploads u where u.id = $1::uuid returning u.id), gone as (
+     delete from cashflow.import_chunks c
+     using discarded d
+     cross join lateral (
+       select t.ctid from cashflow.import_chunks t where t.upload = d.id offset 0
+     ) as found(at)
+     where c.ctid = found.at
+   )
+   select id from discarded`,
 );
 
 export const OPEN_IMPORT = statement(

@@ -68,6 +68,23 @@ test('what no import has taken is discarded with its chunks, what one has taken 
   expect([await chunksOf(taken), await chunksOf(left)]).toEqual([1, 0]);
 });
 
+test('a chunk that was being stored while its file is discarded goes with it', async () => {
+  const stale = newUpload();
+  await take(stale);
+  const [storing] = holders;
+  await storing?.query('begin');
+  await storing?.query(`select from cashflow.uploads where id = '${stale}' for key share`);
+  await storing?.query('insert into cashflow.import_chunks values ($1, 1000, $2)', [
+    stale,
+    Buffer.from('late'),
+  ]);
+  const discarding = uploads.discard(stale);
+  await vi.waitUntil(isWaitingForALock, PATIENCE);
+  await storing?.query('commit');
+  await discarding;
+  expect(await chunksOf(stale)).toBe(0);
+});
+
 test('UP1: what is stored of one file is there whatever becomes of another that is discarded meanwhile', async () => {
   const [discarded, coming] = [newUpload(), newUpload()];
   await take(discarded);

@@ -13,7 +13,13 @@ import { type Problem, problem } from '#kernel/problem.ts';
 import { byteaArray, int4Array } from '#platform/postgres/arrays.ts';
 import type { Session } from '#platform/postgres/session.ts';
 import { type ChunkOfLines, malformedFile, parseHeader } from './import-lines.ts';
-import { BEGIN_UPLOAD, DISCARD_UPLOAD, FIND_STALE_UPLOADS, INSERT_CHUNKS } from './import-store.ts';
+import {
+  BEGIN_UPLOAD,
+  DELETE_CHUNKS,
+  DISCARD_UPLOAD,
+  FIND_STALE_UPLOADS,
+  INSERT_CHUNKS,
+} from './import-store.ts';
 import { LineCutter, LineTooLong, TextTooLong } from './line-cutter.ts';
 
 /** Some 700 000 lines. */
@@ -60,7 +66,9 @@ export class Uploads {
 
   /** What no import has taken. */
   async discard(uuid: string): Promise<void> {
-    await this.#session.query(DISCARD_UPLOAD, [uuid]); // UP1
+    const discarded = await this.#session.query(DISCARD_UPLOAD, [uuid]); // UP1
+    // A chunk that was being stored while the row was waited for is none that the statement has seen (R2).
+    if (discarded.length > 0) await this.#session.query(DELETE_CHUNKS, [uuid]);
   }
 
   /** What was broken off. */
