@@ -133,6 +133,7 @@ export class WaitingPostings {
       return sendDrafts(tx, { topic: 'consolidation', partitions: log.partitions, occurredAt: now, drafts });
     });
     if (appended !== undefined) log.publish(appended);
+    for (const name of due) this.#postponed.delete(nameText(name));
   }
 }
 
