@@ -141,8 +141,10 @@ function textOf(value: JsonValue, at: string, mostBytes = MESSAGE_MAX_BYTES): st
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined || !(isPlain(text) || isStorableJson(JSON.parse(text))))
     throw new Faulty(at, new TypeError('gives something that is no JSON, or holds a NUL'));
-  if (Buffer.byteLength(text) > mostBytes)
-    throw new Faulty(at, new TypeError(`gives more than ${MESSAGE_MAX_BYTES} bytes`)); // at once: no overrun
+  if (Buffer.byteLength(text) > mostBytes) {
+    const together = mostBytes < MESSAGE_MAX_BYTES ? ' together with what comes before it' : '';
+    throw new Faulty(at, new TypeError(`gives more than ${MESSAGE_MAX_BYTES} bytes${together}`)); // at once: no overrun
+  }
   return text;
 }
 
