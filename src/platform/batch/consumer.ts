@@ -48,7 +48,7 @@ export interface Consumer<Loaded, Plan extends ConsumerPlan> {
 export interface BatchReading {
   /** One event was read and no other, acted on or not: a failure is its own (W6), so what is retained must not fail beside it. */
   readonly isAlone: boolean;
-  /** There was no room for all that is to be read. */
+  /** It has all that it had room for: there may be more to read. */
   readonly isFull?: boolean;
   /** The first of the events, which the consumer has retained. Nothing where it may retain none (dead-letters/handler.ts). */
   readonly retained?: readonly LogEvent[];

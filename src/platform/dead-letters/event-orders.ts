@@ -22,7 +22,6 @@ interface Executing {
 }
 
 /** Of an order about a dead letter. */
-type About = Extract<store.Order['about'], { readonly deadLetter: string }>;
 
 export async function executeEventOrder(tx: Transaction, id: string, executing: Executing): Promise<Done> {
   const { positions, clock } = executing;
@@ -80,7 +79,7 @@ async function redeliver(
 async function replay(
   tx: Transaction,
   order: store.Order,
-  { about, handler, clock }: { about: About; handler: Handler; clock: Clock },
+  { about, handler, clock }: { about: store.AboutDeadLetter; handler: Handler; clock: Clock },
 ): Promise<Done> {
   const [event] = await readEventsAt(tx, order.partition, [order]);
   if (event === undefined) {
@@ -100,7 +99,7 @@ function withData(event: LogEvent, editedData: string | null): LogEvent {
 function passOver(
   tx: Transaction,
   order: store.Order,
-  { about, clock }: { about: About; clock: Clock },
+  { about, clock }: { about: store.AboutDeadLetter; clock: Clock },
 ): Done {
   resolve(tx, order, { about, state: 'skipped', clock });
   return NOTHING_LEFT;
@@ -109,7 +108,7 @@ function passOver(
 async function discard(
   tx: Transaction,
   order: store.Order,
-  { about, clock }: { about: About; clock: Clock },
+  { about, clock }: { about: store.AboutDeadLetter; clock: Clock },
 ): Promise<Done> {
   const gone = await store.unparkAll(tx, { ...order, key: about.key }, about.deadLetter);
   resolve(tx, order, { about, state: 'discarded', gone, clock });
@@ -121,7 +120,7 @@ function resolve(
   tx: Transaction,
   order: store.Order,
   end: {
-    readonly about: About;
+    readonly about: store.AboutDeadLetter;
     readonly state: 'replayed' | 'skipped' | 'discarded';
     readonly gone?: readonly string[];
     readonly clock: Clock;

@@ -13,7 +13,6 @@ import * as store from './order-store.ts';
 import { toldFailure } from './told-failure.ts';
 
 type Found = NonNullable<Awaited<ReturnType<typeof find>>>;
-type About = Extract<store.Order['about'], { readonly deadLetter: string }>;
 
 export async function executeGivenUp(
   tx: Transaction,
@@ -74,7 +73,7 @@ function orderOf({ order, about, place }: Found, now: EpochMs): GivenUpOrder {
 
 interface Executing {
   readonly order: store.Order;
-  readonly about: About;
+  readonly about: store.AboutDeadLetter;
   readonly now: EpochMs;
 }
 

@@ -197,6 +197,9 @@ export function moveTurns(tx: Transaction, of: GroupPartition): void {
   tx.run(MOVE_TURNS, [of.group, of.partition]);
 }
 
+/** Of an order about a dead letter. */
+export type AboutDeadLetter = Extract<Order['about'], { readonly deadLetter: string }>;
+
 export interface Order extends GroupPartition {
   readonly id: string;
   readonly topic: string;
