@@ -10,7 +10,7 @@ import { readEventsAt } from '../log/events-at.ts';
 import type { Transaction } from '../postgres/session.ts';
 import { failureOf, noteAction } from './bury.ts';
 import type { Handler } from './handler.ts';
-import { type Done, NOTHING_LEFT } from './order-end.ts';
+import { auditOf, type Done, NOTHING_LEFT } from './order-end.ts';
 import * as store from './order-store.ts';
 import { hasPassed } from './passed-places.ts';
 import { findAbandonedEvents, type RedeliveryOutcome } from './redelivery.ts';
@@ -130,7 +130,7 @@ function resolve(
   const at = clock.now();
   if (state !== 'replayed') store.abandon(tx, order, about.deadLetter);
   store.resolve(tx, { uuid: about.deadLetter, state, editedData: about.editedData, at });
-  const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
+  const entry = auditOf(order, about, at);
   noteAction(tx, { ...entry, action: state, dataAfter: about.editedData });
   if (gone.length > 0) noteAction(tx, { ...entry, action: 'passed_behind', detail: gone.join(' ') });
   finish(tx, order, { outcome: 'done', clock });
@@ -150,7 +150,7 @@ function fail(
   const { code, text } = failureOf(error);
   if (about.action !== 'redeliver') {
     store.failAgain(tx, { uuid: about.deadLetter, code, text, at });
-    const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
+    const entry = auditOf(order, about, at);
     noteAction(tx, { ...entry, action: 'replay_failed', dataAfter: about.editedData, detail: text });
   }
   store.finishOrder(tx, { id: order.id, outcome, error: text, at });

@@ -8,7 +8,7 @@ import { idOf } from '#kernel/ids.ts';
 import type { Transaction } from '../postgres/session.ts';
 import { type Failure, noteAction } from './bury.ts';
 import type { GivenUpOrder, GivenUpWork } from './given-up.ts';
-import { type Done, NOTHING_LEFT } from './order-end.ts';
+import { auditOf, type Done, NOTHING_LEFT } from './order-end.ts';
 import * as store from './order-store.ts';
 import { toldFailure } from './told-failure.ts';
 
@@ -90,14 +90,14 @@ function resolve(
   const { deadLetter, editedData } = about;
   const became = replayedAs === undefined ? {} : { replayedAs };
   store.resolve(tx, { uuid: deadLetter, state, editedData, at, ...became });
-  const entry = { deadLetter, at, actor: order.requestedBy, reason: order.reason };
+  const entry = auditOf(order, about, at);
   noteAction(tx, { ...entry, action: state, dataAfter: editedData });
   store.finishOrder(tx, { id: order.id, outcome: 'done', at });
 }
 
 /** What was given up stays as it failed; the audit says why it could not be tried again. */
 function fail(tx: Transaction, { order, about, now: at, failure }: Executing & { failure: Failure }): Done {
-  const entry = { deadLetter: about.deadLetter, at, actor: order.requestedBy, reason: order.reason };
+  const entry = auditOf(order, about, at);
   const detail = `${failure.code}: ${toldFailure(failure)}`;
   noteAction(tx, { ...entry, action: 'replay_failed', dataAfter: about.editedData, detail });
   store.finishOrder(tx, { id: order.id, outcome: 'failed', error: detail, at });
