@@ -59,29 +59,32 @@ export function differingCardTransactions(
 }
 
 /** In the order of the primary key, after `after`. */
-export async function listCardTransactionRefs(
+export function listCardTransactionRefs(
   reader: Reader,
   after: CardTransactionKey | undefined,
   limit: number,
 ): Promise<CardTransactionKey[]> {
-  return reader.query<CardTransactionKey>(
-    `select t.tenant, t.id as uuid from cards.card_transactions t
-     where $1::text is null or (t.tenant, t.id) > ($1, $2::uuid)
-     order by t.tenant, t.id limit $3`,
-    [after?.tenant ?? null, after?.uuid ?? null, limit],
-  );
+  return listKeys(reader, 'cards.card_transactions', { after, limit });
 }
 
 /** Those of which a hold waits for its end, in the order of the primary key, after `after`. */
-export async function listOpenHoldRefs(
+export function listOpenHoldRefs(
   reader: Reader,
   after: CardTransactionKey | undefined,
   limit: number,
 ): Promise<CardTransactionKey[]> {
+  return listKeys(reader, 'cards.open_holds', { after, limit });
+}
+
+function listKeys(
+  reader: Reader,
+  table: 'cards.card_transactions' | 'cards.open_holds',
+  { after, limit }: { readonly after: CardTransactionKey | undefined; readonly limit: number },
+): Promise<CardTransactionKey[]> {
   return reader.query<CardTransactionKey>(
-    `select h.tenant, h.id as uuid from cards.open_holds h
-     where $1::text is null or (h.tenant, h.id) > ($1, $2::uuid)
-     order by h.tenant, h.id limit $3`,
+    `select t.tenant, t.id as uuid from ${table} t
+     where $1::text is null or (t.tenant, t.id) > ($1, $2::uuid)
+     order by t.tenant, t.id limit $3`,
     [after?.tenant ?? null, after?.uuid ?? null, limit],
   );
 }
